@@ -1,0 +1,141 @@
+//! The command line: arguments, and one file a command.
+
+mod ambient;
+mod init;
+mod key_file;
+mod serve;
+
+use crate::config::{Config, ConfigError};
+use crate::domain::{self, KeyPrefix};
+use crate::{service, store};
+use clap::{Args, Parser, Subcommand};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The place where a team keeps its own API keys.
+#[derive(Debug, Parser)]
+#[command(name = "keystead", version, about, long_about = LONG_ABOUT)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    serve: serve::Serve,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const LONG_ABOUT: &str = "The place where a team keeps its own API keys: one process, one file.\n\nWithout a command, \
+    keystead serves. Every setting is described in config.toml; flags win over the environment (KEYSTEAD_...), the \
+    environment over the file.";
+
+#[derive(Args, Debug)]
+struct Global {
+    /// The file that holds everything [default: keystead.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// The configuration file [default: config.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer requests (what happens without a command, too)
+    Serve(serve::Serve),
+    /// Create the store, an organization and its first key
+    Init(init::Init),
+}
+
+/// What the program was asked to do.
+pub struct Invocation {
+    config: Config,
+    command: Command,
+}
+
+/// Why a command did not do what it was asked to: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failed(String);
+
+impl Failed {
+    fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+/// The operator reads the whole story, where there is one.
+impl From<domain::Error> for Failed {
+    fn from(error: domain::Error) -> Self {
+        Self(error.detail().map_or_else(|| error.to_string(), str::to_owned))
+    }
+}
+
+impl From<ConfigError> for Failed {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Invocation {
+    /// From the process's arguments and environment. Ends the process, as is usual, for `--help`, `--version` and
+    /// arguments that are wrong (exit code 2).
+    ///
+    /// # Errors
+    /// Where the configuration is wrong.
+    pub fn from_process() -> Result<Self, Failed> {
+        let CommandLine { global, serve, command } = CommandLine::parse();
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
+        let mut config = Config::load(global.config.as_deref(), environment)?;
+        if let Some(path) = global.store {
+            config.store.path = path;
+        }
+        let command = match command {
+            None => Command::Serve(serve),
+            Some(Command::Serve(inner)) => Command::Serve(if inner.listen.is_some() { inner } else { serve }),
+            Some(_) if serve.listen.is_some() => return Err(Failed::new("--listen goes with serve only.")),
+            Some(other) => other,
+        };
+        if let Command::Serve(serve::Serve { listen: Some(listen) }) = command {
+            config.server.listen = listen;
+        }
+        config.check()?;
+        Ok(Self { config, command })
+    }
+
+    /// How much is to be logged.
+    pub fn log_level(&self) -> log::LevelFilter {
+        self.config.log.level.parse().unwrap_or(log::LevelFilter::Info)
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn run(self) -> Result<(), Failed> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Failed::new(format!("The operating system gives no event loop: {e}.")))?;
+        match self.command {
+            Command::Serve(_) => runtime.block_on(serve::run(&self.config)),
+            Command::Init(arguments) => runtime.block_on(init::run(&self.config, &arguments)),
+        }
+    }
+}
+
+fn service_options(config: &Config) -> Result<service::Options, Failed> {
+    Ok(service::Options {
+        store: store::Options {
+            path: config.store.path.clone(),
+            busy_timeout: Duration::from_millis(config.store.busy_timeout_ms),
+            readers: config.store.readers,
+            write_queue: config.store.write_queue,
+            write_batch: config.store.write_batch,
+            watch_interval: Duration::from_millis(config.store.watch_interval_ms),
+        },
+        organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,
+        cache_capacity: config.cache.capacity,
+    })
+}

@@ -1,0 +1,157 @@
+//! `keystead serve`: answers requests until it is told to stop.
+
+use super::init::set_up;
+use super::{Failed, ambient, service_options};
+use crate::config::Config;
+use crate::domain::{KeyName, OrganizationName, Secret};
+use crate::http;
+use crate::service::{FirstKey, Service};
+use clap::Args;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often last-used times are written: together with the write itself well within a second.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
+/// The file beside the store that a first key is handed over in where nobody looks on.
+const FIRST_KEY_FILE: &str = "first-key";
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(config: &Config) -> Result<(), Failed> {
+    let service = Arc::new(Service::open(&service_options(config)?)?);
+    let outcome = serve(config, &service).await;
+    service.close().await;
+    log::info!("stopped; everything is in {}", config.store.path.display());
+    outcome
+}
+
+async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
+    let mut signals = Signals::listen().map_err(|e| Failed::new(format!("Signals cannot be received: {e}.")))?;
+    let app = http::App {
+        service: Arc::clone(service),
+        now: ambient::now,
+        random: ambient::random,
+        body_limit: config.server.body_limit_bytes,
+        body_timeout: Duration::from_millis(config.server.body_timeout_ms),
+    };
+    let (address, server) = http::bind(app, &http_options(config))
+        .map_err(|e| Failed::new(format!("{} cannot be listened on: {e}.", config.server.listen)))?;
+    // After binding: a first key is not spent on a start that fails.
+    let first_key = hand_over_first_key(config, service).await?;
+    announce(address, first_key.as_ref());
+
+    let handle = server.handle();
+    let flusher = tokio::spawn(flush(Arc::clone(service)));
+    let stopper = tokio::spawn(async move {
+        log::info!("{} received: finishing what is in flight", signals.next().await);
+        tokio::select! {
+            () = handle.stop(true) => {}
+            name = signals.next() => {
+                log::warn!("{name} received again: stopping at once");
+                handle.stop(false).await;
+            }
+        }
+    });
+    let outcome = server.await.map_err(|e| Failed::new(format!("The server ended: {e}.")));
+    stopper.abort();
+    flusher.abort();
+    outcome
+}
+
+fn http_options(config: &Config) -> http::Options {
+    let server = &config.server;
+    http::Options {
+        listen: server.listen,
+        workers: Some(server.workers).filter(|workers| *workers > 0),
+        max_connections: server.max_connections,
+        keep_alive: Duration::from_millis(server.keep_alive_ms),
+        head_timeout: Duration::from_millis(server.head_timeout_ms),
+        shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
+    }
+}
+
+async fn flush(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(FLUSH_INTERVAL).await;
+        if let Err(error) = service.flush_uses().await {
+            log::warn!("last-used times could not be written and are kept for later: {error}");
+        }
+    }
+}
+
+/// Sets up a store that is new. Gives the key where it is to be shown: at a terminal; elsewhere it goes to a file.
+async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Option<Secret>, Failed> {
+    if service.is_initialized().await? {
+        return Ok(None);
+    }
+    let first = FirstKey {
+        organization: OrganizationName::parse(&config.setup.organization)?,
+        organization_random: ambient::random()?,
+        name: KeyName::parse(&config.setup.key_name)?,
+        secret: Secret::new(service.organization_key_prefix(), ambient::random()?),
+    };
+    let file = (!io::stdout().is_terminal()).then(|| first_key_file(&config.store.path));
+    set_up(service, &first, file.as_deref()).await?;
+    log::info!("{} is new and was set up for {}", config.store.path.display(), config.setup.organization);
+    match file {
+        Some(file) => {
+            log::info!("its first key is in {}; keep it safe and remove the file", file.display());
+            Ok(None)
+        }
+        None => Ok(Some(first.secret)),
+    }
+}
+
+fn first_key_file(store: &Path) -> PathBuf {
+    store.with_file_name(FIRST_KEY_FILE)
+}
+
+/// Says where the server really listens, and shows the first key. A closed standard output is no reason not to serve.
+fn announce(address: SocketAddr, first_key: Option<&Secret>) {
+    log::info!("listening on http://{address}");
+    let mut out = io::stdout().lock();
+    let mut said = writeln!(out, "Keystead is listening on http://{address}");
+    if let Some(secret) = first_key {
+        let key = secret.expose();
+        said = said.and_then(|()| {
+            writeln!(
+                out,
+                "\nThis store is new. Its first key, shown this once:\n\n    {key}\n\nMint another one with it:\n\n    \
+                 curl -X POST http://{address}/v1/organization/api-keys \\\n      -H \"CONFIDENT_API_KEY: {key}\" \\\n      \
+                 -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"CI/CD key\"}}'\n"
+            )
+        });
+    }
+    if let Err(error) = said.and_then(|()| out.flush()) {
+        log::warn!("standard output takes nothing: {error}");
+    }
+}
+
+/// The signals that ask for an end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The settings: built-in defaults, then the configuration file, then the environment, then flags.
+//!
+//! What each setting means is said in `config.toml`, which a test holds equal to the defaults here.
+
+use crate::domain::{KeyName, KeyPrefix, OrganizationName};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// What the names of environment variables begin with: `KEYSTEAD_SERVER_LISTEN` is `server.listen`.
+const ENVIRONMENT_PREFIX: &str = "KEYSTEAD_";
+/// The file that is read where no other is named and this one exists.
+const DEFAULT_FILE: &str = "config.toml";
+
+/// A sentence that names the setting and says what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+/// Every setting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How the server listens and what it puts up with.
+    pub server: Server,
+    /// Where everything is kept.
+    pub store: Store,
+    /// What is remembered between requests.
+    pub cache: Cache,
+    /// How keys are made.
+    pub keys: Keys,
+    /// What a new store begins with.
+    pub setup: Setup,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// The section `[server]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Threads that answer; 0 for as many as there are cores.
+    pub workers: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Bytes of a request body.
+    pub body_limit_bytes: usize,
+    /// Milliseconds for a request's body to arrive.
+    pub body_timeout_ms: u64,
+    /// Milliseconds for a request's head to arrive.
+    pub head_timeout_ms: u64,
+    /// Milliseconds that an idle connection is kept.
+    pub keep_alive_ms: u64,
+    /// Seconds that requests may go on after a stop.
+    pub shutdown_timeout_s: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            workers: 0,
+            max_connections: 20_000,
+            body_limit_bytes: 65_536,
+            body_timeout_ms: 10_000,
+            head_timeout_ms: 5_000,
+            keep_alive_ms: 75_000,
+            shutdown_timeout_s: 10,
+        }
+    }
+}
+
+/// The section `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// Milliseconds to wait for another process.
+    pub busy_timeout_ms: u64,
+    /// Connections that read.
+    pub readers: u32,
+    /// Writes that wait.
+    pub write_queue: usize,
+    /// Writes that share a commit.
+    pub write_batch: usize,
+    /// Milliseconds between looks at what other processes committed.
+    pub watch_interval_ms: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("keystead.db"),
+            busy_timeout_ms: 5_000,
+            readers: 4,
+            write_queue: 4_096,
+            write_batch: 512,
+            watch_interval_ms: 100,
+        }
+    }
+}
+
+/// The section `[cache]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// Keys that are remembered.
+    pub capacity: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { capacity: 100_000 }
+    }
+}
+
+/// The section `[keys]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    /// What organization keys begin with.
+    pub organization_prefix: String,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { organization_prefix: "confident_org_".to_owned() }
+    }
+}
+
+/// The section `[setup]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Setup {
+    /// The first organization's name.
+    pub organization: String,
+    /// The first key's name.
+    pub key_name: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { organization: "My organization".to_owned(), key_name: "First key".to_owned() }
+    }
+}
+
+/// The section `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned() }
+    }
+}
+
+impl Config {
+    /// Defaults, then the file, then the environment. A file that was named must exist.
+    ///
+    /// # Errors
+    /// A sentence that names the setting that is unknown or wrong.
+    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut settings = match file {
+            Some(file) => read_file(file)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            None => Table::new(),
+        };
+        let defaults = Table::try_from(Self::default()).map_err(|e| ConfigError(e.to_string()))?;
+        for (name, text) in environment {
+            if let Some(setting) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+                let (section, key, value) = from_environment(&defaults, &name, setting, &text)?;
+                if let Value::Table(section) = settings.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+                    section.insert(key, value);
+                }
+            }
+        }
+        settings
+            .try_into()
+            .map_err(|e: toml::de::Error| ConfigError(format!("The configuration is wrong: {}.", one_line(&e))))
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// A sentence that names the setting that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let positive = [
+            ("server.max_connections", self.server.max_connections as u64),
+            ("server.body_limit_bytes", self.server.body_limit_bytes as u64),
+            ("server.body_timeout_ms", self.server.body_timeout_ms),
+            ("server.head_timeout_ms", self.server.head_timeout_ms),
+            ("server.keep_alive_ms", self.server.keep_alive_ms),
+            ("store.busy_timeout_ms", self.store.busy_timeout_ms),
+            ("store.readers", self.store.readers.into()),
+            ("store.write_queue", self.store.write_queue as u64),
+            ("store.write_batch", self.store.write_batch as u64),
+            ("store.watch_interval_ms", self.store.watch_interval_ms),
+            ("cache.capacity", self.cache.capacity as u64),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError(format!("The setting {name} must be at least 1.")));
+        }
+        let wrong = |name: &str, why: String| ConfigError(format!("The setting {name} is wrong. {why}"));
+        KeyPrefix::parse(&self.keys.organization_prefix)
+            .map_err(|e| wrong("keys.organization_prefix", e.to_string()))?;
+        OrganizationName::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
+        KeyName::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
+        if self.log.level.parse::<log::LevelFilter>().is_err() {
+            return Err(wrong("log.level", "It must be off, error, warn, info, debug or trace.".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn read_file(file: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| ConfigError(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
+    // Read as the whole configuration first, since that names the line of what is wrong.
+    let checked: Result<Config, _> = toml::from_str(&text);
+    checked
+        .and_then(|_| toml::from_str(&text))
+        .map_err(|e| ConfigError(format!("The configuration file {} is wrong: {}.", file.display(), one_line(&e))))
+}
+
+/// The section, key and value that a variable stands for; the default's type says how its text is read.
+fn from_environment(
+    defaults: &Table,
+    name: &str,
+    setting: &str,
+    text: &str,
+) -> Result<(String, String, Value), ConfigError> {
+    let setting = setting.to_ascii_lowercase();
+    let found = defaults.iter().find_map(|(section, keys)| {
+        let key = setting.strip_prefix(section.as_str())?.strip_prefix('_')?;
+        keys.get(key).map(|default| (section.clone(), key.to_owned(), default))
+    });
+    let Some((section, key, default)) = found else {
+        return Err(ConfigError(format!("The environment variable {name} is no setting of Keystead.")));
+    };
+    let value = match default {
+        Value::Integer(_) => text
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| ConfigError(format!("The environment variable {name} must be a whole number.")))?,
+        _ => Value::String(text.to_owned()),
+    };
+    Ok((section, key, value))
+}
+
+/// TOML's errors are drawn over several lines.
+fn one_line(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_end_matches('.').to_owned()
+}

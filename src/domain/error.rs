@@ -1,0 +1,75 @@
+//! The one error type of everything below the edges.
+
+use std::fmt;
+
+/// What every fallible function below the edges returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something was not done.
+///
+/// `Display` is the sentence that a client may read: it never holds a secret, a path or a database's own words. What
+/// only an operator should see is in `detail`, and goes to the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request says something that no state of the store would make right.
+    #[error("{0}")]
+    Invalid(String),
+    /// The caller is not known, or not any more.
+    #[error("{0}")]
+    Unauthenticated(Refusal),
+    /// There is no such object in the caller's organization. Holds what was looked for: "API key".
+    #[error("There is no such {0} in this organization.")]
+    NotFound(&'static str),
+    /// The request contradicts what is already there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The same request may succeed later: the store is busy, full or out of reach.
+    #[error("{sentence}")]
+    Unavailable {
+        /// What the client reads.
+        sentence: &'static str,
+        /// What the log says.
+        detail: String,
+    },
+    /// Something that should not happen; the client learns no more than that.
+    #[error("Something went wrong inside Keystead; the log says what.")]
+    Internal(String),
+}
+
+impl Error {
+    /// An [`Error::Unavailable`] from its two sentences: the client's and the log's.
+    pub fn unavailable(sentence: &'static str, detail: impl fmt::Display) -> Self {
+        Self::Unavailable { sentence, detail: detail.to_string() }
+    }
+
+    /// What the log should say beside the client's sentence; `None` where that sentence is all there is to know.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable { detail, .. } | Self::Internal(detail) => Some(detail),
+            _ => None,
+        }
+    }
+}
+
+/// Why a credential was refused.
+///
+/// Unknown, revoked and malformed credentials share one variant and so one wording: probing teaches nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request carries no credential.
+    Missing,
+    /// The credential is no key of this store: malformed, never issued, or revoked.
+    Unknown,
+    /// The key exists and is switched off.
+    Deactivated,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "An API key is required: send it in the CONFIDENT_API_KEY header.",
+            Self::Unknown => "The API key is not valid.",
+            Self::Deactivated => "The API key is deactivated.",
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Organizations: whom keys belong to.
+
+use super::{Result, Timestamp, key::parse_name};
+use std::fmt;
+
+/// An organization's identity: 63 random bits, so that nothing is learnt from one about another. `Display` is the
+/// opaque string that clients see, such as `org_2f9c1e7ab3d84f06`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OrganizationId(i64);
+
+impl OrganizationId {
+    /// From eight random bytes.
+    pub fn from_random(bytes: [u8; 8]) -> Self {
+        Self(i64::from_be_bytes(bytes) & i64::MAX)
+    }
+
+    /// From the stored number; `None` where it is negative.
+    pub fn new(number: i64) -> Option<Self> {
+        (number >= 0).then_some(Self(number))
+    }
+
+    /// The number to store.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for OrganizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "org_{:016x}", self.0)
+    }
+}
+
+/// An organization's name: 1 to 255 characters, none of them a control character, no white space around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationName(String);
+
+impl OrganizationName {
+    /// Trims and checks.
+    ///
+    /// # Errors
+    /// [`super::Error::Invalid`] where the text is empty, too long, or has control characters.
+    pub fn parse(text: &str) -> Result<Self> {
+        parse_name(text).map(Self)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An organization: keys belong to one and can see only that one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its identity.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: OrganizationName,
+    /// When it was created.
+    pub created_at: Timestamp,
+}

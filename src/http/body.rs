@@ -1,0 +1,80 @@
+//! Reading a JSON request body, with a sentence for everything that can be wrong with it.
+//!
+//! No sentence repeats anything of the body: somebody may have put a key there.
+
+use super::App;
+use super::error::Failure;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, web};
+use futures_util::StreamExt as _;
+use serde_json::{Map, Value};
+
+/// A JSON object, its fields taken one by one. Fields that nobody asks for are ignored: clients of a newer version must
+/// keep working.
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// A required string.
+    pub(super) fn string(&self, name: &str) -> Result<&str, Failure> {
+        self.required(name)?.as_str().ok_or_else(|| Self::wrong(name, "a string"))
+    }
+
+    /// A required boolean.
+    pub(super) fn boolean(&self, name: &str) -> Result<bool, Failure> {
+        self.required(name)?.as_bool().ok_or_else(|| Self::wrong(name, "true or false"))
+    }
+
+    fn required(&self, name: &str) -> Result<&Value, Failure> {
+        self.0.get(name).ok_or_else(|| Failure::bad_request(format!("The field \"{name}\" is required.")))
+    }
+
+    fn wrong(name: &str, expected: &str) -> Failure {
+        Failure::bad_request(format!("The field \"{name}\" must be {expected}."))
+    }
+}
+
+/// Reads the body as a JSON object.
+///
+/// # Errors
+/// 415 where it is not said to be JSON, 413 where it is too large, 408 where it takes too long, 400 where it is not a
+/// JSON object.
+pub(super) async fn read(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Fields, Failure> {
+    if !is_json(request) {
+        return Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The request body must be sent with Content-Type: application/json.",
+        ));
+    }
+    let bytes = tokio::time::timeout(app.body_timeout, collect(payload, app.body_limit))
+        .await
+        .map_err(|_| Failure::new(StatusCode::REQUEST_TIMEOUT, "The request body took too long to arrive."))??;
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(fields)) => Ok(Fields(fields)),
+        Ok(_) => Err(Failure::bad_request("The request body must be a JSON object.")),
+        Err(e) => Err(Failure::bad_request(format!(
+            "The request body is not valid JSON: see line {}, column {}.",
+            e.line(),
+            e.column()
+        ))),
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else { return false };
+    let essence = value.as_bytes().split(|c| *c == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+async fn collect(mut payload: web::Payload, limit: usize) -> Result<web::BytesMut, Failure> {
+    let mut bytes = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Failure::bad_request("The request body did not arrive whole."))?;
+        if bytes.len() + chunk.len() > limit {
+            let sentence = format!("The request body is larger than {limit} bytes.");
+            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,63 @@
+//! The shape that every answer has.
+
+use super::error::Failure;
+use crate::domain::{Error, Timestamp};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use serde::{Serialize, Serializer};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Answers are about credentials: no cache on the way may keep one, not even a masked one.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+#[derive(Serialize)]
+struct Success<T> {
+    success: bool,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    success: bool,
+    error: &'a str,
+    deprecated: bool,
+}
+
+/// `{"success":true,"data":…}` with status 200.
+pub(super) fn success(data: impl Serialize) -> Result<HttpResponse, Failure> {
+    json(StatusCode::OK, &Success { success: true, data })
+        .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
+}
+
+/// `{"success":false,"error":"…","deprecated":false}`.
+pub(super) fn failure(status: StatusCode, error: &str) -> HttpResponse {
+    json(status, &Refusal { success: false, error, deprecated: false })
+        .unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> serde_json::Result<HttpResponse> {
+    let mut text = Vec::with_capacity(256);
+    serde_json::to_writer(&mut text, body)?;
+    Ok(head(status).body(text))
+}
+
+/// The beginning of any JSON answer.
+pub(super) fn head(status: StatusCode) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((CONTENT_TYPE, JSON)).insert_header((CACHE_CONTROL, NO_STORE));
+    response
+}
+
+/// A time as the wire has it: RFC 3339, UTC, milliseconds.
+pub(super) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+/// A time as the wire has it, or null.
+pub(super) fn optional_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => time(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}

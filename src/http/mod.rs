@@ -1,0 +1,103 @@
+//! The HTTP surface. actix-web lives here alone.
+
+mod body;
+mod credential;
+mod envelope;
+mod error;
+mod health;
+mod v1;
+
+use crate::domain::{Result, Timestamp};
+use crate::service::Service;
+use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::{App as ActixApp, HttpServer, Resource, Route, guard, web};
+use error::Failure;
+use futures_util::FutureExt as _;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What request handlers stand on. Time and randomness come from outside.
+pub struct App {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// The source of secrets.
+    pub random: fn() -> Result<[u8; 16]>,
+    /// The largest request body, in bytes.
+    pub body_limit: usize,
+    /// How long a client may take to send a body.
+    pub body_timeout: Duration,
+}
+
+/// How the server is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Threads that answer requests; `None` for as many as there are cores.
+    pub workers: Option<usize>,
+    /// Connections at once, at the most, over all workers.
+    pub max_connections: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// How long requests may go on after the server was told to stop.
+    pub shutdown_timeout: Duration,
+}
+
+/// Binds the address and gives it as it really is, with the server, which runs while it is awaited and until its handle
+/// stops it.
+///
+/// # Errors
+/// Where the operating system refuses, such as for an address in use.
+pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)> {
+    let app = web::Data::new(app);
+    let workers = match options.workers {
+        Some(workers) => workers,
+        None => std::thread::available_parallelism()?.get(),
+    };
+    let server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(app.clone())
+            // A handler that panics answers like any other failure; the connection and the process live on.
+            .wrap_fn(|request, next| {
+                let answer = AssertUnwindSafe(actix_web::dev::Service::call(next, request)).catch_unwind();
+                async { answer.await.unwrap_or_else(|_| Err(Failure::panicked().into())) }
+            })
+            .configure(routes)
+    })
+    .workers(workers)
+    .max_connections(options.max_connections.div_ceil(workers))
+    .keep_alive(options.keep_alive)
+    .client_request_timeout(options.head_timeout)
+    .shutdown_timeout(options.shutdown_timeout.as_secs())
+    .tcp_nodelay(true)
+    .disable_signals()
+    .bind(options.listen)?;
+    let address = server.addrs().first().copied().unwrap_or(options.listen);
+    Ok((address, server.run()))
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .configure(v1::routes)
+        .configure(health::routes)
+        .default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
+}
+
+/// A path and what may be done to it; anything else is answered with 405 and what may.
+fn resource(path: &str, allow: &'static str, routes: impl IntoIterator<Item = Route>) -> Resource {
+    let refuse = move || ready(Err::<String, _>(Failure::wrong_method(allow)));
+    routes.into_iter().fold(web::resource(path), Resource::route).default_service(web::to(refuse))
+}
+
+/// GET, and HEAD with it: RFC 9110, section 9.1, wants both.
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)))
+}

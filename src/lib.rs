@@ -1,0 +1,16 @@
+//! Keystead: the place where a team keeps its own API keys.
+//!
+//! The modules in reading order, each of them knowing only those to its right:
+//!
+//! ```text
+//! main ─► cli ─┬─► http ─► service ─► store ─► domain
+//!              ├─► service                ▲
+//!              └─► config                 └─ sqlite: the only one that names rusqlite
+//! ```
+
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod service;
+pub mod store;

@@ -1,0 +1,72 @@
+//! Every use case. One function is one transaction; the time and random bytes are arguments.
+
+mod authentication;
+mod keys;
+mod organizations;
+mod setup;
+mod uses;
+
+pub use authentication::Caller;
+pub use keys::API_KEYS_PAGE;
+pub use setup::FirstKey;
+
+use crate::domain::{KeyPrefix, Result};
+use crate::store::{self, Store};
+use authentication::Identities;
+use uses::Uses;
+
+/// How the service is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How the store is opened.
+    pub store: store::Options,
+    /// What newly minted organization keys begin with.
+    pub organization_key_prefix: KeyPrefix,
+    /// How many keys are remembered between requests, at the most.
+    pub cache_capacity: usize,
+}
+
+/// The running service.
+pub struct Service {
+    store: Store,
+    identities: Identities,
+    uses: Uses,
+    organization_key_prefix: KeyPrefix,
+}
+
+impl Service {
+    /// Opens the store and everything that stands on it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open(options: &Options) -> Result<Self> {
+        Ok(Self {
+            store: Store::open(&options.store)?,
+            identities: Identities::new(options.cache_capacity),
+            uses: Uses::new(options.cache_capacity),
+            organization_key_prefix: options.organization_key_prefix.clone(),
+        })
+    }
+
+    /// What newly minted organization keys begin with.
+    pub fn organization_key_prefix(&self) -> &KeyPrefix {
+        &self.organization_key_prefix
+    }
+
+    /// Whether the store can be read and the writer accepts work.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`] where not.
+    pub async fn check_ready(&self) -> Result<()> {
+        self.store.read(|reads| reads.is_initialized()).await?;
+        self.store.write(|_| Ok(())).await
+    }
+
+    /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.
+    pub async fn close(&self) {
+        if let Err(error) = self.flush_uses().await {
+            log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
+        }
+        self.store.close();
+    }
+}

@@ -1,0 +1,58 @@
+//! The first organization and its first key.
+
+use super::Service;
+use crate::domain::{
+    ApiKey, Error, KeyName, Organization, OrganizationId, OrganizationName, Result, Secret, Timestamp,
+};
+use crate::store::NewApiKey;
+
+/// What a new store begins with.
+#[derive(Debug)]
+pub struct FirstKey {
+    /// The organization's name.
+    pub organization: OrganizationName,
+    /// Eight random bytes that make its id.
+    pub organization_random: [u8; 8],
+    /// The key's label.
+    pub name: KeyName,
+    /// The key itself: new, or one that its holder brings. Only its digest is stored.
+    pub secret: Secret,
+}
+
+impl Service {
+    /// Whether the store has an organization.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn is_initialized(&self) -> Result<bool> {
+        self.store.read(|reads| reads.is_initialized()).await
+    }
+
+    /// Creates the first organization and its first key, both or neither.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the store has an organization already; nothing is changed then.
+    pub async fn initialize(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
+        let organization = Organization {
+            id: OrganizationId::from_random(first.organization_random),
+            name: first.organization.clone(),
+            created_at: now,
+        };
+        let new = NewApiKey {
+            organization: organization.id,
+            digest: first.secret.digest(),
+            tail: first.secret.tail(),
+            name: first.name.clone(),
+            created_at: now,
+        };
+        self.store
+            .write(move |writes| {
+                if writes.is_initialized()? {
+                    return Err(Error::Conflict("The store is initialised already; nothing was changed.".to_owned()));
+                }
+                writes.insert_organization(&organization)?;
+                Ok((organization, writes.insert_api_key(new)?))
+            })
+            .await
+    }
+}

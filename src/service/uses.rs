@@ -1,0 +1,138 @@
+//! When keys were last used: noted in memory as requests come, written behind their back.
+//!
+//! A use is on disk about a second later, so a power failure may take the last second's times with it. Nothing else is
+//! that loose.
+
+use super::Service;
+use super::authentication::Identity;
+use crate::domain::{ApiKey, KeyId, Result, Timestamp};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many times are written by one job, so that others get in between.
+const CHUNK: usize = 1000;
+
+/// A key's last use. Cheap to note: once a millisecond a write to memory, once a flush a lock.
+#[derive(Debug)]
+pub(super) struct Usage {
+    key: KeyId,
+    /// Unix milliseconds; 0 where never used.
+    last_used_ms: AtomicI64,
+    /// Whether the next flush will write it.
+    is_waiting: AtomicBool,
+}
+
+impl Usage {
+    pub(super) fn new(key: KeyId, last_used: Option<Timestamp>) -> Self {
+        let last_used_ms = last_used.map_or(0, Timestamp::unix_ms);
+        Self { key, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
+    }
+
+    pub(super) fn key(&self) -> KeyId {
+        self.key
+    }
+
+    fn last_used(&self) -> Option<Timestamp> {
+        Timestamp::from_unix_ms(self.last_used_ms.load(Ordering::SeqCst)).filter(|at| at.unix_ms() > 0)
+    }
+}
+
+type Waiting = HashMap<KeyId, Arc<Identity>>;
+
+/// The uses that are not on disk yet.
+pub(super) struct Uses {
+    capacity: usize,
+    pending: Mutex<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    waiting: Waiting,
+    /// What the last flush took. Kept until the next, so that a read that began before it was committed finds it here.
+    flushed: Waiting,
+}
+
+impl Pending {
+    fn last_used(&self, key: KeyId) -> Option<Timestamp> {
+        let of = |uses: &Waiting| uses.get(&key).and_then(|identity| identity.usage.last_used());
+        of(&self.waiting).max(of(&self.flushed))
+    }
+}
+
+impl Uses {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, pending: Mutex::default() }
+    }
+
+    /// Notes a use. Where more keys wait than the capacity (the store has not taken any for a while), it is let go.
+    pub(super) fn record(&self, identity: &Arc<Identity>, now: Timestamp) {
+        let usage = &identity.usage;
+        if usage.last_used_ms.load(Ordering::Relaxed) >= now.unix_ms() {
+            return;
+        }
+        // Time first, flag second; take() goes the other way about, so no use falls between the two.
+        usage.last_used_ms.fetch_max(now.unix_ms(), Ordering::SeqCst);
+        if usage.is_waiting.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let mut pending = self.lock();
+        if pending.waiting.len() < self.capacity {
+            pending.waiting.insert(usage.key, Arc::clone(identity));
+        } else {
+            usage.is_waiting.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Puts the newest uses over what was read from the store.
+    pub(super) fn overlay(&self, keys: &mut [ApiKey]) {
+        let pending = self.lock();
+        for key in keys {
+            key.last_used = key.last_used.max(pending.last_used(key.id));
+        }
+    }
+
+    fn take(&self) -> Vec<(KeyId, Timestamp)> {
+        let mut pending = self.lock();
+        pending.flushed = std::mem::take(&mut pending.waiting);
+        let mut uses = Vec::with_capacity(pending.flushed.len());
+        for (key, identity) in &pending.flushed {
+            identity.usage.is_waiting.store(false, Ordering::SeqCst);
+            uses.extend(identity.usage.last_used().map(|at| (*key, at)));
+        }
+        uses.sort_unstable();
+        uses
+    }
+
+    /// Takes back what the last [`Uses::take`] gave away.
+    fn give_back(&self) {
+        let mut pending = self.lock();
+        for (key, identity) in std::mem::take(&mut pending.flushed) {
+            identity.usage.is_waiting.store(true, Ordering::SeqCst);
+            pending.waiting.entry(key).or_insert(identity);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service {
+    /// Writes the last-used times that are not on disk yet.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`]; the times are kept for the next attempt.
+    pub async fn flush_uses(&self) -> Result<()> {
+        let uses = self.uses.take();
+        for chunk in uses.chunks(CHUNK) {
+            let chunk = chunk.to_vec();
+            let written = self.store.write(move |writes| writes.record_uses(&chunk)).await;
+            if written.is_err() {
+                self.uses.give_back();
+                return written;
+            }
+        }
+        Ok(())
+    }
+}

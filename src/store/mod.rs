@@ -1,0 +1,128 @@
+//! Where everything is kept: the contract that a backend keeps, and the one backend there is.
+//!
+//! Async at the edge, sync inside: a use case hands over a closure and gets its result back once the transaction it ran
+//! in is over. No transaction is held across an `await`, and a closure that reads cannot be compiled to write.
+
+mod contract;
+mod sqlite;
+
+pub use contract::{NewApiKey, Reads, Writes};
+
+use crate::domain::{Digest, Error, Result};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How the store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file.
+    pub path: PathBuf,
+    /// How long to wait for another process's transaction.
+    pub busy_timeout: Duration,
+    /// Connections that read, at the most.
+    pub readers: u32,
+    /// Writes that wait, at the most; one more is refused.
+    pub write_queue: usize,
+    /// Writes that share a commit, at the most.
+    pub write_batch: usize,
+    /// How often to look for other processes' commits.
+    pub watch_interval: Duration,
+}
+
+/// The store. Cheap to share behind an `Arc`; [`Store::close`] ends it.
+pub struct Store {
+    sqlite: sqlite::Sqlite,
+    validity: Arc<Validity>,
+}
+
+impl Store {
+    /// Opens the store, setting up or migrating the file where needed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
+    /// damaged, or cannot be opened. Such a file is left as it was.
+    pub fn open(options: &Options) -> Result<Self> {
+        let validity = Arc::new(Validity::default());
+        Ok(Self { sqlite: sqlite::Sqlite::open(options, Arc::clone(&validity))?, validity })
+    }
+
+    /// Runs `work` in one read transaction: it sees one state of the store throughout.
+    ///
+    /// # Errors
+    /// What `work` fails with, or [`Error::Unavailable`] where the store cannot be read.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+    {
+        let readers = self.sqlite.readers();
+        tokio::task::spawn_blocking(move || readers.read(work))
+            .await
+            .map_err(|e| Error::Internal(format!("a read did not finish: {e}")))?
+    }
+
+    /// Runs `work` in a write transaction that it may share with others; where it fails, all it did is undone. Answers
+    /// once the commit is on disk.
+    ///
+    /// # Errors
+    /// What `work` fails with, or [`Error::Unavailable`] where the queue is full or the commit failed.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
+    {
+        self.sqlite.writer().submit(work)?.await.map_err(|_| Error::Internal("the writer has stopped".to_owned()))?
+    }
+
+    /// The stamp that whatever is read about the key with this digest from now on is good under: it changes with every
+    /// commit that may have taken validity away from the key. Take it *before* reading.
+    pub fn stamp(&self, digest: &Digest) -> u64 {
+        self.validity.stamp(digest)
+    }
+
+    /// Finishes what is queued and moves everything into the main file. Blocks.
+    pub fn close(&self) {
+        self.sqlite.writer().close();
+    }
+}
+
+/// Counts commits that take validity away, so that what is remembered about a key can be known to be outdated.
+///
+/// The count is kept apart for 256 groups of digests: revoking one key does not make all others be read anew.
+struct Validity {
+    revisions: [AtomicU64; 256],
+}
+
+impl Default for Validity {
+    fn default() -> Self {
+        Self { revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+impl Validity {
+    fn stamp(&self, digest: &Digest) -> u64 {
+        self.revisions[group(digest)].load(Ordering::SeqCst)
+    }
+
+    fn lapse(&self, stale: Stale) {
+        match stale {
+            Stale::Key(digest) => _ = self.revisions[group(&digest)].fetch_add(1, Ordering::SeqCst),
+            Stale::Everything => self.revisions.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
+        }
+    }
+}
+
+fn group(digest: &Digest) -> usize {
+    usize::from(digest.as_bytes()[0])
+}
+
+/// What a commit made outdated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    /// What is remembered about one key.
+    Key(Digest),
+    /// What is remembered about any key.
+    Everything,
+}

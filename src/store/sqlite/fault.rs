@@ -1,0 +1,22 @@
+//! SQLite's errors in our words.
+
+use crate::domain::Error;
+use rusqlite::ErrorCode;
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let sentence = match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "The store is busy; try again.",
+            Some(ErrorCode::DiskFull) => "The store's disk is full; nothing was changed.",
+            Some(ErrorCode::ReadOnly) => "The store cannot be written; nothing was changed.",
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                "The store's disk does not answer as it should."
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                "The store is damaged; its operator must see to it."
+            }
+            _ => return Self::Internal(format!("SQLite: {error}")),
+        };
+        Self::unavailable(sentence, format_args!("SQLite: {error}"))
+    }
+}

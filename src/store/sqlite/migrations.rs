@@ -1,0 +1,82 @@
+//! From an older file to today's schema.
+
+use rusqlite::Connection;
+
+/// The schema of today; a fresh store is made by running it.
+const SCHEMA: &str = include_str!("../../../schema.sql");
+
+/// The version that [`SCHEMA`] sets.
+pub(super) const VERSION: u32 = 1 + STEPS.len() as u32;
+
+/// The step at index `i` brings a store of version `i + 1` to version `i + 2`, all but `user_version` itself.
+const STEPS: &[&str] = &[];
+
+/// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
+pub(super) fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()> {
+    if from == 0 {
+        return connection.execute_batch(SCHEMA);
+    }
+    for (_, step) in (1..).zip(STEPS).filter(|(version, _)| *version >= from) {
+        connection.execute_batch(step)?;
+    }
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What each version's fresh store was made by, frozen the day the version was released.
+    const RELEASED: &[&str] = &[include_str!("schemas/1.sql")];
+
+    /// Everything that makes a store's shape, without comments and white space.
+    fn shape(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").unwrap();
+        let objects = statement.query_map([], |row| {
+            let sql: Option<String> = row.get(2)?;
+            let sql = sql.unwrap_or_default();
+            let code = sql.lines().filter_map(|line| line.split("--").next()).collect::<Vec<_>>().join(" ");
+            let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+            Ok(format!("{} {} {code}", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        let mut shape: Vec<String> = objects.unwrap().map(Result::unwrap).collect();
+        for pragma in ["application_id", "user_version"] {
+            let value: i64 = connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap();
+            shape.push(format!("{pragma} {value}"));
+        }
+        shape
+    }
+
+    fn fresh() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(&connection, 0).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_fresh_store_equals_one_migrated_from_any_version() {
+        assert_eq!(RELEASED.len(), VERSION as usize, "freeze schema.sql as schemas/{VERSION}.sql");
+        for (version, schema) in (1..).zip(RELEASED) {
+            let old = Connection::open_in_memory().unwrap();
+            old.execute_batch(schema).unwrap();
+            migrate(&old, version).unwrap();
+            assert_eq!(shape(&old), shape(&fresh()), "from version {version}");
+        }
+    }
+
+    #[test]
+    fn every_table_and_column_of_the_schema_has_a_comment() {
+        let mut before = "";
+        for line in SCHEMA.lines() {
+            let code = line.trim();
+            if code.starts_with("CREATE TABLE") || code.starts_with("CREATE INDEX") {
+                assert!(before.starts_with("--"), "{line}");
+            }
+            let is_column = line.starts_with("    ") && !code.starts_with("PRIMARY KEY (");
+            assert!(!is_column || code.contains("-- "), "{line}");
+            before = line;
+        }
+    }
+}

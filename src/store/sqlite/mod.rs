@@ -1,0 +1,40 @@
+//! The store in one SQLite file: a thread that writes, a pool of connections that read.
+
+mod digest_index;
+mod fault;
+mod migrations;
+mod open;
+mod readers;
+mod rows;
+mod writer;
+
+use super::{Options, Validity};
+use crate::domain::Result;
+use digest_index::DigestIndex;
+use readers::Readers;
+use std::sync::Arc;
+use writer::Writer;
+
+/// An open store file.
+pub(super) struct Sqlite {
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+impl Sqlite {
+    pub(super) fn open(options: &Options, validity: Arc<Validity>) -> Result<Self> {
+        let connection = open::store(options)?;
+        let index = Arc::new(DigestIndex::default());
+        let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
+        let writer = Writer::spawn(connection, options, index, validity)?;
+        Ok(Self { readers, writer })
+    }
+
+    pub(super) fn readers(&self) -> Arc<Readers> {
+        Arc::clone(&self.readers)
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+}

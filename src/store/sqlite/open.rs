@@ -1,0 +1,189 @@
+//! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
+
+use super::{Options, migrations};
+use crate::domain::{Error, Result};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `application_id` in schema.sql.
+const APPLICATION_ID: u32 = 0x4B45_5953;
+/// The mode of the file, and so of its write-ahead log: nobody else may even read it.
+const MODE: u32 = 0o600;
+const SENTENCE: &str = "The store cannot be opened.";
+
+/// Opens, checks and brings up to date; gives the connection that writes.
+pub(super) fn store(options: &Options) -> Result<Connection> {
+    let path = options.path.as_path();
+    inspect(path)?;
+    create_private(path)
+        .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
+    let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|mut connection| bring_up_to_date(path, &mut connection).map(|()| connection))?;
+    configure(&mut connection).map_err(|e| unreadable(path, &e))?;
+    make_private(path)?;
+    Ok(connection)
+}
+
+/// A connection with the settings that readers and the writer share.
+pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> Result<Connection> {
+    // SQLite creates nothing (see create_private) and needs no mutex of its own: a connection has one user at a time.
+    let open = || {
+        let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        prepare_connection(&connection, busy_timeout)?;
+        Ok(connection)
+    };
+    open().map_err(|e| unreadable(path, &e))
+}
+
+/// What every connection is told.
+pub(super) fn prepare_connection(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Nothing that a damaged or hostile file says about its schema is executed.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// What the connection that writes is told besides.
+fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
+        let mode: String = row.get(0)?;
+        if mode == "wal" { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
+    })?;
+    // FULL: a commit returns when the log is on disk, so an answer that follows it survives a power failure.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Negative: KiB. Keeps the pages that sorted runs go to from being read again and again.
+    connection.pragma_update(None, "cache_size", -16_384)
+}
+
+/// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.
+fn inspect(path: &Path) -> Result<()> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(refuse(path, format_args!("cannot be read: {e}; see its permissions"))),
+    };
+    let metadata = file.metadata().map_err(|e| refuse(path, format_args!("cannot be read: {e}")))?;
+    if !metadata.is_file() {
+        return Err(refuse(path, "is not a regular file; point --store at another one"));
+    }
+    // A rollback journal means that the very first set-up was cut short: SQLite takes it back.
+    if metadata.len() == 0 || is_there(&beside(path, "-journal")) {
+        return Ok(());
+    }
+    let mut header = [0; 100];
+    let is_sqlite = file.read_exact(&mut header).is_ok() && header.starts_with(b"SQLite format 3\0");
+    if !is_sqlite || number(&header, 68) != APPLICATION_ID {
+        return Err(not_ours(path));
+    }
+    // The header's sizes hold whenever no log waits to be copied into the file.
+    let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));
+    let expected = page_size * u64::from(number(&header, 28));
+    if metadata.len() < expected && !is_there(&beside(path, "-wal")) {
+        return Err(damaged(path, format_args!("it has {} bytes of {expected}", metadata.len())));
+    }
+    Ok(())
+}
+
+/// The big-endian number at an offset of SQLite's file header (<https://sqlite.org/fileformat2.html>, section 1.3).
+fn number(header: &[u8; 100], at: usize) -> u32 {
+    u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|m| m.len() > 0)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn create_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
+fn make_private(path: &Path) -> Result<()> {
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        let Ok(metadata) = fs::metadata(&file) else { continue };
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & !MODE != 0 {
+            log::warn!("{} was open to others (mode {mode:o}); it is {MODE:o} now", file.display());
+            fs::set_permissions(&file, Permissions::from_mode(MODE))
+                .map_err(|e| refuse(&file, format_args!("cannot be closed to others: {e}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets up an empty file, migrates an older one, refuses a newer one; all in one transaction, so that two processes
+/// that start at once do it once.
+fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<()> {
+    let unreadable = |e: rusqlite::Error| unreadable(path, &e);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unreadable)?;
+    let version: u32 = pragma(&transaction, "user_version").map_err(unreadable)?;
+    let application_id: i32 = pragma(&transaction, "application_id").map_err(unreadable)?;
+    let objects: u32 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(unreadable)?;
+    let is_empty = objects == 0 && version == 0 && application_id == 0;
+    if !is_empty && application_id.cast_unsigned() != APPLICATION_ID {
+        return Err(not_ours(path));
+    }
+    if version > migrations::VERSION {
+        return Err(refuse(
+            path,
+            format_args!(
+                "was written by a newer Keystead (schema {version}, this one knows {}); nothing was changed. Run that \
+                 version, or restore a backup that this one made",
+                migrations::VERSION
+            ),
+        ));
+    }
+    if !is_empty && version == 0 {
+        return Err(damaged(path, "it says neither its version nor that it is empty"));
+    }
+    if version < migrations::VERSION {
+        migrations::migrate(&transaction, version).map_err(unreadable)?;
+        log::info!("{}: schema {version} brought to {}", path.display(), migrations::VERSION);
+    }
+    transaction.commit().map_err(unreadable)
+}
+
+fn pragma<T: rusqlite::types::FromSql>(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<T> {
+    transaction.pragma_query_value(None, name, |row| row.get(0))
+}
+
+fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
+}
+
+fn not_ours(path: &Path) -> Error {
+    refuse(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
+}
+
+fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
+    refuse(
+        path,
+        format_args!(
+            "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and put \
+             a backup in its place"
+        ),
+    )
+}
+
+fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),
+        Some(DatabaseBusy | DatabaseLocked) => refuse(path, "is held by another process; wait for it, or stop it"),
+        _ => refuse(path, format_args!("cannot be opened: {error}")),
+    }
+}

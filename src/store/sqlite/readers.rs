@@ -1,0 +1,45 @@
+//! The connections that read.
+
+use super::digest_index::DigestIndex;
+use super::open;
+use super::rows::Rows;
+use crate::domain::{Error, Result};
+use crate::store::{Options, Reads};
+use r2d2::Pool;
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{OpenFlags, TransactionBehavior};
+use std::sync::Arc;
+
+/// A bounded pool of read-only connections; their prepared statements are kept.
+pub(in crate::store) struct Readers {
+    pool: Pool<SqliteConnectionManager>,
+    index: Arc<DigestIndex>,
+}
+
+impl Readers {
+    pub(super) fn open(options: &Options, index: Arc<DigestIndex>) -> Result<Self> {
+        // The first connection of the pool reports less than this one when the file cannot be read.
+        open::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let busy_timeout = options.busy_timeout;
+        let manager = SqliteConnectionManager::file(&options.path)
+            .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .with_init(move |connection| open::prepare_connection(connection, busy_timeout));
+        let pool = Pool::builder()
+            .max_size(options.readers)
+            .min_idle(Some(1))
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connection_timeout(busy_timeout)
+            .test_on_check_out(false)
+            .build(manager)
+            .map_err(|e| Error::unavailable("The store cannot be read.", e))?;
+        Ok(Self { pool, index })
+    }
+
+    /// Runs `work` in a read transaction. Blocks, for a connection and for the disk.
+    pub(in crate::store) fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
+        let mut connection = self.pool.get().map_err(|e| Error::unavailable("The store is busy; try again.", e))?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        work(&Rows::reading(&transaction, &self.index))
+    }
+}

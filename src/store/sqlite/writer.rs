@@ -1,0 +1,244 @@
+//! The one thread that writes.
+//!
+//! It takes what is queued, runs each job in a savepoint of one transaction, commits, and only then answers. There is no
+//! timer: while one commit is on its way to the disk, the next batch gathers.
+
+use super::digest_index::{DigestIndex, Merged};
+use super::rows::{Effects, Rows};
+use crate::domain::{Error, Result};
+use crate::store::{Options, Stale, Validity, Writes};
+use rusqlite::{Connection, ErrorCode};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+const BUSY: &str = "The store has more to write than it can take; try again.";
+const FAILED: &str = "The store could not be written; nothing was changed.";
+
+/// The way to the thread.
+pub(in crate::store) struct Writer {
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    queue: SyncSender<Box<dyn Job>>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    pub(super) fn spawn(
+        connection: Connection,
+        options: &Options,
+        index: Arc<DigestIndex>,
+        validity: Arc<Validity>,
+    ) -> Result<Self> {
+        let (queue, jobs) = sync_channel(options.write_queue);
+        let mut thread = Thread {
+            connection,
+            index,
+            validity,
+            data_version: None,
+            batch: options.write_batch,
+            watch_interval: options.watch_interval,
+        };
+        let thread = std::thread::Builder::new()
+            .name("keystead-writer".to_owned())
+            .spawn(move || thread.run(&jobs))
+            .map_err(|e| Error::Internal(format!("no thread for the writer: {e}")))?;
+        Ok(Self { running: Mutex::new(Some(Running { queue, thread })) })
+    }
+
+    /// Queues a job; the receiver gets its result once it is committed, or an error where it is not.
+    pub(in crate::store) fn submit<T, F>(&self, work: F) -> Result<oneshot::Receiver<Result<T>>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
+    {
+        let (reply, result) = oneshot::channel();
+        let job = Box::new(Task { work: Some(work), result: None, reply });
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Running { queue, .. }) = &*running else {
+            return Err(Error::unavailable(FAILED, "the store is closed"));
+        };
+        queue.try_send(job).map_err(|e| match e {
+            TrySendError::Full(_) => Error::unavailable(BUSY, "the write queue is full"),
+            TrySendError::Disconnected(_) => Error::Internal("the writer has stopped".to_owned()),
+        })?;
+        Ok(result)
+    }
+
+    /// Lets the thread finish what is queued and waits for its end. What comes later is refused.
+    pub(in crate::store) fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { queue, thread }) = running {
+            drop(queue);
+            if thread.join().is_err() {
+                log::error!("the writer ended in a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A queued piece of work, whatever its result's type.
+trait Job: Send {
+    /// Does the work; says whether it is to be kept.
+    fn run(&mut self, writes: &mut dyn Writes) -> bool;
+    /// Answers: with the result, or with `failure` where the result was good but could not be kept.
+    fn reply(self: Box<Self>, failure: Option<Error>);
+}
+
+struct Task<T, F> {
+    work: Option<F>,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut dyn Writes) -> Result<T> + Send,
+{
+    fn run(&mut self, writes: &mut dyn Writes) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = catch_unwind(AssertUnwindSafe(|| work(writes)))
+            .unwrap_or_else(|_| Err(Error::Internal("a write panicked".to_owned())));
+        self.result.insert(result).is_ok()
+    }
+
+    fn reply(self: Box<Self>, failure: Option<Error>) {
+        let result = match (self.result, failure) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(failure)) => Err(failure),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(Error::Internal("a write was never run".to_owned())),
+        };
+        // A caller that has gone away does not want to know.
+        _ = self.reply.send(result);
+    }
+}
+
+struct Thread {
+    connection: Connection,
+    index: Arc<DigestIndex>,
+    validity: Arc<Validity>,
+    /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
+    /// that writes, so these are other processes' commits.
+    data_version: Option<i64>,
+    batch: usize,
+    watch_interval: Duration,
+}
+
+impl Thread {
+    fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) {
+        loop {
+            match jobs.recv_timeout(self.watch_interval) {
+                Ok(first) => {
+                    let mut batch = vec![first];
+                    batch.extend(jobs.try_iter().take(self.batch.saturating_sub(1)));
+                    self.answer(batch);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.notice_others() {
+                        log::error!("other processes' changes cannot be watched: {error}");
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Err(error) = self.settle() {
+            log::error!("the store was not settled before the end; nothing is lost, the next start does it: {error}");
+        }
+    }
+
+    fn answer(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        let outcome = self.commit(&mut batch);
+        for job in batch {
+            job.reply(outcome.as_ref().err().map(failure));
+        }
+    }
+
+    /// Runs the batch in one transaction. When this returns, what was kept is on disk and what it made outdated is no
+    /// longer believed.
+    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        self.statement("BEGIN IMMEDIATE")?;
+        let committed = self.run_jobs(batch).and_then(|done| self.statement("COMMIT").map(|()| done));
+        match committed {
+            Ok((effects, merged)) => {
+                self.index.committed(&effects.minted, &merged);
+                effects.stale.into_iter().for_each(|stale| self.validity.lapse(stale));
+                Ok(())
+            }
+            Err(error) => {
+                // A failed statement may have ended the transaction already.
+                if !self.connection.is_autocommit() {
+                    self.statement("ROLLBACK")?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn run_jobs(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<(Effects, Merged)> {
+        self.notice_others()?;
+        let mut effects = Effects::default();
+        for job in batch {
+            self.statement("SAVEPOINT job")?;
+            let mut rows = Rows::writing(&self.connection, &self.index);
+            if job.run(&mut rows) {
+                let more = rows.into_effects();
+                effects.minted.extend(more.minted);
+                effects.stale.extend(more.stale);
+            } else {
+                self.statement("ROLLBACK TO job")?;
+            }
+            self.statement("RELEASE job")?;
+        }
+        // Twice as many as were minted, so that a run is in the table before the next one is full.
+        let merged = self.index.merge(&self.connection, 2 * effects.minted.len())?;
+        Ok((effects, merged))
+    }
+
+    /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more.
+    fn notice_others(&mut self) -> rusqlite::Result<()> {
+        let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if self.data_version != Some(version) {
+            self.validity.lapse(Stale::Everything);
+            self.index.catch_up(&self.connection)?;
+            self.data_version = Some(version);
+        }
+        Ok(())
+    }
+
+    /// Brings the digest index up to date and the log into the main file.
+    fn settle(&mut self) -> rusqlite::Result<()> {
+        while self.index.begin_last_run() {
+            self.statement("BEGIN IMMEDIATE")?;
+            let merged = self.index.merge(&self.connection, usize::MAX)?;
+            self.statement("COMMIT")?;
+            self.index.committed(&[], &merged);
+        }
+        // Others may still be reading; what cannot be moved now stays in the log, which is as durable.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
+    }
+}
+
+/// What each caller of a batch that was not committed is told.
+fn failure(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::unavailable(BUSY, error),
+        _ => Error::unavailable(FAILED, error),
+    }
+}
