@@ -7,7 +7,7 @@ mod serve;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{self, KeyPrefix};
-use crate::{service, store};
+use crate::service::{self, StoreOptions};
 use clap::{Args, Parser, Subcommand};
 
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl Invocation {
 
 fn service_options(config: &Config) -> Result<service::Options, Failed> {
     Ok(service::Options {
-        store: store::Options {
+        store: StoreOptions {
             path: config.store.path.clone(),
             busy_timeout: Duration::from_millis(config.store.busy_timeout_ms),
             readers: config.store.readers,

@@ -52,7 +52,8 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
     let handle = server.handle();
     let flusher = tokio::spawn(flush(Arc::clone(service)));
     let stopper = tokio::spawn(async move {
-        log::info!("{} received: finishing what is in flight", signals.next().await);
+        let name = signals.next().await;
+        log::info!("{name} received: finishing what is in flight");
         tokio::select! {
             () = handle.stop(true) => {}
             name = signals.next() => {

@@ -6,12 +6,13 @@ mod organizations;
 mod setup;
 mod uses;
 
+pub use crate::store::Options as StoreOptions;
 pub use authentication::Caller;
 pub use keys::API_KEYS_PAGE;
 pub use setup::FirstKey;
 
 use crate::domain::{KeyPrefix, Result};
-use crate::store::{self, Store};
+use crate::store::Store;
 use authentication::Identities;
 use uses::Uses;
 
@@ -19,7 +20,7 @@ use uses::Uses;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How the store is opened.
-    pub store: store::Options,
+    pub store: StoreOptions,
     /// What newly minted organization keys begin with.
     pub organization_key_prefix: KeyPrefix,
     /// How many keys are remembered between requests, at the most.

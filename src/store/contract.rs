@@ -41,8 +41,8 @@ pub trait Reads {
     /// Up to `limit` of the organization's keys, newest first, starting below `before` where given.
     fn api_keys(&self, organization: OrganizationId, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
-    /// The key with this digest, and its organization. Inside a write, a key minted by the same transaction is not
-    /// found yet.
+    /// The key with this digest, and its organization. To be asked before anything else in a transaction: a key that was
+    /// minted while the transaction was under way may be missed.
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Organization)>>;
 }
 

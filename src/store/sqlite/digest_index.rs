@@ -7,9 +7,9 @@
 //!
 //! What holds at all times:
 //! - every key up to `indexed_through` is in the table, every committed key after it up to `known` is in memory;
-//! - a key leaves memory only after the commit that put it into the table, so whoever looks in memory first and in the
-//!   file second misses none;
-//! - keys that other processes mint are picked up by [`DigestIndex::catch_up`];
+//! - a key leaves memory only after the commit that put it into the table, so whoever looks in memory first and only
+//!   then begins to read the file misses none;
+//! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
 //! - nothing is trusted: whoever finds a key here compares the whole digest.
 //!
 //! Memory is bounded by two runs and a batch, some 2 MiB; after a crash as many rows are read again.
@@ -55,14 +55,14 @@ impl DigestIndex {
         memory.fresh.range(range.clone()).chain(memory.run.range(range)).map(|(_, id)| *id).collect()
     }
 
-    /// Picks up keys that this process has not heard of; says whether there were any. The connection must not be
+    /// Picks up keys that this process has not heard of. The connection must not be
     /// in a transaction that has minted keys itself: they may never come to be.
-    pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         let newest: i64 =
             connection.prepare_cached("SELECT coalesce(max(id), 0) FROM api_keys")?.query_row([], |row| row.get(0))?;
         let known = self.lock().known;
         if newest <= known {
-            return Ok(false);
+            return Ok(());
         }
         let indexed_through: i64 = connection
             .prepare_cached("SELECT indexed_through FROM digest_index_state")?
@@ -78,7 +78,7 @@ impl DigestIndex {
         let known = memory.known;
         memory.fresh.extend(found.iter().filter(|(_, id)| *id > known));
         memory.known = known.max(newest);
-        Ok(true)
+        Ok(())
     }
 
     /// Puts up to `limit` keys of the current run into the table, inside the caller's transaction.

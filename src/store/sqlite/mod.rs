@@ -25,6 +25,7 @@ impl Sqlite {
     pub(super) fn open(options: &Options, validity: Arc<Validity>) -> Result<Self> {
         let connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
+        index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
         let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
         let writer = Writer::spawn(connection, options, index, validity)?;
         Ok(Self { readers, writer })

@@ -179,7 +179,8 @@ fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
     )
 }
 
-fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
+/// Why SQLite would not read the file, and what to do.
+pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),

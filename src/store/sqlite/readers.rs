@@ -39,7 +39,8 @@ impl Readers {
     /// Runs `work` in a read transaction. Blocks, for a connection and for the disk.
     pub(in crate::store) fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
         let mut connection = self.pool.get().map_err(|e| Error::unavailable("The store is busy; try again.", e))?;
+        self.index.catch_up(&connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        work(&Rows::reading(&transaction, &self.index))
+        work(&Rows::new(&transaction, &self.index))
     }
 }

@@ -22,7 +22,6 @@ macro_rules! select_api_key {
 pub(super) struct Rows<'a> {
     connection: &'a Connection,
     index: &'a DigestIndex,
-    writes: bool,
     effects: Effects,
 }
 
@@ -34,12 +33,8 @@ pub(super) struct Effects {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn reading(connection: &'a Connection, index: &'a DigestIndex) -> Self {
-        Self { connection, index, writes: false, effects: Effects::default() }
-    }
-
-    pub(super) fn writing(connection: &'a Connection, index: &'a DigestIndex) -> Self {
-        Self { connection, index, writes: true, effects: Effects::default() }
+    pub(super) fn new(connection: &'a Connection, index: &'a DigestIndex) -> Self {
+        Self { connection, index, effects: Effects::default() }
     }
 
     pub(super) fn into_effects(self) -> Effects {
@@ -109,11 +104,7 @@ impl Reads for Rows<'_> {
     }
 
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Organization)>> {
-        let mut key = self.find_by_digest(digest)?;
-        if key.is_none() && !self.writes && self.index.catch_up(self.connection)? {
-            key = self.find_by_digest(digest)?;
-        }
-        let Some(key) = key else { return Ok(None) };
+        let Some(key) = self.find_by_digest(digest)? else { return Ok(None) };
         let organization = self
             .organization(key.organization)?
             .ok_or_else(|| Error::Internal(format!("API key {} has no organization", key.id.get())))?;

@@ -192,7 +192,7 @@ impl Thread {
         let mut effects = Effects::default();
         for job in batch {
             self.statement("SAVEPOINT job")?;
-            let mut rows = Rows::writing(&self.connection, &self.index);
+            let mut rows = Rows::new(&self.connection, &self.index);
             if job.run(&mut rows) {
                 let more = rows.into_effects();
                 effects.minted.extend(more.minted);
