@@ -1,0 +1,248 @@
+//! The program as it is typed.
+
+use super::helpers::*;
+use serde_json::Value;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+fn is_key(text: &str) -> bool {
+    text.strip_prefix("confident_org_").is_some_and(|digits| digits.len() == 32)
+}
+
+#[track_caller]
+fn assert_failed_with(output: &Output, code: i32, sentence: &str) {
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+    assert!(stderr(output).contains(sentence), "{}", stderr(output));
+    assert_eq!(stdout(output), "");
+}
+
+/// Whether the key opens the store in the folder.
+fn opens(folder: &Path, key: &str) -> bool {
+    Server::start_in(folder, &[]).client_with(key).is_good()
+}
+
+#[test]
+fn init_prints_the_first_key_and_nothing_else_to_standard_output() {
+    let folder = folder();
+    let output = run(folder.path(), &["init", "--organization", "Acme"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let printed = stdout(&output);
+    let key = printed.strip_suffix('\n').expect("a line");
+    assert!(is_key(key), "{printed}");
+    assert!(!stderr(&output).contains(key));
+    assert!(opens(folder.path(), key));
+    assert!(!folder.path().join("first-key").exists(), "serve finds a store that is set up");
+}
+
+#[test]
+fn init_prints_one_json_object_where_asked_to() {
+    let folder = folder();
+    let output = run(folder.path(), &["init", "--organization", "Acme", "--json", "--store", "keys.db"]);
+    let object: Value = serde_json::from_str(&stdout(&output)).expect("one JSON object");
+    assert!(is_key(object["apiKey"]["value"].as_str().expect("a key")));
+    assert_eq!(object["organization"]["name"], "Acme");
+    let store = Path::new(object["store"].as_str().expect("a path"));
+    assert!(store.is_absolute() && store.ends_with("keys.db") && store.exists());
+}
+
+#[test]
+fn init_writes_the_key_to_a_new_private_file_where_asked_to() {
+    let folder = folder();
+    let output = run(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    assert!(output.status.success());
+    assert_eq!(stdout(&output), "");
+    assert_eq!(mode(&folder.path().join("key")), 0o600);
+    let key = fs::read_to_string(folder.path().join("key")).expect("the key");
+    assert!(is_key(key.trim()) && opens(folder.path(), key.trim()));
+}
+
+#[test]
+fn init_overwrites_no_key_file_and_changes_nothing_then() {
+    let folder = folder();
+    fs::write(folder.path().join("key"), "precious").expect("a file");
+    let output = run(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    assert_failed_with(&output, 1, "exists already");
+    assert_eq!(fs::read_to_string(folder.path().join("key")).expect("the file"), "precious");
+    assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success(), "the store was not set up");
+}
+
+#[test]
+fn init_adopts_a_key_from_a_file_or_from_standard_input_and_stores_only_its_digest() {
+    let key = format!("confident_org_{}", "0123456789abcdef".repeat(2));
+    let from_file = folder();
+    fs::write(from_file.path().join("mine"), format!("{key}\n")).expect("a file");
+    let output = run(from_file.path(), &["init", "--organization", "Acme", "--adopt-key-file", "mine", "--json"]);
+    assert!(output.status.success());
+    assert!(
+        !stdout(&output).contains(&key) && stdout(&output).contains("***************abcdef"),
+        "{}",
+        stdout(&output)
+    );
+
+    let from_input = folder();
+    let mut child = keystead(from_input.path())
+        .args(["init", "--organization", "Acme", "--adopt-key-file", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    child.stdin.take().expect("standard input").write_all(key.as_bytes()).expect("a key");
+    let output = child.wait_with_output().expect("an end");
+    assert!(output.status.success() && stdout(&output).is_empty());
+    for folder in [from_file, from_input] {
+        assert!(opens(folder.path(), &key));
+    }
+}
+
+#[test]
+fn init_refuses_to_adopt_what_is_not_of_our_form_and_does_not_repeat_it() {
+    let folder = folder();
+    for bad in ["", "hunter2hunter2", "confident_org_0123", &format!("confident_org_{}", "A".repeat(32))] {
+        fs::write(folder.path().join("mine"), bad).expect("a file");
+        let output = run(folder.path(), &["init", "--organization", "Acme", "--adopt-key-file", "mine"]);
+        assert_failed_with(&output, 1, "A key must be confident_org_ followed by 32");
+        assert!(bad.is_empty() || !stderr(&output).contains(bad));
+        assert!(!folder.path().join("keystead.db").exists());
+    }
+    let output = run(folder.path(), &["init", "--organization", "Acme", "--adopt-key-file", "missing"]);
+    assert_failed_with(&output, 1, "cannot be read");
+}
+
+#[test]
+fn init_on_an_initialised_store_fails_and_changes_nothing() {
+    let folder = folder();
+    assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
+    let before = fs::read(folder.path().join("keystead.db")).expect("the store");
+    for more in [&["--json"][..], &["--key-file", "key"]] {
+        let output = run(folder.path(), &[&["init", "--organization", "Other"], more].concat());
+        assert_failed_with(&output, 1, "The store is initialised already; nothing was changed.");
+    }
+    assert!(!folder.path().join("key").exists());
+    assert_eq!(fs::read(folder.path().join("keystead.db")).expect("the store"), before);
+}
+
+#[test]
+fn init_refuses_a_name_that_is_none_before_there_is_a_store() {
+    let folder = folder();
+    let output = run(folder.path(), &["init", "--organization", " "]);
+    assert_failed_with(&output, 1, "The name must have 1 to 255 characters.");
+    assert!(!folder.path().join("keystead.db").exists());
+}
+
+#[test]
+fn the_program_without_a_command_serves() {
+    let folder = folder();
+    let mut child = keystead(folder.path())
+        .args(["--listen", "127.0.0.1:0", "--store", "a.db"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("standard output"));
+    std::io::BufRead::read_line(&mut out, &mut line).expect("a line");
+    child.kill().expect("a kill");
+    child.wait().expect("an end");
+    assert!(line.starts_with("Keystead is listening on http://127.0.0.1:"), "{line}");
+    assert!(folder.path().join("a.db").exists());
+}
+
+#[test]
+fn serve_without_a_terminal_leaves_the_first_key_in_a_private_file_and_logs_where_but_not_what() {
+    let server = Server::start();
+    let key = server.first_key();
+    assert!(is_key(&key));
+    assert_eq!(mode(&server.folder().join("first-key")), 0o600);
+    assert!(server.log().contains("first-key"), "{}", server.log());
+    assert!(!server.log().contains(&key));
+    assert!(server.log().contains(&format!("listening on {}", server.base)));
+}
+
+#[test]
+fn serve_on_an_address_in_use_says_so_and_spends_no_first_key() {
+    let server = Server::start();
+    let folder = folder();
+    let output = run(folder.path(), &["serve", "--listen", server.address()]);
+    assert_failed_with(&output, 1, "cannot be listened on");
+    assert!(!folder.path().join("first-key").exists());
+}
+
+#[test]
+fn serve_ends_with_exit_code_0_on_sigterm_and_sigint_and_leaves_nothing_in_the_log_of_the_store() {
+    for signal in ["TERM", "INT"] {
+        let folder = folder();
+        let mut server = Server::start_in(folder.path(), &[]);
+        server.client().mint("a");
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(0), "{signal}");
+        let wal = fs::metadata(folder.path().join("keystead.db-wal")).map_or(0, |m| m.len());
+        assert_eq!(wal, 0, "everything is in the main file");
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_finished_after_sigterm() {
+    use std::io::Read as _;
+    let folder = folder();
+    let mut server = Server::start_in(folder.path(), &[]);
+    let mut stream = std::net::TcpStream::connect(server.address()).expect("a connection");
+    let head = format!(
+        "POST {KEYS} HTTP/1.1\r\nHost: x\r\nCONFIDENT_API_KEY: {}\r\nContent-Type: application/json\r\nContent-Length: \
+         12\r\nExpect: 100-continue\r\n\r\n",
+        server.first_key()
+    );
+    stream.write_all(head.as_bytes()).expect("a head");
+    let mut reply = [0; 25];
+    stream.read_exact(&mut reply).expect("the server waits for the body");
+    assert_eq!(&reply, b"HTTP/1.1 100 Continue\r\n\r\n");
+    server.signal("TERM");
+    eventually(std::time::Duration::from_secs(5), || server.log().contains("SIGTERM received"));
+    stream.write_all(br#"{"name":"a"}"#).expect("a body");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn help_names_every_command_and_global_flag() {
+    let folder = folder();
+    let help = stdout(&run(folder.path(), &["--help"]));
+    for word in ["serve", "init", "--store", "--config", "--listen", "--version"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    let help = stdout(&run(folder.path(), &["init", "--help"]));
+    for word in ["--organization", "--json", "--key-file", "--adopt-key-file", "--store", "--config"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+}
+
+#[test]
+fn arguments_that_are_wrong_end_with_exit_code_2_and_a_sentence() {
+    let folder = folder();
+    for arguments in [
+        &["sevre"][..],
+        &["serve", "--listne", "127.0.0.1:0"],
+        &["serve", "--listen", "nonsense"],
+        &["init"],
+        &["init", "--organization", "a", "--key-file", "a", "--adopt-key-file", "b"],
+    ] {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!stderr(&output).is_empty());
+    }
+    let output = run(folder.path(), &["--listen", "127.0.0.1:0", "init", "--organization", "a"]);
+    assert_failed_with(&output, 1, "--listen goes with serve only.");
+}

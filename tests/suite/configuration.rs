@@ -1,0 +1,116 @@
+//! Defaults, file, environment, flags.
+
+use super::helpers::*;
+use keystead::config::Config;
+use std::fs;
+use std::path::Path;
+
+const FILE: &str = include_str!("../../config.toml");
+
+fn path() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml"))
+}
+
+fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn the_file_at_the_top_says_what_the_defaults_are() {
+    let config = Config::load(Some(path()), std::iter::empty()).expect("a configuration");
+    assert_eq!(config, Config::default());
+    config.check().expect("defaults that are allowed");
+}
+
+#[test]
+fn the_file_at_the_top_has_every_setting_with_its_environment_variable() {
+    let defaults = toml::Table::try_from(Config::default()).expect("a table");
+    let file: toml::Table = toml::from_str(FILE).expect("a table");
+    assert_eq!(file, defaults, "no setting is left out");
+    for (section, settings) in defaults {
+        for (key, value) in settings.as_table().expect("a section") {
+            let variable = format!("KEYSTEAD_{}_{}", section.to_uppercase(), key.to_uppercase());
+            assert!(FILE.contains(&variable), "{variable}");
+            // And the variable works.
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let config = Config::load(Some(path()), variables(&[(&variable, &text)])).expect("a configuration");
+            assert_eq!(config, Config::default(), "{variable}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.toml");
+    fs::write(&file, "[store]\npath = \"file.db\"\nreaders = 9\n").expect("a file");
+    let config = Config::load(Some(&file), variables(&[("KEYSTEAD_STORE_PATH", "env.db")])).expect("a configuration");
+    assert_eq!(config.store.path, Path::new("env.db"));
+    assert_eq!(config.store.readers, 9);
+    assert_eq!(config.server, Config::default().server);
+}
+
+#[test]
+fn flags_win_over_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("config.toml"), "[store]\npath = \"file.db\"\n").expect("a file");
+    let init = |more: &[&str], environment: &[(&str, &str)]| {
+        let output = keystead(folder.path())
+            .args([&["init", "--organization", "Acme"], more].concat())
+            .envs(environment.iter().copied())
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    init(&[], &[]);
+    assert!(folder.path().join("file.db").exists(), "config.toml is read where there is one");
+    init(&[], &[("KEYSTEAD_STORE_PATH", "env.db")]);
+    assert!(folder.path().join("env.db").exists());
+    init(&["--store", "flag.db"], &[("KEYSTEAD_STORE_PATH", "env.db")]);
+    assert!(folder.path().join("flag.db").exists());
+}
+
+#[test]
+fn what_is_unknown_or_wrong_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.toml");
+    for (text, name) in [
+        ("[server]\nlisten_on = \"127.0.0.1:1\"", "listen_on"),
+        ("[sever]\nlisten = \"127.0.0.1:1\"", "sever"),
+        ("listen = 1", "listen"),
+        ("[server]\nlisten = \"here\"", "listen"),
+        ("[store]\nreaders = \"many\"", "readers"),
+        ("[store", "c.toml"),
+    ] {
+        fs::write(&file, text).expect("a file");
+        let error = Config::load(Some(&file), std::iter::empty()).expect_err(text).to_string();
+        assert!(error.contains(name) && error.contains("c.toml") && !error.contains('\n'), "{error}");
+    }
+    for (name, value) in [
+        ("KEYSTEAD_SERVER_LISTNE", "127.0.0.1:1"),
+        ("KEYSTEAD_LISTEN", "127.0.0.1:1"),
+        ("KEYSTEAD_STORE_READERS", "many"),
+    ] {
+        let error = Config::load(Some(path()), variables(&[(name, value)])).expect_err(name).to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    assert!(Config::load(Some(&folder.path().join("missing.toml")), std::iter::empty()).is_err());
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    for (variable, value, name) in [
+        ("KEYSTEAD_STORE_READERS", "0", "store.readers"),
+        ("KEYSTEAD_STORE_WRITE_QUEUE", "0", "store.write_queue"),
+        ("KEYSTEAD_CACHE_CAPACITY", "0", "cache.capacity"),
+        ("KEYSTEAD_KEYS_ORGANIZATION_PREFIX", "Org", "keys.organization_prefix"),
+        ("KEYSTEAD_SETUP_ORGANIZATION", " ", "setup.organization"),
+        ("KEYSTEAD_LOG_LEVEL", "loud", "log.level"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = keystead(folder.path()).env(variable, value).output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(name), "{}", stderr(&output));
+        assert!(!folder.path().join("keystead.db").exists());
+    }
+}

@@ -1,0 +1,108 @@
+//! What was answered stands, whatever happens to the process.
+
+use super::helpers::*;
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const WRITERS: usize = 8;
+const KILLS: usize = 20;
+
+/// What is known of a key's fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Good,
+    Deactivated,
+    Revoked,
+    /// A change was asked for and the answer never came: from the first to the second.
+    Between(&'static Fate, &'static Fate),
+}
+
+impl Fate {
+    fn allows(self, found: Self) -> bool {
+        match self {
+            Self::Between(before, after) => found == *before || found == *after,
+            certain => found == certain,
+        }
+    }
+}
+
+/// What a fate looks like to the key's user.
+fn find(server: &Server, value: &str) -> Fate {
+    let answer = server.client_with(value).get(ORGANIZATION);
+    match answer.status {
+        200 => Fate::Good,
+        _ if answer.refused_with(401).contains("deactivated") => Fate::Deactivated,
+        _ => Fate::Revoked,
+    }
+}
+
+/// Mints keys, and deactivates or revokes two thirds of them, until the server is gone.
+fn write_until_the_end(client: &Client, fates: &Mutex<HashMap<String, Fate>>, is_writing: &AtomicBool) {
+    let set = |value: &str, fate| fates.lock().expect("the fates").insert(value.to_owned(), fate);
+    for round in 0.. {
+        let Ok(answer) = client.try_ask("POST", KEYS, Some(json!({"name": "a"}))) else { return };
+        let key = answer.data()["apiKey"].take();
+        let (id, value) = (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value"));
+        set(value, Fate::Good);
+        is_writing.store(true, Ordering::SeqCst);
+        let path = format!("{KEYS}/{id}");
+        let (answer, outcome) = match round % 3 {
+            0 => continue,
+            1 => {
+                set(value, Fate::Between(&Fate::Good, &Fate::Deactivated));
+                (client.try_ask("PUT", &path, Some(json!({"valid": false}))), Fate::Deactivated)
+            }
+            _ => {
+                set(value, Fate::Between(&Fate::Good, &Fate::Revoked));
+                (client.try_ask("DELETE", &path, None), Fate::Revoked)
+            }
+        };
+        let Ok(answer) = answer else { return };
+        assert_eq!(answer.status, 200);
+        set(value, outcome);
+    }
+}
+
+#[test]
+fn after_kill_9_under_load_every_answer_stands_and_nothing_is_half_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fates = Mutex::new(HashMap::new());
+    for kill in 0..KILLS {
+        let server = Server::start_in(folder.path(), &[]);
+        let is_writing = AtomicBool::new(false);
+        let clients: Vec<Client> = (0..WRITERS).map(|_| server.client()).collect();
+        std::thread::scope(|scope| {
+            for client in &clients {
+                scope.spawn(|| write_until_the_end(client, &fates, &is_writing));
+            }
+            eventually(Duration::from_secs(10), || is_writing.load(Ordering::SeqCst));
+            // The moment of the kill is what is varied, not what is waited for.
+            std::thread::sleep(Duration::from_millis(17 * kill as u64 % 150));
+            server.kill();
+        });
+        check(folder.path(), &fates.lock().expect("the fates"));
+    }
+    assert!(fates.into_inner().expect("the fates").len() > KILLS * WRITERS, "there was load");
+}
+
+fn check(folder: &std::path::Path, fates: &HashMap<String, Fate>) {
+    let server = Server::start_in(folder, &[]);
+    for (value, fate) in fates {
+        let found = find(&server, value);
+        assert!(fate.allows(found), "{fate:?} became {found:?}");
+    }
+    let store = rusqlite::Connection::open(server.store_path()).expect("the file");
+    let integrity: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+    assert_eq!(integrity, "ok");
+    let whole = "SELECT count(*) FROM api_keys WHERE length(digest) = 32 AND length(tail) = 6 AND name = 'a'";
+    let whole: u32 = store.query_row(whole, [], |row| row.get(0)).expect("a count");
+    let all: u32 =
+        store.query_row("SELECT count(*) FROM api_keys WHERE id > 1", [], |row| row.get(0)).expect("a count");
+    assert_eq!(whole, all, "a key whose answer never came is whole or absent");
+    // At most one key a writer and kill was made without its answer getting through.
+    let alive = fates.values().filter(|fate| **fate != Fate::Revoked).count();
+    assert!(all as usize <= alive + WRITERS * KILLS, "{all} keys, {alive} known");
+}

@@ -1,0 +1,380 @@
+//! The real server, its clients, and a store to look into.
+
+use keystead::domain::{
+    ApiKey, KeyName, KeyPrefix, Organization, OrganizationId, OrganizationName, Result, Secret, Timestamp,
+};
+use keystead::store::{NewApiKey, Options, Store, Writes};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const KEYS: &str = "/v1/organization/api-keys";
+pub const ORGANIZATION: &str = "/v1/organization";
+
+/// The program, without whatever the environment would have it do.
+pub fn keystead(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(folder);
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    keystead(folder).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("standard output is UTF-8")
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("standard error is UTF-8")
+}
+
+/// A running server on a free port. Killed when dropped.
+pub struct Server {
+    child: Child,
+    folder: PathBuf,
+    pub base: String,
+    /// Keeps the folder for as long as the server, where the server made it.
+    _temporary: Option<TempDir>,
+}
+
+impl Server {
+    /// On a fresh store in a folder of its own.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with settings from the environment.
+    pub fn start_with(environment: &[(&str, &str)]) -> Self {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let mut server = Self::start_in(temporary.path(), environment);
+        server._temporary = Some(temporary);
+        server
+    }
+
+    /// On `keystead.db` in a folder that outlives the server. Its log is in `log` beside it.
+    pub fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
+        let mut child = keystead(folder)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("standard output")).read_line(&mut line).expect("a line");
+        let base = line.trim().strip_prefix("Keystead is listening on ").unwrap_or_else(|| {
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            panic!("the server did not start: {line}{log}")
+        });
+        Self { child, folder: folder.to_owned(), base: base.to_owned(), _temporary: None }
+    }
+
+    pub fn store_path(&self) -> PathBuf {
+        self.folder.join("keystead.db")
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).expect("the log")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn address(&self) -> &str {
+        self.base.strip_prefix("http://").expect("an address")
+    }
+
+    /// The key that the server left beside its store.
+    pub fn first_key(&self) -> String {
+        std::fs::read_to_string(self.folder.join("first-key")).expect("the first key").trim().to_owned()
+    }
+
+    pub fn client(&self) -> Client {
+        self.client_with(&self.first_key())
+    }
+
+    pub fn client_with(&self, key: &str) -> Client {
+        Client::new(&self.base, key)
+    }
+
+    /// Sends bytes as they are and reads until the server closes the connection.
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address()).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        stream.write_all(bytes).expect("a request");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(status.expect("a shell").success());
+    }
+
+    /// Waits for the end that was asked for.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("an end")
+    }
+
+    /// Asks for an end and waits for it.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a kill");
+        self.child.wait().expect("an end");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .new_agent()
+}
+
+/// Somebody with a key.
+pub struct Client {
+    agent: ureq::Agent,
+    base: String,
+    key: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    /// The `data` of a success.
+    #[track_caller]
+    pub fn data(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        let mut json = self.json();
+        assert_eq!(json["success"], json!(true));
+        json["data"].take()
+    }
+
+    /// The sentence of a failure, after a check of the whole envelope.
+    #[track_caller]
+    pub fn refused_with(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        let json = self.json();
+        let sentence = json["error"].as_str().expect("a sentence").to_owned();
+        let text = format!(r#"{{"success":false,"error":{},"deprecated":false}}"#, json["error"]);
+        assert_eq!(self.text, text);
+        assert!(sentence.ends_with('.') && sentence.len() > 10, "{sentence}");
+        sentence
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Client {
+    pub fn new(base: &str, key: &str) -> Self {
+        Self { agent: agent(), base: base.to_owned(), key: key.to_owned() }
+    }
+
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_send(method, path, headers, body).expect("an answer")
+    }
+
+    /// An error is one of the connection: the server is gone.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::result::Result<Answer, ureq::Error> {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = self.agent.run(request.body(body).expect("a request"))?;
+        let headers = response.headers().iter();
+        let headers = headers.map(|(n, v)| (n.to_string(), v.to_str().expect("a header").to_owned())).collect();
+        let status = response.status().as_u16();
+        let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        Ok(Answer { status, headers, text })
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.try_ask(method, path, body).expect("an answer")
+    }
+
+    pub fn try_ask(&self, method: &str, path: &str, body: Option<Value>) -> std::result::Result<Answer, ureq::Error> {
+        let key = ("CONFIDENT_API_KEY", self.key.as_str());
+        match body {
+            None => self.try_send(method, path, &[key], b""),
+            Some(body) => {
+                let headers = [key, ("Content-Type", "application/json")];
+                self.try_send(method, path, &headers, body.to_string().as_bytes())
+            }
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, None)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask("POST", path, Some(body))
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask("PUT", path, Some(body))
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, None)
+    }
+
+    /// A new key: its number and its full value.
+    pub fn mint(&self, name: &str) -> (i64, String) {
+        let key = self.post(KEYS, json!({"name": name})).data()["apiKey"].take();
+        (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value").to_owned())
+    }
+
+    pub fn set_valid(&self, id: i64, valid: bool) -> Answer {
+        self.put(&format!("{KEYS}/{id}"), json!({"valid": valid}))
+    }
+
+    pub fn revoke(&self, id: i64) -> Answer {
+        self.delete(&format!("{KEYS}/{id}"))
+    }
+
+    /// Whether the key authenticates.
+    pub fn is_good(&self) -> bool {
+        match self.get(ORGANIZATION).status {
+            200 => true,
+            401 => false,
+            other => panic!("neither good nor refused: {other}"),
+        }
+    }
+}
+
+pub fn prefix() -> KeyPrefix {
+    KeyPrefix::parse("confident_org_").expect("a prefix")
+}
+
+/// A secret that no other call gives.
+pub fn new_secret() -> Secret {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let seed = blake3::hash(format!("{} {count}", std::process::id()).as_bytes());
+    Secret::new(&prefix(), seed.as_bytes()[..16].try_into().expect("sixteen bytes"))
+}
+
+pub fn at(ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(ms).expect("a time")
+}
+
+pub fn store_options(path: &Path) -> Options {
+    Options {
+        path: path.to_owned(),
+        busy_timeout: Duration::from_secs(5),
+        readers: 4,
+        write_queue: 64,
+        write_batch: 512,
+        watch_interval: Duration::from_millis(20),
+    }
+}
+
+/// The store itself, as another process beside a server would open it.
+pub fn open_store(path: &Path) -> Store {
+    Store::open(&store_options(path)).expect("the store opens")
+}
+
+/// Runs what a test has to wait for.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// An organization and a key of its own, put straight into the store.
+pub fn insert_organization(store: &Store, name: &str) -> (Organization, ApiKey, Secret) {
+    let secret = new_secret();
+    let seed = secret.digest().as_bytes()[..8].try_into().expect("eight bytes");
+    let organization = Organization {
+        id: OrganizationId::from_random(seed),
+        name: OrganizationName::parse(name).expect("a name"),
+        created_at: at(1_700_000_000_000),
+    };
+    let new = new_key(organization.id, &secret);
+    let (organization, key) = wait(store.write(move |writes| {
+        writes.insert_organization(&organization)?;
+        Ok((organization, writes.insert_api_key(new)?))
+    }))
+    .expect("the organization is stored");
+    (organization, key, secret)
+}
+
+pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
+    NewApiKey {
+        organization,
+        digest: secret.digest(),
+        tail: secret.tail(),
+        name: KeyName::parse("A key").expect("a name"),
+        created_at: at(1_700_000_000_000),
+    }
+}
+
+/// Puts many keys into the store at once.
+pub fn insert_keys(store: &Store, organization: OrganizationId, secrets: &[Secret]) -> Result<Vec<ApiKey>> {
+    let news: Vec<NewApiKey> = secrets.iter().map(|secret| new_key(organization, secret)).collect();
+    wait(store.write(move |writes: &mut dyn Writes| news.into_iter().map(|new| writes.insert_api_key(new)).collect()))
+}
+
+/// Asks again until the condition holds; fails after the time.
+#[track_caller]
+pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < within, "not within {within:?}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,20 @@
+//! The one test binary: everything that is tested from outside the crate, much of it against the real program.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and measures with the machine's clock"
+)]
+
+mod api;
+mod command_line;
+mod configuration;
+mod deadness;
+mod durability;
+mod failures;
+mod helpers;
+mod secrecy;
+mod store;
+mod store_file;
+mod tidy;

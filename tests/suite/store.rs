@@ -1,0 +1,309 @@
+//! What the store promises: its contract, group commit, the digest index.
+
+use super::helpers::*;
+use keystead::domain::{Digest, Error, KeyId, OrganizationId, OrganizationName, Secret};
+use keystead::store::{Store, Writes};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+struct Fixture {
+    store: Store,
+    organization: OrganizationId,
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let organization = insert_organization(&store, "Acme").0.id;
+    Fixture { store, organization, path, _folder: folder }
+}
+
+fn rename(writes: &mut dyn Writes, id: OrganizationId, name: &str) -> Result<bool, Error> {
+    writes.rename_organization(id, &OrganizationName::parse(name)?)
+}
+
+fn name(store: &Store, id: OrganizationId) -> String {
+    let found = wait(store.read(move |reads| reads.organization(id))).expect("a read");
+    found.expect("an organization").name.as_str().to_owned()
+}
+
+fn is_found(store: &Store, secret: &Secret) -> bool {
+    let digest = secret.digest();
+    let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
+    found.is_some_and(|(key, _)| key.tail == secret.tail())
+}
+
+/// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
+fn hold_writer(store: &Store) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Error>>) {
+    let (release, held) = mpsc::channel::<()>();
+    let (begun, has_begun) = mpsc::channel();
+    let job = store.write(move |_| {
+        begun.send(()).expect("the test waits");
+        _ = held.recv();
+        Ok(())
+    });
+    let mut job = Box::pin(job);
+    // Polled once, the job is queued.
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(job.as_mut().poll(&mut context).is_pending());
+    has_begun.recv().expect("the job begins");
+    (release, job)
+}
+
+/// Queues a job without waiting for it.
+fn queue<T>(job: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
+    let mut job = Box::pin(job);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(job.as_mut().poll(&mut context).is_pending());
+    job
+}
+
+/// How many commits the write-ahead log of the file holds: frames that carry the size of the file after them
+/// (<https://sqlite.org/fileformat2.html>, section 4.1).
+fn commits(path: &Path) -> usize {
+    let log = std::fs::read(path.with_extension("db-wal")).expect("the log");
+    let frames = log[32..].chunks_exact(24 + 4096);
+    frames.filter(|frame| frame[4..8] != [0; 4] && frame[8..16] == log[16..24]).count()
+}
+
+#[test]
+fn writes_that_wait_share_one_commit() {
+    let f = fixture();
+    let (release, held) = hold_writer(&f.store);
+    let before = commits(&f.path);
+    let jobs: Vec<_> = (0..20)
+        .map(|_| {
+            let new = new_key(f.organization, &new_secret());
+            queue(f.store.write(move |writes| writes.insert_api_key(new)))
+        })
+        .collect();
+    drop(release);
+    wait(held).expect("a commit");
+    for job in jobs {
+        wait(job).expect("a commit");
+    }
+    assert_eq!(commits(&f.path), before + 1);
+}
+
+#[test]
+fn a_write_that_fails_is_undone_and_those_that_share_its_commit_stand() {
+    let f = fixture();
+    let (release, held) = hold_writer(&f.store);
+    let id = f.organization;
+    let first = queue(f.store.write(move |writes| rename(writes, id, "First")));
+    let fails = queue(f.store.write(move |writes| {
+        rename(writes, id, "Never")?;
+        Err::<(), _>(Error::Conflict("no".to_owned()))
+    }));
+    let panics = queue(f.store.write(move |writes| {
+        rename(writes, id, "Never")?;
+        panic!("in a job, on purpose");
+        #[allow(unreachable_code, reason = "gives the closure its type")]
+        Ok(())
+    }));
+    let new = new_key(id, &new_secret());
+    let last = queue(f.store.write(move |writes| writes.insert_api_key(new)));
+    drop(release);
+    wait(held).expect("a commit");
+    assert!(wait(first).expect("a commit"));
+    assert!(matches!(wait(fails), Err(Error::Conflict(_))));
+    assert!(matches!(wait(panics), Err(Error::Internal(_))));
+    assert_eq!(wait(last).expect("a commit").id.get(), 2);
+    assert_eq!(name(&f.store, id), "First");
+}
+
+#[test]
+fn a_write_whose_caller_has_gone_away_is_done_and_harms_nobody() {
+    let f = fixture();
+    let (release, held) = hold_writer(&f.store);
+    let id = f.organization;
+    drop(queue(f.store.write(move |writes| rename(writes, id, "Orphan"))));
+    drop(release);
+    wait(held).expect("a commit");
+    wait(f.store.write(|_| Ok(()))).expect("the writer lives");
+    assert_eq!(name(&f.store, id), "Orphan");
+}
+
+#[test]
+fn a_write_too_many_is_refused_at_once() {
+    let f = fixture();
+    let (release, held) = hold_writer(&f.store);
+    let waiting: Vec<_> = (0..64).map(|_| queue(f.store.write(|_| Ok(())))).collect();
+    let refused = wait(f.store.write(|_| Ok(())));
+    assert!(matches!(refused, Err(Error::Unavailable { sentence, .. }) if sentence.contains("try again")));
+    drop(release);
+    wait(held).expect("a commit");
+    for job in waiting {
+        wait(job).expect("a commit");
+    }
+}
+
+#[test]
+fn a_read_sees_one_state_of_the_store_throughout() {
+    let f = fixture();
+    let id = f.organization;
+    let (store, organization) = (&f.store, f.organization);
+    std::thread::scope(|scope| {
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let names = scope.spawn(move || {
+            wait(store.read(move |reads| {
+                let first = reads.organization(organization)?;
+                begun.send(()).expect("the test waits");
+                _ = may_go_on.recv();
+                Ok((first, reads.organization(organization)?))
+            }))
+        });
+        has_begun.recv().expect("the read begins");
+        wait(store.write(move |writes| rename(writes, id, "Changed"))).expect("a commit");
+        drop(go_on);
+        let (first, second) = names.join().expect("the reader").expect("a read");
+        assert_eq!(first, second);
+    });
+    assert_eq!(name(&f.store, f.organization), "Changed");
+}
+
+#[test]
+fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
+    let f = fixture();
+    let (organization, secret) = (f.organization, new_secret());
+    let key = insert_keys(&f.store, organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
+    // The watch takes note of the fixture's commits first.
+    let digest = secret.digest();
+    let stamp = || f.store.stamp(&digest);
+    let mut before = stamp();
+    let mut changes = |what: &str, expected: bool| {
+        let now = stamp();
+        assert_eq!(now != before, expected, "{what}");
+        before = now;
+    };
+    let id = key.id;
+    insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
+    changes("minting", false);
+    wait(f.store.write(move |writes| writes.record_uses(&[(id, at(5))]))).expect("a commit");
+    changes("a use", false);
+    wait(f.store.write(move |writes| writes.set_api_key_valid(organization, id, false))).expect("a commit");
+    changes("deactivating", true);
+    wait(f.store.write(move |writes| rename(writes, organization, "New"))).expect("a commit");
+    changes("renaming", true);
+    let undone = wait(f.store.write(move |writes| {
+        writes.delete_api_key(organization, id)?;
+        Err::<(), _>(Error::Conflict("no".to_owned()))
+    }));
+    assert!(undone.is_err());
+    changes("a revocation that was undone", false);
+    wait(f.store.write(move |writes| writes.delete_api_key(organization, id))).expect("a commit");
+    changes("revoking", true);
+}
+
+#[test]
+fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_newer() {
+    let f = fixture();
+    let (organization, id, gone) = (f.organization, KeyId::new(1).expect("an id"), KeyId::new(99).expect("an id"));
+    for ms in [5, 3] {
+        wait(f.store.write(move |writes| writes.record_uses(&[(id, at(ms)), (gone, at(ms))]))).expect("a commit");
+    }
+    let key = wait(f.store.read(move |reads| reads.api_key(organization, id))).expect("a read").expect("the key");
+    assert_eq!(key.last_used, Some(at(5)));
+    let file = rusqlite::Connection::open(&f.path).expect("the file");
+    let kept: i64 = file.query_row("SELECT count(*) FROM api_key_uses", [], |row| row.get(0)).expect("a count");
+    assert_eq!(kept, 1);
+}
+
+/// Every key is in the index once, and nothing else is.
+fn assert_index_is_exact(path: &Path) {
+    let file = rusqlite::Connection::open(path).expect("the file");
+    let mut keys = file.prepare("SELECT id, digest FROM api_keys ORDER BY id").expect("a statement");
+    let keys = keys.query_map([], |row| Ok((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?))).expect("rows");
+    let mut keys: Vec<(i64, i64)> = keys.map(|row| row.expect("a row")).collect();
+    let mut index =
+        file.prepare("SELECT prefix, key_id FROM digest_index ORDER BY prefix, key_id").expect("a statement");
+    let index = index.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    let index: Vec<(i64, i64)> = index.map(|row| row.expect("a row")).collect();
+    keys.sort_unstable();
+    assert!(keys == index, "{} keys, {} entries", keys.len(), index.len());
+}
+
+#[test]
+fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_crash_and_a_stop() {
+    let f = fixture();
+    let mut secrets = Vec::new();
+    // Three runs and a bit; every 16th batch some keys of all ages are looked up and one is revoked.
+    for batch in 0..108 {
+        let new: Vec<Secret> = (0..1_000).map(|_| new_secret()).collect();
+        let keys = insert_keys(&f.store, f.organization, &new).expect("keys");
+        secrets.extend(keys.into_iter().map(|key| key.id).zip(new));
+        if batch % 16 == 0 {
+            let (revoked, secret) = secrets.swap_remove(secrets.len() / 2);
+            let organization = f.organization;
+            let is_gone = wait(f.store.write(move |writes| writes.delete_api_key(organization, revoked)));
+            assert!(is_gone.expect("a commit") && !is_found(&f.store, &secret));
+            for (id, secret) in secrets.iter().step_by(997) {
+                assert!(is_found(&f.store, secret), "key {}", id.get());
+            }
+        }
+    }
+    let file = rusqlite::Connection::open(&f.path).expect("the file");
+    let through: i64 =
+        file.query_row("SELECT indexed_through FROM digest_index_state", [], |row| row.get(0)).expect("the state");
+    assert!((32_768..108_001).contains(&through), "runs were under way: {through}");
+    // A crash: the same file with nothing that was in memory.
+    let after_crash = open_store(&f.path);
+    assert!(secrets.iter().step_by(97).all(|(_, secret)| is_found(&after_crash, secret)));
+    after_crash.close();
+    f.store.close();
+    assert_index_is_exact(&f.path);
+    let after_stop = open_store(&f.path);
+    assert!(secrets.iter().step_by(97).all(|(_, secret)| is_found(&after_stop, secret)));
+    assert!(!is_found(&after_stop, &new_secret()));
+}
+
+#[test]
+fn two_processes_that_mint_in_turn_find_each_others_keys_at_once() {
+    let f = fixture();
+    let other = open_store(&f.path);
+    let mut secrets = Vec::new();
+    for round in 0..200 {
+        let secret = new_secret();
+        let minter = if round % 3 == 0 { &other } else { &f.store };
+        insert_keys(minter, f.organization, std::slice::from_ref(&secret)).expect("a key");
+        assert!(is_found(&f.store, &secret) && is_found(&other, &secret), "round {round}");
+        secrets.push(secret);
+    }
+    f.store.close();
+    other.close();
+    assert_index_is_exact(&f.path);
+    assert!(secrets.iter().all(|secret| is_found(&open_store(&f.path), secret)));
+}
+
+#[test]
+fn two_processes_that_write_at_the_same_time_lose_nothing() {
+    let f = fixture();
+    let other = open_store(&f.path);
+    let secrets: Vec<Secret> = std::thread::scope(|scope| {
+        let writers = [&f.store, &other].map(|store| {
+            scope.spawn(move || {
+                let secrets: Vec<Secret> = (0..150).map(|_| new_secret()).collect();
+                for secret in &secrets {
+                    insert_keys(store, f.organization, std::slice::from_ref(secret)).expect("a key");
+                }
+                secrets
+            })
+        });
+        writers.into_iter().flat_map(|writer| writer.join().expect("a writer")).collect()
+    });
+    assert!(secrets.iter().all(|secret| is_found(&f.store, secret) && is_found(&other, secret)));
+    f.store.close();
+    other.close();
+    assert_index_is_exact(&f.path);
+}
+
+#[test]
+fn a_store_that_was_closed_refuses_work_with_a_sentence() {
+    let f = fixture();
+    f.store.close();
+    assert!(matches!(wait(f.store.write(|_| Ok(()))), Err(Error::Unavailable { .. })));
+}

@@ -1,0 +1,197 @@
+//! Which files are opened, which are refused, and in what words.
+
+use super::helpers::*;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+struct Folder {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+/// A folder with a store that is set up and closed.
+fn store() -> Folder {
+    let folder = empty();
+    assert!(run(folder.folder.path(), &["init", "--organization", "Acme"]).status.success());
+    folder
+}
+
+fn empty() -> Folder {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    Folder { folder, path }
+}
+
+/// Both commands refuse the file with the sentence, and leave it as it is.
+#[track_caller]
+fn assert_refused(folder: &Folder, sentence: &str) {
+    let before = fs::read(&folder.path).ok();
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["init", "--organization", "Acme"]] {
+        let output = run(folder.folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains(sentence) && stderr(&output).contains("keystead.db"), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+    assert!(fs::read(&folder.path).ok() == before, "the file was changed");
+}
+
+/// Overwrites the first page of a table or an index.
+fn destroy(path: &Path, name: &str) {
+    let file = rusqlite::Connection::open(path).expect("the file");
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: u32 = file.query_row(root, [name], |row| row.get(0)).expect("a page");
+    drop(file);
+    let mut bytes = fs::read(path).expect("the file");
+    bytes[(root as usize - 1) * 4096..root as usize * 4096].fill(0xff);
+    fs::write(path, &bytes).expect("a damaged file");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
+    let text = empty();
+    fs::write(&text.path, "shopping list: milk, eggs".repeat(20)).expect("a file");
+    assert_refused(&text, "is not a Keystead store; nothing was changed.");
+
+    let short = empty();
+    fs::write(&short.path, "x").expect("a file");
+    assert_refused(&short, "is not a Keystead store; nothing was changed.");
+
+    let other = empty();
+    let file = rusqlite::Connection::open(&other.path).expect("a file");
+    file.execute_batch(
+        "PRAGMA journal_mode = WAL; CREATE TABLE shopping (item TEXT); INSERT INTO shopping VALUES ('milk')",
+    )
+    .expect("another program's data");
+    drop(file);
+    assert_refused(&other, "is not a Keystead store; nothing was changed.");
+}
+
+#[test]
+fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
+    let newer = store();
+    let file = rusqlite::Connection::open(&newer.path).expect("the file");
+    file.pragma_update(None, "user_version", 99).expect("a version");
+    drop(file);
+    assert_refused(&newer, "was written by a newer Keystead (schema 99, this one knows 1)");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_what_to_do() {
+    let cut = store();
+    let whole = fs::read(&cut.path).expect("the file");
+    fs::write(&cut.path, &whole[..whole.len() - 4096]).expect("a shorter file");
+    _ = fs::remove_file(cut.path.with_extension("db-wal"));
+    assert_refused(&cut, "is damaged");
+
+    let overwritten = store();
+    let mut bytes = fs::read(&overwritten.path).expect("the file");
+    bytes[100..4096].fill(0xff);
+    fs::write(&overwritten.path, &bytes).expect("a damaged file");
+    assert_refused(&overwritten, "is damaged");
+
+    let keyless = store();
+    destroy(&keyless.path, "api_keys");
+    assert_refused(&keyless, "is damaged");
+
+    let unversioned = store();
+    let file = rusqlite::Connection::open(&unversioned.path).expect("the file");
+    file.pragma_update(None, "user_version", 0).expect("a version");
+    drop(file);
+    assert_refused(&unversioned, "put a backup in its place");
+}
+
+#[test]
+fn damage_that_shows_only_later_is_answered_with_a_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().mint("a");
+    assert!(server.stop().success());
+    destroy(&folder.path().join("keystead.db"), "api_keys_by_organization");
+    let server = Server::start_in(folder.path(), &[]);
+    let sentence = server.client().get(KEYS).refused_with(503);
+    assert_eq!(sentence, "The store is damaged; its operator must see to it.");
+    assert!(server.log().contains("malformed"), "{}", server.log());
+}
+
+#[test]
+fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
+    let folder = empty();
+    fs::create_dir(&folder.path).expect("a folder");
+    assert_refused(&folder, "is not a regular file");
+
+    let output = run(folder.folder.path(), &["init", "--organization", "Acme", "--store", "missing/keystead.db"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot be created"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_empty_file_is_set_up_like_a_missing_one() {
+    let folder = empty();
+    fs::write(&folder.path, "").expect("a file");
+    assert!(run(folder.folder.path(), &["init", "--organization", "Acme"]).status.success());
+}
+
+#[test]
+fn only_its_owner_can_read_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().mint("a");
+    for file in ["keystead.db", "keystead.db-wal", "keystead.db-shm"] {
+        assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
+    }
+    assert!(server.stop().success());
+    let path = folder.path().join("keystead.db");
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("permissions");
+    let server = Server::start_in(folder.path(), &[]);
+    assert_eq!(mode(&path), 0o600);
+    assert!(server.log().contains("was open to others (mode 644)"), "{}", server.log());
+}
+
+#[test]
+fn the_file_says_what_it_is() {
+    let folder = store();
+    let file = rusqlite::Connection::open(&folder.path).expect("the file");
+    let pragma =
+        |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).expect(name);
+    assert_eq!(pragma("application_id"), i64::from(u32::from_be_bytes(*b"KEYS")).into());
+    assert_eq!(pragma("user_version"), 1_i64.into());
+    assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+    let header = fs::read(&folder.path).expect("the file");
+    assert_eq!(&header[68..72], b"KEYS", "also for file(1) and the like");
+    let strict: i64 = file
+        .query_row(
+            "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite_%'",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a count");
+    assert_eq!(strict, 0, "every table is strict");
+}
+
+#[test]
+fn two_servers_that_start_at_once_on_no_store_set_it_up_once() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = || {
+            keystead(folder.path())
+                .args(["init", "--organization", "Acme"])
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .expect("the program runs")
+        };
+        let outputs = [start(), start(), start()].map(|child| child.wait_with_output().expect("an end"));
+        let winners = outputs.iter().filter(|output| output.status.success()).count();
+        assert_eq!(winners, 1);
+        for loser in outputs.iter().filter(|output| !output.status.success()) {
+            assert!(stderr(loser).contains("initialised already"), "{}", stderr(loser));
+        }
+        let key = outputs.iter().map(stdout).find(|text| !text.is_empty()).expect("a key");
+        assert!(Server::start_in(folder.path(), &[]).client_with(key.trim()).is_good());
+    }
+}

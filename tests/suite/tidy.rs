@@ -1,0 +1,104 @@
+//! The house rules that a compiler does not know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file with its path below `src` and its text, without its unit tests.
+fn sources() -> Vec<(String, String)> {
+    let mut folders = vec![top().join("src")];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path: PathBuf = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source");
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                let name = path.strip_prefix(top().join("src")).expect("below src").to_string_lossy().into_owned();
+                sources.push((name, code));
+            }
+        }
+    }
+    assert!(sources.len() > 20, "the sources were found");
+    sources
+}
+
+/// Only files below these places may name this.
+#[track_caller]
+fn only(places: &[&str], word: &str) {
+    let mut is_used = false;
+    for (name, code) in sources() {
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let is_allowed = places.iter().any(|place| name.starts_with(place));
+        assert!(is_allowed || !code.contains(word), "{name} names {word}");
+        is_used |= code.contains(word);
+    }
+    assert!(is_used, "nobody names {word}: is the rule still about anything?");
+}
+
+#[test]
+fn each_layer_knows_only_those_below_it() {
+    only(&["store/sqlite/"], "rusqlite");
+    only(&["store/sqlite/readers.rs"], "r2d2");
+    only(&["http/"], "actix_web");
+    only(&["cli/serve.rs"], "use crate::http");
+    only(&["cli/", "http/"], "crate::service");
+    only(&["service/", "store/"], "crate::store");
+    only(&["cli/"], "crate::config");
+    only(&["main.rs"], "keystead::cli");
+    only(&["store/sqlite/", "store/mod.rs"], "sqlite::");
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for (name, code) in sources().iter().filter(|(name, _)| name.starts_with("domain/")) {
+        for word in ["std::fs", "std::io", "std::net", "std::env", "std::thread", "serde", "log::", "async ", "crate::"]
+        {
+            assert!(!code.contains(word), "{name} names {word}");
+        }
+    }
+}
+
+#[test]
+fn time_and_randomness_enter_in_one_place() {
+    only(&["cli/ambient.rs"], "SystemTime::now");
+    only(&["cli/ambient.rs"], "getrandom::");
+    only(&["cli/ambient.rs"], "clippy::disallowed_methods");
+}
+
+#[test]
+fn a_function_has_70_lines_at_the_most() {
+    for (name, code) in sources() {
+        let mut begun: Option<(usize, usize)> = None;
+        for (number, line) in code.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let words = line.trim_start().trim_start_matches("pub").trim_start_matches("(super)").trim_start();
+            if begun.is_none() && ["fn ", "async fn ", "const fn "].iter().any(|keyword| words.starts_with(keyword)) {
+                begun = Some((number, indent));
+            }
+            if let Some((first, depth)) = begun
+                && indent == depth
+                && line.trim_end().ends_with('}')
+            {
+                assert!(number - first < 70, "{name}:{} is {} lines long", first + 1, number - first + 1);
+                begun = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_newcomer_needs_is_there() {
+    for file in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "deny.toml", ".ci/run", "schema.sql"] {
+        let text = fs::read_to_string(top().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert!(!text.trim().is_empty(), "{file} is empty");
+    }
+    let readme = fs::read_to_string(top().join("README.md")).expect("the read-me");
+    let opening: String = readme.lines().take(30).collect::<Vec<_>>().join("\n");
+    assert!(opening.contains("cargo run --release") && opening.contains("cargo test"), "the two commands stand on top");
+}
