@@ -1,0 +1,33 @@
+"""The published client of /v1 as the tests call it."""
+
+from typing import Any, Callable, NamedTuple
+
+import pytest
+from confidentai import ConfidentAI
+from server import Server
+
+
+class Caller(NamedTuple):
+    """Who holds a key, and what can be asked with it: the client's own resources, called in one of two ways."""
+
+    client: Any
+    organization: Any
+    keys: Any
+
+
+@pytest.fixture
+def caller(server: Server, way: type) -> Callable[[str], Caller]:
+    """Makes a caller of a full key."""
+
+    def connect(key: str) -> Caller:
+        client = ConfidentAI(api_key=key, base_url=server.url)
+        organization = client.organization()
+        return Caller(way(client), way(organization), way(organization.api_keys))
+
+    return connect
+
+
+@pytest.fixture
+def first(server: Server, caller: Callable[[str], Caller]) -> Caller:
+    """Who holds the store's first key."""
+    return caller(server.first_key)
