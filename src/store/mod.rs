@@ -84,7 +84,7 @@ impl Store {
 
     /// Finishes what is queued and moves everything into the main file. Blocks.
     pub fn close(&self) {
-        self.sqlite.writer().close();
+        self.sqlite.close();
     }
 }
 

@@ -38,4 +38,10 @@ impl Sqlite {
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
     }
+
+    /// Readers first: the connection that is closed last takes the log away with it.
+    pub(super) fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+    }
 }

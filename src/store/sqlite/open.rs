@@ -152,7 +152,9 @@ fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<()> {
     }
     if version < migrations::VERSION {
         migrations::migrate(&transaction, version).map_err(unreadable)?;
-        log::info!("{}: schema {version} brought to {}", path.display(), migrations::VERSION);
+        if !is_empty {
+            log::info!("{}: schema {version} brought to {}", path.display(), migrations::VERSION);
+        }
     }
     transaction.commit().map_err(unreadable)
 }

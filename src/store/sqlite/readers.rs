@@ -8,11 +8,14 @@ use crate::store::{Options, Reads};
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{OpenFlags, TransactionBehavior};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const CLOSED: &str = "The store is closed.";
 
 /// A bounded pool of read-only connections; their prepared statements are kept.
 pub(in crate::store) struct Readers {
-    pool: Pool<SqliteConnectionManager>,
+    /// `None` once closed.
+    pool: Mutex<Option<Pool<SqliteConnectionManager>>>,
     index: Arc<DigestIndex>,
 }
 
@@ -33,14 +36,24 @@ impl Readers {
             .test_on_check_out(false)
             .build(manager)
             .map_err(|e| Error::unavailable("The store cannot be read.", e))?;
-        Ok(Self { pool, index })
+        Ok(Self { pool: Mutex::new(Some(pool)), index })
     }
 
     /// Runs `work` in a read transaction. Blocks, for a connection and for the disk.
     pub(in crate::store) fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
-        let mut connection = self.pool.get().map_err(|e| Error::unavailable("The store is busy; try again.", e))?;
+        let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
+        let mut connection = pool.get().map_err(|e| Error::unavailable("The store is busy; try again.", e))?;
         self.index.catch_up(&connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
         work(&Rows::new(&transaction, &self.index))
+    }
+
+    /// Closes the connections. What comes later is refused.
+    pub(super) fn close(&self) {
+        self.pool().take();
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Option<Pool<SqliteConnectionManager>>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

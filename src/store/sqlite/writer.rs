@@ -71,7 +71,7 @@ impl Writer {
     }
 
     /// Lets the thread finish what is queued and waits for its end. What comes later is refused.
-    pub(in crate::store) fn close(&self) {
+    pub(super) fn close(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Running { queue, thread }) = running {
             drop(queue);
