@@ -1,0 +1,150 @@
+//! What all sections measure with.
+
+pub mod load;
+pub mod references;
+pub mod report;
+pub mod servers;
+pub mod stores;
+
+use load::{Requests, Until};
+use servers::Server;
+use std::num::NonZero;
+use std::time::Duration;
+use stores::Stores;
+use tokio::runtime::Runtime;
+
+/// How much is measured.
+pub struct Scale {
+    is_quick: bool,
+    /// How often each side has its turn.
+    pub rounds: usize,
+    /// How long a turn takes.
+    pub round: Duration,
+    /// How long a turn takes where several of the digest index's runs must fit in.
+    pub long_round: Duration,
+    /// How many keys the three stores hold whose size is compared.
+    pub sizes: [usize; 3],
+    /// How many keys are remembered by default, which is also how many are used to fill the cache.
+    pub capacity: usize,
+    /// How often each side is started.
+    pub starts: usize,
+}
+
+impl Scale {
+    fn new(is_quick: bool) -> Self {
+        let default_capacity = keystead::config::Cache::default().capacity;
+        if is_quick {
+            return Self {
+                is_quick,
+                rounds: 3,
+                round: Duration::from_millis(700),
+                long_round: Duration::from_secs(3),
+                sizes: [1_000, 10_000, 100_000],
+                capacity: default_capacity / 10,
+                starts: 5,
+            };
+        }
+        Self {
+            is_quick,
+            rounds: 7,
+            round: Duration::from_secs(2),
+            long_round: Duration::from_secs(4),
+            sizes: [1_000, 100_000, 1_000_000],
+            capacity: default_capacity,
+            starts: 15,
+        }
+    }
+
+    /// The largest store's keys.
+    pub fn large(&self) -> usize {
+        self.sizes[2]
+    }
+}
+
+/// One run of the benchmarks.
+pub struct Bench {
+    /// How much is measured.
+    pub scale: Scale,
+    /// The stores to measure on.
+    pub stores: Stores,
+    client: Runtime,
+}
+
+impl Bench {
+    /// Measures less where it has to be quick.
+    pub fn new(is_quick: bool) -> Self {
+        let client = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the operating system must give an event loop");
+        Self { scale: Scale::new(is_quick), stores: Stores::new(), client }
+    }
+
+    /// What was measured, on what.
+    pub fn describe(&self) -> String {
+        let cores = std::thread::available_parallelism().map_or(0, NonZero::get);
+        let scale = &self.scale;
+        let quick = if scale.is_quick { " QUICK: short rounds and small stores; nothing to cite." } else { "" };
+        format!(
+            "{cores} cores shared by client and server, {} connections, {} interleaved rounds of {:.1} s, the largest \
+             store {} keys.{quick}",
+            load::CONNECTIONS,
+            scale.rounds,
+            scale.round.as_secs_f64(),
+            report::count(scale.large()),
+        )
+    }
+
+    /// Has the server answer the requests from all connections at once.
+    pub fn round(&self, server: &Server, requests: &Requests, until: Until) -> Round {
+        let cpu_before = server.cpu_time();
+        let (latencies, elapsed) = self.client.block_on(load::run(server.address(), requests, until));
+        Round::of(latencies, elapsed, server.cpu_time() - cpu_before)
+    }
+
+    /// The whole answer to one request, which must be a good one.
+    pub fn ask(&self, server: &Server, request: &[u8]) -> String {
+        self.client.block_on(load::ask(server.address(), request))
+    }
+}
+
+/// What one side did in one turn.
+pub struct Round {
+    /// How many answers came.
+    pub answers: usize,
+    /// Answers a second.
+    pub per_second: f64,
+    /// The median latency, in milliseconds.
+    pub p50_ms: f64,
+    /// The latency that one answer in a hundred exceeds, in milliseconds.
+    pub p99_ms: f64,
+    /// What an answer costs the server's process, in microseconds. Says what throughput hides where the client is the
+    /// slower one.
+    pub cpu_us: f64,
+}
+
+impl Round {
+    fn of(mut latencies: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Self {
+        latencies.sort_unstable();
+        let answers = latencies.len();
+        let percentile_ms = |percent: usize| latencies[(answers - 1) * percent / 100].as_secs_f64() * 1e3;
+        Self {
+            answers,
+            per_second: answers as f64 / elapsed.as_secs_f64(),
+            p50_ms: percentile_ms(50),
+            p99_ms: percentile_ms(99),
+            cpu_us: cpu.as_secs_f64() * 1e6 / answers as f64,
+        }
+    }
+}
+
+/// Measures the sides in turns, so that whatever else the machine does meets them all.
+pub fn interleaved<T, const SIDES: usize>(rounds: usize, sides: [&dyn Fn() -> T; SIDES]) -> [Vec<T>; SIDES] {
+    let mut series = std::array::from_fn(|_| Vec::with_capacity(rounds));
+    for _ in 0..rounds {
+        for (series, measure) in series.iter_mut().zip(sides) {
+            series.push(measure());
+        }
+    }
+    series
+}

@@ -1,0 +1,120 @@
+//! The stores that are measured on, made by Keystead's own code.
+
+use keystead::config;
+use keystead::domain::{KeyName, KeyPrefix, Organization, OrganizationId, OrganizationName, Result, Secret, Timestamp};
+use keystead::store::{NewApiKey, Options, Store};
+use rusqlite::{Connection, OpenFlags};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Keys that are inserted by one transaction.
+const JOB: usize = 10_000;
+/// When all of it was made.
+const CREATED_AT_MS: i64 = 1_733_353_200_000;
+
+/// Stores of one organization and so and so many keys: made once, then copied.
+pub struct Stores {
+    folder: TempDir,
+    made: RefCell<BTreeSet<usize>>,
+}
+
+impl Stores {
+    /// In Cargo's own folder, which is on a real disk where the system's temporary one may be in memory.
+    pub fn new() -> Self {
+        Self { folder: new_folder(), made: RefCell::default() }
+    }
+
+    /// A copy of the store with this many keys, which are those that [`secret`] gives for 0 and up. It is on disk, so
+    /// that no write-back of it falls into what is measured.
+    pub fn copy(&self, keys: usize) -> StoreFolder {
+        let template = self.folder.path().join(format!("{keys}.db"));
+        if self.made.borrow_mut().insert(keys) {
+            make(&template, keys).expect("a store must be made");
+        }
+        let copy = StoreFolder::new();
+        fs::copy(&template, copy.path())
+            .and_then(|_| File::open(copy.path())?.sync_all())
+            .expect("a store must be copied");
+        copy
+    }
+}
+
+/// A folder for one store, which goes with it.
+pub struct StoreFolder(TempDir);
+
+impl StoreFolder {
+    /// Without a store yet.
+    pub fn new() -> Self {
+        Self(new_folder())
+    }
+
+    /// The store's file.
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("store.db")
+    }
+
+    /// How many keys the file really holds.
+    pub fn count_keys(&self) -> usize {
+        let count = || -> rusqlite::Result<u32> {
+            let connection = Connection::open_with_flags(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(Duration::from_secs(30))?;
+            connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))
+        };
+        count().expect("a store's keys must be countable") as usize
+    }
+}
+
+/// The key with this number, the same in every store.
+pub fn secret(number: usize) -> Secret {
+    let digest = blake3::hash(&number.to_le_bytes());
+    let random = digest.as_bytes().first_chunk().expect("a digest has 32 bytes");
+    Secret::new(&prefix(), *random)
+}
+
+/// What all keys begin with.
+pub fn prefix() -> KeyPrefix {
+    KeyPrefix::parse(&config::Keys::default().organization_prefix).expect("the default prefix must be one")
+}
+
+fn new_folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder must be made in Cargo's target folder")
+}
+
+fn make(path: &Path, keys: usize) -> Result<()> {
+    let defaults = config::Store::default();
+    let store = Store::open(&Options {
+        path: path.to_owned(),
+        busy_timeout: Duration::from_millis(defaults.busy_timeout_ms),
+        readers: defaults.readers,
+        write_queue: defaults.write_queue,
+        write_batch: defaults.write_batch,
+        watch_interval: Duration::from_millis(defaults.watch_interval_ms),
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("an event loop must start");
+    runtime.block_on(fill(&store, keys))?;
+    store.close();
+    Ok(())
+}
+
+async fn fill(store: &Store, keys: usize) -> Result<()> {
+    let created_at = Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default();
+    let organization = OrganizationId::from_random([7; 8]);
+    let name = OrganizationName::parse("Benchmark")?;
+    store.write(move |writes| writes.insert_organization(&Organization { id: organization, name, created_at })).await?;
+    let name = KeyName::parse("CI/CD key")?;
+    for begin in (0..keys).step_by(JOB) {
+        let name = name.clone();
+        let insert = move |number| {
+            let secret = secret(number);
+            let (digest, tail) = (secret.digest(), secret.tail());
+            NewApiKey { organization, digest, tail, name: name.clone(), created_at }
+        };
+        let numbers = begin..keys.min(begin + JOB);
+        store.write(move |writes| numbers.map(insert).try_for_each(|key| writes.insert_api_key(key).map(drop))).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! What is measured: one function a section.
+
+mod authenticate;
+mod create;
+mod memory;
+mod start;
+
+use crate::harness::Bench;
+
+/// A section's name, and what measures and prints it.
+type Section = (&'static str, fn(&Bench));
+
+/// Every section, in the order that they run.
+pub const SECTIONS: [Section; 6] = [
+    ("authenticate", authenticate::against_static),
+    ("create", create::against_naive),
+    ("create-on-a-million", create::on_a_large_store),
+    ("authenticate-by-size", authenticate::by_size),
+    ("memory", memory::bounded),
+    ("start", start::by_size),
+];
