@@ -2,7 +2,7 @@
 //!
 //! What each setting means is said in `config.toml`, which a test holds equal to the defaults here.
 
-use crate::domain::{KeyName, KeyPrefix, OrganizationName};
+use crate::domain::{KeyPrefix, Name};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -124,11 +124,13 @@ impl Default for Cache {
 pub struct Keys {
     /// What organization keys begin with.
     pub organization_prefix: String,
+    /// What project keys begin with.
+    pub project_prefix: String,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { organization_prefix: "confident_org_".to_owned() }
+        Self { organization_prefix: "confident_org_".to_owned(), project_prefix: "confident_proj_".to_owned() }
     }
 }
 
@@ -211,8 +213,9 @@ impl Config {
         let wrong = |name: &str, why: String| ConfigError(format!("The setting {name} is wrong. {why}"));
         KeyPrefix::parse(&self.keys.organization_prefix)
             .map_err(|e| wrong("keys.organization_prefix", e.to_string()))?;
-        OrganizationName::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
-        KeyName::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
+        KeyPrefix::parse(&self.keys.project_prefix).map_err(|e| wrong("keys.project_prefix", e.to_string()))?;
+        Name::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
+        Name::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
         if self.log.level.parse::<log::LevelFilter>().is_err() {
             return Err(wrong("log.level", "It must be off, error, warn, info, debug or trace.".to_owned()));
         }

@@ -3,7 +3,7 @@
 use super::key_file::KeyFile;
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
-use crate::domain::{ApiKey, KeyName, Organization, OrganizationName, Secret};
+use crate::domain::{ApiKey, Name, Organization, Secret};
 use crate::service::{FirstKey, Service};
 use clap::Args;
 use serde_json::json;
@@ -33,7 +33,7 @@ pub(super) struct Init {
 
 pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed> {
     let options = service_options(config)?;
-    let organization = OrganizationName::parse(&arguments.organization)?;
+    let organization = Name::parse(&arguments.organization)?;
     let secret = match &arguments.adopt_key_file {
         Some(file) => Secret::parse(&options.organization_key_prefix, &read_key(file)?)?,
         None => Secret::new(&options.organization_key_prefix, ambient::random()?),
@@ -41,7 +41,7 @@ pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed>
     let first = FirstKey {
         organization,
         organization_random: ambient::random()?,
-        name: KeyName::parse(&config.setup.key_name)?,
+        name: Name::parse(&config.setup.key_name)?,
         secret,
     };
     let service = Service::open(&options)?;
@@ -81,7 +81,7 @@ fn report(
     let store = std::path::absolute(&config.store.path)?;
     let mut out = io::stdout().lock();
     if arguments.json {
-        let value = if is_shown { secret.expose().to_owned() } else { key.tail.to_string() };
+        let value = if is_shown { secret.expose().to_owned() } else { key.value.tail.to_string() };
         let object = json!({
             "apiKey": {"id": key.id.get(), "name": key.name.as_str(), "value": value},
             "organization": {"id": organization.id.to_string(), "name": organization.name.as_str()},
@@ -94,7 +94,7 @@ fn report(
     out.flush()?;
     let where_to = match (&arguments.key_file, &arguments.adopt_key_file) {
         (Some(file), _) => format!("is in {}", file.display()),
-        (None, Some(_)) => format!("is the one you brought, {}", key.tail),
+        (None, Some(_)) => format!("is the one you brought, {}", key.value.tail),
         (None, None) => "was shown this once; keep it safe".to_owned(),
     };
     eprintln!("{} is set up for {}; its first key {where_to}.", store.display(), organization.name.as_str());

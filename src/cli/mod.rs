@@ -136,6 +136,7 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
             watch_interval: Duration::from_millis(config.store.watch_interval_ms),
         },
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,
+        project_key_prefix: KeyPrefix::parse(&config.keys.project_prefix)?,
         cache_capacity: config.cache.capacity,
     })
 }

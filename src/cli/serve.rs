@@ -3,7 +3,7 @@
 use super::init::set_up;
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
-use crate::domain::{KeyName, OrganizationName, Secret};
+use crate::domain::{Name, Secret};
 use crate::http;
 use crate::service::{FirstKey, Service};
 use clap::Args;
@@ -95,9 +95,9 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
         return Ok(None);
     }
     let first = FirstKey {
-        organization: OrganizationName::parse(&config.setup.organization)?,
+        organization: Name::parse(&config.setup.organization)?,
         organization_random: ambient::random()?,
-        name: KeyName::parse(&config.setup.key_name)?,
+        name: Name::parse(&config.setup.key_name)?,
         secret: Secret::new(service.organization_key_prefix(), ambient::random()?),
     };
     let file = (!io::stdout().is_terminal()).then(|| first_key_file(&config.store.path));

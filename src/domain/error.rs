@@ -17,9 +17,15 @@ pub enum Error {
     /// The caller is not known, or not any more.
     #[error("{0}")]
     Unauthenticated(Refusal),
+    /// The caller is known and may not do this with the key it presented.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// There is no such object in the caller's organization. Holds what was looked for: "API key".
     #[error("There is no such {0} in this organization.")]
     NotFound(&'static str),
+    /// The same idempotency key came with another request before.
+    #[error("This Idempotency-Key was used for a different request; use a new one.")]
+    IdempotencyKeyReused,
     /// The request contradicts what is already there.
     #[error("{0}")]
     Conflict(String),
@@ -58,10 +64,12 @@ impl Error {
 pub enum Refusal {
     /// The request carries no credential.
     Missing,
-    /// The credential is no key of this store: malformed, never issued, or revoked.
+    /// The credential is no key of this store: malformed, never issued, revoked, or replaced by a rotation.
     Unknown,
     /// The key exists and is switched off.
     Deactivated,
+    /// The key exists and its time is over.
+    Expired,
 }
 
 impl fmt::Display for Refusal {
@@ -70,6 +78,7 @@ impl fmt::Display for Refusal {
             Self::Missing => "An API key is required: send it in the CONFIDENT_API_KEY header.",
             Self::Unknown => "The API key is not valid.",
             Self::Deactivated => "The API key is deactivated.",
+            Self::Expired => "The API key has expired.",
         })
     }
 }

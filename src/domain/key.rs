@@ -1,9 +1,11 @@
-//! API keys: their identity, their name, and the rules by which they change.
+//! API keys: their identity, and the rules by which they change.
 
-use super::{Error, OrganizationId, Refusal, Result, Tail, Timestamp};
+use super::{Error, Fingerprint, Name, OrganizationId, ProjectId, Refusal, Result, Timestamp};
 
-/// The most characters (not bytes) that a name may have.
-const MAX_NAME: usize = 255;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// For how long the outgoing value must not have been used before ending its grace counts as safe.
+const QUIET_MS: i64 = HOUR_MS;
 
 /// A key's number: positive, never reused, not even after a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,105 +23,237 @@ impl KeyId {
     }
 }
 
-/// A human-readable label: 1 to 255 characters, none of them a control character, no white space around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyName(String);
+/// Whom a key belongs to, for good: an organization, or one of its projects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The project; `None` for the organization's own keys.
+    pub project: Option<ProjectId>,
+}
 
-impl KeyName {
-    /// Trims and checks.
+/// How long a key lasts, in whole days: 1 to 36,525, a century.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime(i64);
+
+impl Lifetime {
+    /// The most days: a century, leap days included.
+    pub const MAX_DAYS: i64 = 36_525;
+
+    /// `None` where the number of days is not allowed.
+    pub fn from_days(days: i64) -> Option<Self> {
+        (1..=Self::MAX_DAYS).contains(&days).then_some(Self(days))
+    }
+
+    /// When a key ends that begins to last now.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is empty, too long, or has control characters.
-    pub fn parse(text: &str) -> Result<Self> {
-        parse_name(text).map(Self)
-    }
-
-    /// The label.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// [`Error::Invalid`] where that lies beyond the year 9999.
+    pub fn end(self, now: Timestamp) -> Result<Timestamp> {
+        let too_far = || Error::Invalid("The expiry would lie beyond the year 9999.".to_owned());
+        now.plus_ms(self.0 * DAY_MS).ok_or_else(too_far)
     }
 }
 
-/// The rule that keys' and organizations' names share.
-pub(super) fn parse_name(text: &str) -> Result<String> {
-    let name = text.trim();
-    if name.chars().any(char::is_control) {
-        return Err(Error::Invalid("The name must not contain control characters.".to_owned()));
+/// How long the outgoing value of a rotation goes on authenticating, in whole hours: 0 to 8,784, a year.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grace(i64);
+
+impl Grace {
+    /// The most hours: a leap year.
+    pub const MAX_HOURS: i64 = 8_784;
+
+    /// `None` where the number of hours is not allowed.
+    pub fn from_hours(hours: i64) -> Option<Self> {
+        (0..=Self::MAX_HOURS).contains(&hours).then_some(Self(hours))
     }
-    if name.is_empty() || name.chars().count() > MAX_NAME {
-        return Err(Error::Invalid(format!("The name must have 1 to {MAX_NAME} characters.")));
-    }
-    Ok(name.to_owned())
 }
 
-/// An API key, as it is listed: all but its secret.
+/// What a rotation does to the expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Nothing was said: it stays.
+    Keep,
+    /// The key lasts for ever.
+    Never,
+    /// The key lasts this long from now.
+    After(Lifetime),
+}
+
+/// Which of a key's values somebody presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Presented {
+    /// The value; during a rotation the outgoing one.
+    Value,
+    /// The new value of a rotation.
+    Shadow,
+}
+
+/// The new value of a rotation that is in its grace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// What is kept of it.
+    pub fingerprint: Fingerprint,
+    /// When it takes the outgoing value's place.
+    pub rotates_at: Timestamp,
+    /// When it last authenticated.
+    pub last_used: Option<Timestamp>,
+}
+
+/// An API key: all but its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// The key's number.
     pub id: KeyId,
-    /// The organization it belongs to, for good.
-    pub organization: OrganizationId,
+    /// Whom it belongs to.
+    pub scope: Scope,
     /// Its label.
-    pub name: KeyName,
-    /// The last six characters of its value.
-    pub tail: Tail,
+    pub name: Name,
+    /// What is kept of its value.
+    pub value: Fingerprint,
+    /// The value that takes its place, while a rotation is in its grace.
+    pub shadow: Option<Shadow>,
     /// Whether it is switched on; a key that is switched off authenticates nobody.
     pub valid: bool,
     /// When it was minted.
     pub created_at: Timestamp,
-    /// When it last authenticated a request; `None` until the first time.
-    pub last_used: Option<Timestamp>,
+    /// From when on it authenticates nobody; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When its value last authenticated; during a rotation the outgoing one.
+    pub value_last_used: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether the key may be used.
+    /// When any of its values last authenticated.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        self.value_last_used.max(self.shadow.as_ref().and_then(|shadow| shadow.last_used))
+    }
+
+    /// Which of the values has this fingerprint.
+    pub fn presented(&self, fingerprint: &super::Digest) -> Option<Presented> {
+        if self.value.digest == *fingerprint {
+            return Some(Presented::Value);
+        }
+        let shadow = self.shadow.as_ref()?;
+        (shadow.fingerprint.digest == *fingerprint).then_some(Presented::Shadow)
+    }
+
+    /// Whether the value may be used now. At the very millisecond of an end it may not.
     ///
     /// # Errors
     /// The reason why not.
-    pub fn check(&self) -> std::result::Result<(), Refusal> {
-        if self.valid { Ok(()) } else { Err(Refusal::Deactivated) }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_name_has_one_to_255_characters_whatever_their_bytes() {
-        assert!(KeyName::parse(&"é".repeat(255)).is_ok());
-        assert!(KeyName::parse(&"é".repeat(256)).is_err());
-        assert!(KeyName::parse("").is_err());
-        assert!(KeyName::parse(" \t ").is_err());
+    pub fn check(&self, presented: Presented, now: Timestamp) -> std::result::Result<(), Refusal> {
+        match (presented, &self.shadow) {
+            (Presented::Value, Some(shadow)) if shadow.rotates_at <= now => return Err(Refusal::Unknown),
+            _ if !self.valid => return Err(Refusal::Deactivated),
+            _ => {}
+        }
+        if self.is_expired(now) { Err(Refusal::Expired) } else { Ok(()) }
     }
 
-    #[test]
-    fn a_key_number_is_positive() {
-        assert!(KeyId::new(0).is_none());
-        assert!(KeyId::new(-1).is_none());
-        assert_eq!(KeyId::new(1).unwrap().get(), 1);
+    /// From when on the value is refused, as far as is known now.
+    pub fn good_until(&self, presented: Presented) -> Option<Timestamp> {
+        [self.expires_at, self.sunset(presented)].into_iter().flatten().min()
     }
 
-    proptest! {
-        #[test]
-        fn a_name_is_trimmed_and_parsing_it_again_changes_nothing(text in "\\PC{0,300}") {
-            if let Ok(name) = KeyName::parse(&text) {
-                prop_assert_eq!(name.as_str(), text.trim());
-                prop_assert_eq!(KeyName::parse(name.as_str()).unwrap(), name);
-            } else {
-                let length = text.trim().chars().count();
-                prop_assert!(length == 0 || length > 255);
+    /// When the value is replaced, where it is the outgoing one of a rotation.
+    pub fn sunset(&self, presented: Presented) -> Option<Timestamp> {
+        self.shadow.as_ref().filter(|_| presented == Presented::Value).map(|shadow| shadow.rotates_at)
+    }
+
+    fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Finishes a rotation whose grace is over.
+    pub fn settle(&mut self, now: Timestamp) {
+        if self.shadow.as_ref().is_some_and(|shadow| shadow.rotates_at <= now) {
+            self.promote_shadow();
+        }
+    }
+
+    /// Gives the key a new value. Without a grace the old one stops at once, and with it a rotation under way; with one
+    /// both go on until it ends, or the key does.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where an expired key is to have a grace or is not told when to expire,
+    /// [`Error::Conflict`] where a rotation is in its grace and another is to have one.
+    pub fn rotate(&mut self, new: Fingerprint, grace: Grace, expiry: Expiry, now: Timestamp) -> Result<()> {
+        self.settle(now);
+        if self.is_expired(now) {
+            if grace != Grace::default() {
+                let sentence = "An expired key has no value that a grace period could keep; rotate it without one.";
+                return Err(Error::Invalid(sentence.to_owned()));
+            }
+            if expiry == Expiry::Keep {
+                let sentence =
+                    "The key has expired: say with \"expiresInDays\" how long it lasts from now, or null for ever.";
+                return Err(Error::Invalid(sentence.to_owned()));
             }
         }
+        let expires_at = match expiry {
+            Expiry::Keep => self.expires_at,
+            Expiry::Never => None,
+            Expiry::After(lifetime) => Some(lifetime.end(now)?),
+        };
+        if grace == Grace::default() {
+            self.value_last_used = self.last_used();
+            (self.value, self.shadow) = (new, None);
+        } else {
+            if self.shadow.is_some() {
+                let sentence = "The key is being rotated already: complete or cancel that rotation first, or rotate without a grace period.";
+                return Err(Error::Conflict(sentence.to_owned()));
+            }
+            let too_far = || Error::Invalid("The grace period would end beyond the year 9999.".to_owned());
+            let end = now.plus_ms(grace.0 * HOUR_MS).ok_or_else(too_far)?;
+            let rotates_at = expires_at.map_or(end, |expires_at| expires_at.min(end));
+            self.shadow = Some(Shadow { fingerprint: new, rotates_at, last_used: None });
+        }
+        self.expires_at = expires_at;
+        Ok(())
+    }
 
-        #[test]
-        fn a_name_with_a_control_character_inside_is_refused(
-            before in "[a-z]{1,9}", control in "[\\x00-\\x1f\\x7f-\\x9f]", after in "[a-z]{1,9}",
-        ) {
-            let text = format!("{before}{control}{after}");
-            prop_assert!(KeyName::parse(&text).is_err());
+    /// Ends the grace of a rotation now: the outgoing value stops.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where there is no rotation in its grace.
+    pub fn complete_rotation(&mut self, now: Timestamp) -> Result<()> {
+        self.expect_rotation(now)?;
+        self.promote_shadow();
+        Ok(())
+    }
+
+    /// Drops the new value of a rotation; the outgoing one stays.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where there is no rotation in its grace.
+    pub fn cancel_rotation(&mut self, now: Timestamp) -> Result<()> {
+        self.expect_rotation(now)?;
+        self.value_last_used = self.last_used();
+        self.shadow = None;
+        Ok(())
+    }
+
+    /// Whether nobody would notice if the grace ended now: the new value has been used, and the outgoing one not within
+    /// the last hour. `None` where there is no rotation in its grace.
+    pub fn is_safe_to_complete(&self, now: Timestamp) -> Option<bool> {
+        let shadow = self.shadow.as_ref()?;
+        let is_quiet = self.value_last_used.is_none_or(|at| at.unix_ms() + QUIET_MS <= now.unix_ms());
+        Some(shadow.last_used.is_some() && is_quiet)
+    }
+
+    fn expect_rotation(&mut self, now: Timestamp) -> Result<()> {
+        self.settle(now);
+        if self.shadow.is_some() {
+            return Ok(());
+        }
+        Err(Error::Conflict("The key is not being rotated.".to_owned()))
+    }
+
+    fn promote_shadow(&mut self) {
+        self.value_last_used = self.last_used();
+        if let Some(shadow) = self.shadow.take() {
+            self.value = shadow.fingerprint;
         }
     }
 }

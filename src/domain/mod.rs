@@ -5,12 +5,16 @@
 
 mod error;
 mod key;
+mod name;
 mod organization;
+mod project;
 mod secret;
 mod timestamp;
 
 pub use error::{Error, Refusal, Result};
-pub use key::{ApiKey, KeyId, KeyName};
-pub use organization::{Organization, OrganizationId, OrganizationName};
-pub use secret::{Digest, KeyPrefix, Secret, Tail};
+pub use key::{ApiKey, Expiry, Grace, KeyId, Lifetime, Presented, Scope, Shadow};
+pub use name::Name;
+pub use organization::{Organization, OrganizationId};
+pub use project::{Description, Project, ProjectId};
+pub use secret::{Digest, Fingerprint, KeyPrefix, Secret, Tail};
 pub use timestamp::Timestamp;

@@ -1,6 +1,6 @@
-//! Organizations: whom keys belong to.
+//! Organizations: whom everything belongs to.
 
-use super::{Result, Timestamp, key::parse_name};
+use super::{Name, Timestamp};
 use std::fmt;
 
 /// An organization's identity: 63 random bits, so that nothing is learnt from one about another. `Display` is the
@@ -31,32 +31,13 @@ impl fmt::Display for OrganizationId {
     }
 }
 
-/// An organization's name: 1 to 255 characters, none of them a control character, no white space around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrganizationName(String);
-
-impl OrganizationName {
-    /// Trims and checks.
-    ///
-    /// # Errors
-    /// [`super::Error::Invalid`] where the text is empty, too long, or has control characters.
-    pub fn parse(text: &str) -> Result<Self> {
-        parse_name(text).map(Self)
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// An organization: keys belong to one and can see only that one.
+/// An organization: keys and projects belong to one and can see only that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
     /// Its identity.
     pub id: OrganizationId,
     /// Its name.
-    pub name: OrganizationName,
+    pub name: Name,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -72,17 +72,12 @@ impl Secret {
         &self.0
     }
 
-    /// What is stored to recognise the key.
-    pub fn digest(&self) -> Digest {
-        Digest(blake3::hash(self.0.as_bytes()))
-    }
-
-    /// What is stored to let people recognise the key.
-    pub fn tail(&self) -> Tail {
+    /// What is stored of the key.
+    pub fn fingerprint(&self) -> Fingerprint {
         let bytes = self.0.as_bytes();
         let mut tail = [0; Tail::LENGTH];
         tail.copy_from_slice(&bytes[bytes.len() - Tail::LENGTH..]);
-        Tail(tail)
+        Fingerprint { digest: Digest(blake3::hash(bytes)), tail: Tail(tail) }
     }
 }
 
@@ -100,6 +95,15 @@ fn is_key(bytes: &[u8]) -> bool {
     is_prefix(prefix) && digits.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// All that is kept of a full key: its digest for us, its tail for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// What the key is recognised by.
+    pub digest: Digest,
+    /// What people recognise it by.
+    pub tail: Tail,
+}
+
 /// The BLAKE3 hash of a full key: all that is kept of it besides its [`Tail`]. Compared in constant time.
 ///
 /// A plain fast hash is enough because a key holds 128 random bits: there is nothing to guess.
@@ -110,6 +114,12 @@ impl Digest {
     /// The digest of a credential as a client presented it; `None` where it has not the form of a key.
     pub fn of_presented(credential: &[u8]) -> Option<Self> {
         is_key(credential).then(|| Self(blake3::hash(credential)))
+    }
+
+    /// From 64 lower-case hexadecimal digits, as `b3sum` prints them; `None` where the text is something else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let is_lower = text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        blake3::Hash::from_hex(text).ok().filter(|_| is_lower).map(Self)
     }
 
     /// From the 32 stored bytes.
@@ -183,7 +193,7 @@ mod tests {
     #[test]
     fn neither_a_secret_nor_a_digest_prints_itself() {
         let secret = Secret::new(&prefix(), [0xab; 16]);
-        assert_eq!(format!("{secret:?} {:?}", secret.digest()), "Secret(…) Digest(…)");
+        assert_eq!(format!("{secret:?} {:?}", secret.fingerprint().digest), "Secret(…) Digest(…)");
     }
 
     #[test]
@@ -202,24 +212,24 @@ mod tests {
             let secret = Secret::new(&prefix(), random);
             prop_assert_eq!(secret.expose().len(), 46);
             let again = Secret::parse(&prefix(), &format!(" {}\n", secret.expose())).unwrap();
-            prop_assert_eq!(again.digest(), secret.digest());
-            prop_assert_eq!(Digest::of_presented(secret.expose().as_bytes()).unwrap(), secret.digest());
+            prop_assert_eq!(again.fingerprint().digest, secret.fingerprint().digest);
+            prop_assert_eq!(Digest::of_presented(secret.expose().as_bytes()).unwrap(), secret.fingerprint().digest);
         }
 
         #[test]
         fn different_random_bits_make_different_digests(a: [u8; 16], b: [u8; 16]) {
             let (left, right) = (Secret::new(&prefix(), a), Secret::new(&prefix(), b));
-            prop_assert_eq!(a == b, left.digest() == right.digest());
+            prop_assert_eq!(a == b, left.fingerprint() == right.fingerprint());
         }
 
         #[test]
         fn a_masked_value_is_fifteen_asterisks_and_the_last_six_characters(random: [u8; 16]) {
             let secret = Secret::new(&prefix(), random);
-            let masked = secret.tail().to_string();
+            let masked = secret.fingerprint().tail.to_string();
             prop_assert_eq!(masked.len(), 21);
             prop_assert_eq!(&masked[..15], "***************");
             prop_assert!(secret.expose().ends_with(&masked[15..]));
-            prop_assert_eq!(Tail::parse(&masked[15..]).unwrap(), secret.tail());
+            prop_assert_eq!(Tail::parse(&masked[15..]).unwrap(), secret.fingerprint().tail);
         }
 
         #[test]
@@ -233,7 +243,7 @@ mod tests {
             let mut bytes = secret.expose().as_bytes().to_vec();
             prop_assume!(bytes[at] != with);
             bytes[at] = with;
-            prop_assert!(Digest::of_presented(&bytes) != Some(secret.digest()));
+            prop_assert!(Digest::of_presented(&bytes) != Some(secret.fingerprint().digest));
         }
 
         #[test]

@@ -18,6 +18,11 @@ impl Timestamp {
         (0..=MAX_MS).contains(&ms).then_some(Self(ms))
     }
 
+    /// That much later; `None` beyond the year 9999.
+    pub fn plus_ms(self, ms: i64) -> Option<Self> {
+        self.0.checked_add(ms).and_then(Self::from_unix_ms)
+    }
+
     /// Milliseconds since the epoch.
     pub fn unix_ms(self) -> i64 {
         self.0

@@ -9,6 +9,10 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
+use std::fmt;
+
+/// A field holds something else than a whole number.
+pub(super) struct NotAnInteger;
 
 /// A JSON object, its fields taken one by one. Fields that nobody asks for are ignored: clients of a newer version must
 /// keep working.
@@ -25,11 +29,40 @@ impl Fields {
         self.required(name)?.as_bool().ok_or_else(|| Self::wrong(name, "true or false"))
     }
 
+    /// A string that may be missing or null.
+    pub(super) fn optional_string(&self, name: &str) -> Result<Option<Option<&str>>, Failure> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::String(text)) => Ok(Some(Some(text))),
+            Some(_) => Err(Self::wrong(name, "a string or null")),
+        }
+    }
+
+    /// A whole number that may be missing or null; the inner error is for anything else.
+    pub(super) fn integer(&self, name: &str) -> Option<Result<Option<i64>, NotAnInteger>> {
+        let value = self.0.get(name)?;
+        if value.is_null() {
+            return Some(Ok(None));
+        }
+        // 3.0 is the number 3 (RFC 8259 knows only one kind of number); beyond 2^53 such a form is not exact.
+        let from_float = || value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64);
+        Some(value.as_i64().or_else(from_float).map(Some).ok_or(NotAnInteger))
+    }
+
+    /// The fields as one text that is the same for the same fields in another order.
+    pub(super) fn canonical(&self) -> String {
+        let mut fields: Vec<_> = self.0.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+        fields.sort_unstable();
+        fields.join(",")
+    }
+
     fn required(&self, name: &str) -> Result<&Value, Failure> {
         self.0.get(name).ok_or_else(|| Failure::bad_request(format!("The field \"{name}\" is required.")))
     }
 
-    fn wrong(name: &str, expected: &str) -> Failure {
+    /// The sentence for a field of the wrong type.
+    pub(super) fn wrong(name: &str, expected: impl fmt::Display) -> Failure {
         Failure::bad_request(format!("The field \"{name}\" must be {expected}."))
     }
 }

@@ -18,6 +18,13 @@ struct Success<T> {
 }
 
 #[derive(Serialize)]
+struct NoticedSuccess<'a, T> {
+    success: bool,
+    data: T,
+    notice: &'a str,
+}
+
+#[derive(Serialize)]
 struct Refusal<'a> {
     success: bool,
     error: &'a str,
@@ -27,6 +34,12 @@ struct Refusal<'a> {
 /// `{"success":true,"data":…}` with status 200.
 pub(super) fn success(data: impl Serialize) -> Result<HttpResponse, Failure> {
     json(StatusCode::OK, &Success { success: true, data })
+        .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
+}
+
+/// The same with a sentence about it.
+pub(super) fn success_with_notice(data: impl Serialize, notice: &str) -> Result<HttpResponse, Failure> {
+    json(StatusCode::OK, &NoticedSuccess { success: true, data, notice })
         .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
 }
 

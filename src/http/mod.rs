@@ -1,11 +1,17 @@
 //! The HTTP surface. actix-web lives here alone.
 
+mod api_keys;
 mod body;
 mod credential;
 mod envelope;
 mod error;
 mod health;
+mod list;
+mod organizations;
+mod projects;
 mod v1;
+mod v2;
+mod version;
 
 use crate::domain::{Result, Timestamp};
 use crate::service::Service;
@@ -68,7 +74,11 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
             // A handler that panics answers like any other failure; the connection and the process live on.
             .wrap_fn(|request, next| {
                 let answer = AssertUnwindSafe(actix_web::dev::Service::call(next, request)).catch_unwind();
-                async { answer.await.unwrap_or_else(|_| Err(Failure::panicked().into())) }
+                async {
+                    let mut answer = answer.await.unwrap_or_else(|_| Err(Failure::panicked().into()))?;
+                    credential::announce_sunset(&mut answer);
+                    Ok(answer)
+                }
             })
             .configure(routes)
     })
@@ -86,7 +96,8 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
 
 fn routes(config: &mut web::ServiceConfig) {
     config
-        .configure(v1::routes)
+        .configure(version::routes::<v1::V1>)
+        .configure(version::routes::<v2::V2>)
         .configure(health::routes)
         .default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
 }

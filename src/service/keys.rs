@@ -1,89 +1,255 @@
-//! An organization's keys.
+//! The keys of an organization or a project.
 
+use super::idempotency::{Idempotency, Once};
 use super::{Caller, Service};
-use crate::domain::{ApiKey, Error, KeyId, KeyName, OrganizationId, Result, Secret, Timestamp};
-use crate::store::{NewApiKey, Reads};
+use crate::domain::{
+    ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, Result, Scope, Secret, Timestamp,
+};
+use crate::store::{NewApiKey, Reads, Writes};
 
 /// How many keys a page of a list has.
 pub const API_KEYS_PAGE: u32 = 1000;
 
+/// Where a key's new value comes from.
+#[derive(Debug)]
+pub enum Value {
+    /// Sixteen random bytes: the secret is made here, and is in the answer and nowhere else.
+    Random([u8; 16]),
+    /// The caller made the secret and keeps it; only this is known of it.
+    Brought(Fingerprint),
+}
+
+/// What was made or rotated.
+#[derive(Debug)]
+pub struct Issued {
+    /// The key as it is now.
+    pub key: ApiKey,
+    /// The full new value; `None` where the caller brought it, or where this only repeats an earlier answer.
+    pub secret: Option<Secret>,
+    /// Whether nothing was done because the same request had been done before.
+    pub is_repeated: bool,
+}
+
+/// What a rotation is to be.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The new value.
+    pub value: Value,
+    /// How long the outgoing value goes on.
+    pub grace: Grace,
+    /// What becomes of the expiry.
+    pub expiry: Expiry,
+}
+
+/// The keys of one scope, as one caller deals with them at one time.
+pub struct Keys<'a> {
+    service: &'a Service,
+    caller: KeyId,
+    scope: Scope,
+    now: Timestamp,
+}
+
 impl Service {
-    /// Mints a key from 16 random bytes. The secret is in the answer and nowhere else.
+    /// The keys of the caller's organization, or of one of its projects.
+    pub fn keys(&self, caller: &Caller, project: Option<ProjectId>, now: Timestamp) -> Keys<'_> {
+        let scope = Scope { organization: caller.organization().id, project };
+        Keys { service: self, caller: caller.key(), scope, now }
+    }
+}
+
+/// Every method fails with [`Error::NotFound`] where the project is not the caller's organization's.
+impl Keys<'_> {
+    /// Mints a key.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where it could not be stored; then there is no such key.
-    pub async fn create_api_key(
+    /// [`Error::Conflict`] where the value is a key already, [`Error::IdempotencyKeyReused`].
+    pub async fn create(
         &self,
-        caller: &Caller,
-        name: KeyName,
-        now: Timestamp,
-        random: [u8; 16],
-    ) -> Result<(ApiKey, Secret)> {
-        let secret = Secret::new(&self.organization_key_prefix, random);
-        let new = NewApiKey {
-            organization: caller.organization().id,
-            digest: secret.digest(),
-            tail: secret.tail(),
-            name,
-            created_at: now,
-        };
-        let key = self.store.write(move |writes| writes.insert_api_key(new)).await?;
-        Ok((key, secret))
+        name: Name,
+        lifetime: Option<Lifetime>,
+        value: Value,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Issued> {
+        let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
+        let scope = self.scope;
+        let created_at = self.now;
+        self.issue(value, idempotency, move |writes, value| {
+            writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })
+        })
+        .await
     }
 
-    /// Up to [`API_KEYS_PAGE`] of the caller's organization's keys, newest first, starting below `before`.
+    /// Gives a key a new value.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn api_keys(&self, caller: &Caller, before: Option<KeyId>) -> Result<Vec<ApiKey>> {
-        let organization = caller.organization().id;
-        let mut keys = self.store.read(move |reads| reads.api_keys(organization, before, API_KEYS_PAGE)).await?;
-        self.uses.overlay(&mut keys);
-        Ok(keys)
+    /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
+    pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
+        let (scope, now) = (self.scope, self.now);
+        let Rotation { value, grace, expiry } = rotation;
+        self.issue(value, idempotency, move |writes, value| {
+            change(writes, scope, id, |key| key.rotate(value, grace, expiry, now))
+        })
+        .await
     }
 
-    /// One key of the caller's organization.
+    /// Ends the grace of a rotation now. The outgoing value is refused from the answer on.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also where the key is another organization's.
-    pub async fn api_key(&self, caller: &Caller, id: KeyId) -> Result<ApiKey> {
-        let organization = caller.organization().id;
-        let key = self.store.read(move |reads| find(reads, organization, id)).await?;
-        Ok(self.with_last_use(key))
+    /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
+    pub async fn complete_rotation(&self, id: KeyId) -> Result<ApiKey> {
+        let now = self.now;
+        self.change(id, move |key| key.complete_rotation(now)).await
+    }
+
+    /// Drops the new value of a rotation. It is refused from the answer on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
+    pub async fn cancel_rotation(&self, id: KeyId) -> Result<ApiKey> {
+        let now = self.now;
+        self.change(id, move |key| key.cancel_rotation(now)).await
     }
 
     /// Switches a key on or off. A key that is switched off is refused from the answer on.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also where the key is another organization's.
-    pub async fn set_api_key_valid(&self, caller: &Caller, id: KeyId, valid: bool) -> Result<ApiKey> {
-        let organization = caller.organization().id;
-        let key = self
-            .store
-            .write(move |writes| {
-                writes.set_api_key_valid(organization, id, valid)?;
-                find(writes, organization, id)
-            })
-            .await?;
-        Ok(self.with_last_use(key))
+    /// [`Error::NotFound`].
+    pub async fn set_valid(&self, id: KeyId, valid: bool) -> Result<ApiKey> {
+        self.change(id, move |key| {
+            key.valid = valid;
+            Ok(())
+        })
+        .await
     }
 
-    /// Revokes a key for good. It is refused from the answer on.
+    /// Revokes a key for good, with all its values. It is refused from the answer on.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also where the key is another organization's.
-    pub async fn revoke_api_key(&self, caller: &Caller, id: KeyId) -> Result<()> {
-        let organization = caller.organization().id;
-        let existed = self.store.write(move |writes| writes.delete_api_key(organization, id)).await?;
-        if existed { Ok(()) } else { Err(Error::NotFound("API key")) }
+    /// [`Error::NotFound`].
+    pub async fn revoke(&self, id: KeyId) -> Result<()> {
+        let scope = self.scope;
+        self.write(move |writes| {
+            let key = find(writes, scope, id)?;
+            writes.delete_api_key(&key)
+        })
+        .await
     }
 
-    fn with_last_use(&self, mut key: ApiKey) -> ApiKey {
-        self.uses.overlay(std::slice::from_mut(&mut key));
-        key
+    /// Up to [`API_KEYS_PAGE`] keys, newest first, starting below `before`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn page(&self, before: Option<KeyId>) -> Result<Vec<ApiKey>> {
+        let scope = self.scope;
+        let mut keys = self.read(move |reads| reads.api_keys(scope, before, API_KEYS_PAGE)).await?;
+        self.bring_up_to_date(&mut keys);
+        Ok(keys)
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, id: KeyId) -> Result<ApiKey> {
+        let scope = self.scope;
+        let mut key = self.read(move |reads| find(reads, scope, id)).await?;
+        self.bring_up_to_date(std::slice::from_mut(&mut key));
+        Ok(key)
+    }
+
+    async fn issue<F>(&self, value: Value, idempotency: Option<Idempotency>, work: F) -> Result<Issued>
+    where
+        F: FnOnce(&mut dyn Writes, Fingerprint) -> Result<ApiKey> + Send + 'static,
+    {
+        let scope = self.scope;
+        let (value, secret) = match value {
+            Value::Brought(fingerprint) => (fingerprint, None),
+            Value::Random(random) => {
+                let secret = Secret::new(self.service.key_prefix(scope), random);
+                (secret.fingerprint(), Some(secret))
+            }
+        };
+        // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
+        let is_brought = secret.is_none();
+        let once = Once::new(self.caller, idempotency, self.now);
+        let mut issued = self
+            .write(move |writes| {
+                once.run(writes, scope, secret, |writes| {
+                    if is_brought && writes.api_key_by_digest(&value.digest)?.is_some() {
+                        let sentence = "The digest is that of a key that exists; make a new key.";
+                        return Err(Error::Conflict(sentence.to_owned()));
+                    }
+                    work(writes, value)
+                })
+            })
+            .await?;
+        self.bring_up_to_date(std::slice::from_mut(&mut issued.key));
+        Ok(issued)
+    }
+
+    async fn change<F>(&self, id: KeyId, work: F) -> Result<ApiKey>
+    where
+        F: FnOnce(&mut ApiKey) -> Result<()> + Send + 'static,
+    {
+        let (scope, now) = (self.scope, self.now);
+        let mut key = self
+            .write(move |writes| {
+                change(writes, scope, id, |key| {
+                    key.settle(now);
+                    work(key)
+                })
+            })
+            .await?;
+        self.bring_up_to_date(std::slice::from_mut(&mut key));
+        Ok(key)
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+    {
+        let scope = self.scope;
+        let work = move |reads: &dyn Reads| expect_project(reads, scope).and_then(|()| work(reads));
+        self.service.store.read(work).await
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
+    {
+        let scope = self.scope;
+        let work = move |writes: &mut dyn Writes| expect_project(writes, scope).and_then(|()| work(writes));
+        self.service.store.write(work).await
+    }
+
+    /// Puts uses over the keys that are not on disk yet, and finishes rotations whose grace is over.
+    fn bring_up_to_date(&self, keys: &mut [ApiKey]) {
+        self.service.uses.overlay(keys);
+        keys.iter_mut().for_each(|key| key.settle(self.now));
     }
 }
 
-fn find<R: Reads + ?Sized>(reads: &R, organization: OrganizationId, id: KeyId) -> Result<ApiKey> {
-    reads.api_key(organization, id)?.ok_or(Error::NotFound("API key"))
+/// Makes sure that the scope's project, if any, is there.
+fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
+    let Some(project) = scope.project else { return Ok(()) };
+    reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
+}
+
+pub(super) fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
+    reads.api_key(scope, id)?.ok_or(Error::NotFound("API key"))
+}
+
+fn change(
+    writes: &mut dyn Writes,
+    scope: Scope,
+    id: KeyId,
+    work: impl FnOnce(&mut ApiKey) -> Result<()>,
+) -> Result<ApiKey> {
+    let before = find(writes, scope, id)?;
+    let mut after = before.clone();
+    work(&mut after)?;
+    writes.update_api_key(&before, &after)?;
+    Ok(after)
 }

@@ -1,17 +1,21 @@
 //! Every use case. One function is one transaction; the time and random bytes are arguments.
 
 mod authentication;
+mod idempotency;
 mod keys;
 mod organizations;
+mod projects;
 mod setup;
 mod uses;
 
 pub use crate::store::Options as StoreOptions;
 pub use authentication::Caller;
-pub use keys::API_KEYS_PAGE;
+pub use idempotency::Idempotency;
+pub use keys::{API_KEYS_PAGE, Issued, Keys, Rotation, Value};
+pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
 
-use crate::domain::{KeyPrefix, Result};
+use crate::domain::{KeyPrefix, Result, Scope};
 use crate::store::Store;
 use authentication::Identities;
 use uses::Uses;
@@ -23,6 +27,8 @@ pub struct Options {
     pub store: StoreOptions,
     /// What newly minted organization keys begin with.
     pub organization_key_prefix: KeyPrefix,
+    /// What newly minted project keys begin with.
+    pub project_key_prefix: KeyPrefix,
     /// How many keys are remembered between requests, at the most.
     pub cache_capacity: usize,
 }
@@ -33,6 +39,7 @@ pub struct Service {
     identities: Identities,
     uses: Uses,
     organization_key_prefix: KeyPrefix,
+    project_key_prefix: KeyPrefix,
 }
 
 impl Service {
@@ -46,12 +53,17 @@ impl Service {
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             organization_key_prefix: options.organization_key_prefix.clone(),
+            project_key_prefix: options.project_key_prefix.clone(),
         })
     }
 
     /// What newly minted organization keys begin with.
     pub fn organization_key_prefix(&self) -> &KeyPrefix {
         &self.organization_key_prefix
+    }
+
+    fn key_prefix(&self, scope: Scope) -> &KeyPrefix {
+        if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
     /// Whether the store can be read and the writer accepts work.

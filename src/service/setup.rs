@@ -1,20 +1,18 @@
 //! The first organization and its first key.
 
 use super::Service;
-use crate::domain::{
-    ApiKey, Error, KeyName, Organization, OrganizationId, OrganizationName, Result, Secret, Timestamp,
-};
+use crate::domain::{ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use crate::store::NewApiKey;
 
 /// What a new store begins with.
 #[derive(Debug)]
 pub struct FirstKey {
     /// The organization's name.
-    pub organization: OrganizationName,
+    pub organization: Name,
     /// Eight random bytes that make its id.
     pub organization_random: [u8; 8],
     /// The key's label.
-    pub name: KeyName,
+    pub name: Name,
     /// The key itself: new, or one that its holder brings. Only its digest is stored.
     pub secret: Secret,
 }
@@ -39,11 +37,11 @@ impl Service {
             created_at: now,
         };
         let new = NewApiKey {
-            organization: organization.id,
-            digest: first.secret.digest(),
-            tail: first.secret.tail(),
+            scope: Scope { organization: organization.id, project: None },
+            value: first.secret.fingerprint(),
             name: first.name.clone(),
             created_at: now,
+            expires_at: None,
         };
         self.store
             .write(move |writes| {

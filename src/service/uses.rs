@@ -5,7 +5,8 @@
 
 use super::Service;
 use super::authentication::Identity;
-use crate::domain::{ApiKey, KeyId, Result, Timestamp};
+use crate::domain::{ApiKey, KeyId, Presented, Result, Timestamp};
+use crate::store::Use;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How many times are written by one job, so that others get in between.
 const CHUNK: usize = 1000;
 
-/// A key's last use. Cheap to note: once a millisecond a write to memory, once a flush a lock.
+/// The last use of one of a key's values. Cheap to note: once a millisecond a write to memory, once a flush a lock.
 #[derive(Debug)]
 pub(super) struct Usage {
     key: KeyId,
+    presented: Presented,
     /// Unix milliseconds; 0 where never used.
     last_used_ms: AtomicI64,
     /// Whether the next flush will write it.
@@ -24,9 +26,9 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn new(key: KeyId, last_used: Option<Timestamp>) -> Self {
+    pub(super) fn new(key: KeyId, presented: Presented, last_used: Option<Timestamp>) -> Self {
         let last_used_ms = last_used.map_or(0, Timestamp::unix_ms);
-        Self { key, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
+        Self { key, presented, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
     }
 
     pub(super) fn key(&self) -> KeyId {
@@ -38,7 +40,7 @@ impl Usage {
     }
 }
 
-type Waiting = HashMap<KeyId, Arc<Identity>>;
+type Waiting = HashMap<(KeyId, Presented), Arc<Identity>>;
 
 /// The uses that are not on disk yet.
 pub(super) struct Uses {
@@ -54,8 +56,8 @@ struct Pending {
 }
 
 impl Pending {
-    fn last_used(&self, key: KeyId) -> Option<Timestamp> {
-        let of = |uses: &Waiting| uses.get(&key).and_then(|identity| identity.usage.last_used());
+    fn last_used(&self, key: KeyId, presented: Presented) -> Option<Timestamp> {
+        let of = |uses: &Waiting| uses.get(&(key, presented)).and_then(|identity| identity.usage.last_used());
         of(&self.waiting).max(of(&self.flushed))
     }
 }
@@ -78,7 +80,7 @@ impl Uses {
         }
         let mut pending = self.lock();
         if pending.waiting.len() < self.capacity {
-            pending.waiting.insert(usage.key, Arc::clone(identity));
+            pending.waiting.insert((usage.key, usage.presented), Arc::clone(identity));
         } else {
             usage.is_waiting.store(false, Ordering::SeqCst);
         }
@@ -88,17 +90,23 @@ impl Uses {
     pub(super) fn overlay(&self, keys: &mut [ApiKey]) {
         let pending = self.lock();
         for key in keys {
-            key.last_used = key.last_used.max(pending.last_used(key.id));
+            let shadow_last_used = pending.last_used(key.id, Presented::Shadow);
+            key.value_last_used = key.value_last_used.max(pending.last_used(key.id, Presented::Value));
+            match &mut key.shadow {
+                Some(shadow) => shadow.last_used = shadow.last_used.max(shadow_last_used),
+                // A rotation has ended since: what was its new value then is the value now.
+                None => key.value_last_used = key.value_last_used.max(shadow_last_used),
+            }
         }
     }
 
-    fn take(&self) -> Vec<(KeyId, Timestamp)> {
+    fn take(&self) -> Vec<Use> {
         let mut pending = self.lock();
         pending.flushed = std::mem::take(&mut pending.waiting);
         let mut uses = Vec::with_capacity(pending.flushed.len());
-        for (key, identity) in &pending.flushed {
+        for ((key, presented), identity) in &pending.flushed {
             identity.usage.is_waiting.store(false, Ordering::SeqCst);
-            uses.extend(identity.usage.last_used().map(|at| (*key, at)));
+            uses.extend(identity.usage.last_used().map(|at| (*key, *presented, at)));
         }
         uses.sort_unstable();
         uses

@@ -4,28 +4,47 @@
 //! - A [`Writes`] runs alone: nobody else writes until its transaction is over. It sees its own changes.
 //! - Committed means on disk: a power failure after the answer changes nothing.
 //! - A key's number is never given out twice.
-//! - Whatever takes validity away from a key (or changes what is remembered with it) changes the key's stamp after the
-//!   commit and before the answer. The backend sees to it; a caller cannot forget.
+//! - Whatever takes validity away from a key (or changes what is remembered with it) changes the stamps of the key's
+//!   values after the commit and before the answer. The backend sees to it; a caller cannot forget.
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Digest, KeyId, KeyName, Organization, OrganizationId, OrganizationName, Result, Tail, Timestamp,
+    ApiKey, Digest, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented, Project, ProjectId, Result,
+    Scope, Timestamp,
 };
 
 /// A key that is not yet stored.
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
     /// Whom it will belong to.
-    pub organization: OrganizationId,
+    pub scope: Scope,
     /// What to recognise it by.
-    pub digest: Digest,
-    /// What people recognise it by.
-    pub tail: Tail,
+    pub value: Fingerprint,
     /// Its label.
-    pub name: KeyName,
+    pub name: Name,
     /// When it was minted.
     pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
 }
+
+/// A request that is not done twice.
+#[derive(Clone, Debug)]
+pub struct IdempotentRequest {
+    /// The key that the caller authenticated with.
+    pub caller: KeyId,
+    /// The caller's name for the request: its `Idempotency-Key`.
+    pub name: String,
+    /// What was asked, hashed.
+    pub digest: [u8; 32],
+    /// The key that it made or rotated.
+    pub api_key: KeyId,
+    /// When it was done.
+    pub created_at: Timestamp,
+}
+
+/// A key's use: which key, which of its values, when.
+pub type Use = (KeyId, Presented, Timestamp);
 
 /// What can be asked.
 pub trait Reads {
@@ -35,15 +54,27 @@ pub trait Reads {
     /// The organization; `None` where there is none.
     fn organization(&self, id: OrganizationId) -> Result<Option<Organization>>;
 
-    /// The key, if it belongs to the organization.
-    fn api_key(&self, organization: OrganizationId, id: KeyId) -> Result<Option<ApiKey>>;
+    /// The project, if it belongs to the organization.
+    fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>>;
 
-    /// Up to `limit` of the organization's keys, newest first, starting below `before` where given.
-    fn api_keys(&self, organization: OrganizationId, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
+    /// The project of this name in the organization.
+    fn project_by_name(&self, organization: OrganizationId, name: &Name) -> Result<Option<Project>>;
 
-    /// The key with this digest, and its organization. To be asked before anything else in a transaction: a key that was
-    /// minted while the transaction was under way may be missed.
+    /// Up to `limit` of the organization's projects by name, starting after `after` where given.
+    fn projects(&self, organization: OrganizationId, after: Option<&Name>, limit: u32) -> Result<Vec<Project>>;
+
+    /// The key, if it belongs to the very scope.
+    fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>>;
+
+    /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
+    fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
+
+    /// The key one of whose values has this digest, and its organization. To be asked before anything else in a
+    /// transaction: a key that was minted while the transaction was under way may be missed.
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Organization)>>;
+
+    /// The request that the caller gave this name.
+    fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;
 }
 
 /// What can be changed.
@@ -52,17 +83,32 @@ pub trait Writes: Reads {
     fn insert_organization(&mut self, organization: &Organization) -> Result<()>;
 
     /// Renames an organization; `false` where there is none.
-    fn rename_organization(&mut self, id: OrganizationId, name: &OrganizationName) -> Result<bool>;
+    fn rename_organization(&mut self, id: OrganizationId, name: &Name) -> Result<bool>;
+
+    /// Adds a project.
+    fn insert_project(&mut self, project: &Project) -> Result<()>;
+
+    /// Stores a project's name and description.
+    fn update_project(&mut self, project: &Project) -> Result<()>;
+
+    /// Removes a project and its keys for good.
+    fn delete_project(&mut self, project: &Project) -> Result<()>;
 
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
 
-    /// Switches a key on or off; `false` where the organization has no such key.
-    fn set_api_key_valid(&mut self, organization: OrganizationId, id: KeyId, valid: bool) -> Result<bool>;
+    /// Stores what can change of a key; `before` is the key as it was read in this transaction.
+    fn update_api_key(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()>;
 
-    /// Removes a key for good; `false` where the organization has no such key.
-    fn delete_api_key(&mut self, organization: OrganizationId, id: KeyId) -> Result<bool>;
+    /// Removes a key for good.
+    fn delete_api_key(&mut self, key: &ApiKey) -> Result<()>;
 
     /// Notes when keys last authenticated; keys that are gone are passed over.
-    fn record_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<()>;
+    fn record_uses(&mut self, uses: &[Use]) -> Result<()>;
+
+    /// Remembers a request, over an older one of the same name.
+    fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()>;
+
+    /// Forgets the requests that were done before.
+    fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()>;
 }

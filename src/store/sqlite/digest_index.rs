@@ -67,6 +67,7 @@ impl DigestIndex {
         let indexed_through: i64 = connection
             .prepare_cached("SELECT indexed_through FROM digest_index_state")?
             .query_row([], |row| row.get(0))?;
+        // The digests of rotations are in the table always.
         let mut statement = connection.prepare_cached("SELECT id, digest FROM api_keys WHERE id > ?1 ORDER BY id")?;
         let mut rows = statement.query([known.max(indexed_through)])?;
         let mut found = Vec::new();
@@ -81,8 +82,9 @@ impl DigestIndex {
         Ok(())
     }
 
-    /// Puts up to `limit` keys of the current run into the table, inside the caller's transaction.
-    pub(super) fn merge(&self, connection: &Connection, limit: usize) -> rusqlite::Result<Merged> {
+    /// Puts up to `limit` keys of the current run into the table, inside the caller's transaction; those that the
+    /// transaction retired are passed over.
+    pub(super) fn merge(&self, connection: &Connection, limit: usize, retired: &[Entry]) -> rusqlite::Result<Merged> {
         let (entries, is_last, run_through) = {
             let memory = self.lock();
             let entries: Vec<Entry> = memory.run.iter().take(limit).copied().collect();
@@ -94,7 +96,7 @@ impl DigestIndex {
         let mut insert = connection.prepare_cached(
             "INSERT OR IGNORE INTO digest_index (prefix, key_id) SELECT ?1, id FROM api_keys WHERE id = ?2",
         )?;
-        for (prefix, id) in &entries {
+        for (prefix, id) in entries.iter().filter(|entry| !retired.contains(entry)) {
             insert.execute(params![prefix, id])?;
         }
         if is_last {
@@ -105,12 +107,15 @@ impl DigestIndex {
         Ok(Merged(entries))
     }
 
-    /// Takes note of a commit: which keys it added, and what it brought into the table.
-    pub(super) fn committed(&self, minted: &[Entry], merged: &Merged) {
+    /// Takes note of a commit: which keys it added, which digests it retired, and what it brought into the table.
+    pub(super) fn committed(&self, minted: &[Entry], retired: &[Entry], merged: &Merged) {
         let mut memory = self.lock();
         memory.fresh.extend(minted);
         memory.known = minted.iter().map(|(_, id)| *id).fold(memory.known, i64::max);
-        for entry in &merged.0 {
+        for entry in retired {
+            memory.fresh.remove(entry);
+        }
+        for entry in merged.0.iter().chain(retired) {
             memory.run.remove(entry);
         }
         if memory.fresh.len() >= RUN {

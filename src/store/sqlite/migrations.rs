@@ -9,7 +9,41 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 pub(super) const VERSION: u32 = 1 + STEPS.len() as u32;
 
 /// The step at index `i` brings a store of version `i + 1` to version `i + 2`, all but `user_version` itself.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[
+    // 2: projects, expiry, rotation, last-used times a value, requests that are not done twice.
+    "CREATE TABLE projects (
+        id              INTEGER PRIMARY KEY,
+        organization_id INTEGER NOT NULL REFERENCES organizations (id),
+        name            TEXT    NOT NULL,
+        description     TEXT,
+        created_at      INTEGER NOT NULL,
+        UNIQUE (organization_id, name)
+    ) STRICT;
+    ALTER TABLE api_keys ADD COLUMN project_id INTEGER REFERENCES projects (id);
+    ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
+    ALTER TABLE api_keys ADD COLUMN shadow_digest BLOB CHECK (length(shadow_digest) = 32);
+    ALTER TABLE api_keys ADD COLUMN shadow_tail TEXT CHECK (length(shadow_tail) = 6);
+    ALTER TABLE api_keys ADD COLUMN rotates_at INTEGER;
+    DROP INDEX api_keys_by_organization;
+    CREATE INDEX api_keys_by_scope ON api_keys (organization_id, project_id);
+    CREATE TABLE api_key_value_uses (
+        key_id       INTEGER NOT NULL,
+        is_shadow    INTEGER NOT NULL CHECK (is_shadow IN (0, 1)),
+        last_used_at INTEGER NOT NULL,
+        PRIMARY KEY (key_id, is_shadow)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO api_key_value_uses (key_id, is_shadow, last_used_at) SELECT key_id, 0, last_used_at FROM api_key_uses;
+    DROP TABLE api_key_uses;
+    CREATE TABLE idempotent_requests (
+        caller_key_id  INTEGER NOT NULL,
+        name           TEXT    NOT NULL,
+        request_digest BLOB    NOT NULL CHECK (length(request_digest) = 32),
+        api_key_id     INTEGER NOT NULL,
+        created_at     INTEGER NOT NULL,
+        PRIMARY KEY (caller_key_id, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);",
+];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
 pub(super) fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()> {
@@ -28,7 +62,7 @@ mod tests {
     use super::*;
 
     /// What each version's fresh store was made by, frozen the day the version was released.
-    const RELEASED: &[&str] = &[include_str!("schemas/1.sql")];
+    const RELEASED: &[&str] = &[include_str!("schemas/1.sql"), include_str!("schemas/2.sql")];
 
     /// Everything that makes a store's shape, without comments and white space.
     fn shape(connection: &Connection) -> Vec<String> {
@@ -38,7 +72,7 @@ mod tests {
             let sql: Option<String> = row.get(2)?;
             let sql = sql.unwrap_or_default();
             let code = sql.lines().filter_map(|line| line.split("--").next()).collect::<Vec<_>>().join(" ");
-            let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+            let code = code.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ,", ",");
             Ok(format!("{} {} {code}", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         });
         let mut shape: Vec<String> = objects.unwrap().map(Result::unwrap).collect();
@@ -74,7 +108,8 @@ mod tests {
             if code.starts_with("CREATE TABLE") || code.starts_with("CREATE INDEX") {
                 assert!(before.starts_with("--"), "{line}");
             }
-            let is_column = line.starts_with("    ") && !code.starts_with("PRIMARY KEY (");
+            let is_column =
+                line.starts_with("    ") && !code.starts_with("PRIMARY KEY (") && !code.starts_with("UNIQUE (");
             assert!(!is_column || code.contains("-- "), "{line}");
             before = line;
         }

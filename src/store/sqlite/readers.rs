@@ -45,7 +45,7 @@ impl Readers {
         let mut connection = pool.get().map_err(|e| Error::unavailable("The store is busy; try again.", e))?;
         self.index.catch_up(&connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        work(&Rows::new(&transaction, &self.index))
+        work(&Rows::new(&transaction, &self.index, &[]))
     }
 
     /// Closes the connections. What comes later is refused.

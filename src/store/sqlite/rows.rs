@@ -2,17 +2,21 @@
 
 use super::digest_index::{DigestIndex, Entry};
 use crate::domain::{
-    ApiKey, Digest, Error, KeyId, KeyName, Organization, OrganizationId, OrganizationName, Result, Tail, Timestamp,
+    ApiKey, Description, Digest, Error, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented, Project,
+    ProjectId, Result, Scope, Shadow, Tail, Timestamp,
 };
-use crate::store::{NewApiKey, Reads, Stale, Writes};
+use crate::store::{IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
 
 /// An API key's columns, in the order that [`api_key`] reads them.
 macro_rules! select_api_key {
     ($rest:literal) => {
         concat!(
-            "SELECT k.id, k.organization_id, k.name, k.tail, k.valid, k.created_at, u.last_used_at, k.digest ",
-            "FROM api_keys k LEFT JOIN api_key_uses u ON u.key_id = k.id ",
+            "SELECT k.id, k.organization_id, k.project_id, k.name, k.digest, k.tail, k.shadow_digest, k.shadow_tail, \
+             k.rotates_at, s.last_used_at, k.valid, k.created_at, k.expires_at, v.last_used_at \
+             FROM api_keys k \
+             LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
+             LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
             $rest
         )
     };
@@ -22,19 +26,33 @@ macro_rules! select_api_key {
 pub(super) struct Rows<'a> {
     connection: &'a Connection,
     index: &'a DigestIndex,
+    /// What earlier jobs of the same transaction minted.
+    minted: &'a [Entry],
     effects: Effects,
 }
 
 /// What has to be made known once a transaction is committed.
 #[derive(Default)]
 pub(super) struct Effects {
+    /// Keys that are to be found by their digest.
     pub(super) minted: Vec<Entry>,
+    /// Digests that are nobody's any more.
+    pub(super) retired: Vec<Entry>,
+    /// What must not be believed any more.
     pub(super) stale: Vec<Stale>,
 }
 
+impl Effects {
+    pub(super) fn extend(&mut self, more: Self) {
+        self.minted.extend(more.minted);
+        self.retired.extend(more.retired);
+        self.stale.extend(more.stale);
+    }
+}
+
 impl<'a> Rows<'a> {
-    pub(super) fn new(connection: &'a Connection, index: &'a DigestIndex) -> Self {
-        Self { connection, index, effects: Effects::default() }
+    pub(super) fn new(connection: &'a Connection, index: &'a DigestIndex, minted: &'a [Entry]) -> Self {
+        Self { connection, index, minted, effects: Effects::default() }
     }
 
     pub(super) fn into_effects(self) -> Effects {
@@ -61,27 +79,36 @@ impl<'a> Rows<'a> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
     }
 
-    /// The key with this number if it has this digest.
-    fn api_key_with(&self, id: i64, digest: &Digest) -> Result<Option<ApiKey>> {
-        let found =
-            self.one(select_api_key!("WHERE k.id = ?1"), [id], |row| Ok((api_key(row)?, stored_digest(row)?)))?;
-        Ok(found.and_then(|(key, stored)| (stored == *digest).then_some(key)))
-    }
-
     fn find_by_digest(&self, digest: &Digest) -> Result<Option<ApiKey>> {
         // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
-        for id in self.index.in_memory(digest.prefix()) {
-            if let Some(key) = self.api_key_with(id, digest)? {
+        let just_minted = self.minted.iter().chain(&self.effects.minted);
+        let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
+        for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
+            let key = self.one(select_api_key!("WHERE k.id = ?1"), [id], api_key)?;
+            if let Some(key) = key.filter(|key| key.presented(digest).is_some()) {
                 return Ok(Some(key));
             }
         }
         let indexed = self.all(
             select_api_key!("JOIN digest_index i ON i.key_id = k.id WHERE i.prefix = ?1"),
             [digest.prefix()],
-            |row| Ok((api_key(row)?, stored_digest(row)?)),
+            api_key,
         )?;
-        Ok(indexed.into_iter().find_map(|(key, stored)| (stored == *digest).then_some(key)))
+        Ok(indexed.into_iter().find(|key| key.presented(digest).is_some()))
     }
+
+    /// A digest is nobody's any more.
+    fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
+        let entry = (digest.prefix(), id.get());
+        self.change("DELETE FROM digest_index WHERE prefix = ?1 AND key_id = ?2", entry)?;
+        self.effects.retired.push(entry);
+        Ok(())
+    }
+}
+
+/// The digests of all of a key's values.
+fn digests(key: &ApiKey) -> impl Iterator<Item = Digest> + '_ {
+    std::iter::once(key.value.digest).chain(key.shadow.as_ref().map(|shadow| shadow.fingerprint.digest))
 }
 
 impl Reads for Rows<'_> {
@@ -93,22 +120,54 @@ impl Reads for Rows<'_> {
         self.one("SELECT id, name, created_at FROM organizations WHERE id = ?1", [id.get()], organization)
     }
 
-    fn api_key(&self, organization: OrganizationId, id: KeyId) -> Result<Option<ApiKey>> {
-        let sql = select_api_key!("WHERE k.id = ?1 AND k.organization_id = ?2");
-        self.one(sql, params![id.get(), organization.get()], api_key)
+    fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>> {
+        let sql = "SELECT id, organization_id, name, description, created_at FROM projects WHERE id = ?1 AND organization_id = ?2";
+        self.one(sql, [id.get(), organization.get()], project)
     }
 
-    fn api_keys(&self, organization: OrganizationId, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let sql = select_api_key!("WHERE k.organization_id = ?1 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3");
-        self.all(sql, params![organization.get(), before.map_or(i64::MAX, KeyId::get), limit], api_key)
+    fn project_by_name(&self, organization: OrganizationId, name: &Name) -> Result<Option<Project>> {
+        let sql = "SELECT id, organization_id, name, description, created_at FROM projects WHERE organization_id = ?1 AND name = ?2";
+        self.one(sql, params![organization.get(), name.as_str()], project)
+    }
+
+    fn projects(&self, organization: OrganizationId, after: Option<&Name>, limit: u32) -> Result<Vec<Project>> {
+        let sql = "SELECT id, organization_id, name, description, created_at FROM projects \
+                   WHERE organization_id = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+        self.all(sql, params![organization.get(), after.map_or("", Name::as_str), limit], project)
+    }
+
+    fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
+        let sql = select_api_key!("WHERE k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
+        self.one(sql, params![id.get(), scope.organization.get(), scope.project.map(ProjectId::get)], api_key)
+    }
+
+    fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let sql = select_api_key!(
+            "WHERE k.organization_id = ?1 AND k.project_id IS ?2 AND k.id < ?3 ORDER BY k.id DESC LIMIT ?4"
+        );
+        let before = before.map_or(i64::MAX, KeyId::get);
+        self.all(sql, params![scope.organization.get(), scope.project.map(ProjectId::get), before, limit], api_key)
     }
 
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Organization)>> {
         let Some(key) = self.find_by_digest(digest)? else { return Ok(None) };
         let organization = self
-            .organization(key.organization)?
+            .organization(key.scope.organization)?
             .ok_or_else(|| Error::Internal(format!("API key {} has no organization", key.id.get())))?;
         Ok(Some((key, organization)))
+    }
+
+    fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>> {
+        let sql = "SELECT request_digest, api_key_id, created_at FROM idempotent_requests WHERE caller_key_id = ?1 AND name = ?2";
+        self.one(sql, params![caller.get(), name], |row| {
+            Ok(IdempotentRequest {
+                caller,
+                name: name.to_owned(),
+                digest: row.get(0)?,
+                api_key: key_id(row, 1)?,
+                created_at: timestamp(row, 2)?,
+            })
+        })
     }
 }
 
@@ -121,102 +180,221 @@ impl Writes for Rows<'_> {
         Ok(())
     }
 
-    fn rename_organization(&mut self, id: OrganizationId, name: &OrganizationName) -> Result<bool> {
+    fn rename_organization(&mut self, id: OrganizationId, name: &Name) -> Result<bool> {
         let changed =
             self.change("UPDATE organizations SET name = ?2 WHERE id = ?1", params![id.get(), name.as_str()])?;
         self.effects.stale.extend((changed > 0).then_some(Stale::Everything));
         Ok(changed > 0)
     }
 
+    fn insert_project(&mut self, project: &Project) -> Result<()> {
+        self.change(
+            "INSERT INTO projects (id, organization_id, name, description, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                project.id.get(),
+                project.organization.get(),
+                project.name.as_str(),
+                project.description.as_ref().map(Description::as_str),
+                project.created_at.unix_ms(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn update_project(&mut self, project: &Project) -> Result<()> {
+        self.change(
+            "UPDATE projects SET name = ?2, description = ?3 WHERE id = ?1",
+            params![project.id.get(), project.name.as_str(), project.description.as_ref().map(Description::as_str)],
+        )?;
+        Ok(())
+    }
+
+    fn delete_project(&mut self, project: &Project) -> Result<()> {
+        let scope = Scope { organization: project.organization, project: Some(project.id) };
+        loop {
+            let keys = self.api_keys(scope, None, 1000)?;
+            if keys.is_empty() {
+                break;
+            }
+            keys.iter().try_for_each(|key| self.delete_api_key(key))?;
+        }
+        self.change("DELETE FROM projects WHERE id = ?1", [project.id.get()])?;
+        Ok(())
+    }
+
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
         self.change(
-            "INSERT INTO api_keys (organization_id, digest, tail, name, valid, created_at) VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+            "INSERT INTO api_keys (organization_id, project_id, digest, tail, name, valid, created_at, expires_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7)",
             params![
-                key.organization.get(),
-                key.digest.as_bytes(),
-                key.tail.as_str(),
+                key.scope.organization.get(),
+                key.scope.project.map(ProjectId::get),
+                key.value.digest.as_bytes(),
+                key.value.tail.as_str(),
                 key.name.as_str(),
                 key.created_at.unix_ms(),
+                key.expires_at.map(Timestamp::unix_ms),
             ],
         )?;
         let id = self.connection.last_insert_rowid();
-        self.effects.minted.push((key.digest.prefix(), id));
+        self.effects.minted.push((key.value.digest.prefix(), id));
         Ok(ApiKey {
             id: KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?,
-            organization: key.organization,
+            scope: key.scope,
             name: key.name,
-            tail: key.tail,
+            value: key.value,
+            shadow: None,
             valid: true,
             created_at: key.created_at,
-            last_used: None,
+            expires_at: key.expires_at,
+            value_last_used: None,
         })
     }
 
-    fn set_api_key_valid(&mut self, organization: OrganizationId, id: KeyId, valid: bool) -> Result<bool> {
-        let digest = self.one(
-            "UPDATE api_keys SET valid = ?3 WHERE id = ?1 AND organization_id = ?2 RETURNING digest",
-            params![id.get(), organization.get(), valid],
-            |row| Ok(Digest::from_bytes(row.get(0)?)),
+    fn update_api_key(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()> {
+        let shadow = after.shadow.as_ref();
+        self.change(
+            "UPDATE api_keys SET name = ?2, digest = ?3, tail = ?4, shadow_digest = ?5, shadow_tail = ?6, \
+             rotates_at = ?7, valid = ?8, expires_at = ?9 WHERE id = ?1",
+            params![
+                after.id.get(),
+                after.name.as_str(),
+                after.value.digest.as_bytes(),
+                after.value.tail.as_str(),
+                shadow.map(|shadow| shadow.fingerprint.digest.as_bytes()),
+                shadow.map(|shadow| shadow.fingerprint.tail.as_str()),
+                shadow.map(|shadow| shadow.rotates_at.unix_ms()),
+                after.valid,
+                after.expires_at.map(Timestamp::unix_ms),
+            ],
         )?;
-        self.effects.stale.extend(digest.map(Stale::Key));
-        Ok(digest.is_some())
+        if before.shadow.is_some() && after.shadow.is_none() {
+            // The new value is the value now, or gone; either way its uses are the key's.
+            let uses = after.value_last_used.map(|at| (after.id, Presented::Value, at));
+            self.record_uses(uses.as_slice())?;
+            self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1 AND is_shadow = 1", [after.id.get()])?;
+        }
+        for gone in digests(before).filter(|old| digests(after).all(|new| new != *old)) {
+            self.retire(after.id, gone)?;
+        }
+        for new in digests(after).filter(|new| digests(before).all(|old| old != *new)) {
+            let entry = (new.prefix(), after.id.get());
+            self.change("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)", entry)?;
+        }
+        self.effects.stale.extend(digests(before).map(Stale::Key));
+        Ok(())
     }
 
-    fn delete_api_key(&mut self, organization: OrganizationId, id: KeyId) -> Result<bool> {
-        let digest = self.one(
-            "DELETE FROM api_keys WHERE id = ?1 AND organization_id = ?2 RETURNING digest",
-            params![id.get(), organization.get()],
-            |row| Ok(Digest::from_bytes(row.get(0)?)),
-        )?;
-        let Some(digest) = digest else { return Ok(false) };
-        self.change("DELETE FROM api_key_uses WHERE key_id = ?1", [id.get()])?;
-        self.change("DELETE FROM digest_index WHERE prefix = ?1 AND key_id = ?2", params![digest.prefix(), id.get()])?;
-        self.effects.stale.push(Stale::Key(digest));
-        Ok(true)
+    fn delete_api_key(&mut self, key: &ApiKey) -> Result<()> {
+        self.change("DELETE FROM api_keys WHERE id = ?1", [key.id.get()])?;
+        self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1", [key.id.get()])?;
+        for digest in digests(key) {
+            self.retire(key.id, digest)?;
+            self.effects.stale.push(Stale::Key(digest));
+        }
+        Ok(())
     }
 
-    fn record_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<()> {
-        for (id, at) in uses {
+    fn record_uses(&mut self, uses: &[Use]) -> Result<()> {
+        for (id, presented, at) in uses {
+            // A rotation may have ended since: what was its new value then is the value now.
             self.change(
-                "INSERT INTO api_key_uses (key_id, last_used_at) SELECT id, ?2 FROM api_keys WHERE id = ?1 \
-                 ON CONFLICT (key_id) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)",
-                params![id.get(), at.unix_ms()],
+                "INSERT INTO api_key_value_uses (key_id, is_shadow, last_used_at) \
+                 SELECT id, ?2 AND shadow_digest IS NOT NULL, ?3 FROM api_keys WHERE id = ?1 \
+                 ON CONFLICT (key_id, is_shadow) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)",
+                params![id.get(), *presented == Presented::Shadow, at.unix_ms()],
             )?;
         }
+        Ok(())
+    }
+
+    fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()> {
+        self.change(
+            "INSERT OR REPLACE INTO idempotent_requests (caller_key_id, name, request_digest, api_key_id, created_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                request.caller.get(),
+                request.name,
+                request.digest,
+                request.api_key.get(),
+                request.created_at.unix_ms()
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()> {
+        self.change("DELETE FROM idempotent_requests WHERE created_at < ?1", [before.unix_ms()])?;
         Ok(())
     }
 }
 
 fn organization(row: &Row<'_>) -> Result<Organization> {
+    Ok(Organization { id: organization_id(row, 0)?, name: name(row, 1)?, created_at: timestamp(row, 2)? })
+}
+
+fn project(row: &Row<'_>) -> Result<Project> {
     let id: i64 = row.get(0)?;
-    Ok(Organization {
-        id: OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))?,
-        name: OrganizationName::parse(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
-        created_at: timestamp(row, 2)?,
+    let description: Option<String> = row.get(3)?;
+    Ok(Project {
+        id: ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))?,
+        organization: organization_id(row, 1)?,
+        name: name(row, 2)?,
+        description: description.as_deref().map(Description::parse).transpose()?,
+        created_at: timestamp(row, 4)?,
     })
 }
 
 fn api_key(row: &Row<'_>) -> Result<ApiKey> {
-    let (id, organization): (i64, i64) = (row.get(0)?, row.get(1)?);
-    let last_used: Option<i64> = row.get(6)?;
+    let project: Option<i64> = row.get(2)?;
+    let rotates_at = optional_timestamp(row, 8)?;
+    let shadow = |rotates_at| {
+        Ok::<_, Error>(Shadow { fingerprint: fingerprint(row, 6)?, rotates_at, last_used: optional_timestamp(row, 9)? })
+    };
     Ok(ApiKey {
-        id: KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?,
-        organization: OrganizationId::new(organization).ok_or_else(|| damaged("an organization's id", organization))?,
-        name: KeyName::parse(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
-        tail: Tail::parse(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
-        valid: row.get(4)?,
-        created_at: timestamp(row, 5)?,
-        last_used: last_used.map(|_| timestamp(row, 6)).transpose()?,
+        id: key_id(row, 0)?,
+        scope: Scope {
+            organization: organization_id(row, 1)?,
+            project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
+        },
+        name: name(row, 3)?,
+        value: fingerprint(row, 4)?,
+        shadow: rotates_at.map(shadow).transpose()?,
+        valid: row.get(10)?,
+        created_at: timestamp(row, 11)?,
+        expires_at: optional_timestamp(row, 12)?,
+        value_last_used: optional_timestamp(row, 13)?,
     })
 }
 
-fn stored_digest(row: &Row<'_>) -> Result<Digest> {
-    Ok(Digest::from_bytes(row.get(7)?))
+/// A digest, and the tail in the column after it.
+fn fingerprint(row: &Row<'_>, column: usize) -> Result<Fingerprint> {
+    let tail = row.get_ref(column + 1)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Fingerprint { digest: Digest::from_bytes(row.get(column)?), tail: Tail::parse(tail)? })
+}
+
+fn name(row: &Row<'_>, column: usize) -> Result<Name> {
+    Name::parse(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+fn key_id(row: &Row<'_>, column: usize) -> Result<KeyId> {
+    let id: i64 = row.get(column)?;
+    KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))
+}
+
+fn organization_id(row: &Row<'_>, column: usize) -> Result<OrganizationId> {
+    let id: i64 = row.get(column)?;
+    OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))
 }
 
 fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp> {
     let ms: i64 = row.get(column)?;
     Timestamp::from_unix_ms(ms).ok_or_else(|| damaged("a time", ms))
+}
+
+fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
+    let ms: Option<i64> = row.get(column)?;
+    ms.map(|ms| Timestamp::from_unix_ms(ms).ok_or_else(|| damaged("a time", ms))).transpose()
 }
 
 fn damaged(what: &str, value: i64) -> Error {

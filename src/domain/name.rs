@@ -1,0 +1,68 @@
+//! What people call things.
+
+use super::{Error, Result};
+
+/// The most characters (not bytes) that a name may have.
+const MAX: usize = 255;
+
+/// A human-readable label of a key, a project or an organization: 1 to 255 characters, none of them a control
+/// character, no white space around it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// Trims and checks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the text is empty, too long, or has control characters.
+    pub fn parse(text: &str) -> Result<Self> {
+        let name = text.trim();
+        if name.chars().any(char::is_control) {
+            return Err(Error::Invalid("The name must not contain control characters.".to_owned()));
+        }
+        if name.is_empty() || name.chars().count() > MAX {
+            return Err(Error::Invalid(format!("The name must have 1 to {MAX} characters.")));
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The label.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_has_one_to_255_characters_whatever_their_bytes() {
+        assert!(Name::parse(&"é".repeat(255)).is_ok());
+        assert!(Name::parse(&"é".repeat(256)).is_err());
+        assert!(Name::parse("").is_err());
+        assert!(Name::parse(" \t ").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_trimmed_and_parsing_it_again_changes_nothing(text in "\\PC{0,300}") {
+            if let Ok(name) = Name::parse(&text) {
+                prop_assert_eq!(name.as_str(), text.trim());
+                prop_assert_eq!(Name::parse(name.as_str()).unwrap(), name);
+            } else {
+                let length = text.trim().chars().count();
+                prop_assert!(length == 0 || length > 255);
+            }
+        }
+
+        #[test]
+        fn a_name_with_a_control_character_inside_is_refused(
+            before in "[a-z]{1,9}", control in "[\\x00-\\x1f\\x7f-\\x9f]", after in "[a-z]{1,9}",
+        ) {
+            let text = format!("{before}{control}{after}");
+            prop_assert!(Name::parse(&text).is_err());
+        }
+    }
+}

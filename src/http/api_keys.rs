@@ -1,0 +1,213 @@
+//! The keys of an organization and of its projects.
+
+use super::body::Fields;
+use super::credential::authenticate_manager;
+use super::envelope::{success, success_with_notice};
+use super::error::Failure;
+use super::list::{self, Page};
+use super::projects::project_id;
+use super::version::{ShownKey, Version};
+use super::{App, body};
+use crate::domain::{
+    ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, Secret, Tail, Timestamp,
+};
+use crate::service::{API_KEYS_PAGE, Idempotency, Issued, Rotation, Value};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The most characters of an idempotency key.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+pub(super) async fn list<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let project = project(&request)?;
+    list::answer("apiKeys", move |before| {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move {
+            let keys = app.service.keys(&caller, project, now).page(before).await?;
+            let next = keys.last().map(|key| key.id).filter(|_| keys.len() == API_KEYS_PAGE as usize);
+            let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
+            Page::new(shown.iter().map(V::api_key_item), next)
+        }
+    })
+    .await
+}
+
+pub(super) async fn create<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let project = project(&request)?;
+    let fields = body::read(&app, &request, payload).await?;
+    let name = Name::parse(fields.string("name")?)?;
+    let lifetime = if V::HAS_ROTATION { lifetime(&fields)?.flatten() } else { None };
+    let value = value::<V>(&app, &fields)?;
+    let idempotency = idempotency(&request, &fields)?;
+    let issued = app.service.keys(&caller, project, now).create(name, lifetime, value, idempotency).await?;
+    answer_issued::<V>(&issued, now)
+}
+
+pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let key = app.service.keys(&caller, project(&request)?, now).get(key_id(&request)?).await?;
+    success(V::api_key(&ShownKey::masked(&key, now)))
+}
+
+pub(super) async fn update<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let (project, id) = (project(&request)?, key_id(&request)?);
+    let valid = body::read(&app, &request, payload).await?.boolean("valid")?;
+    let key = app.service.keys(&caller, project, now).set_valid(id, valid).await?;
+    success(V::api_key(&ShownKey::masked(&key, now)))
+}
+
+pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let id = key_id(&request)?;
+    app.service.keys(&caller, project(&request)?, now).revoke(id).await?;
+    success(V::deleted_api_key(id))
+}
+
+pub(super) async fn rotate<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let (project, id) = (project(&request)?, key_id(&request)?);
+    let fields = body::read(&app, &request, payload).await?;
+    let rotation = Rotation {
+        value: value::<V>(&app, &fields)?,
+        grace: grace(&fields)?,
+        expiry: match lifetime(&fields)? {
+            None => Expiry::Keep,
+            Some(None) => Expiry::Never,
+            Some(Some(lifetime)) => Expiry::After(lifetime),
+        },
+    };
+    let idempotency = idempotency(&request, &fields)?;
+    let issued = app.service.keys(&caller, project, now).rotate(id, rotation, idempotency).await?;
+    answer_issued::<V>(&issued, now)
+}
+
+pub(super) async fn complete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let key = app.service.keys(&caller, project(&request)?, now).complete_rotation(key_id(&request)?).await?;
+    success(V::api_key(&ShownKey::masked(&key, now)))
+}
+
+pub(super) async fn cancel<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let key = app.service.keys(&caller, project(&request)?, now).cancel_rotation(key_id(&request)?).await?;
+    success(V::api_key(&ShownKey::masked(&key, now)))
+}
+
+impl<'a> ShownKey<'a> {
+    fn masked(key: &'a ApiKey, now: Timestamp) -> Self {
+        Self::new(key, None, now)
+    }
+
+    /// With the secret, where there is one, in the place of the value that it is.
+    pub(super) fn new(key: &'a ApiKey, secret: Option<&Secret>, now: Timestamp) -> Self {
+        let full = |fingerprint: &Fingerprint| {
+            secret.filter(|secret| secret.fingerprint() == *fingerprint).map(|secret| secret.expose().to_owned())
+        };
+        let show = |fingerprint: &Fingerprint| full(fingerprint).unwrap_or_else(|| fingerprint.tail.to_string());
+        Self {
+            key,
+            value: show(&key.value),
+            shadow_value: key.shadow.as_ref().map(|shadow| show(&shadow.fingerprint)),
+            is_safe_to_complete: key.is_safe_to_complete(now),
+        }
+    }
+}
+
+fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Result<HttpResponse, Failure> {
+    let shown = ShownKey::new(&issued.key, issued.secret.as_ref(), now);
+    let data = V::api_key(&shown);
+    if !issued.is_repeated {
+        return success(data);
+    }
+    let notice = "This request was done before and was not done again: the key is as it is now, its value masked.";
+    let mut response = success_with_notice(data, notice)?;
+    response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// The project of the path, where the path has one.
+fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
+    request.match_info().get("project_id").map(|_| project_id(request)).transpose()
+}
+
+/// The `{id}` of the path.
+fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
+    let text = request.match_info().get("id").unwrap_or_default();
+    if text.is_empty() || text.bytes().any(|c| !c.is_ascii_digit()) || text.bytes().all(|c| c == b'0') {
+        return Err(Failure::bad_request("An API key's id must be a positive integer."));
+    }
+    // A number too large for any key is nevertheless a number: there is no such key.
+    text.parse().ok().and_then(KeyId::new).ok_or_else(|| Error::NotFound("API key").into())
+}
+
+/// `expiresInDays`: not there, null, or a number.
+fn lifetime(fields: &Fields) -> Result<Option<Option<Lifetime>>, Failure> {
+    let expected =
+        || Fields::wrong("expiresInDays", format_args!("a whole number from 1 to {}, or null", Lifetime::MAX_DAYS));
+    match fields.integer("expiresInDays") {
+        None => Ok(None),
+        Some(days) => match days.map_err(|_| expected())? {
+            None => Ok(Some(None)),
+            Some(days) => Lifetime::from_days(days).map(|lifetime| Some(Some(lifetime))).ok_or_else(expected),
+        },
+    }
+}
+
+/// `gracePeriodInHours`: 0 where it is not there.
+fn grace(fields: &Fields) -> Result<Grace, Failure> {
+    let expected =
+        || Fields::wrong("gracePeriodInHours", format_args!("a whole number from 0 to {}", Grace::MAX_HOURS));
+    match fields.integer("gracePeriodInHours") {
+        None | Some(Ok(None)) => Ok(Grace::default()),
+        Some(Ok(Some(hours))) => Grace::from_hours(hours).ok_or_else(expected),
+        Some(Err(_)) => Err(expected()),
+    }
+}
+
+/// The value to issue: one that is made here, or one that the caller keeps and sends only `digest` and `tail` of.
+fn value<V: Version>(app: &App, fields: &Fields) -> Result<Value, Failure> {
+    let brought = if V::HAS_ROTATION {
+        (fields.optional_string("digest")?.flatten(), fields.optional_string("tail")?.flatten())
+    } else {
+        (None, None)
+    };
+    match brought {
+        (None, None) => Ok(Value::Random((app.random)()?)),
+        (Some(digest), Some(tail)) => {
+            let digest = Digest::from_hex(digest)
+                .ok_or_else(|| Fields::wrong("digest", format_args!("64 lower-case hexadecimal digits")))?;
+            Ok(Value::Brought(Fingerprint { digest, tail: Tail::parse(tail)? }))
+        }
+        _ => Err(Failure::bad_request("The fields \"digest\" and \"tail\" go together.")),
+    }
+}
+
+/// The `Idempotency-Key`, with a hash of what is asked under it.
+fn idempotency(request: &HttpRequest, fields: &Fields) -> Result<Option<Idempotency>, Failure> {
+    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let name = value.to_str().ok().filter(|name| (1..=MAX_IDEMPOTENCY_KEY).contains(&name.len()));
+    let name = name.ok_or_else(|| {
+        Failure::bad_request(format!("The Idempotency-Key must have 1 to {MAX_IDEMPOTENCY_KEY} visible characters."))
+    })?;
+    let asked = format!("{}\n{}", request.path(), fields.canonical());
+    Ok(Some(Idempotency { name: name.to_owned(), request: blake3::hash(asked.as_bytes()).into() }))
+}

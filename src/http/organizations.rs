@@ -1,0 +1,26 @@
+//! The caller's organization.
+
+use super::credential::authenticate_manager;
+use super::envelope::success;
+use super::error::Failure;
+use super::version::Version;
+use super::{App, body};
+use crate::domain::Name;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    success(V::organization(caller.organization()))
+}
+
+pub(super) async fn update<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let fields = body::read(&app, &request, payload).await?;
+    let name = Name::parse(fields.string("name")?)?;
+    success(V::organization(&app.service.rename_organization(&caller, name).await?))
+}

@@ -1,0 +1,89 @@
+//! The projects of the caller's organization.
+
+use super::credential::authenticate_manager;
+use super::envelope::success;
+use super::error::Failure;
+use super::list::{self, Page};
+use super::version::{ShownKey, Version};
+use super::{App, body, v1};
+use crate::domain::{Description, Error, Name, ProjectId};
+use crate::service::{NewProject, PROJECTS_PAGE, ProjectChange};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created<'a, K> {
+    project: v1::Project<'a>,
+    api_key: K,
+}
+
+/// The project of the path.
+pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
+    let text = request.match_info().get("project_id").unwrap_or_default();
+    ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
+}
+
+pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    list::answer("projects", move |after| {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move {
+            let projects = app.service.projects(&caller, after).await?;
+            let last = projects.last().map(|project| project.name.clone());
+            let next = last.filter(|_| projects.len() == PROJECTS_PAGE as usize);
+            Page::new(projects.iter().map(v1::Project::from), next)
+        }
+    })
+    .await
+}
+
+pub(super) async fn create<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let fields = body::read(&app, &request, payload).await?;
+    let new = NewProject {
+        random: (app.random)()?,
+        name: Name::parse(fields.string("name")?)?,
+        description: fields.optional_string("description")?.flatten().map(Description::parse).transpose()?,
+        key_random: (app.random)()?,
+    };
+    let (project, key, secret) = app.service.create_project(&caller, new, now).await?;
+    let key = ShownKey::new(&key, Some(&secret), now);
+    success(Created { project: v1::Project::from(&project), api_key: V::api_key_item(&key) })
+}
+
+pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    success(V::project(&app.service.project(&caller, project_id(&request)?).await?))
+}
+
+pub(super) async fn update<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let id = project_id(&request)?;
+    let fields = body::read(&app, &request, payload).await?;
+    let description = fields.optional_string("description")?;
+    let change = ProjectChange {
+        name: fields.optional_string("name")?.flatten().map(Name::parse).transpose()?,
+        description: description.map(|text| text.map(Description::parse).transpose()).transpose()?,
+    };
+    if change.name.is_none() && change.description.is_none() {
+        return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
+    }
+    success(V::project(&app.service.update_project(&caller, id, change).await?))
+}
+
+pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let id = project_id(&request)?;
+    app.service.delete_project(&caller, id).await?;
+    success(V::deleted_project(id))
+}

@@ -1,0 +1,60 @@
+//! Requests that are sent twice and done once.
+
+use super::keys::{Issued, find};
+use crate::domain::{ApiKey, Error, KeyId, Result, Scope, Secret, Timestamp};
+use crate::store::{IdempotentRequest, Writes};
+
+/// For how long a request is remembered: a day.
+const KEPT_MS: i64 = 24 * 3_600_000;
+
+/// What a caller says about a request that it may send again.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// Its name for the request: the `Idempotency-Key`.
+    pub name: String,
+    /// What it asks, hashed: a request of the same name must be the same request.
+    pub request: [u8; 32],
+}
+
+/// A piece of work that is done at most once where its caller wants that.
+pub(super) struct Once {
+    caller: KeyId,
+    idempotency: Option<Idempotency>,
+    now: Timestamp,
+}
+
+impl Once {
+    pub(super) fn new(caller: KeyId, idempotency: Option<Idempotency>, now: Timestamp) -> Self {
+        Self { caller, idempotency, now }
+    }
+
+    /// Does the work, or finds what it made the first time.
+    pub(super) fn run(
+        self,
+        writes: &mut dyn Writes,
+        scope: Scope,
+        secret: Option<Secret>,
+        work: impl FnOnce(&mut dyn Writes) -> Result<ApiKey>,
+    ) -> Result<Issued> {
+        let Some(Idempotency { name, request }) = self.idempotency else {
+            return Ok(Issued { key: work(writes)?, secret, is_repeated: false });
+        };
+        let oldest = Timestamp::from_unix_ms(self.now.unix_ms() - KEPT_MS).unwrap_or_default();
+        writes.forget_idempotent_requests(oldest)?;
+        if let Some(earlier) = writes.idempotent_request(self.caller, &name)? {
+            if earlier.digest != request {
+                return Err(Error::IdempotencyKeyReused);
+            }
+            return Ok(Issued { key: find(writes, scope, earlier.api_key)?, secret: None, is_repeated: true });
+        }
+        let key = work(writes)?;
+        writes.insert_idempotent_request(&IdempotentRequest {
+            caller: self.caller,
+            name,
+            digest: request,
+            api_key: key.id,
+            created_at: self.now,
+        })?;
+        Ok(Issued { key, secret, is_repeated: false })
+    }
+}

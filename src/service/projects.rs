@@ -1,0 +1,136 @@
+//! The projects of the caller's organization.
+
+use super::{Caller, Service};
+use crate::domain::{
+    ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret, Timestamp,
+};
+use crate::store::{NewApiKey, Reads};
+
+/// How many projects a page of a list has.
+pub const PROJECTS_PAGE: u32 = 1000;
+/// What a project's first key is called.
+const FIRST_KEY: &str = "Default key";
+
+/// A project that is to be.
+#[derive(Debug)]
+pub struct NewProject {
+    /// Random bytes that make its id.
+    pub random: [u8; 16],
+    /// Its name.
+    pub name: Name,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// Random bytes that make its first key.
+    pub key_random: [u8; 16],
+}
+
+/// What is to become of a project; `None` leaves a field as it is.
+#[derive(Debug)]
+pub struct ProjectChange {
+    /// The new name.
+    pub name: Option<Name>,
+    /// The new description; the inner `None` removes it.
+    pub description: Option<Option<Description>>,
+}
+
+impl Service {
+    /// Creates a project and its first key, both or neither.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the organization has a project of this name.
+    pub async fn create_project(
+        &self,
+        caller: &Caller,
+        new: NewProject,
+        now: Timestamp,
+    ) -> Result<(Project, ApiKey, Secret)> {
+        let project = Project {
+            id: ProjectId::from_random(new.random),
+            organization: caller.organization().id,
+            name: new.name,
+            description: new.description,
+            created_at: now,
+        };
+        let scope = Scope { organization: project.organization, project: Some(project.id) };
+        let secret = Secret::new(self.key_prefix(scope), new.key_random);
+        let key = NewApiKey {
+            scope,
+            value: secret.fingerprint(),
+            name: Name::parse(FIRST_KEY)?,
+            created_at: now,
+            expires_at: None,
+        };
+        self.store
+            .write(move |writes| {
+                expect_free(writes, &project)?;
+                writes.insert_project(&project)?;
+                let key = writes.insert_api_key(key)?;
+                Ok((project, key, secret))
+            })
+            .await
+    }
+
+    /// Up to [`PROJECTS_PAGE`] projects by name, starting after `after`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn projects(&self, caller: &Caller, after: Option<Name>) -> Result<Vec<Project>> {
+        let organization = caller.organization().id;
+        self.store.read(move |reads| reads.projects(organization, after.as_ref(), PROJECTS_PAGE)).await
+    }
+
+    /// One project.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also where the project is another organization's.
+    pub async fn project(&self, caller: &Caller, id: ProjectId) -> Result<Project> {
+        let organization = caller.organization().id;
+        self.store.read(move |reads| find(reads, organization, id)).await
+    }
+
+    /// Changes a project's name, description, or both.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
+    pub async fn update_project(&self, caller: &Caller, id: ProjectId, change: ProjectChange) -> Result<Project> {
+        let organization = caller.organization().id;
+        self.store
+            .write(move |writes| {
+                let mut project = find(writes, organization, id)?;
+                project.name = change.name.unwrap_or(project.name);
+                project.description = change.description.unwrap_or(project.description);
+                expect_free(writes, &project)?;
+                writes.update_project(&project)?;
+                Ok(project)
+            })
+            .await
+    }
+
+    /// Removes a project for good, and its keys with it: they are refused from the answer on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also where the project is another organization's.
+    pub async fn delete_project(&self, caller: &Caller, id: ProjectId) -> Result<()> {
+        let organization = caller.organization().id;
+        self.store
+            .write(move |writes| {
+                let project = find(writes, organization, id)?;
+                writes.delete_project(&project)
+            })
+            .await
+    }
+}
+
+fn find<R: Reads + ?Sized>(reads: &R, organization: OrganizationId, id: ProjectId) -> Result<Project> {
+    reads.project(organization, id)?.ok_or(Error::NotFound("project"))
+}
+
+/// No other project of the organization may have the project's name.
+fn expect_free<R: Reads + ?Sized>(reads: &R, project: &Project) -> Result<()> {
+    match reads.project_by_name(project.organization, &project.name)? {
+        Some(other) if other.id != project.id => {
+            Err(Error::Conflict("The organization has a project of this name already.".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
