@@ -34,6 +34,8 @@ pub struct Config {
     pub setup: Setup,
     /// What is logged.
     pub log: Log,
+    /// What helps to develop against Keystead.
+    pub dev: Dev,
 }
 
 /// The section `[server]`.
@@ -150,6 +152,14 @@ impl Default for Setup {
     }
 }
 
+/// The section `[dev]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dev {
+    /// Whether the clock can be moved over HTTP.
+    pub clock: bool,
+}
+
 /// The section `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -253,6 +263,10 @@ fn from_environment(
             .parse()
             .map(Value::Integer)
             .map_err(|_| ConfigError(format!("The environment variable {name} must be a whole number.")))?,
+        Value::Boolean(_) => text
+            .parse()
+            .map(Value::Boolean)
+            .map_err(|_| ConfigError(format!("The environment variable {name} must be true or false.")))?,
         _ => Value::String(text.to_owned()),
     };
     Ok((section, key, value))

@@ -142,13 +142,14 @@ fn insert(pool: &Connections, name: String) -> Result<ApiKey, Box<dyn std::error
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
     let secret = Secret::new(&stores::prefix(), random);
+    let value = secret.fingerprint();
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let mut connection = pool.get()?;
     // Immediate, or two that read before they write would refuse each other.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction
         .prepare_cached("INSERT INTO api_keys (digest, tail, name, valid, created_at) VALUES (?1, ?2, ?3, 1, ?4)")?
-        .execute(params![secret.digest().as_bytes(), secret.tail().as_str(), name, now_ms])?;
+        .execute(params![value.digest.as_bytes(), value.tail.as_str(), name, now_ms])?;
     let id = transaction.last_insert_rowid();
     transaction.commit()?;
     Ok(ApiKey {

@@ -1,7 +1,7 @@
 //! The stores that are measured on, made by Keystead's own code.
 
 use keystead::config;
-use keystead::domain::{KeyName, KeyPrefix, Organization, OrganizationId, OrganizationName, Result, Secret, Timestamp};
+use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::store::{NewApiKey, Options, Store};
 use rusqlite::{Connection, OpenFlags};
 use std::cell::RefCell;
@@ -103,15 +103,15 @@ fn make(path: &Path, keys: usize) -> Result<()> {
 async fn fill(store: &Store, keys: usize) -> Result<()> {
     let created_at = Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default();
     let organization = OrganizationId::from_random([7; 8]);
-    let name = OrganizationName::parse("Benchmark")?;
+    let name = Name::parse("Benchmark")?;
     store.write(move |writes| writes.insert_organization(&Organization { id: organization, name, created_at })).await?;
-    let name = KeyName::parse("CI/CD key")?;
+    let name = Name::parse("CI/CD key")?;
     for begin in (0..keys).step_by(JOB) {
         let name = name.clone();
         let insert = move |number| {
-            let secret = secret(number);
-            let (digest, tail) = (secret.digest(), secret.tail());
-            NewApiKey { organization, digest, tail, name: name.clone(), created_at }
+            let scope = Scope { organization, project: None };
+            let value = secret(number).fingerprint();
+            NewApiKey { scope, value, name: name.clone(), created_at, expires_at: None }
         };
         let numbers = begin..keys.min(begin + JOB);
         store.write(move |writes| numbers.map(insert).try_for_each(|key| writes.insert_api_key(key).map(drop))).await?;

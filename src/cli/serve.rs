@@ -38,7 +38,8 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
     let mut signals = Signals::listen().map_err(|e| Failed::new(format!("Signals cannot be received: {e}.")))?;
     let app = http::App {
         service: Arc::clone(service),
-        now: ambient::now,
+        clock: ambient::now,
+        dev_clock: dev_clock(config)?,
         random: ambient::random,
         body_limit: config.server.body_limit_bytes,
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
@@ -66,6 +67,19 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
     stopper.abort();
     flusher.abort();
     outcome
+}
+
+/// The clock that can be moved, where the configuration asks for it.
+fn dev_clock(config: &Config) -> Result<Option<http::DevClock>, Failed> {
+    if !config.dev.clock {
+        return Ok(None);
+    }
+    if !config.server.listen.ip().is_loopback() {
+        let sentence = "The development clock (dev.clock) is refused unless the server listens on loopback.";
+        return Err(Failed::new(sentence));
+    }
+    log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
+    Ok(Some(http::DevClock::default()))
 }
 
 fn http_options(config: &Config) -> http::Options {

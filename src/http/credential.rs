@@ -32,7 +32,7 @@ async fn authenticate(app: &App, request: &HttpRequest, now: Timestamp) -> Resul
 /// # Errors
 /// Those of [`authenticate`], and 403 for a project's key.
 pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let now = (app.now)();
+    let now = app.now();
     let caller = authenticate(app, request, now).await?;
     caller.check_manages()?;
     Ok((caller, now))

@@ -3,6 +3,7 @@
 mod api_keys;
 mod body;
 mod credential;
+mod dev_clock;
 mod envelope;
 mod error;
 mod health;
@@ -12,6 +13,8 @@ mod projects;
 mod v1;
 mod v2;
 mod version;
+
+pub use dev_clock::DevClock;
 
 use crate::domain::{Result, Timestamp};
 use crate::service::Service;
@@ -30,14 +33,23 @@ use std::time::Duration;
 pub struct App {
     /// The use cases.
     pub service: Arc<Service>,
-    /// The clock.
-    pub now: fn() -> Timestamp,
+    /// The machine's clock.
+    pub clock: fn() -> Timestamp,
+    /// How far it is moved, where it may be.
+    pub dev_clock: Option<DevClock>,
     /// The source of secrets.
     pub random: fn() -> Result<[u8; 16]>,
     /// The largest request body, in bytes.
     pub body_limit: usize,
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
+}
+
+impl App {
+    fn now(&self) -> Timestamp {
+        let now = (self.clock)();
+        self.dev_clock.as_ref().map_or(now, |dev_clock| dev_clock.shift(now))
+    }
 }
 
 /// How the server is run.
@@ -63,6 +75,7 @@ pub struct Options {
 /// # Errors
 /// Where the operating system refuses, such as for an address in use.
 pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)> {
+    let has_dev_clock = app.dev_clock.is_some();
     let app = web::Data::new(app);
     let workers = match options.workers {
         Some(workers) => workers,
@@ -81,6 +94,11 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
                 }
             })
             .configure(routes)
+            .configure(|config| {
+                if has_dev_clock {
+                    dev_clock::routes(config)
+                }
+            })
     })
     .workers(workers)
     .max_connections(options.max_connections.div_ceil(workers))

@@ -90,6 +90,7 @@ fn what_is_unknown_or_wrong_is_refused_by_name() {
         ("KEYSTEAD_SERVER_LISTNE", "127.0.0.1:1"),
         ("KEYSTEAD_LISTEN", "127.0.0.1:1"),
         ("KEYSTEAD_STORE_READERS", "many"),
+        ("KEYSTEAD_DEV_CLOCK", "1"),
     ] {
         let error = Config::load(Some(path()), variables(&[(name, value)])).expect_err(name).to_string();
         assert!(error.contains(name), "{error}");

@@ -109,8 +109,13 @@ fn a_revocation_by_another_process_is_seen_within_250_milliseconds() {
         let (id, value) = admin.mint("a");
         let user = server.client_with(&value);
         assert!(user.is_good());
+        let scope = keystead::domain::Scope { organization, project: None };
         let id = keystead::domain::KeyId::new(id).expect("an id");
-        assert!(wait(store.write(move |writes| writes.delete_api_key(organization, id))).expect("a revocation"));
+        let revoke = store.write(move |writes| {
+            let key = writes.api_key(scope, id)?.expect("the key");
+            writes.delete_api_key(&key)
+        });
+        wait(revoke).expect("a revocation");
         let answered = Instant::now();
         eventually(Duration::from_millis(250), || !user.is_good());
         let seen = answered.elapsed();

@@ -38,7 +38,7 @@ fn last_used_times_that_could_not_be_written_are_kept_and_written_later() {
     assert!(server.client_with(&value).is_good());
     eventually(Duration::from_secs(5), || server.log().contains("last-used times could not be written"));
     holder.execute_batch("ROLLBACK").expect("the release");
-    let stored = "SELECT count(*) FROM api_key_uses WHERE key_id = ?1";
+    let stored = "SELECT count(*) FROM api_key_value_uses WHERE key_id = ?1";
     eventually(Duration::from_secs(2), || {
         holder.query_row(stored, [id], |row| row.get::<_, i64>(0)).expect("a count") == 1
     });
@@ -50,6 +50,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
     let options = Options {
         store: store_options(&folder.path().join("keystead.db")),
         organization_key_prefix: KeyPrefix::parse("confident_org_").expect("a prefix"),
+        project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 10,
     };
     let service = Arc::new(Service::open(&options).expect("a service"));
@@ -57,7 +58,8 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
     let (_, _, secret) = insert_organization(&store, "Acme");
     let app = App {
         service,
-        now: || at(1_700_000_000_000),
+        clock: || at(1_700_000_000_000),
+        dev_clock: None,
         random: || panic!("the generator is broken: hunter2"),
         body_limit: 1000,
         body_timeout: Duration::from_secs(1),

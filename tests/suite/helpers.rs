@@ -1,8 +1,6 @@
 //! The real server, its clients, and a store to look into.
 
-use keystead::domain::{
-    ApiKey, KeyName, KeyPrefix, Organization, OrganizationId, OrganizationName, Result, Secret, Timestamp,
-};
+use keystead::domain::{ApiKey, KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::store::{NewApiKey, Options, Store, Writes};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -338,10 +336,10 @@ pub fn wait<T>(future: impl Future<Output = T>) -> T {
 /// An organization and a key of its own, put straight into the store.
 pub fn insert_organization(store: &Store, name: &str) -> (Organization, ApiKey, Secret) {
     let secret = new_secret();
-    let seed = secret.digest().as_bytes()[..8].try_into().expect("eight bytes");
+    let seed = secret.fingerprint().digest.as_bytes()[..8].try_into().expect("eight bytes");
     let organization = Organization {
         id: OrganizationId::from_random(seed),
-        name: OrganizationName::parse(name).expect("a name"),
+        name: Name::parse(name).expect("a name"),
         created_at: at(1_700_000_000_000),
     };
     let new = new_key(organization.id, &secret);
@@ -355,11 +353,11 @@ pub fn insert_organization(store: &Store, name: &str) -> (Organization, ApiKey, 
 
 pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
     NewApiKey {
-        organization,
-        digest: secret.digest(),
-        tail: secret.tail(),
-        name: KeyName::parse("A key").expect("a name"),
+        scope: Scope { organization, project: None },
+        value: secret.fingerprint(),
+        name: Name::parse("A key").expect("a name"),
         created_at: at(1_700_000_000_000),
+        expires_at: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the store promises: its contract, group commit, the digest index.
 
 use super::helpers::*;
-use keystead::domain::{Digest, Error, KeyId, OrganizationId, OrganizationName, Secret};
+use keystead::domain::{ApiKey, Digest, Error, KeyId, Name, OrganizationId, Presented, Scope, Secret};
 use keystead::store::{Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -22,7 +22,7 @@ fn fixture() -> Fixture {
 }
 
 fn rename(writes: &mut dyn Writes, id: OrganizationId, name: &str) -> Result<bool, Error> {
-    writes.rename_organization(id, &OrganizationName::parse(name)?)
+    writes.rename_organization(id, &Name::parse(name)?)
 }
 
 fn name(store: &Store, id: OrganizationId) -> String {
@@ -31,9 +31,9 @@ fn name(store: &Store, id: OrganizationId) -> String {
 }
 
 fn is_found(store: &Store, secret: &Secret) -> bool {
-    let digest = secret.digest();
+    let digest = secret.fingerprint().digest;
     let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-    found.is_some_and(|(key, _)| key.tail == secret.tail())
+    found.is_some_and(|(key, _)| key.value == secret.fingerprint())
 }
 
 /// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
@@ -172,7 +172,7 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
     let (organization, secret) = (f.organization, new_secret());
     let key = insert_keys(&f.store, organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
     // The watch takes note of the fixture's commits first.
-    let digest = secret.digest();
+    let digest = secret.fingerprint().digest;
     let stamp = || f.store.stamp(&digest);
     let mut before = stamp();
     let mut changes = |what: &str, expected: bool| {
@@ -183,19 +183,22 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
     let id = key.id;
     insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
     changes("minting", false);
-    wait(f.store.write(move |writes| writes.record_uses(&[(id, at(5))]))).expect("a commit");
+    wait(f.store.write(move |writes| writes.record_uses(&[(id, Presented::Value, at(5))]))).expect("a commit");
     changes("a use", false);
-    wait(f.store.write(move |writes| writes.set_api_key_valid(organization, id, false))).expect("a commit");
+    let before = key.clone();
+    let after = ApiKey { valid: false, ..key.clone() };
+    wait(f.store.write(move |writes| writes.update_api_key(&before, &after))).expect("a commit");
     changes("deactivating", true);
     wait(f.store.write(move |writes| rename(writes, organization, "New"))).expect("a commit");
     changes("renaming", true);
+    let revoked = key.clone();
     let undone = wait(f.store.write(move |writes| {
-        writes.delete_api_key(organization, id)?;
+        writes.delete_api_key(&revoked)?;
         Err::<(), _>(Error::Conflict("no".to_owned()))
     }));
     assert!(undone.is_err());
     changes("a revocation that was undone", false);
-    wait(f.store.write(move |writes| writes.delete_api_key(organization, id))).expect("a commit");
+    wait(f.store.write(move |writes| writes.delete_api_key(&key))).expect("a commit");
     changes("revoking", true);
 }
 
@@ -204,12 +207,16 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     let f = fixture();
     let (organization, id, gone) = (f.organization, KeyId::new(1).expect("an id"), KeyId::new(99).expect("an id"));
     for ms in [5, 3] {
-        wait(f.store.write(move |writes| writes.record_uses(&[(id, at(ms)), (gone, at(ms))]))).expect("a commit");
+        wait(f.store.write(move |writes| {
+            writes.record_uses(&[(id, Presented::Value, at(ms)), (gone, Presented::Value, at(ms))])
+        }))
+        .expect("a commit");
     }
-    let key = wait(f.store.read(move |reads| reads.api_key(organization, id))).expect("a read").expect("the key");
-    assert_eq!(key.last_used, Some(at(5)));
+    let scope = Scope { organization, project: None };
+    let key = wait(f.store.read(move |reads| reads.api_key(scope, id))).expect("a read").expect("the key");
+    assert_eq!(key.last_used(), Some(at(5)));
     let file = rusqlite::Connection::open(&f.path).expect("the file");
-    let kept: i64 = file.query_row("SELECT count(*) FROM api_key_uses", [], |row| row.get(0)).expect("a count");
+    let kept: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
     assert_eq!(kept, 1);
 }
 
@@ -235,14 +242,13 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
     for batch in 0..108 {
         let new: Vec<Secret> = (0..1_000).map(|_| new_secret()).collect();
         let keys = insert_keys(&f.store, f.organization, &new).expect("keys");
-        secrets.extend(keys.into_iter().map(|key| key.id).zip(new));
+        secrets.extend(keys.into_iter().zip(new));
         if batch % 16 == 0 {
             let (revoked, secret) = secrets.swap_remove(secrets.len() / 2);
-            let organization = f.organization;
-            let is_gone = wait(f.store.write(move |writes| writes.delete_api_key(organization, revoked)));
-            assert!(is_gone.expect("a commit") && !is_found(&f.store, &secret));
-            for (id, secret) in secrets.iter().step_by(997) {
-                assert!(is_found(&f.store, secret), "key {}", id.get());
+            wait(f.store.write(move |writes| writes.delete_api_key(&revoked))).expect("a commit");
+            assert!(!is_found(&f.store, &secret));
+            for (key, secret) in secrets.iter().step_by(997) {
+                assert!(is_found(&f.store, secret), "key {}", key.id.get());
             }
         }
     }

@@ -77,7 +77,7 @@ fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
     let file = rusqlite::Connection::open(&newer.path).expect("the file");
     file.pragma_update(None, "user_version", 99).expect("a version");
     drop(file);
-    assert_refused(&newer, "was written by a newer Keystead (schema 99, this one knows 1)");
+    assert_refused(&newer, "was written by a newer Keystead (schema 99, this one knows 2)");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn damage_that_shows_only_later_is_answered_with_a_sentence() {
     let server = Server::start_in(folder.path(), &[]);
     server.client().mint("a");
     assert!(server.stop().success());
-    destroy(&folder.path().join("keystead.db"), "api_keys_by_organization");
+    destroy(&folder.path().join("keystead.db"), "api_keys_by_scope");
     let server = Server::start_in(folder.path(), &[]);
     let sentence = server.client().get(KEYS).refused_with(503);
     assert_eq!(sentence, "The store is damaged; its operator must see to it.");
@@ -159,7 +159,7 @@ fn the_file_says_what_it_is() {
     let pragma =
         |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).expect(name);
     assert_eq!(pragma("application_id"), i64::from(u32::from_be_bytes(*b"KEYS")).into());
-    assert_eq!(pragma("user_version"), 1_i64.into());
+    assert_eq!(pragma("user_version"), 2_i64.into());
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
     let header = fs::read(&folder.path).expect("the file");
     assert_eq!(&header[68..72], b"KEYS", "also for file(1) and the like");

@@ -72,7 +72,13 @@ mod tests {
             let sql: Option<String> = row.get(2)?;
             let sql = sql.unwrap_or_default();
             let code = sql.lines().filter_map(|line| line.split("--").next()).collect::<Vec<_>>().join(" ");
-            let code = code.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ,", ",");
+            let code = code
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .replace(" ,", ",")
+                .replace(" )", ")")
+                .replace("( ", "(");
             Ok(format!("{} {} {code}", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         });
         let mut shape: Vec<String> = objects.unwrap().map(Result::unwrap).collect();

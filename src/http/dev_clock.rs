@@ -1,0 +1,53 @@
+//! A clock that a user's own tests can move, so that they see expiry and the end of a grace in milliseconds.
+//!
+//! For development only: whoever reaches the server can move it. It is refused unless the server listens on loopback.
+
+use super::envelope::{success, time};
+use super::error::Failure;
+use super::{App, body, get, resource};
+use crate::domain::Timestamp;
+use actix_web::web::{self, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// How far the clock is ahead of the machine's, in milliseconds.
+#[derive(Debug, Default)]
+pub struct DevClock {
+    ahead_ms: AtomicI64,
+}
+
+impl DevClock {
+    /// The time that it is here when it is `now` outside.
+    pub fn shift(&self, now: Timestamp) -> Timestamp {
+        now.plus_ms(self.ahead_ms.load(Ordering::SeqCst)).unwrap_or(now)
+    }
+}
+
+#[derive(Serialize)]
+struct Clock {
+    #[serde(serialize_with = "time")]
+    now: Timestamp,
+}
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(resource("/dev/clock", "GET, HEAD, POST", [get().to(read), web::post().to(advance)]));
+}
+
+async fn read(app: Data<App>) -> Result<HttpResponse, Failure> {
+    success(Clock { now: app.now() })
+}
+
+/// `{"advanceInMs"}`: moves the clock on, never back.
+async fn advance(app: Data<App>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
+    let Some(clock) = &app.dev_clock else { return Err(Failure::no_such_route()) };
+    let fields = body::read(&app, &request, payload).await?;
+    let expected =
+        || Failure::bad_request("The field \"advanceInMs\" must be a whole number from 0 on, within the year 9999.");
+    let Some(Ok(Some(ms))) = fields.integer("advanceInMs") else { return Err(expected()) };
+    if ms < 0 || app.now().plus_ms(ms).is_none() {
+        return Err(expected());
+    }
+    clock.ahead_ms.fetch_add(ms, Ordering::SeqCst);
+    success(Clock { now: app.now() })
+}
