@@ -257,3 +257,137 @@ impl ApiKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{KeyPrefix, Secret};
+    use super::*;
+
+    const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(ms).unwrap()
+    }
+
+    fn fingerprint(seed: u8) -> Fingerprint {
+        Secret::new(&KeyPrefix::parse("a_").unwrap(), [seed; 16]).fingerprint()
+    }
+
+    fn key(expires_at: Option<Timestamp>) -> ApiKey {
+        ApiKey {
+            id: KeyId::new(1).unwrap(),
+            scope: Scope { organization: OrganizationId::new(1).unwrap(), project: None },
+            name: Name::parse("a").unwrap(),
+            value: fingerprint(1),
+            shadow: None,
+            valid: true,
+            created_at: at(NOW),
+            expires_at,
+            value_last_used: None,
+        }
+    }
+
+    fn hours(hours: i64) -> Grace {
+        Grace::from_hours(hours).unwrap()
+    }
+
+    #[test]
+    fn a_key_number_is_positive() {
+        assert!(KeyId::new(0).is_none());
+        assert!(KeyId::new(-1).is_none());
+        assert_eq!(KeyId::new(1).unwrap().get(), 1);
+    }
+
+    #[test]
+    fn a_key_is_good_until_the_millisecond_before_its_expiry() {
+        let end = NOW + DAY_MS;
+        let key = key(Some(at(end)));
+        assert_eq!(key.check(Presented::Value, at(end - 1)), Ok(()));
+        assert_eq!(key.check(Presented::Value, at(end)), Err(Refusal::Expired));
+        assert_eq!(key.check(Presented::Value, at(end + 1)), Err(Refusal::Expired));
+        assert_eq!(key.good_until(Presented::Value), Some(at(end)));
+    }
+
+    #[test]
+    fn an_outgoing_value_is_good_until_the_millisecond_before_it_is_replaced_and_the_new_one_throughout() {
+        let mut key = key(None);
+        key.rotate(fingerprint(2), hours(1), Expiry::Keep, at(NOW)).unwrap();
+        let end = NOW + HOUR_MS;
+        assert_eq!(key.check(Presented::Value, at(end - 1)), Ok(()));
+        assert_eq!(key.check(Presented::Value, at(end)), Err(Refusal::Unknown));
+        for now in [NOW, end - 1, end, end + 1] {
+            assert_eq!(key.check(Presented::Shadow, at(now)), Ok(()));
+        }
+        let mut before = key.clone();
+        before.settle(at(end - 1));
+        assert_eq!(before, key);
+        key.settle(at(end));
+        assert_eq!((key.value, key.shadow), (fingerprint(2), None));
+    }
+
+    #[test]
+    fn a_grace_longer_than_the_key_is_cut_to_it() {
+        let mut key = key(Some(at(NOW + 30 * 60_000)));
+        key.rotate(fingerprint(2), hours(1), Expiry::Keep, at(NOW)).unwrap();
+        assert_eq!(key.sunset(Presented::Value), Some(at(NOW + 30 * 60_000)));
+        let mut renewed = self::key(Some(at(NOW + 1)));
+        let day = Expiry::After(Lifetime::from_days(1).unwrap());
+        renewed.rotate(fingerprint(2), hours(48), day, at(NOW)).unwrap();
+        assert_eq!(renewed.sunset(Presented::Value), Some(at(NOW + DAY_MS)));
+    }
+
+    #[test]
+    fn a_lifetime_is_counted_in_days_of_24_hours_over_leap_days_and_centuries() {
+        let end = |days| Lifetime::from_days(days).unwrap().end(at(NOW)).unwrap().to_string();
+        assert_eq!(end(1), "2024-03-01T00:00:00.000Z");
+        assert_eq!(end(366), "2025-03-01T00:00:00.000Z");
+        assert_eq!(end(36_525), "2124-03-01T00:00:00.000Z", "2100 is no leap year");
+        assert!(Lifetime::from_days(0).is_none() && Lifetime::from_days(36_526).is_none());
+        let late = at(253_402_300_799_999 - DAY_MS);
+        assert!(Lifetime::from_days(1).unwrap().end(late).is_ok());
+        assert!(Lifetime::from_days(2).unwrap().end(late).is_err());
+    }
+
+    #[test]
+    fn a_deactivated_key_stays_so_through_a_rotation() {
+        let mut key = key(None);
+        key.valid = false;
+        key.rotate(fingerprint(2), Grace::default(), Expiry::Keep, at(NOW)).unwrap();
+        assert_eq!(key.check(Presented::Value, at(NOW)), Err(Refusal::Deactivated));
+    }
+
+    #[test]
+    fn ending_a_grace_is_safe_once_the_new_value_is_used_and_the_outgoing_one_quiet_for_an_hour() {
+        let mut key = key(None);
+        assert_eq!(key.is_safe_to_complete(at(NOW)), None);
+        key.rotate(fingerprint(2), hours(9), Expiry::Keep, at(NOW)).unwrap();
+        assert_eq!(key.is_safe_to_complete(at(NOW)), Some(false));
+        key.shadow.as_mut().unwrap().last_used = Some(at(NOW));
+        assert_eq!(key.is_safe_to_complete(at(NOW)), Some(true), "the outgoing value was never used");
+        key.value_last_used = Some(at(NOW));
+        assert_eq!(key.is_safe_to_complete(at(NOW + QUIET_MS - 1)), Some(false));
+        assert_eq!(key.is_safe_to_complete(at(NOW + QUIET_MS)), Some(true));
+    }
+
+    #[test]
+    fn the_history_of_use_outlives_every_kind_of_rotation() {
+        let used = Some(at(NOW + 5));
+        type End = fn(&mut ApiKey) -> Result<()>;
+        let ends: [End; 4] = [
+            |key| key.complete_rotation(at(NOW + 6)),
+            |key| key.cancel_rotation(at(NOW + 6)),
+            |key| key.rotate(fingerprint(3), Grace::default(), Expiry::Keep, at(NOW + 6)),
+            |key| {
+                key.settle(at(NOW + HOUR_MS));
+                Ok(())
+            },
+        ];
+        for end in ends {
+            let mut key = key(None);
+            key.rotate(fingerprint(2), hours(1), Expiry::Keep, at(NOW)).unwrap();
+            key.shadow.as_mut().unwrap().last_used = used;
+            end(&mut key).unwrap();
+            assert_eq!((key.last_used(), key.shadow), (used, None));
+        }
+    }
+}

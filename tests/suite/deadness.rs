@@ -1,20 +1,13 @@
 //! Dead means dead: no request that begins after the answer passes with a dead key.
 
 use super::helpers::*;
+use serde_json::json;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 1_000;
 const USERS: usize = 3;
-
-/// What is done to a key in one round, and whether it is good after the answer.
-#[derive(Clone, Copy)]
-enum Deed {
-    Deactivate,
-    Reactivate,
-    Revoke,
-}
 
 /// What users know of the key: even rounds promise nothing (a change is on its way), odd ones that the last answer's
 /// state holds. A request that lies within one odd round must agree with it.
@@ -50,51 +43,80 @@ impl Promise {
     }
 }
 
+/// Has users use the value without pause while the deeds are done, each of which says whether the value is good after
+/// its answer. The last deed leaves it dead.
+fn race(server: &Server, value: &str, deeds: impl IntoIterator<Item = impl FnOnce() -> bool>) {
+    let (promise, is_over, held) = (Promise::default(), AtomicBool::new(false), AtomicU64::new(0));
+    let everybody = Barrier::new(USERS + 1);
+    std::thread::scope(|scope| {
+        for _ in 0..USERS {
+            scope.spawn(|| {
+                let user = server.client_with(value);
+                everybody.wait();
+                while !is_over.load(Ordering::SeqCst) {
+                    held.fetch_add(promise.hold_against(&user).into(), Ordering::Relaxed);
+                }
+                // The last word: a request that begins now is refused.
+                assert!(!user.is_good());
+            });
+        }
+        everybody.wait();
+        promise.give(true);
+        for deed in deeds {
+            promise.lapse();
+            promise.give(deed());
+            // Lets at least one request fall entirely behind the answer.
+            let seen = held.load(Ordering::Relaxed);
+            eventually(Duration::from_secs(10), || held.load(Ordering::Relaxed) > seen);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+}
+
+/// Does it, and says whether the value is good afterwards.
+fn done(answer: &Answer, is_good: bool) -> bool {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    is_good
+}
+
 #[test]
-fn no_request_that_begins_after_the_answer_passes_with_a_dead_key() {
+fn no_request_that_begins_after_the_answer_passes_with_a_key_that_was_switched_off_or_revoked() {
     let server = Server::start();
     let admin = server.client();
-    let held = AtomicU64::new(0);
-    let mut deeds = 0;
-    while deeds < ROUNDS {
+    for _ in 0..ROUNDS / 25 {
         let (id, value) = admin.mint("a");
-        let promise = Promise::default();
-        let is_over = AtomicBool::new(false);
-        let everybody = Barrier::new(USERS + 1);
-        std::thread::scope(|scope| {
-            for _ in 0..USERS {
-                scope.spawn(|| {
-                    let user = server.client_with(&value);
-                    everybody.wait();
-                    while !is_over.load(Ordering::SeqCst) {
-                        held.fetch_add(promise.hold_against(&user).into(), Ordering::Relaxed);
-                    }
-                    // The last word: the key is revoked, and a request that begins now is refused.
-                    assert!(!user.is_good());
-                });
-            }
-            everybody.wait();
-            promise.give(true);
-            for deed in
-                (0..24).map(|i| if i % 2 == 0 { Deed::Deactivate } else { Deed::Reactivate }).chain([Deed::Revoke])
-            {
-                promise.lapse();
-                let status = match deed {
-                    Deed::Deactivate => admin.set_valid(id, false).status,
-                    Deed::Reactivate => admin.set_valid(id, true).status,
-                    Deed::Revoke => admin.revoke(id).status,
-                };
-                assert_eq!(status, 200);
-                promise.give(matches!(deed, Deed::Reactivate));
-                deeds += 1;
-                // Lets at least one request fall entirely behind the answer.
-                let seen = held.load(Ordering::Relaxed);
-                eventually(Duration::from_secs(10), || held.load(Ordering::Relaxed) > seen);
-            }
-            is_over.store(true, Ordering::SeqCst);
+        let toggles = (0..24).map(|i| {
+            let valid = i % 2 == 1;
+            let admin = &admin;
+            Box::new(move || done(&admin.set_valid(id, valid), valid)) as Box<dyn FnOnce() -> bool>
         });
+        let revocation = Box::new(|| done(&admin.revoke(id), false)) as Box<dyn FnOnce() -> bool>;
+        race(&server, &value, toggles.chain([revocation]));
     }
-    assert!(held.into_inner() >= ROUNDS as u64, "every round was looked at");
+}
+
+#[test]
+fn no_request_that_begins_after_the_answer_passes_with_a_value_that_a_rotation_ended() {
+    let server = Server::start();
+    let admin = server.client();
+    let post = |path: &str| admin.send("POST", path, &[("X-API-Key", admin.key())], b"");
+    for round in 0..ROUNDS {
+        let (id, value) = admin.mint("a");
+        let path = format!("/v2/organization/api-keys/{id}/rotate");
+        let grace = || admin.post(&path, json!({"gracePeriodInHours": 1})).data()["shadowValue"].take();
+        match round % 3 {
+            0 => race(&server, &value, [|| done(&admin.post(&path, json!({})), false)]),
+            1 => {
+                grace();
+                race(&server, &value, [|| done(&post(&format!("{path}/complete")), false)]);
+            }
+            _ => {
+                let shadow = grace();
+                let shadow = shadow.as_str().expect("a value");
+                race(&server, shadow, [|| done(&post(&format!("{path}/cancel")), false)]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod deadness;
 mod durability;
 mod failures;
 mod helpers;
+mod projects;
+mod rotation;
 mod secrecy;
 mod store;
 mod store_file;

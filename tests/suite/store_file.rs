@@ -72,6 +72,29 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_file_from_version_1_is_migrated_at_start_with_all_that_is_in_it() {
+    let old = empty();
+    let secret = new_secret();
+    let fingerprint = secret.fingerprint();
+    let file = rusqlite::Connection::open(&old.path).expect("a file");
+    file.execute_batch(include_str!("../../src/store/sqlite/schemas/1.sql")).expect("the schema");
+    file.execute("INSERT INTO organizations VALUES (7, 'Acme', 1700000000000)", []).expect("an organization");
+    let insert = "INSERT INTO api_keys VALUES (12, 7, ?1, ?2, 'Old key', 1, 1700000000000)";
+    file.execute(insert, rusqlite::params![fingerprint.digest.as_bytes(), fingerprint.tail.as_str()]).expect("a key");
+    file.execute("INSERT INTO api_key_uses VALUES (12, 1700000000001)", []).expect("a use");
+    drop(file);
+    let server = Server::start_in(old.folder.path(), &[]);
+    assert!(server.log().contains("schema 1 brought to 2"), "{}", server.log());
+    let store = rusqlite::Connection::open(&old.path).expect("the file");
+    let used: i64 = store
+        .query_row("SELECT last_used_at FROM api_key_value_uses WHERE key_id = 12", [], |row| row.get(0))
+        .expect("the use");
+    assert_eq!(used, 1_700_000_000_001);
+    let key = server.client_with(secret.expose()).get("/v2/organization/api-keys/12").data();
+    assert_eq!((&key["name"], &key["expiresAt"]), (&"Old key".into(), &serde_json::Value::Null));
+}
+
+#[test]
 fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
     let newer = store();
     let file = rusqlite::Connection::open(&newer.path).expect("the file");
