@@ -81,7 +81,7 @@ pub enum Expiry {
 }
 
 /// Which of a key's values somebody presented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
     /// The value; during a rotation the outgoing one.
     Value,

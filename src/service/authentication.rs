@@ -122,16 +122,16 @@ impl Service {
             organization: self.identities.share(organization),
             good_until: key.good_until(presented),
             sunset: key.sunset(presented),
-            usage: usage(&key, presented),
+            usage: usage(&key, presented, digest),
         };
         Ok(self.identities.remember(digest, identity))
     }
 }
 
-fn usage(key: &ApiKey, presented: Presented) -> Usage {
+fn usage(key: &ApiKey, presented: Presented, digest: Digest) -> Usage {
     let last_used = match presented {
         Presented::Value => key.value_last_used,
         Presented::Shadow => key.shadow.as_ref().and_then(|shadow| shadow.last_used),
     };
-    Usage::new(key.id, presented, last_used)
+    Usage::new(key.id, digest, last_used)
 }

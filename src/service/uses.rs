@@ -5,9 +5,9 @@
 
 use super::Service;
 use super::authentication::Identity;
-use crate::domain::{ApiKey, KeyId, Presented, Result, Timestamp};
+use crate::domain::{ApiKey, Digest, KeyId, Result, Timestamp};
 use crate::store::Use;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,7 @@ const CHUNK: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Usage {
     key: KeyId,
-    presented: Presented,
+    digest: Digest,
     /// Unix milliseconds; 0 where never used.
     last_used_ms: AtomicI64,
     /// Whether the next flush will write it.
@@ -26,9 +26,9 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn new(key: KeyId, presented: Presented, last_used: Option<Timestamp>) -> Self {
+    pub(super) fn new(key: KeyId, digest: Digest, last_used: Option<Timestamp>) -> Self {
         let last_used_ms = last_used.map_or(0, Timestamp::unix_ms);
-        Self { key, presented, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
+        Self { key, digest, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
     }
 
     pub(super) fn key(&self) -> KeyId {
@@ -40,7 +40,8 @@ impl Usage {
     }
 }
 
-type Waiting = HashMap<(KeyId, Presented), Arc<Identity>>;
+/// By key, and by the beginning of the digest of the value that was used.
+type Waiting = BTreeMap<(KeyId, i64), Arc<Identity>>;
 
 /// The uses that are not on disk yet.
 pub(super) struct Uses {
@@ -56,9 +57,14 @@ struct Pending {
 }
 
 impl Pending {
-    fn last_used(&self, key: KeyId, presented: Presented) -> Option<Timestamp> {
-        let of = |uses: &Waiting| uses.get(&(key, presented)).and_then(|identity| identity.usage.last_used());
-        of(&self.waiting).max(of(&self.flushed))
+    /// The uses of a key: the value's digest and the time.
+    fn of(&self, key: KeyId) -> impl Iterator<Item = (Digest, Timestamp)> {
+        let of = move |uses: &Waiting| {
+            let uses = uses.range((key, i64::MIN)..=(key, i64::MAX));
+            let uses = uses.filter_map(|(_, identity)| Some((identity.usage.digest, identity.usage.last_used()?)));
+            uses.collect::<Vec<_>>()
+        };
+        of(&self.waiting).into_iter().chain(of(&self.flushed))
     }
 }
 
@@ -80,7 +86,7 @@ impl Uses {
         }
         let mut pending = self.lock();
         if pending.waiting.len() < self.capacity {
-            pending.waiting.insert((usage.key, usage.presented), Arc::clone(identity));
+            pending.waiting.insert((usage.key, usage.digest.prefix()), Arc::clone(identity));
         } else {
             usage.is_waiting.store(false, Ordering::SeqCst);
         }
@@ -90,12 +96,14 @@ impl Uses {
     pub(super) fn overlay(&self, keys: &mut [ApiKey]) {
         let pending = self.lock();
         for key in keys {
-            let shadow_last_used = pending.last_used(key.id, Presented::Shadow);
-            key.value_last_used = key.value_last_used.max(pending.last_used(key.id, Presented::Value));
-            match &mut key.shadow {
-                Some(shadow) => shadow.last_used = shadow.last_used.max(shadow_last_used),
-                // A rotation has ended since: what was its new value then is the value now.
-                None => key.value_last_used = key.value_last_used.max(shadow_last_used),
+            for (digest, at) in pending.of(key.id) {
+                // The use of a value that is gone counts as one of the value that is there.
+                match &mut key.shadow {
+                    Some(shadow) if shadow.fingerprint.digest == digest => {
+                        shadow.last_used = shadow.last_used.max(Some(at))
+                    }
+                    _ => key.value_last_used = key.value_last_used.max(Some(at)),
+                }
             }
         }
     }
@@ -104,11 +112,10 @@ impl Uses {
         let mut pending = self.lock();
         pending.flushed = std::mem::take(&mut pending.waiting);
         let mut uses = Vec::with_capacity(pending.flushed.len());
-        for ((key, presented), identity) in &pending.flushed {
+        for identity in pending.flushed.values() {
             identity.usage.is_waiting.store(false, Ordering::SeqCst);
-            uses.extend(identity.usage.last_used().map(|at| (*key, *presented, at)));
+            uses.extend(identity.usage.last_used().map(|at| (identity.usage.key, identity.usage.digest, at)));
         }
-        uses.sort_unstable();
         uses
     }
 

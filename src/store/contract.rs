@@ -9,8 +9,8 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Digest, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented, Project, ProjectId, Result,
-    Scope, Timestamp,
+    ApiKey, Digest, Fingerprint, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope,
+    Timestamp,
 };
 
 /// A key that is not yet stored.
@@ -43,8 +43,8 @@ pub struct IdempotentRequest {
     pub created_at: Timestamp,
 }
 
-/// A key's use: which key, which of its values, when.
-pub type Use = (KeyId, Presented, Timestamp);
+/// A key's use: which key, the digest of which of its values, when.
+pub type Use = (KeyId, Digest, Timestamp);
 
 /// What can be asked.
 pub trait Reads {
@@ -103,7 +103,8 @@ pub trait Writes: Reads {
     /// Removes a key for good.
     fn delete_api_key(&mut self, key: &ApiKey) -> Result<()>;
 
-    /// Notes when keys last authenticated; keys that are gone are passed over.
+    /// Notes when keys last authenticated; keys that are gone are passed over. The use of a value that is gone counts as
+    /// one of the value that is there.
     fn record_uses(&mut self, uses: &[Use]) -> Result<()>;
 
     /// Remembers a request, over an older one of the same name.

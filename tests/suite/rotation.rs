@@ -226,6 +226,50 @@ fn during_the_grace_a_key_says_who_still_uses_the_outgoing_value() {
 }
 
 #[test]
+fn a_use_counts_for_the_value_that_was_used_whatever_becomes_of_it() {
+    let (server, client) = server();
+    let ends: [&dyn Fn(&Value); 3] = [
+        &|key| {
+            assert_eq!(
+                client
+                    .send("POST", &format!("{}/rotate/complete", path(key)), &[("X-API-Key", client.key())], b"")
+                    .status,
+                200
+            )
+        },
+        &|key| {
+            assert_eq!(
+                client
+                    .send("POST", &format!("{}/rotate/cancel", path(key)), &[("X-API-Key", client.key())], b"")
+                    .status,
+                200
+            )
+        },
+        &|_| advance(&client, HOUR_MS),
+    ];
+    for end in ends {
+        let key = create(&client, json!({"name": "a"}));
+        let first = rotate(&client, &key, json!({"gracePeriodInHours": 1})).data();
+        assert!(server.client_with(text(&first["shadowValue"])).is_good());
+        end(&key);
+        rotate(&client, &key, json!({"gracePeriodInHours": 9})).data();
+        let is_as_it_should_be = || {
+            let seen = client.get(&path(&key)).data();
+            assert_eq!(seen["rotation"]["shadowValueLastUsed"], Value::Null, "nobody used the second one's new value");
+            assert_ne!(seen["rotation"]["valueLastUsed"], Value::Null);
+            assert_eq!(seen["rotation"]["isSafeToComplete"], json!(false));
+        };
+        is_as_it_should_be();
+        let file = rusqlite::Connection::open(server.store_path()).expect("the file");
+        let written = "SELECT count(*) FROM api_key_value_uses WHERE key_id = ?1";
+        eventually(std::time::Duration::from_secs(3), || {
+            file.query_row(written, [key["id"].as_i64()], |row| row.get::<_, i64>(0)).expect("a count") > 0
+        });
+        is_as_it_should_be();
+    }
+}
+
+#[test]
 fn a_request_with_an_idempotency_key_is_done_once() {
     let (server, client) = server();
     let send = |path: &str, body: &Value, name: &str| {

@@ -1,7 +1,7 @@
 //! What the store promises: its contract, group commit, the digest index.
 
 use super::helpers::*;
-use keystead::domain::{ApiKey, Digest, Error, KeyId, Name, OrganizationId, Presented, Scope, Secret};
+use keystead::domain::{ApiKey, Digest, Error, KeyId, Name, OrganizationId, Scope, Secret};
 use keystead::store::{Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -183,7 +183,7 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
     let id = key.id;
     insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
     changes("minting", false);
-    wait(f.store.write(move |writes| writes.record_uses(&[(id, Presented::Value, at(5))]))).expect("a commit");
+    wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(5))]))).expect("a commit");
     changes("a use", false);
     let before = key.clone();
     let after = ApiKey { valid: false, ..key.clone() };
@@ -206,11 +206,10 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
 fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_newer() {
     let f = fixture();
     let (organization, id, gone) = (f.organization, KeyId::new(1).expect("an id"), KeyId::new(99).expect("an id"));
+    let digest = new_secret().fingerprint().digest;
     for ms in [5, 3] {
-        wait(f.store.write(move |writes| {
-            writes.record_uses(&[(id, Presented::Value, at(ms)), (gone, Presented::Value, at(ms))])
-        }))
-        .expect("a commit");
+        wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(ms)), (gone, digest, at(ms))])))
+            .expect("a commit");
     }
     let scope = Scope { organization, project: None };
     let key = wait(f.store.read(move |reads| reads.api_key(scope, id))).expect("a read").expect("the key");

@@ -2,8 +2,8 @@
 
 use super::digest_index::{DigestIndex, Entry};
 use crate::domain::{
-    ApiKey, Description, Digest, Error, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented, Project,
-    ProjectId, Result, Scope, Shadow, Tail, Timestamp,
+    ApiKey, Description, Digest, Error, Fingerprint, KeyId, Name, Organization, OrganizationId, Project, ProjectId,
+    Result, Scope, Shadow, Tail, Timestamp,
 };
 use crate::store::{IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
@@ -270,7 +270,7 @@ impl Writes for Rows<'_> {
         )?;
         if before.shadow.is_some() && after.shadow.is_none() {
             // The new value is the value now, or gone; either way its uses are the key's.
-            let uses = after.value_last_used.map(|at| (after.id, Presented::Value, at));
+            let uses = after.value_last_used.map(|at| (after.id, after.value.digest, at));
             self.record_uses(uses.as_slice())?;
             self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1 AND is_shadow = 1", [after.id.get()])?;
         }
@@ -296,13 +296,13 @@ impl Writes for Rows<'_> {
     }
 
     fn record_uses(&mut self, uses: &[Use]) -> Result<()> {
-        for (id, presented, at) in uses {
-            // A rotation may have ended since: what was its new value then is the value now.
+        for (id, digest, at) in uses {
+            // By the digest, not by what the value was when it was used: rotations end and begin.
             self.change(
                 "INSERT INTO api_key_value_uses (key_id, is_shadow, last_used_at) \
-                 SELECT id, ?2 AND shadow_digest IS NOT NULL, ?3 FROM api_keys WHERE id = ?1 \
+                 SELECT id, shadow_digest IS ?2, ?3 FROM api_keys WHERE id = ?1 \
                  ON CONFLICT (key_id, is_shadow) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)",
-                params![id.get(), *presented == Presented::Shadow, at.unix_ms()],
+                params![id.get(), digest.as_bytes(), at.unix_ms()],
             )?;
         }
         Ok(())
