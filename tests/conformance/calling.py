@@ -1,7 +1,10 @@
-"""Two ways to call a published client, so that one test says what holds for both."""
+"""Two ways to call a published client, so that one test says what holds for both; and how a call fails in either."""
 
 import asyncio
 from typing import Any, Callable
+
+import pytest
+from confidentai import ConfidentApiError
 
 
 class Synchronous:
@@ -23,3 +26,12 @@ class Asynchronous:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._resource, f"a_{name}")
         return lambda *args, **kwargs: asyncio.run(method(*args, **kwargs))
+
+
+def refused(ask: Callable[..., Any], *args, **kwargs) -> str:
+    """The sentence that a call is refused with."""
+    with pytest.raises(ConfidentApiError) as refusal:
+        ask(*args, **kwargs)
+    assert type(refusal.value) is ConfidentApiError
+    assert refusal.value.link is None
+    return str(refusal.value)

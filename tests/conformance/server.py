@@ -11,18 +11,19 @@ STOP_TIMEOUT_S = 30
 
 
 class Server:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self._folder = folder
+        self._settings = settings
         self.start()
 
     def start(self) -> None:
-        """Returns once the server listens. It has its defaults alone: the folder holds no configuration file, and
-        settings in the environment are not handed on."""
+        """Returns once the server listens. It has its defaults and the given settings alone: the folder holds no
+        configuration file, and settings in the environment are not handed on."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD")}
         self._process = subprocess.Popen(
             [os.environ["KEYSTEAD"], "--listen", "127.0.0.1:0", "--store", self._folder / "keystead.db"],
             cwd=self._folder,
-            env=environment,
+            env=environment | self._settings,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timezone
 
 FULL_VALUE = re.compile(r"confident_org_[0-9a-f]{32}")
+FULL_PROJECT_VALUE = re.compile(r"confident_proj_[0-9a-f]{32}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 

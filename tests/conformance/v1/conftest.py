@@ -13,6 +13,15 @@ class Caller(NamedTuple):
     client: Any
     organization: Any
     keys: Any
+    projects: Any
+    project: Callable[[str], "Project"]
+
+
+class Project(NamedTuple):
+    """A project and its keys, in the same way."""
+
+    itself: Any
+    keys: Any
 
 
 @pytest.fixture
@@ -22,7 +31,12 @@ def caller(server: Server, way: type) -> Callable[[str], Caller]:
     def connect(key: str) -> Caller:
         client = ConfidentAI(api_key=key, base_url=server.url)
         organization = client.organization()
-        return Caller(way(client), way(organization), way(organization.api_keys))
+
+        def project(id: str) -> Project:
+            project = client.project(id)
+            return Project(way(project), way(project.api_keys))
+
+        return Caller(way(client), way(organization), way(organization.api_keys), way(client.projects), project)
 
     return connect
 

@@ -1,7 +1,8 @@
 """Every failure reaches the client's user as `ConfidentApiError` with one sentence of ours."""
 
 import pytest
-from confidentai import ConfidentAI, ConfidentApiError
+from calling import refused
+from confidentai import ConfidentAI
 
 NO_SUCH_KEY = "There is no such API key in this organization."
 NOT_AN_ID = "An API key's id must be a positive integer."
@@ -10,15 +11,6 @@ ON_ONE_KEY = {
     "deactivate": lambda keys, id: keys.update(id, valid=False),
     "revoke": lambda keys, id: keys.delete(id),
 }
-
-
-def refused(ask, *args, **kwargs) -> str:
-    """The sentence that a call is refused with."""
-    with pytest.raises(ConfidentApiError) as refusal:
-        ask(*args, **kwargs)
-    assert type(refusal.value) is ConfidentApiError
-    assert refusal.value.link is None
-    return str(refusal.value)
 
 
 @pytest.mark.parametrize(
