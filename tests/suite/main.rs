@@ -14,6 +14,7 @@ mod deadness;
 mod durability;
 mod failures;
 mod helpers;
+mod model;
 mod projects;
 mod rotation;
 mod secrecy;

@@ -268,8 +268,9 @@ impl Writes for Rows<'_> {
                 after.expires_at.map(Timestamp::unix_ms),
             ],
         )?;
-        if before.shadow.is_some() && after.shadow.is_none() {
-            // The new value is the value now, or gone; either way its uses are the key's.
+        let shadow = |key: &ApiKey| key.shadow.as_ref().map(|shadow| shadow.fingerprint);
+        if before.shadow.is_some() && shadow(before) != shadow(after) {
+            // The former new value is the value now, or gone; either way its uses are the key's.
             let uses = after.value_last_used.map(|at| (after.id, after.value.digest, at));
             self.record_uses(uses.as_slice())?;
             self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1 AND is_shadow = 1", [after.id.get()])?;
