@@ -146,7 +146,7 @@ fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Result<HttpResp
 
 /// The project of the path, where the path has one.
 fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
-    request.match_info().get("project_id").map(|_| project_id(request)).transpose()
+    request.match_info().get("projectId").map(|_| project_id(request)).transpose()
 }
 
 /// The `{id}` of the path.

@@ -1,11 +1,13 @@
 //! The shape that every answer has.
 
 use super::error::Failure;
+use super::schemas::never;
 use crate::domain::{Error, Timestamp};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers are about credentials: no cache on the way may keep one, not even a masked one.
@@ -24,10 +26,15 @@ struct NoticedSuccess<'a, T> {
     notice: &'a str,
 }
 
-#[derive(Serialize)]
-struct Refusal<'a> {
+/// What every failure is answered with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub(super) struct Refusal<'a> {
+    #[schema(schema_with = never)]
     success: bool,
+    /// One sentence that says what was wrong.
     error: &'a str,
+    #[schema(schema_with = never)]
     deprecated: bool,
 }
 
@@ -45,8 +52,13 @@ pub(super) fn success_with_notice(data: impl Serialize, notice: &str) -> Result<
 
 /// `{"success":false,"error":"…","deprecated":false}`.
 pub(super) fn failure(status: StatusCode, error: &str) -> HttpResponse {
-    json(status, &Refusal { success: false, error, deprecated: false })
-        .unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR))
+    json(status, &Refusal::new(error)).unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+impl<'a> Refusal<'a> {
+    pub(super) fn new(error: &'a str) -> Self {
+        Self { success: false, error, deprecated: false }
+    }
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> serde_json::Result<HttpResponse> {

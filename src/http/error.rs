@@ -33,9 +33,10 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "There is nothing at this path.")
     }
 
-    pub(super) fn wrong_method(allow: &'static str) -> Self {
+    pub(super) fn wrong_method(allow: &str) -> Self {
         let sentence = format!("This path does not take this method; it takes {allow}.");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence).with(ALLOW, allow)
+        let header = HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow));
+        Self { header, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence) }
     }
 
     /// What panicked is in the log, by way of the panic hook.

@@ -1,22 +1,29 @@
 //! Is it alive, is it ready?
 
+use super::App;
+use super::endpoint::Endpoint;
 use super::envelope::success;
 use super::error::Failure;
-use super::{App, get, resource};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
+    /// `ok` or `ready`.
     status: &'static str,
 }
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(resource("/healthz", "GET, HEAD", [get().to(alive)])).service(resource(
-        "/readyz",
-        "GET, HEAD",
-        [get().to(ready)],
-    ));
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::open("/healthz", alive)
+            .named("isAlive".to_owned(), "Health", "Tells that the process answers")
+            .answers(&Health { status: "ok" }),
+        Endpoint::open("/readyz", ready)
+            .named("isReady".to_owned(), "Health", "Tells whether the store can be read and written")
+            .may_be_unavailable()
+            .answers(&Health { status: "ready" }),
+    ]
 }
 
 /// The process answers.

@@ -4,12 +4,16 @@ mod api_keys;
 mod body;
 mod credential;
 mod dev_clock;
+mod endpoint;
 mod envelope;
 mod error;
 mod health;
 mod list;
+mod openapi;
 mod organizations;
 mod projects;
+mod samples;
+mod schemas;
 mod v1;
 mod v2;
 mod version;
@@ -21,8 +25,10 @@ use crate::service::Service;
 use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::{App as ActixApp, HttpServer, Resource, Route, guard, web};
+use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
+use samples::Samples;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -77,6 +83,8 @@ pub struct Options {
 pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)> {
     let has_dev_clock = app.dev_clock.is_some();
     let app = web::Data::new(app);
+    let samples = Arc::new(Samples::new().map_err(std::io::Error::other)?);
+    let description = web::Data::new(openapi::Description::new(endpoints(&samples))?);
     let workers = match options.workers {
         Some(workers) => workers,
         None => std::thread::available_parallelism()?.get(),
@@ -93,7 +101,8 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
                     Ok(answer)
                 }
             })
-            .configure(routes)
+            .app_data(description.clone())
+            .configure(|config| routes(config, &samples))
             .configure(|config| {
                 if has_dev_clock {
                     dev_clock::routes(config)
@@ -112,17 +121,21 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
     Ok((address, server.run()))
 }
 
-fn routes(config: &mut web::ServiceConfig) {
-    config
-        .configure(version::routes::<v1::V1>)
-        .configure(version::routes::<v2::V2>)
-        .configure(health::routes)
-        .default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
+/// All that the server does, as it is described.
+fn endpoints(samples: &Samples) -> Vec<Endpoint> {
+    let versions = version::endpoints::<v1::V1>(samples).into_iter().chain(version::endpoints::<v2::V2>(samples));
+    versions.chain(health::endpoints()).collect()
+}
+
+fn routes(config: &mut web::ServiceConfig, samples: &Samples) {
+    endpoint::register(config, endpoints(samples));
+    config.configure(openapi::routes).default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
 }
 
 /// A path and what may be done to it; anything else is answered with 405 and what may.
-fn resource(path: &str, allow: &'static str, routes: impl IntoIterator<Item = Route>) -> Resource {
-    let refuse = move || ready(Err::<String, _>(Failure::wrong_method(allow)));
+fn resource(path: &str, allow: impl Into<String>, routes: impl IntoIterator<Item = Route>) -> Resource {
+    let allow = allow.into();
+    let refuse = move || ready(Err::<String, _>(Failure::wrong_method(&allow)));
     routes.into_iter().fold(web::resource(path), Resource::route).default_service(web::to(refuse))
 }
 

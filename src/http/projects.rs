@@ -6,22 +6,29 @@ use super::error::Failure;
 use super::list::{self, Page};
 use super::version::{ShownKey, Version};
 use super::{App, body, v1};
-use crate::domain::{Description, Error, Name, ProjectId};
+use crate::domain::{self, Description, Error, Name, ProjectId};
 use crate::service::{NewProject, PROJECTS_PAGE, ProjectChange};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Created<'a, K> {
+pub(super) struct Created<'a, K> {
     project: v1::Project<'a>,
     api_key: K,
 }
 
+impl<'a, K> Created<'a, K> {
+    pub(super) fn new(project: &'a domain::Project, api_key: K) -> Self {
+        Self { project: v1::Project::from(project), api_key }
+    }
+}
+
 /// The project of the path.
 pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
-    let text = request.match_info().get("project_id").unwrap_or_default();
+    let text = request.match_info().get("projectId").unwrap_or_default();
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
 }
 
@@ -54,7 +61,7 @@ pub(super) async fn create<V: Version>(
     };
     let (project, key, secret) = app.service.create_project(&caller, new, now).await?;
     let key = ShownKey::new(&key, Some(&secret), now);
-    success(Created { project: v1::Project::from(&project), api_key: V::api_key_item(&key) })
+    success(Created::new(&project, V::api_key_item(&key)))
 }
 
 pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {

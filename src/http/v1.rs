@@ -1,9 +1,11 @@
 //! The shapes of version 1: `data` wraps what it holds, and keys neither expire nor rotate.
 
 use super::envelope::{optional_time, time};
+use super::schemas::{always, null, plan};
 use super::version::{ShownKey, Version};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Version 1.
 pub(super) struct V1;
@@ -12,51 +14,50 @@ impl Version for V1 {
     const NAME: &'static str = "v1";
     const HAS_ROTATION: bool = false;
 
-    fn organization(organization: &domain::Organization) -> impl Serialize {
+    fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         OrganizationData { organization: Organization::from(organization) }
     }
 
-    fn api_key(key: &ShownKey<'_>) -> impl Serialize {
-        ApiKeyData { api_key: Self::api_key_item(key) }
+    fn api_key(key: &ShownKey<'_>) -> impl Serialize + ToSchema {
+        ApiKeyData { api_key: ApiKey::from(key) }
     }
 
-    fn api_key_item(shown: &ShownKey<'_>) -> impl Serialize {
-        let key = shown.key;
-        ApiKey {
-            id: key.id.get(),
-            valid: key.valid,
-            value: &shown.value,
-            created_at: key.created_at,
-            name: key.name.as_str(),
-            last_used: key.last_used(),
-        }
+    fn api_key_item(key: &ShownKey<'_>) -> impl Serialize + ToSchema {
+        ApiKey::from(key)
     }
 
-    fn deleted_api_key(id: KeyId) -> impl Serialize {
-        Deleted { id: id.get(), deleted: true }
+    fn deleted_api_key(id: KeyId) -> impl Serialize + ToSchema {
+        DeletedApiKey { id: id.get(), deleted: true }
     }
 
-    fn project(project: &domain::Project) -> impl Serialize {
+    fn project(project: &domain::Project) -> impl Serialize + ToSchema {
         ProjectData { project: Project::from(project) }
     }
 
-    fn deleted_project(id: ProjectId) -> impl Serialize {
-        Deleted { id: id.to_string(), deleted: true }
+    fn deleted_project(id: ProjectId) -> impl Serialize + ToSchema {
+        DeletedProject { id: id.to_string(), deleted: true }
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct OrganizationData<'a> {
     organization: Organization<'a>,
 }
 
 /// An organization, the same in every version.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Organization<'a> {
+    /// Opaque.
+    #[schema(pattern = "^org_[0-7][0-9a-f]{15}$")]
     id: String,
+    /// Its name.
     name: &'a str,
+    /// The hosted service's; here always the largest.
+    #[schema(schema_with = plan)]
     plan: &'static str,
+    /// When it was created.
     #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
@@ -71,40 +72,76 @@ impl<'a> From<&'a domain::Organization> for Organization<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct ApiKeyData<T> {
+#[derive(Serialize, ToSchema)]
+struct ApiKeyData<'a> {
     #[serde(rename = "apiKey")]
-    api_key: T,
+    api_key: ApiKey<'a>,
 }
 
-#[derive(Serialize)]
+/// An API key, as version 1 knows it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = V1ApiKey)]
 struct ApiKey<'a> {
+    /// Never given to another key, not even after a revocation.
+    #[schema(minimum = 1)]
     id: i64,
+    /// Whether the key is switched on.
     valid: bool,
+    /// In full in the answer that makes it, elsewhere masked: 15 asterisks and the last six characters.
+    #[schema(pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     value: &'a str,
+    /// When it was made.
     #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// Its label.
     name: &'a str,
+    /// When it last authenticated a request, up to a second late.
     #[serde(rename = "lastUsed", serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
+    fn from(shown: &'a ShownKey<'_>) -> Self {
+        let key = shown.key;
+        Self {
+            id: key.id.get(),
+            valid: key.valid,
+            value: &shown.value,
+            created_at: key.created_at,
+            name: key.name.as_str(),
+            last_used: key.last_used(),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
 struct ProjectData<'a> {
     project: Project<'a>,
 }
 
 /// A project, the same in every version.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Project<'a> {
+    /// Opaque.
+    #[schema(pattern = "^proj_[0-7][0-9a-f]{15}$")]
     id: String,
+    /// Its name, unique within the organization.
     name: &'a str,
+    /// What it is for.
+    #[schema(required)]
     description: Option<&'a str>,
+    /// Whose it is.
+    #[schema(pattern = "^org_[0-7][0-9a-f]{15}$")]
     organization_id: String,
+    /// When it was created.
     #[serde(rename = "created_at", serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// The hosted service's; here always null.
+    #[schema(schema_with = null, required)]
     governance_policy: Option<()>,
 }
 
@@ -121,8 +158,17 @@ impl<'a> From<&'a domain::Project> for Project<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Deleted<T> {
-    id: T,
+#[derive(Serialize, ToSchema)]
+struct DeletedApiKey {
+    #[schema(minimum = 1)]
+    id: i64,
+    #[schema(schema_with = always)]
+    deleted: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DeletedProject {
+    id: String,
+    #[schema(schema_with = always)]
     deleted: bool,
 }

@@ -5,6 +5,7 @@ use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Version 2.
 pub(super) struct V2;
@@ -13,15 +14,15 @@ impl Version for V2 {
     const NAME: &'static str = "v2";
     const HAS_ROTATION: bool = true;
 
-    fn organization(organization: &domain::Organization) -> impl Serialize {
+    fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         Organization::from(organization)
     }
 
-    fn api_key(key: &ShownKey<'_>) -> impl Serialize {
+    fn api_key(key: &ShownKey<'_>) -> impl Serialize + ToSchema {
         Self::api_key_item(key)
     }
 
-    fn api_key_item(shown: &ShownKey<'_>) -> impl Serialize {
+    fn api_key_item(shown: &ShownKey<'_>) -> impl Serialize + ToSchema {
         let key = shown.key;
         ApiKey {
             id: key.id.get(),
@@ -41,51 +42,84 @@ impl Version for V2 {
         }
     }
 
-    fn deleted_api_key(id: KeyId) -> impl Serialize {
-        Deleted { id: id.get() }
+    fn deleted_api_key(id: KeyId) -> impl Serialize + ToSchema {
+        DeletedApiKey { id: id.get() }
     }
 
-    fn project(project: &domain::Project) -> impl Serialize {
+    fn project(project: &domain::Project) -> impl Serialize + ToSchema {
         Project::from(project)
     }
 
-    fn deleted_project(id: ProjectId) -> impl Serialize {
-        Deleted { id: id.to_string() }
+    fn deleted_project(id: ProjectId) -> impl Serialize + ToSchema {
+        DeletedProject { id: id.to_string() }
     }
 }
 
-#[derive(Serialize)]
+/// An API key, as version 2 knows it.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = V2ApiKey)]
 struct ApiKey<'a> {
+    /// Never given to another key, not even after a revocation.
+    #[schema(minimum = 1)]
     id: i64,
+    /// Its label.
     name: &'a str,
+    /// Whether the key is switched on.
     valid: bool,
+    /// When it was made.
     #[serde(rename = "created_at", serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// From when on it is refused; null for never.
     #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Timestamp>,
+    /// During a rotation the outgoing value. In full in the answer that makes it, elsewhere masked: 15 asterisks and the
+    /// last six characters.
+    #[schema(pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     value: &'a str,
+    /// The new value of a rotation in its grace; shown in full and masked like the value.
+    #[schema(required, pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     shadow_value: Option<&'a str>,
+    /// When the new value takes the outgoing one's place.
     #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     rotates_at: Option<Timestamp>,
+    /// When any of its values last authenticated a request, up to a second late.
     #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used: Option<Timestamp>,
     /// Ours, beyond the published contract: who still uses the outgoing value?
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Rotation, required = false)]
     rotation: Option<Rotation>,
 }
 
-#[derive(Serialize)]
+/// A rotation in its grace.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Rotation {
+    /// When the outgoing value last authenticated a request.
     #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     value_last_used: Option<Timestamp>,
+    /// When the new value last authenticated a request.
     #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     shadow_value_last_used: Option<Timestamp>,
+    /// Whether nobody would notice if the grace ended now: the new value has been used, and the outgoing one not within
+    /// the last hour.
     is_safe_to_complete: bool,
 }
 
-#[derive(Serialize)]
-struct Deleted<T> {
-    id: T,
+#[derive(Serialize, ToSchema)]
+struct DeletedApiKey {
+    #[schema(minimum = 1)]
+    id: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DeletedProject {
+    id: String,
 }

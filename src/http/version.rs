@@ -1,9 +1,21 @@
 //! What the versions of the wire contract share, and where they differ.
 
-use super::{api_keys, get, organizations, projects, resource};
+use super::endpoint::Endpoint;
+use super::projects::Created;
+use super::samples::{Keys, Samples};
+use super::{api_keys, organizations, projects, schemas, v1};
 use crate::domain::{self, KeyId, ProjectId};
-use actix_web::web;
 use serde::Serialize;
+use utoipa::ToSchema;
+
+const EXISTS: &str = "The digest is that of a key that exists; make a new key.";
+const NOT_ROTATING: &str = "The key is not being rotated.";
+const ROTATING: &str = "The key is being rotated already: complete or cancel that rotation first, or rotate without a \
+                        grace period.";
+const ABOUT_ROTATION: &str = "\
+Without a grace period the old value stops at once and the new one is `value`. With one the new one is `shadowValue`, \
+and both authenticate until `rotatesAt`. Where `expiresInDays` is left out the expiry stays; a key that has expired \
+must be told, and has no grace period.";
 
 /// A version of the wire contract: its path, and the shapes of its answers.
 pub(super) trait Version: 'static {
@@ -13,17 +25,17 @@ pub(super) trait Version: 'static {
     const HAS_ROTATION: bool;
 
     /// An organization as `data`.
-    fn organization(organization: &domain::Organization) -> impl Serialize;
+    fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema;
     /// A key as `data`.
-    fn api_key(key: &ShownKey<'_>) -> impl Serialize;
+    fn api_key(key: &ShownKey<'_>) -> impl Serialize + ToSchema;
     /// A key within a list or beside a project.
-    fn api_key_item(key: &ShownKey<'_>) -> impl Serialize;
+    fn api_key_item(key: &ShownKey<'_>) -> impl Serialize + ToSchema;
     /// A revoked key as `data`.
-    fn deleted_api_key(id: KeyId) -> impl Serialize;
+    fn deleted_api_key(id: KeyId) -> impl Serialize + ToSchema;
     /// A project as `data`.
-    fn project(project: &domain::Project) -> impl Serialize;
+    fn project(project: &domain::Project) -> impl Serialize + ToSchema;
     /// A removed project as `data`.
-    fn deleted_project(id: ProjectId) -> impl Serialize;
+    fn deleted_project(id: ProjectId) -> impl Serialize + ToSchema;
 }
 
 /// A key, and what of its values is to be seen.
@@ -37,54 +49,130 @@ pub(super) struct ShownKey<'a> {
     pub(super) is_safe_to_complete: Option<bool>,
 }
 
-pub(super) fn routes<V: Version>(config: &mut web::ServiceConfig) {
-    let path = |rest: &str| format!("/{}{rest}", V::NAME);
-    config
-        .service(resource(
-            &path("/organization"),
-            "GET, HEAD, PUT",
-            [get().to(organizations::read::<V>), web::put().to(organizations::update::<V>)],
-        ))
-        .service(resource(
-            &path("/projects"),
-            "GET, HEAD, POST",
-            [get().to(projects::list), web::post().to(projects::create::<V>)],
-        ))
-        .service(resource(
-            &path("/projects/{project_id}"),
-            "GET, HEAD, PUT, DELETE",
-            [
-                get().to(projects::read::<V>),
-                web::put().to(projects::update::<V>),
-                web::delete().to(projects::delete::<V>),
-            ],
-        ));
-    for parent in ["/organization", "/projects/{project_id}"] {
-        api_key_routes::<V>(config, &path(parent));
+/// What there is to be done in a version.
+pub(super) fn endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+    let mut endpoints = organization_endpoints::<V>(samples);
+    endpoints.extend(project_endpoints::<V>(samples));
+    let keys = [
+        ("/organization/api-keys", "Organization", &samples.organization_keys),
+        ("/projects/{projectId}/api-keys", "Project", &samples.project_keys),
+    ];
+    for (path, owner, samples) in keys {
+        let of = KeysOf { path: format!("/{}{path}", V::NAME), owner, samples };
+        endpoints.extend(of.endpoints::<V>());
+        if V::HAS_ROTATION {
+            endpoints.extend(of.rotation_endpoints::<V>());
+        }
     }
+    endpoints
 }
 
-fn api_key_routes<V: Version>(config: &mut web::ServiceConfig, parent: &str) {
-    let path = |rest: &str| format!("{parent}/api-keys{rest}");
-    config
-        .service(resource(
-            &path(""),
-            "GET, HEAD, POST",
-            [get().to(api_keys::list::<V>), web::post().to(api_keys::create::<V>)],
-        ))
-        .service(resource(
-            &path("/{id}"),
-            "GET, HEAD, PUT, DELETE",
-            [
-                get().to(api_keys::read::<V>),
-                web::put().to(api_keys::update::<V>),
-                web::delete().to(api_keys::delete::<V>),
-            ],
-        ));
-    if V::HAS_ROTATION {
-        config
-            .service(resource(&path("/{id}/rotate"), "POST", [web::post().to(api_keys::rotate::<V>)]))
-            .service(resource(&path("/{id}/rotate/complete"), "POST", [web::post().to(api_keys::complete::<V>)]))
-            .service(resource(&path("/{id}/rotate/cancel"), "POST", [web::post().to(api_keys::cancel::<V>)]));
+fn organization_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+    let path = || format!("/{}/organization", V::NAME);
+    let id = |verb: &str| format!("{}{verb}Organization", V::NAME);
+    let sample = V::organization(&samples.organization);
+    vec![
+        Endpoint::get(path(), organizations::read::<V>)
+            .named(id("Read"), "Organization", "Show the organization of the key")
+            .answers(&sample),
+        Endpoint::put(path(), organizations::update::<V>)
+            .named(id("Update"), "Organization", "Rename the organization")
+            .takes(schemas::organization_change())
+            .answers(&sample),
+    ]
+}
+
+fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+    let (all, one) = (|| format!("/{}/projects", V::NAME), || format!("/{}/projects/{{projectId}}", V::NAME));
+    let id = |name: &str| format!("{}{name}", V::NAME);
+    let taken = "The organization has a project of this name already.";
+    let sample = V::project(&samples.project);
+    let key = samples.project_keys.created();
+    vec![
+        Endpoint::get(all(), projects::list)
+            .named(id("ListProjects"), "Projects", "List the projects by name")
+            .lists("projects", &[v1::Project::from(&samples.project)]),
+        Endpoint::post(all(), projects::create::<V>)
+            .named(id("CreateProject"), "Projects", "Create a project and its first key")
+            .explained("The full value of the key is in this answer and never again.")
+            .takes(schemas::new_project())
+            .conflicts(taken)
+            .answers_inline(&Created::new(&samples.project, V::api_key_item(&key))),
+        Endpoint::get(one(), projects::read::<V>)
+            .named(id("ReadProject"), "Projects", "Show a project")
+            .answers(&sample),
+        Endpoint::put(one(), projects::update::<V>)
+            .named(id("UpdateProject"), "Projects", "Change a project's name or description")
+            .takes(schemas::project_change())
+            .conflicts(taken)
+            .answers(&sample),
+        Endpoint::delete(one(), projects::delete::<V>)
+            .named(id("DeleteProject"), "Projects", "Remove a project and its keys, for good")
+            .answers_inline(&V::deleted_project(samples.project.id)),
+    ]
+}
+
+/// The keys of an organization or a project.
+struct KeysOf<'a> {
+    /// Where they are.
+    path: String,
+    /// Whose they are, with a capital letter.
+    owner: &'static str,
+    samples: &'a Keys,
+}
+
+impl KeysOf<'_> {
+    fn endpoints<V: Version>(&self) -> Vec<Endpoint> {
+        let (all, one) = (|| self.path.clone(), || format!("{}/{{id}}", self.path));
+        let (created, used) = (self.samples.created(), self.samples.used());
+        let data = V::api_key(&used);
+        let body = if V::HAS_ROTATION { schemas::new_v2_api_key() } else { schemas::new_v1_api_key() };
+        let list = Endpoint::get(all(), api_keys::list::<V>).lists("apiKeys", &[V::api_key_item(&used)]);
+        let create = Endpoint::post(all(), api_keys::create::<V>)
+            .explained("The full value is in this answer and never again.")
+            .takes(body)
+            .issues(&V::api_key(&created));
+        let create = if V::HAS_ROTATION { create.conflicts(EXISTS) } else { create };
+        let read = Endpoint::get(one(), api_keys::read::<V>).answers(&data);
+        let update = Endpoint::put(one(), api_keys::update::<V>).takes(schemas::api_key_change()).answers(&data);
+        let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));
+        vec![
+            self.named::<V>(list, "List*ApiKeys", "List the API keys of the *, newest first"),
+            self.named::<V>(create, "Create*ApiKey", "Make an API key of the *"),
+            self.named::<V>(read, "Read*ApiKey", "Show an API key of the *"),
+            self.named::<V>(update, "Update*ApiKey", "Switch an API key of the * on or off"),
+            self.named::<V>(delete, "Delete*ApiKey", "Revoke an API key of the *, for good"),
+        ]
+    }
+
+    fn rotation_endpoints<V: Version>(&self) -> Vec<Endpoint> {
+        let path = |rest: &str| format!("{}/{{id}}/rotate{rest}", self.path);
+        let (rotating, used) = (self.samples.rotating(), self.samples.used());
+        let data = V::api_key(&used);
+        let rotate = Endpoint::post(path(""), api_keys::rotate::<V>)
+            .explained(ABOUT_ROTATION)
+            .takes(schemas::rotation())
+            .conflicts(ROTATING)
+            .issues(&V::api_key(&rotating));
+        let complete = Endpoint::post(path("/complete"), api_keys::complete::<V>)
+            .explained("The outgoing value is refused from the answer on.")
+            .conflicts(NOT_ROTATING)
+            .answers(&data);
+        let cancel = Endpoint::post(path("/cancel"), api_keys::cancel::<V>)
+            .explained("The outgoing value stays as it was; the new one is refused from the answer on.")
+            .conflicts(NOT_ROTATING)
+            .answers(&data);
+        vec![
+            self.named::<V>(rotate, "Rotate*ApiKey", "Give an API key of the * a new value"),
+            self.named::<V>(complete, "Complete*ApiKeyRotation", "End the grace of a rotation now"),
+            self.named::<V>(cancel, "Cancel*ApiKeyRotation", "Drop the new value of a rotation"),
+        ]
+    }
+
+    /// Puts the owner where the asterisk is.
+    fn named<V: Version>(&self, endpoint: Endpoint, id: &str, summary: &str) -> Endpoint {
+        let id = format!("{}{}", V::NAME, id.replace('*', self.owner));
+        let summary = summary.replace('*', &self.owner.to_lowercase());
+        endpoint.named(id, &format!("{} API keys", self.owner), summary)
     }
 }

@@ -15,6 +15,7 @@ mod durability;
 mod failures;
 mod helpers;
 mod model;
+mod openapi;
 mod projects;
 mod rotation;
 mod secrecy;

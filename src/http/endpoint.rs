@@ -1,0 +1,224 @@
+//! Endpoints: what answers a method of a path, together with what the description says about it.
+//!
+//! The server is registered from the same list that is described, so neither can have what the other has not.
+
+use super::openapi::{Described, SCHEMES, failed, failed_with};
+use super::schemas::{self, Body};
+use super::{get, resource};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, Responder, Route};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::OperationBuilder;
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
+
+/// What every operation's media type is.
+pub(super) const JSON: &str = "application/json";
+
+/// One method of one path.
+pub(super) struct Endpoint {
+    path: String,
+    method: HttpMethod,
+    route: Route,
+    operation: OperationBuilder,
+    /// The schemas that the operation refers to.
+    schemas: Vec<(String, RefOr<Schema>)>,
+    needs_key: bool,
+}
+
+/// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
+pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>) {
+    let mut paths: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints {
+        paths.entry(endpoint.path.clone()).or_default().push(endpoint);
+    }
+    for (path, endpoints) in paths {
+        let allow: Vec<&str> = endpoints.iter().map(Endpoint::allow).collect();
+        let allow = allow.join(", ");
+        config.service(resource(&path, allow, endpoints.into_iter().map(|endpoint| endpoint.route)));
+    }
+}
+
+impl Endpoint {
+    /// GET, and HEAD with it, for anybody.
+    pub(super) fn open<A: FromRequest + 'static>(path: &str, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Get, path.to_owned(), get().to(handler))
+    }
+
+    /// GET, and HEAD with it. This and what follows want an organization's key.
+    pub(super) fn get<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Get, path, get().to(handler)).for_managers()
+    }
+
+    pub(super) fn post<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Post, path, web::post().to(handler)).for_managers()
+    }
+
+    pub(super) fn put<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Put, path, web::put().to(handler)).for_managers()
+    }
+
+    pub(super) fn delete<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).for_managers()
+    }
+
+    fn new(method: HttpMethod, path: String, route: Route) -> Self {
+        let mut operation = OperationBuilder::new().response("500", failed("InternalError"));
+        for parameter in schemas::path_parameters(&path) {
+            operation = operation.parameter(parameter).response("404", failed("NotFound"));
+        }
+        Self { path, method, route, operation, schemas: Vec::new(), needs_key: false }
+    }
+
+    fn for_managers(mut self) -> Self {
+        self.needs_key = true;
+        self.describe(|operation| {
+            SCHEMES
+                .into_iter()
+                .fold(operation, |operation, scheme| {
+                    operation.security(SecurityRequirement::new(scheme, Vec::<String>::new()))
+                })
+                .response("400", failed("BadRequest"))
+                .response("401", failed("Unauthorized"))
+                .response("403", failed("Forbidden"))
+                .response("503", failed("Unavailable"))
+        })
+    }
+
+    /// What it is called in the description, and in the code that is generated from that.
+    pub(super) fn named(self, id: String, tag: &str, summary: impl Into<String>) -> Self {
+        self.describe(|operation| operation.operation_id(Some(id)).tag(tag).summary(Some(summary)))
+    }
+
+    /// What else there is to say.
+    pub(super) fn explained(self, text: &str) -> Self {
+        self.describe(|operation| operation.description(Some(text)))
+    }
+
+    /// It wants a body.
+    pub(super) fn takes(mut self, body: Body) -> Self {
+        let reference = Ref::from_schema_name(body.name);
+        self.schemas.push((body.name.to_owned(), body.schema.into()));
+        let content = ContentBuilder::new().schema(Some(reference)).examples_from_iter(body.examples).build();
+        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build();
+        self.describe(|operation| {
+            operation
+                .request_body(Some(body))
+                .response("408", failed("RequestTimeout"))
+                .response("413", failed("PayloadTooLarge"))
+                .response("415", failed("UnsupportedMediaType"))
+        })
+    }
+
+    /// It fails where the request contradicts what is there.
+    pub(super) fn conflicts(self, sentence: &str) -> Self {
+        self.describe(|operation| {
+            operation.response("409", failed_with("The request contradicts what is there.", sentence))
+        })
+    }
+
+    /// It fails where the store is out of reach.
+    pub(super) fn may_be_unavailable(self) -> Self {
+        self.describe(|operation| operation.response("503", failed("Unavailable")))
+    }
+
+    /// It answers with `data` of this type, such as this.
+    pub(super) fn answers<T: Serialize + ToSchema>(mut self, sample: &T) -> Self {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        self.answers_with(Ref::from_schema_name(T::name()), sample)
+    }
+
+    /// The same where the type's schema is needed nowhere else, and so not given a name.
+    pub(super) fn answers_inline<T: Serialize + ToSchema>(mut self, sample: &T) -> Self {
+        T::schemas(&mut self.schemas);
+        self.answers_with(T::schema(), sample)
+    }
+
+    /// It answers with a list of such as these.
+    pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T]) -> Self {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        let data =
+            ObjectBuilder::new().property(name, Array::new(Ref::from_schema_name(T::name()))).required(name).build();
+        self.answers_with(Schema::from(data), &BTreeMap::from([(name, samples)]))
+    }
+
+    /// It can be sent again under the same `Idempotency-Key`, and answers with a key.
+    pub(super) fn issues<T: Serialize + ToSchema>(self, sample: &T) -> Self {
+        let mut endpoint = self.describe(|operation| {
+            operation
+                .parameter(schemas::idempotency_key())
+                .response("404", failed("NotFound"))
+                .response("422", failed("IdempotencyKeyReused"))
+        });
+        T::schemas(&mut endpoint.schemas);
+        endpoint.schemas.push((T::name().into_owned(), T::schema()));
+        let notice = string("Says that the request had been done before and was not done again.");
+        let envelope = envelope(Ref::from_schema_name(T::name())).property("notice", notice).build();
+        let replayed = "`true` where the request had been done before and was not done again.";
+        let response = endpoint.succeeded(envelope, sample).header("Idempotency-Replayed", header(replayed)).build();
+        endpoint.describe(|operation| operation.response("200", response))
+    }
+
+    fn answers_with(self, data: impl Into<RefOr<Schema>>, sample: &impl Serialize) -> Self {
+        let response = self.succeeded(envelope(data).build(), sample).build();
+        self.describe(|operation| operation.response("200", response))
+    }
+
+    fn succeeded(&self, envelope: Object, sample: &impl Serialize) -> ResponseBuilder {
+        let example = serde_json::json!({"success": true, "data": sample});
+        let content = ContentBuilder::new().schema(Some(Schema::from(envelope))).example(Some(example)).build();
+        let response = ResponseBuilder::new().description("Done.").content(JSON, content);
+        if !self.needs_key {
+            return response;
+        }
+        let sunset =
+            "When the value that the request was made with stops working, where it is being replaced (RFC 8594).";
+        let warning = "The same in a sentence.";
+        response.header("Sunset", header(sunset)).header("X-Api-Key-Warning", header(warning))
+    }
+
+    /// Hands over what the description says.
+    pub(super) fn into_described(self) -> Described {
+        Described { path: self.path, method: self.method, operation: self.operation.build(), schemas: self.schemas }
+    }
+
+    fn describe(self, more: impl FnOnce(OperationBuilder) -> OperationBuilder) -> Self {
+        Self { operation: more(self.operation), ..self }
+    }
+
+    fn allow(&self) -> &'static str {
+        match self.method {
+            HttpMethod::Get => "GET, HEAD",
+            HttpMethod::Post => "POST",
+            HttpMethod::Put => "PUT",
+            _ => "DELETE",
+        }
+    }
+}
+
+/// What can answer requests with these arguments.
+pub(super) trait Handles<A>: Handler<A, Output: Responder + 'static> {}
+
+impl<A, H: Handler<A, Output: Responder + 'static>> Handles<A> for H {}
+
+fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .property("success", schemas::always())
+        .required("success")
+        .property("data", data)
+        .required("data")
+}
+
+fn header(description: &str) -> utoipa::openapi::Header {
+    HeaderBuilder::new().schema(Object::with_type(Type::String)).description(Some(description)).build()
+}
+
+fn string(description: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).build()
+}

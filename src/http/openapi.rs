@@ -1,0 +1,164 @@
+//! The description of the HTTP surface: OpenAPI 3.1 at `/openapi.json`, and a viewer of it at `/docs`.
+
+use super::endpoint::{Endpoint, JSON};
+use super::envelope::Refusal;
+use super::{get, resource};
+use crate::domain::{Error, Refusal as Reason};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpResponse, Route};
+use std::io;
+use utoipa::PartialSchema as _;
+use utoipa::ToSchema as _;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    Components, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, Object, OpenApiBuilder,
+    Paths, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
+
+/// The page loads what this server hands out and nothing else; the viewer's pictures are within its style sheet.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+
+const ABOUT: &str = "\
+Keystead keeps a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
+`{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with the right status.\n\n\
+Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in \
+one request are refused. Times are UTC, RFC 3339 with milliseconds. Fields of a request that are not known are ignored. \
+What answers GET answers HEAD too; a method that is not described is answered with 405 and `Allow`. Another \
+organization's objects are not there: 404.";
+
+/// What the ways to send a key are called; any one of them will do.
+pub(super) const SCHEMES: [&str; 3] = ["confidentApiKey", "bearer", "xApiKey"];
+
+/// An operation and where it is.
+pub(super) struct Described {
+    pub(super) path: String,
+    pub(super) method: HttpMethod,
+    pub(super) operation: Operation,
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// The description as JSON.
+pub(super) struct Description(Bytes);
+
+impl Description {
+    pub(super) fn new(endpoints: Vec<Endpoint>) -> io::Result<Self> {
+        let mut paths = Paths::new();
+        let mut components = components();
+        for endpoint in endpoints {
+            let Described { path, method, operation, schemas } = endpoint.into_described();
+            components.schemas.extend(schemas);
+            paths.add_path_operation(path, vec![method], operation);
+        }
+        let info = InfoBuilder::new()
+            .title("Keystead")
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some(ABOUT))
+            .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+            .build();
+        let tags = ["Organization", "Organization API keys", "Projects", "Project API keys", "Health"];
+        let openapi = OpenApiBuilder::new()
+            .info(info)
+            .tags(Some(tags.map(|name| TagBuilder::new().name(name).build())))
+            .paths(paths)
+            .components(Some(components))
+            .build();
+        let mut text = openapi.to_pretty_json().map_err(io::Error::other)?;
+        text.push('\n');
+        Ok(Self(text.into()))
+    }
+}
+
+/// The failure of this name among the [`components`].
+pub(super) fn failed(name: &str) -> Ref {
+    Ref::from_response_name(name)
+}
+
+/// A failure that no other operation has.
+pub(super) fn failed_with(about: &str, sentence: &str) -> Response {
+    let example = serde_json::to_value(Refusal::new(sentence)).ok();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Refusal::name()))).example(example).build();
+    ResponseBuilder::new().description(about).content(JSON, content).build()
+}
+
+fn components() -> Components {
+    let failures = [
+        ("BadRequest", "The request is not what it should be.", r#"The field "name" is required."#.to_owned()),
+        (
+            "Forbidden",
+            "The key may not do this.",
+            "This needs an organization's API key; the one that was sent belongs to a project.".to_owned(),
+        ),
+        ("NotFound", "There is no such object in the key's organization.", Error::NotFound("API key").to_string()),
+        ("RequestTimeout", "The body was too slow.", "The request body took too long to arrive.".to_owned()),
+        ("PayloadTooLarge", "The body is too large.", "The request body is larger than 65536 bytes.".to_owned()),
+        (
+            "UnsupportedMediaType",
+            "The body is not said to be JSON.",
+            "The request body must be sent with Content-Type: application/json.".to_owned(),
+        ),
+        ("IdempotencyKeyReused", "The Idempotency-Key names another request.", Error::IdempotencyKeyReused.to_string()),
+        ("InternalError", "Something that should not happen.", Error::Internal(String::new()).to_string()),
+    ];
+    let mut components = ComponentsBuilder::new().schema(Refusal::name(), Refusal::schema());
+    for (name, scheme) in SCHEMES.into_iter().zip(schemes()) {
+        components = components.security_scheme(name, scheme);
+    }
+    for (name, about, sentence) in failures {
+        components = components.response(name, failed_with(about, &sentence));
+    }
+    let unknown = Error::Unauthenticated(Reason::Unknown).to_string();
+    let unauthorized = failed_with("There is no good key in the request.", &unknown);
+    let unavailable =
+        failed_with("The same request may succeed later.", "The store has more to write than it can take; try again.");
+    components
+        .response("Unauthorized", with_header(unauthorized, "WWW-Authenticate", "`Bearer` (RFC 6750)."))
+        .response("Unavailable", with_header(unavailable, "Retry-After", "After how many seconds to try again."))
+        .build()
+}
+
+/// In the order of [`SCHEMES`].
+fn schemes() -> [SecurityScheme; 3] {
+    let header = |name: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name)));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    [header("CONFIDENT_API_KEY"), SecurityScheme::Http(bearer), header("X-API-Key")]
+}
+
+fn with_header(response: Response, name: &str, about: &str) -> Response {
+    let header = HeaderBuilder::new().schema(Object::with_type(Type::String)).description(Some(about)).build();
+    ResponseBuilder::from(response).header(name, header).build()
+}
+
+/// The description, the viewer's page, and what the page loads.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let files: [(&str, &str, &[u8]); 4] = [
+        ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
+        ("/docs/start.js", "text/javascript; charset=utf-8", include_bytes!("docs/start.js")),
+        ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", include_bytes!("docs/swagger-ui-bundle.js")),
+        ("/docs/swagger-ui.css", "text/css; charset=utf-8", include_bytes!("docs/swagger-ui.css")),
+    ];
+    config.service(resource("/openapi.json", "GET, HEAD", [get().to(describe)]));
+    for (path, content_type, bytes) in files {
+        config.service(resource(path, "GET, HEAD", [file(content_type, bytes)]));
+    }
+}
+
+async fn describe(description: Data<Description>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(description.0.clone())
+}
+
+fn file(content_type: &'static str, bytes: &'static [u8]) -> Route {
+    get().to(move || async move {
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, content_type))
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((REFERRER_POLICY, "no-referrer"))
+            .body(Bytes::from_static(bytes))
+    })
+}

@@ -1,0 +1,97 @@
+//! What the description's examples show.
+
+use super::version::ShownKey;
+use crate::domain::{
+    ApiKey, Description, Error, Expiry, Grace, KeyId, KeyPrefix, Name, Organization, OrganizationId, Project,
+    ProjectId, Result, Scope, Secret, Timestamp,
+};
+
+/// The 4th of December 2024, 23:00.
+const CREATED_MS: i64 = 1_733_353_200_000;
+const USED_MS: i64 = CREATED_MS + 86_400_000;
+const RANDOM: [u8; 16] = *b"\x2f\x9c\x1e\x7a\xb3\xd8\x4f\x06\x9d\x21\x6a\x5f\x0c\x3b\x8e\x14";
+const OTHER_RANDOM: [u8; 16] = *b"\x84\x1d\xe7\x30\x5b\xa9\x66\xf2\x0e\xc4\x71\x98\xd3\x2a\x4c\xb7";
+
+/// An organization, a project, and keys of both.
+pub(super) struct Samples {
+    pub(super) organization: Organization,
+    pub(super) project: Project,
+    pub(super) organization_keys: Keys,
+    pub(super) project_keys: Keys,
+}
+
+/// A key in all its states.
+pub(super) struct Keys {
+    secret: Secret,
+    new_secret: Secret,
+    key: ApiKey,
+    used: ApiKey,
+    rotating: ApiKey,
+}
+
+impl Samples {
+    pub(super) fn new() -> Result<Self> {
+        let [a, b, c, d, e, f, g, h, ..] = OTHER_RANDOM;
+        let organization = Organization {
+            id: OrganizationId::from_random([a, b, c, d, e, f, g, h]),
+            name: Name::parse("Example Ltd")?,
+            created_at: at(CREATED_MS),
+        };
+        let project = Project {
+            id: ProjectId::from_random(RANDOM),
+            organization: organization.id,
+            name: Name::parse("Web shop")?,
+            description: Some(Description::parse("What customers see.")?),
+            created_at: at(CREATED_MS),
+        };
+        let of_project = Scope { organization: organization.id, project: Some(project.id) };
+        Ok(Self {
+            organization_keys: Keys::new(Scope { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
+            project_keys: Keys::new(of_project, "confident_proj_", "Default key")?,
+            organization,
+            project,
+        })
+    }
+}
+
+impl Keys {
+    fn new(scope: Scope, prefix: &str, name: &str) -> Result<Self> {
+        let prefix = KeyPrefix::parse(prefix)?;
+        let (secret, new_secret) = (Secret::new(&prefix, RANDOM), Secret::new(&prefix, OTHER_RANDOM));
+        let key = ApiKey {
+            id: KeyId::new(12).ok_or(Error::NotFound("API key"))?,
+            scope,
+            name: Name::parse(name)?,
+            value: secret.fingerprint(),
+            shadow: None,
+            valid: true,
+            created_at: at(CREATED_MS),
+            expires_at: None,
+            value_last_used: None,
+        };
+        let used = ApiKey { value_last_used: Some(at(USED_MS)), ..key.clone() };
+        let mut rotating = used.clone();
+        let grace = Grace::from_hours(24).unwrap_or_default();
+        rotating.rotate(new_secret.fingerprint(), grace, Expiry::Keep, at(USED_MS))?;
+        Ok(Self { secret, new_secret, key, used, rotating })
+    }
+
+    /// Just made.
+    pub(super) fn created(&self) -> ShownKey<'_> {
+        ShownKey::new(&self.key, Some(&self.secret), at(CREATED_MS))
+    }
+
+    /// In use.
+    pub(super) fn used(&self) -> ShownKey<'_> {
+        ShownKey::new(&self.used, None, at(USED_MS))
+    }
+
+    /// Just rotated, with a grace.
+    pub(super) fn rotating(&self) -> ShownKey<'_> {
+        ShownKey::new(&self.rotating, Some(&self.new_secret), at(USED_MS))
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(ms).unwrap_or_default()
+}
