@@ -219,6 +219,15 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     assert_eq!(kept, 1);
 }
 
+/// Gives the key another value; the former one comes back.
+fn rotate(store: &Store, (key, secret): &mut (ApiKey, Secret)) -> Secret {
+    let new = new_secret();
+    let (before, after) = (key.clone(), ApiKey { value: new.fingerprint(), ..key.clone() });
+    *key = after.clone();
+    wait(store.write(move |writes| writes.update_api_key(&before, &after))).expect("a commit");
+    std::mem::replace(secret, new)
+}
+
 /// Every key is in the index once, and nothing else is.
 fn assert_index_is_exact(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("the file");
@@ -246,6 +255,11 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
             let (revoked, secret) = secrets.swap_remove(secrets.len() / 2);
             wait(f.store.write(move |writes| writes.delete_api_key(&revoked))).expect("a commit");
             assert!(!is_found(&f.store, &secret));
+            // One whose digest is in memory, one whose digest is in the file by now.
+            for place in [secrets.len() - 1, batch] {
+                let replaced = rotate(&f.store, &mut secrets[place]);
+                assert!(!is_found(&f.store, &replaced) && is_found(&f.store, &secrets[place].1));
+            }
             for (key, secret) in secrets.iter().step_by(997) {
                 assert!(is_found(&f.store, secret), "key {}", key.id.get());
             }
@@ -277,6 +291,15 @@ fn two_processes_that_mint_in_turn_find_each_others_keys_at_once() {
         insert_keys(minter, f.organization, std::slice::from_ref(&secret)).expect("a key");
         assert!(is_found(&f.store, &secret) && is_found(&other, &secret), "round {round}");
         secrets.push(secret);
+    }
+    // What one of them has in memory, the other one changes.
+    for (minter, changer) in [(&f.store, &other), (&other, &f.store)] {
+        let secret = new_secret();
+        let key = insert_keys(minter, f.organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
+        let mut key = (key, secret);
+        let replaced = rotate(changer, &mut key);
+        assert!([minter, changer].iter().all(|store| !is_found(store, &replaced) && is_found(store, &key.1)));
+        secrets.push(key.1);
     }
     f.store.close();
     other.close();

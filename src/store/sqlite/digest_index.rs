@@ -10,10 +10,13 @@
 //! - a key leaves memory only after the commit that put it into the table, so whoever looks in memory first and only
 //!   then begins to read the file misses none;
 //! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
-//! - nothing is trusted: whoever finds a key here compares the whole digest.
+//! - the digest that a rotation gives an older key goes into the table at once;
+//! - nothing is trusted: whoever finds a key here compares the whole digest, and what goes into the table is compared
+//!   with the key as it is by then. So a digest that is nobody's any more needs no looking after in memory.
 //!
 //! Memory is bounded by two runs and a batch, some 2 MiB; after a crash as many rows are read again.
 
+use crate::domain::Digest;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -55,8 +58,8 @@ impl DigestIndex {
         memory.fresh.range(range.clone()).chain(memory.run.range(range)).map(|(_, id)| *id).collect()
     }
 
-    /// Picks up keys that this process has not heard of. The connection must not be
-    /// in a transaction that has minted keys itself: they may never come to be.
+    /// Picks up keys that this process has not heard of. The connection must not be in a transaction that has minted keys
+    /// itself: they may never come to be.
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         let newest: i64 =
             connection.prepare_cached("SELECT coalesce(max(id), 0) FROM api_keys")?.query_row([], |row| row.get(0))?;
@@ -67,12 +70,11 @@ impl DigestIndex {
         let indexed_through: i64 = connection
             .prepare_cached("SELECT indexed_through FROM digest_index_state")?
             .query_row([], |row| row.get(0))?;
-        // The digests of rotations are in the table always.
         let mut statement = connection.prepare_cached("SELECT id, digest FROM api_keys WHERE id > ?1 ORDER BY id")?;
         let mut rows = statement.query([known.max(indexed_through)])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push((crate::domain::Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?));
+            found.push((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?));
         }
         let mut memory = self.lock();
         // Others may have been faster; what they know may be on its way into the table already.
@@ -82,9 +84,9 @@ impl DigestIndex {
         Ok(())
     }
 
-    /// Puts up to `limit` keys of the current run into the table, inside the caller's transaction; those that the
-    /// transaction retired are passed over.
-    pub(super) fn merge(&self, connection: &Connection, limit: usize, retired: &[Entry]) -> rusqlite::Result<Merged> {
+    /// Puts up to `limit` keys of the current run into the table, inside the caller's transaction. Keys that are gone by
+    /// then, or have another value, are passed over.
+    pub(super) fn merge(&self, connection: &Connection, limit: usize) -> rusqlite::Result<Merged> {
         let (entries, is_last, run_through) = {
             let memory = self.lock();
             let entries: Vec<Entry> = memory.run.iter().take(limit).copied().collect();
@@ -94,10 +96,11 @@ impl DigestIndex {
             return Ok(Merged::default());
         }
         let mut insert = connection.prepare_cached(
-            "INSERT OR IGNORE INTO digest_index (prefix, key_id) SELECT ?1, id FROM api_keys WHERE id = ?2",
+            "INSERT OR IGNORE INTO digest_index (prefix, key_id) \
+             SELECT ?1, id FROM api_keys WHERE id = ?2 AND substr(digest, 1, 8) = ?3",
         )?;
-        for (prefix, id) in entries.iter().filter(|entry| !retired.contains(entry)) {
-            insert.execute(params![prefix, id])?;
+        for (prefix, id) in &entries {
+            insert.execute(params![prefix, id, prefix.to_be_bytes()])?;
         }
         if is_last {
             connection
@@ -107,15 +110,12 @@ impl DigestIndex {
         Ok(Merged(entries))
     }
 
-    /// Takes note of a commit: which keys it added, which digests it retired, and what it brought into the table.
-    pub(super) fn committed(&self, minted: &[Entry], retired: &[Entry], merged: &Merged) {
+    /// Takes note of a commit: which keys it added, and what it brought into the table.
+    pub(super) fn committed(&self, minted: &[Entry], merged: &Merged) {
         let mut memory = self.lock();
         memory.fresh.extend(minted);
         memory.known = minted.iter().map(|(_, id)| *id).fold(memory.known, i64::max);
-        for entry in retired {
-            memory.fresh.remove(entry);
-        }
-        for entry in merged.0.iter().chain(retired) {
+        for entry in &merged.0 {
             memory.run.remove(entry);
         }
         if memory.fresh.len() >= RUN {

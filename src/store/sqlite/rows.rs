@@ -36,8 +36,6 @@ pub(super) struct Rows<'a> {
 pub(super) struct Effects {
     /// Keys that are to be found by their digest.
     pub(super) minted: Vec<Entry>,
-    /// Digests that are nobody's any more.
-    pub(super) retired: Vec<Entry>,
     /// What must not be believed any more.
     pub(super) stale: Vec<Stale>,
 }
@@ -45,7 +43,6 @@ pub(super) struct Effects {
 impl Effects {
     pub(super) fn extend(&mut self, more: Self) {
         self.minted.extend(more.minted);
-        self.retired.extend(more.retired);
         self.stale.extend(more.stale);
     }
 }
@@ -98,10 +95,9 @@ impl<'a> Rows<'a> {
     }
 
     /// A digest is nobody's any more.
-    fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
+    fn retire(&self, id: KeyId, digest: Digest) -> Result<()> {
         let entry = (digest.prefix(), id.get());
         self.change("DELETE FROM digest_index WHERE prefix = ?1 AND key_id = ?2", entry)?;
-        self.effects.retired.push(entry);
         Ok(())
     }
 }
@@ -268,8 +264,8 @@ impl Writes for Rows<'_> {
                 after.expires_at.map(Timestamp::unix_ms),
             ],
         )?;
-        let shadow = |key: &ApiKey| key.shadow.as_ref().map(|shadow| shadow.fingerprint);
-        if before.shadow.is_some() && shadow(before) != shadow(after) {
+        let new_value = |key: &ApiKey| key.shadow.as_ref().map(|shadow| shadow.fingerprint);
+        if before.shadow.is_some() && new_value(before) != new_value(after) {
             // The former new value is the value now, or gone; either way its uses are the key's.
             let uses = after.value_last_used.map(|at| (after.id, after.value.digest, at));
             self.record_uses(uses.as_slice())?;

@@ -173,7 +173,7 @@ impl Thread {
         let committed = self.run_jobs(batch).and_then(|done| self.statement("COMMIT").map(|()| done));
         match committed {
             Ok((effects, merged)) => {
-                self.index.committed(&effects.minted, &effects.retired, &merged);
+                self.index.committed(&effects.minted, &merged);
                 effects.stale.into_iter().for_each(|stale| self.validity.lapse(stale));
                 Ok(())
             }
@@ -202,7 +202,7 @@ impl Thread {
             self.statement("RELEASE job")?;
         }
         // Twice as many as were minted, so that a run is in the table before the next one is full.
-        let merged = self.index.merge(&self.connection, 2 * effects.minted.len(), &effects.retired)?;
+        let merged = self.index.merge(&self.connection, 2 * effects.minted.len())?;
         Ok((effects, merged))
     }
 
@@ -221,9 +221,9 @@ impl Thread {
     fn settle(&mut self) -> rusqlite::Result<()> {
         while self.index.begin_last_run() {
             self.statement("BEGIN IMMEDIATE")?;
-            let merged = self.index.merge(&self.connection, usize::MAX, &[])?;
+            let merged = self.index.merge(&self.connection, usize::MAX)?;
             self.statement("COMMIT")?;
-            self.index.committed(&[], &[], &merged);
+            self.index.committed(&[], &merged);
         }
         // Others may still be reading; what cannot be moved now stays in the log, which is as durable.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
