@@ -235,11 +235,10 @@ impl ApiKey {
     }
 
     /// Whether nobody would notice if the grace ended now: the new value has been used, and the outgoing one not within
-    /// the last hour. `None` where there is no rotation in its grace.
-    pub fn is_safe_to_complete(&self, now: Timestamp) -> Option<bool> {
-        let shadow = self.shadow.as_ref()?;
-        let is_quiet = self.value_last_used.is_none_or(|at| at.unix_ms() + QUIET_MS <= now.unix_ms());
-        Some(shadow.last_used.is_some() && is_quiet)
+    /// the last hour.
+    pub fn is_safe_to_complete(&self, now: Timestamp) -> bool {
+        let is_in_use = self.shadow.as_ref().is_some_and(|shadow| shadow.last_used.is_some());
+        is_in_use && self.value_last_used.is_none_or(|at| at.unix_ms() + QUIET_MS <= now.unix_ms())
     }
 
     fn expect_rotation(&mut self, now: Timestamp) -> Result<()> {
@@ -359,14 +358,14 @@ mod tests {
     #[test]
     fn ending_a_grace_is_safe_once_the_new_value_is_used_and_the_outgoing_one_quiet_for_an_hour() {
         let mut key = key(None);
-        assert_eq!(key.is_safe_to_complete(at(NOW)), None);
+        assert!(!key.is_safe_to_complete(at(NOW)), "there is no grace to end");
         key.rotate(fingerprint(2), hours(9), Expiry::Keep, at(NOW)).unwrap();
-        assert_eq!(key.is_safe_to_complete(at(NOW)), Some(false));
+        assert!(!key.is_safe_to_complete(at(NOW)));
         key.shadow.as_mut().unwrap().last_used = Some(at(NOW));
-        assert_eq!(key.is_safe_to_complete(at(NOW)), Some(true), "the outgoing value was never used");
+        assert!(key.is_safe_to_complete(at(NOW)), "the outgoing value was never used");
         key.value_last_used = Some(at(NOW));
-        assert_eq!(key.is_safe_to_complete(at(NOW + QUIET_MS - 1)), Some(false));
-        assert_eq!(key.is_safe_to_complete(at(NOW + QUIET_MS)), Some(true));
+        assert!(!key.is_safe_to_complete(at(NOW + QUIET_MS - 1)));
+        assert!(key.is_safe_to_complete(at(NOW + QUIET_MS)));
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Version for V2 {
             rotation: key.shadow.as_ref().map(|shadow| Rotation {
                 value_last_used: key.value_last_used,
                 shadow_value_last_used: shadow.last_used,
-                is_safe_to_complete: shown.is_safe_to_complete.unwrap_or_default(),
+                is_safe_to_complete: shown.is_safe_to_complete,
             }),
         }
     }

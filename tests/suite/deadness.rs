@@ -33,8 +33,7 @@ impl Promise {
         let promised = self.is_good.load(Ordering::SeqCst);
         let outcome = user.is_good();
         let is_promised = before % 2 == 1;
-        // A dead key must not pass even if it is brought back to life while the request is under way ... but that it
-        // was brought back means that the round has changed, and nothing can be said.
+        // What overlaps a change may see either state.
         let is_same_round = self.round.load(Ordering::SeqCst) == before;
         if is_promised && is_same_round {
             assert_eq!(outcome, promised, "in round {before}");

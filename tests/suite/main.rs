@@ -12,6 +12,7 @@ mod command_line;
 mod configuration;
 mod deadness;
 mod durability;
+mod ends;
 mod failures;
 mod helpers;
 mod model;
