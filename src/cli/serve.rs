@@ -87,6 +87,7 @@ fn http_options(config: &Config) -> http::Options {
     http::Options {
         listen: server.listen,
         workers: Some(server.workers).filter(|workers| *workers > 0),
+        readers: config.store.readers as usize,
         max_connections: server.max_connections,
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),

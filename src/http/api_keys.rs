@@ -47,7 +47,7 @@ pub(super) async fn create<V: Version>(
     let fields = body::read(&app, &request, payload).await?;
     let name = Name::parse(fields.string("name")?)?;
     let lifetime = if V::HAS_ROTATION { lifetime(&fields)?.flatten() } else { None };
-    let value = value::<V>(&app, &fields)?;
+    let value = value(&app, &fields)?;
     let idempotency = idempotency(&request, &fields)?;
     let issued = app.service.keys(&caller, project, now).create(name, lifetime, value, idempotency).await?;
     answer_issued::<V>(&issued, now)
@@ -85,9 +85,9 @@ pub(super) async fn rotate<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read_optional(&app, &request, payload).await?;
     let rotation = Rotation {
-        value: value::<V>(&app, &fields)?,
+        value: value(&app, &fields)?,
         grace: grace(&fields)?,
         expiry: match lifetime(&fields)? {
             None => Expiry::Keep,
@@ -184,13 +184,8 @@ fn grace(fields: &Fields) -> Result<Grace, Failure> {
 }
 
 /// The value to issue: one that is made here, or one that the caller keeps and sends only `digest` and `tail` of.
-fn value<V: Version>(app: &App, fields: &Fields) -> Result<Value, Failure> {
-    let brought = if V::HAS_ROTATION {
-        (fields.optional_string("digest")?.flatten(), fields.optional_string("tail")?.flatten())
-    } else {
-        (None, None)
-    };
-    match brought {
+fn value(app: &App, fields: &Fields) -> Result<Value, Failure> {
+    match (fields.optional_string("digest")?.flatten(), fields.optional_string("tail")?.flatten()) {
         (None, None) => Ok(Value::Random((app.random)()?)),
         (Some(digest), Some(tail)) => {
             let digest = Digest::from_hex(digest)

@@ -4,9 +4,10 @@
 
 use super::App;
 use super::error::Failure;
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{HttpRequest, web};
+use actix_web::web::{BytesMut, Payload};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -72,17 +73,24 @@ impl Fields {
 /// # Errors
 /// 415 where it is not said to be JSON, 413 where it is too large, 408 where it takes too long, 400 where it is not a
 /// JSON object.
-pub(super) async fn read(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Fields, Failure> {
+pub(super) async fn read(app: &App, request: &HttpRequest, payload: Payload) -> Result<Fields, Failure> {
     if !is_json(request) {
-        return Err(Failure::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The request body must be sent with Content-Type: application/json.",
-        ));
+        return Err(not_said_to_be_json());
     }
-    let bytes = tokio::time::timeout(app.body_timeout, collect(payload, app.body_limit))
-        .await
-        .map_err(|_| Failure::new(StatusCode::REQUEST_TIMEOUT, "The request body took too long to arrive."))??;
-    match serde_json::from_slice(&bytes) {
+    parse(&collect(app, payload).await?)
+}
+
+/// The same where no body at all, and no word of one, is as good as an empty object.
+pub(super) async fn read_optional(app: &App, request: &HttpRequest, payload: Payload) -> Result<Fields, Failure> {
+    if request.headers().contains_key(CONTENT_TYPE) {
+        return read(app, request, payload).await;
+    }
+    let is_empty = collect(app, payload).await?.is_empty();
+    if is_empty { Ok(Fields(Map::new())) } else { Err(not_said_to_be_json()) }
+}
+
+fn parse(bytes: &[u8]) -> Result<Fields, Failure> {
+    match serde_json::from_slice(bytes) {
         Ok(Value::Object(fields)) => Ok(Fields(fields)),
         Ok(_) => Err(Failure::bad_request("The request body must be a JSON object.")),
         Err(e) => Err(Failure::bad_request(format!(
@@ -93,21 +101,31 @@ pub(super) async fn read(app: &App, request: &HttpRequest, payload: web::Payload
     }
 }
 
+fn not_said_to_be_json() -> Failure {
+    let sentence = "The request body must be sent with Content-Type: application/json.";
+    Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence)
+}
+
 fn is_json(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(CONTENT_TYPE) else { return false };
     let essence = value.as_bytes().split(|c| *c == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-async fn collect(mut payload: web::Payload, limit: usize) -> Result<web::BytesMut, Failure> {
-    let mut bytes = web::BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Failure::bad_request("The request body did not arrive whole."))?;
-        if bytes.len() + chunk.len() > limit {
-            let sentence = format!("The request body is larger than {limit} bytes.");
-            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));
+/// The bytes of the body, within the limits of size and time.
+async fn collect(app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
+    let all = async {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Failure::bad_request("The request body did not arrive whole."))?;
+            if bytes.len() + chunk.len() > app.body_limit {
+                let sentence = format!("The request body is larger than {} bytes.", app.body_limit);
+                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));
+            }
+            bytes.extend_from_slice(&chunk);
         }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
+        Ok(bytes)
+    };
+    let too_slow = |_| Failure::new(StatusCode::REQUEST_TIMEOUT, "The request body took too long to arrive.");
+    tokio::time::timeout(app.body_timeout, all).await.map_err(too_slow)?
 }

@@ -14,7 +14,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
+use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
 
 /// What every operation's media type is.
 pub(super) const JSON: &str = "application/json";
@@ -99,12 +99,12 @@ impl Endpoint {
         self.describe(|operation| operation.description(Some(text)))
     }
 
-    /// It wants a body.
+    /// It takes a body.
     pub(super) fn takes(mut self, body: Body) -> Self {
         let reference = Ref::from_schema_name(body.name);
         self.schemas.push((body.name.to_owned(), body.schema.into()));
         let content = ContentBuilder::new().schema(Some(reference)).examples_from_iter(body.examples).build();
-        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build();
+        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(body.required)).build();
         self.describe(|operation| {
             operation
                 .request_body(Some(body))

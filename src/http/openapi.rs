@@ -2,12 +2,14 @@
 
 use super::endpoint::{Endpoint, JSON};
 use super::envelope::Refusal;
-use super::{get, resource};
+use super::error::Failure;
+use super::samples::Samples;
+use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal as Reason};
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, Route};
-use std::io;
+use std::sync::OnceLock;
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
@@ -43,11 +45,22 @@ pub(super) struct Described {
     pub(super) schemas: Vec<(String, RefOr<Schema>)>,
 }
 
-/// The description as JSON.
-pub(super) struct Description(Bytes);
+/// The description as JSON: made when it is first asked for, since most servers are never asked.
+#[derive(Default)]
+pub(super) struct Description(OnceLock<Bytes>);
 
 impl Description {
-    pub(super) fn new(endpoints: Vec<Endpoint>) -> io::Result<Self> {
+    fn text(&self) -> Result<Bytes, Failure> {
+        if let Some(text) = self.0.get() {
+            return Ok(text.clone());
+        }
+        let made = Samples::new()
+            .and_then(|samples| Self::make(endpoints(&samples)))
+            .map_err(|e| Error::Internal(format!("the description could not be made: {e}")))?;
+        Ok(self.0.get_or_init(|| made).clone())
+    }
+
+    fn make(endpoints: Vec<Endpoint>) -> crate::domain::Result<Bytes> {
         let mut paths = Paths::new();
         let mut components = components();
         for endpoint in endpoints {
@@ -68,9 +81,9 @@ impl Description {
             .paths(paths)
             .components(Some(components))
             .build();
-        let mut text = openapi.to_pretty_json().map_err(io::Error::other)?;
+        let mut text = openapi.to_pretty_json().map_err(|e| Error::Internal(e.to_string()))?;
         text.push('\n');
-        Ok(Self(text.into()))
+        Ok(text.into())
     }
 }
 
@@ -148,8 +161,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     }
 }
 
-async fn describe(description: Data<Description>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(description.0.clone())
+async fn describe(description: Data<Description>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(description.text()?))
 }
 
 fn file(content_type: &'static str, bytes: &'static [u8]) -> Route {

@@ -24,13 +24,19 @@ pub(super) struct Body {
     /// What its schema is called.
     pub(super) name: &'static str,
     pub(super) schema: Schema,
+    /// Whether the request may not do without it.
+    pub(super) required: Required,
     /// Bodies of this kind, by a word or two about each.
     pub(super) examples: Vec<(&'static str, RefOr<Example>)>,
 }
 
 impl Body {
     fn new(name: &'static str, schema: impl Into<Schema>) -> Self {
-        Self { name, schema: schema.into(), examples: Vec::new() }
+        Self { name, schema: schema.into(), required: Required::True, examples: Vec::new() }
+    }
+
+    fn optional(self) -> Self {
+        Self { required: Required::False, ..self }
     }
 
     fn such_as(mut self, about: &'static str, value: Value) -> Self {
@@ -47,10 +53,12 @@ pub(super) fn organization_change() -> Body {
     Body::new("OrganizationChange", schema).such_as("rename", json!({"name": "Example Ltd"}))
 }
 
-/// `{"name"}` for a key of version 1.
+/// `{"name"}` for a key of version 1, or with `digest` and `tail`.
 pub(super) fn new_v1_api_key() -> Body {
-    let schema = ObjectBuilder::new().property("name", name()).required("name").build();
-    Body::new("V1NewApiKey", schema).such_as("named", json!({"name": "CI/CD key"}))
+    let schema = ObjectBuilder::new().property("name", name()).required("name");
+    Body::new("V1NewApiKey", with_brought_value(schema))
+        .such_as("named", json!({"name": "CI/CD key"}))
+        .such_as("with a digest", with_digest())
 }
 
 /// `{"name", "expiresInDays"?}`, or with `digest` and `tail`. The example's digest is that of no key: the viewer fills it
@@ -63,7 +71,12 @@ pub(super) fn new_v2_api_key() -> Body {
     Body::new("V2NewApiKey", with_brought_value(schema))
         .such_as("for ever", json!({"name": "CI/CD key"}))
         .such_as("for 90 days", json!({"name": "CI/CD key", "expiresInDays": 90}))
-        .such_as("with a digest", json!({"name": "CI/CD key", "digest": "0".repeat(64), "tail": "0".repeat(6)}))
+        .such_as("with a digest", with_digest())
+}
+
+/// What is minted with this can be used by nobody.
+fn with_digest() -> Value {
+    json!({"name": "CI/CD key", "digest": "0".repeat(64), "tail": "0".repeat(6)})
 }
 
 /// `{"gracePeriodInHours"?, "expiresInDays"?}`, or with `digest` and `tail`.
@@ -75,6 +88,7 @@ pub(super) fn rotation() -> Body {
         days("In how many days from now the key expires; null for never; nothing keeps what it is."),
     );
     Body::new("Rotate", with_brought_value(schema))
+        .optional()
         .such_as("at once", json!({}))
         .such_as("with a day of grace", json!({"gracePeriodInHours": 24}))
         .such_as("for another 90 days", json!({"expiresInDays": 90}))

@@ -46,7 +46,7 @@ pub(super) struct ShownKey<'a> {
     /// The new value of a rotation, in full or masked.
     pub(super) shadow_value: Option<String>,
     /// Whether the grace of a rotation could end now without anybody noticing.
-    pub(super) is_safe_to_complete: Option<bool>,
+    pub(super) is_safe_to_complete: bool,
 }
 
 /// What there is to be done in a version.
@@ -131,8 +131,8 @@ impl KeysOf<'_> {
         let create = Endpoint::post(all(), api_keys::create::<V>)
             .explained("The full value is in this answer and never again.")
             .takes(body)
+            .conflicts(EXISTS)
             .issues(&V::api_key(&created));
-        let create = if V::HAS_ROTATION { create.conflicts(EXISTS) } else { create };
         let read = Endpoint::get(one(), api_keys::read::<V>).answers(&data);
         let update = Endpoint::put(one(), api_keys::update::<V>).takes(schemas::api_key_change()).answers(&data);
         let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));

@@ -67,6 +67,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
     let options = http::Options {
         listen: ([127, 0, 0, 1], 0).into(),
         workers: Some(1),
+        readers: 2,
         max_connections: 10,
         keep_alive: Duration::from_secs(5),
         head_timeout: Duration::from_secs(5),

@@ -86,7 +86,7 @@ fn a_rotation_without_grace_replaces_the_value_at_once() {
     let key = create(&client, json!({"name": "a", "expiresInDays": 9}));
     let old = server.client_with(text(&key["value"]));
     assert!(old.is_good());
-    let rotated = rotate(&client, &key, json!({})).data();
+    let rotated = client.send("POST", &format!("{}/rotate", path(&key)), &[("X-API-Key", client.key())], b"").data();
     for field in ["id", "name", "created_at", "expiresAt"] {
         assert_eq!(rotated[field], key[field], "{field}");
     }
@@ -318,7 +318,12 @@ fn a_caller_can_keep_the_secret_to_itself() {
     let key = create(&client, body.clone());
     assert_eq!(key["value"], masked(secret.expose()));
     assert!(server.client_with(secret.expose()).is_good());
-    client.post(KEYS_V2, body).refused_with(409);
+    client.post(KEYS_V2, body.clone()).refused_with(409);
+    client.post(KEYS, body).refused_with(409);
+    let old = new_secret();
+    let (digest, tail) = bring(&old);
+    client.post(KEYS, json!({"name": "in version 1", "digest": digest, "tail": tail})).data();
+    assert!(server.client_with(old.expose()).is_good());
 
     let next = new_secret();
     let (digest, tail) = bring(&next);
@@ -335,6 +340,16 @@ fn a_caller_can_keep_the_secret_to_itself() {
     ] {
         client.post(KEYS_V2, bad).refused_with(400);
     }
+}
+
+#[test]
+fn a_rotation_takes_a_body_only_where_it_is_said_to_be_json() {
+    let (_server, client) = server();
+    let rotate_path = format!("{}/rotate", path(&create(&client, json!({"name": "a"}))));
+    let key = ("X-API-Key", client.key());
+    client.send("POST", &rotate_path, &[key, ("Content-Type", "application/json")], b"").refused_with(400);
+    client.send("POST", &rotate_path, &[key, ("Content-Type", "text/plain")], b"{}").refused_with(415);
+    client.send("POST", &rotate_path, &[key], b"{}").refused_with(415);
 }
 
 #[test]
