@@ -2,7 +2,7 @@
 
 use super::{Options, migrations};
 use crate::domain::{Error, Result};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -13,6 +13,8 @@ use std::time::Duration;
 const APPLICATION_ID: u32 = 0x4B45_5953;
 /// The mode of the file, and so of its write-ahead log: nobody else may even read it.
 const MODE: u32 = 0o600;
+/// How long to wait before asking again for what SQLite does not wait for.
+const PAUSE: Duration = Duration::from_millis(5);
 const SENTENCE: &str = "The store cannot be opened.";
 
 /// Opens, checks and brings up to date; gives the connection that writes.
@@ -23,7 +25,7 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
         .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
     let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|mut connection| bring_up_to_date(path, &mut connection).map(|()| connection))?;
-    configure(&mut connection).map_err(|e| unreadable(path, &e))?;
+    configure(&mut connection, options.busy_timeout).map_err(|e| unreadable(path, &e))?;
     make_private(path)?;
     Ok(connection)
 }
@@ -49,15 +51,30 @@ pub(super) fn prepare_connection(connection: &Connection, busy_timeout: Duration
 }
 
 /// What the connection that writes is told besides.
-fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| {
-        let mode: String = row.get(0)?;
-        if mode == "wal" { Ok(()) } else { Err(rusqlite::Error::InvalidQuery) }
-    })?;
+fn configure(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    switch_to_log(connection, busy_timeout)?;
     // FULL: a commit returns when the log is on disk, so an answer that follows it survives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Negative: KiB. Keeps the pages that sorted runs go to from being read again and again.
     connection.pragma_update(None, "cache_size", -16_384)
+}
+
+/// Turns the write-ahead log on. For this alone SQLite does not wait for others by itself: two processes that set up a
+/// store at once meet here.
+fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    let mut patience = busy_timeout;
+    loop {
+        let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => return Err(rusqlite::Error::InvalidQuery),
+            Err(e) if e.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || patience.is_zero() => return Err(e),
+            Err(_) => {
+                std::thread::sleep(PAUSE);
+                patience = patience.saturating_sub(PAUSE);
+            }
+        }
+    }
 }
 
 /// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.
@@ -183,7 +200,7 @@ fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
 
 /// Why SQLite would not read the file, and what to do.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),
         Some(DatabaseBusy | DatabaseLocked) => refuse(path, "is held by another process; wait for it, or stop it"),
