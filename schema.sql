@@ -4,7 +4,7 @@
 -- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
-PRAGMA user_version = 2;            -- the version of this schema
+PRAGMA user_version = 3;            -- the version of this schema
 
 -- Whom keys belong to.
 CREATE TABLE organizations (
@@ -36,7 +36,10 @@ CREATE TABLE api_keys (
     expires_at      INTEGER,                                          -- from when on it authenticates nobody; null for never
     shadow_digest   BLOB    CHECK (length(shadow_digest) = 32),       -- during a rotation: BLAKE3 of the new full key
     shadow_tail     TEXT    CHECK (length(shadow_tail) = 6),          -- the last six characters of that
-    rotates_at      INTEGER                                           -- when the new key takes the outgoing one's place; null without a rotation
+    rotates_at      INTEGER,                                          -- when the new key takes the outgoing one's place; null without a rotation
+    rate_limit      INTEGER,                                          -- how often it may be used in a window; null for as often as anybody likes
+    rate_window_s   INTEGER,                                          -- how long such a window is, in seconds; null without rate_limit
+    allowed_addresses TEXT                                            -- addresses and networks it may be used from, with commas; null for any
 ) STRICT;
 
 -- Lists the keys of an organization or a project by number; grows at its ends only, so it costs an insert next to nothing.
@@ -50,9 +53,17 @@ CREATE TABLE api_key_value_uses (
     PRIMARY KEY (key_id, is_shadow)
 ) STRICT, WITHOUT ROWID;
 
+-- What keys were before rotations, the last 16 of each: so that their users learn what happened to them.
+CREATE TABLE former_values (
+    key_id INTEGER NOT NULL,                              -- the key; those of a revoked key go with it
+    number INTEGER NOT NULL,                              -- counts up
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),  -- BLAKE3 of the former full key
+    PRIMARY KEY (key_id, number)
+) STRICT, WITHOUT ROWID;
+
 -- Finds a key by its digest, for keys up to digest_index_state.indexed_through; newer ones are found in memory, from
 -- where they come here in sorted runs: inserting random digests one by one would write a page a key. The digests of
--- rotations come here at once.
+-- rotations come here at once, and the former ones stay.
 CREATE TABLE digest_index (
     prefix INTEGER NOT NULL, -- the first eight bytes of the digest, big-endian; two keys may share it
     key_id INTEGER NOT NULL, -- the key

@@ -2,7 +2,7 @@
 //!
 //! What each setting means is said in `config.toml`, which a test holds equal to the defaults here.
 
-use crate::domain::{KeyPrefix, Name};
+use crate::domain::{AddressList, KeyPrefix, Name};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,10 @@ pub struct Config {
     pub store: Store,
     /// What is remembered between requests.
     pub cache: Cache,
+    /// How proxies ask about their clients.
+    pub forward_auth: ForwardAuth,
+    /// What is done about wrong keys.
+    pub brute_force: BruteForce,
     /// How keys are made.
     pub keys: Keys,
     /// What a new store begins with.
@@ -58,6 +62,8 @@ pub struct Server {
     pub keep_alive_ms: u64,
     /// Seconds that requests may go on after a stop.
     pub shutdown_timeout_s: u64,
+    /// Peers whose `X-Forwarded-For` is believed: addresses and networks.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for Server {
@@ -66,11 +72,12 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: 0,
             max_connections: 20_000,
-            body_limit_bytes: 65_536,
+            body_limit_bytes: 131_072,
             body_timeout_ms: 10_000,
             head_timeout_ms: 5_000,
             keep_alive_ms: 75_000,
             shutdown_timeout_s: 10,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -117,6 +124,40 @@ pub struct Cache {
 impl Default for Cache {
     fn default() -> Self {
         Self { capacity: 100_000 }
+    }
+}
+
+/// The section `[forward_auth]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForwardAuth {
+    /// The headers that a client's key is looked for in, first come first served.
+    pub credential_headers: Vec<String>,
+}
+
+impl Default for ForwardAuth {
+    fn default() -> Self {
+        Self { credential_headers: ["CONFIDENT_API_KEY", "Authorization", "X-API-Key"].map(str::to_owned).into() }
+    }
+}
+
+/// The section `[brute_force]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BruteForce {
+    /// Wrong keys that an address may send at once.
+    pub burst: u32,
+    /// Wrong keys that it may send in a minute, beyond that.
+    pub per_minute: u32,
+    /// Addresses that are remembered.
+    pub addresses: usize,
+    /// Whether loopback addresses count.
+    pub loopback: bool,
+}
+
+impl Default for BruteForce {
+    fn default() -> Self {
+        Self { burst: 20, per_minute: 20, addresses: 65_536, loopback: false }
     }
 }
 
@@ -216,6 +257,9 @@ impl Config {
             ("store.write_batch", self.store.write_batch as u64),
             ("store.watch_interval_ms", self.store.watch_interval_ms),
             ("cache.capacity", self.cache.capacity as u64),
+            ("brute_force.burst", self.brute_force.burst.into()),
+            ("brute_force.per_minute", self.brute_force.per_minute.into()),
+            ("brute_force.addresses", self.brute_force.addresses as u64),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError(format!("The setting {name} must be at least 1.")));
@@ -226,6 +270,10 @@ impl Config {
         KeyPrefix::parse(&self.keys.project_prefix).map_err(|e| wrong("keys.project_prefix", e.to_string()))?;
         Name::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
         Name::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
+        if !self.server.trusted_proxies.is_empty() {
+            AddressList::parse(self.server.trusted_proxies.iter().map(String::as_str))
+                .map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
+        }
         if self.log.level.parse::<log::LevelFilter>().is_err() {
             return Err(wrong("log.level", "It must be off, error, warn, info, debug or trace.".to_owned()));
         }
@@ -267,6 +315,10 @@ fn from_environment(
             .parse()
             .map(Value::Boolean)
             .map_err(|_| ConfigError(format!("The environment variable {name} must be true or false.")))?,
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
         _ => Value::String(text.to_owned()),
     };
     Ok((section, key, value))

@@ -7,7 +7,7 @@ mod serve;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{self, KeyPrefix};
-use crate::service::{self, StoreOptions};
+use crate::service::{self, AttemptLimit, StoreOptions};
 use clap::{Args, Parser, Subcommand};
 
 use std::path::PathBuf;
@@ -138,5 +138,11 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,
         project_key_prefix: KeyPrefix::parse(&config.keys.project_prefix)?,
         cache_capacity: config.cache.capacity,
+        attempts: AttemptLimit {
+            burst: config.brute_force.burst,
+            per_minute: config.brute_force.per_minute,
+            addresses: config.brute_force.addresses,
+            counts_loopback: config.brute_force.loopback,
+        },
     })
 }

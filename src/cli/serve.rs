@@ -3,7 +3,7 @@
 use super::init::set_up;
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
-use crate::domain::{Name, Secret};
+use crate::domain::{AddressList, Name, Secret};
 use crate::http;
 use crate::service::{FirstKey, Service};
 use clap::Args;
@@ -43,6 +43,8 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
         random: ambient::random,
         body_limit: config.server.body_limit_bytes,
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
+        trusted_proxies: trusted_proxies(config)?,
+        forwarded_credentials: forwarded_credentials(config)?,
     };
     let (address, server) = http::bind(app, &http_options(config))
         .map_err(|e| Failed::new(format!("{} cannot be listened on: {e}.", config.server.listen)))?;
@@ -80,6 +82,28 @@ fn dev_clock(config: &Config) -> Result<Option<http::DevClock>, Failed> {
     }
     log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
     Ok(Some(http::DevClock::default()))
+}
+
+fn trusted_proxies(config: &Config) -> Result<Option<AddressList>, Failed> {
+    let proxies = &config.server.trusted_proxies;
+    let list = (!proxies.is_empty()).then(|| AddressList::parse(proxies.iter().map(String::as_str)));
+    Ok(list.transpose()?)
+}
+
+fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>, Failed> {
+    let parse = |name: &String| {
+        http::CredentialHeader::parse(name).ok_or_else(|| {
+            Failed::new(format!(
+                "The setting forward_auth.credential_headers is wrong. {name} is none of CONFIDENT_API_KEY, Authorization \
+                 and X-API-Key."
+            ))
+        })
+    };
+    let headers: Vec<_> = config.forward_auth.credential_headers.iter().map(parse).collect::<Result<_, _>>()?;
+    if headers.is_empty() {
+        return Err(Failed::new("The setting forward_auth.credential_headers must name at least one header."));
+    }
+    Ok(headers)
 }
 
 fn http_options(config: &Config) -> http::Options {

@@ -1,5 +1,6 @@
 //! The one error type of everything below the edges.
 
+use super::Quota;
 use std::fmt;
 
 /// What every fallible function below the edges returns.
@@ -17,6 +18,12 @@ pub enum Error {
     /// The caller is not known, or not any more.
     #[error("{0}")]
     Unauthenticated(Refusal),
+    /// Too many wrong credentials came from where this one did.
+    #[error("Too many wrong API keys came from this address; try again in {retry_after_s} seconds.")]
+    TooManyAttempts {
+        /// When the address may try again.
+        retry_after_s: u64,
+    },
     /// The caller is known and may not do this with the key it presented.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -59,26 +66,43 @@ impl Error {
 
 /// Why a credential was refused.
 ///
-/// Unknown, revoked and malformed credentials share one variant and so one wording: probing teaches nothing.
+/// What is no key (any more) has one wording: probing teaches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The request carries no credential.
     Missing,
-    /// The credential is no key of this store: malformed, never issued, revoked, or replaced by a rotation.
+    /// The credential is no key of this store: malformed, never issued, or revoked.
     Unknown,
+    /// The credential is a former value of a key: a rotation replaced or dropped it.
+    RotatedOut,
     /// The key exists and is switched off.
     Deactivated,
     /// The key exists and its time is over.
     Expired,
+    /// The key may not be used from where it was used.
+    AddressRefused,
+    /// The key was used more often than it may be.
+    RateLimited(Quota),
+}
+
+impl Refusal {
+    /// Whether it is the credential that is wrong, whoever presents it, whenever and wherever.
+    pub fn is_of_credential(self) -> bool {
+        matches!(self, Self::Unknown | Self::RotatedOut | Self::Deactivated | Self::Expired)
+    }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::RateLimited(quota) => {
+                return write!(f, "The API key was used too often; try again in {} seconds.", quota.reset_s);
+            }
             Self::Missing => "An API key is required: send it in the CONFIDENT_API_KEY header.",
-            Self::Unknown => "The API key is not valid.",
+            Self::Unknown | Self::RotatedOut => "The API key is not valid.",
             Self::Deactivated => "The API key is deactivated.",
             Self::Expired => "The API key has expired.",
+            Self::AddressRefused => "The API key may not be used from this address.",
         })
     }
 }

@@ -1,6 +1,9 @@
 //! API keys: their identity, and the rules by which they change.
 
-use super::{Error, Fingerprint, Name, OrganizationId, ProjectId, Refusal, Result, Timestamp};
+use super::{
+    AddressList, Digest, Error, Fingerprint, Name, OrganizationId, ProjectId, RateLimit, Refusal, Result, Timestamp,
+};
+use core::net::IpAddr;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -87,6 +90,8 @@ pub enum Presented {
     Value,
     /// The new value of a rotation.
     Shadow,
+    /// One that it had before a rotation.
+    Former,
 }
 
 /// The new value of a rotation that is in its grace.
@@ -121,6 +126,10 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// When its value last authenticated; during a rotation the outgoing one.
     pub value_last_used: Option<Timestamp>,
+    /// How often it may be used; `None` for as often as anybody likes.
+    pub rate_limit: Option<RateLimit>,
+    /// Where it may be used from; `None` for anywhere.
+    pub allowed_addresses: Option<AddressList>,
 }
 
 impl ApiKey {
@@ -129,13 +138,13 @@ impl ApiKey {
         self.value_last_used.max(self.shadow.as_ref().and_then(|shadow| shadow.last_used))
     }
 
-    /// Which of the values has this fingerprint.
-    pub fn presented(&self, fingerprint: &super::Digest) -> Option<Presented> {
-        if self.value.digest == *fingerprint {
+    /// Which of the values has this digest.
+    pub fn presented(&self, digest: &Digest) -> Option<Presented> {
+        if self.value.digest == *digest {
             return Some(Presented::Value);
         }
         let shadow = self.shadow.as_ref()?;
-        (shadow.fingerprint.digest == *fingerprint).then_some(Presented::Shadow)
+        (shadow.fingerprint.digest == *digest).then_some(Presented::Shadow)
     }
 
     /// Whether the value may be used now. At the very millisecond of an end it may not.
@@ -144,16 +153,29 @@ impl ApiKey {
     /// The reason why not.
     pub fn check(&self, presented: Presented, now: Timestamp) -> std::result::Result<(), Refusal> {
         match (presented, &self.shadow) {
-            (Presented::Value, Some(shadow)) if shadow.rotates_at <= now => return Err(Refusal::Unknown),
+            (Presented::Former, _) => return Err(Refusal::RotatedOut),
+            (Presented::Value, Some(shadow)) if shadow.rotates_at <= now => return Err(Refusal::RotatedOut),
             _ if !self.valid => return Err(Refusal::Deactivated),
             _ => {}
         }
         if self.is_expired(now) { Err(Refusal::Expired) } else { Ok(()) }
     }
 
-    /// From when on the value is refused, as far as is known now.
-    pub fn good_until(&self, presented: Presented) -> Option<Timestamp> {
-        [self.expires_at, self.sunset(presented)].into_iter().flatten().min()
+    /// Whether the value may be used now from this address, `None` being one that nobody knows.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn admit(
+        &self,
+        presented: Presented,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> std::result::Result<(), Refusal> {
+        self.check(presented, now)?;
+        match &self.allowed_addresses {
+            Some(allowed) if !address.is_some_and(|address| allowed.contains(address)) => Err(Refusal::AddressRefused),
+            _ => Ok(()),
+        }
     }
 
     /// When the value is replaced, where it is the outgoing one of a rotation.
@@ -283,6 +305,8 @@ mod tests {
             created_at: at(NOW),
             expires_at,
             value_last_used: None,
+            rate_limit: None,
+            allowed_addresses: None,
         }
     }
 
@@ -304,7 +328,27 @@ mod tests {
         assert_eq!(key.check(Presented::Value, at(end - 1)), Ok(()));
         assert_eq!(key.check(Presented::Value, at(end)), Err(Refusal::Expired));
         assert_eq!(key.check(Presented::Value, at(end + 1)), Err(Refusal::Expired));
-        assert_eq!(key.good_until(Presented::Value), Some(at(end)));
+    }
+
+    #[test]
+    fn a_key_with_allowed_addresses_is_refused_from_any_other_and_from_an_unknown_one() {
+        let mut key = key(None);
+        let admit = |key: &ApiKey, address: &str| key.admit(Presented::Value, address.parse().ok(), at(NOW));
+        assert_eq!(admit(&key, "unknown"), Ok(()));
+        key.allowed_addresses = Some(AddressList::parse(["10.0.0.0/8"]).unwrap());
+        assert_eq!(admit(&key, "10.1.2.3"), Ok(()));
+        assert_eq!(admit(&key, "11.1.2.3"), Err(Refusal::AddressRefused));
+        assert_eq!(admit(&key, "unknown"), Err(Refusal::AddressRefused));
+        key.valid = false;
+        assert_eq!(admit(&key, "11.1.2.3"), Err(Refusal::Deactivated));
+    }
+
+    #[test]
+    fn a_former_value_is_known_and_refused_whatever_the_key_is() {
+        let mut key = key(None);
+        assert_eq!(key.check(Presented::Former, at(NOW)), Err(Refusal::RotatedOut));
+        key.valid = false;
+        assert_eq!(key.check(Presented::Former, at(NOW)), Err(Refusal::RotatedOut));
     }
 
     #[test]
@@ -313,7 +357,7 @@ mod tests {
         key.rotate(fingerprint(2), hours(1), Expiry::Keep, at(NOW)).unwrap();
         let end = NOW + HOUR_MS;
         assert_eq!(key.check(Presented::Value, at(end - 1)), Ok(()));
-        assert_eq!(key.check(Presented::Value, at(end)), Err(Refusal::Unknown));
+        assert_eq!(key.check(Presented::Value, at(end)), Err(Refusal::RotatedOut));
         for now in [NOW, end - 1, end, end + 1] {
             assert_eq!(key.check(Presented::Shadow, at(now)), Ok(()));
         }

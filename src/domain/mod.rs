@@ -5,6 +5,7 @@
 
 mod error;
 mod key;
+mod limit;
 mod name;
 mod organization;
 mod project;
@@ -13,6 +14,7 @@ mod timestamp;
 
 pub use error::{Error, Refusal, Result};
 pub use key::{ApiKey, Expiry, Grace, KeyId, Lifetime, Presented, Scope, Shadow};
+pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId};
 pub use project::{Description, Project, ProjectId};

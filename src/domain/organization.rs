@@ -19,6 +19,12 @@ impl OrganizationId {
         (number >= 0).then_some(Self(number))
     }
 
+    /// From the string that clients see; `None` where it is of another form, so that there is no such organization.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text.strip_prefix("org_").and_then(|digits| i64::from_str_radix(digits, 16).ok());
+        number.and_then(Self::new).filter(|id| id.to_string() == text)
+    }
+
     /// The number to store.
     pub fn get(self) -> i64 {
         self.0

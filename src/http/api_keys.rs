@@ -9,9 +9,10 @@ use super::projects::project_id;
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{
-    ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, Secret, Tail, Timestamp,
+    AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
+    Secret, Tail, Timestamp,
 };
-use crate::service::{API_KEYS_PAGE, Idempotency, Issued, Rotation, Value};
+use crate::service::{API_KEYS_PAGE, Idempotency, Issued, KeyChange, Rotation, Value};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -66,8 +67,8 @@ pub(super) async fn update<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let valid = body::read(&app, &request, payload).await?.boolean("valid")?;
-    let key = app.service.keys(&caller, project, now).set_valid(id, valid).await?;
+    let change = change(&body::read(&app, &request, payload).await?)?;
+    let key = app.service.keys(&caller, project, now).update(id, change).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
@@ -113,7 +114,7 @@ pub(super) async fn cancel<V: Version>(app: Data<App>, request: HttpRequest) -> 
 }
 
 impl<'a> ShownKey<'a> {
-    fn masked(key: &'a ApiKey, now: Timestamp) -> Self {
+    pub(super) fn masked(key: &'a ApiKey, now: Timestamp) -> Self {
         Self::new(key, None, now)
     }
 
@@ -127,8 +128,13 @@ impl<'a> ShownKey<'a> {
             key,
             value: show(&key.value),
             shadow_value: key.shadow.as_ref().map(|shadow| show(&shadow.fingerprint)),
-            is_safe_to_complete: key.is_safe_to_complete(now),
+            is_safe_to_complete: Some(key.is_safe_to_complete(now)),
         }
+    }
+
+    /// The same without how far a rotation has come.
+    pub(super) fn without_progress(self) -> Self {
+        Self { is_safe_to_complete: None, ..self }
     }
 }
 
@@ -157,6 +163,30 @@ fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     }
     // A number too large for any key is nevertheless a number: there is no such key.
     text.parse().ok().and_then(KeyId::new).ok_or_else(|| Error::NotFound("API key").into())
+}
+
+/// `valid`, `rateLimit` and `allowedAddresses`: at least one of them.
+fn change(fields: &Fields) -> Result<KeyChange, Failure> {
+    let rate_limit = fields.optional_object("rateLimit")?;
+    let allowed_addresses = fields.optional_strings("allowedAddresses")?;
+    let has_valid = fields.has("valid") || (rate_limit.is_none() && allowed_addresses.is_none());
+    Ok(KeyChange {
+        valid: has_valid.then(|| fields.boolean("valid")).transpose()?,
+        rate_limit: rate_limit.map(|it| it.as_ref().map(self::rate_limit).transpose()).transpose()?,
+        allowed_addresses: allowed_addresses.map(|it| it.map(AddressList::parse).transpose()).transpose()?,
+    })
+}
+
+/// `{"limit", "windowInSeconds"}`.
+fn rate_limit(fields: &Fields) -> Result<RateLimit, Failure> {
+    let number = |name, most| {
+        let number = fields.integer(name).and_then(Result::ok).flatten().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| (1..=most).contains(number));
+        number.ok_or_else(|| Fields::wrong(name, format_args!("a whole number from 1 to {most}")))
+    };
+    let limit = number("limit", RateLimit::MAX_LIMIT)?;
+    let window_s = number("windowInSeconds", RateLimit::MAX_WINDOW_S)?;
+    RateLimit::new(limit, window_s).ok_or_else(|| Fields::wrong("rateLimit", "a limit and its window"))
 }
 
 /// `expiresInDays`: not there, null, or a number.
@@ -188,8 +218,7 @@ fn value(app: &App, fields: &Fields) -> Result<Value, Failure> {
     match (fields.optional_string("digest")?.flatten(), fields.optional_string("tail")?.flatten()) {
         (None, None) => Ok(Value::Random((app.random)()?)),
         (Some(digest), Some(tail)) => {
-            let digest = Digest::from_hex(digest)
-                .ok_or_else(|| Fields::wrong("digest", format_args!("64 lower-case hexadecimal digits")))?;
+            let digest = Digest::from_hex(digest).ok_or_else(Fields::wrong_digest)?;
             Ok(Value::Brought(Fingerprint { digest, tail: Tail::parse(tail)? }))
         }
         _ => Err(Failure::bad_request("The fields \"digest\" and \"tail\" go together.")),

@@ -40,6 +40,49 @@ impl Fields {
         }
     }
 
+    /// A required list of 1 to `most` objects.
+    pub(super) fn objects(self, name: &str, most: usize) -> Result<Vec<Self>, Failure> {
+        let wrong = || Self::wrong(name, format_args!("a list of 1 to {most} objects"));
+        self.required(name)?;
+        let Some(Value::Array(items)) = self.0.into_iter().find_map(|(key, value)| (key == name).then_some(value))
+        else {
+            return Err(wrong());
+        };
+        if !(1..=most).contains(&items.len()) {
+            return Err(wrong());
+        }
+        let object = |item| if let Value::Object(fields) = item { Ok(Self(fields)) } else { Err(wrong()) };
+        items.into_iter().map(object).collect()
+    }
+
+    /// An object that may be missing or null.
+    pub(super) fn optional_object(&self, name: &str) -> Result<Option<Option<Self>>, Failure> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::Object(fields)) => Ok(Some(Some(Self(fields.clone())))),
+            Some(_) => Err(Self::wrong(name, "an object or null")),
+        }
+    }
+
+    /// A list of strings that may be missing or null.
+    pub(super) fn optional_strings(&self, name: &str) -> Result<Option<Option<Vec<&str>>>, Failure> {
+        let wrong = || Self::wrong(name, "a list of strings or null");
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(Value::Array(items)) => {
+                items.iter().map(Value::as_str).collect::<Option<_>>().map(|it| Some(Some(it))).ok_or_else(wrong)
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    /// Whether there is such a field, whatever it holds.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// A whole number that may be missing or null; the inner error is for anything else.
     pub(super) fn integer(&self, name: &str) -> Option<Result<Option<i64>, NotAnInteger>> {
         let value = self.0.get(name)?;
@@ -60,6 +103,11 @@ impl Fields {
 
     fn required(&self, name: &str) -> Result<&Value, Failure> {
         self.0.get(name).ok_or_else(|| Failure::bad_request(format!("The field \"{name}\" is required.")))
+    }
+
+    /// The sentence for a `digest` that is none.
+    pub(super) fn wrong_digest() -> Failure {
+        Self::wrong("digest", "64 lower-case hexadecimal digits")
     }
 
     /// The sentence for a field of the wrong type.

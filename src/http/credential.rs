@@ -1,8 +1,8 @@
 //! From a request to an authenticated caller.
 
-use super::App;
 use super::error::Failure;
-use crate::domain::{Error, Refusal, Timestamp};
+use super::{App, client};
+use crate::domain::{Error, Quota, Refusal, Timestamp};
 use crate::service::Caller;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
@@ -13,18 +13,54 @@ const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The caller, by the credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`.
+/// A header that carries an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialHeader {
+    /// `CONFIDENT_API_KEY: <key>`
+    ConfidentApiKey,
+    /// `Authorization: Bearer <key>`
+    Authorization,
+    /// `X-API-Key: <key>`
+    XApiKey,
+}
+
+impl CredentialHeader {
+    /// All there are, in their usual order.
+    pub const ALL: [Self; 3] = [Self::ConfidentApiKey, Self::Authorization, Self::XApiKey];
+
+    /// From its name, whatever its case; `None` where it is none of ours.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|header| header.name().as_str().eq_ignore_ascii_case(name))
+    }
+
+    fn name(self) -> HeaderName {
+        match self {
+            Self::ConfidentApiKey => CONFIDENT_API_KEY,
+            Self::Authorization => AUTHORIZATION,
+            Self::XApiKey => X_API_KEY,
+        }
+    }
+
+    fn all(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+        headers.get_all(self.name()).map(HeaderValue::as_bytes).filter_map(move |value| match self {
+            // Another scheme's credentials are meant for somebody else, such as a proxy on the way.
+            Self::Authorization => bearer_token(value),
+            Self::ConfidentApiKey | Self::XApiKey => Some(value),
+        })
+    }
+}
+
+/// The caller, by the credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`, and the time of the
+/// request.
 ///
 /// # Errors
-/// 401 without a good credential, 400 with two that differ.
-async fn authenticate(app: &App, request: &HttpRequest, now: Timestamp) -> Result<Caller, Failure> {
-    let credential = presented(request.headers())?.ok_or(Error::Unauthenticated(Refusal::Missing))?;
-    let caller = app.service.authenticate(credential, now).await?;
-    if let Some(at) = caller.sunset() {
-        request.extensions_mut().insert(Sunset(at));
-    }
-    Ok(caller)
+/// 401 without a good credential, 400 with two that differ, 403 or 429 where the key may not be used from there or so
+/// often, 429 where too many wrong ones came from there.
+pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
+    authenticate_with(app, request, only_credential(request.headers())?).await
 }
 
 /// The caller, who must be able to manage its organization, and the time of the request.
@@ -32,37 +68,79 @@ async fn authenticate(app: &App, request: &HttpRequest, now: Timestamp) -> Resul
 /// # Errors
 /// Those of [`authenticate`], and 403 for a project's key.
 pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let now = app.now();
-    let caller = authenticate(app, request, now).await?;
+    let (caller, now) = authenticate(app, request).await?;
     caller.check_manages()?;
     Ok((caller, now))
 }
 
-/// Announces the end of an outgoing value on the answer to a request that was made with it: `Sunset` (RFC 8594) and
-/// `X-Api-Key-Warning`.
-pub(super) fn announce_sunset<B>(response: &mut ServiceResponse<B>) {
-    let Some(Sunset(at)) = response.request().extensions().get().copied() else { return };
+/// The client of a proxy that asks about it, by the first credential in the configured order.
+///
+/// # Errors
+/// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
+pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
+    let first = app.forwarded_credentials.iter().find_map(|header| header.all(request.headers()).next());
+    authenticate_with(app, request, first).await.map(|(caller, _)| caller)
+}
+
+async fn authenticate_with(
+    app: &App,
+    request: &HttpRequest,
+    credential: Option<&[u8]>,
+) -> Result<(Caller, Timestamp), Failure> {
+    let now = app.now();
+    let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
+    let caller = app.service.authenticate(credential, client::address(app, request), now).await?;
+    if let (sunset, quota) = (caller.sunset(), caller.quota())
+        && (sunset.is_some() || quota.is_some())
+    {
+        request.extensions_mut().insert(Announcement { sunset, quota });
+    }
+    Ok((caller, now))
+}
+
+/// What the answer to an authenticated request says about the key.
+#[derive(Clone, Copy)]
+struct Announcement {
+    /// When the value that the request was made with stops working.
+    sunset: Option<Timestamp>,
+    /// What is left of the key's limit.
+    quota: Option<Quota>,
+}
+
+/// Announces the end of an outgoing value on the answer to a request that was made with it, with `Sunset` (RFC 8594) and
+/// `X-Api-Key-Warning`, and what is left of a key's limit.
+pub(super) fn announce<B>(response: &mut ServiceResponse<B>) {
+    let Some(Announcement { sunset, quota }) = response.request().extensions().get().copied() else { return };
+    if let Some(quota) = quota {
+        append(response.headers_mut(), quota_headers(quota));
+    }
+    let Some(at) = sunset else { return };
     let seconds = u64::try_from(at.unix_ms() / 1000).unwrap_or_default();
     let date = HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
     let warning = format!("This value of the API key is being replaced and stops working at {at}; use the new one.");
-    for (name, text) in [(SUNSET, date), (X_API_KEY_WARNING, warning)] {
+    append(response.headers_mut(), [(SUNSET, date), (X_API_KEY_WARNING, warning)]);
+}
+
+/// What is left of a key's limit, as draft-ietf-httpapi-ratelimit-headers-10 has it; the policy is named after the key.
+pub(super) fn quota_headers(quota: Quota) -> [(HeaderName, String); 2] {
+    let Quota { key, rate_limit, remaining, reset_s } = quota;
+    let policy = format!("\"key-{}\";q={};w={}", key.get(), rate_limit.limit(), rate_limit.window_s());
+    [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, format!("\"key-{}\";r={remaining};t={reset_s}", key.get()))]
+}
+
+/// Adds headers to those that there are.
+pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName, String); N]) {
+    for (name, text) in more {
         if let Ok(value) = HeaderValue::try_from(text) {
-            response.headers_mut().insert(name, value);
+            headers.append(name, value);
         }
     }
 }
 
-/// When the value that a request was made with stops working.
-#[derive(Clone, Copy)]
-struct Sunset(Timestamp);
-
-fn presented(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
-    let plain = [CONFIDENT_API_KEY, X_API_KEY];
-    let plain = plain.iter().flat_map(|name| headers.get_all(name)).map(|value| value.as_bytes());
-    // Another scheme's credentials are meant for somebody else, such as a proxy on the way.
-    let bearer = headers.get_all(AUTHORIZATION).filter_map(|value| bearer_token(value.as_bytes()));
+/// The credential of a request that has one, be it in several headers.
+fn only_credential(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
     let mut found = None;
-    for credential in plain.chain(bearer) {
+    for credential in CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers)) {
         if found.is_some_and(|other| other != credential) {
             return Err(Failure::bad_request("The request carries two different API keys; send one."));
         }

@@ -85,6 +85,7 @@ impl Endpoint {
                 .response("400", failed("BadRequest"))
                 .response("401", failed("Unauthorized"))
                 .response("403", failed("Forbidden"))
+                .response("429", failed("TooManyRequests"))
                 .response("503", failed("Unavailable"))
         })
     }
@@ -180,7 +181,13 @@ impl Endpoint {
         let sunset =
             "When the value that the request was made with stops working, where it is being replaced (RFC 8594).";
         let warning = "The same in a sentence.";
-        response.header("Sunset", header(sunset)).header("X-Api-Key-Warning", header(warning))
+        let policy = "The limit of the key, where it has one: `\"key-12\";q=100;w=60` is 100 uses in 60 seconds.";
+        let left = "What is left of it: `\"key-12\";r=7;t=30` is 7 uses in the next 30 seconds.";
+        response
+            .header("Sunset", header(sunset))
+            .header("X-Api-Key-Warning", header(warning))
+            .header("RateLimit-Policy", header(policy))
+            .header("RateLimit", header(left))
     }
 
     /// Hands over what the description says.

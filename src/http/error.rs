@@ -1,28 +1,39 @@
 //! What a client reads when something was not done.
 
+use super::credential::quota_headers;
 use super::envelope;
-use crate::domain::{Error, Refusal};
+use crate::domain::{Error, Quota, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use std::borrow::Cow;
 use std::fmt;
 
-/// A failed request: its status, one sentence, and a header that the status calls for.
+/// A failed request: its status, one sentence, and the headers that the status calls for.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,
     sentence: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Failure {
     pub(super) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, sentence: sentence.into(), header: None }
+        Self { status, sentence: sentence.into(), headers: Vec::new() }
     }
 
-    fn with(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        self.headers.extend(value.try_into().ok().map(|value| (name, value)));
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The same with another status: some who ask understand but few.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     pub(super) fn bad_request(sentence: impl Into<Cow<'static, str>>) -> Self {
@@ -35,8 +46,12 @@ impl Failure {
 
     pub(super) fn wrong_method(allow: &str) -> Self {
         let sentence = format!("This path does not take this method; it takes {allow}.");
-        let header = HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow));
-        Self { header, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence) }
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence).with(ALLOW, allow)
+    }
+
+    fn rate_limited(self, quota: Quota) -> Self {
+        let failure = self.with(RETRY_AFTER, quota.reset_s.to_string());
+        quota_headers(quota).into_iter().fold(failure, |failure, (name, value)| failure.with(name, value))
     }
 
     /// What panicked is in the log, by way of the panic hook.
@@ -50,8 +65,11 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::Invalid(_) => StatusCode::BAD_REQUEST,
+            Error::Unauthenticated(Refusal::RateLimited(_)) | Error::TooManyAttempts { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Error::Forbidden(_) | Error::Unauthenticated(Refusal::AddressRefused) => StatusCode::FORBIDDEN,
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
@@ -65,9 +83,11 @@ impl From<Error> for Failure {
         match error {
             // RFC 6750, section 3.1: the error code only where a credential was presented.
             Error::Unauthenticated(Refusal::Missing) => failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead""#),
-            Error::Unauthenticated(_) => {
+            Error::Unauthenticated(Refusal::RateLimited(quota)) => failure.rate_limited(quota),
+            Error::Unauthenticated(refusal) if refusal.is_of_credential() => {
                 failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead", error="invalid_token""#)
             }
+            Error::TooManyAttempts { retry_after_s } => failure.with(RETRY_AFTER, retry_after_s.to_string()),
             Error::Unavailable { .. } => failure.with(RETRY_AFTER, "1"),
             _ => failure,
         }
@@ -89,8 +109,8 @@ impl ResponseError for Failure {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = envelope::failure(self.status, &self.sentence);
-        if let Some((name, value)) = self.header.clone() {
-            response.headers_mut().insert(name, value);
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
         }
         response
     }

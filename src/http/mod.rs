@@ -2,11 +2,13 @@
 
 mod api_keys;
 mod body;
+mod client;
 mod credential;
 mod dev_clock;
 mod endpoint;
 mod envelope;
 mod error;
+mod forward_auth;
 mod health;
 mod list;
 mod openapi;
@@ -16,11 +18,13 @@ mod samples;
 mod schemas;
 mod v1;
 mod v2;
+mod verify;
 mod version;
 
+pub use credential::CredentialHeader;
 pub use dev_clock::DevClock;
 
-use crate::domain::{Result, Timestamp};
+use crate::domain::{AddressList, Result, Timestamp};
 use crate::service::Service;
 use actix_web::dev::Server;
 use actix_web::http::Method;
@@ -49,6 +53,10 @@ pub struct App {
     pub body_limit: usize,
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Option<AddressList>,
+    /// Where forward auth looks for the client's credential, first come first served.
+    pub forwarded_credentials: Vec<CredentialHeader>,
 }
 
 impl App {
@@ -99,7 +107,7 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
                 let answer = AssertUnwindSafe(actix_web::dev::Service::call(next, request)).catch_unwind();
                 async {
                     let mut answer = answer.await.unwrap_or_else(|_| Err(Failure::panicked().into()))?;
-                    credential::announce_sunset(&mut answer);
+                    credential::announce(&mut answer);
                     Ok(answer)
                 }
             })
@@ -132,7 +140,10 @@ fn endpoints(samples: &Samples) -> Vec<Endpoint> {
 
 fn routes(config: &mut web::ServiceConfig, samples: &Samples) {
     endpoint::register(config, endpoints(samples));
-    config.configure(openapi::routes).default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
+    config
+        .configure(forward_auth::routes)
+        .configure(openapi::routes)
+        .default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
 }
 
 /// A path and what may be done to it; anything else is answered with 405 and what may.

@@ -74,7 +74,7 @@ impl Description {
             .description(Some(ABOUT))
             .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
             .build();
-        let tags = ["Organization", "Organization API keys", "Projects", "Project API keys", "Health"];
+        let tags = ["Organization", "Organization API keys", "Projects", "Project API keys", "Verification", "Health"];
         let openapi = OpenApiBuilder::new()
             .info(info)
             .tags(Some(tags.map(|name| TagBuilder::new().name(name).build())))
@@ -109,7 +109,7 @@ fn components() -> Components {
         ),
         ("NotFound", "There is no such object in the key's organization.", Error::NotFound("API key").to_string()),
         ("RequestTimeout", "The body was too slow.", "The request body took too long to arrive.".to_owned()),
-        ("PayloadTooLarge", "The body is too large.", "The request body is larger than 65536 bytes.".to_owned()),
+        ("PayloadTooLarge", "The body is too large.", "The request body is larger than 131072 bytes.".to_owned()),
         (
             "UnsupportedMediaType",
             "The body is not said to be JSON.",
@@ -127,11 +127,15 @@ fn components() -> Components {
     }
     let unknown = Error::Unauthenticated(Reason::Unknown).to_string();
     let unauthorized = failed_with("There is no good key in the request.", &unknown);
+    let too_often = Error::TooManyAttempts { retry_after_s: 12 }.to_string();
+    let too_often = failed_with("The key was used too often, or too many wrong ones came from there.", &too_often);
+    let after = "After how many seconds to try again.";
     let unavailable =
         failed_with("The same request may succeed later.", "The store has more to write than it can take; try again.");
     components
         .response("Unauthorized", with_header(unauthorized, "WWW-Authenticate", "`Bearer` (RFC 6750)."))
-        .response("Unavailable", with_header(unavailable, "Retry-After", "After how many seconds to try again."))
+        .response("Unavailable", with_header(unavailable, "Retry-After", after))
+        .response("TooManyRequests", with_header(too_often, "Retry-After", after))
         .build()
 }
 

@@ -5,6 +5,8 @@ use crate::domain::{
     ApiKey, Description, Error, Expiry, Grace, KeyId, KeyPrefix, Name, Organization, OrganizationId, Project,
     ProjectId, Result, Scope, Secret, Timestamp,
 };
+use crate::service::{Subject, Verdict};
+use std::sync::Arc;
 
 /// The 4th of December 2024, 23:00.
 const CREATED_MS: i64 = 1_733_353_200_000;
@@ -54,6 +56,18 @@ impl Samples {
     }
 }
 
+impl Samples {
+    /// A project's good key was asked about.
+    pub(super) fn verdict(&self) -> Verdict {
+        let subject = Subject {
+            key: self.project_keys.used.clone(),
+            organization: Arc::new(self.organization.clone()),
+            project: Some(Arc::new(self.project.clone())),
+        };
+        Verdict { outcome: Ok(None), subject: Some(subject) }
+    }
+}
+
 impl Keys {
     fn new(scope: Scope, prefix: &str, name: &str) -> Result<Self> {
         let prefix = KeyPrefix::parse(prefix)?;
@@ -68,6 +82,8 @@ impl Keys {
             created_at: at(CREATED_MS),
             expires_at: None,
             value_last_used: None,
+            rate_limit: None,
+            allowed_addresses: None,
         };
         let used = ApiKey { value_last_used: Some(at(USED_MS)), ..key.clone() };
         let mut rotating = used.clone();

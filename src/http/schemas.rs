@@ -1,11 +1,14 @@
 //! What requests may hold, for the description: exactly what the handlers accept.
 
-use crate::domain::{Grace, Lifetime};
+use super::verify;
+use crate::domain::{AddressList, Grace, Lifetime, RateLimit};
 use serde_json::{Value, json};
 use utoipa::openapi::example::Example;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{Object, RefOr, Required, Schema};
+use utoipa::openapi::schema::{
+    AllOfBuilder, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{Object, Ref, RefOr, Required, Schema};
 
 /// 1 to 255 characters that are no control characters, the first and the last no white space; white space of any kind
 /// may surround them, and is removed.
@@ -18,6 +21,17 @@ const NAME: &str = concat!(
 );
 /// No control characters but line breaks and tabs.
 const DESCRIPTION: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
+/// A BLAKE3 digest as `b3sum` prints it.
+const DIGEST: &str = "^[0-9a-f]{64}$";
+/// An IPv4 address or network.
+const IPV4_NETWORK: &str = concat!(
+    r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])",
+    r"(/(3[0-2]|[12]?[0-9]))?$",
+);
+/// An IPv6 network, written in full or with its end left out.
+const IPV6_NETWORK: &str =
+    concat!(r"^(([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|([0-9a-f]{1,4}:){1,7}:)", r"(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$",);
 
 /// A request body.
 pub(super) struct Body {
@@ -99,8 +113,67 @@ pub(super) fn api_key_change() -> Body {
     let valid = ObjectBuilder::new()
         .schema_type(Type::Boolean)
         .description(Some("False switches the key off from the next request on, true on again."));
-    let schema = ObjectBuilder::new().property("valid", valid).required("valid").build();
-    Body::new("ApiKeyChange", schema).such_as("switch off", json!({"valid": false}))
+    let window = whole(1, RateLimit::MAX_WINDOW_S.into()).description(Some("It begins with the first use in it."));
+    let rate_limit = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property("limit", whole(1, RateLimit::MAX_LIMIT.into()))
+        .required("limit")
+        .property("windowInSeconds", window)
+        .required("windowInSeconds")
+        .description(Some("How often the key may be used; null for as often as anybody likes. Counted in memory."));
+    let addresses = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(network())
+        .min_items(Some(1))
+        .max_items(Some(AddressList::MAX))
+        .description(Some("Addresses and networks (CIDR) that the key may be used from; null for any."));
+    let fields = ObjectBuilder::new()
+        .property("valid", valid)
+        .property("rateLimit", rate_limit)
+        .property("allowedAddresses", addresses)
+        .build();
+    let one = ["valid", "rateLimit", "allowedAddresses"];
+    let one = one.into_iter().fold(AnyOfBuilder::new(), |any, name| any.item(Object::builder().required(name)));
+    Body::new("ApiKeyChange", AllOfBuilder::new().item(fields).item(one).build())
+        .such_as("switch off", json!({"valid": false}))
+        .such_as(
+            "narrow",
+            json!({"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]}),
+        )
+}
+
+/// `{"value", "address"?}`, or `digest` instead of the value.
+pub(super) fn question() -> Body {
+    Body::new("Question", asked()).such_as("a key", json!({"value": format!("confident_org_{}", "0".repeat(32))}))
+}
+
+/// `{"keys": […]}`.
+pub(super) fn questions() -> Body {
+    let keys = ArrayBuilder::new().items(Ref::from_schema_name("Question"));
+    let keys = keys.min_items(Some(1)).max_items(Some(verify::MAX_BATCH));
+    let schema = ObjectBuilder::new().property("keys", keys).required("keys").build();
+    let digests = json!({"keys": [{"digest": "0".repeat(64)}, {"digest": "1".repeat(64)}]});
+    Body::new("Questions", schema).such_as("digests", digests)
+}
+
+fn asked() -> Schema {
+    let text = || nullable(ObjectBuilder::new());
+    let fields = ObjectBuilder::new()
+        .property("value", text().description(Some("The full key that was presented.")))
+        .property(
+            "digest",
+            text().pattern(Some(DIGEST)).description(Some("Its BLAKE3 digest instead: the key need not be sent on.")),
+        )
+        .property(
+            "address",
+            address().item(null()).description(Some("Where it was presented from, for keys with allowed addresses.")),
+        );
+    let has =
+        |name: &str| Object::builder().property(name, ObjectBuilder::new().schema_type(Type::String)).required(name);
+    let has_not = |name: &str| Object::builder().property(name, null());
+    let one = |name, other| Schema::from(AllOfBuilder::new().item(has(name)).item(has_not(other)).build());
+    let either = AnyOfBuilder::new().item(one("value", "digest")).item(one("digest", "value"));
+    AllOfBuilder::new().item(fields).item(either).build().into()
 }
 
 /// `{"name", "description"?, "email"?}`.
@@ -211,6 +284,26 @@ fn days(about: &str) -> ObjectBuilder {
     number(1, Lifetime::MAX_DAYS).description(Some(about))
 }
 
+/// An IP address.
+fn address() -> AnyOfBuilder {
+    let format =
+        |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
+    AnyOfBuilder::new().item(format(KnownFormat::Ipv4)).item(format(KnownFormat::Ipv6))
+}
+
+/// An IP address or network.
+fn network() -> AnyOfBuilder {
+    let pattern = |pattern: &str| ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    let ipv6 = SchemaFormat::KnownFormat(KnownFormat::Ipv6);
+    let address = ObjectBuilder::new().schema_type(Type::String).format(Some(ipv6));
+    AnyOfBuilder::new().item(pattern(IPV4_NETWORK)).item(pattern(IPV6_NETWORK)).item(address)
+}
+
+/// A whole number.
+fn whole(least: i64, most: i64) -> ObjectBuilder {
+    number(least, most).schema_type(Type::Integer)
+}
+
 /// A whole number, or null.
 fn number(least: i64, most: i64) -> ObjectBuilder {
     ObjectBuilder::new()
@@ -230,7 +323,7 @@ fn with_brought_value(fields: ObjectBuilder) -> Schema {
         ObjectBuilder::new().property("digest", field()).property("tail", field())
     };
     let digest = nullable(ObjectBuilder::new())
-        .pattern(Some("^[0-9a-f]{64}$"))
+        .pattern(Some(DIGEST))
         .description(Some("The BLAKE3 digest of a full key that the caller made and keeps: the server never sees it."));
     let tail = nullable(ObjectBuilder::new())
         .pattern(Some("^[0-9a-f]{6}$"))

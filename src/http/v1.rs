@@ -100,6 +100,30 @@ struct ApiKey<'a> {
     #[serde(rename = "lastUsed", serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used: Option<Timestamp>,
+    /// Ours, beyond the published contract: how often it may be used; left out where nothing was set.
+    #[serde(rename = "rateLimit", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = RateLimit, required = false)]
+    rate_limit: Option<RateLimit>,
+    /// Ours as well: the addresses and networks that it may be used from; left out where nothing was set.
+    #[serde(rename = "allowedAddresses", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    allowed_addresses: Option<Vec<String>>,
+}
+
+/// How often a key may be used, the same in every version.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RateLimit {
+    /// Uses in a window.
+    limit: u32,
+    /// How long a window is; it begins with the first use in it.
+    window_in_seconds: u32,
+}
+
+impl From<domain::RateLimit> for RateLimit {
+    fn from(rate_limit: domain::RateLimit) -> Self {
+        Self { limit: rate_limit.limit(), window_in_seconds: rate_limit.window_s() }
+    }
 }
 
 impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
@@ -112,6 +136,8 @@ impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
             created_at: key.created_at,
             name: key.name.as_str(),
             last_used: key.last_used(),
+            rate_limit: key.rate_limit.map(RateLimit::from),
+            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
         }
     }
 }

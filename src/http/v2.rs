@@ -1,7 +1,7 @@
 //! The shapes of version 2: `data` is the object itself, and keys expire and rotate.
 
 use super::envelope::{optional_time, time};
-use super::v1::{Organization, Project};
+use super::v1::{Organization, Project, RateLimit};
 use super::version::{ShownKey, Version};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
@@ -34,11 +34,15 @@ impl Version for V2 {
             shadow_value: shown.shadow_value.as_deref(),
             rotates_at: key.shadow.as_ref().map(|shadow| shadow.rotates_at),
             last_used: key.last_used(),
-            rotation: key.shadow.as_ref().map(|shadow| Rotation {
-                value_last_used: key.value_last_used,
-                shadow_value_last_used: shadow.last_used,
-                is_safe_to_complete: shown.is_safe_to_complete,
+            rotation: key.shadow.as_ref().zip(shown.is_safe_to_complete).map(|(shadow, is_safe_to_complete)| {
+                Rotation {
+                    value_last_used: key.value_last_used,
+                    shadow_value_last_used: shadow.last_used,
+                    is_safe_to_complete,
+                }
             }),
+            rate_limit: key.rate_limit.map(RateLimit::from),
+            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
         }
     }
 
@@ -94,6 +98,14 @@ struct ApiKey<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Rotation, required = false)]
     rotation: Option<Rotation>,
+    /// Ours, beyond the published contract: how often it may be used; left out where nothing was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = RateLimit, required = false)]
+    rate_limit: Option<RateLimit>,
+    /// Ours as well: the addresses and networks that it may be used from; left out where nothing was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    allowed_addresses: Option<Vec<String>>,
 }
 
 /// A rotation in its grace.

@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::projects::Created;
 use super::samples::{Keys, Samples};
+use super::verify::{self, Verification, Verifications};
 use super::{api_keys, organizations, projects, schemas, v1};
 use crate::domain::{self, KeyId, ProjectId};
 use serde::Serialize;
@@ -16,6 +17,11 @@ const ABOUT_ROTATION: &str = "\
 Without a grace period the old value stops at once and the new one is `value`. With one the new one is `shadowValue`, \
 and both authenticate until `rotatesAt`. Where `expiresInDays` is left out the expiry stays; a key that has expired \
 must be told, and has no grace period.";
+
+const ABOUT_VERIFICATION: &str = "\
+For services to which keys are presented: they ask with a key of their own, an organization's or a project's. Always 200 \
+for a well-formed question; another organization's key is `UNKNOWN`. Where the key is good, this is a use of it: it counts \
+against its limit, and `lastUsed` says so. Without `address`, a key with allowed addresses is refused.";
 
 /// A version of the wire contract: its path, and the shapes of its answers.
 pub(super) trait Version: 'static {
@@ -45,8 +51,8 @@ pub(super) struct ShownKey<'a> {
     pub(super) value: String,
     /// The new value of a rotation, in full or masked.
     pub(super) shadow_value: Option<String>,
-    /// Whether the grace of a rotation could end now without anybody noticing.
-    pub(super) is_safe_to_complete: bool,
+    /// Whether the grace of a rotation could end now without anybody noticing; `None` where that is not to be seen.
+    pub(super) is_safe_to_complete: Option<bool>,
 }
 
 /// What there is to be done in a version.
@@ -64,6 +70,7 @@ pub(super) fn endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
             endpoints.extend(of.rotation_endpoints::<V>());
         }
     }
+    endpoints.extend(verification_endpoints::<V>(samples));
     endpoints
 }
 
@@ -109,6 +116,23 @@ fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::delete(one(), projects::delete::<V>)
             .named(id("DeleteProject"), "Projects", "Remove a project and its keys, for good")
             .answers_inline(&V::deleted_project(samples.project.id)),
+    ]
+}
+
+fn verification_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+    let id = |name: &str| format!("{}{name}", V::NAME);
+    let (verdict, used) = (samples.verdict(), samples.project_keys.used().without_progress());
+    let verification = || Verification::new(&verdict, Some(V::api_key_item(&used)));
+    vec![
+        Endpoint::post(format!("/{}/verify", V::NAME), verify::one::<V>)
+            .named(id("Verify"), "Verification", "Tell whether a key that was presented is good, and whose it is")
+            .explained(ABOUT_VERIFICATION)
+            .takes(schemas::question())
+            .answers_inline(&verification()),
+        Endpoint::post(format!("/{}/verify/batch", V::NAME), verify::batch::<V>)
+            .named(id("VerifyBatch"), "Verification", "Tell the same of up to 1,000 keys")
+            .takes(schemas::questions())
+            .answers_inline(&Verifications::new(vec![verification()])),
     ]
 }
 

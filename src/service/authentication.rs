@@ -1,38 +1,53 @@
-//! Who asks?
+//! Whose key is this, and is it good?
 //!
 //! A key is found by its digest: in memory where it was found before, else by one indexed read. What is remembered is
 //! believed only while its stamp, taken *before* the read it came from, is still the store's stamp. So a read that
-//! races a revocation can never bring the dead key back.
+//! races a revocation can never bring the dead key back. Whether its time is over is worked out at every request, so no
+//! end of a key or of a grace is ever late; a key that is not good is read anew.
 
 use super::Service;
 use super::uses::Usage;
+use super::windows::Window;
 use crate::domain::{
-    ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Presented, Refusal, Result, Scope, Timestamp,
+    ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Presented, Project, ProjectId, Quota, Refusal, Result,
+    Timestamp,
 };
+use crate::store::Found;
 use quick_cache::sync::Cache;
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-/// How many organizations' names are shared between the keys that are remembered.
-const ORGANIZATIONS: usize = 1024;
+/// How many organizations and how many projects are shared between the keys that are remembered.
+const SHARED: usize = 1024;
 
 /// An authenticated caller.
 #[derive(Clone, Debug)]
-pub struct Caller(Arc<Identity>);
+pub struct Caller {
+    identity: Arc<Identity>,
+    quota: Option<Quota>,
+}
 
 impl Caller {
-    /// The key that the caller presented.
-    pub fn key(&self) -> KeyId {
-        self.0.usage.key()
+    /// The key that the caller presented, all but when it was last used.
+    pub fn key(&self) -> &ApiKey {
+        &self.identity.key
     }
 
     /// The organization that the key belongs to, as it was when the key was last read.
     pub fn organization(&self) -> &Organization {
-        &self.0.organization
+        &self.identity.organization
     }
 
     /// When the presented value is replaced, where it is the outgoing one of a rotation.
     pub fn sunset(&self) -> Option<Timestamp> {
-        self.0.sunset
+        self.identity.key.sunset(self.identity.presented)
+    }
+
+    /// What is left of the key's limit, where it has one.
+    pub fn quota(&self) -> Option<Quota> {
+        self.quota
     }
 
     /// Whether the caller may manage its organization.
@@ -40,98 +55,163 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] where the key belongs to a project.
     pub fn check_manages(&self) -> Result<()> {
-        if self.0.scope.project.is_none() {
+        if self.key().scope.project.is_none() {
             return Ok(());
         }
         Err(Error::Forbidden("This needs an organization's API key; the one that was sent belongs to a project."))
     }
 }
 
-/// What is remembered about a good key.
+/// A key, and which of its values was presented. Remembered where that is good.
 #[derive(Debug)]
 pub(super) struct Identity {
     stamp: u64,
-    scope: Scope,
+    key: ApiKey,
+    presented: Presented,
     organization: Arc<Organization>,
-    /// From when on the value is refused whatever its stamp says.
-    good_until: Option<Timestamp>,
-    sunset: Option<Timestamp>,
+    project: Option<Arc<Project>>,
+    window: Option<Arc<Window>>,
     pub(super) usage: Usage,
 }
 
-/// The keys that are remembered, and the organizations that they share.
+impl Identity {
+    pub(super) fn organization(&self) -> &Arc<Organization> {
+        &self.organization
+    }
+
+    pub(super) fn project(&self) -> Option<&Arc<Project>> {
+        self.project.as_ref()
+    }
+
+    /// The key as it is now.
+    pub(super) fn key(&self, now: Timestamp) -> ApiKey {
+        let mut key = self.key.clone();
+        match (&mut key.shadow, self.presented) {
+            (Some(shadow), Presented::Shadow) => shadow.last_used = shadow.last_used.max(self.usage.last_used()),
+            _ => key.value_last_used = key.value_last_used.max(self.usage.last_used()),
+        }
+        key.settle(now);
+        key
+    }
+
+    fn is_good(&self, stamp: u64, now: Timestamp) -> bool {
+        self.stamp == stamp && self.key.check(self.presented, now).is_ok()
+    }
+
+    /// Takes one use of the key by somebody at this address.
+    ///
+    /// # Errors
+    /// The reason why the value is refused.
+    pub(super) fn admit(&self, address: Option<IpAddr>, now: Timestamp) -> std::result::Result<Option<Quota>, Refusal> {
+        self.key.admit(self.presented, address, now)?;
+        match (self.key.rate_limit, &self.window) {
+            (Some(rate_limit), Some(window)) => window.take(self.key.id, rate_limit, now).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The keys that are remembered, and what they share.
 pub(super) struct Identities {
     keys: Cache<Digest, Arc<Identity>>,
     organizations: Cache<OrganizationId, Arc<Organization>>,
-}
-
-impl Identity {
-    fn is_good(&self, stamp: u64, now: Timestamp) -> bool {
-        self.stamp == stamp && self.good_until.is_none_or(|end| now < end)
-    }
+    projects: Cache<ProjectId, Arc<Project>>,
+    windows: Cache<KeyId, Arc<Window>>,
 }
 
 impl Identities {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { keys: Cache::new(capacity), organizations: Cache::new(ORGANIZATIONS) }
+        Self {
+            keys: Cache::new(capacity),
+            organizations: Cache::new(SHARED),
+            projects: Cache::new(SHARED),
+            windows: Cache::new(capacity),
+        }
     }
 
-    fn remember(&self, digest: Digest, identity: Identity) -> Arc<Identity> {
-        let identity = Arc::new(identity);
-        self.keys.insert(digest, Arc::clone(&identity));
-        identity
+    fn identity(&self, found: Found, stamp: u64, digest: Digest) -> Identity {
+        let Found { key, presented, organization, project } = found;
+        let last_used = match presented {
+            Presented::Shadow => key.shadow.as_ref().and_then(|shadow| shadow.last_used),
+            Presented::Value | Presented::Former => key.value_last_used,
+        };
+        Identity {
+            stamp,
+            presented,
+            organization: share(&self.organizations, organization.id, organization),
+            project: project.map(|project| share(&self.projects, project.id, project)),
+            window: key.rate_limit.map(|_| self.window(key.id)),
+            usage: Usage::new(key.id, digest, last_used),
+            key,
+        }
     }
 
-    /// The same organization in one place for all keys.
-    fn share(&self, organization: Organization) -> Arc<Organization> {
-        match self.organizations.get(&organization.id) {
-            Some(known) if *known == organization => known,
-            _ => {
-                let organization = Arc::new(organization);
-                self.organizations.insert(organization.id, Arc::clone(&organization));
-                organization
-            }
+    /// The same for all values of a key, however often it is read anew.
+    fn window(&self, key: KeyId) -> Arc<Window> {
+        let Ok(window) = self.windows.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
+        window
+    }
+}
+
+/// The same object in one place for all keys.
+fn share<Id: Copy + Eq + Hash, T: PartialEq>(known: &Cache<Id, Arc<T>>, id: Id, object: T) -> Arc<T> {
+    match known.get(&id) {
+        Some(known) if *known == object => known,
+        _ => {
+            let object = Arc::new(object);
+            known.insert(id, Arc::clone(&object));
+            object
         }
     }
 }
 
 impl Service {
-    /// The caller who presents this credential, which is not of any assumed form.
+    /// The caller who presents this credential, which is not of any assumed form, from this address, where it is known.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], or [`Error::Unavailable`] where the store cannot be read.
-    pub async fn authenticate(&self, credential: &[u8], now: Timestamp) -> Result<Caller> {
-        let digest = Digest::of_presented(credential).ok_or(Error::Unauthenticated(Refusal::Unknown))?;
-        let identity = match self.identities.keys.get(&digest) {
-            Some(identity) if identity.is_good(self.store.stamp(&digest), now) => identity,
-            _ => self.look_up(digest, now).await?,
+    /// [`Error::Unauthenticated`], [`Error::TooManyAttempts`] instead of it where too many wrong keys came from there, or
+    /// [`Error::Unavailable`] where the store cannot be read.
+    pub async fn authenticate(&self, credential: &[u8], address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
+        let identity = match Digest::of_presented(credential) {
+            Some(digest) => self.identify(digest, now).await?,
+            None => None,
         };
-        self.uses.record(&identity, now);
-        Ok(Caller(identity))
+        let admitted = identity.ok_or(Refusal::Unknown).and_then(|identity| {
+            let quota = identity.admit(address, now)?;
+            Ok(Caller { identity, quota })
+        });
+        match admitted {
+            Ok(caller) => {
+                self.uses.record(&caller.identity, now);
+                Ok(caller)
+            }
+            Err(refusal) => {
+                if refusal.is_of_credential() {
+                    self.attempts.failed(address, now)?;
+                }
+                Err(Error::Unauthenticated(refusal))
+            }
+        }
     }
 
-    async fn look_up(&self, digest: Digest, now: Timestamp) -> Result<Arc<Identity>> {
+    /// The key that the digest belongs to, good or not.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
         let stamp = self.store.stamp(&digest);
+        if let Some(identity) = self.identities.keys.get(&digest)
+            && identity.is_good(stamp, now)
+        {
+            return Ok(Some(identity));
+        }
         let found = self.store.read(move |reads| reads.api_key_by_digest(&digest)).await?;
-        let (key, organization) = found.ok_or(Error::Unauthenticated(Refusal::Unknown))?;
-        let presented = key.presented(&digest).ok_or(Error::Unauthenticated(Refusal::Unknown))?;
-        key.check(presented, now).map_err(Error::Unauthenticated)?;
-        let identity = Identity {
-            stamp,
-            scope: key.scope,
-            organization: self.identities.share(organization),
-            good_until: key.good_until(presented),
-            sunset: key.sunset(presented),
-            usage: usage(&key, presented, digest),
-        };
-        Ok(self.identities.remember(digest, identity))
+        Ok(found.map(|found| {
+            let identity = Arc::new(self.identities.identity(found, stamp, digest));
+            if identity.is_good(stamp, now) {
+                self.identities.keys.insert(digest, Arc::clone(&identity));
+            }
+            identity
+        }))
     }
-}
-
-fn usage(key: &ApiKey, presented: Presented, digest: Digest) -> Usage {
-    let last_used = match presented {
-        Presented::Value => key.value_last_used,
-        Presented::Shadow => key.shadow.as_ref().and_then(|shadow| shadow.last_used),
-    };
-    Usage::new(key.id, digest, last_used)
 }

@@ -3,7 +3,8 @@
 use super::idempotency::{Idempotency, Once};
 use super::{Caller, Service};
 use crate::domain::{
-    ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, Result, Scope, Secret, Timestamp,
+    AddressList, ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit, Result, Scope,
+    Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
@@ -41,6 +42,17 @@ pub struct Rotation {
     pub expiry: Expiry,
 }
 
+/// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
+#[derive(Debug, Default)]
+pub struct KeyChange {
+    /// Switches it on or off.
+    pub valid: Option<bool>,
+    /// How often it may be used.
+    pub rate_limit: Option<Option<RateLimit>>,
+    /// Where it may be used from.
+    pub allowed_addresses: Option<Option<AddressList>>,
+}
+
 /// The keys of one scope, as one caller deals with them at one time.
 pub struct Keys<'a> {
     service: &'a Service,
@@ -53,7 +65,7 @@ impl Service {
     /// The keys of the caller's organization, or of one of its projects.
     pub fn keys(&self, caller: &Caller, project: Option<ProjectId>, now: Timestamp) -> Keys<'_> {
         let scope = Scope { organization: caller.organization().id, project };
-        Keys { service: self, caller: caller.key(), scope, now }
+        Keys { service: self, caller: caller.key().id, scope, now }
     }
 }
 
@@ -110,13 +122,17 @@ impl Keys<'_> {
         self.change(id, move |key| key.cancel_rotation(now)).await
     }
 
-    /// Switches a key on or off. A key that is switched off is refused from the answer on.
+    /// Switches a key on or off, or narrows where and how often it is used; from the answer on.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn set_valid(&self, id: KeyId, valid: bool) -> Result<ApiKey> {
+    pub async fn update(&self, id: KeyId, change: KeyChange) -> Result<ApiKey> {
         self.change(id, move |key| {
-            key.valid = valid;
+            key.valid = change.valid.unwrap_or(key.valid);
+            key.rate_limit = change.rate_limit.unwrap_or(key.rate_limit);
+            if let Some(allowed_addresses) = change.allowed_addresses {
+                key.allowed_addresses = allowed_addresses;
+            }
             Ok(())
         })
         .await

@@ -1,5 +1,6 @@
 //! Every use case. One function is one transaction; the time and random bytes are arguments.
 
+mod attempts;
 mod authentication;
 mod idempotency;
 mod keys;
@@ -7,16 +8,21 @@ mod organizations;
 mod projects;
 mod setup;
 mod uses;
+mod verification;
+mod windows;
 
 pub use crate::store::Options as StoreOptions;
+pub use attempts::AttemptLimit;
 pub use authentication::Caller;
 pub use idempotency::Idempotency;
-pub use keys::{API_KEYS_PAGE, Issued, Keys, Rotation, Value};
+pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
+pub use verification::{Question, Subject, Verdict};
 
 use crate::domain::{KeyPrefix, Result, Scope};
 use crate::store::Store;
+use attempts::Attempts;
 use authentication::Identities;
 use uses::Uses;
 
@@ -31,6 +37,8 @@ pub struct Options {
     pub project_key_prefix: KeyPrefix,
     /// How many keys are remembered between requests, at the most.
     pub cache_capacity: usize,
+    /// How many wrong keys an address may send.
+    pub attempts: AttemptLimit,
 }
 
 /// The running service.
@@ -38,6 +46,7 @@ pub struct Service {
     store: Store,
     identities: Identities,
     uses: Uses,
+    attempts: Attempts,
     organization_key_prefix: KeyPrefix,
     project_key_prefix: KeyPrefix,
 }
@@ -52,6 +61,7 @@ impl Service {
             store: Store::open(&options.store)?,
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
+            attempts: Attempts::new(options.attempts),
             organization_key_prefix: options.organization_key_prefix.clone(),
             project_key_prefix: options.project_key_prefix.clone(),
         })

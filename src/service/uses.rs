@@ -31,11 +31,7 @@ impl Usage {
         Self { key, digest, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
     }
 
-    pub(super) fn key(&self) -> KeyId {
-        self.key
-    }
-
-    fn last_used(&self) -> Option<Timestamp> {
+    pub(super) fn last_used(&self) -> Option<Timestamp> {
         Timestamp::from_unix_ms(self.last_used_ms.load(Ordering::SeqCst)).filter(|at| at.unix_ms() > 0)
     }
 }

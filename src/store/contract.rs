@@ -9,9 +9,12 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Digest, Fingerprint, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope,
-    Timestamp,
+    ApiKey, Digest, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented, Project, ProjectId, Result,
+    Scope, Timestamp,
 };
+
+/// How many of a key's former values are known as such; older ones are nobody's.
+pub const FORMER_VALUES: u32 = 16;
 
 /// A key that is not yet stored.
 #[derive(Clone, Debug)]
@@ -43,6 +46,19 @@ pub struct IdempotentRequest {
     pub created_at: Timestamp,
 }
 
+/// The key that a digest belongs to.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The key.
+    pub key: ApiKey,
+    /// Which of its values the digest is of.
+    pub presented: Presented,
+    /// Whose it is.
+    pub organization: Organization,
+    /// Its project, where it belongs to one.
+    pub project: Option<Project>,
+}
+
 /// A key's use: which key, the digest of which of its values, when.
 pub type Use = (KeyId, Digest, Timestamp);
 
@@ -69,9 +85,9 @@ pub trait Reads {
     /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
-    /// The key one of whose values has this digest, and its organization. To be asked before anything else in a
-    /// transaction: a key that was minted while the transaction was under way may be missed.
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Organization)>>;
+    /// The key that has this digest among its values, or had it as one of its last [`FORMER_VALUES`]. To be asked before
+    /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
+    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
 
     /// The request that the caller gave this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;
@@ -97,7 +113,8 @@ pub trait Writes: Reads {
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
 
-    /// Stores what can change of a key; `before` is the key as it was read in this transaction.
+    /// Stores what can change of a key; `before` is the key as it was read in this transaction. A value that it loses is
+    /// a former one from now on.
     fn update_api_key(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()>;
 
     /// Removes a key for good.

@@ -6,7 +6,7 @@
 mod contract;
 mod sqlite;
 
-pub use contract::{IdempotentRequest, NewApiKey, Reads, Use, Writes};
+pub use contract::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Use, Writes};
 
 use crate::domain::{Digest, Error, Result};
 use std::path::PathBuf;

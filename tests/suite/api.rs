@@ -438,7 +438,7 @@ fn last_used_is_in_the_file_within_a_second_and_survives_a_stop() {
     let stored = || {
         let digest = keystead::domain::Digest::of_presented(value.as_bytes()).expect("a key");
         let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-        found.and_then(|(key, _)| key.last_used()).map(|at| json!(at.to_string()))
+        found.and_then(|found| found.key.last_used()).map(|at| json!(at.to_string()))
     };
     eventually(std::time::Duration::from_secs(1), || stored().as_ref() == Some(&used));
     drop(store);

@@ -22,6 +22,15 @@ fn the_file_at_the_top_says_what_the_defaults_are() {
     config.check().expect("defaults that are allowed");
 }
 
+/// A value as it is written in the environment.
+fn text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
 #[test]
 fn the_file_at_the_top_has_every_setting_with_its_environment_variable() {
     let defaults = toml::Table::try_from(Config::default()).expect("a table");
@@ -32,7 +41,7 @@ fn the_file_at_the_top_has_every_setting_with_its_environment_variable() {
             let variable = format!("KEYSTEAD_{}_{}", section.to_uppercase(), key.to_uppercase());
             assert!(FILE.contains(&variable), "{variable}");
             // And the variable works.
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = text(value);
             let config = Config::load(Some(path()), variables(&[(&variable, &text)])).expect("a configuration");
             assert_eq!(config, Config::default(), "{variable}");
         }

@@ -3,7 +3,7 @@
 use super::helpers::*;
 use keystead::domain::KeyPrefix;
 use keystead::http::{self, App};
-use keystead::service::{Options, Service};
+use keystead::service::{AttemptLimit, Options, Service};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         organization_key_prefix: KeyPrefix::parse("confident_org_").expect("a prefix"),
         project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 10,
+        attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
     };
     let service = Arc::new(Service::open(&options).expect("a service"));
     let store = open_store(&options.store.path);
@@ -63,6 +64,8 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         random: || panic!("the generator is broken: hunter2"),
         body_limit: 1000,
         body_timeout: Duration::from_secs(1),
+        trusted_proxies: None,
+        forwarded_credentials: http::CredentialHeader::ALL.into(),
     };
     let options = http::Options {
         listen: ([127, 0, 0, 1], 0).into(),

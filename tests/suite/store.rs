@@ -33,7 +33,7 @@ fn name(store: &Store, id: OrganizationId) -> String {
 fn is_found(store: &Store, secret: &Secret) -> bool {
     let digest = secret.fingerprint().digest;
     let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-    found.is_some_and(|(key, _)| key.value == secret.fingerprint())
+    found.is_some_and(|found| found.key.value == secret.fingerprint())
 }
 
 /// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
@@ -228,10 +228,11 @@ fn rotate(store: &Store, (key, secret): &mut (ApiKey, Secret)) -> Secret {
     std::mem::replace(secret, new)
 }
 
-/// Every key is in the index once, and nothing else is.
+/// Every value of a key, former ones among them, is in the index once, and nothing else is.
 fn assert_index_is_exact(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("the file");
-    let mut keys = file.prepare("SELECT id, digest FROM api_keys ORDER BY id").expect("a statement");
+    let values = "SELECT id, digest FROM api_keys UNION ALL SELECT key_id, digest FROM former_values";
+    let mut keys = file.prepare(values).expect("a statement");
     let keys = keys.query_map([], |row| Ok((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?))).expect("rows");
     let mut keys: Vec<(i64, i64)> = keys.map(|row| row.expect("a row")).collect();
     let mut index =

@@ -43,6 +43,16 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (caller_key_id, name)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);",
+    // 3: limits and allowed addresses a key, former values.
+    "ALTER TABLE api_keys ADD COLUMN rate_limit INTEGER;
+    ALTER TABLE api_keys ADD COLUMN rate_window_s INTEGER;
+    ALTER TABLE api_keys ADD COLUMN allowed_addresses TEXT;
+    CREATE TABLE former_values (
+        key_id INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        digest BLOB    NOT NULL CHECK (length(digest) = 32),
+        PRIMARY KEY (key_id, number)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -62,7 +72,8 @@ mod tests {
     use super::*;
 
     /// What each version's fresh store was made by, frozen the day the version was released.
-    const RELEASED: &[&str] = &[include_str!("schemas/1.sql"), include_str!("schemas/2.sql")];
+    const RELEASED: &[&str] =
+        &[include_str!("schemas/1.sql"), include_str!("schemas/2.sql"), include_str!("schemas/3.sql")];
 
     /// Everything that makes a store's shape, without comments and white space.
     fn shape(connection: &Connection) -> Vec<String> {

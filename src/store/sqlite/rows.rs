@@ -2,10 +2,10 @@
 
 use super::digest_index::{DigestIndex, Entry};
 use crate::domain::{
-    ApiKey, Description, Digest, Error, Fingerprint, KeyId, Name, Organization, OrganizationId, Project, ProjectId,
-    Result, Scope, Shadow, Tail, Timestamp,
+    AddressList, ApiKey, Description, Digest, Error, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented,
+    Project, ProjectId, RateLimit, Result, Scope, Shadow, Tail, Timestamp,
 };
-use crate::store::{IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
+use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
 
 /// An API key's columns, in the order that [`api_key`] reads them.
@@ -13,7 +13,8 @@ macro_rules! select_api_key {
     ($rest:literal) => {
         concat!(
             "SELECT k.id, k.organization_id, k.project_id, k.name, k.digest, k.tail, k.shadow_digest, k.shadow_tail, \
-             k.rotates_at, s.last_used_at, k.valid, k.created_at, k.expires_at, v.last_used_at \
+             k.rotates_at, s.last_used_at, k.valid, k.created_at, k.expires_at, v.last_used_at, k.rate_limit, \
+             k.rate_window_s, k.allowed_addresses \
              FROM api_keys k \
              LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
              LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
@@ -76,14 +77,14 @@ impl<'a> Rows<'a> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
     }
 
-    fn find_by_digest(&self, digest: &Digest) -> Result<Option<ApiKey>> {
+    fn find_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Presented)>> {
         // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
         let just_minted = self.minted.iter().chain(&self.effects.minted);
         let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
         for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
             let key = self.one(select_api_key!("WHERE k.id = ?1"), [id], api_key)?;
-            if let Some(key) = key.filter(|key| key.presented(digest).is_some()) {
-                return Ok(Some(key));
+            if let Some(found) = key.and_then(|key| key.presented(digest).map(|presented| (key, presented))) {
+                return Ok(Some(found));
             }
         }
         let indexed = self.all(
@@ -91,11 +92,48 @@ impl<'a> Rows<'a> {
             [digest.prefix()],
             api_key,
         )?;
-        Ok(indexed.into_iter().find(|key| key.presented(digest).is_some()))
+        let mut former = None;
+        for key in indexed {
+            match key.presented(digest) {
+                Some(presented) => return Ok(Some((key, presented))),
+                None if self.former_values(key.id)?.contains(digest) => former = Some((key, Presented::Former)),
+                None => {}
+            }
+        }
+        Ok(former)
+    }
+
+    /// A key's former values, oldest first.
+    fn former_values(&self, id: KeyId) -> Result<Vec<Digest>> {
+        let sql = "SELECT digest FROM former_values WHERE key_id = ?1 ORDER BY number";
+        self.all(sql, [id.get()], |row| Ok(Digest::from_bytes(row.get(0)?)))
+    }
+
+    /// A value becomes a former one; the oldest of too many is nobody's any more.
+    fn retire(&self, id: KeyId, digest: Digest) -> Result<()> {
+        let former = self.former_values(id)?;
+        if let Some(oldest) = former.first().filter(|_| former.len() >= FORMER_VALUES as usize) {
+            let sql = "DELETE FROM former_values WHERE key_id = ?1 AND digest = ?2";
+            self.change(sql, params![id.get(), oldest.as_bytes()])?;
+            self.forget(id, *oldest)?;
+        }
+        self.change(
+            "INSERT INTO former_values (key_id, number, digest) \
+             SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM former_values WHERE key_id = ?1",
+            params![id.get(), digest.as_bytes()],
+        )?;
+        self.index_at_once(id, digest)
+    }
+
+    /// Makes a key found by a digest from now on, whatever the index in memory knows.
+    fn index_at_once(&self, id: KeyId, digest: Digest) -> Result<()> {
+        let entry = (digest.prefix(), id.get());
+        self.change("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)", entry)?;
+        Ok(())
     }
 
     /// A digest is nobody's any more.
-    fn retire(&self, id: KeyId, digest: Digest) -> Result<()> {
+    fn forget(&self, id: KeyId, digest: Digest) -> Result<()> {
         let entry = (digest.prefix(), id.get());
         self.change("DELETE FROM digest_index WHERE prefix = ?1 AND key_id = ?2", entry)?;
         Ok(())
@@ -145,12 +183,16 @@ impl Reads for Rows<'_> {
         self.all(sql, params![scope.organization.get(), scope.project.map(ProjectId::get), before, limit], api_key)
     }
 
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Organization)>> {
-        let Some(key) = self.find_by_digest(digest)? else { return Ok(None) };
-        let organization = self
-            .organization(key.scope.organization)?
-            .ok_or_else(|| Error::Internal(format!("API key {} has no organization", key.id.get())))?;
-        Ok(Some((key, organization)))
+    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>> {
+        let Some((key, presented)) = self.find_by_digest(digest)? else { return Ok(None) };
+        let incomplete = |what| Error::Internal(format!("API key {} has no {what}", key.id.get()));
+        let Scope { organization: id, project } = key.scope;
+        let organization = self.organization(id)?.ok_or_else(|| incomplete("organization"))?;
+        let project = match project {
+            None => None,
+            Some(project) => Some(self.project(id, project)?.ok_or_else(|| incomplete("project"))?),
+        };
+        Ok(Some(Found { key, presented, organization, project }))
     }
 
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>> {
@@ -202,6 +244,7 @@ impl Writes for Rows<'_> {
             "UPDATE projects SET name = ?2, description = ?3 WHERE id = ?1",
             params![project.id.get(), project.name.as_str(), project.description.as_ref().map(Description::as_str)],
         )?;
+        self.effects.stale.push(Stale::Everything);
         Ok(())
     }
 
@@ -244,6 +287,8 @@ impl Writes for Rows<'_> {
             created_at: key.created_at,
             expires_at: key.expires_at,
             value_last_used: None,
+            rate_limit: None,
+            allowed_addresses: None,
         })
     }
 
@@ -251,7 +296,8 @@ impl Writes for Rows<'_> {
         let shadow = after.shadow.as_ref();
         self.change(
             "UPDATE api_keys SET name = ?2, digest = ?3, tail = ?4, shadow_digest = ?5, shadow_tail = ?6, \
-             rotates_at = ?7, valid = ?8, expires_at = ?9 WHERE id = ?1",
+             rotates_at = ?7, valid = ?8, expires_at = ?9, rate_limit = ?10, rate_window_s = ?11, \
+             allowed_addresses = ?12 WHERE id = ?1",
             params![
                 after.id.get(),
                 after.name.as_str(),
@@ -262,6 +308,9 @@ impl Writes for Rows<'_> {
                 shadow.map(|shadow| shadow.rotates_at.unix_ms()),
                 after.valid,
                 after.expires_at.map(Timestamp::unix_ms),
+                after.rate_limit.map(RateLimit::limit),
+                after.rate_limit.map(RateLimit::window_s),
+                after.allowed_addresses.as_ref().map(AddressList::to_string),
             ],
         )?;
         let new_value = |key: &ApiKey| key.shadow.as_ref().map(|shadow| shadow.fingerprint);
@@ -275,8 +324,7 @@ impl Writes for Rows<'_> {
             self.retire(after.id, gone)?;
         }
         for new in digests(after).filter(|new| digests(before).all(|old| old != *new)) {
-            let entry = (new.prefix(), after.id.get());
-            self.change("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)", entry)?;
+            self.index_at_once(after.id, new)?;
         }
         self.effects.stale.extend(digests(before).map(Stale::Key));
         Ok(())
@@ -285,10 +333,11 @@ impl Writes for Rows<'_> {
     fn delete_api_key(&mut self, key: &ApiKey) -> Result<()> {
         self.change("DELETE FROM api_keys WHERE id = ?1", [key.id.get()])?;
         self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1", [key.id.get()])?;
-        for digest in digests(key) {
-            self.retire(key.id, digest)?;
-            self.effects.stale.push(Stale::Key(digest));
+        for digest in self.former_values(key.id)?.into_iter().chain(digests(key)) {
+            self.forget(key.id, digest)?;
         }
+        self.change("DELETE FROM former_values WHERE key_id = ?1", [key.id.get()])?;
+        self.effects.stale.extend(digests(key).map(Stale::Key));
         Ok(())
     }
 
@@ -361,7 +410,20 @@ fn api_key(row: &Row<'_>) -> Result<ApiKey> {
         created_at: timestamp(row, 11)?,
         expires_at: optional_timestamp(row, 12)?,
         value_last_used: optional_timestamp(row, 13)?,
+        rate_limit: rate_limit(row)?,
+        allowed_addresses: allowed_addresses(row)?,
     })
+}
+
+fn rate_limit(row: &Row<'_>) -> Result<Option<RateLimit>> {
+    let Some(limit) = row.get::<_, Option<u32>>(14)? else { return Ok(None) };
+    let rate_limit = RateLimit::new(limit, row.get(15)?);
+    rate_limit.map(Some).ok_or_else(|| damaged("a rate limit", limit.into()))
+}
+
+fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
+    let text = row.get_ref(16)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    text.map(|text| AddressList::parse(text.split(','))).transpose()
 }
 
 /// A digest, and the tail in the column after it.

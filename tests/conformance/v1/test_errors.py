@@ -67,7 +67,7 @@ def test_the_id_of_a_revoked_key_leads_nowhere(first, ask):
         ("a\nb", "The name must not contain control characters."),
         ("a\x7fb", "The name must not contain control characters."),
         ("a\x85b", "The name must not contain control characters."),
-        ("x" * 70_000, "The request body is larger than 65536 bytes."),
+        ("x" * 140_000, "The request body is larger than 131072 bytes."),
     ],
     ids=["empty", "blank", "too long", "too long in letters of two bytes", "NUL", "newline", "DEL", "C1", "huge"],
 )
@@ -77,7 +77,7 @@ def test_a_name_that_breaks_the_rules_is_refused_and_makes_no_key(first, name, s
 
 
 def test_a_body_far_beyond_the_limit_is_refused_in_a_sentence_too(first):
-    assert refused(first.keys.create, "x" * 1_000_000) == "The request body is larger than 65536 bytes."
+    assert refused(first.keys.create, "x" * 1_000_000) == "The request body is larger than 131072 bytes."
 
 
 def test_a_resource_that_keystead_does_not_have_is_refused_in_a_sentence(server, way):

@@ -1,0 +1,130 @@
+//! What a key's owner may narrow it to: how often it is used, and from where.
+
+use super::{Error, KeyId, Result};
+use core::net::IpAddr;
+use ipnet::IpNet;
+use std::fmt;
+use std::sync::Arc;
+
+/// How often a key may be used: so many times in a window, which begins with the first use in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    limit: u32,
+    window_s: u32,
+}
+
+impl RateLimit {
+    /// The most uses in a window.
+    pub const MAX_LIMIT: u32 = 1_000_000;
+    /// The longest window: a day, in seconds.
+    pub const MAX_WINDOW_S: u32 = 86_400;
+
+    /// `limit` uses, 1 to a million, in `window_s` seconds, 1 to a day's; `None` where a number is not allowed.
+    pub fn new(limit: u32, window_s: u32) -> Option<Self> {
+        let is_allowed = (1..=Self::MAX_LIMIT).contains(&limit) && (1..=Self::MAX_WINDOW_S).contains(&window_s);
+        is_allowed.then_some(Self { limit, window_s })
+    }
+
+    /// How many uses a window has.
+    pub fn limit(self) -> u32 {
+        self.limit
+    }
+
+    /// How long a window is, in seconds.
+    pub fn window_s(self) -> u32 {
+        self.window_s
+    }
+}
+
+/// What is left of a key's [`RateLimit`] for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The key.
+    pub key: KeyId,
+    /// Its limit.
+    pub rate_limit: RateLimit,
+    /// How many more uses the window has.
+    pub remaining: u32,
+    /// In how many seconds the window ends, rounded up.
+    pub reset_s: u32,
+}
+
+/// The addresses that a key may be used from: 1 to 64 networks. `Display` lists them with commas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressList(Arc<[IpNet]>);
+
+impl AddressList {
+    /// The most networks that a list may have.
+    pub const MAX: usize = 64;
+
+    /// From addresses (`203.0.113.7`) and networks in CIDR notation (`10.0.0.0/8`, `2001:db8::/32`).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are none or too many, or one is neither.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let networks: Arc<[IpNet]> = texts.into_iter().map(network).collect::<Result<_>>()?;
+        if (1..=Self::MAX).contains(&networks.len()) {
+            return Ok(Self(networks));
+        }
+        Err(Error::Invalid(format!("A list of addresses must have 1 to {} entries.", Self::MAX)))
+    }
+
+    /// Whether the address is in one of the networks.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The networks, each as it is written.
+    pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().map(|network| {
+            let is_one_address = network.prefix_len() == network.max_prefix_len();
+            if is_one_address { network.addr().to_string() } else { network.to_string() }
+        })
+    }
+}
+
+impl fmt::Display for AddressList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().collect::<Vec<_>>().join(","))
+    }
+}
+
+/// One entry of an [`AddressList`].
+fn network(text: &str) -> Result<IpNet> {
+    let address = text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
+    let network = address.or_else(|| text.parse::<IpNet>().ok().map(|network| network.trunc()));
+    network.ok_or_else(|| {
+        let sentence = "An address must be written like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32.";
+        Error::Invalid(sentence.to_owned())
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_holds_what_lies_in_one_of_its_networks() {
+        let list = AddressList::parse(["203.0.113.7", "10.0.0.0/8", "2001:db8::/32"]).unwrap();
+        for inside in ["203.0.113.7", "10.255.0.1", "2001:db8:1::1", "::ffff:10.1.2.3"] {
+            assert!(list.contains(inside.parse().unwrap()), "{inside}");
+        }
+        for outside in ["203.0.113.8", "11.0.0.0", "2001:db9::1", "::1"] {
+            assert!(!list.contains(outside.parse().unwrap()), "{outside}");
+        }
+        assert_eq!(AddressList::parse(["10.1.2.3/8"]).unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(list.to_string(), "203.0.113.7,10.0.0.0/8,2001:db8::/32");
+        assert_eq!(AddressList::parse(list.to_string().split(',')).unwrap(), list);
+    }
+
+    #[test]
+    fn what_is_no_address_and_no_network_is_refused() {
+        for wrong in ["", " 10.0.0.1", "10.0.0.0/33", "localhost", "10.0.0", "fe80::1%eth0", "1.2.3.4:80"] {
+            assert!(AddressList::parse([wrong]).is_err(), "{wrong}");
+        }
+        assert!(AddressList::parse([]).is_err());
+        assert!(AddressList::parse(["10.0.0.1"; 65]).is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! Forward auth: a proxy asks whether to let its client through, and learns who that is.
+//!
+//! One path a dialect, because each proxy understands other statuses. Whatever goes wrong, nobody is let through.
+
+use super::App;
+use super::credential::authenticate_forwarded;
+use super::error::Failure;
+use crate::domain::{Error, OrganizationId, ProjectId};
+use crate::service::Caller;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+const ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-auth-organization-id");
+const ORGANIZATION_NAME: HeaderName = HeaderName::from_static("x-auth-organization-name");
+const PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
+const KEY_ID: HeaderName = HeaderName::from_static("x-auth-key-id");
+const KEY_NAME: HeaderName = HeaderName::from_static("x-auth-key-name");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+/// Where Envoy's configuration narrows the gate: the query is its client's.
+const GATE: &str = "x-auth-gate";
+/// What of a name is not fit for a header; what is not ASCII is not, either.
+const NOT_HEADER_TEXT: &AsciiSet = &CONTROLS.add(b'%');
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/auth/nginx", web::to(nginx))
+        .route("/auth/forward", web::to(forward))
+        .route("/auth/envoy", web::to(envoy))
+        .route("/auth/envoy/{path:.*}", web::to(envoy));
+}
+
+/// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else.
+async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let answer = check(&app, &request, request.query_string()).await;
+    answer.map_err(|failure| match failure.status() {
+        StatusCode::UNAUTHORIZED => failure,
+        _ => failure.with_status(StatusCode::FORBIDDEN),
+    })
+}
+
+/// Traefik and Caddy pass any answer but 2xx on to the client.
+async fn forward(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    check(&app, &request, request.query_string()).await
+}
+
+/// Envoy's `ext_authz` puts its client's path and query behind the prefix, passes any answer but 200 and 5xx on to it, and
+/// may be told to let it through on a 5xx.
+async fn envoy(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let gate = request.headers().get(GATE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let gate = String::from_utf8_lossy(gate);
+    let answer = check(&app, &request, &gate).await;
+    answer.map_err(|failure| match failure.status().is_server_error() {
+        true => failure.with_status(StatusCode::FORBIDDEN),
+        false => failure,
+    })
+}
+
+async fn check(app: &App, request: &HttpRequest, gate: &str) -> Result<HttpResponse, Failure> {
+    let gate = Gate::parse(gate)?;
+    let caller = authenticate_forwarded(app, request).await?;
+    gate.check(&caller)?;
+    Ok(identify(&caller))
+}
+
+/// Says who the client is. All headers are always there, so that none of the client's own takes the place of one.
+fn identify(caller: &Caller) -> HttpResponse {
+    let (key, organization) = (caller.key(), caller.organization());
+    let mut response = HttpResponse::new(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(ORGANIZATION_ID, value(organization.id.to_string()));
+    headers.insert(ORGANIZATION_NAME, name(organization.name.as_str()));
+    headers.insert(PROJECT_ID, key.scope.project.map_or(EMPTY, |project| value(project.to_string())));
+    headers.insert(KEY_ID, HeaderValue::from(key.id.get()));
+    headers.insert(KEY_NAME, name(key.name.as_str()));
+    response
+}
+
+/// A name as header text: bytes of UTF-8 that are not printable ASCII, and `%`, as in a URL.
+fn name(name: &str) -> HeaderValue {
+    value(utf8_percent_encode(name, NOT_HEADER_TEXT).to_string())
+}
+
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(EMPTY)
+}
+
+/// Whom a gate lets through, of all who have a good key.
+#[derive(Default)]
+struct Gate {
+    organization: Option<OrganizationId>,
+    project: Option<ProjectId>,
+    is_for_projects: Option<bool>,
+}
+
+impl Gate {
+    /// From `organization`, `project` and `scope`, written like a query. Anything else is refused: a misspelt gate would
+    /// stand open.
+    fn parse(text: &str) -> Result<Self, Failure> {
+        let mut gate = Self::default();
+        if text.is_empty() {
+            return Ok(gate);
+        }
+        let wrong = || {
+            Failure::bad_request(
+                "The gate is not set up right: it takes organization=org_…, project=proj_… and \
+                 scope=organization or scope=project, each once.",
+            )
+        };
+        let Query(parameters) = Query::<Vec<(String, String)>>::from_query(text).map_err(|_| wrong())?;
+        for (name, value) in parameters {
+            let is_first = match name.as_str() {
+                "organization" => gate.organization.replace(OrganizationId::parse(&value).ok_or_else(wrong)?).is_none(),
+                "project" => gate.project.replace(ProjectId::parse(&value).ok_or_else(wrong)?).is_none(),
+                "scope" if value == "organization" => gate.is_for_projects.replace(false).is_none(),
+                "scope" if value == "project" => gate.is_for_projects.replace(true).is_none(),
+                _ => false,
+            };
+            if !is_first {
+                return Err(wrong());
+            }
+        }
+        Ok(gate)
+    }
+
+    fn check(&self, caller: &Caller) -> Result<(), Failure> {
+        let scope = caller.key().scope;
+        let lets_through = self.organization.is_none_or(|organization| organization == scope.organization)
+            && self.project.is_none_or(|project| Some(project) == scope.project)
+            && self.is_for_projects.is_none_or(|is_for_projects| is_for_projects == scope.project.is_some());
+        if lets_through {
+            return Ok(());
+        }
+        Err(Error::Forbidden(
+            "The API key is good, but not here: this is for another organization, project or kind of key.",
+        )
+        .into())
+    }
+}

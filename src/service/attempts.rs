@@ -1,0 +1,152 @@
+//! Wrong keys, counted by where they come from: nobody tries many, and nobody locks anybody else's key by trying.
+//!
+//! A token bucket an address, kept as the one instant at which it is full again. Never by key: a stranger could then
+//! lock it.
+
+use crate::domain::{Error, Result, Timestamp};
+use quick_cache::sync::Cache;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The part of an IPv6 address that one client has at the least: a /64 (RFC 6177).
+const NETWORK_BITS: u32 = 64;
+const MINUTE_MS: i64 = 60_000;
+
+/// How many wrong keys an address may send.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptLimit {
+    /// At once.
+    pub burst: u32,
+    /// In a minute, beyond that.
+    pub per_minute: u32,
+    /// Addresses that are remembered; what is known of others is forgotten.
+    pub addresses: usize,
+    /// Whether loopback addresses count, too.
+    pub counts_loopback: bool,
+}
+
+/// What addresses have tried.
+pub(super) struct Attempts {
+    interval_ms: i64,
+    capacity_ms: i64,
+    counts_loopback: bool,
+    /// When each address's bucket is full again, in Unix milliseconds.
+    full_at_ms: Cache<IpAddr, Arc<AtomicI64>>,
+}
+
+impl Attempts {
+    pub(super) fn new(limit: AttemptLimit) -> Self {
+        let interval_ms = (MINUTE_MS / i64::from(limit.per_minute.max(1))).max(1);
+        Self {
+            interval_ms,
+            capacity_ms: interval_ms * i64::from(limit.burst),
+            counts_loopback: limit.counts_loopback,
+            full_at_ms: Cache::new(limit.addresses),
+        }
+    }
+
+    /// Takes note of a wrong key. One whose origin nobody knows is not counted.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`] where the address has no more tokens.
+    pub(super) fn failed(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let Some(address) = address.map(client).filter(|it| self.counts_loopback || !it.is_loopback()) else {
+            return Ok(());
+        };
+        let Ok(full_at_ms) = self.full_at_ms.get_or_insert_with(&address, || Ok::<_, Infallible>(Arc::default()));
+        let now_ms = now.unix_ms();
+        // At the most empty, also where the clock was set back.
+        let missing_ms = |full_at_ms: i64| (full_at_ms - now_ms).clamp(0, self.capacity_ms);
+        let take = |full_at_ms| {
+            let missing_ms = missing_ms(full_at_ms) + self.interval_ms;
+            (missing_ms <= self.capacity_ms).then_some(now_ms + missing_ms)
+        };
+        full_at_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|full_at_ms| {
+            let wait_ms = missing_ms(full_at_ms) + self.interval_ms - self.capacity_ms;
+            Error::TooManyAttempts { retry_after_s: wait_ms.unsigned_abs().div_ceil(1000) }
+        })
+    }
+}
+
+/// What stands for one client: an IPv4 address, or an IPv6 network.
+fn client(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << NETWORK_BITS)).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LIMIT: AttemptLimit = AttemptLimit { burst: 3, per_minute: 6, addresses: 100, counts_loopback: false };
+
+    fn failed(attempts: &Attempts, address: &str, ms: i64) -> Option<u64> {
+        let now = Timestamp::from_unix_ms(1_700_000_000_000 + ms).unwrap();
+        match attempts.failed(Some(address.parse().unwrap()), now) {
+            Ok(()) => None,
+            Err(Error::TooManyAttempts { retry_after_s }) => Some(retry_after_s),
+            Err(other) => unreachable!("{other}"),
+        }
+    }
+
+    #[test]
+    fn an_address_has_its_burst_and_then_one_at_a_time() {
+        let attempts = Attempts::new(LIMIT);
+        assert_eq!([0, 0, 0].map(|ms| failed(&attempts, "203.0.113.7", ms)), [None; 3]);
+        assert_eq!(failed(&attempts, "203.0.113.7", 0), Some(10));
+        assert_eq!(failed(&attempts, "203.0.113.7", 9_999), Some(1));
+        assert_eq!(failed(&attempts, "203.0.113.7", 10_000), None);
+        assert_eq!(failed(&attempts, "203.0.113.7", 10_000), Some(10));
+        assert_eq!([60_000; 3].map(|ms| failed(&attempts, "203.0.113.7", ms)), [None; 3], "full again");
+        assert_eq!(failed(&attempts, "203.0.113.8", 0), None, "another address");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_locks_nobody_out_for_longer_than_an_empty_bucket() {
+        let attempts = Attempts::new(LIMIT);
+        assert_eq!([0, 0, 0].map(|ms| failed(&attempts, "203.0.113.7", ms)), [None; 3]);
+        assert_eq!(failed(&attempts, "203.0.113.7", -1_000_000), Some(10));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_so_is_an_address_in_either_spelling() {
+        let attempts = Attempts::new(LIMIT);
+        for address in ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::1"] {
+            assert_eq!(failed(&attempts, address, 0), None);
+        }
+        assert_eq!(failed(&attempts, "2001:db8::3", 0), Some(10));
+        assert_eq!(failed(&attempts, "2001:db8:0:1::3", 0), None);
+        assert_eq!(["203.0.113.7"; 3].map(|it| failed(&attempts, it, 0)), [None; 3]);
+        assert_eq!(failed(&attempts, "::ffff:203.0.113.7", 0), Some(10));
+    }
+
+    #[test]
+    fn loopback_does_not_count_unless_it_is_told_to() {
+        for address in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            let (lenient, strict) =
+                (Attempts::new(LIMIT), Attempts::new(AttemptLimit { counts_loopback: true, ..LIMIT }));
+            for _ in 0..4 {
+                assert_eq!(failed(&lenient, address, 0), None);
+            }
+            assert_eq!([0, 0, 0].map(|ms| failed(&strict, address, ms)), [None; 3]);
+            assert_eq!(failed(&strict, address, 0), Some(10));
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_however_many_addresses_there_are() {
+        let attempts = Attempts::new(LIMIT);
+        for number in 0..100_000_u32 {
+            let address = IpAddr::from(number.to_be_bytes());
+            _ = attempts.failed(Some(address), Timestamp::default());
+        }
+        assert!(attempts.full_at_ms.len() <= LIMIT.addresses);
+    }
+}

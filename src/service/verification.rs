@@ -1,0 +1,61 @@
+//! Is this key good, and whose is it? Asked by services about keys that were presented to them.
+
+use super::{Caller, Service};
+use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result, Timestamp};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What somebody presented to the service that asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// The digest of the presented value; `None` where that has not the form of a key.
+    pub digest: Option<Digest>,
+    /// Where it was presented from, as far as the service says.
+    pub address: Option<IpAddr>,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What is left of the key's limit, where it has one; or the reason why the key is not good.
+    pub outcome: std::result::Result<Option<Quota>, Refusal>,
+    /// The key, good or not; `None` where the organization has no such key.
+    pub subject: Option<Subject>,
+}
+
+/// A key and whose it is.
+#[derive(Debug)]
+pub struct Subject {
+    /// The key.
+    pub key: ApiKey,
+    /// Its organization.
+    pub organization: Arc<Organization>,
+    /// Its project, where it belongs to one.
+    pub project: Option<Arc<Project>>,
+}
+
+impl Service {
+    /// Whether the key is good, which is a use of it. Another organization's key is unknown.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
+    pub async fn verify(&self, caller: &Caller, question: Question, now: Timestamp) -> Result<Verdict> {
+        let identity = match question.digest {
+            Some(digest) => self.identify(digest, now).await?,
+            None => None,
+        };
+        let Some(identity) = identity.filter(|it| it.organization().id == caller.organization().id) else {
+            return Ok(Verdict { outcome: Err(Refusal::Unknown), subject: None });
+        };
+        let outcome = identity.admit(question.address, now);
+        if outcome.is_ok() {
+            self.uses.record(&identity, now);
+        }
+        let subject = Subject {
+            key: identity.key(now),
+            organization: Arc::clone(identity.organization()),
+            project: identity.project().cloned(),
+        };
+        Ok(Verdict { outcome, subject: Some(subject) })
+    }
+}

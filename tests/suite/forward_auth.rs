@@ -1,0 +1,191 @@
+//! Forward auth: what proxies are told about their clients.
+
+use super::helpers::*;
+use serde_json::json;
+
+const DIALECTS: [&str; 4] = ["/auth/nginx", "/auth/forward", "/auth/envoy", "/auth/envoy/some/path?scope=x&y"];
+const IDENTITY: [&str; 5] =
+    ["x-auth-organization-id", "x-auth-organization-name", "x-auth-project-id", "x-auth-key-id", "x-auth-key-name"];
+
+fn ask(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
+    client.send("GET", path, headers, b"")
+}
+
+/// What the identity headers say, which are all there exactly once.
+#[track_caller]
+fn identity(answer: &Answer) -> [String; 5] {
+    assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{answer:?}");
+    IDENTITY.map(|name| {
+        let values: Vec<&str> = answer.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
+        assert_eq!(values.len(), 1, "{name}: {values:?}");
+        values[0].to_owned()
+    })
+}
+
+/// A project and the value of its key.
+fn project(admin: &Client, name: &str) -> (String, String) {
+    let created = admin.post("/v2/projects", json!({"name": name})).data();
+    let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
+    (text(&created["project"]["id"]), text(&created["apiKey"]["value"]))
+}
+
+#[test]
+fn a_good_key_is_identified_in_every_dialect_and_by_every_method() {
+    let server = Server::start();
+    let admin = server.client();
+    let organization = admin.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
+    let (project, value) = project(&admin, "Web shop");
+    for path in DIALECTS {
+        for method in ["GET", "POST", "HEAD", "DELETE", "PATCH", "OPTIONS"] {
+            let answer = admin.send(method, path, &[("CONFIDENT_API_KEY", admin.key())], b"");
+            let own = [organization.as_str(), "My organization", "", "1", "First key"];
+            assert_eq!(identity(&answer), own, "{method} {path}");
+        }
+        let answer = ask(&admin, path, &[("X-API-Key", &value)]);
+        assert_eq!(identity(&answer), [organization.as_str(), "My organization", &project, "2", "Default key"]);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[test]
+fn names_are_header_text_whatever_they_hold() {
+    let server = Server::start();
+    let admin = server.client();
+    admin.put(ORGANIZATION, json!({"name": "Zürich \u{1f511} 100% \"A\"\u{a0}B"})).data();
+    let (_, value) = admin.mint("a: b, c; d\\e");
+    let identity = identity(&ask(&admin, "/auth/nginx", &[("X-API-Key", &value)]));
+    assert_eq!(identity[1], "Z%C3%BCrich %F0%9F%94%91 100%25 \"A\"%C2%A0B");
+    assert_eq!(identity[4], "a: b, c; d\\e");
+}
+
+#[test]
+fn a_key_that_is_not_good_is_refused_in_every_dialect() {
+    let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
+    let admin = server.client();
+    let (off, deactivated) = admin.mint("a");
+    let (gone, revoked) = admin.mint("b");
+    let expired = admin.post("/v2/organization/api-keys", json!({"name": "c", "expiresInDays": 1})).data();
+    let expired = expired["value"].as_str().expect("a value");
+    for path in DIALECTS {
+        for value in [&deactivated, &revoked, expired] {
+            identity(&ask(&admin, path, &[("X-API-Key", value)]));
+        }
+    }
+    admin.set_valid(off, false).data();
+    admin.revoke(gone).data();
+    admin.post("/dev/clock", json!({"advanceInMs": 86_400_000})).data();
+    for path in DIALECTS {
+        for value in [&deactivated, &revoked, expired, "nonsense"] {
+            let answer = ask(&admin, path, &[("X-API-Key", value)]);
+            answer.refused_with(401);
+            assert!(answer.header("www-authenticate").is_some());
+            assert!(IDENTITY.iter().all(|name| answer.header(name).is_none()));
+        }
+        ask(&admin, path, &[]).refused_with(401);
+        ask(&admin, path, &[("Authorization", "Basic Zm9vOmJhcg==")]).refused_with(401);
+    }
+}
+
+#[test]
+fn the_clients_key_is_the_first_in_the_configured_order() {
+    let server = Server::start();
+    let admin = server.client();
+    let bearer = format!("Bearer {}", admin.key());
+    let (two, three) = (admin.mint("two").1, admin.mint("three").1);
+    let headers = [("X-API-Key", three.as_str()), ("Authorization", &bearer), ("CONFIDENT_API_KEY", &two)];
+    assert_eq!(identity(&ask(&admin, "/auth/forward", &headers))[4], "two");
+    assert_eq!(identity(&ask(&admin, "/auth/forward", &headers[..2]))[4], "First key");
+    // A wrong key where we look first is not made good by another.
+    let wrong = [("CONFIDENT_API_KEY", "wrong"), ("X-API-Key", three.as_str())];
+    ask(&admin, "/auth/forward", &wrong).refused_with(401);
+
+    let server = Server::start_with(&[("KEYSTEAD_FORWARD_AUTH_CREDENTIAL_HEADERS", "x-api-key")]);
+    let admin = server.client();
+    let (key, bearer) = (admin.key(), format!("Bearer {}", admin.key()));
+    identity(&ask(&admin, "/auth/forward", &[("X-API-Key", key), ("Authorization", "Bearer of another kind")]));
+    ask(&admin, "/auth/forward", &[("Authorization", &bearer), ("CONFIDENT_API_KEY", key)]).refused_with(401);
+}
+
+#[test]
+fn a_gate_lets_only_those_through_whom_it_names() {
+    let server = Server::start();
+    let admin = server.client();
+    let organization = admin.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
+    let (project_id, project_key) = project(&admin, "one");
+    let (other_id, other_key) = project(&admin, "two");
+    let passes = |gate: &str| {
+        let keys = [admin.key(), &project_key, &other_key];
+        let nginx = keys.map(|key| ask(&admin, &format!("/auth/nginx?{gate}"), &[("X-API-Key", key)]).status);
+        let forward = keys.map(|key| ask(&admin, &format!("/auth/forward?{gate}"), &[("X-API-Key", key)]).status);
+        let envoy = keys.map(|key| ask(&admin, "/auth/envoy/a", &[("X-API-Key", key), ("X-Auth-Gate", gate)]).status);
+        assert_eq!((nginx, forward), (forward, envoy), "{gate}");
+        forward.map(|status| status == 200)
+    };
+    assert_eq!(passes(""), [true, true, true]);
+    assert_eq!(passes(&format!("organization={organization}")), [true, true, true]);
+    assert_eq!(passes("organization=org_0000000000000000"), [false, false, false]);
+    assert_eq!(passes(&format!("project={project_id}")), [false, true, false]);
+    assert_eq!(passes(&format!("organization={organization}&project={other_id}")), [false, false, true]);
+    assert_eq!(passes("scope=organization"), [true, false, false]);
+    assert_eq!(passes("scope=project"), [false, true, true]);
+    assert_eq!(passes(&format!("scope=organization&project={project_id}")), [false, false, false]);
+    ask(&admin, "/auth/forward?scope=project", &[("X-API-Key", admin.key())]).refused_with(403);
+}
+
+#[test]
+fn a_misspelt_gate_lets_nobody_through() {
+    let server = Server::start();
+    let admin = server.client();
+    let key = [("X-API-Key", admin.key())];
+    for gate in [
+        "organisation=org_0000000000000000",
+        "scope=",
+        "scope=all",
+        "project=1",
+        "scope=organization&scope=organization",
+    ] {
+        ask(&admin, &format!("/auth/nginx?{gate}"), &key).refused_with(403);
+        ask(&admin, &format!("/auth/forward?{gate}"), &key).refused_with(400);
+        ask(&admin, "/auth/envoy", &[key[0], ("X-Auth-Gate", gate)]).refused_with(400);
+    }
+}
+
+#[test]
+fn nginx_is_told_401_or_403_and_envoy_no_server_error_whatever_goes_wrong() {
+    let settings = [
+        ("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true"),
+        ("KEYSTEAD_BRUTE_FORCE_BURST", "1"),
+        ("KEYSTEAD_BRUTE_FORCE_PER_MINUTE", "1"),
+    ];
+    let server = Server::start_with(&settings);
+    let admin = server.client();
+    let (id, value) = admin.mint("a");
+    admin.put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 1, "windowInSeconds": 600}})).data();
+    let limited = [("X-API-Key", value.as_str())];
+    identity(&ask(&admin, "/auth/nginx", &limited));
+    ask(&admin, "/auth/nginx", &limited).refused_with(403);
+    for path in ["/auth/forward", "/auth/envoy"] {
+        let answer = ask(&admin, path, &limited);
+        answer.refused_with(429);
+        assert!(answer.header("retry-after").is_some() && answer.header("ratelimit").is_some());
+    }
+    let wrong = [("X-API-Key", "wrong")];
+    ask(&admin, "/auth/nginx", &wrong).refused_with(401);
+    ask(&admin, "/auth/nginx", &wrong).refused_with(403);
+    ask(&admin, "/auth/forward", &wrong).refused_with(429);
+    ask(&admin, "/auth/envoy/x", &wrong).refused_with(429);
+}
+
+#[test]
+fn what_a_proxys_client_is_told_about_its_key_reaches_the_proxy() {
+    let server = Server::start();
+    let admin = server.client();
+    let (id, value) = admin.mint("a");
+    admin.post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({"gracePeriodInHours": 1})).data();
+    admin.put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 9, "windowInSeconds": 600}})).data();
+    let answer = ask(&admin, "/auth/forward", &[("X-API-Key", &value)]);
+    identity(&answer);
+    for header in ["sunset", "x-api-key-warning", "ratelimit", "ratelimit-policy"] {
+        assert!(answer.header(header).is_some(), "{header}");
+    }
+}
