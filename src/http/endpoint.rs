@@ -144,8 +144,17 @@ impl Endpoint {
     pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T]) -> Self {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
-        let data =
-            ObjectBuilder::new().property(name, Array::new(Ref::from_schema_name(T::name()))).required(name).build();
+        self.lists_of(Ref::from_schema_name(T::name()), name, samples)
+    }
+
+    /// The same where the type's schema is needed nowhere else, and so not given a name.
+    pub(super) fn lists_inline<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T]) -> Self {
+        T::schemas(&mut self.schemas);
+        self.lists_of(T::schema(), name, samples)
+    }
+
+    fn lists_of(self, item: impl Into<RefOr<Schema>>, name: &str, samples: &[impl Serialize]) -> Self {
+        let data = ObjectBuilder::new().property(name, Array::new(item)).required(name).build();
         self.answers_with(Schema::from(data), &BTreeMap::from([(name, samples)]))
     }
 

@@ -39,6 +39,7 @@ pub(super) struct Verification<'a, K> {
 /// What a key is found to be.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = VerificationCode)]
 enum Code {
     Valid,
     Unknown,
@@ -50,15 +51,9 @@ enum Code {
 }
 
 /// The answers to many questions, in their order.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Verifications<'a, K> {
+#[derive(Serialize)]
+struct Verifications<'a, K> {
     results: Vec<Verification<'a, K>>,
-}
-
-impl<'a, K> Verifications<'a, K> {
-    pub(super) fn new(results: Vec<Verification<'a, K>>) -> Self {
-        Self { results }
-    }
 }
 
 impl<'a, K> Verification<'a, K> {
@@ -119,7 +114,7 @@ pub(super) async fn batch<V: Version>(
     let shown: Vec<_> = verdicts.iter().map(|verdict| shown(verdict, now)).collect();
     let results = verdicts.iter().zip(&shown);
     let results = results.map(|(verdict, shown)| Verification::new(verdict, shown.as_ref().map(V::api_key_item)));
-    success(Verifications::new(results.collect()))
+    success(Verifications { results: results.collect() })
 }
 
 fn shown(verdict: &Verdict, now: Timestamp) -> Option<ShownKey<'_>> {

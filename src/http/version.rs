@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::projects::Created;
 use super::samples::{Keys, Samples};
-use super::verify::{self, Verification, Verifications};
+use super::verify::{self, Verification};
 use super::{api_keys, organizations, projects, schemas, v1};
 use crate::domain::{self, KeyId, ProjectId};
 use serde::Serialize;
@@ -132,7 +132,7 @@ fn verification_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(format!("/{}/verify/batch", V::NAME), verify::batch::<V>)
             .named(id("VerifyBatch"), "Verification", "Tell the same of up to 1,000 keys")
             .takes(schemas::questions())
-            .answers_inline(&Verifications::new(vec![verification()])),
+            .lists_inline("results", &[verification()]),
     ]
 }
 
