@@ -19,4 +19,4 @@ pub use name::Name;
 pub use organization::{Organization, OrganizationId};
 pub use project::{Description, Project, ProjectId};
 pub use secret::{Digest, Fingerprint, KeyPrefix, Secret, Tail};
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, TimestampText};

@@ -176,7 +176,9 @@ impl Tail {
 
 impl fmt::Display for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "***************{}", self.as_str())
+        let mut masked = [b'*'; 15 + Self::LENGTH];
+        masked[15..].copy_from_slice(&self.0);
+        f.write_str(str::from_utf8(&masked).unwrap_or_default())
     }
 }
 

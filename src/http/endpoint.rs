@@ -32,11 +32,13 @@ pub(super) struct Endpoint {
 
 /// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
 pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>) {
-    let mut paths: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
+    // actix tries one path after the other: first those without parameters, which cost a comparison and not a search.
+    let mut paths: BTreeMap<(bool, String), Vec<Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
-        paths.entry(endpoint.path.clone()).or_default().push(endpoint);
+        let has_parameters = endpoint.path.contains('{');
+        paths.entry((has_parameters, endpoint.path.clone())).or_default().push(endpoint);
     }
-    for (path, endpoints) in paths {
+    for ((_, path), endpoints) in paths {
         let allow: Vec<&str> = endpoints.iter().map(Endpoint::allow).collect();
         let allow = allow.join(", ");
         config.service(resource(&path, allow, endpoints.into_iter().map(|endpoint| endpoint.route)));

@@ -62,7 +62,7 @@ impl<'a> Refusal<'a> {
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> serde_json::Result<HttpResponse> {
-    let mut text = Vec::with_capacity(256);
+    let mut text = Vec::with_capacity(1024);
     serde_json::to_writer(&mut text, body)?;
     Ok(head(status).body(text))
 }
@@ -76,7 +76,7 @@ pub(super) fn head(status: StatusCode) -> actix_web::HttpResponseBuilder {
 
 /// A time as the wire has it: RFC 3339, UTC, milliseconds.
 pub(super) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
+    serializer.serialize_str(at.text().as_str())
 }
 
 /// A time as the wire has it, or null.

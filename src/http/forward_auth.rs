@@ -29,8 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .route("/auth/nginx", web::to(nginx))
         .route("/auth/forward", web::to(forward))
-        .route("/auth/envoy", web::to(envoy))
-        .route("/auth/envoy/{path:.*}", web::to(envoy));
+        .service(web::scope("/auth/envoy").default_service(web::to(envoy)));
 }
 
 /// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else.

@@ -139,11 +139,9 @@ fn endpoints(samples: &Samples) -> Vec<Endpoint> {
 }
 
 fn routes(config: &mut web::ServiceConfig, samples: &Samples) {
+    config.configure(forward_auth::routes);
     endpoint::register(config, endpoints(samples));
-    config
-        .configure(forward_auth::routes)
-        .configure(openapi::routes)
-        .default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
+    config.configure(openapi::routes).default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
 }
 
 /// A path and what may be done to it; anything else is answered with 405 and what may.
