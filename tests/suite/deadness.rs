@@ -1,97 +1,22 @@
 //! Dead means dead: no request that begins after the answer passes with a dead key.
 
 use super::helpers::*;
+use super::race::{done, race, race_through};
 use serde_json::json;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 1_000;
-const USERS: usize = 3;
 
-/// What users know of the key: even rounds promise nothing (a change is on its way), odd ones that the last answer's
-/// state holds. A request that lies within one odd round must agree with it.
-#[derive(Default)]
-struct Promise {
-    round: AtomicU64,
-    is_good: AtomicBool,
-}
-
-impl Promise {
-    fn lapse(&self) {
-        self.round.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn give(&self, is_good: bool) {
-        self.is_good.store(is_good, Ordering::SeqCst);
-        self.round.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Uses the key once and holds the outcome against what was promised; says whether anything was.
-    fn hold_against(&self, user: &Client) -> bool {
-        let before = self.round.load(Ordering::SeqCst);
-        let promised = self.is_good.load(Ordering::SeqCst);
-        let outcome = user.is_good();
-        let is_promised = before % 2 == 1;
-        // What overlaps a change may see either state.
-        let is_same_round = self.round.load(Ordering::SeqCst) == before;
-        if is_promised && is_same_round {
-            assert_eq!(outcome, promised, "in round {before}");
-        }
-        is_promised && is_same_round
-    }
-}
-
-/// Has users use the value without pause while the deeds are done, each of which says whether the value is good after
-/// its answer. The last deed leaves it dead.
-fn race(server: &Server, value: &str, deeds: impl IntoIterator<Item = impl FnOnce() -> bool>) {
-    let (promise, is_over, held) = (Promise::default(), AtomicBool::new(false), AtomicU64::new(0));
-    let everybody = Barrier::new(USERS + 1);
-    std::thread::scope(|scope| {
-        for _ in 0..USERS {
-            scope.spawn(|| {
-                let user = server.client_with(value);
-                everybody.wait();
-                while !is_over.load(Ordering::SeqCst) {
-                    held.fetch_add(promise.hold_against(&user).into(), Ordering::Relaxed);
-                }
-                // The last word: a request that begins now is refused.
-                assert!(!user.is_good());
-            });
-        }
-        everybody.wait();
-        promise.give(true);
-        for deed in deeds {
-            promise.lapse();
-            promise.give(deed());
-            // Lets at least one request fall entirely behind the answer.
-            let seen = held.load(Ordering::Relaxed);
-            eventually(Duration::from_secs(10), || held.load(Ordering::Relaxed) > seen);
-        }
-        is_over.store(true, Ordering::SeqCst);
-    });
-}
-
-/// Does it, and says whether the value is good afterwards.
-fn done(answer: &Answer, is_good: bool) -> bool {
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    is_good
+/// Somebody who uses the value.
+fn user(server: &Server, value: &str) -> impl Fn() -> bool + use<> {
+    let user = server.client_with(value);
+    move || user.is_good()
 }
 
 #[test]
 fn no_request_that_begins_after_the_answer_passes_with_a_key_that_was_switched_off_or_revoked() {
     let server = Server::start();
-    let admin = server.client();
-    for _ in 0..ROUNDS / 25 {
-        let (id, value) = admin.mint("a");
-        let toggles = (0..24).map(|i| {
-            let valid = i % 2 == 1;
-            let admin = &admin;
-            Box::new(move || done(&admin.set_valid(id, valid), valid)) as Box<dyn FnOnce() -> bool>
-        });
-        let revocation = Box::new(|| done(&admin.revoke(id), false)) as Box<dyn FnOnce() -> bool>;
-        race(&server, &value, toggles.chain([revocation]));
-    }
+    race_through(ROUNDS, &server.client(), |value| user(&server, value));
 }
 
 #[test]
@@ -104,15 +29,15 @@ fn no_request_that_begins_after_the_answer_passes_with_a_value_that_a_rotation_e
         let path = format!("/v2/organization/api-keys/{id}/rotate");
         let grace = || admin.post(&path, json!({"gracePeriodInHours": 1})).data()["shadowValue"].take();
         match round % 3 {
-            0 => race(&server, &value, [|| done(&admin.post(&path, json!({})), false)]),
+            0 => race(|| user(&server, &value), [|| done(&admin.post(&path, json!({})), false)]),
             1 => {
                 grace();
-                race(&server, &value, [|| done(&post(&format!("{path}/complete")), false)]);
+                race(|| user(&server, &value), [|| done(&post(&format!("{path}/complete")), false)]);
             }
             _ => {
                 let shadow = grace();
                 let shadow = shadow.as_str().expect("a value");
-                race(&server, shadow, [|| done(&post(&format!("{path}/cancel")), false)]);
+                race(|| user(&server, shadow), [|| done(&post(&format!("{path}/cancel")), false)]);
             }
         }
     }

@@ -62,9 +62,14 @@ impl Server {
 
     /// On `keystead.db` in a folder that outlives the server. Its log is in `log` beside it.
     pub fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_at("127.0.0.1:0", folder, environment)
+    }
+
+    /// The same at an address.
+    pub fn start_at(address: &str, folder: &Path, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut child = keystead(folder)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", address])
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -288,7 +293,12 @@ impl Client {
 
     /// Whether the key authenticates.
     pub fn is_good(&self) -> bool {
-        match self.get(ORGANIZATION).status {
+        self.is_let_in(ORGANIZATION)
+    }
+
+    /// Whether the key opens this path.
+    pub fn is_let_in(&self, path: &str) -> bool {
+        match self.get(path).status {
             200 => true,
             401 => false,
             other => panic!("neither good nor refused: {other}"),

@@ -20,6 +20,7 @@ mod limits;
 mod model;
 mod openapi;
 mod projects;
+mod race;
 mod rotation;
 mod secrecy;
 mod store;
