@@ -20,6 +20,17 @@ fn no_request_that_begins_after_the_answer_passes_with_a_key_that_was_switched_o
 }
 
 #[test]
+fn no_proxy_that_asks_after_the_answer_lets_a_dead_key_pass() {
+    let server = Server::start();
+    for (path, rounds) in [("/auth/nginx", ROUNDS), ("/auth/forward", 100), ("/auth/envoy/some/path", 100)] {
+        race_through(rounds, &server.client(), |value| {
+            let user = server.client_with(value);
+            move || user.is_let_in(path)
+        });
+    }
+}
+
+#[test]
 fn no_request_that_begins_after_the_answer_passes_with_a_value_that_a_rotation_ended() {
     let server = Server::start();
     let admin = server.client();

@@ -11,6 +11,7 @@ mod api;
 mod command_line;
 mod configuration;
 mod deadness;
+mod dialects;
 mod durability;
 mod ends;
 mod failures;
