@@ -30,6 +30,20 @@ fn a_good_key_passes_with_who_it_is_and_without_itself() {
 }
 
 #[test]
+fn a_key_with_the_longest_name_passes() {
+    with_each(&[], |setup| {
+        // Twelve characters each, encoded.
+        let name = "\u{1f511}".repeat(255);
+        setup.admin.put("/v2/organization", json!({ "name": name })).data();
+        let key = setup.admin.mint(&name).1;
+        let received = setup.let_in(&setup.get(&key));
+        let encoded = "%F0%9F%94%91".repeat(255);
+        let names = ["x-auth-organization-name", "x-auth-key-name"].map(|name| received.header(name));
+        assert_eq!(names, [&encoded, &encoded]);
+    });
+}
+
+#[test]
 fn a_projects_key_passes_with_the_projects_id() {
     with_each(&[], |setup| {
         let (project, id, key) = setup.project("web");
@@ -99,6 +113,9 @@ fn every_method_needs_a_key_and_a_body_reaches_the_app_whole() {
             let body = vec![b'x'; size];
             let digest = blake3::hash(&body).to_hex().to_string();
             let received = setup.let_in(&setup.send("POST", "/", &[("X-API-Key", &key)], &body));
+            assert_eq!((received.field("length"), received.field("digest")), (&json!(size), &json!(digest)));
+            let expecting = [("X-API-Key", key.as_str()), ("Expect", "100-continue")];
+            let received = setup.let_in(&setup.send("POST", "/", &expecting, &body));
             assert_eq!((received.field("length"), received.field("digest")), (&json!(size), &json!(digest)));
             let mut chunked = request("POST", "/", &[("X-API-Key", &key), ("Transfer-Encoding", "chunked")], b"");
             chunked.extend(format!("{size:x}\r\n").bytes().chain(body).chain(*b"\r\n0\r\n\r\n"));

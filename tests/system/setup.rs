@@ -160,7 +160,11 @@ fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
 
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n")?;
+    let (mut head, mut body) = text.split_once("\r\n\r\n")?;
+    // Where the request expects it, once or more.
+    while head.starts_with("HTTP/1.1 100 ") {
+        (head, body) = body.split_once("\r\n\r\n")?;
+    }
     let (status, fields) = head.split_once("\r\n")?;
     let fields = fields.lines().filter_map(|line| line.split_once(':'));
     let headers: Vec<(String, String)> = fields.map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned())).collect();
