@@ -3,10 +3,12 @@
 pub mod load;
 pub mod references;
 pub mod report;
+pub mod requests;
 pub mod servers;
 pub mod stores;
 
-use load::{Requests, Until};
+use load::{Load, Until};
+use requests::Requests;
 use servers::Server;
 use std::num::NonZero;
 use std::time::Duration;
@@ -73,11 +75,7 @@ pub struct Bench {
 impl Bench {
     /// Measures less where it has to be quick.
     pub fn new(is_quick: bool) -> Self {
-        let client = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("the operating system must give an event loop");
-        Self { scale: Scale::new(is_quick), stores: Stores::new(), client }
+        Self { scale: Scale::new(is_quick), stores: Stores::new(), client: event_loop() }
     }
 
     /// What was measured, on what.
@@ -97,15 +95,35 @@ impl Bench {
 
     /// Has the server answer the requests from all connections at once.
     pub fn round(&self, server: &Server, requests: &Requests, until: Until) -> Round {
+        let [round] = self.rounds(server, [Load::new(requests, until)]);
+        round
+    }
+
+    /// Has the server answer several loads at the same time, each from a thread of its own. What an answer costs the
+    /// server is over all of them.
+    pub fn rounds<const LOADS: usize>(&self, server: &Server, loads: [Load; LOADS]) -> [Round; LOADS] {
         let cpu_before = server.cpu_time();
-        let (latencies, elapsed) = self.client.block_on(load::run(server.address(), requests, until));
-        Round::of(latencies, elapsed, server.cpu_time() - cpu_before)
+        let address = server.address();
+        let results = std::thread::scope(|scope| {
+            let threads = loads.map(|load| scope.spawn(move || event_loop().block_on(load::run(address, load))));
+            threads.map(|thread| thread.join().expect("a load must be offered to its end"))
+        });
+        let answers: usize = results.iter().map(|(latencies, _)| latencies.len()).sum();
+        let cpu_us = (server.cpu_time() - cpu_before).as_secs_f64() * 1e6 / answers as f64;
+        results.map(|(latencies, elapsed)| Round::of(latencies, elapsed, cpu_us))
     }
 
     /// The whole answer to one request, which must be a good one.
     pub fn ask(&self, server: &Server, request: &[u8]) -> String {
         self.client.block_on(load::ask(server.address(), request))
     }
+}
+
+fn event_loop() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system must give an event loop")
 }
 
 /// What one side did in one turn.
@@ -124,7 +142,7 @@ pub struct Round {
 }
 
 impl Round {
-    fn of(mut latencies: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Self {
+    fn of(mut latencies: Vec<Duration>, elapsed: Duration, cpu_us: f64) -> Self {
         latencies.sort_unstable();
         let answers = latencies.len();
         let percentile_ms = |percent: usize| latencies[(answers - 1) * percent / 100].as_secs_f64() * 1e3;
@@ -133,7 +151,7 @@ impl Round {
             per_second: answers as f64 / elapsed.as_secs_f64(),
             p50_ms: percentile_ms(50),
             p99_ms: percentile_ms(99),
-            cpu_us: cpu.as_secs_f64() * 1e6 / answers as f64,
+            cpu_us,
         }
     }
 }

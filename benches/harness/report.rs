@@ -96,6 +96,16 @@ pub fn cpu_ratios(side: &[Round], other: &[Round]) -> Vec<f64> {
     side.iter().zip(other).map(|(side, other)| other.cpu_us / side.cpu_us).collect()
 }
 
+/// One side's median latency by the other's, round by round.
+pub fn p50_ratios(side: &[Round], other: &[Round]) -> Vec<f64> {
+    side.iter().zip(other).map(|(side, other)| side.p50_ms / other.p50_ms).collect()
+}
+
+/// One side's 99th percentile by the other's, round by round.
+pub fn p99_ratios(side: &[Round], other: &[Round]) -> Vec<f64> {
+    side.iter().zip(other).map(|(side, other)| side.p99_ms / other.p99_ms).collect()
+}
+
 /// The one in the middle, the upper one of two.
 pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.collect();

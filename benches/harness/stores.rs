@@ -14,7 +14,11 @@ use tempfile::TempDir;
 /// Keys that are inserted by one transaction.
 const JOB: usize = 10_000;
 /// When all of it was made.
-const CREATED_AT_MS: i64 = 1_733_353_200_000;
+pub const CREATED_AT_MS: i64 = 1_733_353_200_000;
+/// What the organization is called.
+pub const ORGANIZATION_NAME: &str = "Benchmark";
+/// What every key is called.
+pub const KEY_NAME: &str = "CI/CD key";
 
 /// Stores of one organization and so and so many keys: made once, then copied.
 pub struct Stores {
@@ -103,9 +107,9 @@ fn make(path: &Path, keys: usize) -> Result<()> {
 async fn fill(store: &Store, keys: usize) -> Result<()> {
     let created_at = Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default();
     let organization = OrganizationId::from_random([7; 8]);
-    let name = Name::parse("Benchmark")?;
+    let name = Name::parse(ORGANIZATION_NAME)?;
     store.write(move |writes| writes.insert_organization(&Organization { id: organization, name, created_at })).await?;
-    let name = Name::parse("CI/CD key")?;
+    let name = Name::parse(KEY_NAME)?;
     for begin in (0..keys).step_by(JOB) {
         let name = name.clone();
         let insert = move |number| {

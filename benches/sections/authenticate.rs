@@ -1,7 +1,9 @@
 //! What it costs to know who asks.
 
-use crate::harness::load::{self, Requests, Until};
-use crate::harness::report::{Table, Target, count, cpu_ratios, judge_ratios, ratios};
+use super::ceiling::Comparison;
+use crate::harness::load::Until;
+use crate::harness::report::{Table, Target, count, judge_ratios, ratios};
+use crate::harness::requests::{self, Requests};
 use crate::harness::servers::Server;
 use crate::harness::stores::{self, StoreFolder};
 use crate::harness::{Bench, Round, interleaved};
@@ -15,29 +17,17 @@ const LEAST: f64 = 0.85;
 pub fn against_static(bench: &Bench) {
     let store = bench.stores.copy(KEYS);
     let keystead = Server::keystead(&store.path(), &[]);
-    let request = load::get_organization(stores::secret(0).expose());
-    let answer = bench.ask(&keystead, &request);
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let fixed = Server::reference(&["static", body]);
-    assert_eq!(bench.ask(&fixed, &request).len(), answer.len(), "both sides must answer with as many bytes");
-
+    let example = requests::get_organization(stores::secret(0).expose());
     let requests = Requests::get_organization(0..KEYS);
-    let measure = |server: &Server| bench.round(server, &requests, Until::Elapsed(bench.scale.round));
-    measure(&keystead);
-    measure(&fixed);
-    let [ours, ceiling] = interleaved(bench.scale.rounds, [&|| measure(&keystead), &|| measure(&fixed)]);
+    let comparison = Comparison::measure(bench, &keystead, "/v1/organization", &example, &requests);
 
     println!(
         "Authenticated `GET /v1/organization`, {} keys in turn, against a static handler that returns the same {} bytes. \
-         Throughput has the client's work on both sides, as any user's has; the last row leaves it out.\n",
+         Throughput has the client's work on both sides, as any user's has; the row below leaves it out.\n",
         count(KEYS),
-        answer.len()
+        comparison.answer
     );
-    let mut table = Table::of_rates();
-    table.rate("static actix-web handler", &ceiling, None);
-    table.rate("Keystead", &ours, Some(judge_ratios(&ratios(&ours, &ceiling), Target::AtLeast(LEAST))));
-    table.judgement("by server CPU alone", judge_ratios(&cpu_ratios(&ours, &ceiling), Target::AtLeast(LEAST)));
-    print!("{table}");
+    print!("{}", comparison.table(LEAST));
 }
 
 /// The same from the cache and from the store, by how many keys the store holds.

@@ -1,7 +1,8 @@
 //! What it costs to mint a key that a power failure cannot take back.
 
-use crate::harness::load::{Requests, Until};
+use crate::harness::load::Until;
 use crate::harness::report::{Table, Target, count, judge, judge_ratios, median, ratios};
+use crate::harness::requests::Requests;
 use crate::harness::servers::Server;
 use crate::harness::stores::StoreFolder;
 use crate::harness::{Bench, Round, interleaved};
@@ -74,7 +75,7 @@ fn naive(bench: &Bench, connections: &str, duration: Duration) -> Round {
     let store = StoreFolder::new();
     let path = store.path();
     let path = path.to_str().expect("a folder of Cargo's must have a name in UTF-8");
-    let server = Server::reference(&["create", path, connections]);
+    let server = Server::reference(&["obvious", path, connections, "0"]);
     measure(bench, &server, &store, duration)
 }
 

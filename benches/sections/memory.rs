@@ -1,7 +1,8 @@
 //! How much memory a large store takes, and what bounds it.
 
-use crate::harness::load::{self, Requests, Until};
+use crate::harness::load::Until;
 use crate::harness::report::{Table, Target, count, judge};
+use crate::harness::requests::{self, Requests};
 use crate::harness::servers::Server;
 use crate::harness::{Bench, stores};
 use std::time::Duration;
@@ -64,7 +65,7 @@ impl Subject {
     fn measure(bench: &Bench, capacity: usize) -> Self {
         let store = bench.stores.copy(bench.scale.large());
         let server = Server::keystead(&store.path(), &[("KEYSTEAD_CACHE_CAPACITY", capacity.to_string())]);
-        bench.ask(&server, &load::get_organization(stores::secret(0).expose()));
+        bench.ask(&server, &requests::get_organization(stores::secret(0).expose()));
         let start = server.memory("VmRSS");
         let mut next = 0;
         let used = USED.map(|times| {

@@ -1,6 +1,7 @@
 //! What is measured: one function a section.
 
 mod authenticate;
+mod ceiling;
 mod create;
 mod memory;
 mod start;

@@ -1,7 +1,8 @@
 //! How long it takes from nothing to an answer.
 
-use crate::harness::load::{self, Requests, Until};
+use crate::harness::load::Until;
 use crate::harness::report::{Table, Target, count, judge_ratios, median};
+use crate::harness::requests::{self, Requests};
 use crate::harness::servers::Server;
 use crate::harness::stores::{self, StoreFolder};
 use crate::harness::{Bench, interleaved};
@@ -52,13 +53,13 @@ fn after_crash(bench: &Bench, keys: usize) -> f64 {
     let store = bench.stores.copy(keys);
     let server = Server::keystead(&store.path(), &[]);
     bench.round(&server, &Requests::create_api_key(), Until::Sent(MINTED_BEFORE_CRASH));
-    let answer = bench.ask(&server, &load::create_api_key());
+    let answer = bench.ask(&server, &requests::create_api_key());
     server.kill();
     start(bench, &store, minted_key(&answer)).1
 }
 
 fn start(bench: &Bench, store: &StoreFolder, key: &str) -> (Server, f64) {
-    let request = load::get_organization(key);
+    let request = requests::get_organization(key);
     let began = Instant::now();
     let server = Server::keystead(&store.path(), &[]);
     bench.ask(&server, &request);

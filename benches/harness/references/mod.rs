@@ -1,0 +1,48 @@
+//! What Keystead is compared with: bare servers in processes of their own, on the same actix-web and the same SQLite.
+
+mod fixed;
+mod obvious;
+
+use actix_web::web::ServiceConfig;
+use actix_web::{App, HttpServer};
+use keystead::config;
+use std::io;
+use std::time::Duration;
+
+/// The argument that makes this program serve a reference instead of measuring.
+pub const FLAG: &str = "--reference";
+
+/// Serves the reference that the arguments name, until the process is killed.
+///
+/// - `fixed PATH ANSWER`: answers with a copy of this answer, whatever is asked at this path. The ceiling: nothing can be
+///   looked up or checked for less.
+/// - `obvious FILE CONNECTIONS KEYS`: mints and verifies keys the way everyone writes it first.
+pub fn serve(arguments: &[String]) {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["fixed", path, answer] => fixed::serve(path, answer),
+        ["obvious", file, connections, keys] => {
+            let connections = connections.parse().expect("a number of connections");
+            obvious::serve(file, connections, keys.parse().expect("a number of keys"))
+        }
+        other => panic!("there is no such reference: {other:?}"),
+    };
+    outcome.expect("a reference must be served");
+}
+
+/// Runs a server with the settings that Keystead's has.
+fn run(configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> io::Result<()> {
+    let settings = config::Server::default();
+    let workers = std::thread::available_parallelism()?.get();
+    actix_web::rt::System::new().block_on(async move {
+        let server = HttpServer::new(move || App::new().configure(configure.clone()))
+            .workers(workers)
+            .max_connections(settings.max_connections.div_ceil(workers))
+            .keep_alive(Duration::from_millis(settings.keep_alive_ms))
+            .client_request_timeout(Duration::from_millis(settings.head_timeout_ms))
+            .tcp_nodelay(true)
+            .bind(("127.0.0.1", 0))?;
+        println!("listening on http://{}", server.addrs()[0]);
+        server.run().await
+    })
+}
