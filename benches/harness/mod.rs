@@ -6,6 +6,7 @@ pub mod report;
 pub mod requests;
 pub mod servers;
 pub mod stores;
+pub mod zipf;
 
 use load::{Load, Until};
 use requests::Requests;

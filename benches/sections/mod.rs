@@ -5,6 +5,7 @@ mod ceiling;
 mod create;
 mod memory;
 mod start;
+mod verify;
 
 use crate::harness::Bench;
 
@@ -12,8 +13,11 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 6] = [
+pub const SECTIONS: [Section; 9] = [
     ("authenticate", authenticate::against_static),
+    ("forward-auth", verify::forward_auth),
+    ("verify", verify::in_turn),
+    ("zipf", verify::by_zipf),
     ("create", create::against_naive),
     ("create-on-a-million", create::on_a_large_store),
     ("authenticate-by-size", authenticate::by_size),
