@@ -4,6 +4,7 @@ mod authenticate;
 mod ceiling;
 mod create;
 mod memory;
+mod mixed;
 mod start;
 mod verify;
 
@@ -13,13 +14,14 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
     ("zipf", verify::by_zipf),
     ("create", create::against_naive),
     ("create-on-a-million", create::on_a_large_store),
+    ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
     ("memory", memory::bounded),
     ("start", start::by_size),
