@@ -3,6 +3,7 @@
 mod authenticate;
 mod ceiling;
 mod create;
+mod flood;
 mod memory;
 mod mixed;
 mod start;
@@ -14,7 +15,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -23,6 +24,7 @@ pub const SECTIONS: [Section; 10] = [
     ("create-on-a-million", create::on_a_large_store),
     ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
+    ("flood", flood::by_wrong_keys),
     ("memory", memory::bounded),
     ("start", start::by_size),
 ];
