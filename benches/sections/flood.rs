@@ -8,6 +8,8 @@ use crate::harness::{Bench, Round, interleaved};
 
 /// How many distinct wrong keys are tried, each from another address.
 const WRONG_KEYS: u32 = 100_000;
+/// How many good keys take turns in what wrong keys are compared with.
+const KEYS: usize = 1_000;
 /// How many wrong keys a second are tried where a rate is given.
 const PACES: [u32; 2] = [2_000, 10_000];
 /// How many connections use the good key.
@@ -23,35 +25,48 @@ pub fn by_wrong_keys(bench: &Bench) {
     let size = bench.scale.sizes[1];
     let store = bench.stores.copy(size);
     let server = Server::keystead(&store.path(), &[("KEYSTEAD_SERVER_TRUSTED_PROXIES", "127.0.0.1".to_owned())]);
-    let flood = Flood { bench, server: &server, good: Requests::forwarded(0), wrong: Requests::wrong_keys(WRONG_KEYS) };
+    let flood = Flood { bench, server: &server, good: Requests::forwarded(0) };
+    let wrong = Requests::wrong_keys(WRONG_KEYS);
+    let others = Requests::get_organization((0..size).step_by(size / KEYS).take(KEYS));
+    bench.round(&server, &others, Until::Sent(KEYS));
     flood.round(None);
     let before = server.memory("VmRSS");
-    bench.round(&server, &flood.wrong, Until::Sent(WRONG_KEYS as usize));
+    bench.round(&server, &wrong, Until::Sent(WRONG_KEYS as usize));
     let after = server.memory("VmRSS");
     let [slow, fast] = PACES.map(Pace::PerSecond);
-    let [idle, slow, fast, closed] = interleaved(
+    let [idle, control, slow, fast, closed] = interleaved(
         bench.scale.rounds,
-        [&|| flood.round(None), &|| flood.round(Some(slow)), &|| flood.round(Some(fast)), &|| {
-            flood.round(Some(Pace::Closed))
-        }],
+        [
+            &|| flood.round(None),
+            &|| flood.round(Some((&others, fast))),
+            &|| flood.round(Some((&wrong, slow))),
+            &|| flood.round(Some((&wrong, fast))),
+            &|| flood.round(Some((&wrong, Pace::Closed))),
+        ],
     );
     let memory = Memory { before, after, end: server.memory("VmRSS"), peak: server.memory("VmHWM") };
 
     println!(
         "`GET /v1/organization` with a good key on {GOOD_CONNECTIONS} connections, on a store of {} keys, while {} wrong \
          keys, each from another address (every second one in an IPv6 network of its own), are tried over {CONNECTIONS} \
-         other connections. The good key was never refused. At the given rates its latencies are judged; as fast as \
-         answers come they are only stated, since such a flood takes whatever it gets of the cores that it shares with \
-         the server. Server CPU is by all answers of both kinds.\n",
+         other connections. The good key was never refused. At the given rates its latencies are judged. Two figures are \
+         only stated: what as many requests with good keys do to it, which is what the machine gives away in any case, \
+         and what a flood as fast as answers come does, which takes whatever it gets of the cores that it shares with the \
+         server. Server CPU is by all answers of both kinds.\n",
         count(size),
         count(WRONG_KEYS as usize)
     );
     let mut table = Table::of_rates();
     let idle: Vec<Round> = idle.into_iter().map(|turn| turn.good).collect();
-    table.rate("nobody else, p50", &idle, None);
+    table.rate("nobody else", &idle, None);
     let judged = Target::AtMost(TIMES);
-    for (turns, target) in [(slow, judged), (fast, judged), (closed, Target::Stated)] {
-        add_rows(&mut table, turns, &idle, target);
+    for (keys, turns, target) in [
+        ("good keys", control, Target::Stated),
+        ("wrong keys", slow, judged),
+        ("wrong keys", fast, judged),
+        ("wrong keys", closed, Target::Stated),
+    ] {
+        add_rows(&mut table, keys, turns, &idle, target);
     }
     println!("{table}");
     print!("{}", memory.table());
@@ -62,34 +77,32 @@ struct Flood<'a> {
     bench: &'a Bench,
     server: &'a Server,
     good: Requests,
-    wrong: Requests,
 }
 
-/// What the good key got, and the wrong ones where there were any.
+/// What the good key got, and how many answers a second the others did.
 struct Turn {
     good: Round,
-    wrong: Option<Round>,
+    others_per_second: f64,
 }
 
 impl Flood<'_> {
-    /// The good key as fast as answers come, the wrong ones at this pace.
-    fn round(&self, pace: Option<Pace>) -> Turn {
+    /// The good key as fast as answers come, and others' requests at this pace.
+    fn round(&self, others: Option<(&Requests, Pace)>) -> Turn {
         let until = Until::Elapsed(self.bench.scale.round);
         let good = Load::new(&self.good, until).over(GOOD_CONNECTIONS);
-        let Some(pace) = pace else {
+        let Some((others, pace)) = others else {
             let [good] = self.bench.rounds(self.server, [good]);
-            return Turn { good, wrong: None };
+            return Turn { good, others_per_second: 0.0 };
         };
-        let [good, wrong] = self.bench.rounds(self.server, [good, Load::new(&self.wrong, until).paced(pace)]);
-        Turn { good, wrong: Some(wrong) }
+        let [good, others] = self.bench.rounds(self.server, [good, Load::new(others, until).paced(pace)]);
+        Turn { good, others_per_second: others.per_second }
     }
 }
 
-/// The good key's latencies by those without a flood.
-fn add_rows(table: &mut Table, turns: Vec<Turn>, idle: &[Round], target: Target) {
-    let (good, wrong): (Vec<Round>, Vec<Option<Round>>) = turns.into_iter().map(|turn| (turn.good, turn.wrong)).unzip();
-    let wrong = median(wrong.iter().flatten().map(|round| round.per_second));
-    let side = format!("{} wrong keys a second", count(wrong as usize));
+/// The good key's latencies by those without anybody else.
+fn add_rows(table: &mut Table, keys: &str, turns: Vec<Turn>, idle: &[Round], target: Target) {
+    let (good, others): (Vec<Round>, Vec<f64>) = turns.into_iter().map(|it| (it.good, it.others_per_second)).unzip();
+    let side = format!("{} {keys} a second", count(median(others.into_iter()) as usize));
     table.rate(&format!("{side}, p50"), &good, Some(judge_ratios(&p50_ratios(&good, idle), target)));
     table.judgement(&format!("{side}, p99"), judge_ratios(&p99_ratios(&good, idle), target));
 }
