@@ -35,6 +35,17 @@ pub struct Scope {
     pub project: Option<ProjectId>,
 }
 
+/// How many keys there are, by what a request with one of them would come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// Those that are good.
+    pub active: u32,
+    /// Those that are switched off, also where their time is over.
+    pub deactivated: u32,
+    /// Those that are switched on and whose time is over.
+    pub expired: u32,
+}
+
 /// How long a key lasts, in whole days: 1 to 36,525, a century.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime(i64);

@@ -13,7 +13,7 @@ mod secret;
 mod timestamp;
 
 pub use error::{Error, Refusal, Result};
-pub use key::{ApiKey, Expiry, Grace, KeyId, Lifetime, Presented, Scope, Shadow};
+pub use key::{ApiKey, Expiry, Grace, KeyCounts, KeyId, Lifetime, Presented, Scope, Shadow};
 pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId};

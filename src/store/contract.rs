@@ -9,8 +9,8 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Digest, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented, Project, ProjectId, Result,
-    Scope, Timestamp,
+    ApiKey, Digest, Fingerprint, KeyCounts, KeyId, Name, Organization, OrganizationId, Presented, Project, ProjectId,
+    Result, Scope, Timestamp,
 };
 
 /// How many of a key's former values are known as such; older ones are nobody's.
@@ -88,6 +88,9 @@ pub trait Reads {
     /// The key that has this digest among its values, or had it as one of its last [`FORMER_VALUES`]. To be asked before
     /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
+
+    /// How many keys there are of all organizations, by what they are at that time. Looks at every one of them.
+    fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts>;
 
     /// The request that the caller gave this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;

@@ -2,8 +2,8 @@
 
 use super::digest_index::{DigestIndex, Entry};
 use crate::domain::{
-    AddressList, ApiKey, Description, Digest, Error, Fingerprint, KeyId, Name, Organization, OrganizationId, Presented,
-    Project, ProjectId, RateLimit, Result, Scope, Shadow, Tail, Timestamp,
+    AddressList, ApiKey, Description, Digest, Error, Fingerprint, KeyCounts, KeyId, Name, Organization, OrganizationId,
+    Presented, Project, ProjectId, RateLimit, Result, Scope, Shadow, Tail, Timestamp,
 };
 use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
@@ -193,6 +193,16 @@ impl Reads for Rows<'_> {
             Some(project) => Some(self.project(id, project)?.ok_or_else(|| incomplete("project"))?),
         };
         Ok(Some(Found { key, presented, organization, project }))
+    }
+
+    fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE NOT valid), \
+                   count(*) FILTER (WHERE valid AND expires_at <= ?1) FROM api_keys";
+        let counts = self.one(sql, [now.unix_ms()], |row| {
+            let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(KeyCounts { active: all - deactivated - expired, deactivated, expired })
+        })?;
+        counts.ok_or_else(|| Error::Internal("a count gave no row".to_owned()))
     }
 
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>> {
