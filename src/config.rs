@@ -36,6 +36,8 @@ pub struct Config {
     pub keys: Keys,
     /// What a new store begins with.
     pub setup: Setup,
+    /// What watches it.
+    pub metrics: Metrics,
     /// What is logged.
     pub log: Log,
     /// What helps to develop against Keystead.
@@ -190,6 +192,49 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self { organization: "My organization".to_owned(), key_name: "First key".to_owned() }
+    }
+}
+
+/// The section `[metrics]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where `/metrics` is.
+    pub listen: MetricsListen,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { listen: MetricsListen::On(SocketAddr::from(([127, 0, 0, 1], 9408))) }
+    }
+}
+
+/// The setting `metrics.listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum MetricsListen {
+    /// Nowhere.
+    Off,
+    /// At this address; port 0 picks a free one.
+    On(SocketAddr),
+}
+
+impl TryFrom<String> for MetricsListen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        // What says where it stands comes before or after this.
+        let wrong = "neither \"off\" nor an address and port such as 127.0.0.1:9408";
+        if text == "off" { Ok(Self::Off) } else { text.parse().map(Self::On).map_err(|_| wrong) }
+    }
+}
+
+impl From<MetricsListen> for String {
+    fn from(listen: MetricsListen) -> Self {
+        match listen {
+            MetricsListen::Off => "off".to_owned(),
+            MetricsListen::On(address) => address.to_string(),
+        }
     }
 }
 

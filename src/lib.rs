@@ -6,11 +6,14 @@
 //! main ─► cli ─┬─► http ─► service ─► store ─► domain
 //!              ├─► service                ▲
 //!              └─► config                 └─ sqlite: the only one that names rusqlite
+//!
+//! cli, http, service, store ─► metrics ─► domain
 //! ```
 
 pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod metrics;
 pub mod service;
 pub mod store;

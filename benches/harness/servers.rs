@@ -20,13 +20,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// The real program on this store, as it comes but for the settings given here. It logs to a file beside the store.
+    /// The real program on this store, as it comes but for the settings given here and a listener for its metrics, which
+    /// only one at a time can have. It logs to a file beside the store.
     pub fn keystead(store: &Path, settings: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
         command.args(["--listen", "127.0.0.1:0", "--store"]).arg(store);
         // Neither a config.toml nor a variable from outside may change what is measured.
         let folder = store.parent().expect("a store must be in a folder");
-        command.current_dir(folder).env_clear().envs(settings.iter().map(|(name, value)| (name, value)));
+        command
+            .current_dir(folder)
+            .env_clear()
+            .env("KEYSTEAD_METRICS_LISTEN", "off")
+            .envs(settings.iter().map(|(name, value)| (name, value)));
         command.stderr(File::create(folder.join("log")).expect("a log must be made beside the store"));
         Self::spawn(command)
     }

@@ -2,13 +2,15 @@
 
 use keystead::config;
 use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use keystead::metrics::Metrics;
 use keystead::store::{NewApiKey, Options, Store};
 use rusqlite::{Connection, OpenFlags};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Keys that are inserted by one transaction.
@@ -90,14 +92,15 @@ fn new_folder() -> TempDir {
 
 fn make(path: &Path, keys: usize) -> Result<()> {
     let defaults = config::Store::default();
-    let store = Store::open(&Options {
+    let options = Options {
         path: path.to_owned(),
         busy_timeout: Duration::from_millis(defaults.busy_timeout_ms),
         readers: defaults.readers,
         write_queue: defaults.write_queue,
         write_batch: defaults.write_batch,
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
-    })?;
+    };
+    let store = Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("an event loop must start");
     runtime.block_on(fill(&store, keys))?;
     store.close();

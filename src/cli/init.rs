@@ -4,12 +4,14 @@ use super::key_file::KeyFile;
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{ApiKey, Name, Organization, Secret};
+use crate::metrics::Metrics;
 use crate::service::{FirstKey, Service};
 use clap::Args;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// No key file that we adopt is larger, in bytes.
@@ -44,7 +46,8 @@ pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed>
         name: Name::parse(&config.setup.key_name)?,
         secret,
     };
-    let service = Service::open(&options)?;
+    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
+    let service = Service::open(&options, metrics)?;
     let outcome = set_up(&service, &first, arguments.key_file.as_deref()).await;
     service.close().await;
     let (organization, key) = outcome?;

@@ -2,11 +2,13 @@
 
 use super::init::set_up;
 use super::{Failed, ambient, service_options};
-use crate::config::Config;
+use crate::config::{Config, MetricsListen};
 use crate::domain::{AddressList, Name, Secret};
 use crate::http;
+use crate::metrics::Metrics;
 use crate::service::{FirstKey, Service};
 use clap::Args;
+use futures_util::future::{join_all, try_join_all};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,17 +29,19 @@ pub(super) struct Serve {
 }
 
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
-    let service = Arc::new(Service::open(&service_options(config)?)?);
-    let outcome = serve(config, &service).await;
+    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
+    let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
+    let outcome = serve(config, &service, metrics).await;
     service.close().await;
     log::info!("stopped; everything is in {}", config.store.path.display());
     outcome
 }
 
-async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
+async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<(), Failed> {
     let mut signals = Signals::listen().map_err(|e| Failed::new(format!("Signals cannot be received: {e}.")))?;
-    let app = http::App {
+    let app = Arc::new(http::App {
         service: Arc::clone(service),
+        metrics,
         clock: ambient::now,
         dev_clock: dev_clock(config)?,
         random: ambient::random,
@@ -45,27 +49,40 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<(), Failed> {
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
         trusted_proxies: trusted_proxies(config)?,
         forwarded_credentials: forwarded_credentials(config)?,
-    };
-    let (address, server) = http::bind(app, &http_options(config))
+    });
+    let options = http_options(config);
+    let (address, server) = http::bind(Arc::clone(&app), &options)
         .map_err(|e| Failed::new(format!("{} cannot be listened on: {e}.", config.server.listen)))?;
+    let mut servers = vec![server];
+    let metrics_address = match config.metrics.listen {
+        MetricsListen::Off => None,
+        MetricsListen::On(_) if options.serves_metrics => Some(address),
+        MetricsListen::On(listen) => {
+            let (address, server) = http::bind_metrics(app, listen, options.head_timeout, options.shutdown_timeout)
+                .map_err(|e| metrics_in_the_way(listen, &e))?;
+            servers.push(server);
+            Some(address)
+        }
+    };
     // After binding: a first key is not spent on a start that fails.
     let first_key = hand_over_first_key(config, service).await?;
-    announce(address, first_key.as_ref());
+    announce(address, metrics_address, first_key.as_ref());
 
-    let handle = server.handle();
+    let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
     let flusher = tokio::spawn(flush(Arc::clone(service)));
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
         log::info!("{name} received: finishing what is in flight");
         tokio::select! {
-            () = handle.stop(true) => {}
+            _ = join_all(handles.iter().map(|handle| handle.stop(true))) => {}
             name = signals.next() => {
                 log::warn!("{name} received again: stopping at once");
-                handle.stop(false).await;
+                join_all(handles.iter().map(|handle| handle.stop(false))).await;
             }
         }
     });
-    let outcome = server.await.map_err(|e| Failed::new(format!("The server ended: {e}.")));
+    let outcome = try_join_all(servers).await.map(drop);
+    let outcome = outcome.map_err(|e| Failed::new(format!("The server ended: {e}.")));
     stopper.abort();
     flusher.abort();
     outcome
@@ -116,7 +133,16 @@ fn http_options(config: &Config) -> http::Options {
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
+        // Two listeners that ask for any free port do not ask for the same.
+        serves_metrics: server.listen.port() != 0 && config.metrics.listen == MetricsListen::On(server.listen),
     }
+}
+
+fn metrics_in_the_way(listen: SocketAddr, error: &io::Error) -> Failed {
+    Failed::new(format!(
+        "{listen} cannot be listened on for the metrics (metrics.listen): {error}. Set metrics.listen or \
+         KEYSTEAD_METRICS_LISTEN to another address, or to \"off\"."
+    ))
 }
 
 async fn flush(service: Arc<Service>) {
@@ -155,11 +181,19 @@ fn first_key_file(store: &Path) -> PathBuf {
     store.with_file_name(FIRST_KEY_FILE)
 }
 
-/// Says where the server really listens, and shows the first key. A closed standard output is no reason not to serve.
-fn announce(address: SocketAddr, first_key: Option<&Secret>) {
+/// Says where the server and its metrics really are, and shows the first key. A closed standard output is no reason not
+/// to serve.
+fn announce(address: SocketAddr, metrics: Option<SocketAddr>, first_key: Option<&Secret>) {
+    let mut places = format!("Keystead is listening on http://{address}\n");
     log::info!("listening on http://{address}");
+    if let Some(metrics) = metrics {
+        let url = format!("http://{metrics}{}", http::METRICS_PATH);
+        log::info!("metrics are at {url}");
+        places += &format!("Metrics are at {url}\n");
+    }
     let mut out = io::stdout().lock();
-    let mut said = writeln!(out, "Keystead is listening on http://{address}");
+    // At once: whoever reads only the first line may be gone before the second.
+    let mut said = out.write_all(places.as_bytes());
     if let Some(secret) = first_key {
         let key = secret.expose();
         said = said.and_then(|()| {

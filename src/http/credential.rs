@@ -3,6 +3,7 @@
 use super::error::Failure;
 use super::{App, client};
 use crate::domain::{Error, Quota, Refusal, Timestamp};
+use crate::metrics::Via;
 use crate::service::Caller;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
@@ -60,7 +61,7 @@ impl CredentialHeader {
 /// 401 without a good credential, 400 with two that differ, 403 or 429 where the key may not be used from there or so
 /// often, 429 where too many wrong ones came from there.
 pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    authenticate_with(app, request, only_credential(request.headers())?).await
+    authenticate_with(app, request, only_credential(request.headers())?, Via::Authentication).await
 }
 
 /// The caller, who must be able to manage its organization, and the time of the request.
@@ -79,17 +80,18 @@ pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Re
 /// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let first = app.forwarded_credentials.iter().find_map(|header| header.all(request.headers()).next());
-    authenticate_with(app, request, first).await.map(|(caller, _)| caller)
+    authenticate_with(app, request, first, Via::ForwardAuth).await.map(|(caller, _)| caller)
 }
 
 async fn authenticate_with(
     app: &App,
     request: &HttpRequest,
     credential: Option<&[u8]>,
+    via: Via,
 ) -> Result<(Caller, Timestamp), Failure> {
     let now = app.now();
     let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
-    let caller = app.service.authenticate(credential, client::address(app, request), now).await?;
+    let caller = app.service.authenticate(credential, client::address(app, request), via, now).await?;
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())
     {

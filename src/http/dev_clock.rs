@@ -6,6 +6,7 @@ use super::envelope::{success, time};
 use super::error::Failure;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;
+use crate::metrics::Metrics;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -30,8 +31,8 @@ struct Clock {
     now: Timestamp,
 }
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(resource("/dev/clock", "GET, HEAD, POST", [get().to(read), web::post().to(advance)]));
+pub(super) fn routes(config: &mut web::ServiceConfig, metrics: &Metrics) {
+    config.service(resource("/dev/clock", "GET, HEAD, POST", [get().to(read), web::post().to(advance)], metrics));
 }
 
 async fn read(app: Data<App>) -> Result<HttpResponse, Failure> {

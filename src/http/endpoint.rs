@@ -5,6 +5,7 @@
 use super::openapi::{Described, SCHEMES, failed, failed_with};
 use super::schemas::{self, Body};
 use super::{get, resource};
+use crate::metrics::Metrics;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Responder, Route};
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub(super) struct Endpoint {
 }
 
 /// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
-pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>) {
+pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>, metrics: &Metrics) {
     // actix tries one path after the other: first those without parameters, which cost a comparison and not a search.
     let mut paths: BTreeMap<(bool, String), Vec<Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
@@ -41,7 +42,7 @@ pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>) {
     for ((_, path), endpoints) in paths {
         let allow: Vec<&str> = endpoints.iter().map(Endpoint::allow).collect();
         let allow = allow.join(", ");
-        config.service(resource(&path, allow, endpoints.into_iter().map(|endpoint| endpoint.route)));
+        config.service(resource(&path, allow, endpoints.into_iter().map(|endpoint| endpoint.route), metrics));
     }
 }
 

@@ -6,6 +6,7 @@ use super::App;
 use super::credential::authenticate_forwarded;
 use super::error::Failure;
 use crate::domain::{Error, OrganizationId, ProjectId};
+use crate::metrics::Metrics;
 use crate::service::Caller;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
@@ -20,16 +21,19 @@ const KEY_ID: HeaderName = HeaderName::from_static("x-auth-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-auth-key-name");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
+/// What Envoy puts before its client's path.
+const ENVOY: &str = "/auth/envoy";
 /// Where Envoy's configuration narrows the gate: the query is its client's.
 const GATE: &str = "x-auth-gate";
 /// What of a name is not fit for a header; what is not ASCII is not, either.
 const NOT_HEADER_TEXT: &AsciiSet = &CONTROLS.add(b'%');
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/auth/nginx", web::to(nginx))
-        .route("/auth/forward", web::to(forward))
-        .service(web::scope("/auth/envoy").default_service(web::to(envoy)));
+pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
+    for (path, route) in [("/auth/nginx", web::to(nginx)), ("/auth/forward", web::to(forward))] {
+        config.service(web::resource(path).app_data(metrics.route(path)).route(route));
+    }
+    let envoy = web::scope(ENVOY).app_data(metrics.route(ENVOY)).default_service(web::to(envoy));
+    config.service(envoy);
 }
 
 /// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else.

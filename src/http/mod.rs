@@ -11,6 +11,7 @@ mod error;
 mod forward_auth;
 mod health;
 mod list;
+mod metrics;
 mod openapi;
 mod organizations;
 mod projects;
@@ -23,8 +24,10 @@ mod version;
 
 pub use credential::CredentialHeader;
 pub use dev_clock::DevClock;
+pub use metrics::{PATH as METRICS_PATH, bind as bind_metrics};
 
 use crate::domain::{AddressList, Result, Timestamp};
+use crate::metrics::{Metrics, PANICKED, UNMATCHED};
 use crate::service::Service;
 use actix_web::dev::Server;
 use actix_web::http::Method;
@@ -36,6 +39,7 @@ use samples::Samples;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +47,8 @@ use std::time::Duration;
 pub struct App {
     /// The use cases.
     pub service: Arc<Service>,
+    /// What requests are counted in.
+    pub metrics: Arc<Metrics>,
     /// The machine's clock.
     pub clock: fn() -> Timestamp,
     /// How far it is moved, where it may be.
@@ -83,6 +89,8 @@ pub struct Options {
     pub head_timeout: Duration,
     /// How long requests may go on after the server was told to stop.
     pub shutdown_timeout: Duration,
+    /// Whether the metrics are served here, too.
+    pub serves_metrics: bool,
 }
 
 /// Binds the address and gives it as it really is, with the server, which runs while it is awaited and until its handle
@@ -90,9 +98,9 @@ pub struct Options {
 ///
 /// # Errors
 /// Where the operating system refuses, such as for an address in use.
-pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)> {
-    let has_dev_clock = app.dev_clock.is_some();
-    let app = web::Data::new(app);
+pub fn bind(app: Arc<App>, options: &Options) -> std::io::Result<(SocketAddr, Server)> {
+    let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
+    let app = web::Data::from(app);
     let samples = Arc::new(Samples::new().map_err(std::io::Error::other)?);
     let description = web::Data::new(openapi::Description::default());
     let workers = match options.workers {
@@ -100,22 +108,33 @@ pub fn bind(app: App, options: &Options) -> std::io::Result<(SocketAddr, Server)
         None => std::thread::available_parallelism()?.get(),
     };
     let server = HttpServer::new(move || {
+        let (watch, panicked) = (Arc::clone(&app.metrics), Rc::new(app.metrics.route(PANICKED)));
         ActixApp::new()
             .app_data(app.clone())
+            .app_data(app.metrics.route(UNMATCHED))
             // A handler that panics answers like any other failure; the connection and the process live on.
-            .wrap_fn(|request, next| {
+            .wrap_fn(move |request, next| {
+                let (begun, method, panicked) = (watch.now(), request.method().clone(), Rc::clone(&panicked));
                 let answer = AssertUnwindSafe(actix_web::dev::Service::call(next, request)).catch_unwind();
-                async {
-                    let mut answer = answer.await.unwrap_or_else(|_| Err(Failure::panicked().into()))?;
+                async move {
+                    let answer = answer.await.unwrap_or_else(|_| {
+                        panicked.answered(method.as_str(), 500, begun);
+                        Err(Failure::panicked().into())
+                    });
+                    let mut answer = answer?;
                     credential::announce(&mut answer);
+                    metrics::count(&answer, begun);
                     Ok(answer)
                 }
             })
             .app_data(description.clone())
-            .configure(|config| routes(config, &samples))
+            .configure(|config| routes(config, &samples, &app.metrics))
             .configure(|config| {
                 if has_dev_clock {
-                    dev_clock::routes(config)
+                    dev_clock::routes(config, &app.metrics)
+                }
+                if serves_metrics {
+                    metrics::routes(config, &app.metrics)
                 }
             })
     })
@@ -138,17 +157,30 @@ fn endpoints(samples: &Samples) -> Vec<Endpoint> {
     versions.chain(health::endpoints()).collect()
 }
 
-fn routes(config: &mut web::ServiceConfig, samples: &Samples) {
-    config.configure(forward_auth::routes);
-    endpoint::register(config, endpoints(samples));
-    config.configure(openapi::routes).default_service(web::to(|| ready(Err::<String, _>(Failure::no_such_route()))));
+fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {
+    forward_auth::routes(config, metrics);
+    endpoint::register(config, endpoints(samples), metrics);
+    openapi::routes(config, metrics);
+    config.default_service(nothing());
 }
 
-/// A path and what may be done to it; anything else is answered with 405 and what may.
-fn resource(path: &str, allow: impl Into<String>, routes: impl IntoIterator<Item = Route>) -> Resource {
+/// What answers at a path where there is nothing.
+fn nothing() -> Route {
+    web::to(|| ready(Err::<String, _>(Failure::no_such_route())))
+}
+
+/// A path and what may be done to it; anything else is answered with 405 and what may. Requests are counted under the
+/// path as it is given here.
+fn resource(
+    path: &str,
+    allow: impl Into<String>,
+    routes: impl IntoIterator<Item = Route>,
+    metrics: &Metrics,
+) -> Resource {
     let allow = allow.into();
     let refuse = move || ready(Err::<String, _>(Failure::wrong_method(&allow)));
-    routes.into_iter().fold(web::resource(path), Resource::route).default_service(web::to(refuse))
+    let resource = web::resource(path).app_data(metrics.route(path));
+    routes.into_iter().fold(resource, Resource::route).default_service(web::to(refuse))
 }
 
 /// GET, and HEAD with it: RFC 9110, section 9.1, wants both.

@@ -6,8 +6,9 @@ use super::error::Failure;
 use super::samples::Samples;
 use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal as Reason};
+use crate::metrics::Metrics;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{self, Bytes, Data};
+use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, Route};
 use std::sync::OnceLock;
 use utoipa::PartialSchema as _;
@@ -152,16 +153,16 @@ fn with_header(response: Response, name: &str, about: &str) -> Response {
 }
 
 /// The description, the viewer's page, and what the page loads.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     let files: [(&str, &str, &[u8]); 4] = [
         ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
         ("/docs/start.js", "text/javascript; charset=utf-8", include_bytes!("docs/start.js")),
         ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", include_bytes!("docs/swagger-ui-bundle.js")),
         ("/docs/swagger-ui.css", "text/css; charset=utf-8", include_bytes!("docs/swagger-ui.css")),
     ];
-    config.service(resource("/openapi.json", "GET, HEAD", [get().to(describe)]));
+    config.service(resource("/openapi.json", "GET, HEAD", [get().to(describe)], metrics));
     for (path, content_type, bytes) in files {
-        config.service(resource(path, "GET, HEAD", [file(content_type, bytes)]));
+        config.service(resource(path, "GET, HEAD", [file(content_type, bytes)], metrics));
     }
 }
 

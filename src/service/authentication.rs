@@ -12,6 +12,7 @@ use crate::domain::{
     ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Presented, Project, ProjectId, Quota, Refusal, Result,
     Timestamp,
 };
+use crate::metrics::{Code, Via};
 use crate::store::Found;
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
@@ -171,7 +172,13 @@ impl Service {
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TooManyAttempts`] instead of it where too many wrong keys came from there, or
     /// [`Error::Unavailable`] where the store cannot be read.
-    pub async fn authenticate(&self, credential: &[u8], address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
+    pub async fn authenticate(
+        &self,
+        credential: &[u8],
+        address: Option<IpAddr>,
+        via: Via,
+        now: Timestamp,
+    ) -> Result<Caller> {
         let identity = match Digest::of_presented(credential) {
             Some(digest) => self.identify(digest, now).await?,
             None => None,
@@ -180,6 +187,7 @@ impl Service {
             let quota = identity.admit(address, now)?;
             Ok(Caller { identity, quota })
         });
+        self.metrics.verified(via, code(admitted.as_ref().map(drop).map_err(|refusal| *refusal)));
         match admitted {
             Ok(caller) => {
                 self.uses.record(&caller.identity, now);
@@ -200,10 +208,10 @@ impl Service {
     /// [`Error::Unavailable`].
     pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
         let stamp = self.store.stamp(&digest);
-        if let Some(identity) = self.identities.keys.get(&digest)
-            && identity.is_good(stamp, now)
-        {
-            return Ok(Some(identity));
+        let known = self.identities.keys.get(&digest).filter(|identity| identity.is_good(stamp, now));
+        self.metrics.looked_up(known.is_some());
+        if known.is_some() {
+            return Ok(known);
         }
         let found = self.store.read(move |reads| reads.api_key_by_digest(&digest)).await?;
         Ok(found.map(|found| {
@@ -213,5 +221,18 @@ impl Service {
             }
             identity
         }))
+    }
+}
+
+/// What a verification is counted as.
+pub(super) fn code(outcome: std::result::Result<(), Refusal>) -> Code {
+    match outcome {
+        Ok(()) => Code::Valid,
+        Err(Refusal::Missing | Refusal::Unknown) => Code::Unknown,
+        Err(Refusal::Deactivated) => Code::Deactivated,
+        Err(Refusal::Expired) => Code::Expired,
+        Err(Refusal::RotatedOut) => Code::RotatedOut,
+        Err(Refusal::RateLimited(_)) => Code::RateLimited,
+        Err(Refusal::AddressRefused) => Code::AddressRefused,
     }
 }

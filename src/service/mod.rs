@@ -4,6 +4,7 @@ mod attempts;
 mod authentication;
 mod idempotency;
 mod keys;
+mod measurement;
 mod organizations;
 mod projects;
 mod setup;
@@ -21,9 +22,12 @@ pub use setup::FirstKey;
 pub use verification::{Question, Subject, Verdict};
 
 use crate::domain::{KeyPrefix, Result, Scope};
+use crate::metrics::Metrics;
 use crate::store::Store;
 use attempts::Attempts;
 use authentication::Identities;
+use measurement::KeyCount;
+use std::sync::Arc;
 use uses::Uses;
 
 /// How the service is set up.
@@ -47,21 +51,25 @@ pub struct Service {
     identities: Identities,
     uses: Uses,
     attempts: Attempts,
+    key_count: KeyCount,
+    metrics: Arc<Metrics>,
     organization_key_prefix: KeyPrefix,
     project_key_prefix: KeyPrefix,
 }
 
 impl Service {
-    /// Opens the store and everything that stands on it.
+    /// Opens the store and everything that stands on it. What is done is counted in `metrics`.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open(options: &Options) -> Result<Self> {
+    pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
         Ok(Self {
-            store: Store::open(&options.store)?,
+            store: Store::open(&options.store, Arc::clone(&metrics))?,
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),
+            key_count: KeyCount::default(),
+            metrics,
             organization_key_prefix: options.organization_key_prefix.clone(),
             project_key_prefix: options.project_key_prefix.clone(),
         })

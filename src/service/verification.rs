@@ -1,7 +1,9 @@
 //! Is this key good, and whose is it? Asked by services about keys that were presented to them.
 
+use super::authentication::code;
 use super::{Caller, Service};
 use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result, Timestamp};
+use crate::metrics::{Code, Via};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -45,9 +47,11 @@ impl Service {
             None => None,
         };
         let Some(identity) = identity.filter(|it| it.organization().id == caller.organization().id) else {
+            self.metrics.verified(Via::Verify, Code::Unknown);
             return Ok(Verdict { outcome: Err(Refusal::Unknown), subject: None });
         };
         let outcome = identity.admit(question.address, now);
+        self.metrics.verified(Via::Verify, code(outcome.map(drop)));
         if outcome.is_ok() {
             self.uses.record(&identity, now);
         }

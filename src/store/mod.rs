@@ -9,6 +9,7 @@ mod sqlite;
 pub use contract::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Use, Writes};
 
 use crate::domain::{Digest, Error, Result};
+use crate::metrics::Metrics;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,14 +39,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store, setting up or migrating the file where needed.
+    /// Opens the store, setting up or migrating the file where needed. What it does is counted in `metrics`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
     /// damaged, or cannot be opened. Such a file is left as it was.
-    pub fn open(options: &Options) -> Result<Self> {
+    pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
         let validity = Arc::new(Validity::default());
-        Ok(Self { sqlite: sqlite::Sqlite::open(options, Arc::clone(&validity))?, validity })
+        Ok(Self { sqlite: sqlite::Sqlite::open(options, Arc::clone(&validity), metrics)?, validity })
     }
 
     /// Runs `work` in one read transaction: it sees one state of the store throughout.
@@ -82,10 +83,30 @@ impl Store {
         self.validity.stamp(digest)
     }
 
+    /// The sizes of the store's files.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the file cannot be looked at.
+    pub async fn size(&self) -> Result<Size> {
+        let path = self.sqlite.path().to_owned();
+        tokio::task::spawn_blocking(move || sqlite::size(&path))
+            .await
+            .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
+    }
+
     /// Finishes what is queued and moves everything into the main file. Blocks.
     pub fn close(&self) {
         self.sqlite.close();
     }
+}
+
+/// What the store takes on disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// The one file that stays.
+    pub main: u64,
+    /// The write-ahead log beside it, which it is brought into from time to time.
+    pub wal: u64,
 }
 
 /// Counts commits that take validity away, so that what is remembered about a key can be known to be outdated.

@@ -17,13 +17,14 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Returns once the server listens. It has its defaults and the given settings alone: the folder holds no
-        configuration file, and settings in the environment are not handed on."""
+        """Returns once the server listens. It has its defaults and the given settings alone, but no listener for its
+        metrics, which only one server can have: the folder holds no configuration file, and settings in the environment
+        are not handed on."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD")}
         self._process = subprocess.Popen(
             [os.environ["KEYSTEAD"], "--listen", "127.0.0.1:0", "--store", self._folder / "keystead.db"],
             cwd=self._folder,
-            env=environment | self._settings,
+            env=environment | {"KEYSTEAD_METRICS_LISTEN": "off"} | self._settings,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -35,7 +35,7 @@ async function start(folder) {
   const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYSTEAD"));
   const child = spawn(process.env.KEYSTEAD, ["serve", "--listen", "127.0.0.1:0"], {
     cwd: folder,
-    env: Object.fromEntries(environment),
+    env: { ...Object.fromEntries(environment), KEYSTEAD_METRICS_LISTEN: "off" },
     stdio: ["ignore", "pipe", "ignore"],
   });
   for await (const line of createInterface({ input: child.stdout })) {

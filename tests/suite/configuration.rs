@@ -88,6 +88,7 @@ fn what_is_unknown_or_wrong_is_refused_by_name() {
         ("[sever]\nlisten = \"127.0.0.1:1\"", "sever"),
         ("listen = 1", "listen"),
         ("[server]\nlisten = \"here\"", "listen"),
+        ("[metrics]\nlisten = \"on\"", "neither \"off\" nor an address and port"),
         ("[store]\nreaders = \"many\"", "readers"),
         ("[store", "c.toml"),
     ] {
@@ -104,6 +105,9 @@ fn what_is_unknown_or_wrong_is_refused_by_name() {
         let error = Config::load(Some(path()), variables(&[(name, value)])).expect_err(name).to_string();
         assert!(error.contains(name), "{error}");
     }
+    let error =
+        Config::load(None, variables(&[("KEYSTEAD_METRICS_LISTEN", "9408")])).expect_err("no address").to_string();
+    assert!(error.contains("nor an address and port") && error.contains("metrics.listen"), "{error}");
     assert!(Config::load(Some(&folder.path().join("missing.toml")), std::iter::empty()).is_err());
 }
 

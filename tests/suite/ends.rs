@@ -2,6 +2,7 @@
 
 use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Timestamp};
+use keystead::metrics::Via;
 use keystead::service::{AttemptLimit, Caller, FirstKey, Issued, Options, Rotation, Service, Value};
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
@@ -20,19 +21,20 @@ fn name() -> Name {
 
 fn fixture() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::open(&Options {
+    let options = Options {
         store: store_options(&folder.path().join("keystead.db")),
         organization_key_prefix: prefix(),
         project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 100,
         attempts: AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
-    });
-    let service = service.expect("a service");
+    };
+    let service = Service::open(&options, metrics()).expect("a service");
     let secret = new_secret();
     let credential = secret.expose().to_owned();
     let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret };
     wait(service.initialize(&first, at(NOW))).expect("an organization");
-    let admin = wait(service.authenticate(credential.as_bytes(), None, at(NOW))).expect("its first key");
+    let admin =
+        wait(service.authenticate(credential.as_bytes(), None, Via::Authentication, at(NOW))).expect("its first key");
     Fixture { service, admin, _folder: folder }
 }
 
@@ -53,7 +55,7 @@ impl Fixture {
 
     /// What comes of using the value then: when it ends, or why it is refused.
     fn use_at(&self, value: &str, ms: i64) -> Result<Option<Timestamp>, String> {
-        let used = wait(self.service.authenticate(value.as_bytes(), None, at(ms)));
+        let used = wait(self.service.authenticate(value.as_bytes(), None, Via::Authentication, at(ms)));
         used.map(|caller| caller.sunset()).map_err(|error| error.to_string())
     }
 }

@@ -54,11 +54,13 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         cache_capacity: 10,
         attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
     };
-    let service = Arc::new(Service::open(&options).expect("a service"));
+    let metrics = metrics();
+    let service = Arc::new(Service::open(&options, Arc::clone(&metrics)).expect("a service"));
     let store = open_store(&options.store.path);
     let (_, _, secret) = insert_organization(&store, "Acme");
     let app = App {
         service,
+        metrics: Arc::clone(&metrics),
         clock: || at(1_700_000_000_000),
         dev_clock: None,
         random: || panic!("the generator is broken: hunter2"),
@@ -75,9 +77,10 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         keep_alive: Duration::from_secs(5),
         head_timeout: Duration::from_secs(5),
         shutdown_timeout: Duration::from_secs(1),
+        serves_metrics: false,
     };
     wait(async {
-        let (address, server) = http::bind(app, &options).expect("a server");
+        let (address, server) = http::bind(Arc::new(app), &options).expect("a server");
         let handle = server.handle();
         let running = tokio::spawn(server);
         let answers = tokio::task::spawn_blocking(move || {
@@ -90,6 +93,8 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         handle.stop(true).await;
         running.await.expect("the server").expect("an end");
     });
+    let counted = r#"keystead_http_requests_total{method="POST",route="panicked",status="500"} 1"#;
+    assert!(metrics.text().expect("the metrics").contains(counted));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The real server, its clients, and a store to look into.
 
 use keystead::domain::{ApiKey, KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use keystead::metrics::Metrics;
 use keystead::store::{NewApiKey, Options, Store, Writes};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -14,13 +16,14 @@ use tempfile::TempDir;
 pub const KEYS: &str = "/v1/organization/api-keys";
 pub const ORGANIZATION: &str = "/v1/organization";
 
-/// The program, without whatever the environment would have it do.
+/// The program, without whatever the environment would have it do, and without a listener for its metrics: many run at
+/// once.
 pub fn keystead(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder);
+    command.current_dir(folder).env("KEYSTEAD_METRICS_LISTEN", "off");
     command
 }
 
@@ -42,6 +45,7 @@ pub struct Server {
     child: Child,
     folder: PathBuf,
     pub base: String,
+    output: BufReader<ChildStdout>,
     /// Keeps the folder for as long as the server, where the server made it.
     _temporary: Option<TempDir>,
 }
@@ -62,14 +66,14 @@ impl Server {
 
     /// On `keystead.db` in a folder that outlives the server. Its log is in `log` beside it.
     pub fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        Self::start_at("127.0.0.1:0", folder, environment)
+        Self::start_at(folder, "127.0.0.1:0", environment)
     }
 
-    /// The same at an address.
-    pub fn start_at(address: &str, folder: &Path, environment: &[(&str, &str)]) -> Self {
+    /// The same, on this address.
+    pub fn start_at(folder: &Path, listen: &str, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut child = keystead(folder)
-            .args(["serve", "--listen", address])
+            .args(["serve", "--listen", listen])
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -77,12 +81,21 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("standard output")).read_line(&mut line).expect("a line");
+        let mut output = BufReader::new(child.stdout.take().expect("standard output"));
+        output.read_line(&mut line).expect("a line");
         let base = line.trim().strip_prefix("Keystead is listening on ").unwrap_or_else(|| {
             let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
             panic!("the server did not start: {line}{log}")
         });
-        Self { child, folder: folder.to_owned(), base: base.to_owned(), _temporary: None }
+        Self { child, folder: folder.to_owned(), base: base.to_owned(), output, _temporary: None }
+    }
+
+    /// Where the server says next on standard output that its metrics are, without the path.
+    pub fn metrics_base(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("a second line");
+        let url = line.trim().strip_prefix("Metrics are at ").unwrap_or_else(|| panic!("{line}"));
+        url.strip_suffix("/metrics").expect("the path").to_owned()
     }
 
     pub fn store_path(&self) -> PathBuf {
@@ -222,6 +235,10 @@ impl Client {
         &self.key
     }
 
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.try_send(method, path, headers, body).expect("an answer")
     }
@@ -335,7 +352,12 @@ pub fn store_options(path: &Path) -> Options {
 
 /// The store itself, as another process beside a server would open it.
 pub fn open_store(path: &Path) -> Store {
-    Store::open(&store_options(path)).expect("the store opens")
+    Store::open(&store_options(path), metrics()).expect("the store opens")
+}
+
+/// What nobody reads.
+pub fn metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new(Instant::now, at(0)).expect("metrics"))
 }
 
 /// Runs what a test has to wait for.

@@ -18,6 +18,7 @@ mod failures;
 mod forward_auth;
 mod helpers;
 mod limits;
+mod metrics;
 mod model;
 mod openapi;
 mod projects;

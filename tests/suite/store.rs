@@ -1,13 +1,16 @@
 //! What the store promises: its contract, group commit, the digest index.
 
 use super::helpers::*;
-use keystead::domain::{ApiKey, Digest, Error, KeyId, Name, OrganizationId, Scope, Secret};
-use keystead::store::{Store, Writes};
+use keystead::domain::{ApiKey, Digest, Error, KeyCounts, KeyId, Name, OrganizationId, Scope, Secret};
+use keystead::metrics::Metrics;
+use keystead::store::{NewApiKey, Store, Writes};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc;
 
 struct Fixture {
     store: Store,
+    metrics: Arc<Metrics>,
     organization: OrganizationId,
     path: PathBuf,
     _folder: tempfile::TempDir,
@@ -16,9 +19,16 @@ struct Fixture {
 fn fixture() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
-    let store = open_store(&path);
+    let metrics = metrics();
+    let store = Store::open(&store_options(&path), Arc::clone(&metrics)).expect("the store opens");
     let organization = insert_organization(&store, "Acme").0.id;
-    Fixture { store, organization, path, _folder: folder }
+    Fixture { store, metrics, organization, path, _folder: folder }
+}
+
+#[track_caller]
+fn assert_measured(metrics: &Metrics, sample: &str) {
+    let text = metrics.text().expect("the metrics");
+    assert!(text.lines().any(|line| line == sample), "{sample} is not in {text}");
 }
 
 fn rename(writes: &mut dyn Writes, id: OrganizationId, name: &str) -> Result<bool, Error> {
@@ -80,12 +90,18 @@ fn writes_that_wait_share_one_commit() {
             queue(f.store.write(move |writes| writes.insert_api_key(new)))
         })
         .collect();
+    assert_measured(&f.metrics, "keystead_store_queue_depth 20");
     drop(release);
     wait(held).expect("a commit");
     for job in jobs {
         wait(job).expect("a commit");
     }
     assert_eq!(commits(&f.path), before + 1);
+    // The organization with its key, the job that held the writer, and these.
+    assert_measured(&f.metrics, "keystead_store_queue_depth 0");
+    assert_measured(&f.metrics, r#"keystead_store_commits_total{outcome="ok"} 3"#);
+    assert_measured(&f.metrics, r#"keystead_store_batch_size_bucket{le="1"} 2"#);
+    assert_measured(&f.metrics, "keystead_store_batch_size_sum 22");
 }
 
 #[test]
@@ -116,6 +132,27 @@ fn a_write_that_fails_is_undone_and_those_that_share_its_commit_stand() {
 }
 
 #[test]
+fn keys_are_counted_by_what_they_are_at_a_time() {
+    let f = fixture();
+    let ends = [None, Some(at(2_000)), Some(at(2_000)), Some(at(3_000))];
+    let news = ends.map(|expires_at| NewApiKey { expires_at, ..new_key(f.organization, &new_secret()) });
+    let switch_one_off = move |writes: &mut dyn Writes| {
+        for new in news {
+            let key = writes.insert_api_key(new)?;
+            if key.id.get() == 3 {
+                writes.update_api_key(&key, &ApiKey { valid: false, ..key.clone() })?;
+            }
+        }
+        Ok(())
+    };
+    wait(f.store.write(switch_one_off)).expect("a commit");
+    for (ms, active, expired) in [(1_999, 4, 0), (2_000, 3, 1), (3_000, 2, 2)] {
+        let counts = wait(f.store.read(move |reads| reads.count_api_keys(at(ms)))).expect("a count");
+        assert_eq!(counts, KeyCounts { active, deactivated: 1, expired }, "{ms}");
+    }
+}
+
+#[test]
 fn a_write_whose_caller_has_gone_away_is_done_and_harms_nobody() {
     let f = fixture();
     let (release, held) = hold_writer(&f.store);
@@ -134,6 +171,7 @@ fn a_write_too_many_is_refused_at_once() {
     let waiting: Vec<_> = (0..64).map(|_| queue(f.store.write(|_| Ok(())))).collect();
     let refused = wait(f.store.write(|_| Ok(())));
     assert!(matches!(refused, Err(Error::Unavailable { sentence, .. }) if sentence.contains("try again")));
+    assert_measured(&f.metrics, "keystead_store_queue_depth 64");
     drop(release);
     wait(held).expect("a commit");
     for job in waiting {

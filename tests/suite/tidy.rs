@@ -49,6 +49,8 @@ fn each_layer_knows_only_those_below_it() {
     only(&["http/"], "utoipa");
     only(&["cli/serve.rs"], "use crate::http");
     only(&["cli/", "http/"], "crate::service");
+    only(&["metrics.rs"], "prometheus::");
+    only(&["cli/", "http/", "service/", "store/"], "crate::metrics");
     only(&["service/", "store/"], "crate::store");
     only(&["cli/"], "crate::config");
     only(&["main.rs"], "keystead::cli");
@@ -66,8 +68,15 @@ fn the_domain_is_pure() {
 }
 
 #[test]
+fn counting_knows_of_nothing_but_the_domain() {
+    let (_, code) = sources().into_iter().find(|(name, _)| name == "metrics.rs").expect("the metrics");
+    assert_eq!(code.matches("crate::").count(), code.matches("crate::domain").count());
+}
+
+#[test]
 fn time_and_randomness_enter_in_one_place() {
     only(&["cli/ambient.rs"], "SystemTime::now");
+    only(&["cli/ambient.rs"], "Instant::now");
     only(&["cli/ambient.rs"], "getrandom::");
     only(&["cli/ambient.rs"], "clippy::disallowed_methods");
 }

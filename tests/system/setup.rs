@@ -28,7 +28,7 @@ impl Setup {
         let folder = tempfile::tempdir().expect("a folder");
         let app = App::start();
         let addresses = Addresses { proxy: own_address(), keystead: own_address(), app: app.address };
-        let keystead = Server::start_at(&addresses.keystead.to_string(), folder.path(), environment);
+        let keystead = Server::start_at(folder.path(), &addresses.keystead.to_string(), environment);
         let admin = keystead.client();
         let is_up = || attempt(addresses.proxy, None, &request("GET", "/", &[], b"")).is_ok_and(|a| a.status == 401);
         let proxy = Proxy::start(kind, folder.path(), &addresses, gate, is_up);
@@ -38,7 +38,7 @@ impl Setup {
 
     pub fn restart_keystead(&mut self) {
         let address = self.addresses.keystead.to_string();
-        self.keystead = Some(Server::start_at(&address, self.folder.path(), &self.environment));
+        self.keystead = Some(Server::start_at(self.folder.path(), &address, &self.environment));
     }
 
     /// A request through the proxy.

@@ -8,27 +8,36 @@ mod readers;
 mod rows;
 mod writer;
 
+pub(super) use open::size;
+
 use super::{Options, Validity};
 use crate::domain::Result;
+use crate::metrics::Metrics;
 use digest_index::DigestIndex;
 use readers::Readers;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use writer::Writer;
 
 /// An open store file.
 pub(super) struct Sqlite {
+    path: PathBuf,
     readers: Arc<Readers>,
     writer: Writer,
 }
 
 impl Sqlite {
-    pub(super) fn open(options: &Options, validity: Arc<Validity>) -> Result<Self> {
+    pub(super) fn open(options: &Options, validity: Arc<Validity>, metrics: Arc<Metrics>) -> Result<Self> {
         let connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
         let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
-        let writer = Writer::spawn(connection, options, index, validity)?;
-        Ok(Self { readers, writer })
+        let writer = Writer::spawn(connection, options, index, validity, metrics)?;
+        Ok(Self { path: options.path.clone(), readers, writer })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn readers(&self) -> Arc<Readers> {

@@ -2,6 +2,7 @@
 
 use super::{Options, migrations};
 use crate::domain::{Error, Result};
+use crate::store::Size;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -39,6 +40,13 @@ pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> R
         Ok(connection)
     };
     open().map_err(|e| unreadable(path, &e))
+}
+
+/// How large the files are. There is no log where nobody has the store open.
+pub(in crate::store) fn size(path: &Path) -> Result<Size> {
+    let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();
+    let wal = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
+    Ok(Size { main, wal })
 }
 
 /// What every connection is told.

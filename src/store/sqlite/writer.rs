@@ -6,6 +6,7 @@
 use super::digest_index::{DigestIndex, Merged};
 use super::rows::{Effects, Rows};
 use crate::domain::{Error, Result};
+use crate::metrics::Metrics;
 use crate::store::{Options, Stale, Validity, Writes};
 use rusqlite::{Connection, ErrorCode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,7 @@ const FAILED: &str = "The store could not be written; nothing was changed.";
 /// The way to the thread.
 pub(in crate::store) struct Writer {
     running: Mutex<Option<Running>>,
+    metrics: Arc<Metrics>,
 }
 
 struct Running {
@@ -34,6 +36,7 @@ impl Writer {
         options: &Options,
         index: Arc<DigestIndex>,
         validity: Arc<Validity>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self> {
         let (queue, jobs) = sync_channel(options.write_queue);
         let mut thread = Thread {
@@ -43,12 +46,13 @@ impl Writer {
             data_version: None,
             batch: options.write_batch,
             watch_interval: options.watch_interval,
+            metrics: Arc::clone(&metrics),
         };
         let thread = std::thread::Builder::new()
             .name("keystead-writer".to_owned())
             .spawn(move || thread.run(&jobs))
             .map_err(|e| Error::Internal(format!("no thread for the writer: {e}")))?;
-        Ok(Self { running: Mutex::new(Some(Running { queue, thread })) })
+        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), metrics })
     }
 
     /// Queues a job; the receiver gets its result once it is committed, or an error where it is not.
@@ -63,9 +67,14 @@ impl Writer {
         let Some(Running { queue, .. }) = &*running else {
             return Err(Error::unavailable(FAILED, "the store is closed"));
         };
-        queue.try_send(job).map_err(|e| match e {
-            TrySendError::Full(_) => Error::unavailable(BUSY, "the write queue is full"),
-            TrySendError::Disconnected(_) => Error::Internal("the writer has stopped".to_owned()),
+        // Before it is sent: the thread may take it at once.
+        self.metrics.queued();
+        queue.try_send(job).map_err(|e| {
+            self.metrics.dequeued(1);
+            match e {
+                TrySendError::Full(_) => Error::unavailable(BUSY, "the write queue is full"),
+                TrySendError::Disconnected(_) => Error::Internal("the writer has stopped".to_owned()),
+            }
         })?;
         Ok(result)
     }
@@ -135,6 +144,7 @@ struct Thread {
     data_version: Option<i64>,
     batch: usize,
     watch_interval: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl Thread {
@@ -160,7 +170,13 @@ impl Thread {
     }
 
     fn answer(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        self.metrics.dequeued(batch.len());
+        let begun = self.metrics.now();
         let outcome = self.commit(&mut batch);
+        match &outcome {
+            Ok(()) => self.metrics.committed(batch.len(), begun),
+            Err(_) => self.metrics.commit_failed(),
+        }
         for job in batch {
             job.reply(outcome.as_ref().err().map(failure));
         }

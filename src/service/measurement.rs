@@ -1,0 +1,44 @@
+//! What is measured only when somebody looks.
+
+use super::Service;
+use crate::domain::{KeyCounts, Result, Timestamp};
+use tokio::sync::Mutex;
+
+/// For how long a count of all keys is good enough: it looks at every one of them.
+const COUNT_LIFETIME_MS: i64 = 60_000;
+
+/// The last count of all keys, and when it was begun.
+#[derive(Default)]
+pub(super) struct KeyCount(Mutex<Option<(Timestamp, Option<KeyCounts>)>>);
+
+impl Service {
+    /// Brings up to date what the metrics say about what is stored. What cannot be found out is left as it was, or out:
+    /// whoever watches wants to see the rest all the more.
+    pub async fn measure(&self, now: Timestamp) {
+        match self.store.size().await {
+            Ok(size) => self.metrics.set_store_size(size.main, size.wal),
+            Err(error) => log::warn!("the store's size is not known: {error} {:?}", error.detail()),
+        }
+        match self.count_api_keys(now).await {
+            Ok(counts) => self.metrics.set_api_keys(counts),
+            Err(error) => {
+                log::warn!("the API keys could not be counted: {error} {:?}", error.detail());
+                self.metrics.set_api_keys(None);
+            }
+        }
+    }
+
+    async fn count_api_keys(&self, now: Timestamp) -> Result<Option<KeyCounts>> {
+        let mut last = self.key_count.0.lock().await;
+        if let Some((at, counts)) = *last
+            && (0..COUNT_LIFETIME_MS).contains(&(now.unix_ms() - at.unix_ms()))
+        {
+            return Ok(counts);
+        }
+        // Before the count: one that fails, or whose caller goes away, is not begun anew by the next caller.
+        *last = Some((now, None));
+        let counts = self.store.read(move |reads| reads.count_api_keys(now)).await?;
+        *last = Some((now, Some(counts)));
+        Ok(Some(counts))
+    }
+}
