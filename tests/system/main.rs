@@ -17,6 +17,7 @@ mod gate;
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod helpers;
 mod limits;
+mod metrics;
 mod outages;
 mod proxy;
 #[path = "../suite/race.rs"]
