@@ -4,7 +4,7 @@
 -- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
-PRAGMA user_version = 3;            -- the version of this schema
+PRAGMA user_version = 4;            -- the version of this schema
 
 -- Whom keys belong to.
 CREATE TABLE organizations (
@@ -76,6 +76,27 @@ CREATE TABLE digest_index_state (
     indexed_through INTEGER NOT NULL                    -- every key up to this number is in digest_index
 ) STRICT;
 INSERT INTO digest_index_state (id, indexed_through) VALUES (1, 0);
+
+-- What was done, by whom, when and from where: a chain of hashes that is only ever appended to, and pruned from its old
+-- end. docs/audit.md says how the hashes are made.
+CREATE TABLE audit_events (
+    number          INTEGER PRIMARY KEY, -- counts up by one from 1
+    at              INTEGER NOT NULL,    -- when it was done
+    organization_id INTEGER,             -- whom it concerns; null for the whole store
+    project_id      INTEGER,             -- the project that it concerns, there or gone; null for none
+    actor_key_id    INTEGER,             -- the key that it was done with, there or gone; null where there was none
+    actor_name      TEXT    NOT NULL,    -- that key's name at the time; operator or keystead without one
+    action          TEXT    NOT NULL,    -- what was done, such as api_key.created
+    resource        TEXT    NOT NULL,    -- to what, such as api_key/12
+    change          TEXT    NOT NULL,    -- a JSON object: before and after, without secrets
+    client_address  TEXT,                -- where the request came from; null where nobody knows
+    user_agent      TEXT,                -- what the client calls itself, its first 256 characters
+    request_id      TEXT,                -- what the client calls the request, its first 256 characters
+    hash            BLOB    NOT NULL CHECK (length(hash) = 32) -- BLAKE3 of the predecessor's hash and this event
+) STRICT;
+
+-- Lists an organization's events; grows at its ends only.
+CREATE INDEX audit_events_by_organization ON audit_events (organization_id);
 
 -- Requests that must not be done twice, kept for a day.
 CREATE TABLE idempotent_requests (

@@ -32,6 +32,8 @@ pub struct Config {
     pub forward_auth: ForwardAuth,
     /// What is done about wrong keys.
     pub brute_force: BruteForce,
+    /// The record of what was done.
+    pub audit: Audit,
     /// How keys are made.
     pub keys: Keys,
     /// What a new store begins with.
@@ -161,6 +163,16 @@ impl Default for BruteForce {
     fn default() -> Self {
         Self { burst: 20, per_minute: 20, addresses: 65_536, loopback: false }
     }
+}
+
+/// The section `[audit]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Days that events are kept; 0 for ever.
+    pub retention_days: u32,
+    /// A file with the Ed25519 key that signs the head; empty for none.
+    pub signing_key: PathBuf,
 }
 
 /// The section `[keys]`.

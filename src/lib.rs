@@ -10,6 +10,7 @@
 //! cli, http, service, store ─► metrics ─► domain
 //! ```
 
+pub mod audit_record;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -77,6 +77,7 @@ pub struct Metrics {
     store_size_main: IntGauge,
     store_size_wal: IntGauge,
     api_keys: IntGaugeVec,
+    audit_head: IntGauge,
     resident_memory: IntGauge,
 }
 
@@ -115,6 +116,10 @@ impl Metrics {
                 "keystead_api_keys",
                 "API keys that there are, by state; counted when asked for, once in 60 seconds at the most.",
                 &["state"],
+            )?,
+            audit_head: add.gauge(
+                "keystead_audit_head_number",
+                "Number of the newest event of the audit log; it never goes back.",
             )?,
             resident_memory: add.gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
             registry: add.begin(started_at)?,
@@ -181,6 +186,11 @@ impl Metrics {
         for (state, count) in [("active", active), ("deactivated", deactivated), ("expired", expired)] {
             self.api_keys.with_label_values(&[state]).set(count.into());
         }
+    }
+
+    /// The number of the newest event of the audit log, 0 where there is none.
+    pub fn set_audit_head(&self, number: i64) {
+        self.audit_head.set(number);
     }
 
     /// Everything, in Prometheus's text format.

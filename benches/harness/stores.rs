@@ -99,6 +99,7 @@ fn make(path: &Path, keys: usize) -> Result<()> {
         write_queue: defaults.write_queue,
         write_batch: defaults.write_batch,
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
+        opened_at: Timestamp::default(),
     };
     let store = Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("an event loop must start");

@@ -1,9 +1,12 @@
 //! The command line: arguments, and one file a command.
 
 mod ambient;
+mod audit;
+mod chores;
 mod init;
 mod key_file;
 mod serve;
+mod signature;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{self, KeyPrefix};
@@ -45,6 +48,8 @@ enum Command {
     Serve(serve::Serve),
     /// Create the store, an organization and its first key
     Init(init::Init),
+    /// Look at the record of what was done
+    Audit(audit::Audit),
 }
 
 /// What the program was asked to do.
@@ -121,6 +126,7 @@ impl Invocation {
         match self.command {
             Command::Serve(_) => runtime.block_on(serve::run(&self.config)),
             Command::Init(arguments) => runtime.block_on(init::run(&self.config, &arguments)),
+            Command::Audit(arguments) => audit::run(&self.config, arguments),
         }
     }
 }
@@ -134,6 +140,7 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
             write_queue: config.store.write_queue,
             write_batch: config.store.write_batch,
             watch_interval: Duration::from_millis(config.store.watch_interval_ms),
+            opened_at: ambient::now(),
         },
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,
         project_key_prefix: KeyPrefix::parse(&config.keys.project_prefix)?,

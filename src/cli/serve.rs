@@ -1,7 +1,8 @@
 //! `keystead serve`: answers requests until it is told to stop.
 
 use super::init::set_up;
-use super::{Failed, ambient, service_options};
+use super::signature::Signer;
+use super::{Failed, ambient, chores, service_options};
 use crate::config::{Config, MetricsListen};
 use crate::domain::{AddressList, Name, Secret};
 use crate::http;
@@ -16,8 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How often last-used times are written: together with the write itself well within a second.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 /// The file beside the store that a first key is handed over in where nobody looks on.
 const FIRST_KEY_FILE: &str = "first-key";
 
@@ -39,6 +38,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failed> {
 
 async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<(), Failed> {
     let mut signals = Signals::listen().map_err(|e| Failed::new(format!("Signals cannot be received: {e}.")))?;
+    let signer = Signer::load(&config.audit.signing_key)?;
     let app = Arc::new(http::App {
         service: Arc::clone(service),
         metrics,
@@ -69,7 +69,7 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     announce(address, metrics_address, first_key.as_ref());
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
-    let flusher = tokio::spawn(flush(Arc::clone(service)));
+    let chores = chores::start(config, service, signer.clone());
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
         log::info!("{name} received: finishing what is in flight");
@@ -84,7 +84,8 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     let outcome = try_join_all(servers).await.map(drop);
     let outcome = outcome.map_err(|e| Failed::new(format!("The server ended: {e}.")));
     stopper.abort();
-    flusher.abort();
+    drop(chores);
+    chores::log_head(service, signer.as_ref()).await;
     outcome
 }
 
@@ -143,15 +144,6 @@ fn metrics_in_the_way(listen: SocketAddr, error: &io::Error) -> Failed {
         "{listen} cannot be listened on for the metrics (metrics.listen): {error}. Set metrics.listen or \
          KEYSTEAD_METRICS_LISTEN to another address, or to \"off\"."
     ))
-}
-
-async fn flush(service: Arc<Service>) {
-    loop {
-        tokio::time::sleep(FLUSH_INTERVAL).await;
-        if let Err(error) = service.flush_uses().await {
-            log::warn!("last-used times could not be written and are kept for later: {error}");
-        }
-    }
 }
 
 /// Sets up a store that is new. Gives the key where it is to be shown: at a terminal; elsewhere it goes to a file.

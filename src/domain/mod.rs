@@ -3,6 +3,7 @@
 //! Everything here is parsed once into a type with private fields, so that the rest of the program cannot hold a
 //! value that breaks a rule.
 
+mod audit;
 mod error;
 mod key;
 mod limit;
@@ -12,6 +13,7 @@ mod project;
 mod secret;
 mod timestamp;
 
+pub use audit::{Action, Actor, Checked, Event, EventFilter, EventHash, Fault, Link, NewEvent, Origin};
 pub use error::{Error, Refusal, Result};
 pub use key::{ApiKey, Expiry, Grace, KeyCounts, KeyId, Lifetime, Presented, Scope, Shadow};
 pub use limit::{AddressList, Quota, RateLimit};

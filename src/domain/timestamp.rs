@@ -2,6 +2,7 @@
 
 use std::fmt;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The last representable instant: the end of the year 9999, beyond which RFC 3339 has no form.
 const MAX_MS: i64 = 253_402_300_799_999;
@@ -16,6 +17,14 @@ impl Timestamp {
     /// From milliseconds since the epoch; `None` before 1970 or after the year 9999.
     pub fn from_unix_ms(ms: i64) -> Option<Self> {
         (0..=MAX_MS).contains(&ms).then_some(Self(ms))
+    }
+
+    /// From RFC 3339, or a date, which stands for its first instant; `None` where the text is neither, or the time cannot
+    /// be said. What is finer than a millisecond is cut off.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        let at = parse(text).or_else(|| parse(&format!("{text}T00:00:00Z")))?;
+        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok().and_then(Self::from_unix_ms)
     }
 
     /// That much later; `None` beyond the year 9999.
@@ -84,6 +93,21 @@ mod tests {
             (MAX_MS, "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_unix_ms(ms).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_written_in_other_zones_too_and_a_date_is_its_beginning() {
+        let text = |text| Timestamp::parse(text).map(|at| at.to_string());
+        for (given, read) in [
+            ("2024-12-04T23:00:00.007Z", "2024-12-04T23:00:00.007Z"),
+            ("2024-12-05T00:30:00.0079+01:30", "2024-12-04T23:00:00.007Z"),
+            ("2024-12-04", "2024-12-04T00:00:00.000Z"),
+        ] {
+            assert_eq!(text(given).as_deref(), Some(read));
+        }
+        for wrong in ["", "now", "2024-13-01", "1969-12-31", "2024-12-04T23:00:00", "1733353200"] {
+            assert_eq!(text(wrong), None, "{wrong}");
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::error::Failure;
 use super::{App, client};
-use crate::domain::{Error, Quota, Refusal, Timestamp};
+use crate::domain::{Error, Origin, Quota, Refusal, Timestamp};
 use crate::metrics::Via;
 use crate::service::Caller;
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate, USER_AGENT};
 use actix_web::{HttpMessage as _, HttpRequest};
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +14,7 @@ const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -61,7 +62,8 @@ impl CredentialHeader {
 /// 401 without a good credential, 400 with two that differ, 403 or 429 where the key may not be used from there or so
 /// often, 429 where too many wrong ones came from there.
 pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    authenticate_with(app, request, only_credential(request.headers())?, Via::Authentication).await
+    let origin = Origin::new(client::address(app, request), None, None);
+    authenticate_with(app, request, only_credential(request.headers())?, origin, Via::Authentication).await
 }
 
 /// The caller, who must be able to manage its organization, and the time of the request.
@@ -69,7 +71,10 @@ pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Ca
 /// # Errors
 /// Those of [`authenticate`], and 403 for a project's key.
 pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let (caller, now) = authenticate(app, request).await?;
+    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let origin = Origin::new(client::address(app, request), text(USER_AGENT), text(X_REQUEST_ID));
+    let credential = only_credential(request.headers())?;
+    let (caller, now) = authenticate_with(app, request, credential, origin, Via::Authentication).await?;
     caller.check_manages()?;
     Ok((caller, now))
 }
@@ -80,18 +85,20 @@ pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Re
 /// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let first = app.forwarded_credentials.iter().find_map(|header| header.all(request.headers()).next());
-    authenticate_with(app, request, first, Via::ForwardAuth).await.map(|(caller, _)| caller)
+    let origin = Origin::new(client::address(app, request), None, None);
+    authenticate_with(app, request, first, origin, Via::ForwardAuth).await.map(|(caller, _)| caller)
 }
 
 async fn authenticate_with(
     app: &App,
     request: &HttpRequest,
     credential: Option<&[u8]>,
+    origin: Origin,
     via: Via,
 ) -> Result<(Caller, Timestamp), Failure> {
     let now = app.now();
     let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
-    let caller = app.service.authenticate(credential, client::address(app, request), via, now).await?;
+    let caller = app.service.authenticate(credential, origin, via, now).await?;
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())
     {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::OperationBuilder;
+use utoipa::openapi::path::{OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
@@ -118,6 +118,13 @@ impl Endpoint {
         })
     }
 
+    /// Parameters of the query say more.
+    pub(super) fn queried_by(self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        parameters
+            .into_iter()
+            .fold(self, |endpoint, parameter| endpoint.describe(|operation| operation.parameter(parameter)))
+    }
+
     /// It fails where the request contradicts what is there.
     pub(super) fn conflicts(self, sentence: &str) -> Self {
         self.describe(|operation| {
@@ -135,6 +142,19 @@ impl Endpoint {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
         self.answers_with(Ref::from_schema_name(T::name()), sample)
+    }
+
+    /// The same with 202: what was asked for is begun.
+    pub(super) fn accepts<T: Serialize + ToSchema>(self, sample: &T) -> Self {
+        let response = self.succeeded(envelope(Ref::from_schema_name(T::name())).build(), sample).build();
+        self.describe(|operation| operation.response("202", response))
+    }
+
+    /// It answers with bytes of another kind.
+    pub(super) fn sends(self, content_type: &str, about: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(string(about))).build();
+        let response = ResponseBuilder::new().description(about).content(content_type, content).build();
+        self.describe(|operation| operation.response("200", response))
     }
 
     /// The same where the type's schema is needed nowhere else, and so not given a name.

@@ -40,7 +40,12 @@ pub(super) struct Refusal<'a> {
 
 /// `{"success":true,"data":…}` with status 200.
 pub(super) fn success(data: impl Serialize) -> Result<HttpResponse, Failure> {
-    json(StatusCode::OK, &Success { success: true, data })
+    success_with_status(StatusCode::OK, data)
+}
+
+/// The same with another status.
+pub(super) fn success_with_status(status: StatusCode, data: impl Serialize) -> Result<HttpResponse, Failure> {
+    json(status, &Success { success: true, data })
         .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP surface. actix-web lives here alone.
 
 mod api_keys;
+mod audit_logs;
 mod body;
 mod client;
 mod credential;
@@ -154,7 +155,7 @@ pub fn bind(app: Arc<App>, options: &Options) -> std::io::Result<(SocketAddr, Se
 /// All that the server does, as it is described.
 fn endpoints(samples: &Samples) -> Vec<Endpoint> {
     let versions = version::endpoints::<v1::V1>(samples).into_iter().chain(version::endpoints::<v2::V2>(samples));
-    versions.chain(health::endpoints()).collect()
+    versions.chain(audit_logs::endpoints(samples)).chain(health::endpoints()).collect()
 }
 
 fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {

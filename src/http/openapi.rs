@@ -75,7 +75,15 @@ impl Description {
             .description(Some(ABOUT))
             .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
             .build();
-        let tags = ["Organization", "Organization API keys", "Projects", "Project API keys", "Verification", "Health"];
+        let tags = [
+            "Organization",
+            "Organization API keys",
+            "Projects",
+            "Project API keys",
+            "Verification",
+            "Audit log",
+            "Health",
+        ];
         let openapi = OpenApiBuilder::new()
             .info(info)
             .tags(Some(tags.map(|name| TagBuilder::new().name(name).build())))

@@ -19,8 +19,8 @@ pub(super) async fn update<V: Version>(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let (caller, now) = authenticate_manager(&app, &request).await?;
     let fields = body::read(&app, &request, payload).await?;
     let name = Name::parse(fields.string("name")?)?;
-    success(V::organization(&app.service.rename_organization(&caller, name).await?))
+    success(V::organization(&app.service.rename_organization(&caller, name, now).await?))
 }

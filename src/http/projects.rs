@@ -74,7 +74,7 @@ pub(super) async fn update<V: Version>(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let (caller, now) = authenticate_manager(&app, &request).await?;
     let id = project_id(&request)?;
     let fields = body::read(&app, &request, payload).await?;
     let description = fields.optional_string("description")?;
@@ -85,12 +85,12 @@ pub(super) async fn update<V: Version>(
     if change.name.is_none() && change.description.is_none() {
         return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
     }
-    success(V::project(&app.service.update_project(&caller, id, change).await?))
+    success(V::project(&app.service.update_project(&caller, id, change, now).await?))
 }
 
 pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let (caller, now) = authenticate_manager(&app, &request).await?;
     let id = project_id(&request)?;
-    app.service.delete_project(&caller, id).await?;
+    app.service.delete_project(&caller, id, now).await?;
     success(V::deleted_project(id))
 }

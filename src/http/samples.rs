@@ -2,10 +2,10 @@
 
 use super::version::ShownKey;
 use crate::domain::{
-    ApiKey, Description, Error, Expiry, Grace, KeyId, KeyPrefix, Name, Organization, OrganizationId, Project,
-    ProjectId, Result, Scope, Secret, Timestamp,
+    Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
+    Organization, OrganizationId, Origin, Project, ProjectId, Result, Scope, Secret, Timestamp,
 };
-use crate::service::{Subject, Verdict};
+use crate::service::{Export, Subject, Verdict};
 use std::sync::Arc;
 
 /// The 4th of December 2024, 23:00.
@@ -57,6 +57,28 @@ impl Samples {
 }
 
 impl Samples {
+    /// A key was made.
+    pub(super) fn event(&self) -> Event {
+        let key = &self.organization_keys.key;
+        let what = NewEvent {
+            at: at(CREATED_MS),
+            organization: Some(self.organization.id),
+            project: None,
+            actor: Actor::Key(key.id, key.name.clone()),
+            action: Action::KeyCreated,
+            resource: "api_key/13".to_owned(),
+            change: r#"{"before":null,"after":{"name":"Deployment","valid":true,"value":"***************8e14b7"}}"#
+                .to_owned(),
+            origin: Origin::new("203.0.113.7".parse().ok(), Some("curl/8.5.0"), None),
+        };
+        Event { link: what.link(Link { number: 41, ..Link::START }), what }
+    }
+
+    /// An export was counted.
+    pub(super) fn export(&self) -> Export {
+        Export::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
+    }
+
     /// A project's good key was asked about.
     pub(super) fn verdict(&self) -> Verdict {
         let subject = Subject {

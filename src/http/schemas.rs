@@ -1,7 +1,8 @@
 //! What requests may hold, for the description: exactly what the handlers accept.
 
 use super::verify;
-use crate::domain::{AddressList, Grace, Lifetime, RateLimit};
+use crate::domain::{Action, AddressList, Grace, Lifetime, RateLimit};
+use crate::service::EVENTS_PAGE;
 use serde_json::{Value, json};
 use utoipa::openapi::example::Example;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -211,7 +212,8 @@ pub(super) fn path_parameters(path: &str) -> Vec<Parameter> {
     let id = number(1, i64::MAX).schema_type(Type::Integer).maximum(None::<i64>);
     let id = id.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
     let project = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^proj_[0-7][0-9a-f]{15}$"));
-    [("projectId", project, "A project's id."), ("id", id, "A key's number.")]
+    let export = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^exp_[0-9a-f]{32}$"));
+    [("projectId", project, "A project's id."), ("id", id, "A key's number."), ("exportId", export, "An export's id.")]
         .into_iter()
         .filter(|(name, ..)| path.contains(&format!("{{{name}}}")))
         .map(|(name, schema, about)| {
@@ -224,6 +226,43 @@ pub(super) fn path_parameters(path: &str) -> Vec<Parameter> {
                 .build()
         })
         .collect()
+}
+
+/// What narrows a list of events.
+pub(super) fn event_filter() -> Vec<Parameter> {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let time = || text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let actions = text().enum_values(Some(Action::ALL.map(Action::name)));
+    let limit = whole(1, EVENTS_PAGE.into()).default(Some(json!(100)));
+    let parameters = [
+        ("startTime", time(), "Not before this time, or this date."),
+        ("endTime", time(), "Not after this time, or this date."),
+        ("actor", text(), "By the key of this number or name, or by `operator` or `keystead`."),
+        ("action", actions, "Of this action."),
+        ("resource", text(), "On this resource, such as `api_key/12`."),
+        ("searchTerm", text(), "With this anywhere in them."),
+        ("limit", limit, "How many events at the most."),
+        ("cursor", text().pattern(Some("^[1-9][0-9]{0,17}$")), "The `nextCursor` of the page before."),
+    ];
+    let parameter = |(name, schema, about): (&str, ObjectBuilder, &str)| {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+        parameter.required(Required::False).description(Some(about)).schema(Some(schema)).build()
+    };
+    parameters.map(parameter).into()
+}
+
+/// `{"startTime"?, "endTime"?, "searchTerm"?}`.
+pub(super) fn new_export() -> Body {
+    let time = || nullable(ObjectBuilder::new()).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let schema = ObjectBuilder::new()
+        .property("startTime", time().description(Some("Not before this time.")))
+        .property("endTime", time().description(Some("Not after this time, which lies after the other.")))
+        .property("searchTerm", nullable(ObjectBuilder::new()).description(Some("With this anywhere in them.")))
+        .build();
+    Body::new("NewAuditLogExport", schema)
+        .optional()
+        .such_as("everything", json!({}))
+        .such_as("revocations", json!({"searchTerm": "api_key.revoked"}))
 }
 
 /// The header `Idempotency-Key`.

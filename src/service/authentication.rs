@@ -9,8 +9,8 @@ use super::Service;
 use super::uses::Usage;
 use super::windows::Window;
 use crate::domain::{
-    ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Presented, Project, ProjectId, Quota, Refusal, Result,
-    Timestamp,
+    ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota, Refusal,
+    Result, Timestamp,
 };
 use crate::metrics::{Code, Via};
 use crate::store::Found;
@@ -28,6 +28,7 @@ const SHARED: usize = 1024;
 pub struct Caller {
     identity: Arc<Identity>,
     quota: Option<Quota>,
+    origin: Origin,
 }
 
 impl Caller {
@@ -49,6 +50,11 @@ impl Caller {
     /// What is left of the key's limit, where it has one.
     pub fn quota(&self) -> Option<Quota> {
         self.quota
+    }
+
+    /// Where the request came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Whether the caller may manage its organization.
@@ -78,6 +84,10 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn organization(&self) -> &Arc<Organization> {
         &self.organization
+    }
+
+    pub(super) fn id(&self) -> KeyId {
+        self.key.id
     }
 
     pub(super) fn project(&self) -> Option<&Arc<Project>> {
@@ -167,34 +177,31 @@ fn share<Id: Copy + Eq + Hash, T: PartialEq>(known: &Cache<Id, Arc<T>>, id: Id, 
 }
 
 impl Service {
-    /// The caller who presents this credential, which is not of any assumed form, from this address, where it is known.
+    /// The caller who presents this credential, which is not of any assumed form, from there.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TooManyAttempts`] instead of it where too many wrong keys came from there, or
     /// [`Error::Unavailable`] where the store cannot be read.
-    pub async fn authenticate(
-        &self,
-        credential: &[u8],
-        address: Option<IpAddr>,
-        via: Via,
-        now: Timestamp,
-    ) -> Result<Caller> {
+    pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Timestamp) -> Result<Caller> {
+        let address = origin.address;
         let identity = match Digest::of_presented(credential) {
             Some(digest) => self.identify(digest, now).await?,
             None => None,
         };
-        let admitted = identity.ok_or(Refusal::Unknown).and_then(|identity| {
-            let quota = identity.admit(address, now)?;
-            Ok(Caller { identity, quota })
-        });
-        self.metrics.verified(via, code(admitted.as_ref().map(drop).map_err(|refusal| *refusal)));
-        match admitted {
-            Ok(caller) => {
-                self.uses.record(&caller.identity, now);
-                Ok(caller)
+        let admitted = match &identity {
+            Some(identity) => identity.admit(address, now),
+            None => Err(Refusal::Unknown),
+        };
+        self.metrics.verified(via, code(admitted.map(drop)));
+        match (identity, admitted) {
+            (Some(identity), Ok(quota)) => {
+                self.uses.record(&identity, now);
+                Ok(Caller { identity, quota, origin })
             }
-            Err(refusal) => {
+            (identity, admitted) => {
+                let refusal = admitted.err().unwrap_or(Refusal::Unknown);
                 if refusal.is_of_credential() {
+                    self.failures.note(identity.as_deref(), refusal, &origin, now);
                     self.attempts.failed(address, now)?;
                 }
                 Err(Error::Unauthenticated(refusal))

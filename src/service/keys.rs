@@ -1,10 +1,11 @@
 //! The keys of an organization or a project.
 
+use super::audit::Author;
 use super::idempotency::{Idempotency, Once};
 use super::{Caller, Service};
 use crate::domain::{
-    AddressList, ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit, Result, Scope,
-    Secret, Timestamp,
+    Action, AddressList, ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
+    Result, Scope, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
@@ -57,6 +58,7 @@ pub struct KeyChange {
 pub struct Keys<'a> {
     service: &'a Service,
     caller: KeyId,
+    author: Author,
     scope: Scope,
     now: Timestamp,
 }
@@ -65,7 +67,7 @@ impl Service {
     /// The keys of the caller's organization, or of one of its projects.
     pub fn keys(&self, caller: &Caller, project: Option<ProjectId>, now: Timestamp) -> Keys<'_> {
         let scope = Scope { organization: caller.organization().id, project };
-        Keys { service: self, caller: caller.key().id, scope, now }
+        Keys { service: self, caller: caller.key().id, author: Author::of(caller, now), scope, now }
     }
 }
 
@@ -84,9 +86,11 @@ impl Keys<'_> {
     ) -> Result<Issued> {
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let scope = self.scope;
-        let created_at = self.now;
+        let (created_at, author) = (self.now, self.author.clone());
         self.issue(value, idempotency, move |writes, value| {
-            writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })
+            let key = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
+            writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)]))?;
+            Ok(key)
         })
         .await
     }
@@ -96,10 +100,10 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
     pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
-        let (scope, now) = (self.scope, self.now);
         let Rotation { value, grace, expiry } = rotation;
+        let (change, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
-            change(writes, scope, id, |key| key.rotate(value, grace, expiry, now))
+            change.run(writes, |key| key.rotate(value, grace, expiry, now))
         })
         .await
     }
@@ -110,7 +114,7 @@ impl Keys<'_> {
     /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
     pub async fn complete_rotation(&self, id: KeyId) -> Result<ApiKey> {
         let now = self.now;
-        self.change(id, move |key| key.complete_rotation(now)).await
+        self.change(id, Action::KeyRotationCompleted, move |key| key.complete_rotation(now)).await
     }
 
     /// Drops the new value of a rotation. It is refused from the answer on.
@@ -119,7 +123,7 @@ impl Keys<'_> {
     /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
     pub async fn cancel_rotation(&self, id: KeyId) -> Result<ApiKey> {
         let now = self.now;
-        self.change(id, move |key| key.cancel_rotation(now)).await
+        self.change(id, Action::KeyRotationCancelled, move |key| key.cancel_rotation(now)).await
     }
 
     /// Switches a key on or off, or narrows where and how often it is used; from the answer on.
@@ -127,7 +131,7 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn update(&self, id: KeyId, change: KeyChange) -> Result<ApiKey> {
-        self.change(id, move |key| {
+        self.change(id, Action::KeyUpdated, move |key| {
             key.valid = change.valid.unwrap_or(key.valid);
             key.rate_limit = change.rate_limit.unwrap_or(key.rate_limit);
             if let Some(allowed_addresses) = change.allowed_addresses {
@@ -143,10 +147,11 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn revoke(&self, id: KeyId) -> Result<()> {
-        let scope = self.scope;
+        let (scope, author) = (self.scope, self.author.clone());
         self.write(move |writes| {
             let key = find(writes, scope, id)?;
-            writes.delete_api_key(&key)
+            writes.delete_api_key(&key)?;
+            writes.append_event(&author.on_key(Action::KeyRevoked, &key, [Some(&key), None]))
         })
         .await
     }
@@ -203,21 +208,18 @@ impl Keys<'_> {
         Ok(issued)
     }
 
-    async fn change<F>(&self, id: KeyId, work: F) -> Result<ApiKey>
+    async fn change<F>(&self, id: KeyId, action: Action, work: F) -> Result<ApiKey>
     where
         F: FnOnce(&mut ApiKey) -> Result<()> + Send + 'static,
     {
-        let (scope, now) = (self.scope, self.now);
-        let mut key = self
-            .write(move |writes| {
-                change(writes, scope, id, |key| {
-                    key.settle(now);
-                    work(key)
-                })
-            })
-            .await?;
+        let change = self.changes(id, action);
+        let mut key = self.write(move |writes| change.run(writes, work)).await?;
         self.bring_up_to_date(std::slice::from_mut(&mut key));
         Ok(key)
+    }
+
+    fn changes(&self, id: KeyId, action: Action) -> Change {
+        Change { scope: self.scope, id, action, author: self.author.clone(), now: self.now }
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -257,15 +259,30 @@ pub(super) fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Res
     reads.api_key(scope, id)?.ok_or(Error::NotFound("API key"))
 }
 
-fn change(
-    writes: &mut dyn Writes,
+/// A change of one key, to be done in a transaction.
+struct Change {
     scope: Scope,
     id: KeyId,
-    work: impl FnOnce(&mut ApiKey) -> Result<()>,
-) -> Result<ApiKey> {
-    let before = find(writes, scope, id)?;
-    let mut after = before.clone();
-    work(&mut after)?;
-    writes.update_api_key(&before, &after)?;
-    Ok(after)
+    action: Action,
+    author: Author,
+    now: Timestamp,
+}
+
+impl Change {
+    /// Does the work on the key as it is by now. What changes nothing leaves no trace.
+    fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
+        let stored = find(writes, self.scope, self.id)?;
+        let mut before = stored.clone();
+        before.settle(self.now);
+        let mut after = before.clone();
+        work(&mut after)?;
+        if stored != after {
+            writes.update_api_key(&stored, &after)?;
+        }
+        if before != after {
+            let change = [Some(&before), Some(&after)];
+            writes.append_event(&self.author.on_key(self.action, &after, change))?;
+        }
+        Ok(after)
+    }
 }

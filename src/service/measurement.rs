@@ -19,6 +19,10 @@ impl Service {
             Ok(size) => self.metrics.set_store_size(size.main, size.wal),
             Err(error) => log::warn!("the store's size is not known: {error} {:?}", error.detail()),
         }
+        match self.audit_head().await {
+            Ok(head) => self.metrics.set_audit_head(head.map_or(0, |head| head.number)),
+            Err(error) => log::warn!("the audit log's head is not known: {error} {:?}", error.detail()),
+        }
         match self.count_api_keys(now).await {
             Ok(counts) => self.metrics.set_api_keys(counts),
             Err(error) => {

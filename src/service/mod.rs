@@ -1,7 +1,10 @@
 //! Every use case. One function is one transaction; the time and random bytes are arguments.
 
 mod attempts;
+mod audit;
 mod authentication;
+mod exports;
+mod failures;
 mod idempotency;
 mod keys;
 mod measurement;
@@ -14,7 +17,9 @@ mod windows;
 
 pub use crate::store::Options as StoreOptions;
 pub use attempts::AttemptLimit;
+pub use audit::{AuditLog, EVENTS_PAGE};
 pub use authentication::Caller;
+pub use exports::{Export, ExportState};
 pub use idempotency::Idempotency;
 pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
@@ -26,6 +31,8 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use attempts::Attempts;
 use authentication::Identities;
+use exports::Exports;
+use failures::Failures;
 use measurement::KeyCount;
 use std::sync::Arc;
 use uses::Uses;
@@ -53,6 +60,8 @@ pub struct Service {
     attempts: Attempts,
     key_count: KeyCount,
     metrics: Arc<Metrics>,
+    exports: Exports,
+    failures: Failures,
     organization_key_prefix: KeyPrefix,
     project_key_prefix: KeyPrefix,
 }
@@ -70,6 +79,8 @@ impl Service {
             attempts: Attempts::new(options.attempts),
             key_count: KeyCount::default(),
             metrics,
+            exports: Exports::default(),
+            failures: Failures::default(),
             organization_key_prefix: options.organization_key_prefix.clone(),
             project_key_prefix: options.project_key_prefix.clone(),
         })
@@ -95,6 +106,9 @@ impl Service {
 
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.
     pub async fn close(&self) {
+        if let Err(error) = self.record_failures().await {
+            log::error!("the last minute's failed authentications were not recorded: {error} {:?}", error.detail());
+        }
         if let Err(error) = self.flush_uses().await {
             log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
         }

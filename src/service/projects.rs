@@ -1,8 +1,9 @@
 //! The projects of the caller's organization.
 
+use super::audit::{Author, describe_project};
 use super::{Caller, Service};
 use crate::domain::{
-    ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret, Timestamp,
+    Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads};
 
@@ -60,11 +61,15 @@ impl Service {
             created_at: now,
             expires_at: None,
         };
+        let author = Author::of(caller, now);
         self.store
             .write(move |writes| {
                 expect_free(writes, &project)?;
                 writes.insert_project(&project)?;
+                let created = [None, Some(describe_project(&project))];
+                writes.append_event(&author.clone().on_project(Action::ProjectCreated, project.id, created))?;
                 let key = writes.insert_api_key(key)?;
+                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)]))?;
                 Ok((project, key, secret))
             })
             .await
@@ -92,15 +97,26 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
-    pub async fn update_project(&self, caller: &Caller, id: ProjectId, change: ProjectChange) -> Result<Project> {
-        let organization = caller.organization().id;
+    pub async fn update_project(
+        &self,
+        caller: &Caller,
+        id: ProjectId,
+        change: ProjectChange,
+        now: Timestamp,
+    ) -> Result<Project> {
+        let (organization, author) = (caller.organization().id, Author::of(caller, now));
         self.store
             .write(move |writes| {
-                let mut project = find(writes, organization, id)?;
+                let before = find(writes, organization, id)?;
+                let mut project = before.clone();
                 project.name = change.name.unwrap_or(project.name);
                 project.description = change.description.unwrap_or(project.description);
                 expect_free(writes, &project)?;
-                writes.update_project(&project)?;
+                if project != before {
+                    writes.update_project(&project)?;
+                    let change = [&before, &project].map(|project| Some(describe_project(project)));
+                    writes.append_event(&author.on_project(Action::ProjectUpdated, id, change))?;
+                }
                 Ok(project)
             })
             .await
@@ -110,12 +126,15 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also where the project is another organization's.
-    pub async fn delete_project(&self, caller: &Caller, id: ProjectId) -> Result<()> {
-        let organization = caller.organization().id;
+    pub async fn delete_project(&self, caller: &Caller, id: ProjectId, now: Timestamp) -> Result<()> {
+        let (organization, author) = (caller.organization().id, Author::of(caller, now));
         self.store
             .write(move |writes| {
                 let project = find(writes, organization, id)?;
-                writes.delete_project(&project)
+                let keys = writes.delete_project(&project)?;
+                let mut gone = describe_project(&project);
+                gone["apiKeys"] = keys.into();
+                writes.append_event(&author.on_project(Action::ProjectDeleted, id, [Some(gone), None]))
             })
             .await
     }

@@ -1,7 +1,8 @@
 //! The first organization and its first key.
 
 use super::Service;
-use crate::domain::{ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use super::audit::Author;
+use crate::domain::{Action, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use crate::store::NewApiKey;
 
 /// What a new store begins with.
@@ -48,8 +49,14 @@ impl Service {
                 if writes.is_initialized()? {
                     return Err(Error::Conflict("The store is initialised already; nothing was changed.".to_owned()));
                 }
+                let author = Author::operator(organization.id, now);
+                writes.append_event(&author.clone().on_store(Action::StoreInitialized))?;
                 writes.insert_organization(&organization)?;
-                Ok((organization, writes.insert_api_key(new)?))
+                let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization);
+                writes.append_event(&created)?;
+                let key = writes.insert_api_key(new)?;
+                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)]))?;
+                Ok((organization, key))
             })
             .await
     }

@@ -9,8 +9,8 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Digest, Fingerprint, KeyCounts, KeyId, Name, Organization, OrganizationId, Presented, Project, ProjectId,
-    Result, Scope, Timestamp,
+    ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, KeyCounts, KeyId, Link, Name, NewEvent, Organization,
+    OrganizationId, Presented, Project, ProjectId, Result, Scope, Timestamp,
 };
 
 /// How many of a key's former values are known as such; older ones are nobody's.
@@ -92,6 +92,21 @@ pub trait Reads {
     /// How many keys there are of all organizations, by what they are at that time. Looks at every one of them.
     fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts>;
 
+    /// The number and hash of the newest event; `None` where there is none.
+    fn audit_head(&self) -> Result<Option<Link>>;
+
+    /// Up to `limit` events that pass the filter, newest first, starting below the number `before` where given.
+    fn events(&self, filter: &EventFilter, before: Option<i64>, limit: u32) -> Result<Vec<Event>>;
+
+    /// How many events up to this number pass the filter.
+    fn count_events(&self, filter: &EventFilter, through: i64) -> Result<u64>;
+
+    /// What the first event that is left follows: [`Link::START`], or where older ones were pruned, what was kept of them.
+    fn audit_start(&self) -> Result<Link>;
+
+    /// Whether up to `limit` events after this one are as they were written.
+    fn check_chain(&self, after: Link, limit: u32) -> Result<Checked>;
+
     /// The request that the caller gave this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;
 }
@@ -110,8 +125,8 @@ pub trait Writes: Reads {
     /// Stores a project's name and description.
     fn update_project(&mut self, project: &Project) -> Result<()>;
 
-    /// Removes a project and its keys for good.
-    fn delete_project(&mut self, project: &Project) -> Result<()>;
+    /// Removes a project and its keys for good; says how many there were.
+    fn delete_project(&mut self, project: &Project) -> Result<usize>;
 
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
@@ -129,6 +144,13 @@ pub trait Writes: Reads {
 
     /// Remembers a request, over an older one of the same name.
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()>;
+
+    /// Appends what was done to the audit log.
+    fn append_event(&mut self, event: &NewEvent) -> Result<()>;
+
+    /// Removes up to `limit` of the oldest events, those that lie before `until`; gives the last that was removed, and how
+    /// many they were. The newest event stays in any case.
+    fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>>;
 
     /// Forgets the requests that were done before.
     fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()>;

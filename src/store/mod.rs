@@ -8,9 +8,9 @@ mod sqlite;
 
 pub use contract::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Use, Writes};
 
-use crate::domain::{Digest, Error, Result};
+use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Options {
     pub write_batch: usize,
     /// How often to look for other processes' commits.
     pub watch_interval: Duration,
+    /// What time it is now, for the audit log, should an older file be brought up to date.
+    pub opened_at: Timestamp,
 }
 
 /// The store. Cheap to share behind an `Arc`; [`Store::close`] ends it.
@@ -107,6 +109,28 @@ pub struct Size {
     pub main: u64,
     /// The write-ahead log beside it, which it is brought into from time to time.
     pub wal: u64,
+}
+
+/// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.
+pub struct View(sqlite::View);
+
+impl View {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, of another version
+    /// or damaged.
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self> {
+        sqlite::View::open(path, busy_timeout).map(Self)
+    }
+
+    /// Runs `work` in one read transaction.
+    ///
+    /// # Errors
+    /// What `work` fails with, or [`Error::Unavailable`] where the file cannot be read.
+    pub fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
+        self.0.read(work)
+    }
 }
 
 /// Counts commits that take validity away, so that what is remembered about a key can be known to be outdated.

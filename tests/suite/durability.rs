@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -102,7 +102,34 @@ fn check(folder: &std::path::Path, fates: &HashMap<String, Fate>) {
     let all: u32 =
         store.query_row("SELECT count(*) FROM api_keys WHERE id > 1", [], |row| row.get(0)).expect("a count");
     assert_eq!(whole, all, "a key whose answer never came is whole or absent");
+    assert_eq!(replay(&store), stored(&store), "every change has its event and every event its change");
+    let verdict = run(folder, &["audit", "verify"]);
+    assert!(verdict.status.success(), "{}", stderr(&verdict));
     // At most one key a writer and kill was made without its answer getting through.
     let alive = fates.values().filter(|fate| **fate != Fate::Revoked).count();
     assert!(all as usize <= alive + WRITERS * KILLS, "{all} keys, {alive} known");
+}
+
+/// The keys that there must be, and whether they are switched on, going by the audit log alone.
+fn replay(store: &rusqlite::Connection) -> BTreeMap<i64, bool> {
+    let sql = "SELECT CAST(substr(resource, 9) AS INTEGER), json_extract(change, '$.after.valid') FROM audit_events \
+               WHERE resource LIKE 'api_key/%' ORDER BY number";
+    let mut keys = BTreeMap::new();
+    for (id, valid) in rows::<Option<bool>>(store, sql) {
+        match valid {
+            Some(valid) => keys.insert(id, valid),
+            None => keys.remove(&id),
+        };
+    }
+    keys
+}
+
+fn stored(store: &rusqlite::Connection) -> BTreeMap<i64, bool> {
+    rows(store, "SELECT id, valid FROM api_keys").into_iter().collect()
+}
+
+fn rows<T: rusqlite::types::FromSql>(store: &rusqlite::Connection, sql: &str) -> Vec<(i64, T)> {
+    let mut statement = store.prepare(sql).expect("a statement");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    rows.map(|row| row.expect("a row")).collect()
 }

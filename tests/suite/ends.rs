@@ -1,7 +1,7 @@
 //! The ends of keys and graces to the millisecond, on the service itself, whose time is an argument.
 
 use super::helpers::*;
-use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Timestamp};
+use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
 use keystead::service::{AttemptLimit, Caller, FirstKey, Issued, Options, Rotation, Service, Value};
 
@@ -33,8 +33,8 @@ fn fixture() -> Fixture {
     let credential = secret.expose().to_owned();
     let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret };
     wait(service.initialize(&first, at(NOW))).expect("an organization");
-    let admin =
-        wait(service.authenticate(credential.as_bytes(), None, Via::Authentication, at(NOW))).expect("its first key");
+    let admin = wait(service.authenticate(credential.as_bytes(), Origin::default(), Via::Authentication, at(NOW)))
+        .expect("its first key");
     Fixture { service, admin, _folder: folder }
 }
 
@@ -55,7 +55,7 @@ impl Fixture {
 
     /// What comes of using the value then: when it ends, or why it is refused.
     fn use_at(&self, value: &str, ms: i64) -> Result<Option<Timestamp>, String> {
-        let used = wait(self.service.authenticate(value.as_bytes(), None, Via::Authentication, at(ms)));
+        let used = wait(self.service.authenticate(value.as_bytes(), Origin::default(), Via::Authentication, at(ms)));
         used.map(|caller| caller.sunset()).map_err(|error| error.to_string())
     }
 }

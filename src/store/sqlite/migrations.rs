@@ -53,6 +53,23 @@ const STEPS: &[&str] = &[
         digest BLOB    NOT NULL CHECK (length(digest) = 32),
         PRIMARY KEY (key_id, number)
     ) STRICT, WITHOUT ROWID;",
+    // 4: the audit log.
+    "CREATE TABLE audit_events (
+        number          INTEGER PRIMARY KEY,
+        at              INTEGER NOT NULL,
+        organization_id INTEGER,
+        project_id      INTEGER,
+        actor_key_id    INTEGER,
+        actor_name      TEXT    NOT NULL,
+        action          TEXT    NOT NULL,
+        resource        TEXT    NOT NULL,
+        change          TEXT    NOT NULL,
+        client_address  TEXT,
+        user_agent      TEXT,
+        request_id      TEXT,
+        hash            BLOB    NOT NULL CHECK (length(hash) = 32)
+    ) STRICT;
+    CREATE INDEX audit_events_by_organization ON audit_events (organization_id);",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -72,8 +89,12 @@ mod tests {
     use super::*;
 
     /// What each version's fresh store was made by, frozen the day the version was released.
-    const RELEASED: &[&str] =
-        &[include_str!("schemas/1.sql"), include_str!("schemas/2.sql"), include_str!("schemas/3.sql")];
+    const RELEASED: &[&str] = &[
+        include_str!("schemas/1.sql"),
+        include_str!("schemas/2.sql"),
+        include_str!("schemas/3.sql"),
+        include_str!("schemas/4.sql"),
+    ];
 
     /// Everything that makes a store's shape, without comments and white space.
     fn shape(connection: &Connection) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
 
-use super::{Options, migrations};
-use crate::domain::{Error, Result};
+use super::{Options, audit, migrations};
+use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
 use crate::store::Size;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -25,10 +26,41 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
     create_private(path)
         .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
     let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .and_then(|mut connection| bring_up_to_date(path, &mut connection).map(|()| connection))?;
+        .and_then(|mut connection| bring_up_to_date(options, &mut connection).map(|()| connection))?;
     configure(&mut connection, options.busy_timeout).map_err(|e| unreadable(path, &e))?;
     make_private(path)?;
     Ok(connection)
+}
+
+/// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
+pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    if !path.exists() {
+        return Err(refuse(path, "is not there"));
+    }
+    inspect(path)?;
+    let unreadable = |e: rusqlite::Error| unreadable(path, &e);
+    let connection = if beside(path, "-wal").exists() {
+        connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+    } else {
+        // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
+        let path = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(unreadable)?;
+        prepare_connection(&connection, busy_timeout).map_err(unreadable)?;
+        connection
+    };
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unreadable)?;
+    if version == migrations::VERSION {
+        return Ok(connection);
+    }
+    Err(refuse(
+        path,
+        format_args!(
+            "has schema {version}, and this Keystead reads {}: look at it with the version that wrote it, or start this \
+             one on it first, which brings an older store up to date",
+            migrations::VERSION
+        ),
+    ))
 }
 
 /// A connection with the settings that readers and the writer share.
@@ -151,7 +183,8 @@ fn make_private(path: &Path) -> Result<()> {
 
 /// Sets up an empty file, migrates an older one, refuses a newer one; all in one transaction, so that two processes
 /// that start at once do it once.
-fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<()> {
+fn bring_up_to_date(options: &Options, connection: &mut Connection) -> Result<()> {
+    let path = options.path.as_path();
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unreadable)?;
     let version: u32 = pragma(&transaction, "user_version").map_err(unreadable)?;
@@ -178,10 +211,24 @@ fn bring_up_to_date(path: &Path, connection: &mut Connection) -> Result<()> {
     if version < migrations::VERSION {
         migrations::migrate(&transaction, version).map_err(unreadable)?;
         if !is_empty {
+            audit::append(&transaction, &migrated(version, options.opened_at))?;
             log::info!("{}: schema {version} brought to {}", path.display(), migrations::VERSION);
         }
     }
     transaction.commit().map_err(unreadable)
+}
+
+fn migrated(from: u32, now: Timestamp) -> NewEvent {
+    NewEvent {
+        at: now,
+        organization: None,
+        project: None,
+        actor: Actor::Keystead,
+        action: Action::StoreMigrated,
+        resource: "store".to_owned(),
+        change: format!(r#"{{"before":{{"schema":{from}}},"after":{{"schema":{}}}}}"#, migrations::VERSION),
+        origin: Origin::default(),
+    }
 }
 
 fn pragma<T: rusqlite::types::FromSql>(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<T> {

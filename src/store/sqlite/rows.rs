@@ -1,9 +1,11 @@
 //! All the SQL of the contract.
 
+use super::audit;
 use super::digest_index::{DigestIndex, Entry};
 use crate::domain::{
-    AddressList, ApiKey, Description, Digest, Error, Fingerprint, KeyCounts, KeyId, Name, Organization, OrganizationId,
-    Presented, Project, ProjectId, RateLimit, Result, Scope, Shadow, Tail, Timestamp,
+    AddressList, ApiKey, Checked, Description, Digest, Error, Event, EventFilter, Fingerprint, KeyCounts, KeyId, Link,
+    Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit, Result, Scope, Shadow,
+    Tail, Timestamp,
 };
 use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
@@ -205,6 +207,26 @@ impl Reads for Rows<'_> {
         counts.ok_or_else(|| Error::Internal("a count gave no row".to_owned()))
     }
 
+    fn audit_head(&self) -> Result<Option<Link>> {
+        audit::head(self.connection)
+    }
+
+    fn events(&self, filter: &EventFilter, before: Option<i64>, limit: u32) -> Result<Vec<Event>> {
+        audit::events(self.connection, filter, before, limit)
+    }
+
+    fn count_events(&self, filter: &EventFilter, through: i64) -> Result<u64> {
+        audit::count(self.connection, filter, through)
+    }
+
+    fn audit_start(&self) -> Result<Link> {
+        audit::start(self.connection)
+    }
+
+    fn check_chain(&self, after: Link, limit: u32) -> Result<Checked> {
+        audit::check(self.connection, after, limit)
+    }
+
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>> {
         let sql = "SELECT request_digest, api_key_id, created_at FROM idempotent_requests WHERE caller_key_id = ?1 AND name = ?2";
         self.one(sql, params![caller.get(), name], |row| {
@@ -258,7 +280,8 @@ impl Writes for Rows<'_> {
         Ok(())
     }
 
-    fn delete_project(&mut self, project: &Project) -> Result<()> {
+    fn delete_project(&mut self, project: &Project) -> Result<usize> {
+        let mut count = 0;
         let scope = Scope { organization: project.organization, project: Some(project.id) };
         loop {
             let keys = self.api_keys(scope, None, 1000)?;
@@ -266,9 +289,10 @@ impl Writes for Rows<'_> {
                 break;
             }
             keys.iter().try_for_each(|key| self.delete_api_key(key))?;
+            count += keys.len();
         }
         self.change("DELETE FROM projects WHERE id = ?1", [project.id.get()])?;
-        Ok(())
+        Ok(count)
     }
 
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
@@ -379,6 +403,14 @@ impl Writes for Rows<'_> {
         Ok(())
     }
 
+    fn append_event(&mut self, event: &NewEvent) -> Result<()> {
+        audit::append(self.connection, event)
+    }
+
+    fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>> {
+        audit::prune(self.connection, until, limit)
+    }
+
     fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()> {
         self.change("DELETE FROM idempotent_requests WHERE created_at < ?1", [before.unix_ms()])?;
         Ok(())
@@ -451,12 +483,18 @@ fn key_id(row: &Row<'_>, column: usize) -> Result<KeyId> {
     KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))
 }
 
+/// Where an organization may be missing.
+pub(super) fn organization_id_of(row: &Row<'_>, column: usize) -> Result<Option<OrganizationId>> {
+    let id: Option<i64> = row.get(column)?;
+    id.map(|id| OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))).transpose()
+}
+
 fn organization_id(row: &Row<'_>, column: usize) -> Result<OrganizationId> {
     let id: i64 = row.get(column)?;
     OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))
 }
 
-fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp> {
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp> {
     let ms: i64 = row.get(column)?;
     Timestamp::from_unix_ms(ms).ok_or_else(|| damaged("a time", ms))
 }
@@ -466,6 +504,6 @@ fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>>
     ms.map(|ms| Timestamp::from_unix_ms(ms).ok_or_else(|| damaged("a time", ms))).transpose()
 }
 
-fn damaged(what: &str, value: i64) -> Error {
+pub(super) fn damaged(what: &str, value: i64) -> Error {
     Error::Internal(format!("the store holds {what} that cannot be: {value}"))
 }

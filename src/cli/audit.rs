@@ -1,0 +1,246 @@
+//! `keystead audit`: whether the record of what was done is whole, and what is in it. The store is only looked at.
+
+use super::chores::describe;
+use super::signature::Signer;
+use super::{Failed, service_options};
+use crate::audit_record::{AuditRecord, csv_head, csv_rows};
+use crate::config::Config;
+use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Timestamp};
+use crate::service::{AuditLog, EVENTS_PAGE};
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, Write};
+
+#[derive(Args, Debug)]
+pub(super) struct Audit {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check that no event was changed, removed, added or moved, and print the head
+    Verify {
+        /// What `keystead audit head` printed earlier: that event must still be there, and be the same
+        #[arg(long, value_name = "NUMBER:HASH", value_parser = parse_link)]
+        expect: Option<Link>,
+    },
+    /// Print the newest event's number and hash, to be kept elsewhere
+    Head,
+    /// Show events, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// How many at the most
+        #[arg(long, value_name = "COUNT", default_value_t = 50)]
+        limit: usize,
+        /// One JSON object a line instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write all events, newest first
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        /// In which form
+        #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a head line
+    Csv,
+}
+
+/// Which events; whatever is not given is all the same
+#[derive(Args, Debug)]
+struct Filter {
+    /// Of this organization
+    #[arg(long, value_name = "ID", value_parser = parse_organization)]
+    organization: Option<OrganizationId>,
+    /// Not before this time (RFC 3339, or a date)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    from: Option<Timestamp>,
+    /// Not after this time (RFC 3339, or a date)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    to: Option<Timestamp>,
+    /// By the key of this number or name, or by operator or keystead
+    #[arg(long, value_name = "KEY")]
+    actor: Option<String>,
+    /// Of this action, such as api_key.revoked
+    #[arg(long, value_name = "ACTION", value_parser = parse_action)]
+    action: Option<Action>,
+    /// On this resource, such as api_key/12
+    #[arg(long, value_name = "RESOURCE")]
+    resource: Option<String>,
+    /// With this anywhere in them
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+}
+
+impl From<Filter> for EventFilter {
+    fn from(filter: Filter) -> Self {
+        let Filter { organization, from, to, actor, action, resource, text } = filter;
+        Self { organization, from, to, actor, action: action.map(|it| it.name().to_owned()), resource, text }
+    }
+}
+
+pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
+    let log = AuditLog::open(&service_options(config)?.store)?;
+    match arguments.command {
+        Command::Verify { expect } => verify(&log, expect),
+        Command::Head => {
+            let signer = Signer::load(&config.audit.signing_key)?;
+            print(&format!("{}\n", describe(log.head()?.unwrap_or(Link::START), signer.as_ref())))
+        }
+        Command::List { filter, limit, json } => {
+            let mut left = limit;
+            each_page(&log, &filter.into(), |events| {
+                let events = &events[..events.len().min(left)];
+                left -= events.len();
+                print(&if json { lines(events) } else { table(events) }).map(|()| left > 0)
+            })
+        }
+        Command::Export { filter, format } => export(&log, &filter.into(), format),
+    }
+}
+
+fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
+    let start = log.start()?;
+    let newest = log.head()?.map_or(0, |head| head.number);
+    let progress = progress(newest - start.number);
+    let (mut last, mut count) = (start, 0);
+    loop {
+        let checked = log.check(last)?;
+        if let Some(fault) = checked.fault {
+            progress.finish_and_clear();
+            return Err(broken(checked.last.number + 1, fault));
+        }
+        (last, count) = (checked.last, count + checked.count);
+        progress.inc(checked.count);
+        if checked.count < u64::from(EVENTS_PAGE) {
+            break;
+        }
+    }
+    progress.finish_and_clear();
+    if let Some(expected) = expect {
+        let found = if expected.number == start.number { Some(start) } else { log.link(expected.number)? };
+        if found != Some(expected) {
+            let what = match found {
+                Some(_) => format!("event {} has another hash", expected.number),
+                None => {
+                    format!("it has the events {} to {}, and not {}", start.number + 1, last.number, expected.number)
+                }
+            };
+            return Err(Failed::new(format!("The audit log is whole, but not the one that you expect: {what}.")));
+        }
+    }
+    print(&format!("{count} events, {} to {}: all as they were written.\n{last}\n", start.number + 1, last.number))
+}
+
+fn broken(number: i64, fault: Fault) -> Failed {
+    let what = match fault {
+        Fault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
+        Fault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
+    };
+    Failed::new(format!("The audit log is broken: {what}. Before it, all is whole."))
+}
+
+/// A bar at a terminal, nothing elsewhere.
+fn progress(events: i64) -> ProgressBar {
+    let progress = ProgressBar::new(events.unsigned_abs());
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} events, {eta} left");
+    progress.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn export(log: &AuditLog, filter: &EventFilter, format: Format) -> Result<(), Failed> {
+    let failed = |e: csv::Error| Failed::new(format!("The events could not be written: {e}."));
+    if let Format::Csv = format {
+        write(&csv_head().map_err(failed)?)?;
+    }
+    each_page(log, filter, |events| {
+        match format {
+            Format::Ndjson => print(&lines(events))?,
+            Format::Csv => write(&csv_rows(events).map_err(failed)?)?,
+        }
+        Ok(true)
+    })
+}
+
+/// Hands over the events page by page, for as long as more are wanted.
+fn each_page(
+    log: &AuditLog,
+    filter: &EventFilter,
+    mut take: impl FnMut(&[Event]) -> Result<bool, Failed>,
+) -> Result<(), Failed> {
+    let mut before = None;
+    loop {
+        let events = log.events(filter, before)?;
+        let Some(last) = events.last() else { return Ok(()) };
+        before = Some(last.link.number);
+        if !take(&events)? || events.len() < EVENTS_PAGE as usize {
+            return Ok(());
+        }
+    }
+}
+
+fn lines(events: &[Event]) -> String {
+    let line = |event| serde_json::to_string(&AuditRecord::from(event)).map(|line| line + "\n");
+    events.iter().filter_map(|event| line(event).ok()).collect()
+}
+
+fn table(events: &[Event]) -> String {
+    let rows = events.iter().map(|event| {
+        let record = AuditRecord::from(event);
+        let actor = record.actor_key_id.map_or(record.actor_name.clone(), |id| format!("{} ({id})", record.actor_name));
+        [
+            record.number.to_string(),
+            record.at,
+            record.action,
+            record.resource,
+            actor,
+            record.client_address.unwrap_or_default(),
+        ]
+    });
+    let head = ["NUMBER", "AT", "ACTION", "RESOURCE", "BY", "FROM"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
+    let widths: Vec<usize> =
+        (0..6).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()).collect();
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+fn print(text: &str) -> Result<(), Failed> {
+    write(text.as_bytes())
+}
+
+fn write(bytes: &[u8]) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written.map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+}
+
+fn parse_link(text: &str) -> Result<Link, &'static str> {
+    Link::parse(text)
+        .ok_or("it must be a number, a colon and 64 hexadecimal digits, as keystead audit head prints them")
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("it must be a time such as 2026-11-23T19:31:17Z or a date such as 2026-11-23")
+}
+
+fn parse_organization(text: &str) -> Result<OrganizationId, &'static str> {
+    OrganizationId::parse(text).ok_or("it must be an organization's id, org_ and 16 hexadecimal digits")
+}
+
+fn parse_action(text: &str) -> Result<Action, String> {
+    let names = || Action::ALL.map(Action::name).join(", ");
+    Action::parse(text).ok_or_else(|| format!("it must be one of {}", names()))
+}

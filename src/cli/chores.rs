@@ -1,0 +1,83 @@
+//! What the server does by itself while it runs.
+
+use super::ambient;
+use super::signature::Signer;
+use crate::config::Config;
+use crate::domain::{Link, Timestamp};
+use crate::service::Service;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How often last-used times are written: together with the write itself well within a second.
+const USES: Duration = Duration::from_millis(500);
+/// How often failed authentications are recorded.
+const FAILURES: Duration = Duration::from_secs(60);
+/// How often the audit log is pruned.
+const PRUNING: Duration = Duration::from_secs(3600);
+/// How often the audit log's head is logged, besides at start and at a stop.
+const HEAD: Duration = Duration::from_secs(24 * 3600);
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// Starts all of it; it goes on until what is returned is dropped.
+pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
+    let mut chores = JoinSet::new();
+    chores.spawn(flush_uses(Arc::clone(service)));
+    chores.spawn(record_failures(Arc::clone(service)));
+    if config.audit.retention_days > 0 {
+        chores.spawn(prune(Arc::clone(service), config.audit.retention_days));
+    }
+    chores.spawn(log_heads(Arc::clone(service), signer));
+    chores
+}
+
+/// Logs the audit log's head, which proves that what is before it was there by now, to whoever keeps it elsewhere.
+pub(super) async fn log_head(service: &Service, signer: Option<&Signer>) {
+    match service.audit_head().await {
+        Ok(head) => log::info!("audit log head: {}", describe(head.unwrap_or(Link::START), signer)),
+        Err(error) => log::warn!("the audit log's head could not be read: {error}"),
+    }
+}
+
+/// The head, and its signature where there is a signer.
+pub(super) fn describe(head: Link, signer: Option<&Signer>) -> String {
+    signer.map_or_else(|| head.to_string(), |signer| format!("{head} signature {}", signer.sign(head)))
+}
+
+async fn flush_uses(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(USES).await;
+        if let Err(error) = service.flush_uses().await {
+            log::warn!("last-used times could not be written and are kept for later: {error}");
+        }
+    }
+}
+
+async fn record_failures(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(FAILURES).await;
+        if let Err(error) = service.record_failures().await {
+            log::warn!("a minute's failed authentications could not be recorded: {error}");
+        }
+    }
+}
+
+async fn prune(service: Arc<Service>, retention_days: u32) {
+    loop {
+        let now = ambient::now();
+        let until = Timestamp::from_unix_ms(now.unix_ms() - i64::from(retention_days) * DAY_MS).unwrap_or_default();
+        match service.prune_audit_log(until, now).await {
+            Ok(0) => {}
+            Ok(count) => log::info!("{count} events were older than {retention_days} days and left the audit log"),
+            Err(error) => log::warn!("the audit log could not be pruned: {error}"),
+        }
+        tokio::time::sleep(PRUNING).await;
+    }
+}
+
+async fn log_heads(service: Arc<Service>, signer: Option<Signer>) {
+    loop {
+        log_head(&service, signer.as_ref()).await;
+        tokio::time::sleep(HEAD).await;
+    }
+}

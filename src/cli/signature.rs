@@ -1,0 +1,40 @@
+//! Signing the audit log's head, so that whoever keeps it need not be trusted.
+
+use super::Failed;
+use crate::domain::Link;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ed25519_dalek::{Signer as _, SigningKey};
+use std::fmt::Write as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// What signs.
+#[derive(Clone)]
+pub(super) struct Signer(SigningKey);
+
+impl Signer {
+    /// From a file with an Ed25519 private key, PKCS#8 in PEM; `None` where the path is empty.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or holds something else.
+    pub(super) fn load(path: &Path) -> Result<Option<Self>, Failed> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let wrong = |why: &dyn std::fmt::Display| {
+            Failed::new(format!("The signing key {} (audit.signing_key) cannot be used: {why}.", path.display()))
+        };
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| wrong(&e))?);
+        let key = SigningKey::from_pkcs8_pem(&text);
+        key.map(|key| Some(Self(key))).map_err(|_| wrong(&"it is no Ed25519 private key in PEM"))
+    }
+
+    /// The signature of `keystead audit head NUMBER:HASH`, as hexadecimal digits.
+    pub(super) fn sign(&self, head: Link) -> String {
+        let signature = self.0.sign(format!("keystead audit head {head}").as_bytes());
+        signature.to_bytes().iter().fold(String::new(), |mut text, byte| {
+            _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}

@@ -1,0 +1,275 @@
+//! The audit log of the caller's organization: a page at a time, or all of it as a file.
+
+use super::body::Fields;
+use super::credential::authenticate_manager;
+use super::endpoint::Endpoint;
+use super::envelope::{optional_time, success, success_with_status, time};
+use super::error::Failure;
+use super::samples::Samples;
+use super::{App, body, schemas};
+use crate::audit_record::{AuditRecord, csv_head, csv_rows};
+use crate::domain::{Action, Error, EventFilter, Timestamp};
+use crate::service::{EVENTS_PAGE, Export, ExportState};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::web::{Bytes, Data, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream::{self, StreamExt as _};
+use serde::Serialize;
+use std::io::Write as _;
+use utoipa::ToSchema;
+
+const PATH: &str = "/v2/organization/audit-logs";
+/// How many events a page has where nobody says.
+const DEFAULT_LIMIT: u32 = 100;
+
+/// What there is to be done with the audit log.
+pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
+    let one = format!("{PATH}/exports/{{exportId}}");
+    let id = |name: &str| format!("v2{name}");
+    let (log, export) = (AuditLogs::new(vec![AuditRecord::from(&samples.event())], None), samples.export());
+    vec![
+        Endpoint::get(PATH.to_owned(), list)
+            .named(id("ListAuditLogs"), "Audit log", "List what was done, newest first")
+            .queried_by(schemas::event_filter())
+            .answers(&log),
+        Endpoint::post(format!("{PATH}/exports"), create_export)
+            .named(id("CreateAuditLogExport"), "Audit log", "Begin an export of the audit log")
+            .explained("Both times or neither; both are inclusive. Poll it until it is completed, then fetch it.")
+            .takes(schemas::new_export())
+            .conflicts("An export that this key asked for is in progress; wait for it.")
+            .accepts(&ShownExport::from(&export)),
+        Endpoint::get(one.clone(), read_export)
+            .named(id("ReadAuditLogExport"), "Audit log", "Show an export, for a day after it was begun")
+            .answers(&ShownExport::from(&export)),
+        Endpoint::get(format!("{one}/download"), download_export)
+            .named(id("DownloadAuditLogExport"), "Audit log", "Fetch an export once it is completed")
+            .conflicts("The export is in progress; ask for it again.")
+            .sends("application/gzip", "A CSV file with a head line, compressed with gzip."),
+    ]
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuditLogs {
+    audit_logs: Vec<AuditRecord>,
+    /// What to send as `cursor` for the next page; null where this is the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+impl AuditLogs {
+    fn new(audit_logs: Vec<AuditRecord>, next_cursor: Option<String>) -> Self {
+        Self { audit_logs, next_cursor }
+    }
+}
+
+pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, _) = authenticate_manager(&app, &request).await?;
+    let Page { filter, before, limit } = Page::parse(request.query_string())?;
+    let events = app.service.events(&caller, filter, before, limit).await?;
+    let next = events.last().filter(|_| events.len() == limit as usize).map(|event| event.link.number.to_string());
+    success(AuditLogs::new(events.iter().map(AuditRecord::from).collect(), next))
+}
+
+/// What part of the log is asked for.
+struct Page {
+    filter: EventFilter,
+    before: Option<i64>,
+    limit: u32,
+}
+
+impl Page {
+    /// From a query. Parameters that are not known are ignored, as fields are.
+    fn parse(query: &str) -> Result<Self, Failure> {
+        let wrong =
+            |name: &str, expected: &str| Failure::bad_request(format!("The parameter \"{name}\" must be {expected}."));
+        let Query(parameters) = Query::<Vec<(String, String)>>::from_query(query)
+            .map_err(|_| Failure::bad_request("The query cannot be read."))?;
+        let mut page = Self { filter: EventFilter::default(), before: None, limit: DEFAULT_LIMIT };
+        for (name, value) in parameters {
+            let at = || Timestamp::parse(&value).ok_or_else(|| wrong(&name, "a time as in RFC 3339, or a date"));
+            match name.as_str() {
+                "startTime" => page.filter.from = Some(at()?),
+                "endTime" => page.filter.to = Some(at()?),
+                "actor" => page.filter.actor = Some(value),
+                "resource" => page.filter.resource = Some(value),
+                "searchTerm" => page.filter.text = Some(value),
+                "action" => {
+                    let action = Action::parse(&value);
+                    page.filter.action =
+                        Some(action.ok_or_else(|| wrong(&name, "the name of an action"))?.name().to_owned());
+                }
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=EVENTS_PAGE).contains(limit));
+                    page.limit = limit.ok_or_else(|| wrong(&name, "a whole number from 1 to 1000"))?;
+                }
+                "cursor" => {
+                    let before = value.parse().ok().filter(|before| *before > 0);
+                    page.before = Some(before.ok_or_else(|| wrong(&name, "the nextCursor of another answer"))?);
+                }
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// An export, as the published clients know it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AuditLogExport)]
+pub(super) struct ShownExport {
+    /// Opaque.
+    id: String,
+    /// Always null: an export is of the whole organization.
+    #[schema(required, schema_with = schemas::null)]
+    project_id: Option<()>,
+    organization_id: String,
+    /// The number of the key that asked for it.
+    user_id: String,
+    status: Status,
+    #[schema(pattern = "^AUDIT_LOGS$")]
+    export_type: &'static str,
+    #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    start_time: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    end_time: Option<Timestamp>,
+    /// How many events it has; null until it is completed.
+    #[schema(required)]
+    row_count: Option<u64>,
+    #[schema(required)]
+    error_message: Option<String>,
+    #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[serde(serialize_with = "optional_time")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    completed_at: Option<Timestamp>,
+}
+
+/// How far an export has come.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = AuditLogExportStatus)]
+enum Status {
+    InProgress,
+    Completed,
+    Errored,
+}
+
+impl From<&Export> for ShownExport {
+    fn from(export: &Export) -> Self {
+        let (status, row_count, error_message, completed_at) = match &export.state {
+            ExportState::InProgress => (Status::InProgress, None, None, None),
+            ExportState::Completed { rows, at } => (Status::Completed, Some(*rows), None, Some(*at)),
+            ExportState::Errored { sentence, at } => (Status::Errored, None, Some(sentence.clone()), Some(*at)),
+        };
+        Self {
+            id: export.id.clone(),
+            project_id: None,
+            organization_id: export.organization.to_string(),
+            user_id: export.caller.get().to_string(),
+            status,
+            export_type: "AUDIT_LOGS",
+            start_time: export.filter.from,
+            end_time: export.filter.to,
+            row_count,
+            error_message,
+            created_at: export.created_at,
+            completed_at,
+        }
+    }
+}
+
+pub(super) async fn create_export(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let filter = filter(&body::read_optional(&app, &request, payload).await?)?;
+    let export = app.service.begin_export(&caller, filter, (app.random)()?, now).await?;
+    let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
+    actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });
+    answer
+}
+
+pub(super) async fn read_export(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    success(ShownExport::from(&app.service.export(&caller, export_id(&request), now)?))
+}
+
+pub(super) async fn download_export(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (caller, now) = authenticate_manager(&app, &request).await?;
+    let export = app.service.export(&caller, export_id(&request), now)?;
+    match &export.state {
+        ExportState::Completed { .. } => {}
+        ExportState::InProgress => {
+            return Err(Error::Conflict("The export is in progress; ask for it again.".to_owned()).into());
+        }
+        ExportState::Errored { sentence, .. } => return Err(Error::Conflict(sentence.clone()).into()),
+    }
+    let disposition = format!("attachment; filename=\"{}.csv.gz\"", export.id);
+    let head = zip(&csv_head().map_err(unwritten)?)?;
+    let pages = stream::unfold(Some((app, export, None)), |state| async move {
+        let (app, export, before) = state?;
+        match page(&app, &export, before).await {
+            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, export, Some(next))))),
+            Err(failure) => Some((Err(failure), None)),
+        }
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/gzip"))
+        .insert_header((CONTENT_DISPOSITION, disposition))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(stream::once(async { Ok::<_, Failure>(head) }).chain(pages).boxed_local()))
+}
+
+/// A part of the file, and where it goes on.
+async fn page(app: &App, export: &Export, before: Option<i64>) -> Result<(Bytes, Option<i64>), Failure> {
+    let events = app.service.exported_events(export, before).await?;
+    let bytes = zip(&csv_rows(&events).map_err(unwritten)?)?;
+    let next = events.last().filter(|_| events.len() == EVENTS_PAGE as usize);
+    Ok((bytes, next.map(|event| event.link.number)))
+}
+
+/// A gzip file of its own: several in a row are one (RFC 1952, section 2.2).
+fn zip(bytes: &[u8]) -> Result<Bytes, Failure> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let zipped = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    Ok(zipped.map_err(|e| Error::Internal(format!("an export could not be compressed: {e}")))?.into())
+}
+
+fn unwritten(error: csv::Error) -> Failure {
+    Error::Internal(format!("an export could not be written: {error}")).into()
+}
+
+fn export_id(request: &HttpRequest) -> &str {
+    request.match_info().get("exportId").unwrap_or_default()
+}
+
+/// `{"startTime"?, "endTime"?, "searchTerm"?}`: both times or neither.
+fn filter(fields: &Fields) -> Result<EventFilter, Failure> {
+    let at = |name| {
+        let text = fields.optional_string(name)?.flatten();
+        let wrong = || Fields::wrong(name, "a time as in RFC 3339, or a date, or null");
+        text.map(|text| Timestamp::parse(text).ok_or_else(wrong)).transpose()
+    };
+    let (from, to) = (at("startTime")?, at("endTime")?);
+    match (from, to) {
+        (Some(from), Some(to)) if to <= from => {
+            return Err(Failure::bad_request("The field \"endTime\" must lie after \"startTime\"."));
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Failure::bad_request("The fields \"startTime\" and \"endTime\" go together."));
+        }
+        _ => {}
+    }
+    let text = fields.optional_string("searchTerm")?.flatten().map(str::to_owned);
+    Ok(EventFilter { from, to, text, ..EventFilter::default() })
+}

@@ -1,0 +1,195 @@
+//! The audit log: what it says about each use case, and whether it is whole.
+
+use super::Service;
+use super::{Caller, StoreOptions};
+use crate::domain::{
+    Action, Actor, ApiKey, Checked, Description, Event, EventFilter, Link, NewEvent, Organization, OrganizationId,
+    Origin, Project, ProjectId, RateLimit, Result, Timestamp,
+};
+use crate::store::View;
+use serde_json::{Map, Value, json};
+
+/// How many events are removed by one transaction, so that others get in between.
+const PRUNED: u32 = 5000;
+
+/// How many events are read in one go.
+pub const EVENTS_PAGE: u32 = 1000;
+
+/// The audit log of a store that is only looked at, whether a server has it open or not. Blocks.
+pub struct AuditLog(View);
+
+impl AuditLog {
+    /// Opens the store's file.
+    ///
+    /// # Errors
+    /// As [`View::open`].
+    pub fn open(options: &StoreOptions) -> Result<Self> {
+        View::open(&options.path, options.busy_timeout).map(Self)
+    }
+
+    /// The newest event; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub fn head(&self) -> Result<Option<Link>> {
+        self.0.read(|reads| reads.audit_head())
+    }
+
+    /// The event with this number; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub fn link(&self, number: i64) -> Result<Option<Link>> {
+        let events = self.0.read(|reads| reads.events(&EventFilter::default(), number.checked_add(1), 1))?;
+        Ok(events.first().map(|event| event.link).filter(|link| link.number == number))
+    }
+
+    /// What the first event that is left follows.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub fn start(&self) -> Result<Link> {
+        self.0.read(|reads| reads.audit_start())
+    }
+
+    /// Whether up to [`EVENTS_PAGE`] events after this one are as they were written.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`], also where the file is damaged.
+    pub fn check(&self, after: Link) -> Result<Checked> {
+        self.0.read(|reads| reads.check_chain(after, EVENTS_PAGE))
+    }
+
+    /// Up to [`EVENTS_PAGE`] events that pass the filter, newest first, starting below the number `before` where given.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub fn events(&self, filter: &EventFilter, before: Option<i64>) -> Result<Vec<Event>> {
+        self.0.read(|reads| reads.events(filter, before, EVENTS_PAGE))
+    }
+}
+
+impl Service {
+    /// The newest event; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub async fn audit_head(&self) -> Result<Option<Link>> {
+        self.store.read(|reads| reads.audit_head()).await
+    }
+
+    /// Removes events that lie before `until` from the old end of the audit log, and leaves a note of the last of them, by
+    /// which what remains is still a chain. Says how many they were.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub async fn prune_audit_log(&self, until: Timestamp, now: Timestamp) -> Result<usize> {
+        let mut removed = 0;
+        loop {
+            let prune = self.store.write(move |writes| {
+                let Some((last, count)) = writes.prune_events(until, PRUNED)? else { return Ok(0) };
+                writes.append_event(&NewEvent {
+                    at: now,
+                    organization: None,
+                    project: None,
+                    actor: Actor::Keystead,
+                    action: Action::AuditPruned,
+                    resource: "store".to_owned(),
+                    change: json!({"through": last.to_string(), "events": count}).to_string(),
+                    origin: Origin::default(),
+                })?;
+                Ok(count)
+            });
+            let count = prune.await?;
+            removed += count;
+            if count < PRUNED as usize {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+/// Who does something, when and from where.
+#[derive(Clone)]
+pub(super) struct Author {
+    organization: OrganizationId,
+    actor: Actor,
+    origin: Origin,
+    now: Timestamp,
+}
+
+impl Author {
+    pub(super) fn of(caller: &Caller, now: Timestamp) -> Self {
+        let key = caller.key();
+        Self {
+            organization: caller.organization().id,
+            actor: Actor::Key(key.id, key.name.clone()),
+            origin: caller.origin().clone(),
+            now,
+        }
+    }
+
+    /// Whoever can run the program on the machine.
+    pub(super) fn operator(organization: OrganizationId, now: Timestamp) -> Self {
+        Self { organization, actor: Actor::Operator, origin: Origin::default(), now }
+    }
+
+    pub(super) fn on_store(self, action: Action) -> NewEvent {
+        NewEvent { organization: None, ..self.event(action, None, "store".to_owned(), [Value::Null, Value::Null]) }
+    }
+
+    pub(super) fn on_organization(
+        self,
+        action: Action,
+        before: Option<&Organization>,
+        after: &Organization,
+    ) -> NewEvent {
+        let named = |it: &Organization| json!({"name": it.name.as_str()});
+        let change = [before.map_or(Value::Null, named), named(after)];
+        self.event(action, None, format!("organization/{}", after.id), change)
+    }
+
+    pub(super) fn on_project(self, action: Action, id: ProjectId, change: [Option<Value>; 2]) -> NewEvent {
+        self.event(action, Some(id), format!("project/{id}"), change.map(Option::unwrap_or_default))
+    }
+
+    /// What was before and what is after; both are the same key.
+    pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> NewEvent {
+        let resource = format!("api_key/{}", key.id.get());
+        self.event(action, key.scope.project, resource, change.map(|key| key.map_or(Value::Null, describe_key)))
+    }
+
+    fn event(self, action: Action, project: Option<ProjectId>, resource: String, change: [Value; 2]) -> NewEvent {
+        let [before, after] = change;
+        NewEvent {
+            at: self.now,
+            organization: Some(self.organization),
+            project,
+            actor: self.actor,
+            action,
+            resource,
+            change: json!({"before": before, "after": after}).to_string(),
+            origin: self.origin,
+        }
+    }
+}
+
+pub(super) fn describe_project(project: &Project) -> Value {
+    json!({"name": project.name.as_str(), "description": project.description.as_ref().map(Description::as_str)})
+}
+
+/// All that can change of a key, its values masked; what is not set is left out.
+fn describe_key(key: &ApiKey) -> Value {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Option<Value>| fields.extend(value.map(|value| (name.to_owned(), value)));
+    put("name", Some(key.name.as_str().into()));
+    put("valid", Some(key.valid.into()));
+    put("value", Some(key.value.tail.to_string().into()));
+    put("expiresAt", key.expires_at.map(|at| at.to_string().into()));
+    put("shadowValue", key.shadow.as_ref().map(|shadow| shadow.fingerprint.tail.to_string().into()));
+    put("rotatesAt", key.shadow.as_ref().map(|shadow| shadow.rotates_at.to_string().into()));
+    let rate_limit = |it: RateLimit| json!({"limit": it.limit(), "windowInSeconds": it.window_s()});
+    put("rateLimit", key.rate_limit.map(rate_limit));
+    put("allowedAddresses", key.allowed_addresses.as_ref().map(|list| list.iter().collect()));
+    fields.into()
+}

@@ -1,0 +1,174 @@
+//! Exports of the audit log: asked for, counted, then fetched. Nothing is stored: what is fetched is read as it is sent,
+//! up to the newest event that there was when it was asked for.
+
+use super::{Caller, EVENTS_PAGE, Service};
+use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many exports are remembered; older ones are forgotten.
+const REMEMBERED: usize = 256;
+/// For how long an export is remembered: a day.
+const KEPT_MS: i64 = 24 * 3_600_000;
+
+/// An export.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Its name: opaque.
+    pub id: String,
+    /// Whose events.
+    pub organization: OrganizationId,
+    /// The key that asked for it.
+    pub caller: KeyId,
+    /// Which events.
+    pub filter: EventFilter,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// How far it has come.
+    pub state: ExportState,
+    /// No newer event is in it.
+    newest: i64,
+}
+
+/// How far an export has come.
+#[derive(Clone, Debug)]
+pub enum ExportState {
+    /// It is being counted.
+    InProgress,
+    /// It can be fetched.
+    Completed {
+        /// How many events it has.
+        rows: u64,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It cannot be fetched.
+    Errored {
+        /// Why not.
+        sentence: String,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+impl Export {
+    /// An export of everything that has come to its end.
+    pub fn completed(id: &str, caller: &ApiKey, rows: u64, at: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            organization: caller.scope.organization,
+            caller: caller.id,
+            filter: EventFilter::default(),
+            created_at: at,
+            state: ExportState::Completed { rows, at },
+            newest: i64::MAX - 1,
+        }
+    }
+}
+
+/// The exports that are remembered, oldest first.
+#[derive(Default)]
+pub(super) struct Exports(Mutex<VecDeque<Export>>);
+
+impl Exports {
+    fn lock(&self, now: Timestamp) -> MutexGuard<'_, VecDeque<Export>> {
+        let mut exports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        exports.retain(|export| now.unix_ms() - export.created_at.unix_ms() < KEPT_MS);
+        exports
+    }
+}
+
+impl Service {
+    /// Up to `limit` events of the caller's organization, newest first, starting below the number `before` where given.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn events(
+        &self,
+        caller: &Caller,
+        filter: EventFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Event>> {
+        let filter = EventFilter { organization: Some(caller.organization().id), ..filter };
+        self.store.read(move |reads| reads.events(&filter, before, limit)).await
+    }
+
+    /// Begins an export of the caller's organization's events, which [`Service::finish_export`] brings to its end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
+    pub async fn begin_export(
+        &self,
+        caller: &Caller,
+        filter: EventFilter,
+        random: [u8; 16],
+        now: Timestamp,
+    ) -> Result<Export> {
+        let first = self.events(caller, filter.clone(), None, 1).await?;
+        let Some(newest) = first.first() else {
+            return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));
+        };
+        let organization = caller.organization().id;
+        let export = Export {
+            id: random.iter().fold("exp_".to_owned(), |mut id, byte| {
+                _ = write!(id, "{byte:02x}");
+                id
+            }),
+            organization,
+            caller: caller.key().id,
+            filter: EventFilter { organization: Some(organization), ..filter },
+            created_at: now,
+            state: ExportState::InProgress,
+            newest: newest.link.number,
+        };
+        let mut exports = self.exports.lock(now);
+        let is_busy = |it: &Export| it.caller == export.caller && matches!(it.state, ExportState::InProgress);
+        if exports.iter().any(is_busy) {
+            let sentence = "An export that this key asked for is in progress; wait for it.";
+            return Err(Error::Conflict(sentence.to_owned()));
+        }
+        if exports.len() >= REMEMBERED {
+            exports.pop_front();
+        }
+        exports.push_back(export.clone());
+        Ok(export)
+    }
+
+    /// Counts what an export has, after which it can be fetched.
+    pub async fn finish_export(&self, export: Export, clock: impl Fn() -> Timestamp) {
+        let filter = export.filter.clone();
+        let counted = self.store.read(move |reads| reads.count_events(&filter, export.newest)).await;
+        let at = clock();
+        let state = match counted {
+            Ok(rows) => ExportState::Completed { rows, at },
+            Err(error) => {
+                log::error!("an export failed: {error} {:?}", error.detail());
+                ExportState::Errored { sentence: error.to_string(), at }
+            }
+        };
+        if let Some(known) = self.exports.lock(at).iter_mut().find(|it| it.id == export.id) {
+            known.state = state;
+        }
+    }
+
+    /// An export of the caller's organization.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also a day after it was asked for.
+    pub fn export(&self, caller: &Caller, id: &str, now: Timestamp) -> Result<Export> {
+        let exports = self.exports.lock(now);
+        let found = exports.iter().find(|it| it.id == id && it.organization == caller.organization().id);
+        found.cloned().ok_or(Error::NotFound("export"))
+    }
+
+    /// The next events of an export, newest first: those below the number `before`, or its newest.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn exported_events(&self, export: &Export, before: Option<i64>) -> Result<Vec<Event>> {
+        let (filter, before) = (export.filter.clone(), before.unwrap_or(export.newest + 1));
+        self.store.read(move |reads| reads.events(&filter, Some(before), EVENTS_PAGE)).await
+    }
+}

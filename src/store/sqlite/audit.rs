@@ -1,0 +1,207 @@
+//! The audit log's SQL. What is in the columns is what is hashed, so what is checked is read as it is and not parsed.
+
+use super::rows::{damaged, organization_id_of, timestamp};
+use crate::domain::{
+    Action, Actor, Checked, Error, Event, EventFilter, EventHash, Fault, KeyId, Link, Name, NewEvent, OrganizationId,
+    Origin, ProjectId, Result, Timestamp,
+};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+use std::borrow::Cow;
+
+/// An event's columns but its hash, in the order of the canonical form.
+macro_rules! select_event {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, at, organization_id, project_id, actor_key_id, actor_name, action, resource, change, \
+             client_address, user_agent, request_id, hash FROM audit_events ",
+            $rest
+        )
+    };
+}
+
+/// How many columns the canonical form has; the hash follows them.
+const FIELDS: usize = 12;
+
+/// What a filter's parameters are compared with. One statement for all filters: it is prepared once.
+macro_rules! passes {
+    () => {
+        "(?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at <= ?3) \
+         AND (?4 IS NULL OR actor_name = ?4 OR actor_key_id = CAST(?4 AS INTEGER)) \
+         AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR resource = ?6) \
+         AND (?7 IS NULL OR instr(lower(concat_ws(' ', actor_name, action, resource, change, client_address, user_agent, \
+         request_id)), lower(?7)) > 0)"
+    };
+}
+
+pub(super) fn head(connection: &Connection) -> Result<Option<Link>> {
+    let mut statement =
+        connection.prepare_cached("SELECT number, hash FROM audit_events ORDER BY number DESC LIMIT 1")?;
+    let mut rows = statement.query([])?;
+    Ok(rows.next()?.map(|row| link(row, 0, 1)).transpose()?)
+}
+
+/// Older events were pruned up to what the newest note about that says.
+pub(super) fn start(connection: &Connection) -> Result<Link> {
+    let mut statement = connection.prepare_cached(
+        "SELECT json_extract(change, '$.through') FROM audit_events WHERE action = 'audit.pruned' \
+         ORDER BY number DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(Link::START) };
+    let text: String = row.get(0)?;
+    Link::parse(&text)
+        .ok_or_else(|| Error::Internal(format!("the audit log was pruned up to what is no event: {text}")))
+}
+
+pub(super) fn append(connection: &Connection, event: &NewEvent) -> Result<()> {
+    let link = event.link(head(connection)?.unwrap_or(Link::START));
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO audit_events (number, at, organization_id, project_id, actor_key_id, actor_name, action, resource, \
+         change, client_address, user_agent, request_id, hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    statement.execute(params![
+        link.number,
+        event.at.unix_ms(),
+        event.organization.map(OrganizationId::get),
+        event.project.map(ProjectId::get),
+        event.actor.key().map(KeyId::get),
+        event.actor.name(),
+        event.action.name(),
+        event.resource,
+        event.change,
+        event.origin.address.map(|address| address.to_string()),
+        event.origin.user_agent(),
+        event.origin.request_id(),
+        link.hash.as_bytes(),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn prune(connection: &Connection, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>> {
+    // The clock may have been set back in between: what is removed ends before the first event that is to stay.
+    let mut statement = connection.prepare_cached(
+        "SELECT number, hash, at FROM audit_events WHERE number < (SELECT max(number) FROM audit_events) \
+         ORDER BY number LIMIT ?1",
+    )?;
+    let mut rows = statement.query([limit])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        if timestamp(row, 2)? >= until {
+            break;
+        }
+        last = Some(link(row, 0, 1)?);
+    }
+    let Some(last) = last else { return Ok(None) };
+    let mut statement = connection.prepare_cached("DELETE FROM audit_events WHERE number <= ?1")?;
+    let count = statement.execute([last.number])?;
+    Ok(Some((last, count)))
+}
+
+pub(super) fn events(
+    connection: &Connection,
+    filter: &EventFilter,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Event>> {
+    let sql = concat!(select_event!("WHERE "), passes!(), " AND number < ?8 ORDER BY number DESC LIMIT ?9");
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![
+        filter.organization.map(OrganizationId::get),
+        filter.from.map(Timestamp::unix_ms),
+        filter.to.map(Timestamp::unix_ms),
+        filter.actor,
+        filter.action,
+        filter.resource,
+        filter.text,
+        before.unwrap_or(i64::MAX),
+        limit
+    ])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(event(row)?);
+    }
+    Ok(found)
+}
+
+pub(super) fn count(connection: &Connection, filter: &EventFilter, through: i64) -> Result<u64> {
+    let sql = concat!("SELECT count(*) FROM audit_events WHERE ", passes!(), " AND number <= ?8");
+    let parameters = params![
+        filter.organization.map(OrganizationId::get),
+        filter.from.map(Timestamp::unix_ms),
+        filter.to.map(Timestamp::unix_ms),
+        filter.actor,
+        filter.action,
+        filter.resource,
+        filter.text,
+        through,
+    ];
+    let count: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+pub(super) fn check(connection: &Connection, after: Link, limit: u32) -> Result<Checked> {
+    let mut statement = connection.prepare_cached(select_event!("WHERE number > ?1 ORDER BY number LIMIT ?2"))?;
+    let mut rows = statement.query(params![after.number, limit])?;
+    let mut checked = Checked { last: after, count: 0, fault: None };
+    while let Some(row) = rows.next()? {
+        checked.count += 1;
+        let found = link(row, 0, FIELDS)?;
+        let expected = Link { number: checked.last.number + 1, hash: checked.last.hash.next(fields(row)?) };
+        checked.fault = match found {
+            _ if found.number != expected.number => Some(Fault::Missing(found.number)),
+            _ if found.hash != expected.hash => Some(Fault::Changed),
+            _ => None,
+        };
+        if checked.fault.is_some() {
+            break;
+        }
+        checked.last = found;
+    }
+    Ok(checked)
+}
+
+/// The columns as text, numbers in decimal digits.
+fn fields<'a>(row: &'a Row<'_>) -> Result<Vec<Option<Cow<'a, str>>>> {
+    let field = |column| {
+        Ok(match row.get_ref(column)? {
+            ValueRef::Null => None,
+            ValueRef::Integer(number) => Some(number.to_string().into()),
+            value => Some(value.as_str().map_err(rusqlite::Error::from)?.into()),
+        })
+    };
+    (0..FIELDS).map(field).collect()
+}
+
+fn link(row: &Row<'_>, number: usize, hash: usize) -> rusqlite::Result<Link> {
+    Ok(Link { number: row.get(number)?, hash: EventHash::from_bytes(row.get(hash)?) })
+}
+
+fn event(row: &Row<'_>) -> Result<Event> {
+    let number: i64 = row.get(0)?;
+    let project: Option<i64> = row.get(3)?;
+    let (key, name): (Option<i64>, String) = (row.get(4)?, row.get(5)?);
+    let actor = match key {
+        Some(id) => Actor::Key(KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?, Name::parse(&name)?),
+        None if name == Actor::Operator.name() => Actor::Operator,
+        None => Actor::Keystead,
+    };
+    let action: String = row.get(6)?;
+    let (address, user_agent, request_id): (Option<String>, Option<String>, Option<String>) =
+        (row.get(9)?, row.get(10)?, row.get(11)?);
+    let address = address.and_then(|address| address.parse().ok());
+    Ok(Event {
+        link: link(row, 0, FIELDS)?,
+        what: NewEvent {
+            at: timestamp(row, 1)?,
+            organization: organization_id_of(row, 2)?,
+            project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
+            actor,
+            action: Action::parse(&action).ok_or_else(|| damaged("an unknown action in event", number))?,
+            resource: row.get(7)?,
+            change: row.get(8)?,
+            origin: Origin::new(address, user_agent.as_deref(), request_id.as_deref()),
+        },
+    })
+}
