@@ -1,7 +1,10 @@
 //! While Keystead is away, nobody gets in.
 
+use super::helpers::{Server, eventually};
 use super::proxy::Kind;
 use super::setup::{Setup, with_each};
+use std::fs;
+use std::time::{Duration, Instant};
 
 /// Whatever the way in which a proxy says it: not let in, and the app did not see it.
 fn check_nobody_gets_in(setup: &Setup, key: &str) {
@@ -49,11 +52,24 @@ fn requests_are_refused_while_keystead_hangs() {
         setup.let_in(&setup.get(&key));
         let keystead = setup.keystead.as_ref().expect("it runs");
         keystead.signal("STOP");
-        let before = setup.app.requests();
+        // Until it is, a thread may still answer.
+        eventually(Duration::from_secs(10), || is_halted(keystead));
+        let (before, start) = (setup.app.requests(), Instant::now());
         let answer = setup.get(&key);
+        let waited = start.elapsed();
         keystead.signal("CONT");
         assert_eq!(answer.status, 503, "{:?}: {answer:?}", setup.kind);
         assert_eq!(setup.app.requests(), before, "{:?} passed it on", setup.kind);
+        assert!(waited < Duration::from_secs(30), "{:?}: {waited:?}", setup.kind);
         setup.let_in(&setup.get(&key));
     });
+}
+
+/// Whether every thread of it is.
+fn is_halted(server: &Server) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("its threads");
+    threads.filter_map(Result::ok).all(|thread| {
+        let state = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        state.rsplit_once(')').is_some_and(|(_, state)| state.trim_start().starts_with('T'))
+    })
 }
