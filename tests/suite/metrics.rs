@@ -58,8 +58,10 @@ impl Reading {
         self.value(&format!("keystead_http_requests_total{{{labels}}}"))
     }
 
-    fn verifications(&self, code: &str) -> f64 {
-        self.value(&format!(r#"keystead_verifications_total{{code="{code}",via="authentication"}}"#))
+    /// VALID, UNKNOWN, DEACTIVATED, EXPIRED, ROTATED_OUT, RATE_LIMITED, ADDRESS_REFUSED.
+    fn verifications(&self, via: &str) -> [f64; 7] {
+        ["VALID", "UNKNOWN", "DEACTIVATED", "EXPIRED", "ROTATED_OUT", "RATE_LIMITED", "ADDRESS_REFUSED"]
+            .map(|code| self.samples[&format!(r#"keystead_verifications_total{{code="{code}",via="{via}"}}"#)])
     }
 
     /// Active, deactivated, expired.
@@ -176,14 +178,51 @@ fn verifications_are_counted_by_what_came_of_them_and_lookups_by_whether_memory_
     assert_eq!(client.send("GET", ORGANIZATION, &[], b"").status, 401, "nothing to verify");
 
     let reading = Reading::of(&watcher);
-    let counts = ["VALID", "UNKNOWN", "DEACTIVATED", "EXPIRED", "ROTATED_OUT", "RATE_LIMITED", "ADDRESS_REFUSED"];
-    assert_eq!(counts.map(|code| reading.verifications(code)), [4.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(reading.verifications("authentication"), [4.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     for via in ["verify", "forward_auth"] {
-        assert!(reading.samples.contains_key(&format!(r#"keystead_verifications_total{{code="VALID",via="{via}"}}"#)));
+        assert_eq!(reading.verifications(via), [0.0; 7], "shown from the first on, as zeros");
     }
     let lookups = |result| reading.value(&format!(r#"keystead_cache_lookups_total{{result="{result}"}}"#));
     // The first key, the new one, the new one switched off, and the one that there is not, are each read once.
     assert_eq!((lookups("hit"), lookups("miss")), (2.0, 4.0));
+}
+
+#[test]
+fn whatever_comes_of_a_verification_is_counted_under_who_asked() {
+    let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
+    let client = server.client();
+    let create = |more: serde_json::Value| {
+        let key = client.post("/v2/organization/api-keys", more).data();
+        (format!("/v2/organization/api-keys/{}", key["id"]), key["value"].as_str().expect("a value").to_owned())
+    };
+    let (off, deactivated) = create(json!({"name": "a"}));
+    let (_, expired) = create(json!({"name": "b", "expiresInDays": 1}));
+    let (rotated, rotated_out) = create(json!({"name": "c"}));
+    let (limited, rate_limited) = create(json!({"name": "d"}));
+    let (bound, address_refused) = create(json!({"name": "e"}));
+    client.put(&off, json!({"valid": false})).data();
+    client.post(&format!("{rotated}/rotate"), json!({})).data();
+    client.put(&limited, json!({"rateLimit": {"limit": 1, "windowInSeconds": 86_400}})).data();
+    client.put(&bound, json!({"allowedAddresses": ["203.0.113.7"]})).data();
+    client.post("/dev/clock", json!({"advanceInMs": 86_400_000})).data();
+
+    let unknown = new_secret().expose().to_owned();
+    let values = [&rate_limited, &unknown, &deactivated, &expired, &rotated_out, &rate_limited, &address_refused];
+    for value in values {
+        client.post("/v2/verify", json!({"value": value, "address": "203.0.113.8"})).data();
+    }
+    let batch: Vec<_> = values[1..5].iter().map(|value| json!({"value": value})).collect();
+    client.post("/v2/verify/batch", json!({"keys": batch})).data();
+    let statuses = values.map(|value| server.client_with(value).get("/auth/forward").status);
+    assert_eq!(statuses, [429, 401, 401, 401, 401, 429, 403]);
+    assert_eq!(client.get("/auth/envoy/some/path?x=y").status, 200);
+
+    let reading = Reading::of(&watcher);
+    assert_eq!(reading.verifications("verify"), [1.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0]);
+    assert_eq!(reading.verifications("forward_auth"), [1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0]);
+    assert_eq!(reading.requests("GET", "/auth/forward", 401), 4.0);
+    assert_eq!(reading.requests("GET", "/auth/envoy", 200), 1.0, "whatever the client's path is");
+    assert!(!reading.text.contains("some/path"));
 }
 
 #[test]
@@ -211,7 +250,7 @@ fn keys_are_counted_by_state_and_no_more_than_once_in_a_minute() {
 
 #[test]
 fn what_the_writer_does_is_counted_and_so_is_what_it_could_not_do() {
-    let (server, watcher) = watched(&[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
+    let (server, watcher) = watched(&[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "500")]);
     let client = server.client();
     let commits = |reading: &Reading, outcome: &str| {
         reading.value(&format!(r#"keystead_store_commits_total{{outcome="{outcome}"}}"#))
