@@ -112,7 +112,7 @@ impl Default for Store {
             readers: 4,
             write_queue: 4_096,
             write_batch: 512,
-            watch_interval_ms: 100,
+            watch_interval_ms: 50,
         }
     }
 }

@@ -53,8 +53,9 @@ async fn forward(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, F
 /// Envoy's `ext_authz` puts its client's path and query behind the prefix, passes any answer but 200 and 5xx on to it, and
 /// may be told to let it through on a 5xx.
 async fn envoy(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let gate = request.headers().get(GATE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let gate = String::from_utf8_lossy(gate);
+    // All of them: should the client's own come through as well, it can only narrow.
+    let gates = request.headers().get_all(GATE).map(|gate| String::from_utf8_lossy(gate.as_bytes()));
+    let gate = gates.collect::<Vec<_>>().join("&");
     let answer = check(&app, &request, &gate).await;
     answer.map_err(|failure| match failure.status().is_server_error() {
         true => failure.with_status(StatusCode::FORBIDDEN),

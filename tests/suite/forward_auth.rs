@@ -148,6 +148,8 @@ fn a_misspelt_gate_lets_nobody_through() {
         ask(&admin, &format!("/auth/forward?{gate}"), &key).refused_with(400);
         ask(&admin, "/auth/envoy", &[key[0], ("X-Auth-Gate", gate)]).refused_with(400);
     }
+    let two = [key[0], ("X-Auth-Gate", "scope=organization"), ("X-Auth-Gate", "scope=project")];
+    ask(&admin, "/auth/envoy", &two).refused_with(400);
 }
 
 #[test]
