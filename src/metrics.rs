@@ -3,7 +3,7 @@
 //! Counting is on the way of every request: what a request adds to is looked up beforehand, and adding is a few atomic
 //! additions without a lock. Labels take their values from fixed lists, never from what a client sends.
 
-use crate::domain::{Error, KeyCounts, Result, Timestamp};
+use crate::domain::{Error, KeyCounts, Refusal, Result, Timestamp};
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -33,7 +33,7 @@ pub const PANICKED: &str = "panicked";
 /// How a key came to be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// It authenticated a request to Keystead itself.
+    /// It came with a request to Keystead itself.
     Authentication,
     /// Another service asked about it.
     Verify,
@@ -41,26 +41,9 @@ pub enum Via {
     ForwardAuth,
 }
 
-/// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
-    /// The key is good.
-    Valid,
-    /// There is no such key.
-    Unknown,
-    /// The key is switched off.
-    Deactivated,
-    /// The key's time is over.
-    Expired,
-    /// The value was replaced by a rotation.
-    RotatedOut,
-    /// The key is used too often.
-    RateLimited,
-    /// The key is used from where it may not be.
-    AddressRefused,
-}
-
+/// In the order of [`Via`].
 const VIA: [&str; 3] = ["authentication", "verify", "forward_auth"];
+/// What came of it, in the order that [`Metrics::verified`] knows.
 const CODE: [&str; 7] =
     ["VALID", "UNKNOWN", "DEACTIVATED", "EXPIRED", "ROTATED_OUT", "RATE_LIMITED", "ADDRESS_REFUSED"];
 
@@ -142,9 +125,18 @@ impl Metrics {
         }
     }
 
-    /// A key was verified.
-    pub fn verified(&self, via: Via, code: Code) {
-        self.verifications[via as usize][code as usize].inc();
+    /// A key was verified, and refused or found good.
+    pub fn verified(&self, via: Via, refusal: Option<Refusal>) {
+        let code = match refusal {
+            None => 0,
+            Some(Refusal::Missing | Refusal::Unknown) => 1,
+            Some(Refusal::Deactivated) => 2,
+            Some(Refusal::Expired) => 3,
+            Some(Refusal::RotatedOut) => 4,
+            Some(Refusal::RateLimited(_)) => 5,
+            Some(Refusal::AddressRefused) => 6,
+        };
+        self.verifications[via as usize][code].inc();
     }
 
     /// A key was looked up in memory, and found there or not.

@@ -12,7 +12,7 @@ use crate::domain::{
     ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota, Refusal,
     Result, Timestamp,
 };
-use crate::metrics::{Code, Via};
+use crate::metrics::Via;
 use crate::store::Found;
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
@@ -192,7 +192,7 @@ impl Service {
             Some(identity) => identity.admit(address, now),
             None => Err(Refusal::Unknown),
         };
-        self.metrics.verified(via, code(admitted.map(drop)));
+        self.metrics.verified(via, admitted.err());
         match (identity, admitted) {
             (Some(identity), Ok(quota)) => {
                 self.uses.record(&identity, now);
@@ -228,18 +228,5 @@ impl Service {
             }
             identity
         }))
-    }
-}
-
-/// What a verification is counted as.
-pub(super) fn code(outcome: std::result::Result<(), Refusal>) -> Code {
-    match outcome {
-        Ok(()) => Code::Valid,
-        Err(Refusal::Missing | Refusal::Unknown) => Code::Unknown,
-        Err(Refusal::Deactivated) => Code::Deactivated,
-        Err(Refusal::Expired) => Code::Expired,
-        Err(Refusal::RotatedOut) => Code::RotatedOut,
-        Err(Refusal::RateLimited(_)) => Code::RateLimited,
-        Err(Refusal::AddressRefused) => Code::AddressRefused,
     }
 }

@@ -1,9 +1,8 @@
 //! Is this key good, and whose is it? Asked by services about keys that were presented to them.
 
-use super::authentication::code;
 use super::{Caller, Service};
 use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result, Timestamp};
-use crate::metrics::{Code, Via};
+use crate::metrics::Via;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,11 +46,11 @@ impl Service {
             None => None,
         };
         let Some(identity) = identity.filter(|it| it.organization().id == caller.organization().id) else {
-            self.metrics.verified(Via::Verify, Code::Unknown);
+            self.metrics.verified(Via::Verify, Some(Refusal::Unknown));
             return Ok(Verdict { outcome: Err(Refusal::Unknown), subject: None });
         };
         let outcome = identity.admit(question.address, now);
-        self.metrics.verified(Via::Verify, code(outcome.map(drop)));
+        self.metrics.verified(Via::Verify, outcome.err());
         if outcome.is_ok() {
             self.uses.record(&identity, now);
         }
