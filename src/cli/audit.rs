@@ -111,11 +111,11 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
 
 fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
     let start = log.start()?;
-    let newest = log.head()?.map_or(0, |head| head.number);
-    let progress = progress(newest - start.number);
+    let newest = log.head().ok().flatten().map_or(0, |head| head.number);
+    let progress = progress(newest.saturating_sub(start.number));
     let (mut last, mut count) = (start, 0);
     loop {
-        let checked = log.check(last)?;
+        let checked = log.check(Some(last).filter(|_| count > 0))?;
         if let Some(fault) = checked.fault {
             progress.finish_and_clear();
             return Err(broken(checked.last.number + 1, fault));

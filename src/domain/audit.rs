@@ -38,8 +38,8 @@ impl EventHash {
     }
 
     /// The hash of the event with these fields, in their order, that follows the one with this hash. In the canonical form a field is a
-    /// zero byte where it is null, else a one byte, its length in bytes as four bytes, little-endian, and its UTF-8.
-    pub fn next<T: AsRef<str>>(&self, fields: impl IntoIterator<Item = Option<T>>) -> Self {
+    /// zero byte where it is null, else a one byte, its length in bytes as four bytes, little-endian, and its bytes.
+    pub fn next<T: AsRef<[u8]>>(&self, fields: impl IntoIterator<Item = Option<T>>) -> Self {
         let mut canonical = Vec::with_capacity(512);
         canonical.extend_from_slice(self.as_bytes());
         canonical.extend_from_slice(FORM);
@@ -51,7 +51,7 @@ impl EventHash {
             let field = field.as_ref();
             canonical.push(1);
             canonical.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_le_bytes());
-            canonical.extend_from_slice(field.as_bytes());
+            canonical.extend_from_slice(field);
         }
         Self(blake3::hash(&canonical))
     }
@@ -80,7 +80,10 @@ impl Link {
     /// From what `Display` gives; `None` where the text is something else.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, hash) = text.split_once(':')?;
-        Some(Self { number: number.parse().ok().filter(|number| *number >= 0)?, hash: EventHash::parse(hash)? })
+        Some(Self {
+            number: number.parse().ok().filter(|number| (0..i64::MAX).contains(number))?,
+            hash: EventHash::parse(hash)?,
+        })
     }
 }
 
@@ -271,8 +274,9 @@ impl NewEvent {
             self.origin.user_agent(),
             self.origin.request_id(),
         ];
-        let numbers = numbers.map(|number| number.map(|number| Cow::Owned(number.to_string())));
-        let hash = previous.hash.next(numbers.into_iter().chain(texts.map(|text| text.map(Cow::Borrowed))));
+        let numbers = numbers.map(|number| number.map(|number| Cow::Owned(number.to_string().into_bytes())));
+        let texts = texts.map(|text| text.map(|text| Cow::Borrowed(text.as_bytes())));
+        let hash = previous.hash.next(numbers.into_iter().chain(texts));
         Link { number, hash }
     }
 }

@@ -52,11 +52,11 @@ impl AuditLog {
         self.0.read(|reads| reads.audit_start())
     }
 
-    /// Whether up to [`EVENTS_PAGE`] events after this one are as they were written.
+    /// Whether up to [`EVENTS_PAGE`] events after this one, or from the beginning, are as they were written.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`], also where the file is damaged.
-    pub fn check(&self, after: Link) -> Result<Checked> {
+    pub fn check(&self, after: Option<Link>) -> Result<Checked> {
         self.0.read(|reads| reads.check_chain(after, EVENTS_PAGE))
     }
 

@@ -101,11 +101,13 @@ pub trait Reads {
     /// How many events up to this number pass the filter.
     fn count_events(&self, filter: &EventFilter, through: i64) -> Result<u64>;
 
-    /// What the first event that is left follows: [`Link::START`], or where older ones were pruned, what was kept of them.
+    /// What the first event that is left follows: [`Link::START`], or where older ones are gone, what was kept of them when
+    /// they were pruned.
     fn audit_start(&self) -> Result<Link>;
 
-    /// Whether up to `limit` events after this one are as they were written.
-    fn check_chain(&self, after: Link, limit: u32) -> Result<Checked>;
+    /// Whether up to `limit` events after this one are as they were written; `None` stands for the beginning, before which
+    /// there must be nothing.
+    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<Checked>;
 
     /// The request that the caller gave this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;

@@ -332,6 +332,55 @@ fn an_event_that_was_removed_moved_or_added_is_found_where_it_is() {
 }
 
 #[test]
+fn an_event_that_claims_a_pruning_hides_nothing() {
+    let tampered = Tampered::new();
+    let newest = tampered.newest();
+    let file = Connection::open(&tampered.original).expect("the file");
+    for (number, through) in (1..=newest).flat_map(|number| [(number, number), (number, newest)]) {
+        let hash = "SELECT lower(hex(hash)) FROM audit_events WHERE number = ?1";
+        let hash: String = file.query_row(hash, [through], |row| row.get(0)).expect("a hash");
+        let claim = format!(
+            "UPDATE audit_events SET action = 'audit.pruned', change = '{{\"through\":\"{through}:{hash}\"}}' \
+             WHERE number = {number}"
+        );
+        tampered.assert_broken_at(number, "is not as it was written", &claim);
+        let verdict = tampered.verdict(|file| {
+            file.execute_batch(&format!("{claim}; DELETE FROM audit_events WHERE number = 1")).expect("a change");
+        });
+        assert!(verdict.is_err() || number == 1, "{number} says that all through {through} is gone");
+    }
+}
+
+#[test]
+fn an_event_before_the_beginning_is_found() {
+    let tampered = Tampered::new();
+    for number in [0, -1, i64::MIN] {
+        let early = format!(
+            "INSERT INTO audit_events SELECT {number}, at, organization_id, project_id, actor_key_id, actor_name, action, \
+             resource, change, client_address, user_agent, request_id, hash FROM audit_events WHERE number = 1"
+        );
+        tampered.assert_broken_at(1, &format!("is missing: event {number} comes in its place"), &early);
+    }
+}
+
+#[test]
+fn a_value_of_another_type_or_length_is_as_wrong_as_another_value() {
+    let tampered = Tampered::new();
+    for change in
+        ["hash = x''", "hash = zeroblob(31)", "change = CAST(x'ff' AS TEXT)", "user_agent = CAST(x'ff' AS TEXT)"]
+    {
+        let sql = format!("PRAGMA ignore_check_constraints = ON; UPDATE audit_events SET {change} WHERE number = 5");
+        tampered.assert_broken_at(5, "is not as it was written", &sql);
+    }
+    // Digits as a text have the same bytes as the number that they stand for.
+    let loosened = "PRAGMA writable_schema = ON; \
+                    UPDATE sqlite_schema SET sql = replace(replace(sql, 'STRICT', ''), 'at              INTEGER', 'at BLOB') \
+                    WHERE name = 'audit_events'; PRAGMA writable_schema = RESET; \
+                    UPDATE audit_events SET at = CAST(at AS TEXT) WHERE number = 5";
+    tampered.assert_broken_at(5, "is not as it was written", loosened);
+}
+
+#[test]
 fn every_byte_of_an_event_counts() {
     let tampered = Tampered::new();
     let number = 10;
@@ -493,11 +542,9 @@ fn the_head_is_logged_and_signed_where_there_is_a_key() {
         keystead(folder.path()).args(["audit", "head"]).env("KEYSTEAD_AUDIT_SIGNING_KEY", "signing.pem").output();
     let printed = stdout(&output.expect("the program runs"));
     let (head, signature) = printed.trim().split_once(" signature ").expect("a signature");
-    let bytes = |hex: &str| {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect::<Vec<u8>>()
-    };
-    let public = ed25519_dalek::VerifyingKey::from_bytes(&bytes(public).try_into().expect("32 bytes")).expect("a key");
-    let signature = ed25519_dalek::Signature::from_slice(&bytes(signature)).expect("a signature");
+    let public =
+        ed25519_dalek::VerifyingKey::from_bytes(&hex_bytes(public).try_into().expect("32 bytes")).expect("a key");
+    let signature = ed25519_dalek::Signature::from_slice(&hex_bytes(signature)).expect("a signature");
     public.verify_strict(format!("keystead audit head {head}").as_bytes(), &signature).expect("it is signed");
     eventually(Duration::from_secs(5), || server.log().contains("audit log head: 3:"));
     let folder_path = server.folder().to_owned();
@@ -547,4 +594,8 @@ fn service_options(path: &Path) -> keystead::service::Options {
         cache_capacity: 100,
         attempts: keystead::service::AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
     }
+}
+
+fn hex_bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
 }

@@ -41,17 +41,20 @@ pub(super) fn head(connection: &Connection) -> Result<Option<Link>> {
     Ok(rows.next()?.map(|row| link(row, 0, 1)).transpose()?)
 }
 
-/// Older events were pruned up to what the newest note about that says.
+/// Older events were pruned up to what the newest note about that says. Where event 1 is there, none was: what looks like a
+/// note then is an event to be checked like any other, and never a reason not to check those before it.
 pub(super) fn start(connection: &Connection) -> Result<Link> {
     let mut statement = connection.prepare_cached(
-        "SELECT json_extract(change, '$.through') FROM audit_events WHERE action = 'audit.pruned' \
-         ORDER BY number DESC LIMIT 1",
+        "SELECT iif(json_valid(change), change ->> '$.through', NULL) FROM audit_events WHERE action = 'audit.pruned' \
+         AND NOT EXISTS (SELECT 1 FROM audit_events WHERE number = 1) ORDER BY number DESC LIMIT 1",
     )?;
     let mut rows = statement.query([])?;
     let Some(row) = rows.next()? else { return Ok(Link::START) };
-    let text: String = row.get(0)?;
-    Link::parse(&text)
-        .ok_or_else(|| Error::Internal(format!("the audit log was pruned up to what is no event: {text}")))
+    let through = row.get::<_, Option<String>>(0).ok().flatten().and_then(|text| Link::parse(&text));
+    through.ok_or_else(|| {
+        let sentence = "The audit log is broken: its newest event audit.pruned does not say through which event.";
+        Error::Internal(sentence.to_owned())
+    })
 }
 
 pub(super) fn append(connection: &Connection, event: &NewEvent) -> Result<()> {
@@ -141,37 +144,46 @@ pub(super) fn count(connection: &Connection, filter: &EventFilter, through: i64)
     Ok(count.unsigned_abs())
 }
 
-pub(super) fn check(connection: &Connection, after: Link, limit: u32) -> Result<Checked> {
-    let mut statement = connection.prepare_cached(select_event!("WHERE number > ?1 ORDER BY number LIMIT ?2"))?;
-    let mut rows = statement.query(params![after.number, limit])?;
-    let mut checked = Checked { last: after, count: 0, fault: None };
+pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) -> Result<Checked> {
+    let last = after.map_or_else(|| start(connection), Ok)?;
+    let mut checked = Checked { last, count: 0, fault: None };
+    let from = after.map_or(i64::MIN, |after| after.number + 1);
+    let mut statement = connection.prepare_cached(select_event!("WHERE number >= ?1 ORDER BY number LIMIT ?2"))?;
+    let mut rows = statement.query(params![from, limit])?;
     while let Some(row) = rows.next()? {
         checked.count += 1;
-        let found = link(row, 0, FIELDS)?;
-        let expected = Link { number: checked.last.number + 1, hash: checked.last.hash.next(fields(row)?) };
-        checked.fault = match found {
-            _ if found.number != expected.number => Some(Fault::Missing(found.number)),
-            _ if found.hash != expected.hash => Some(Fault::Changed),
-            _ => None,
-        };
-        if checked.fault.is_some() {
+        let (number, last) = (row.get(0)?, checked.last);
+        if number != last.number + 1 {
+            checked.fault = Some(Fault::Missing(number));
             break;
         }
-        checked.last = found;
+        let hash = fields(row)?.map(|fields| last.hash.next(fields));
+        match hash.filter(|hash| row.get_ref(FIELDS).is_ok_and(|it| it == ValueRef::Blob(hash.as_bytes()))) {
+            Some(hash) => checked.last = Link { number, hash },
+            None => {
+                checked.fault = Some(Fault::Changed);
+                break;
+            }
+        }
     }
     Ok(checked)
 }
 
-/// The columns as text, numbers in decimal digits.
-fn fields<'a>(row: &'a Row<'_>) -> Result<Vec<Option<Cow<'a, str>>>> {
-    let field = |column| {
-        Ok(match row.get_ref(column)? {
-            ValueRef::Null => None,
-            ValueRef::Integer(number) => Some(number.to_string().into()),
-            value => Some(value.as_str().map_err(rusqlite::Error::from)?.into()),
-        })
-    };
-    (0..FIELDS).map(field).collect()
+/// A column as the canonical form has it.
+type Field<'a> = Option<Cow<'a, [u8]>>;
+
+/// The columns as their bytes, numbers as decimal digits; `None` where one is not of its type.
+fn fields<'a>(row: &'a Row<'_>) -> Result<Option<Vec<Field<'a>>>> {
+    let mut fields = Vec::with_capacity(FIELDS);
+    for column in 0..FIELDS {
+        fields.push(match (column, row.get_ref(column)?) {
+            (2..=4 | 9.., ValueRef::Null) => None,
+            (0..=4, ValueRef::Integer(number)) => Some(number.to_string().into_bytes().into()),
+            (5.., ValueRef::Text(text)) => Some(text.into()),
+            _ => return Ok(None),
+        });
+    }
+    Ok(Some(fields))
 }
 
 fn link(row: &Row<'_>, number: usize, hash: usize) -> rusqlite::Result<Link> {

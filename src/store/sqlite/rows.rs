@@ -223,7 +223,7 @@ impl Reads for Rows<'_> {
         audit::start(self.connection)
     }
 
-    fn check_chain(&self, after: Link, limit: u32) -> Result<Checked> {
+    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<Checked> {
         audit::check(self.connection, after, limit)
     }
 
