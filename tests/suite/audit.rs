@@ -2,6 +2,7 @@
 
 use super::helpers::*;
 use flate2::read::MultiGzDecoder;
+use keystead::domain::{Action, Actor, KeyId, Link, Name, NewEvent, OrganizationId, Origin};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -593,6 +594,48 @@ fn service_options(path: &Path) -> keystead::service::Options {
         project_key_prefix: keystead::domain::KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 100,
         attempts: keystead::service::AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
+    }
+}
+
+#[test]
+fn the_example_in_the_documentation_is_what_the_code_makes() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md")).expect("docs/audit.md");
+    let (_, example) = text.split_once("### An example").expect("an example");
+    let organization = OrganizationId::parse("org_2f9c1e7ab3d84f06");
+    let first = NewEvent {
+        at: at(1_795_462_277_171),
+        organization: None,
+        project: None,
+        actor: Actor::Operator,
+        action: Action::StoreInitialized,
+        resource: "store".to_owned(),
+        change: r#"{"after":null,"before":null}"#.to_owned(),
+        origin: Origin::default(),
+    };
+    let second = NewEvent {
+        at: at(1_795_462_338_000),
+        organization,
+        actor: Actor::Key(KeyId::new(1).expect("a number"), Name::parse("Schlüssel 1").expect("a name")),
+        action: Action::KeyCreated,
+        resource: "api_key/2".to_owned(),
+        change: r#"{"after":{"name":"CI/CD key","valid":true,"value":"***************a1b2c3"},"before":null}"#
+            .to_owned(),
+        origin: Origin::new(Some([203, 0, 113, 7].into()), Some("curl/8.14.1"), None),
+        ..first.clone()
+    };
+    let mut head = Link::START;
+    let blocks = example.split("```text\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
+    let blocks: Vec<&str> = blocks.collect();
+    for (event, block) in [first, second].iter().zip(&blocks) {
+        head = event.link(head);
+        let hex: String = block.lines().map(|line| line.trim_start().split("  ").next().unwrap_or_default()).collect();
+        let bytes: Vec<u8> = hex_bytes(&hex.replace(' ', ""));
+        assert_eq!(blake3::hash(&bytes).to_hex().as_str(), head.hash.to_string(), "{block}");
+        assert!(example.contains(&format!("Its hash is `{}`", head.hash)));
+    }
+    assert_eq!(blocks.last().map(|block| block.trim().to_owned()), Some(head.to_string()));
+    for action in Action::ALL {
+        assert!(text.contains(&format!("| `{}` |", action.name())), "{} is not described", action.name());
     }
 }
 
