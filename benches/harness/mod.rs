@@ -1,5 +1,6 @@
 //! What all sections measure with.
 
+pub mod events;
 pub mod load;
 pub mod references;
 pub mod report;
@@ -114,6 +115,11 @@ impl Bench {
         results.map(|(latencies, elapsed)| Round::of(latencies, elapsed, cpu_us))
     }
 
+    /// Runs this on the client's thread.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.client.block_on(work)
+    }
+
     /// The whole answer to one request, which must be a good one.
     pub fn ask(&self, server: &Server, request: &[u8]) -> String {
         self.client.block_on(load::ask(server.address(), request))
@@ -143,7 +149,8 @@ pub struct Round {
 }
 
 impl Round {
-    fn of(mut latencies: Vec<Duration>, elapsed: Duration, cpu_us: f64) -> Self {
+    /// From every answer's latency, the time that all of them took together, and what one cost its server.
+    pub fn of(mut latencies: Vec<Duration>, elapsed: Duration, cpu_us: f64) -> Self {
         latencies.sort_unstable();
         let answers = latencies.len();
         let percentile_ms = |percent: usize| latencies[(answers - 1) * percent / 100].as_secs_f64() * 1e3;

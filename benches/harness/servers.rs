@@ -2,14 +2,16 @@
 
 use super::references;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Linux counts a process's time in hundredths of a second, whatever its kernel ticks in.
 const TICK: Duration = Duration::from_millis(10);
+/// How often a program is looked at until it ends.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A running server. It is killed when dropped, also by a panic.
 pub struct Server {
@@ -23,24 +25,15 @@ impl Server {
     /// The real program on this store, as it comes but for the settings given here and a listener for its metrics, which
     /// only one at a time can have. It logs to a file beside the store.
     pub fn keystead(store: &Path, settings: &[(&str, String)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
-        command.args(["--listen", "127.0.0.1:0", "--store"]).arg(store);
-        // Neither a config.toml nor a variable from outside may change what is measured.
-        let folder = store.parent().expect("a store must be in a folder");
-        command
-            .current_dir(folder)
-            .env_clear()
-            .env("KEYSTEAD_METRICS_LISTEN", "off")
-            .envs(settings.iter().map(|(name, value)| (name, value)));
-        command.stderr(File::create(folder.join("log")).expect("a log must be made beside the store"));
+        let mut command = keystead(store);
+        command.args(["--listen", "127.0.0.1:0"]).env("KEYSTEAD_METRICS_LISTEN", "off");
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         Self::spawn(command)
     }
 
     /// One of the [`references`], in a process like Keystead's.
     pub fn reference(arguments: &[&str]) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("the benchmark must know its own program"));
-        command.arg(references::FLAG).args(arguments).env_clear();
-        Self::spawn(command)
+        Self::spawn(reference(arguments))
     }
 
     fn spawn(mut command: Command) -> Self {
@@ -62,19 +55,12 @@ impl Server {
 
     /// The time that all its threads have run, in user and kernel mode.
     pub fn cpu_time(&self) -> Duration {
-        let stat = self.proc_file("stat");
-        // The name in the second field may hold spaces; what follows its closing bracket cannot.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |field: &str| field.parse::<u32>().expect("a time must be a number");
-        TICK * (ticks(fields[11]) + ticks(fields[12]))
+        cpu_time(&self.process.id().to_string())
     }
 
     /// A size that the kernel keeps about the process, such as `VmRSS`, in bytes.
     pub fn memory(&self, name: &str) -> u64 {
-        let status = self.proc_file("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kib.expect("the kernel must tell a process's memory") * 1024
+        memory(self.process.id(), name).expect("the kernel must tell a process's memory")
     }
 
     /// Asks it to stop and waits until it has.
@@ -89,10 +75,6 @@ impl Server {
     pub fn kill(self) {
         drop(self);
     }
-
-    fn proc_file(&self, name: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{name}", self.process.id())).expect("/proc must be readable")
-    }
 }
 
 impl Drop for Server {
@@ -100,4 +82,71 @@ impl Drop for Server {
         // It may have ended already, which is as good.
         _ = self.process.kill().and_then(|()| self.process.wait());
     }
+}
+
+/// The real program on this store, with nothing from outside that could change what is measured: neither a config.toml nor
+/// a variable. It logs to a file beside the store.
+pub fn keystead(store: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+    let folder = store.parent().expect("a store must be in a folder");
+    command.arg("--store").arg(store).current_dir(folder).env_clear();
+    command.stderr(File::create(folder.join("log")).expect("a log must be made beside the store"));
+    command
+}
+
+/// One of the [`references`].
+pub fn reference(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("the benchmark must know its own program"));
+    command.arg(references::FLAG).args(arguments).env_clear();
+    command
+}
+
+/// What a process left that came to its end.
+pub struct Finished {
+    /// How long it took.
+    pub seconds: f64,
+    /// The most memory that it had, in bytes.
+    pub peak: u64,
+    /// What it printed.
+    pub output: String,
+}
+
+/// Runs a program to its end, which must be a good one.
+pub fn finish(command: &mut Command) -> Finished {
+    let began = Instant::now();
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a program must start");
+    let mut peak = 0;
+    let status = loop {
+        // It is gone from memory before it is gone.
+        peak = memory(process.id(), "VmHWM").unwrap_or(peak);
+        match process.try_wait().expect("a program must be waited for") {
+            Some(status) => break status,
+            None => std::thread::sleep(LOOK),
+        }
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(status.success(), "a program must end well, not with {status}");
+    let mut output = String::new();
+    let mut printed = process.stdout.take().expect("a program's output must be piped");
+    printed.read_to_string(&mut output).expect("a program's output must be readable");
+    Finished { seconds, peak, output }
+}
+
+/// The time that all threads of this process have run, in user and kernel mode.
+pub fn own_cpu_time() -> Duration {
+    cpu_time("self")
+}
+
+fn cpu_time(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("/proc must be readable");
+    // The name in the second field may hold spaces; what follows its closing bracket cannot.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |field: &str| field.parse::<u32>().expect("a time must be a number");
+    TICK * (ticks(fields[11]) + ticks(fields[12]))
+}
+
+fn memory(process: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }

@@ -1,5 +1,6 @@
 //! The stores that are measured on, made by Keystead's own code.
 
+use super::events;
 use keystead::config;
 use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::metrics::Metrics;
@@ -63,14 +64,41 @@ impl StoreFolder {
         self.0.path().join("store.db")
     }
 
+    /// With so and so many events, all of the same kind, as the store's own code appends them.
+    pub fn with_events(events: usize) -> Self {
+        let folder = Self::new();
+        let append = |store: Store| -> Result<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("an event loop must start");
+            for begin in (0..events).step_by(JOB) {
+                let mut numbers = begin + 1..=events.min(begin + JOB);
+                let job =
+                    store.write(move |writes| numbers.try_for_each(|it| writes.append_event(&events::numbered(it))));
+                runtime.block_on(job)?;
+            }
+            store.close();
+            Ok(())
+        };
+        open(&folder.path()).and_then(append).expect("a store must be made");
+        folder
+    }
+
     /// How many keys the file really holds.
     pub fn count_keys(&self) -> usize {
+        self.count("SELECT count(*) FROM api_keys")
+    }
+
+    /// How many events of the audit log the file really holds.
+    pub fn count_events(&self) -> usize {
+        self.count("SELECT count(*) FROM audit_events")
+    }
+
+    fn count(&self, sql: &str) -> usize {
         let count = || -> rusqlite::Result<u32> {
             let connection = Connection::open_with_flags(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             connection.busy_timeout(Duration::from_secs(30))?;
-            connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))
+            connection.query_row(sql, [], |row| row.get(0))
         };
-        count().expect("a store's keys must be countable") as usize
+        count().expect("a store's rows must be countable") as usize
     }
 }
 
@@ -79,6 +107,16 @@ pub fn secret(number: usize) -> Secret {
     let digest = blake3::hash(&number.to_le_bytes());
     let random = digest.as_bytes().first_chunk().expect("a digest has 32 bytes");
     Secret::new(&prefix(), *random)
+}
+
+/// The organization of every store.
+pub fn organization() -> OrganizationId {
+    OrganizationId::from_random([7; 8])
+}
+
+/// [`CREATED_AT_MS`] as the store takes it.
+pub fn created_at() -> Timestamp {
+    Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default()
 }
 
 /// What all keys begin with.
@@ -90,7 +128,11 @@ fn new_folder() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder must be made in Cargo's target folder")
 }
 
-fn make(path: &Path, keys: usize) -> Result<()> {
+/// The store in this file, as Keystead opens it by default.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open(path: &Path) -> Result<Store> {
     let defaults = config::Store::default();
     let options = Options {
         path: path.to_owned(),
@@ -101,7 +143,11 @@ fn make(path: &Path, keys: usize) -> Result<()> {
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
         opened_at: Timestamp::default(),
     };
-    let store = Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?))?;
+    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?))
+}
+
+fn make(path: &Path, keys: usize) -> Result<()> {
+    let store = open(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("an event loop must start");
     runtime.block_on(fill(&store, keys))?;
     store.close();
@@ -109,8 +155,7 @@ fn make(path: &Path, keys: usize) -> Result<()> {
 }
 
 async fn fill(store: &Store, keys: usize) -> Result<()> {
-    let created_at = Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default();
-    let organization = OrganizationId::from_random([7; 8]);
+    let (created_at, organization) = (created_at(), organization());
     let name = Name::parse(ORGANIZATION_NAME)?;
     store.write(move |writes| writes.insert_organization(&Organization { id: organization, name, created_at })).await?;
     let name = Name::parse(KEY_NAME)?;

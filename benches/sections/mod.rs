@@ -1,5 +1,6 @@
 //! What is measured: one function a section.
 
+mod audit;
 mod authenticate;
 mod ceiling;
 mod create;
@@ -15,13 +16,15 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 11] = [
+pub const SECTIONS: [Section; 13] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
     ("zipf", verify::by_zipf),
     ("create", create::against_naive),
     ("create-on-a-million", create::on_a_large_store),
+    ("audit-append", audit::appending),
+    ("audit-verify", audit::verifying),
     ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),

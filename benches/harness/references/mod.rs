@@ -1,6 +1,8 @@
 //! What Keystead is compared with: bare servers in processes of their own, on the same actix-web and the same SQLite.
 
 mod fixed;
+mod hash;
+mod mint;
 mod obvious;
 
 use actix_web::web::ServiceConfig;
@@ -17,6 +19,12 @@ pub const FLAG: &str = "--reference";
 /// - `fixed PATH ANSWER`: answers with a copy of this answer, whatever is asked at this path. The ceiling: nothing can be
 ///   looked up or checked for less.
 /// - `obvious FILE CONNECTIONS KEYS`: mints and verifies keys the way everyone writes it first.
+/// - `mint FILE bare`, `mint FILE recorded`: mints keys in Keystead's own store, without and with the event that records
+///   it in the audit log.
+///
+/// Or does what the arguments name and ends:
+///
+/// - `hash FILE`: reads all events of a store's audit log, hashes the bytes of each, and prints how many there were.
 pub fn serve(arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
@@ -25,6 +33,9 @@ pub fn serve(arguments: &[String]) {
             let connections = connections.parse().expect("a number of connections");
             obvious::serve(file, connections, keys.parse().expect("a number of keys"))
         }
+        ["mint", file, "bare"] => mint::serve(file, false),
+        ["mint", file, "recorded"] => mint::serve(file, true),
+        ["hash", file] => hash::run(file).map(|count| println!("{count}")),
         other => panic!("there is no such reference: {other:?}"),
     };
     outcome.expect("a reference must be served");
