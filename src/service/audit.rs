@@ -3,11 +3,12 @@
 use super::Service;
 use super::{Caller, StoreOptions};
 use crate::domain::{
-    Action, Actor, ApiKey, Checked, Description, Event, EventFilter, Link, NewEvent, Organization, OrganizationId,
-    Origin, Project, ProjectId, RateLimit, Result, Timestamp,
+    Action, Actor, ApiKey, Checked, Description, Error, Event, EventFilter, Link, NewEvent, Organization,
+    OrganizationId, Origin, Project, ProjectId, RateLimit, Result, Timestamp,
 };
 use crate::store::View;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 /// How many events are removed by one transaction, so that others get in between.
 const PRUNED: u32 = 5000;
@@ -134,8 +135,9 @@ impl Author {
         Self { organization, actor: Actor::Operator, origin: Origin::default(), now }
     }
 
-    pub(super) fn on_store(self, action: Action) -> NewEvent {
-        NewEvent { organization: None, ..self.event(action, None, "store".to_owned(), [Value::Null, Value::Null]) }
+    pub(super) fn on_store(self, action: Action) -> Result<NewEvent> {
+        let event = self.event(action, None, "store".to_owned(), [None::<()>, None])?;
+        Ok(NewEvent { organization: None, ..event })
     }
 
     pub(super) fn on_organization(
@@ -143,35 +145,47 @@ impl Author {
         action: Action,
         before: Option<&Organization>,
         after: &Organization,
-    ) -> NewEvent {
+    ) -> Result<NewEvent> {
         let named = |it: &Organization| json!({"name": it.name.as_str()});
-        let change = [before.map_or(Value::Null, named), named(after)];
-        self.event(action, None, format!("organization/{}", after.id), change)
+        self.event(action, None, format!("organization/{}", after.id), [before.map(named), Some(named(after))])
     }
 
-    pub(super) fn on_project(self, action: Action, id: ProjectId, change: [Option<Value>; 2]) -> NewEvent {
-        self.event(action, Some(id), format!("project/{id}"), change.map(Option::unwrap_or_default))
+    pub(super) fn on_project(self, action: Action, id: ProjectId, change: [Option<Value>; 2]) -> Result<NewEvent> {
+        self.event(action, Some(id), format!("project/{id}"), change)
     }
 
     /// What was before and what is after; both are the same key.
-    pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> NewEvent {
+    pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> Result<NewEvent> {
         let resource = format!("api_key/{}", key.id.get());
-        self.event(action, key.scope.project, resource, change.map(|key| key.map_or(Value::Null, describe_key)))
+        self.event(action, key.scope.project, resource, change.map(|key| key.map(DescribedKey::from)))
     }
 
-    fn event(self, action: Action, project: Option<ProjectId>, resource: String, change: [Value; 2]) -> NewEvent {
-        let [before, after] = change;
-        NewEvent {
+    fn event(
+        self,
+        action: Action,
+        project: Option<ProjectId>,
+        resource: String,
+        [before, after]: [Option<impl Serialize>; 2],
+    ) -> Result<NewEvent> {
+        let change = serde_json::to_string(&Change { before, after })
+            .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))?;
+        Ok(NewEvent {
             at: self.now,
             organization: Some(self.organization),
             project,
             actor: self.actor,
             action,
             resource,
-            change: json!({"before": before, "after": after}).to_string(),
+            change,
             origin: self.origin,
-        }
+        })
     }
+}
+
+#[derive(Serialize)]
+struct Change<T> {
+    before: Option<T>,
+    after: Option<T>,
 }
 
 pub(super) fn describe_project(project: &Project) -> Value {
@@ -179,17 +193,43 @@ pub(super) fn describe_project(project: &Project) -> Value {
 }
 
 /// All that can change of a key, its values masked; what is not set is left out.
-fn describe_key(key: &ApiKey) -> Value {
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Option<Value>| fields.extend(value.map(|value| (name.to_owned(), value)));
-    put("name", Some(key.name.as_str().into()));
-    put("valid", Some(key.valid.into()));
-    put("value", Some(key.value.tail.to_string().into()));
-    put("expiresAt", key.expires_at.map(|at| at.to_string().into()));
-    put("shadowValue", key.shadow.as_ref().map(|shadow| shadow.fingerprint.tail.to_string().into()));
-    put("rotatesAt", key.shadow.as_ref().map(|shadow| shadow.rotates_at.to_string().into()));
-    let rate_limit = |it: RateLimit| json!({"limit": it.limit(), "windowInSeconds": it.window_s()});
-    put("rateLimit", key.rate_limit.map(rate_limit));
-    put("allowedAddresses", key.allowed_addresses.as_ref().map(|list| list.iter().collect()));
-    fields.into()
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribedKey<'a> {
+    name: &'a str,
+    valid: bool,
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotates_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<DescribedLimit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_addresses: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribedLimit {
+    limit: u32,
+    window_in_seconds: u32,
+}
+
+impl<'a> From<&'a ApiKey> for DescribedKey<'a> {
+    fn from(key: &'a ApiKey) -> Self {
+        let limit = |it: RateLimit| DescribedLimit { limit: it.limit(), window_in_seconds: it.window_s() };
+        Self {
+            name: key.name.as_str(),
+            valid: key.valid,
+            value: key.value.tail.to_string(),
+            expires_at: key.expires_at.map(|at| at.to_string()),
+            shadow_value: key.shadow.as_ref().map(|shadow| shadow.fingerprint.tail.to_string()),
+            rotates_at: key.shadow.as_ref().map(|shadow| shadow.rotates_at.to_string()),
+            rate_limit: key.rate_limit.map(limit),
+            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+        }
+    }
 }

@@ -89,7 +89,7 @@ impl Keys<'_> {
         let (created_at, author) = (self.now, self.author.clone());
         self.issue(value, idempotency, move |writes, value| {
             let key = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
-            writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)]))?;
+            writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
             Ok(key)
         })
         .await
@@ -151,7 +151,7 @@ impl Keys<'_> {
         self.write(move |writes| {
             let key = find(writes, scope, id)?;
             writes.delete_api_key(&key)?;
-            writes.append_event(&author.on_key(Action::KeyRevoked, &key, [Some(&key), None]))
+            writes.append_event(&author.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
         })
         .await
     }
@@ -281,7 +281,7 @@ impl Change {
         }
         if before != after {
             let change = [Some(&before), Some(&after)];
-            writes.append_event(&self.author.on_key(self.action, &after, change))?;
+            writes.append_event(&self.author.on_key(self.action, &after, change)?)?;
         }
         Ok(after)
     }

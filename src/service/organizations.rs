@@ -18,7 +18,7 @@ impl Service {
                 if before != after {
                     writes.rename_organization(id, &after.name)?;
                     let action = Action::OrganizationRenamed;
-                    writes.append_event(&author.on_organization(action, Some(&before), &after))?;
+                    writes.append_event(&author.on_organization(action, Some(&before), &after)?)?;
                 }
                 Ok(after)
             })

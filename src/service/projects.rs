@@ -67,9 +67,9 @@ impl Service {
                 expect_free(writes, &project)?;
                 writes.insert_project(&project)?;
                 let created = [None, Some(describe_project(&project))];
-                writes.append_event(&author.clone().on_project(Action::ProjectCreated, project.id, created))?;
+                writes.append_event(&author.clone().on_project(Action::ProjectCreated, project.id, created)?)?;
                 let key = writes.insert_api_key(key)?;
-                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)]))?;
+                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
                 Ok((project, key, secret))
             })
             .await
@@ -115,7 +115,7 @@ impl Service {
                 if project != before {
                     writes.update_project(&project)?;
                     let change = [&before, &project].map(|project| Some(describe_project(project)));
-                    writes.append_event(&author.on_project(Action::ProjectUpdated, id, change))?;
+                    writes.append_event(&author.on_project(Action::ProjectUpdated, id, change)?)?;
                 }
                 Ok(project)
             })
@@ -134,7 +134,7 @@ impl Service {
                 let keys = writes.delete_project(&project)?;
                 let mut gone = describe_project(&project);
                 gone["apiKeys"] = keys.into();
-                writes.append_event(&author.on_project(Action::ProjectDeleted, id, [Some(gone), None]))
+                writes.append_event(&author.on_project(Action::ProjectDeleted, id, [Some(gone), None])?)
             })
             .await
     }

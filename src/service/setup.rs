@@ -50,12 +50,12 @@ impl Service {
                     return Err(Error::Conflict("The store is initialised already; nothing was changed.".to_owned()));
                 }
                 let author = Author::operator(organization.id, now);
-                writes.append_event(&author.clone().on_store(Action::StoreInitialized))?;
+                writes.append_event(&author.clone().on_store(Action::StoreInitialized)?)?;
                 writes.insert_organization(&organization)?;
-                let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization);
+                let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization)?;
                 writes.append_event(&created)?;
                 let key = writes.insert_api_key(new)?;
-                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)]))?;
+                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
                 Ok((organization, key))
             })
             .await

@@ -68,8 +68,7 @@ const STEPS: &[&str] = &[
         user_agent      TEXT,
         request_id      TEXT,
         hash            BLOB    NOT NULL CHECK (length(hash) = 32)
-    ) STRICT;
-    CREATE INDEX audit_events_by_organization ON audit_events (organization_id);",
+    ) STRICT;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.

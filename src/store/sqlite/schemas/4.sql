@@ -95,9 +95,6 @@ CREATE TABLE audit_events (
     hash            BLOB    NOT NULL CHECK (length(hash) = 32) -- BLAKE3 of the predecessor's hash and this event
 ) STRICT;
 
--- Lists an organization's events; grows at its ends only.
-CREATE INDEX audit_events_by_organization ON audit_events (organization_id);
-
 -- Requests that must not be done twice, kept for a day.
 CREATE TABLE idempotent_requests (
     caller_key_id  INTEGER NOT NULL,                               -- the key that the caller authenticated with
