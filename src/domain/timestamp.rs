@@ -19,12 +19,13 @@ impl Timestamp {
         (0..=MAX_MS).contains(&ms).then_some(Self(ms))
     }
 
-    /// From RFC 3339, or a date, which stands for its first instant; `None` where the text is neither, or the time cannot
-    /// be said. What is finer than a millisecond is cut off.
+    /// From RFC 3339, or a date, which stands for its first instant; `None` where the text is neither. What is finer than a
+    /// millisecond is cut off, and a time before 1970 stands for the first that there is.
     pub fn parse(text: &str) -> Option<Self> {
         let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = parse(text).or_else(|| parse(&format!("{text}T00:00:00Z")))?;
-        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok().and_then(Self::from_unix_ms)
+        let ms = i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok()?;
+        Some(Self(ms.clamp(0, MAX_MS)))
     }
 
     /// That much later; `None` beyond the year 9999.
@@ -103,10 +104,12 @@ mod tests {
             ("2024-12-04T23:00:00.007Z", "2024-12-04T23:00:00.007Z"),
             ("2024-12-05T00:30:00.0079+01:30", "2024-12-04T23:00:00.007Z"),
             ("2024-12-04", "2024-12-04T00:00:00.000Z"),
+            ("0791-08-14T00:50:44Z", "1970-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(text(given).as_deref(), Some(read));
         }
-        for wrong in ["", "now", "2024-13-01", "1969-12-31", "2024-12-04T23:00:00", "1733353200"] {
+        for wrong in ["", "now", "2024-13-01", "2024-12-04T23:00:00", "1733353200"] {
             assert_eq!(text(wrong), None, "{wrong}");
         }
     }
