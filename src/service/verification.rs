@@ -54,11 +54,13 @@ impl Service {
         if outcome.is_ok() {
             self.uses.record(&identity, now);
         }
-        let subject = Subject {
-            key: identity.key(now),
-            organization: Arc::clone(identity.organization()),
-            project: identity.project().cloned(),
-        };
+        let mut key = identity.key(now);
+        if outcome.is_err() {
+            // A key that is not good was just read, and its last uses may not be on disk yet.
+            self.uses.overlay(std::slice::from_mut(&mut key));
+        }
+        let subject =
+            Subject { key, organization: Arc::clone(identity.organization()), project: identity.project().cloned() };
         Ok(Verdict { outcome, subject: Some(subject) })
     }
 }

@@ -227,4 +227,6 @@ fn asking_about_a_key_is_a_use_of_it_where_it_is_good() {
     let told = verify(&admin, &value)["apiKey"]["lastUsed"].take();
     assert!(told.is_string());
     assert_eq!(last_used(id), told);
+    admin.set_valid(id, false).data();
+    assert_eq!(verify(&admin, &value)["apiKey"]["lastUsed"], told, "a refusal knows it at once, too");
 }
