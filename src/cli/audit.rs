@@ -110,23 +110,7 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
 }
 
 fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
-    let start = log.start()?;
-    let newest = log.head().ok().flatten().map_or(0, |head| head.number);
-    let progress = progress(newest.saturating_sub(start.number));
-    let (mut last, mut count) = (start, 0);
-    loop {
-        let checked = log.check(Some(last).filter(|_| count > 0))?;
-        if let Some(fault) = checked.fault {
-            progress.finish_and_clear();
-            return Err(broken(checked.last.number + 1, fault));
-        }
-        (last, count) = (checked.last, count + checked.count);
-        progress.inc(checked.count);
-        if checked.count < u64::from(EVENTS_PAGE) {
-            break;
-        }
-    }
-    progress.finish_and_clear();
+    let (start, last, count) = check(log)?;
     if let Some(expected) = expect {
         let found = if expected.number == start.number { Some(start) } else { log.link(expected.number)? };
         if found != Some(expected) {
@@ -140,6 +124,35 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
         }
     }
     print(&format!("{count} events, {} to {}: all as they were written.\n{last}\n", start.number + 1, last.number))
+}
+
+/// What the first event follows, the last one, and how many there are, where all of them are as they were written.
+fn check(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
+    let newest = log.head().ok().flatten().map_or(0, |head| head.number);
+    let progress = progress(newest.saturating_sub(log.start()?.number));
+    let (mut start, mut last, mut count) = (Link::START, None, 0);
+    loop {
+        let checked = log.check(last)?;
+        if let Some(fault) = checked.fault {
+            // A server may prune what was about to be looked at: then all that is left is looked at.
+            if log.start()?.number > checked.last.number {
+                (last, count) = (None, 0);
+                progress.reset();
+                continue;
+            }
+            progress.finish_and_clear();
+            return Err(broken(checked.last.number + 1, fault));
+        }
+        if last.is_none() {
+            start = checked.start;
+        }
+        (last, count) = (Some(checked.last), count + checked.count);
+        progress.inc(checked.count);
+        if checked.count < u64::from(EVENTS_PAGE) {
+            progress.finish_and_clear();
+            return Ok((start, checked.last, count));
+        }
+    }
 }
 
 fn broken(number: i64, fault: Fault) -> Failed {

@@ -312,6 +312,8 @@ pub struct EventFilter {
 /// How far a chain was found to be whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
+    /// What the first one that was looked at had to follow.
+    pub start: Link,
     /// The last event that is as it was written.
     pub last: Link,
     /// How many were looked at.

@@ -145,8 +145,8 @@ pub(super) fn count(connection: &Connection, filter: &EventFilter, through: i64)
 }
 
 pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) -> Result<Checked> {
-    let last = after.map_or_else(|| start(connection), Ok)?;
-    let mut checked = Checked { last, count: 0, fault: None };
+    let start = after.map_or_else(|| start(connection), Ok)?;
+    let mut checked = Checked { start, last: start, count: 0, fault: None };
     let from = after.map_or(i64::MIN, |after| after.number + 1);
     let mut statement = connection.prepare_cached(select_event!("WHERE number >= ?1 ORDER BY number LIMIT ?2"))?;
     let mut rows = statement.query(params![from, limit])?;
