@@ -31,8 +31,16 @@ pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Sign
     chores
 }
 
+/// Does for the last time what is done from time to time, so that the head that is logged is the last one.
+pub(super) async fn finish(service: &Service, signer: Option<&Signer>) {
+    if let Err(error) = service.record_failures().await {
+        log::warn!("the last minute's failed authentications could not be recorded: {error}");
+    }
+    log_head(service, signer).await;
+}
+
 /// Logs the audit log's head, which proves that what is before it was there by now, to whoever keeps it elsewhere.
-pub(super) async fn log_head(service: &Service, signer: Option<&Signer>) {
+async fn log_head(service: &Service, signer: Option<&Signer>) {
     match service.audit_head().await {
         Ok(head) => log::info!("audit log head: {}", describe(head.unwrap_or(Link::START), signer)),
         Err(error) => log::warn!("the audit log's head could not be read: {error}"),

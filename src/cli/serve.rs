@@ -85,7 +85,7 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     let outcome = outcome.map_err(|e| Failed::new(format!("The server ended: {e}.")));
     stopper.abort();
     drop(chores);
-    chores::log_head(service, signer.as_ref()).await;
+    chores::finish(service, signer.as_ref()).await;
     outcome
 }
 

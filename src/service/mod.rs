@@ -106,9 +106,6 @@ impl Service {
 
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.
     pub async fn close(&self) {
-        if let Err(error) = self.record_failures().await {
-            log::error!("the last minute's failed authentications were not recorded: {error} {:?}", error.detail());
-        }
         if let Err(error) = self.flush_uses().await {
             log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
         }
