@@ -8,10 +8,9 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{BytesMut, Payload};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::pin::pin;
 
 /// A field holds something else than a whole number.
 pub(super) struct NotAnInteger;
@@ -175,11 +174,6 @@ async fn collect(app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
         }
         Ok(bytes)
     };
-    let mut all = pin!(all);
-    // Most bodies are there already, and then there is no need for a timer.
-    if let Some(done) = all.as_mut().now_or_never() {
-        return done;
-    }
     let too_slow = |_| Failure::new(StatusCode::REQUEST_TIMEOUT, "The request body took too long to arrive.");
     tokio::time::timeout(app.body_timeout, all).await.map_err(too_slow)?
 }
