@@ -1,6 +1,7 @@
 //! `keystead audit`: whether the record of what was done is whole, and what is in it. The store is only looked at.
 
 use super::chores::describe;
+use super::output::{self, print, write};
 use super::signature::Signer;
 use super::{Failed, service_options};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
@@ -8,8 +9,6 @@ use crate::config::Config;
 use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Timestamp};
 use crate::service::{AuditLog, EVENTS_PAGE};
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{self, Write};
 
 #[derive(Args, Debug)]
 pub(super) struct Audit {
@@ -129,7 +128,7 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
 /// What the first event follows, the last one, and how many there are, where all of them are as they were written.
 fn check(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
-    let progress = progress(newest.saturating_sub(log.start()?.number));
+    let progress = output::progress(newest.saturating_sub(log.start()?.number).unsigned_abs(), "events");
     let (mut start, mut last, mut count) = (Link::START, None, 0);
     loop {
         let checked = log.check(last)?;
@@ -161,13 +160,6 @@ fn broken(number: i64, fault: Fault) -> Failed {
         Fault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
     };
     Failed::new(format!("The audit log is broken: {what}. Before it, all is whole."))
-}
-
-/// A bar at a terminal, nothing elsewhere.
-fn progress(events: i64) -> ProgressBar {
-    let progress = ProgressBar::new(events.unsigned_abs());
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} events, {eta} left");
-    progress.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn export(log: &AuditLog, filter: &EventFilter, format: Format) -> Result<(), Failed> {
@@ -219,25 +211,7 @@ fn table(events: &[Event]) -> String {
             record.client_address.unwrap_or_default(),
         ]
     });
-    let head = ["NUMBER", "AT", "ACTION", "RESOURCE", "BY", "FROM"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
-    let widths: Vec<usize> =
-        (0..6).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
-fn print(text: &str) -> Result<(), Failed> {
-    write(text.as_bytes())
-}
-
-fn write(bytes: &[u8]) -> Result<(), Failed> {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(bytes).and_then(|()| out.flush());
-    written.map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+    output::table(["NUMBER", "AT", "ACTION", "RESOURCE", "BY", "FROM"], rows)
 }
 
 fn parse_link(text: &str) -> Result<Link, &'static str> {

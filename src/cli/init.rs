@@ -1,17 +1,15 @@
 //! `keystead init`: the store, an organization and its first key.
 
 use super::key_file::KeyFile;
-use super::{Failed, ambient, service_options};
+use super::{Failed, ambient, open_service};
 use crate::config::Config;
-use crate::domain::{ApiKey, Name, Organization, Secret};
-use crate::metrics::Metrics;
+use crate::domain::{ApiKey, KeyPrefix, Name, Organization, Secret};
 use crate::service::{FirstKey, Service};
 use clap::Args;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// No key file that we adopt is larger, in bytes.
@@ -34,11 +32,11 @@ pub(super) struct Init {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed> {
-    let options = service_options(config)?;
+    let prefix = KeyPrefix::parse(&config.keys.organization_prefix)?;
     let organization = Name::parse(&arguments.organization)?;
     let secret = match &arguments.adopt_key_file {
-        Some(file) => Secret::parse(&options.organization_key_prefix, &read_key(file)?)?,
-        None => Secret::new(&options.organization_key_prefix, ambient::random()?),
+        Some(file) => Secret::parse(&prefix, &read_key(file)?)?,
+        None => Secret::new(&prefix, ambient::random()?),
     };
     let first = FirstKey {
         organization,
@@ -46,8 +44,7 @@ pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed>
         name: Name::parse(&config.setup.key_name)?,
         secret,
     };
-    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
-    let service = Service::open(&options, metrics)?;
+    let service = open_service(config)?;
     let outcome = set_up(&service, &first, arguments.key_file.as_deref()).await;
     service.close().await;
     let (organization, key) = outcome?;

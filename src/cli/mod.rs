@@ -5,15 +5,17 @@ mod audit;
 mod chores;
 mod init;
 mod key_file;
+mod output;
 mod serve;
 mod signature;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{self, KeyPrefix};
-use crate::service::{self, AttemptLimit, StoreOptions};
+use crate::metrics::Metrics;
+use crate::service::{self, AttemptLimit, Service, StoreOptions};
 use clap::{Args, Parser, Subcommand};
-
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The place where a team keeps its own API keys.
@@ -129,6 +131,12 @@ impl Invocation {
             Command::Audit(arguments) => audit::run(&self.config, arguments),
         }
     }
+}
+
+/// The service on the store, beside whatever other processes do with it. To be closed before the end.
+fn open_service(config: &Config) -> Result<Service, Failed> {
+    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
+    Ok(Service::open(&service_options(config)?, metrics)?)
 }
 
 fn service_options(config: &Config) -> Result<service::Options, Failed> {

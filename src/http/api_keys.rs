@@ -12,7 +12,7 @@ use crate::domain::{
     AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
     Secret, Tail, Timestamp,
 };
-use crate::service::{API_KEYS_PAGE, Idempotency, Issued, KeyChange, Rotation, Value};
+use crate::service::{API_KEYS_PAGE, Author, Idempotency, Issued, KeyChange, Rotation, Value};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -29,7 +29,7 @@ pub(super) async fn list<V: Version>(app: Data<App>, request: HttpRequest) -> Re
     list::answer("apiKeys", move |before| {
         let (app, caller) = (app.clone(), caller.clone());
         async move {
-            let keys = app.service.keys(&caller, project, now).page(before).await?;
+            let keys = app.service.keys(Author::of(&caller, now), project).page(before).await?;
             let next = keys.last().map(|key| key.id).filter(|_| keys.len() == API_KEYS_PAGE as usize);
             let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
             Page::new(shown.iter().map(V::api_key_item), next)
@@ -50,13 +50,13 @@ pub(super) async fn create<V: Version>(
     let lifetime = if V::HAS_ROTATION { lifetime(&fields)?.flatten() } else { None };
     let value = value(&app, &fields)?;
     let idempotency = idempotency(&request, &fields)?;
-    let issued = app.service.keys(&caller, project, now).create(name, lifetime, value, idempotency).await?;
+    let issued = app.service.keys(Author::of(&caller, now), project).create(name, lifetime, value, idempotency).await?;
     answer_issued::<V>(&issued, now)
 }
 
 pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let key = app.service.keys(&caller, project(&request)?, now).get(key_id(&request)?).await?;
+    let key = app.service.keys(Author::of(&caller, now), project(&request)?).get(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
@@ -68,14 +68,14 @@ pub(super) async fn update<V: Version>(
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
     let change = change(&body::read(&app, &request, payload).await?)?;
-    let key = app.service.keys(&caller, project, now).update(id, change).await?;
+    let key = app.service.keys(Author::of(&caller, now), project).update(id, change).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
 pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let id = key_id(&request)?;
-    app.service.keys(&caller, project(&request)?, now).revoke(id).await?;
+    app.service.keys(Author::of(&caller, now), project(&request)?).revoke(id).await?;
     success(V::deleted_api_key(id))
 }
 
@@ -97,19 +97,20 @@ pub(super) async fn rotate<V: Version>(
         },
     };
     let idempotency = idempotency(&request, &fields)?;
-    let issued = app.service.keys(&caller, project, now).rotate(id, rotation, idempotency).await?;
+    let issued = app.service.keys(Author::of(&caller, now), project).rotate(id, rotation, idempotency).await?;
     answer_issued::<V>(&issued, now)
 }
 
 pub(super) async fn complete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let key = app.service.keys(&caller, project(&request)?, now).complete_rotation(key_id(&request)?).await?;
+    let key =
+        app.service.keys(Author::of(&caller, now), project(&request)?).complete_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
 pub(super) async fn cancel<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let key = app.service.keys(&caller, project(&request)?, now).cancel_rotation(key_id(&request)?).await?;
+    let key = app.service.keys(Author::of(&caller, now), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 

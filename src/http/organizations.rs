@@ -6,6 +6,7 @@ use super::error::Failure;
 use super::version::Version;
 use super::{App, body};
 use crate::domain::Name;
+use crate::service::Author;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -22,5 +23,5 @@ pub(super) async fn update<V: Version>(
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let fields = body::read(&app, &request, payload).await?;
     let name = Name::parse(fields.string("name")?)?;
-    success(V::organization(&app.service.rename_organization(&caller, name, now).await?))
+    success(V::organization(&app.service.rename_organization(Author::of(&caller, now), name).await?))
 }

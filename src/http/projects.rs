@@ -7,7 +7,7 @@ use super::list::{self, Page};
 use super::version::{ShownKey, Version};
 use super::{App, body, v1};
 use crate::domain::{self, Description, Error, Name, ProjectId};
-use crate::service::{NewProject, PROJECTS_PAGE, ProjectChange};
+use crate::service::{Author, NewProject, PROJECTS_PAGE, ProjectChange};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpRes
     list::answer("projects", move |after| {
         let (app, caller) = (app.clone(), caller.clone());
         async move {
-            let projects = app.service.projects(&caller, after).await?;
+            let projects = app.service.projects(caller.organization().id, after).await?;
             let last = projects.last().map(|project| project.name.clone());
             let next = last.filter(|_| projects.len() == PROJECTS_PAGE as usize);
             Page::new(projects.iter().map(v1::Project::from), next)
@@ -59,14 +59,14 @@ pub(super) async fn create<V: Version>(
         description: fields.optional_string("description")?.flatten().map(Description::parse).transpose()?,
         key_random: (app.random)()?,
     };
-    let (project, key, secret) = app.service.create_project(&caller, new, now).await?;
+    let (project, key, secret) = app.service.create_project(Author::of(&caller, now), new).await?;
     let key = ShownKey::new(&key, Some(&secret), now);
     success(Created::new(&project, V::api_key_item(&key)))
 }
 
 pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, _) = authenticate_manager(&app, &request).await?;
-    success(V::project(&app.service.project(&caller, project_id(&request)?).await?))
+    success(V::project(&app.service.project(caller.organization().id, project_id(&request)?).await?))
 }
 
 pub(super) async fn update<V: Version>(
@@ -85,12 +85,12 @@ pub(super) async fn update<V: Version>(
     if change.name.is_none() && change.description.is_none() {
         return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
     }
-    success(V::project(&app.service.update_project(&caller, id, change, now).await?))
+    success(V::project(&app.service.update_project(Author::of(&caller, now), id, change).await?))
 }
 
 pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let id = project_id(&request)?;
-    app.service.delete_project(&caller, id, now).await?;
+    app.service.delete_project(Author::of(&caller, now), id).await?;
     success(V::deleted_project(id))
 }

@@ -1,9 +1,8 @@
 //! The audit log: what it says about each use case, and whether it is whole.
 
-use super::Service;
-use super::{Caller, StoreOptions};
+use super::{Caller, Service, StoreOptions};
 use crate::domain::{
-    Action, Actor, ApiKey, Checked, Description, Error, Event, EventFilter, Link, NewEvent, Organization,
+    Action, Actor, ApiKey, Checked, Description, Error, Event, EventFilter, KeyId, Link, NewEvent, Organization,
     OrganizationId, Origin, Project, ProjectId, RateLimit, Result, Timestamp,
 };
 use crate::store::View;
@@ -111,8 +110,8 @@ impl Service {
 }
 
 /// Who does something, when and from where.
-#[derive(Clone)]
-pub(super) struct Author {
+#[derive(Clone, Debug)]
+pub struct Author {
     organization: OrganizationId,
     actor: Actor,
     origin: Origin,
@@ -120,7 +119,8 @@ pub(super) struct Author {
 }
 
 impl Author {
-    pub(super) fn of(caller: &Caller, now: Timestamp) -> Self {
+    /// A caller, in its own organization.
+    pub fn of(caller: &Caller, now: Timestamp) -> Self {
         let key = caller.key();
         Self {
             organization: caller.organization().id,
@@ -130,9 +130,24 @@ impl Author {
         }
     }
 
-    /// Whoever can run the program on the machine.
-    pub(super) fn operator(organization: OrganizationId, now: Timestamp) -> Self {
+    /// Whoever can run the program on the machine, in any organization.
+    pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
         Self { organization, actor: Actor::Operator, origin: Origin::default(), now }
+    }
+
+    /// The organization that it is done in.
+    pub(super) fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    /// When it is done.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The key that it is done with; `None` for the operator.
+    pub(super) fn key(&self) -> Option<KeyId> {
+        self.actor.key()
     }
 
     pub(super) fn on_store(self, action: Action) -> Result<NewEvent> {

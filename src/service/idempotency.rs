@@ -18,13 +18,13 @@ pub struct Idempotency {
 
 /// A piece of work that is done at most once where its caller wants that.
 pub(super) struct Once {
-    caller: KeyId,
+    caller: Option<KeyId>,
     idempotency: Option<Idempotency>,
     now: Timestamp,
 }
 
 impl Once {
-    pub(super) fn new(caller: KeyId, idempotency: Option<Idempotency>, now: Timestamp) -> Self {
+    pub(super) fn new(caller: Option<KeyId>, idempotency: Option<Idempotency>, now: Timestamp) -> Self {
         Self { caller, idempotency, now }
     }
 
@@ -36,12 +36,12 @@ impl Once {
         secret: Option<Secret>,
         work: impl FnOnce(&mut dyn Writes) -> Result<ApiKey>,
     ) -> Result<Issued> {
-        let Some(Idempotency { name, request }) = self.idempotency else {
+        let (Some(caller), Some(Idempotency { name, request })) = (self.caller, self.idempotency) else {
             return Ok(Issued { key: work(writes)?, secret, is_repeated: false });
         };
         let oldest = Timestamp::from_unix_ms(self.now.unix_ms() - KEPT_MS).unwrap_or_default();
         writes.forget_idempotent_requests(oldest)?;
-        if let Some(earlier) = writes.idempotent_request(self.caller, &name)? {
+        if let Some(earlier) = writes.idempotent_request(caller, &name)? {
             if earlier.digest != request {
                 return Err(Error::IdempotencyKeyReused);
             }
@@ -49,7 +49,7 @@ impl Once {
         }
         let key = work(writes)?;
         writes.insert_idempotent_request(&IdempotentRequest {
-            caller: self.caller,
+            caller,
             name,
             digest: request,
             api_key: key.id,

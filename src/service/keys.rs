@@ -1,8 +1,8 @@
 //! The keys of an organization or a project.
 
+use super::Service;
 use super::audit::Author;
 use super::idempotency::{Idempotency, Once};
-use super::{Caller, Service};
 use crate::domain::{
     Action, AddressList, ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
     Result, Scope, Secret, Timestamp,
@@ -54,24 +54,23 @@ pub struct KeyChange {
     pub allowed_addresses: Option<Option<AddressList>>,
 }
 
-/// The keys of one scope, as one caller deals with them at one time.
+/// The keys of one scope, as somebody deals with them at one time.
 pub struct Keys<'a> {
     service: &'a Service,
-    caller: KeyId,
     author: Author,
     scope: Scope,
     now: Timestamp,
 }
 
 impl Service {
-    /// The keys of the caller's organization, or of one of its projects.
-    pub fn keys(&self, caller: &Caller, project: Option<ProjectId>, now: Timestamp) -> Keys<'_> {
-        let scope = Scope { organization: caller.organization().id, project };
-        Keys { service: self, caller: caller.key().id, author: Author::of(caller, now), scope, now }
+    /// The keys of the author's organization, or of one of its projects.
+    pub fn keys(&self, author: Author, project: Option<ProjectId>) -> Keys<'_> {
+        let scope = Scope { organization: author.organization(), project };
+        Keys { service: self, scope, now: author.now(), author }
     }
 }
 
-/// Every method fails with [`Error::NotFound`] where the project is not the caller's organization's.
+/// Every method fails with [`Error::NotFound`] where the project is not the author's organization's.
 impl Keys<'_> {
     /// Mints a key.
     ///
@@ -192,7 +191,7 @@ impl Keys<'_> {
         };
         // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
         let is_brought = secret.is_none();
-        let once = Once::new(self.caller, idempotency, self.now);
+        let once = Once::new(self.author.key(), idempotency, self.now);
         let mut issued = self
             .write(move |writes| {
                 once.run(writes, scope, secret, |writes| {

@@ -17,7 +17,7 @@ mod windows;
 
 pub use crate::store::Options as StoreOptions;
 pub use attempts::AttemptLimit;
-pub use audit::{AuditLog, EVENTS_PAGE};
+pub use audit::{AuditLog, Author, EVENTS_PAGE};
 pub use authentication::Caller;
 pub use exports::{Export, ExportState};
 pub use idempotency::Idempotency;

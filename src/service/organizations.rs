@@ -1,16 +1,16 @@
-//! The caller's own organization.
+//! Organizations.
 
+use super::Service;
 use super::audit::Author;
-use super::{Caller, Service};
-use crate::domain::{Action, Error, Name, Organization, Result, Timestamp};
+use crate::domain::{Action, Error, Name, Organization, Result};
 
 impl Service {
-    /// Renames the caller's organization and returns it as stored.
+    /// Renames the author's organization and returns it as stored.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn rename_organization(&self, caller: &Caller, name: Name, now: Timestamp) -> Result<Organization> {
-        let (id, author) = (caller.organization().id, Author::of(caller, now));
+    /// [`Error::NotFound`].
+    pub async fn rename_organization(&self, author: Author, name: Name) -> Result<Organization> {
+        let id = author.organization();
         self.store
             .write(move |writes| {
                 let before = writes.organization(id)?.ok_or(Error::NotFound("organization"))?;

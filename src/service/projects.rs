@@ -1,9 +1,9 @@
-//! The projects of the caller's organization.
+//! The projects of an organization.
 
+use super::Service;
 use super::audit::{Author, describe_project};
-use super::{Caller, Service};
 use crate::domain::{
-    Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret, Timestamp,
+    Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret,
 };
 use crate::store::{NewApiKey, Reads};
 
@@ -39,18 +39,13 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Conflict`] where the organization has a project of this name.
-    pub async fn create_project(
-        &self,
-        caller: &Caller,
-        new: NewProject,
-        now: Timestamp,
-    ) -> Result<(Project, ApiKey, Secret)> {
+    pub async fn create_project(&self, author: Author, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
         let project = Project {
             id: ProjectId::from_random(new.random),
-            organization: caller.organization().id,
+            organization: author.organization(),
             name: new.name,
             description: new.description,
-            created_at: now,
+            created_at: author.now(),
         };
         let scope = Scope { organization: project.organization, project: Some(project.id) };
         let secret = Secret::new(self.key_prefix(scope), new.key_random);
@@ -58,10 +53,9 @@ impl Service {
             scope,
             value: secret.fingerprint(),
             name: Name::parse(FIRST_KEY)?,
-            created_at: now,
+            created_at: author.now(),
             expires_at: None,
         };
-        let author = Author::of(caller, now);
         self.store
             .write(move |writes| {
                 expect_free(writes, &project)?;
@@ -79,8 +73,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn projects(&self, caller: &Caller, after: Option<Name>) -> Result<Vec<Project>> {
-        let organization = caller.organization().id;
+    pub async fn projects(&self, organization: OrganizationId, after: Option<Name>) -> Result<Vec<Project>> {
         self.store.read(move |reads| reads.projects(organization, after.as_ref(), PROJECTS_PAGE)).await
     }
 
@@ -88,8 +81,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also where the project is another organization's.
-    pub async fn project(&self, caller: &Caller, id: ProjectId) -> Result<Project> {
-        let organization = caller.organization().id;
+    pub async fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Project> {
         self.store.read(move |reads| find(reads, organization, id)).await
     }
 
@@ -97,14 +89,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
-    pub async fn update_project(
-        &self,
-        caller: &Caller,
-        id: ProjectId,
-        change: ProjectChange,
-        now: Timestamp,
-    ) -> Result<Project> {
-        let (organization, author) = (caller.organization().id, Author::of(caller, now));
+    pub async fn update_project(&self, author: Author, id: ProjectId, change: ProjectChange) -> Result<Project> {
+        let organization = author.organization();
         self.store
             .write(move |writes| {
                 let before = find(writes, organization, id)?;
@@ -126,8 +112,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also where the project is another organization's.
-    pub async fn delete_project(&self, caller: &Caller, id: ProjectId, now: Timestamp) -> Result<()> {
-        let (organization, author) = (caller.organization().id, Author::of(caller, now));
+    pub async fn delete_project(&self, author: Author, id: ProjectId) -> Result<()> {
+        let organization = author.organization();
         self.store
             .write(move |writes| {
                 let project = find(writes, organization, id)?;

@@ -3,7 +3,7 @@
 use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
-use keystead::service::{AttemptLimit, Caller, FirstKey, Issued, Options, Rotation, Service, Value};
+use keystead::service::{AttemptLimit, Author, Caller, FirstKey, Issued, Options, Rotation, Service, Value};
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
 const HOUR_MS: i64 = 3_600_000;
@@ -41,7 +41,7 @@ fn fixture() -> Fixture {
 impl Fixture {
     fn create(&self, seed: u8, days: Option<i64>) -> Issued {
         let lifetime = days.and_then(Lifetime::from_days);
-        let keys = self.service.keys(&self.admin, None, at(NOW));
+        let keys = self.service.keys(Author::of(&self.admin, at(NOW)), None);
         wait(keys.create(name(), lifetime, Value::Random([seed; 16]), None)).expect("a key")
     }
 
@@ -49,7 +49,7 @@ impl Fixture {
     fn rotate(&self, key: &Issued, seed: u8, hours: i64) -> String {
         let grace = Grace::from_hours(hours).expect("a grace");
         let rotation = Rotation { value: Value::Random([seed; 16]), grace, expiry: Expiry::Keep };
-        let keys = self.service.keys(&self.admin, None, at(NOW));
+        let keys = self.service.keys(Author::of(&self.admin, at(NOW)), None);
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
     }
 

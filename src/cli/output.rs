@@ -1,0 +1,35 @@
+//! What people and programs read on standard output, and how far something has come.
+
+use super::Failed;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, Write};
+
+pub(super) fn print(text: &str) -> Result<(), Failed> {
+    write(text.as_bytes())
+}
+
+pub(super) fn write(bytes: &[u8]) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written.map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+}
+
+/// A head line and the rows, in columns as wide as they need to be.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A bar at a terminal, nothing elsewhere. `unit` is what is counted, such as `events`.
+pub(super) fn progress(total: u64, unit: &str) -> ProgressBar {
+    let progress = ProgressBar::new(total);
+    let style =
+        ProgressStyle::with_template(&format!("{{bar:40}} {{human_pos}} of {{human_len}} {unit}, {{eta}} left"));
+    progress.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
