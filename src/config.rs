@@ -34,6 +34,8 @@ pub struct Config {
     pub brute_force: BruteForce,
     /// The record of what was done.
     pub audit: Audit,
+    /// Copies of the store that the server makes.
+    pub backup: Backup,
     /// How keys are made.
     pub keys: Keys,
     /// What a new store begins with.
@@ -175,6 +177,24 @@ pub struct Audit {
     pub signing_key: PathBuf,
 }
 
+/// The section `[backup]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// The folder that backups go to; empty for none.
+    pub folder: PathBuf,
+    /// Hours between two backups.
+    pub every_hours: u32,
+    /// Backups that are kept.
+    pub keep: usize,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { folder: PathBuf::new(), every_hours: 24, keep: 7 }
+    }
+}
+
 /// The section `[keys]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -314,6 +334,8 @@ impl Config {
             ("store.write_batch", self.store.write_batch as u64),
             ("store.watch_interval_ms", self.store.watch_interval_ms),
             ("cache.capacity", self.cache.capacity as u64),
+            ("backup.every_hours", self.backup.every_hours.into()),
+            ("backup.keep", self.backup.keep as u64),
             ("brute_force.burst", self.brute_force.burst.into()),
             ("brute_force.per_minute", self.brute_force.per_minute.into()),
             ("brute_force.addresses", self.brute_force.addresses as u64),

@@ -143,7 +143,7 @@ pub fn open(path: &Path) -> Result<Store> {
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
         opened_at: Timestamp::default(),
     };
-    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?))
+    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), &|_, _| Ok(false))
 }
 
 fn make(path: &Path, keys: usize) -> Result<()> {

@@ -1,8 +1,8 @@
 //! What the server does by itself while it runs.
 
-use super::ambient;
 use super::signature::Signer;
-use crate::config::Config;
+use super::{ambient, backup};
+use crate::config::{self, Config};
 use crate::domain::{Link, Timestamp};
 use crate::service::Service;
 use std::sync::Arc;
@@ -17,6 +17,11 @@ const FAILURES: Duration = Duration::from_secs(60);
 const PRUNING: Duration = Duration::from_secs(3600);
 /// How often the audit log's head is logged, besides at start and at a stop.
 const HEAD: Duration = Duration::from_secs(24 * 3600);
+/// How often it is looked whether a backup is due.
+const BACKUPS: Duration = Duration::from_secs(60);
+/// How often the ledger of revocations is compacted.
+const LEDGER: Duration = Duration::from_secs(3600);
+const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Starts all of it; it goes on until what is returned is dropped.
@@ -27,6 +32,10 @@ pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Sign
     if config.audit.retention_days > 0 {
         chores.spawn(prune(Arc::clone(service), config.audit.retention_days));
     }
+    if !config.backup.folder.as_os_str().is_empty() {
+        chores.spawn(back_up(Arc::clone(service), config.backup.clone()));
+    }
+    chores.spawn(compact_ledger(Arc::clone(service)));
     chores.spawn(log_heads(Arc::clone(service), signer));
     chores
 }
@@ -80,6 +89,25 @@ async fn prune(service: Arc<Service>, retention_days: u32) {
             Err(error) => log::warn!("the audit log could not be pruned: {error}"),
         }
         tokio::time::sleep(PRUNING).await;
+    }
+}
+
+async fn back_up(service: Arc<Service>, config::Backup { folder, every_hours, keep }: config::Backup) {
+    loop {
+        if let Err(error) = backup::make_due(&service, &folder, i64::from(every_hours) * HOUR_MS, keep).await {
+            log::error!("no backup was made, which is tried again in ten minutes: {error}");
+            tokio::time::sleep(9 * BACKUPS).await;
+        }
+        tokio::time::sleep(BACKUPS).await;
+    }
+}
+
+async fn compact_ledger(service: Arc<Service>) {
+    loop {
+        if let Err(error) = service.compact_ledger().await {
+            log::warn!("the ledger of revocations could not be compacted: {error}");
+        }
+        tokio::time::sleep(LEDGER).await;
     }
 }
 

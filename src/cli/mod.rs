@@ -2,10 +2,12 @@
 
 mod ambient;
 mod audit;
+mod backup;
 mod chores;
 mod init;
 mod key_file;
 mod output;
+mod restore;
 mod serve;
 mod signature;
 
@@ -52,6 +54,10 @@ enum Command {
     Init(init::Init),
     /// Look at the record of what was done
     Audit(audit::Audit),
+    /// Copy the store while it is used
+    Backup(backup::Backup),
+    /// Put a backup in the store's place; revoked keys stay revoked
+    Restore(restore::Restore),
 }
 
 /// What the program was asked to do.
@@ -129,6 +135,8 @@ impl Invocation {
             Command::Serve(_) => runtime.block_on(serve::run(&self.config)),
             Command::Init(arguments) => runtime.block_on(init::run(&self.config, &arguments)),
             Command::Audit(arguments) => audit::run(&self.config, arguments),
+            Command::Backup(arguments) => runtime.block_on(backup::run(&self.config, &arguments)),
+            Command::Restore(arguments) => restore::run(&self.config, arguments),
         }
     }
 }

@@ -130,6 +130,10 @@ pub enum Action {
     StoreInitialized,
     /// The store was brought to a newer schema.
     StoreMigrated,
+    /// A copy of the store was made.
+    StoreBackedUp,
+    /// A copy took the store's place: this is it.
+    StoreRestored,
     /// An organization was created.
     OrganizationCreated,
     /// An organization was renamed.
@@ -160,9 +164,11 @@ pub enum Action {
 
 impl Action {
     /// All there are.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::StoreInitialized,
         Self::StoreMigrated,
+        Self::StoreBackedUp,
+        Self::StoreRestored,
         Self::OrganizationCreated,
         Self::OrganizationRenamed,
         Self::ProjectCreated,
@@ -183,6 +189,8 @@ impl Action {
         match self {
             Self::StoreInitialized => "store.initialized",
             Self::StoreMigrated => "store.migrated",
+            Self::StoreBackedUp => "store.backed_up",
+            Self::StoreRestored => "store.restored",
             Self::OrganizationCreated => "organization.created",
             Self::OrganizationRenamed => "organization.renamed",
             Self::ProjectCreated => "project.created",

@@ -10,7 +10,7 @@ const MAX_MS: i64 = 253_402_300_799_999;
 /// A point in time: whole milliseconds since 1970-01-01T00:00:00Z, within RFC 3339's years 0 to 9999.
 ///
 /// `Display` is the wire's form, `2024-12-04T23:00:00.000Z`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -135,6 +135,11 @@ impl Author {
         Self { organization, actor: Actor::Operator, origin: Origin::default(), now }
     }
 
+    /// The server by itself.
+    pub(super) fn keystead(organization: OrganizationId, now: Timestamp) -> Self {
+        Self { organization, actor: Actor::Keystead, origin: Origin::default(), now }
+    }
+
     /// The organization that it is done in.
     pub(super) fn organization(&self) -> OrganizationId {
         self.organization
@@ -150,9 +155,23 @@ impl Author {
         self.actor.key()
     }
 
-    pub(super) fn on_store(self, action: Action) -> Result<NewEvent> {
-        let event = self.event(action, None, "store".to_owned(), [None::<()>, None])?;
-        Ok(NewEvent { organization: None, ..event })
+    /// What is done to the store as a whole.
+    pub(super) fn on_whole_store(
+        actor: Actor,
+        action: Action,
+        change: [Option<Value>; 2],
+        now: Timestamp,
+    ) -> Result<NewEvent> {
+        Ok(NewEvent {
+            at: now,
+            organization: None,
+            project: None,
+            actor,
+            action,
+            resource: "store".to_owned(),
+            change: described(change)?,
+            origin: Origin::default(),
+        })
     }
 
     pub(super) fn on_organization(
@@ -180,10 +199,8 @@ impl Author {
         action: Action,
         project: Option<ProjectId>,
         resource: String,
-        [before, after]: [Option<impl Serialize>; 2],
+        change: [Option<impl Serialize>; 2],
     ) -> Result<NewEvent> {
-        let change = serde_json::to_string(&Change { before, after })
-            .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))?;
         Ok(NewEvent {
             at: self.now,
             organization: Some(self.organization),
@@ -191,10 +208,15 @@ impl Author {
             actor: self.actor,
             action,
             resource,
-            change,
+            change: described(change)?,
             origin: self.origin,
         })
     }
+}
+
+fn described([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
+    serde_json::to_string(&Change { before, after })
+        .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 mod attempts;
 mod audit;
 mod authentication;
+mod backup;
 mod exports;
 mod failures;
 mod idempotency;
@@ -10,15 +11,17 @@ mod keys;
 mod measurement;
 mod organizations;
 mod projects;
+mod revocations;
 mod setup;
 mod uses;
 mod verification;
 mod windows;
 
-pub use crate::store::Options as StoreOptions;
+pub use crate::store::{Backup, Options as StoreOptions, Progress, Restored};
 pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};
 pub use authentication::Caller;
+pub use backup::{Restoration, restore, stamp};
 pub use exports::{Export, ExportState};
 pub use idempotency::Idempotency;
 pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
@@ -72,8 +75,11 @@ impl Service {
     /// # Errors
     /// As [`Store::open`].
     pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
+        let opened_at = options.store.opened_at;
         Ok(Self {
-            store: Store::open(&options.store, Arc::clone(&metrics))?,
+            store: Store::open(&options.store, Arc::clone(&metrics), &|writes, standing| {
+                revocations::settle(writes, standing, opened_at)
+            })?,
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),

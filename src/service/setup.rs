@@ -2,7 +2,9 @@
 
 use super::Service;
 use super::audit::Author;
-use crate::domain::{Action, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use crate::domain::{
+    Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
+};
 use crate::store::NewApiKey;
 
 /// What a new store begins with.
@@ -50,7 +52,12 @@ impl Service {
                     return Err(Error::Conflict("The store is initialised already; nothing was changed.".to_owned()));
                 }
                 let author = Author::operator(organization.id, now);
-                writes.append_event(&author.clone().on_store(Action::StoreInitialized)?)?;
+                writes.append_event(&Author::on_whole_store(
+                    Actor::Operator,
+                    Action::StoreInitialized,
+                    [None, None],
+                    now,
+                )?)?;
                 writes.insert_organization(&organization)?;
                 let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization)?;
                 writes.append_event(&created)?;

@@ -6,6 +6,8 @@
 //! - A key's number is never given out twice.
 //! - Whatever takes validity away from a key (or changes what is remembered with it) changes the stamps of the key's
 //!   values after the commit and before the answer. The backend sees to it; a caller cannot forget.
+//! - Whatever changes the validity of a key that is there is in the ledger of revocations before it is committed: no
+//!   older copy of the store brings it back.
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
@@ -82,6 +84,9 @@ pub trait Reads {
     /// The key, if it belongs to the very scope.
     fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>>;
 
+    /// The key of this number, whoever it belongs to.
+    fn any_api_key(&self, id: KeyId) -> Result<Option<ApiKey>>;
+
     /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
@@ -153,6 +158,9 @@ pub trait Writes: Reads {
     /// Removes up to `limit` of the oldest events, those that lie before `until`; gives the last that was removed, and how
     /// many they were. The newest event stays in any case.
     fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>>;
+
+    /// Has what is outdated in the ledger of revocations dropped with this commit, where that is much.
+    fn compact_ledger(&mut self);
 
     /// Forgets the requests that were done before.
     fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()>;

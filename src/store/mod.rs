@@ -4,11 +4,14 @@
 //! in is over. No transaction is held across an `await`, and a closure that reads cannot be compiled to write.
 
 mod contract;
+mod files;
+mod ledger;
 mod sqlite;
 
 pub use contract::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Use, Writes};
+pub use ledger::{KeyState, LedgerSummary, Standing};
 
-use crate::domain::{Digest, Error, Result, Timestamp};
+use crate::domain::{Digest, Error, Link, Result, Timestamp};
 use crate::metrics::Metrics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +37,9 @@ pub struct Options {
     pub opened_at: Timestamp,
 }
 
+/// Brings one key to how it stands by the ledger; says whether that changed anything.
+pub type Settle<'a> = dyn Fn(&mut dyn Writes, &Standing) -> Result<bool> + 'a;
+
 /// The store. Cheap to share behind an `Arc`; [`Store::close`] ends it.
 pub struct Store {
     sqlite: sqlite::Sqlite,
@@ -41,14 +47,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store, setting up or migrating the file where needed. What it does is counted in `metrics`.
+    /// Opens the store, setting up or migrating the file where needed. What it does is counted in `metrics`. Where the
+    /// store is older than its ledger of revocations, `settle` brings it up to date, in one transaction.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
-    /// damaged, or cannot be opened. Such a file is left as it was.
-    pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
+    /// damaged, is being restored, or cannot be opened. Such a file is left as it was.
+    pub fn open(options: &Options, metrics: Arc<Metrics>, settle: &Settle<'_>) -> Result<Self> {
         let validity = Arc::new(Validity::default());
-        Ok(Self { sqlite: sqlite::Sqlite::open(options, Arc::clone(&validity), metrics)?, validity })
+        Ok(Self { sqlite: sqlite::Sqlite::open(options, Arc::clone(&validity), metrics, settle)?, validity })
     }
 
     /// Runs `work` in one read transaction: it sees one state of the store throughout.
@@ -96,10 +103,83 @@ impl Store {
             .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
     }
 
+    /// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Nobody is
+    /// held up meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the file is there already or cannot be written, or the store cannot be read.
+    pub async fn back_up(&self, to: PathBuf, mut progress: impl FnMut(Progress) + Send + 'static) -> Result<Backup> {
+        let (path, busy_timeout) = (self.sqlite.path().to_owned(), self.sqlite.busy_timeout());
+        tokio::task::spawn_blocking(move || sqlite::back_up(&path, busy_timeout, &to, &mut progress))
+            .await
+            .map_err(|e| Error::Internal(format!("a backup did not finish: {e}")))?
+    }
+
+    /// Puts a copy of a backup in the store's place, with everything done anew that the ledger of revocations says, and
+    /// keeps what was there. Nobody may have the store open. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the whole story in `detail`; the store is as it was then.
+    pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
+        sqlite::restore(options, how)
+    }
+
     /// Finishes what is queued and moves everything into the main file. Blocks.
     pub fn close(&self) {
         self.sqlite.close();
     }
+}
+
+/// How far a copy has come, in pages of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Pages that are copied.
+    pub done: u64,
+    /// Pages that there are.
+    pub total: u64,
+}
+
+/// A copy of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// The newest event of its audit log: of what moment it is.
+    pub head: Link,
+    /// How many keys it has.
+    pub keys: u64,
+    /// How large it is, in bytes.
+    pub bytes: u64,
+}
+
+/// How a backup is restored.
+pub struct Restore<'a> {
+    /// The backup.
+    pub from: &'a Path,
+    /// Whether to go on where the ledger is not there or damaged.
+    pub without_ledger: bool,
+    /// What is appended to the store's name for what was in its place.
+    pub aside: &'a str,
+    /// Brings a key to how it stands by the ledger.
+    pub settle: &'a Settle<'a>,
+    /// What is done last, in the same transaction.
+    pub finish: &'a Finish<'a>,
+    /// Is told how far the copy has come.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+/// What is done to a copy before it takes the store's place.
+pub type Finish<'a> = dyn Fn(&mut dyn Writes, &Restored) -> Result<()> + 'a;
+
+/// A backup that was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What the backup was.
+    pub backup: Backup,
+    /// What the ledger holds.
+    pub ledger: LedgerSummary,
+    /// How many keys the ledger changed.
+    pub changed: usize,
+    /// Where the store is now that was there before.
+    pub replaced: Option<PathBuf>,
 }
 
 /// What the store takes on disk, in bytes.

@@ -9,6 +9,7 @@
 
 mod api;
 mod audit;
+mod backup;
 mod command_line;
 mod configuration;
 mod deadness;

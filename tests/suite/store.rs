@@ -20,7 +20,7 @@ fn fixture() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let metrics = metrics();
-    let store = Store::open(&store_options(&path), Arc::clone(&metrics)).expect("the store opens");
+    let store = Store::open(&store_options(&path), Arc::clone(&metrics), &|_, _| Ok(false)).expect("the store opens");
     let organization = insert_organization(&store, "Acme").0.id;
     Fixture { store, metrics, organization, path, _folder: folder }
 }

@@ -38,7 +38,7 @@ pub(super) fn head(connection: &Connection) -> Result<Option<Link>> {
     let mut statement =
         connection.prepare_cached("SELECT number, hash FROM audit_events ORDER BY number DESC LIMIT 1")?;
     let mut rows = statement.query([])?;
-    Ok(rows.next()?.map(|row| link(row, 0, 1)).transpose()?)
+    Ok(rows.next()?.map(|row| read_link(row, 0, 1)).transpose()?)
 }
 
 /// Older events were pruned up to what the newest note about that says. Where event 1 is there, none was: what looks like a
@@ -55,6 +55,13 @@ pub(super) fn start(connection: &Connection) -> Result<Link> {
         let sentence = "The audit log is broken: its newest event audit.pruned does not say through which event.";
         Error::Internal(sentence.to_owned())
     })
+}
+
+/// The event with this number.
+pub(super) fn link(connection: &Connection, number: i64) -> Result<Option<Link>> {
+    let mut statement = connection.prepare_cached("SELECT number, hash FROM audit_events WHERE number = ?1")?;
+    let mut rows = statement.query([number])?;
+    Ok(rows.next()?.map(|row| read_link(row, 0, 1)).transpose()?)
 }
 
 pub(super) fn append(connection: &Connection, event: &NewEvent) -> Result<()> {
@@ -94,7 +101,7 @@ pub(super) fn prune(connection: &Connection, until: Timestamp, limit: u32) -> Re
         if timestamp(row, 2)? >= until {
             break;
         }
-        last = Some(link(row, 0, 1)?);
+        last = Some(read_link(row, 0, 1)?);
     }
     let Some(last) = last else { return Ok(None) };
     let mut statement = connection.prepare_cached("DELETE FROM audit_events WHERE number <= ?1")?;
@@ -186,7 +193,7 @@ fn fields<'a>(row: &'a Row<'_>) -> Result<Option<Vec<Field<'a>>>> {
     Ok(Some(fields))
 }
 
-fn link(row: &Row<'_>, number: usize, hash: usize) -> rusqlite::Result<Link> {
+fn read_link(row: &Row<'_>, number: usize, hash: usize) -> rusqlite::Result<Link> {
     Ok(Link { number: row.get(number)?, hash: EventHash::from_bytes(row.get(hash)?) })
 }
 
@@ -204,7 +211,7 @@ fn event(row: &Row<'_>) -> Result<Event> {
         (row.get(9)?, row.get(10)?, row.get(11)?);
     let address = address.and_then(|address| address.parse().ok());
     Ok(Event {
-        link: link(row, 0, FIELDS)?,
+        link: read_link(row, 0, FIELDS)?,
         what: NewEvent {
             at: timestamp(row, 1)?,
             organization: organization_id_of(row, 2)?,

@@ -2,6 +2,7 @@
 
 use crate::domain::Error;
 use rusqlite::ErrorCode;
+use std::io;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -18,5 +19,15 @@ impl From<rusqlite::Error> for Error {
             _ => return Self::Internal(format!("SQLite: {error}")),
         };
         Self::unavailable(sentence, format_args!("SQLite: {error}"))
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        let sentence = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "The disk is full.",
+            _ => "The disk does not answer as it should.",
+        };
+        Self::unavailable(sentence, error)
     }
 }

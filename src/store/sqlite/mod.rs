@@ -1,20 +1,28 @@
 //! The store in one SQLite file: a thread that writes, a pool of connections that read.
 
 mod audit;
+mod backup;
 mod digest_index;
 mod fault;
+mod lock;
 mod migrations;
 mod open;
 mod readers;
+mod restore;
 mod rows;
+mod settle;
 mod writer;
 
+pub(super) use backup::back_up;
 pub(super) use open::size;
+pub(super) use restore::restore;
 
-use super::{Options, Reads, Validity};
+use super::ledger::Ledger;
+use super::{Options, Reads, Settle, Validity};
 use crate::domain::Result;
 use crate::metrics::Metrics;
 use digest_index::DigestIndex;
+use lock::Lock;
 use readers::Readers;
 use rows::Rows;
 use rusqlite::Connection;
@@ -26,22 +34,36 @@ use writer::Writer;
 /// An open store file.
 pub(super) struct Sqlite {
     path: PathBuf,
+    busy_timeout: Duration,
     readers: Arc<Readers>,
     writer: Writer,
+    lock: Lock,
 }
 
 impl Sqlite {
-    pub(super) fn open(options: &Options, validity: Arc<Validity>, metrics: Arc<Metrics>) -> Result<Self> {
-        let connection = open::store(options)?;
+    pub(super) fn open(
+        options: &Options,
+        validity: Arc<Validity>,
+        metrics: Arc<Metrics>,
+        settle: &Settle<'_>,
+    ) -> Result<Self> {
+        let lock = open::share(&options.path, options.busy_timeout)?;
+        let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
+        let ledger = Ledger::of(&options.path);
+        settle::by_ledger(&mut connection, &index, &ledger, settle)?;
         let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
-        let writer = Writer::spawn(connection, options, index, validity, metrics)?;
-        Ok(Self { path: options.path.clone(), readers, writer })
+        let writer = Writer::spawn(connection, options, index, ledger, validity, metrics)?;
+        Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, readers, writer, lock })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
     }
 
     pub(super) fn readers(&self) -> Arc<Readers> {
@@ -55,7 +77,8 @@ impl Sqlite {
     /// Readers first: the connection that is closed last takes the log away with it.
     pub(super) fn close(&self) {
         self.readers.close();
-        self.writer.close();
+        self.writer.close(self.lock.is_last());
+        self.lock.release();
     }
 }
 

@@ -1,8 +1,10 @@
 //! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
 
+use super::lock::Lock;
 use super::{Options, audit, migrations};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
 use crate::store::Size;
+use crate::store::files::beside;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -19,10 +21,30 @@ const MODE: u32 = 0o600;
 const PAUSE: Duration = Duration::from_millis(5);
 const SENTENCE: &str = "The store cannot be opened.";
 
+/// Shares the store with whoever else has it open, and keeps it from being replaced.
+pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
+    match Lock::shared(path, patience) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(refuse(path, "is held by a keystead restore or a keystead that is stopping; wait for its end")),
+        Err(e) => Err(refuse(path, format_args!("cannot be created or locked: {e}; see the folder's permissions"))),
+    }
+}
+
 /// Opens, checks and brings up to date; gives the connection that writes.
 pub(super) fn store(options: &Options) -> Result<Connection> {
     let path = options.path.as_path();
     inspect(path)?;
+    if !is_there(path) && staged(path).exists() {
+        let staged = staged(path);
+        return Err(refuse(
+            path,
+            format_args!(
+                "is not there, but {} is: a keystead restore was cut short. Restore again, or remove that file to begin \
+                 with an empty store",
+                staged.display()
+            ),
+        ));
+    }
     create_private(path)
         .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
     let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
@@ -32,24 +54,11 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
     Ok(connection)
 }
 
-/// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
+/// A connection to a store of today's version that is only looked at.
 pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    if !path.exists() {
-        return Err(refuse(path, "is not there"));
-    }
-    inspect(path)?;
-    let unreadable = |e: rusqlite::Error| unreadable(path, &e);
-    let connection = if beside(path, "-wal").exists() {
-        connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?
-    } else {
-        // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
-        let path = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(unreadable)?;
-        prepare_connection(&connection, busy_timeout).map_err(unreadable)?;
-        connection
-    };
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unreadable)?;
+    let connection = look_at(path, busy_timeout)?;
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let version: u32 = version.map_err(|e| unreadable(path, &e))?;
     if version == migrations::VERSION {
         return Ok(connection);
     }
@@ -61,6 +70,45 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
             migrations::VERSION
         ),
     ))
+}
+
+/// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
+fn look_at(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    if !path.exists() {
+        return Err(refuse(path, "is not there"));
+    }
+    inspect(path)?;
+    let unreadable = |e: rusqlite::Error| unreadable(path, &e);
+    if beside(path, "-wal").exists() {
+        return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    }
+    // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
+    let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(format!("file:{uri}?immutable=1"), flags).map_err(unreadable)?;
+    prepare_connection(&connection, busy_timeout).map_err(unreadable)?;
+    Ok(connection)
+}
+
+/// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
+pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let connection = look_at(path, busy_timeout)?;
+    let unreadable = |e: rusqlite::Error| unreadable(path, &e);
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unreadable)?;
+    if version > migrations::VERSION {
+        return Err(newer(path, version));
+    }
+    if version == 0 {
+        return Err(refuse(path, "is empty"));
+    }
+    super::backup::check(&connection)
+        .map_err(|e| damaged(path, e.detail().map_or_else(|| e.to_string(), str::to_owned)))?;
+    Ok(connection)
+}
+
+/// Where a backup is made ready to take the store's place.
+pub(super) fn staged(path: &Path) -> PathBuf {
+    beside(path, "-restoring")
 }
 
 /// A connection with the settings that readers and the writer share.
@@ -155,12 +203,6 @@ fn is_there(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 fn create_private(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
@@ -196,14 +238,7 @@ fn bring_up_to_date(options: &Options, connection: &mut Connection) -> Result<()
         return Err(not_ours(path));
     }
     if version > migrations::VERSION {
-        return Err(refuse(
-            path,
-            format_args!(
-                "was written by a newer Keystead (schema {version}, this one knows {}); nothing was changed. Run that \
-                 version, or restore a backup that this one made",
-                migrations::VERSION
-            ),
-        ));
+        return Err(newer(path, version));
     }
     if !is_empty && version == 0 {
         return Err(damaged(path, "it says neither its version nor that it is empty"));
@@ -237,6 +272,17 @@ fn pragma<T: rusqlite::types::FromSql>(transaction: &Transaction<'_>, name: &str
 
 fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
+}
+
+fn newer(path: &Path, version: u32) -> Error {
+    refuse(
+        path,
+        format_args!(
+            "was written by a newer Keystead (schema {version}, this one knows {}); nothing was changed. Run that version, or \
+             restore a backup that this one made",
+            migrations::VERSION
+        ),
+    )
 }
 
 fn not_ours(path: &Path) -> Error {

@@ -7,7 +7,7 @@ use crate::domain::{
     Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit, Result, Scope, Shadow,
     Tail, Timestamp,
 };
-use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
+use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Standing, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
 
 /// An API key's columns, in the order that [`api_key`] reads them.
@@ -41,12 +41,18 @@ pub(super) struct Effects {
     pub(super) minted: Vec<Entry>,
     /// What must not be believed any more.
     pub(super) stale: Vec<Stale>,
+    /// Keys whose validity changed: this goes to the ledger before the commit.
+    pub(super) standings: Vec<Standing>,
+    /// Whether the ledger is to be compacted.
+    pub(super) compacts_ledger: bool,
 }
 
 impl Effects {
     pub(super) fn extend(&mut self, more: Self) {
         self.minted.extend(more.minted);
         self.stale.extend(more.stale);
+        self.standings.extend(more.standings);
+        self.compacts_ledger |= more.compacts_ledger;
     }
 }
 
@@ -142,6 +148,12 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// How many keys there are.
+pub(super) fn count(connection: &Connection) -> Result<u64> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
 /// The digests of all of a key's values.
 fn digests(key: &ApiKey) -> impl Iterator<Item = Digest> + '_ {
     std::iter::once(key.value.digest).chain(key.shadow.as_ref().map(|shadow| shadow.fingerprint.digest))
@@ -175,6 +187,10 @@ impl Reads for Rows<'_> {
     fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
         let sql = select_api_key!("WHERE k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
         self.one(sql, params![id.get(), scope.organization.get(), scope.project.map(ProjectId::get)], api_key)
+    }
+
+    fn any_api_key(&self, id: KeyId) -> Result<Option<ApiKey>> {
+        self.one(select_api_key!("WHERE k.id = ?1"), [id.get()], api_key)
     }
 
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
@@ -361,6 +377,8 @@ impl Writes for Rows<'_> {
             self.index_at_once(after.id, new)?;
         }
         self.effects.stale.extend(digests(before).map(Stale::Key));
+        let standing = Standing::of(after);
+        self.effects.standings.extend((standing != Standing::of(before)).then_some(standing));
         Ok(())
     }
 
@@ -372,6 +390,7 @@ impl Writes for Rows<'_> {
         }
         self.change("DELETE FROM former_values WHERE key_id = ?1", [key.id.get()])?;
         self.effects.stale.extend(digests(key).map(Stale::Key));
+        self.effects.standings.push(Standing::revoked(key));
         Ok(())
     }
 
@@ -409,6 +428,10 @@ impl Writes for Rows<'_> {
 
     fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>> {
         audit::prune(self.connection, until, limit)
+    }
+
+    fn compact_ledger(&mut self) {
+        self.effects.compacts_ledger = true;
     }
 
     fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()> {

@@ -3,13 +3,17 @@
 //! It takes what is queued, runs each job in a savepoint of one transaction, commits, and only then answers. There is no
 //! timer: while one commit is on its way to the disk, the next batch gathers.
 
+use super::audit;
 use super::digest_index::{DigestIndex, Merged};
 use super::rows::{Effects, Rows};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Link, Result};
 use crate::metrics::Metrics;
+use crate::store::ledger::Ledger;
 use crate::store::{Options, Stale, Validity, Writes};
 use rusqlite::{Connection, ErrorCode};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -22,6 +26,8 @@ const FAILED: &str = "The store could not be written; nothing was changed.";
 /// The way to the thread.
 pub(in crate::store) struct Writer {
     running: Mutex<Option<Running>>,
+    /// Whether the thread is to leave everything in the main file.
+    settles: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
 }
 
@@ -35,13 +41,17 @@ impl Writer {
         connection: Connection,
         options: &Options,
         index: Arc<DigestIndex>,
+        ledger: Ledger,
         validity: Arc<Validity>,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
+        let settles = Arc::new(AtomicBool::new(true));
         let (queue, jobs) = sync_channel(options.write_queue);
         let mut thread = Thread {
             connection,
             index,
+            ledger,
+            settles: Arc::clone(&settles),
             validity,
             data_version: None,
             batch: options.write_batch,
@@ -52,7 +62,7 @@ impl Writer {
             .name("keystead-writer".to_owned())
             .spawn(move || thread.run(&jobs))
             .map_err(|e| Error::Internal(format!("no thread for the writer: {e}")))?;
-        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), metrics })
+        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), settles, metrics })
     }
 
     /// Queues a job; the receiver gets its result once it is committed, or an error where it is not.
@@ -79,8 +89,10 @@ impl Writer {
         Ok(result)
     }
 
-    /// Lets the thread finish what is queued and waits for its end. What comes later is refused.
-    pub(super) fn close(&self) {
+    /// Lets the thread finish what is queued and waits for its end. What comes later is refused. Others who have the store
+    /// open are left alone: whoever is the last `settles` it.
+    pub(super) fn close(&self, settles: bool) {
+        self.settles.store(settles, Ordering::Relaxed);
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Running { queue, thread }) = running {
             drop(queue);
@@ -93,7 +105,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.close();
+        self.close(true);
     }
 }
 
@@ -138,6 +150,8 @@ where
 struct Thread {
     connection: Connection,
     index: Arc<DigestIndex>,
+    ledger: Ledger,
+    settles: Arc<AtomicBool>,
     validity: Arc<Validity>,
     /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
     /// that writes, so these are other processes' commits.
@@ -164,7 +178,9 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if let Err(error) = self.settle() {
+        if self.settles.load(Ordering::Relaxed)
+            && let Err(error) = self.settle()
+        {
             log::error!("the store was not settled before the end; nothing is lost, the next start does it: {error}");
         }
     }
@@ -178,16 +194,16 @@ impl Thread {
             Err(_) => self.metrics.commit_failed(),
         }
         for job in batch {
-            job.reply(outcome.as_ref().err().map(failure));
+            job.reply(outcome.as_ref().err().map(Failure::error));
         }
     }
 
     /// Runs the batch in one transaction. When this returns, what was kept is on disk and what it made outdated is no
     /// longer believed.
-    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> std::result::Result<(), Failure> {
         self.statement("BEGIN IMMEDIATE")?;
-        let committed = self.run_jobs(batch).and_then(|done| self.statement("COMMIT").map(|()| done));
-        match committed {
+        let done = self.run_jobs(batch).map_err(Failure::from);
+        match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
             Ok((effects, merged)) => {
                 self.index.committed(&effects.minted, &merged);
                 effects.stale.into_iter().for_each(|stale| self.validity.lapse(stale));
@@ -200,6 +216,33 @@ impl Thread {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// The ledger first, then the commit: no key that the store has revoked is missing from the ledger.
+    fn keep(&self, effects: &Effects) -> std::result::Result<(), Failure> {
+        if effects.compacts_ledger {
+            self.compact_ledger();
+        }
+        if effects.standings.is_empty() {
+            return Ok(self.statement("COMMIT")?);
+        }
+        let event = audit::head(&self.connection)?.unwrap_or(Link::START);
+        let begin = self.ledger.append(&effects.standings, event)?;
+        self.statement("COMMIT").map_err(|error| {
+            if let Err(error) = self.ledger.take_back(begin) {
+                log::error!("the ledger of revocations says more than what was done: {error}");
+            }
+            error.into()
+        })
+    }
+
+    /// What is only tidied is no reason to fail.
+    fn compact_ledger(&self) {
+        match self.ledger.compact() {
+            Ok(None) => {}
+            Ok(Some(bytes)) => log::info!("the ledger of revocations was compacted by {bytes} bytes"),
+            Err(error) => log::warn!("the ledger of revocations could not be compacted: {error}"),
         }
     }
 
@@ -250,10 +293,38 @@ impl Thread {
     }
 }
 
-/// What each caller of a batch that was not committed is told.
-fn failure(error: &rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::unavailable(BUSY, error),
-        _ => Error::unavailable(FAILED, error),
+/// Why a batch was not committed.
+struct Failure {
+    /// What each caller is told.
+    sentence: &'static str,
+    /// What the log says.
+    detail: String,
+}
+
+impl Failure {
+    fn error(&self) -> Error {
+        Error::unavailable(self.sentence, &self.detail)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let sentence = match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => BUSY,
+            _ => FAILED,
+        };
+        Self { sentence, detail: error.to_string() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { sentence: FAILED, detail: format!("the ledger of revocations: {error}") }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { sentence: FAILED, detail: error.detail().map_or_else(|| error.to_string(), str::to_owned) }
     }
 }

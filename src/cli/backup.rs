@@ -1,0 +1,137 @@
+//! `keystead backup`: a copy of the store while it is used, by hand or as a chore of the server.
+
+use super::{Failed, ambient, open_service, output};
+use crate::config::Config;
+use crate::domain::{Actor, Timestamp};
+use crate::service::{Backup as Copied, Progress, Service, stamp};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the name of a backup that the server makes begins and ends with; between them is when it was made.
+const PREFIX: &str = "keystead-";
+const SUFFIX: &str = ".db";
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The copy is whole and checked when it gets its name, and is readable by you alone. Keep it, and \
+    a copy of keystead.revoked, on another machine.\n\nExample, every night from cron:\n  keystead backup \
+    /mnt/backups/keystead-$(date +%F).db"
+)]
+pub(super) struct Backup {
+    /// The new file
+    #[arg(value_name = "FILE", required_unless_present = "stdout")]
+    file: Option<PathBuf>,
+    /// Write the copy to standard output instead, for a pipeline
+    #[arg(long, conflicts_with_all = ["file", "json"])]
+    stdout: bool,
+    /// Print one JSON object: the file, its size, how many keys, the audit log's head
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Backup) -> Result<(), Failed> {
+    if !config.store.path.exists() {
+        return Err(Failed::new(format!("There is no store at {}.", config.store.path.display())));
+    }
+    let service = open_service(config)?;
+    let outcome = match &arguments.file {
+        Some(file) => to_file(&service, file, arguments.json).await,
+        None => to_stdout(&service, &config.store.path).await,
+    };
+    service.close().await;
+    outcome
+}
+
+async fn to_file(service: &Service, file: &Path, json: bool) -> Result<(), Failed> {
+    let backup = copy(service, file).await?;
+    let head = backup.head.to_string();
+    output::print(&if json {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        json!({"file": file, "bytes": backup.bytes, "apiKeys": backup.keys, "head": head}).to_string() + "\n"
+    } else {
+        format!("{}: {} keys, {} bytes, checked; audit log head {head}\n", file.display(), backup.keys, backup.bytes)
+    })
+}
+
+/// By way of a file, since SQLite does not write its pages in order.
+async fn to_stdout(service: &Service, store: &Path) -> Result<(), Failed> {
+    let file = Passing(store.with_file_name(format!(".keystead-backup-{}", std::process::id())));
+    copy(service, &file.0).await?;
+    let copied = File::open(&file.0).and_then(|mut file| io::copy(&mut file, &mut io::stdout().lock()));
+    copied.map(|_| ()).map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+}
+
+async fn copy(service: &Service, to: &Path) -> Result<Copied, Failed> {
+    let bar = output::progress(0, "pages");
+    let shown = bar.clone();
+    let backup = service.back_up(to, Actor::Operator, ambient::now(), move |progress| show(&shown, progress)).await;
+    bar.finish_and_clear();
+    Ok(backup?)
+}
+
+pub(super) fn show(bar: &ProgressBar, Progress { done, total }: Progress) {
+    bar.set_length(total);
+    bar.set_position(done);
+}
+
+/// A file that goes again.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes a backup in the folder if the newest that is there is older than `every_ms`, and removes the oldest beyond `kept`.
+pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, kept: usize) -> Result<(), Failed> {
+    let now = ambient::now();
+    let wrong = |e: io::Error| Failed::new(format!("{} cannot be read: {e}", folder.display()));
+    let due = now.unix_ms().checked_sub(every_ms).and_then(Timestamp::from_unix_ms);
+    let newest = names(folder).map_err(wrong)?.pop();
+    if newest.is_some_and(|newest| due.is_none_or(|due| newest > name(&stamp(due)))) {
+        return Ok(());
+    }
+    let file = folder.join(name(&stamp(now)));
+    let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
+    log::info!("backed up to {}: {} keys, {} bytes", file.display(), backup.keys, backup.bytes);
+    let names = names(folder).map_err(wrong)?;
+    for old in &names[..names.len().saturating_sub(kept)] {
+        let old = folder.join(old);
+        match fs::remove_file(&old) {
+            Ok(()) => log::info!("{} is one backup more than are kept, and was removed", old.display()),
+            Err(error) => log::warn!("{} could not be removed: {error}", old.display()),
+        }
+    }
+    Ok(())
+}
+
+fn name(stamp: &str) -> String {
+    format!("{PREFIX}{stamp}{SUFFIX}")
+}
+
+/// The backups that servers made in the folder, oldest first; nothing else in it is anybody's business.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let found = entry?.file_name().to_string_lossy().into_owned();
+        let stamp = found.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+        if stamp.is_some_and(is_stamp) {
+            names.push(found);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn is_stamp(text: &str) -> bool {
+    text.len() == 16
+        && text.bytes().zip(b"99999999T999999Z").all(|(c, form)| match form {
+            b'9' => c.is_ascii_digit(),
+            other => c == *other,
+        })
+}

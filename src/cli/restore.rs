@@ -1,0 +1,62 @@
+//! `keystead restore`: a backup in the store's place, without bringing revoked keys back.
+
+use super::backup::show;
+use super::{Failed, ambient, output, service_options};
+use crate::config::Config;
+use crate::service::{Restoration, restore};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Every key that was revoked, deactivated or rotated since the backup was made stands as it did \
+    last: the ledger beside the store, keystead.revoked, says how. Stop the server first. The store that was there is \
+    kept beside the new one.\n\nExample:\n  keystead restore /mnt/backups/keystead-2026-11-24.db"
+)]
+pub(super) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Go on although keystead.revoked is missing or damaged: keys that were revoked since the backup are good again
+    #[arg(long)]
+    without_ledger: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
+    let Restore { file: from, without_ledger, json } = arguments;
+    let bar = output::progress(0, "pages");
+    let what = Restoration { from, without_ledger };
+    let restored =
+        restore(&service_options(config)?.store, &what, ambient::now(), &mut |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    let restored = restored?;
+    let store = &config.store.path;
+    if without_ledger {
+        log::warn!("restored without a whole ledger: keys that were revoked since the backup may be good again");
+    }
+    output::print(&if json {
+        let object = json!({
+            "store": std::path::absolute(store).unwrap_or_else(|_| store.clone()),
+            "apiKeys": restored.backup.keys,
+            "head": restored.backup.head.to_string(),
+            "changedByLedger": restored.changed,
+            "replaced": restored.replaced,
+        });
+        object.to_string() + "\n"
+    } else {
+        let replaced = restored.replaced.map(|it| format!("What was there is kept as {}.\n", it.display()));
+        format!(
+            "{} is restored: {} keys as of event {} of the audit log; {} of them were revoked, switched off or rotated since \
+             then, and are so again.\n{}",
+            store.display(),
+            restored.backup.keys,
+            restored.backup.head.number,
+            restored.changed,
+            replaced.unwrap_or_default()
+        )
+    })
+}

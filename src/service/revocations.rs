@@ -1,0 +1,37 @@
+//! What the ledger of revocations says about keys, done anew.
+
+use super::audit::Author;
+use crate::domain::{Action, ApiKey, Result, Shadow, Timestamp};
+use crate::store::{KeyState, Standing, Writes};
+
+/// Brings a key to how it stands by the ledger; says whether that changed anything. A key that the store does not know is
+/// none of its business: the store is from before the key was minted, or from after it was revoked.
+pub(super) fn settle(writes: &mut dyn Writes, standing: &Standing, now: Timestamp) -> Result<bool> {
+    let key = writes.any_api_key(standing.id)?.filter(|key| key.created_at == standing.created_at);
+    let Some(key) = key else { return Ok(false) };
+    let author = Author::keystead(key.scope.organization, now);
+    let Some(state) = &standing.state else {
+        writes.delete_api_key(&key)?;
+        writes.append_event(&author.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)?;
+        return Ok(true);
+    };
+    let after = with_state(&key, state);
+    if after == key {
+        return Ok(false);
+    }
+    writes.update_api_key(&key, &after)?;
+    let action = if after.value == key.value { Action::KeyUpdated } else { Action::KeyRotated };
+    writes.append_event(&author.on_key(action, &after, [Some(&key), Some(&after)])?)?;
+    Ok(true)
+}
+
+/// The key with what the ledger knows of it; what it does not know stays.
+fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
+    let known = key.shadow.as_ref();
+    let shadow = state.shadow.map(|(fingerprint, rotates_at)| Shadow {
+        fingerprint,
+        rotates_at,
+        last_used: known.filter(|it| it.fingerprint == fingerprint).and_then(|it| it.last_used),
+    });
+    ApiKey { valid: state.valid, value: state.value, shadow, expires_at: state.expires_at, ..key.clone() }
+}

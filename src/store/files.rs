@@ -1,0 +1,18 @@
+//! The files beside the store.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file whose name is the store's and this.
+pub(super) fn beside(store: &Path, suffix: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes sure that what was created, renamed or removed in the file's folder is so after a power failure.
+pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

@@ -1,0 +1,572 @@
+//! The ledger of revocations: a small file beside the store that outlives it, so that an older copy of the store that
+//! is put in its place brings no key back to life.
+//!
+//! Whatever takes validity away from a key (a revocation, a deactivation, a rotation), or gives it back, appends how the
+//! key stands from now on, in a record of fixed size with a checksum; it is on disk before the store's own commit is. For
+//! each key the last record counts. Every record names the event of the audit log that its commit ends with: a store
+//! that does not have that event is not the one that the ledger was last written for. It is an older copy, or lost its
+//! last commit in a crash before anybody was answered; in both cases all that the ledger says is done again.
+//!
+//! Records that cannot be read at the end of the file are what a crash left of an append that nobody was answered for,
+//! and are written over. One in the middle is damage.
+
+use super::files::sync_folder_of;
+use crate::domain::{ApiKey, Digest, Fingerprint, KeyId, Link, Shadow, Tail, Timestamp};
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of a record; the file's first record is its head.
+const RECORD: usize = 160;
+/// Bytes of a record that its checksum is over.
+const CHECKED: usize = 144;
+/// What the head begins with.
+const MAGIC: &[u8] = b"keystead revoked keys, form 1\n";
+/// How many records are written at once.
+const CHUNK: usize = 4096;
+/// A ledger that is smaller is not worth being compacted, in bytes.
+const COMPACTED_FROM: u64 = 1 << 20;
+
+/// How a key stands, as far as its validity goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The key.
+    pub id: KeyId,
+    /// When it was minted: with its number, what tells it from any other key of any copy of the store.
+    pub created_at: Timestamp,
+    /// What is good of it; `None` where it was revoked.
+    pub state: Option<Box<KeyState>>,
+}
+
+/// What decides over the validity of a key that is not revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyState {
+    /// Whether it is switched on.
+    pub valid: bool,
+    /// Its value; during a rotation the outgoing one.
+    pub value: Fingerprint,
+    /// The new value of a rotation, and from when on it is the only one.
+    pub shadow: Option<(Fingerprint, Timestamp)>,
+    /// From when on it authenticates nobody.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Of a key that is there.
+    pub fn of(key: &ApiKey) -> Self {
+        let shadow = |it: &Shadow| (it.fingerprint, it.rotates_at);
+        let state = KeyState {
+            valid: key.valid,
+            value: key.value,
+            shadow: key.shadow.as_ref().map(shadow),
+            expires_at: key.expires_at,
+        };
+        Self { id: key.id, created_at: key.created_at, state: Some(Box::new(state)) }
+    }
+
+    /// Of a key that was just revoked.
+    pub fn revoked(key: &ApiKey) -> Self {
+        Self { id: key.id, created_at: key.created_at, state: None }
+    }
+}
+
+/// The file.
+pub(super) struct Ledger {
+    path: PathBuf,
+    /// How large it was after it was last compacted.
+    compacted: AtomicU64,
+}
+
+/// What a ledger holds, read from one end to the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerSummary {
+    /// Keys that it knows of.
+    pub keys: usize,
+    /// The highest number of any of them.
+    pub highest: i64,
+    /// Records that cannot be read, other than at the end.
+    pub damaged: usize,
+}
+
+impl Ledger {
+    /// The ledger of the store with this path.
+    pub(super) fn of(store: &Path) -> Self {
+        Self { path: store.with_extension("revoked"), compacted: AtomicU64::new(0) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is one. A file too short for a head was cut short when it was created.
+    pub(super) fn exists(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() >= RECORD as u64)
+    }
+
+    /// Appends how keys stand after the commit whose last event this is; on disk when this returns. Without any key the
+    /// record only says that the ledger goes with that event. Nobody else may be writing to the store. Gives back where
+    /// the new records begin, so that they can be taken back.
+    pub(super) fn append(&self, standings: &[Standing], event: Link) -> io::Result<u64> {
+        let file = self.open_or_create()?;
+        let begin = end(&file)?;
+        let write = || {
+            // What a crash left at the end must not be taken for later records.
+            file.set_len(begin)?;
+            if standings.is_empty() {
+                file.write_all_at(&encode(None, event), begin)?;
+            }
+            for (chunk, standings) in standings.chunks(CHUNK).enumerate() {
+                let records: Vec<u8> = standings.iter().flat_map(|it| encode(Some(it), event)).collect();
+                file.write_all_at(&records, begin + (chunk * CHUNK * RECORD) as u64)?;
+            }
+            file.sync_data()
+        };
+        write().inspect_err(|_| {
+            // Best effort: whatever is left of them belongs to an event that never came to be.
+            _ = file.set_len(begin);
+        })?;
+        Ok(begin)
+    }
+
+    /// Takes back records whose commit failed.
+    pub(super) fn take_back(&self, begin: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(begin)?;
+        file.sync_data()
+    }
+
+    /// Whether `known` says of the event that the ledger was last written for that the store has it. A ledger that is not
+    /// there, or says nothing yet, goes with no store.
+    pub(super) fn goes_with<E: From<io::Error>>(
+        &self,
+        known: impl FnOnce(i64, [u8; EVENT_HASH]) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        if !self.exists() {
+            return Ok(false);
+        }
+        let file = File::open(&self.path)?;
+        let end = end(&file)?;
+        let Some(last) = (end / RECORD as u64).checked_sub(1).filter(|index| *index > 0) else { return Ok(false) };
+        let Some(record) = read_at(&file, last)? else { return Ok(false) };
+        known(number(&record, 0), bytes(&record, 8))
+    }
+
+    /// Hands over how each key stands by its last record, in the order of these.
+    pub(super) fn each<E: From<io::Error>>(
+        &self,
+        mut take: impl FnMut(Standing) -> Result<(), E>,
+    ) -> Result<LedgerSummary, E> {
+        let (last, mut summary) = self.last_records()?;
+        summary.keys = last.len();
+        for (index, record) in self.records()?.enumerate() {
+            let Some(standing) = record?.as_ref().and_then(decode) else { continue };
+            summary.highest = summary.highest.max(standing.id.get());
+            if last.get(&identity(&standing)) == Some(&index) {
+                take(standing)?;
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Drops records that later ones of the same keys replace, where these are many; says how many bytes that gave back.
+    /// Nobody else may be writing to the store.
+    pub(super) fn compact(&self) -> io::Result<Option<u64>> {
+        let size = fs::metadata(&self.path)?.len();
+        if size < COMPACTED_FROM.max(2 * self.compacted.load(Ordering::Relaxed)) {
+            return Ok(None);
+        }
+        let (last, summary) = self.last_records()?;
+        let newest = self.records()?.count().checked_sub(1);
+        if summary.damaged > 0 || (last.len() as u64 + 2) * 2 * RECORD as u64 > size {
+            self.compacted.store(size, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let new = self.path.with_extension("revoked-new");
+        let mut out = io::BufWriter::new(create(&new)?);
+        for (index, record) in self.records()?.enumerate() {
+            let Some(record) = record? else { continue };
+            let is_last = decode(&record).is_some_and(|standing| last.get(&identity(&standing)) == Some(&index));
+            // The newest record names the event that the ledger goes with.
+            if is_last || Some(index) == newest {
+                out.write_all(&record)?;
+            }
+        }
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        let after = file.metadata()?.len();
+        fs::rename(&new, &self.path)?;
+        sync_folder_of(&self.path)?;
+        self.compacted.store(after, Ordering::Relaxed);
+        Ok(Some(size - after))
+    }
+
+    /// For each key the index of its last record.
+    fn last_records(&self) -> io::Result<(HashMap<Identity, usize>, LedgerSummary)> {
+        let mut last = HashMap::new();
+        let mut summary = LedgerSummary::default();
+        let mut unreadable = 0;
+        for (index, record) in self.records()?.enumerate() {
+            let Some(record) = record? else {
+                unreadable += 1;
+                continue;
+            };
+            // Unreadable records count as damage only where readable ones follow.
+            summary.damaged += std::mem::take(&mut unreadable);
+            if let Some(standing) = decode(&record) {
+                last.insert(identity(&standing), index);
+            }
+        }
+        Ok((last, summary))
+    }
+
+    /// All records but the head, `None` for each that cannot be read.
+    fn records(&self) -> io::Result<Records> {
+        let mut file = BufReader::new(File::open(&self.path)?);
+        let mut head = [0; RECORD];
+        file.read_exact(&mut head).and_then(|()| check_head(&head))?;
+        Ok(Records(file))
+    }
+
+    fn open_or_create(&self) -> io::Result<File> {
+        if self.exists() {
+            return OpenOptions::new().read(true).write(true).open(&self.path);
+        }
+        let file = create(&self.path)?;
+        file.sync_all()?;
+        sync_folder_of(&self.path)?;
+        Ok(file)
+    }
+}
+
+struct Records(BufReader<File>);
+
+impl Iterator for Records {
+    type Item = io::Result<Option<Record>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut record = [0; RECORD];
+        match self.0.read_exact(&mut record) {
+            Ok(()) => Some(Ok(is_whole(&record).then_some(record))),
+            // What is left at the end is less than a record: an append that was cut short.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+type Record = [u8; RECORD];
+
+/// How many bytes of an event's hash a record keeps.
+pub(super) const EVENT_HASH: usize = 16;
+
+const REVOKED: u8 = 1;
+const VALID: u8 = 2;
+const HAS_SHADOW: u8 = 4;
+const HAS_EXPIRY: u8 = 8;
+const NO_KEY: u8 = 16;
+
+/// A new ledger with its head and nothing else.
+fn create(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut head = [0; RECORD];
+    head[..MAGIC.len()].copy_from_slice(MAGIC);
+    (&file).write_all(&seal(head))?;
+    Ok(file)
+}
+
+fn check_head(head: &Record) -> io::Result<()> {
+    if is_whole(head) && head.starts_with(MAGIC) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "it is no ledger of revoked keys, or its head is damaged"))
+}
+
+/// Where the next record goes: behind the last one that can be read.
+fn end(file: &File) -> io::Result<u64> {
+    check_head(&read_at(file, 0)?.unwrap_or([0; RECORD]))?;
+    let mut count = file.metadata()?.len() / RECORD as u64;
+    while count > 1 && read_at(file, count - 1)?.is_none() {
+        count -= 1;
+    }
+    Ok(count * RECORD as u64)
+}
+
+/// The record with this index; `None` where it is not there or not whole.
+fn read_at(file: &File, index: u64) -> io::Result<Option<Record>> {
+    let mut record = [0; RECORD];
+    match file.read_exact_at(&mut record, index * RECORD as u64) {
+        Ok(()) => Ok(is_whole(&record).then_some(record)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a key is known by in all copies of a store: numbers of a copy that is put back may be given out once more.
+type Identity = (KeyId, Timestamp);
+
+fn identity(standing: &Standing) -> Identity {
+    (standing.id, standing.created_at)
+}
+
+/// Numbers are little-endian. 0: the event's number; 8: the beginning of its hash; 24: the key's number; 32: when it was
+/// minted; 40: flags; 42: the value's tail; 48: its digest; 80: the expiry; 88: the end of the grace; 96: the new
+/// value's digest; 128: its tail; 144: checksum.
+fn encode(standing: Option<&Standing>, event: Link) -> Record {
+    let mut record = [0; RECORD];
+    let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &event.number.to_le_bytes());
+    put(8, &event.hash.as_bytes()[..EVENT_HASH]);
+    let Some(standing) = standing else {
+        put(40, &[NO_KEY]);
+        return seal(record);
+    };
+    put(24, &standing.id.get().to_le_bytes());
+    put(32, &standing.created_at.unix_ms().to_le_bytes());
+    let Some(state) = &standing.state else {
+        put(40, &[REVOKED]);
+        return seal(record);
+    };
+    let mut flags = if state.valid { VALID } else { 0 };
+    put(42, state.value.tail.as_str().as_bytes());
+    put(48, state.value.digest.as_bytes());
+    if let Some(expires_at) = state.expires_at {
+        flags |= HAS_EXPIRY;
+        put(80, &expires_at.unix_ms().to_le_bytes());
+    }
+    if let Some((fingerprint, rotates_at)) = &state.shadow {
+        flags |= HAS_SHADOW;
+        put(88, &rotates_at.unix_ms().to_le_bytes());
+        put(96, fingerprint.digest.as_bytes());
+        put(128, fingerprint.tail.as_str().as_bytes());
+    }
+    put(40, &[flags]);
+    seal(record)
+}
+
+/// `None` where the record is about no key. What is whole was written by us.
+fn decode(record: &Record) -> Option<Standing> {
+    let flags = record[40];
+    if flags & NO_KEY != 0 {
+        return None;
+    }
+    let timestamp = |at| Timestamp::from_unix_ms(number(record, at));
+    let fingerprint = |digest, tail: usize| {
+        let tail = str::from_utf8(&record[tail..tail + 6]).ok()?;
+        Some(Fingerprint { digest: Digest::from_bytes(bytes(record, digest)), tail: Tail::parse(tail).ok()? })
+    };
+    let state = if flags & REVOKED != 0 {
+        None
+    } else {
+        let shadow = if flags & HAS_SHADOW == 0 { None } else { Some((fingerprint(96, 128)?, timestamp(88)?)) };
+        let expires_at = if flags & HAS_EXPIRY == 0 { None } else { Some(timestamp(80)?) };
+        Some(Box::new(KeyState { valid: flags & VALID != 0, value: fingerprint(48, 42)?, shadow, expires_at }))
+    };
+    Some(Standing { id: KeyId::new(number(record, 24))?, created_at: timestamp(32)?, state })
+}
+
+fn seal(mut record: Record) -> Record {
+    let checksum = blake3::hash(&record[..CHECKED]);
+    record[CHECKED..].copy_from_slice(&checksum.as_bytes()[..RECORD - CHECKED]);
+    record
+}
+
+fn is_whole(record: &Record) -> bool {
+    blake3::hash(&record[..CHECKED]).as_bytes()[..RECORD - CHECKED] == record[CHECKED..]
+}
+
+fn number(record: &Record, at: usize) -> i64 {
+    i64::from_le_bytes(bytes(record, at))
+}
+
+fn bytes<const N: usize>(record: &Record, at: usize) -> [u8; N] {
+    std::array::from_fn(|index| record[at + index])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::{EventHash, KeyPrefix, Secret};
+
+    struct Fixture {
+        ledger: Ledger,
+        _folder: tempfile::TempDir,
+    }
+
+    fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        Fixture { ledger: Ledger::of(&folder.path().join("keystead.db")), _folder: folder }
+    }
+
+    fn event(number: i64) -> Link {
+        Link { number, hash: EventHash::from_bytes([u8::try_from(number).unwrap(); 32]) }
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(ms).unwrap()
+    }
+
+    fn fingerprint(seed: u8) -> Fingerprint {
+        Secret::new(&KeyPrefix::parse("a_").unwrap(), [seed; 16]).fingerprint()
+    }
+
+    fn revoked(id: i64) -> Standing {
+        Standing { id: KeyId::new(id).unwrap(), created_at: at(1000 + id), state: None }
+    }
+
+    fn rotating(id: i64, valid: bool) -> Standing {
+        let shadow = Some((fingerprint(2), at(5_000)));
+        let state = KeyState { valid, value: fingerprint(1), shadow, expires_at: Some(at(6_000)) };
+        Standing { state: Some(Box::new(state)), ..revoked(id) }
+    }
+
+    fn read(ledger: &Ledger) -> (Vec<Standing>, LedgerSummary) {
+        let mut found = Vec::new();
+        let summary = ledger.each(|standing| {
+            found.push(standing);
+            Ok::<(), io::Error>(())
+        });
+        (found, summary.unwrap())
+    }
+
+    fn last_event(ledger: &Ledger) -> Option<i64> {
+        let mut last = None;
+        let known = |number, hash: [u8; EVENT_HASH]| {
+            last = Some(number);
+            assert!(event(number).hash.as_bytes().starts_with(&hash));
+            Ok::<bool, io::Error>(true)
+        };
+        ledger.goes_with(known).unwrap();
+        last
+    }
+
+    #[test]
+    fn the_last_record_of_a_key_counts_and_is_read_as_it_was_written() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[rotating(1, false), revoked(2)], event(3)).unwrap();
+        ledger.append(&[rotating(1, true), rotating(3, false)], event(4)).unwrap();
+        let (found, summary) = read(&ledger);
+        assert_eq!(found, [revoked(2), rotating(1, true), rotating(3, false)]);
+        assert_eq!(summary, LedgerSummary { keys: 3, highest: 3, damaged: 0 });
+        assert_eq!(last_event(&ledger), Some(4));
+    }
+
+    #[test]
+    fn a_number_that_is_given_to_another_key_is_another_key() {
+        let Fixture { ledger, _folder } = fixture();
+        let other = Standing { created_at: at(9), ..revoked(1) };
+        ledger.append(&[revoked(1), other.clone()], event(1)).unwrap();
+        assert_eq!(read(&ledger).0, [revoked(1), other]);
+    }
+
+    #[test]
+    fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[revoked(1)], event(1)).unwrap();
+        let before = fs::read(ledger.path()).unwrap();
+        ledger.append(&[revoked(2)], event(2)).unwrap();
+        let after = fs::read(ledger.path()).unwrap();
+        for length in before.len()..after.len() {
+            let zeros = vec![0; after.len() - length];
+            for torn in [after[..length].to_vec(), [&after[..length], &zeros].concat()] {
+                // Zeros where the record has zeros are no damage.
+                if torn == after {
+                    continue;
+                }
+                fs::write(ledger.path(), &torn).unwrap();
+                assert_eq!(read(&ledger), (vec![revoked(1)], LedgerSummary { keys: 1, highest: 1, damaged: 0 }));
+                assert_eq!(last_event(&ledger), Some(1));
+                ledger.append(&[revoked(3)], event(3)).unwrap();
+                assert_eq!(read(&ledger).0, [revoked(1), revoked(3)], "cut at {length}");
+                assert_eq!(fs::metadata(ledger.path()).unwrap().len(), after.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_ledger_that_is_cut_short_in_its_head_is_begun_anew_and_one_with_a_changed_head_is_refused() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[revoked(1)], event(1)).unwrap();
+        let bytes = fs::read(ledger.path()).unwrap();
+        for length in 0..RECORD {
+            fs::write(ledger.path(), &bytes[..length]).unwrap();
+            assert!(!ledger.exists());
+            ledger.append(&[revoked(2)], event(2)).unwrap();
+            assert_eq!(read(&ledger).0, [revoked(2)]);
+        }
+        for at in 0..RECORD {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            fs::write(ledger.path(), &changed).unwrap();
+            assert!(ledger.append(&[revoked(2)], event(2)).is_err());
+            assert!(ledger.each(|_| Ok::<(), io::Error>(())).is_err());
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_of_a_record_that_others_follow_is_damage() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[revoked(1), rotating(2, true), revoked(3)], event(1)).unwrap();
+        let bytes = fs::read(ledger.path()).unwrap();
+        for at in 2 * RECORD..3 * RECORD {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            fs::write(ledger.path(), &changed).unwrap();
+            assert_eq!(
+                read(&ledger),
+                (vec![revoked(1), revoked(3)], LedgerSummary { keys: 2, highest: 3, damaged: 1 })
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_there() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[revoked(1)], event(1)).unwrap();
+        let begin = ledger.append(&[revoked(2), revoked(3)], event(2)).unwrap();
+        ledger.take_back(begin).unwrap();
+        assert_eq!(read(&ledger).0, [revoked(1)]);
+        assert_eq!(last_event(&ledger), Some(1));
+    }
+
+    #[test]
+    fn a_record_of_no_key_says_only_which_event_the_ledger_goes_with() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[], event(7)).unwrap();
+        assert_eq!(read(&ledger).0, []);
+        assert_eq!(last_event(&ledger), Some(7));
+    }
+
+    #[test]
+    fn compacting_drops_what_later_records_replace_and_nothing_else() {
+        let Fixture { ledger, _folder } = fixture();
+        let turns: Vec<Standing> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
+        ledger.append(&[revoked(11)], event(1)).unwrap();
+        ledger.append(&turns, event(2)).unwrap();
+        ledger.append(&[], event(3)).unwrap();
+        let before = read(&ledger);
+        let size = fs::metadata(ledger.path()).unwrap().len();
+        let gained = ledger.compact().unwrap().unwrap();
+        assert_eq!(fs::metadata(ledger.path()).unwrap().len(), size - gained);
+        assert_eq!(size - gained, 13 * RECORD as u64, "the head, eleven keys, the last event");
+        assert_eq!(read(&ledger), before);
+        assert_eq!(last_event(&ledger), Some(3));
+        ledger.append(&[revoked(1)], event(4)).unwrap();
+        assert!(read(&ledger).0.contains(&revoked(1)));
+        assert_eq!(ledger.compact().unwrap(), None, "it is small now");
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_not_compacted() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&(0..8_000).map(|_| revoked(1)).collect::<Vec<_>>(), event(1)).unwrap();
+        let mut bytes = fs::read(ledger.path()).unwrap();
+        bytes[5 * RECORD] ^= 1;
+        fs::write(ledger.path(), &bytes).unwrap();
+        assert_eq!(ledger.compact().unwrap(), None);
+        assert_eq!(fs::read(ledger.path()).unwrap(), bytes);
+    }
+}

@@ -1,0 +1,119 @@
+//! Copying a store while it is used.
+
+use super::{audit, open, rows};
+use crate::domain::{Error, Link, Result};
+use crate::store::files::{beside, sync_folder_of};
+use crate::store::{Backup, Progress};
+use rusqlite::backup::{self, StepResult};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Pages that are copied at once.
+const PAGES: i32 = 64;
+/// How many pages reach the disk at once: more would hold up the commits of whoever uses the store meanwhile.
+const SYNCED_PAGES: i32 = 1024;
+/// How long to wait for a page that somebody holds.
+const PAUSE: Duration = Duration::from_millis(5);
+const SENTENCE: &str = "The store could not be backed up.";
+
+/// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Whoever
+/// writes to the store meanwhile is not held up.
+pub(in crate::store) fn back_up(
+    source: &Path,
+    busy_timeout: Duration,
+    to: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Backup> {
+    // Not by way of open::view, which looks at the file by itself: closing it would take SQLite's locks from the process.
+    let mut source = open::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
+    if to.exists() {
+        let e = format_args!("{} exists already; move it away or name another file.", to.display());
+        return Err(Error::unavailable(SENTENCE, e));
+    }
+    let unfinished = Unfinished::create(beside(to, "-unfinished")).map_err(|e| failed("cannot be created", e))?;
+    let backup = copy(&mut source, &unfinished.0, progress)?;
+    // Takes the name, so that nobody's file is replaced.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|e| failed("cannot be created", e))?;
+    fs::rename(&unfinished.0, to)
+        .and_then(|()| sync_folder_of(to))
+        .map_err(|e| failed("cannot be put in its place", e))?;
+    Ok(backup)
+}
+
+/// A file that goes again unless it was given another name.
+pub(super) struct Unfinished(pub(super) PathBuf);
+
+impl Unfinished {
+    /// A new file that nobody else may read, in the place of what an earlier attempt left.
+    pub(super) fn create(path: PathBuf) -> io::Result<Self> {
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            _ = fs::remove_file(beside(&self.0, suffix));
+        }
+    }
+}
+
+/// Copies what the connection sees now into an empty file, and checks the copy. On disk when this returns, all but its name.
+pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Backup> {
+    // One transaction all along: a copy that others' commits begin anew may never come to an end.
+    let snapshot = source.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let head = audit::head(&snapshot)?;
+    let keys = rows::count(&snapshot)?;
+    let mut target =
+        Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    target.pragma_update(None, "journal_mode", "OFF")?;
+    target.pragma_update(None, "synchronous", "OFF")?;
+    let file = File::open(to)?;
+    let copying = backup::Backup::new(&snapshot, &mut target)?;
+    let mut since_sync = 0;
+    loop {
+        match copying.step(PAGES)? {
+            StepResult::Done => break,
+            StepResult::More => {
+                since_sync += PAGES;
+                if since_sync >= SYNCED_PAGES {
+                    file.sync_data()?;
+                    since_sync = 0;
+                }
+            }
+            _ => std::thread::sleep(PAUSE),
+        }
+        let pages = copying.progress();
+        let [left, total] = [pages.remaining, pages.pagecount].map(|pages| u64::from(pages.unsigned_abs()));
+        progress(Progress { done: total - left, total });
+    }
+    drop(copying);
+    drop(snapshot);
+    check(&target)?;
+    // A file by itself, with no log that would have to go with it.
+    let mode: String = target.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
+    if mode != "delete" {
+        return Err(Error::Internal(format!("a copy's journal mode is {mode}")));
+    }
+    target.close().map_err(|(_, error)| error)?;
+    file.sync_all()?;
+    Ok(Backup { head: head.unwrap_or(Link::START), keys, bytes: file.metadata()?.len() })
+}
+
+/// Whether everything in the file is where SQLite expects it.
+pub(super) fn check(connection: &Connection) -> Result<()> {
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(Error::unavailable(
+        "The store is damaged; its operator must see to it.",
+        format_args!("it is damaged: {found}"),
+    ))
+}

@@ -1,0 +1,63 @@
+//! Who has the store open: every process that may change it holds a lock that others share, so that whoever is about to
+//! put another file in its place can be alone.
+//!
+//! The lock is on a file of its own. On the store's own file it would be in SQLite's way: closing any handle of a file
+//! gives up all that SQLite holds of it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+
+use crate::store::files::beside;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Lock {
+    /// Shares the store with others; `None` where somebody has it alone for longer than `patience`.
+    pub(super) fn shared(store: &Path, mut patience: Duration) -> io::Result<Option<Self>> {
+        let file = open(store)?;
+        loop {
+            match file.try_lock_shared() {
+                Ok(()) => return Ok(Some(Self(file))),
+                Err(TryLockError::WouldBlock) if patience.is_zero() => return Ok(None),
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(PAUSE);
+                    patience = patience.saturating_sub(PAUSE);
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Has the store alone; `None` where somebody else has it open.
+    pub(super) fn exclusive(store: &Path) -> io::Result<Option<Self>> {
+        let file = open(store)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Whether nobody else has the store open. To be asked at the end: where others have it, the lock may be gone after.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.try_lock().is_ok()
+    }
+
+    /// Gives it up before it is dropped.
+    pub(super) fn release(&self) {
+        if let Err(error) = self.0.unlock() {
+            log::warn!("the store's lock could not be given up before the end: {error}");
+        }
+    }
+}
+
+fn open(store: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(beside(store, "-lock"))
+}

@@ -1,0 +1,139 @@
+//! Putting a backup in the store's place.
+
+use super::backup::{self, Unfinished};
+use super::digest_index::DigestIndex;
+use super::lock::Lock;
+use super::rows::Rows;
+use super::{open, settle};
+use crate::domain::{Error, Result};
+use crate::store::files::{beside, sync_folder_of};
+use crate::store::ledger::Ledger;
+use crate::store::{Options, Restore, Restored};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const SENTENCE: &str = "The backup could not be restored.";
+
+/// Puts a copy of the backup in the store's place, with everything done anew that the ledger says, and keeps what was
+/// there. Until it is in place the store is as it was.
+pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
+    let (path, from) = (options.path.as_path(), how.from);
+    if same_file(path, from) {
+        return Err(refuse(format_args!("{} is the store itself.", from.display())));
+    }
+    let mut source = open::backup(from, options.busy_timeout)?;
+    let lock = Lock::exclusive(path).map_err(|e| refuse(format_args!("{} cannot be locked: {e}.", path.display())))?;
+    let Some(_lock) = lock else {
+        return Err(refuse(format_args!(
+            "A keystead has {} open. Stop it first; nothing was changed.",
+            path.display()
+        )));
+    };
+    let ledger = Ledger::of(path);
+    if !ledger.exists() && !how.without_ledger {
+        return Err(refuse(format_args!(
+            "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
+             lost, --without-ledger restores all the same, and keys that were revoked since then are good again.",
+            ledger.path().display()
+        )));
+    }
+    let staged = open::staged(path);
+    let unfinished = Unfinished::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;
+    let backup = backup::copy(&mut source, &unfinished.0, how.progress)?;
+    drop(source);
+    let mut restored = Restored { backup, ledger: Default::default(), changed: 0, replaced: None };
+    bring_up_to_date(options, &unfinished.0, &ledger, how.without_ledger, &mut restored, &how)?;
+    restored.replaced = swap(path, &unfinished.0, how.aside).map_err(|e| cannot_write(path, &e))?;
+    Ok(restored)
+}
+
+/// Brings the copy to today's schema and to what the ledger says.
+fn bring_up_to_date(
+    options: &Options,
+    staged: &Path,
+    ledger: &Ledger,
+    without_ledger: bool,
+    restored: &mut Restored,
+    how: &Restore<'_>,
+) -> Result<()> {
+    let mut connection = open::store(&Options { path: staged.to_owned(), ..options.clone() })?;
+    let index = DigestIndex::default();
+    index.catch_up(&connection)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if ledger.exists() {
+        // What it changes is in the ledger already.
+        let (settled, _) = settle::apply(&transaction, &index, ledger, how.settle)?;
+        if settled.ledger.damaged > 0 && !without_ledger {
+            return Err(refuse(format_args!(
+                "{} is damaged: {} of its records cannot be read. --without-ledger restores all the same, with what can be \
+                 read of it.",
+                ledger.path().display(),
+                settled.ledger.damaged
+            )));
+        }
+        (restored.ledger, restored.changed) = (settled.ledger, settled.changed);
+    }
+    // No key that comes later may have the number of one that is in the ledger or in the store that is replaced.
+    let highest = highest_key_number(&options.path).max(restored.ledger.highest);
+    transaction.execute("INSERT INTO sqlite_sequence (name, seq) SELECT 'api_keys', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'api_keys')", [])?;
+    transaction.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'api_keys'", [highest])?;
+    (how.finish)(&mut Rows::new(&transaction, &index, &[]), restored)?;
+    transaction.commit()?;
+    // Everything into the one file that is put in place.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// The highest number that a key of the store ever had; 0 where there is no store, or it cannot be read.
+fn highest_key_number(path: &Path) -> i64 {
+    let read = || {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'", [], |row| row.get(0))
+    };
+    read().unwrap_or_default()
+}
+
+/// The copy takes the store's name in one step; what was there is kept under the name `aside`, where it holds anything.
+fn swap(path: &Path, staged: &Path, aside: &str) -> io::Result<Option<PathBuf>> {
+    fs::File::open(staged)?.sync_all()?;
+    let aside = beside(path, aside);
+    let is_there = fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+    if is_there {
+        // What waits in its log goes into the file; where it is too damaged for that, the log is kept beside it.
+        _ = move_log_into(path);
+        for suffix in ["-wal", "-journal"] {
+            match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        // Some file systems know no second name for a file.
+        fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside))?;
+    }
+    _ = fs::remove_file(beside(path, "-shm"));
+    fs::rename(staged, path)?;
+    sync_folder_of(path)?;
+    Ok(is_there.then_some(aside))
+}
+
+fn move_log_into(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let resolve = |path: &Path| fs::canonicalize(path).ok();
+    resolve(one).is_some_and(|one| Some(one) == resolve(other))
+}
+
+fn refuse(why: impl std::fmt::Display) -> Error {
+    Error::unavailable(SENTENCE, why)
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    refuse(format_args!("{} cannot be written: {error}. The store is as it was.", path.display()))
+}

@@ -1,0 +1,121 @@
+//! Bringing a store to what its ledger of revocations says.
+
+use super::audit;
+use super::digest_index::DigestIndex;
+use super::rows::Rows;
+use crate::domain::{Error, Link, Result};
+use crate::store::ledger::{EVENT_HASH, Ledger, LedgerSummary};
+use crate::store::{Settle, Standing};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::io;
+
+/// Does anew what the ledger says where it was written for a later state of the store, or for another copy of it; begins a
+/// ledger where there is none.
+pub(super) fn by_ledger(
+    connection: &mut Connection,
+    index: &DigestIndex,
+    ledger: &Ledger,
+    settle: &Settle<'_>,
+) -> Result<()> {
+    if goes_with(ledger, connection)? {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been writing just now: then the ledger was ahead of its commit.
+    if goes_with(ledger, &transaction)? {
+        return Ok(());
+    }
+    let head = audit::head(&transaction)?;
+    let is_new = !ledger.exists();
+    if is_new && head.is_some() {
+        log::warn!(
+            "{} is not there and is begun anew: what was revoked until now would come back with an older backup",
+            ledger.path().display()
+        );
+    }
+    let (settled, standings) = if is_new { Default::default() } else { apply(&transaction, index, ledger, settle)? };
+    if settled.changed > 0 {
+        log::warn!(
+            "the store was older than {}: {} keys were brought to how they stood",
+            ledger.path().display(),
+            settled.changed
+        );
+    }
+    let event = audit::head(&transaction)?.unwrap_or(Link::START);
+    let begin = ledger.append(&standings, event).map_err(|e| unusable(ledger, &e))?;
+    transaction.commit().inspect_err(|_| _ = ledger.take_back(begin))?;
+    Ok(())
+}
+
+/// What a ledger changed in a store.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settled {
+    /// What it holds.
+    pub(super) ledger: LedgerSummary,
+    /// How many keys it changed.
+    pub(super) changed: usize,
+}
+
+/// Does all that the ledger says, in the caller's transaction; gives what is to be appended to it for that.
+pub(super) fn apply(
+    transaction: &Transaction<'_>,
+    index: &DigestIndex,
+    ledger: &Ledger,
+    settle: &Settle<'_>,
+) -> Result<(Settled, Vec<Standing>)> {
+    let mut rows = Rows::new(transaction, index, &[]);
+    let mut changed = 0;
+    let summary = ledger.each(|standing| {
+        changed += usize::from(settle(&mut rows, &standing).map_err(Failed::Store)?);
+        Ok(())
+    });
+    let summary = summary.map_err(|failed| match failed {
+        Failed::Store(error) => error,
+        Failed::Ledger(error) => unusable(ledger, &error),
+    })?;
+    if summary.damaged > 0 {
+        log::error!(
+            "{} is damaged: {} of its records cannot be read; keys that they are about may be good again",
+            ledger.path().display(),
+            summary.damaged
+        );
+    }
+    Ok((Settled { ledger: summary, changed }, rows.into_effects().standings))
+}
+
+/// Whether the store has the event that the ledger was last written for. Where that was pruned, the store is a later one.
+fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool> {
+    let known = |number: i64, hash: [u8; EVENT_HASH]| {
+        if number <= audit::start(connection).map_err(Failed::Store)?.number {
+            return Ok(true);
+        }
+        let event = audit::link(connection, number).map_err(Failed::Store)?;
+        Ok(event.is_some_and(|event| event.hash.as_bytes().starts_with(&hash)))
+    };
+    ledger.goes_with(known).map_err(|failed| match failed {
+        Failed::Store(error) => error,
+        Failed::Ledger(error) => unusable(ledger, &error),
+    })
+}
+
+enum Failed {
+    Store(Error),
+    Ledger(io::Error),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+pub(super) fn unusable(ledger: &Ledger, error: &io::Error) -> Error {
+    Error::unavailable(
+        "The store cannot be opened.",
+        format_args!(
+            "{} cannot be used: {error}. It keeps revoked keys dead when an older backup is restored. Mend what is in its way; \
+             if it is lost for good, move it away, and a new one is begun",
+            ledger.path().display()
+        ),
+    )
+}
