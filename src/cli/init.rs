@@ -1,5 +1,6 @@
 //! `keystead init`: the store, an organization and its first key.
 
+use super::handover::Handover;
 use super::key_file::KeyFile;
 use super::{Failed, ambient, open_service};
 use crate::config::Config;
@@ -7,13 +8,8 @@ use crate::domain::{ApiKey, KeyPrefix, Name, Organization, Secret};
 use crate::service::{FirstKey, Service};
 use clap::Args;
 use serde_json::json;
-use std::fs::File;
-use std::io::{self, Read, Write as _};
-use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
-
-/// No key file that we adopt is larger, in bytes.
-const KEY_FILE_LIMIT: u64 = 4096;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 #[derive(Args, Debug)]
 pub(super) struct Init {
@@ -23,21 +19,14 @@ pub(super) struct Init {
     /// Print one JSON object: the key, the organization, the store's path
     #[arg(long)]
     json: bool,
-    /// Write the key to this new file, readable by you alone, instead of printing it
-    #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
-    key_file: Option<PathBuf>,
-    /// Take the key in this file ('-' for standard input) as the first one, instead of making one
-    #[arg(long, value_name = "FILE")]
-    adopt_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    handover: Handover,
 }
 
 pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed> {
     let prefix = KeyPrefix::parse(&config.keys.organization_prefix)?;
     let organization = Name::parse(&arguments.organization)?;
-    let secret = match &arguments.adopt_key_file {
-        Some(file) => Secret::parse(&prefix, &read_key(file)?)?,
-        None => Secret::new(&prefix, ambient::random()?),
-    };
+    let secret = arguments.handover.secret(&prefix)?;
     let first = FirstKey {
         organization,
         organization_random: ambient::random()?,
@@ -45,7 +34,7 @@ pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed>
         secret,
     };
     let service = open_service(config)?;
-    let outcome = set_up(&service, &first, arguments.key_file.as_deref()).await;
+    let outcome = set_up(&service, &first, arguments.handover.key_file.as_deref()).await;
     service.close().await;
     let (organization, key) = outcome?;
     report(config, arguments, &first.secret, &organization, &key)
@@ -77,37 +66,22 @@ fn report(
     organization: &Organization,
     key: &ApiKey,
 ) -> io::Result<()> {
-    let is_shown = arguments.key_file.is_none() && arguments.adopt_key_file.is_none();
+    let shown = arguments.handover.shown(secret);
     let store = std::path::absolute(&config.store.path)?;
     let mut out = io::stdout().lock();
     if arguments.json {
-        let value = if is_shown { secret.expose().to_owned() } else { key.value.tail.to_string() };
+        let value = shown.map_or_else(|| key.value.tail.to_string(), str::to_owned);
         let object = json!({
             "apiKey": {"id": key.id.get(), "name": key.name.as_str(), "value": value},
             "organization": {"id": organization.id.to_string(), "name": organization.name.as_str()},
             "store": store,
         });
         writeln!(out, "{object}")?;
-    } else if is_shown {
-        writeln!(out, "{}", secret.expose())?;
+    } else if let Some(shown) = shown {
+        writeln!(out, "{shown}")?;
     }
     out.flush()?;
-    let where_to = match (&arguments.key_file, &arguments.adopt_key_file) {
-        (Some(file), _) => format!("is in {}", file.display()),
-        (None, Some(_)) => format!("is the one you brought, {}", key.value.tail),
-        (None, None) => "was shown this once; keep it safe".to_owned(),
-    };
+    let where_to = arguments.handover.describe(secret);
     eprintln!("{} is set up for {}; its first key {where_to}.", store.display(), organization.name.as_str());
     Ok(())
-}
-
-fn read_key(file: &Path) -> Result<Zeroizing<String>, Failed> {
-    let mut text = Zeroizing::new(String::new());
-    let read = if file == Path::new("-") {
-        io::stdin().lock().take(KEY_FILE_LIMIT).read_to_string(&mut text)
-    } else {
-        File::open(file).and_then(|file| file.take(KEY_FILE_LIMIT).read_to_string(&mut text))
-    };
-    read.map_err(|e| Failed::new(format!("The key file {} cannot be read: {e}.", file.display())))?;
-    Ok(text)
 }

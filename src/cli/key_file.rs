@@ -1,12 +1,15 @@
-//! Handing a key over in a file.
+//! Keys in files: handing one over, and reading one.
 
 use super::Failed;
 use crate::domain::Secret;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+/// No key file that we read is larger, in bytes.
+const KEY_FILE_LIMIT: u64 = 4096;
 
 /// A new file that holds a key. It goes again when dropped, unless it was kept.
 pub(super) struct KeyFile {
@@ -51,4 +54,16 @@ impl Drop for KeyFile {
             log::warn!("{} holds a key that was never good and cannot be removed: {error}", self.path.display());
         }
     }
+}
+
+/// What is in a file with a key; '-' is standard input.
+pub(super) fn read_key(file: &Path) -> Result<Zeroizing<String>, Failed> {
+    let mut text = Zeroizing::new(String::new());
+    let read = if file == Path::new("-") {
+        io::stdin().lock().take(KEY_FILE_LIMIT).read_to_string(&mut text)
+    } else {
+        File::open(file).and_then(|file| file.take(KEY_FILE_LIMIT).read_to_string(&mut text))
+    };
+    read.map_err(|e| Failed::new(format!("The key file {} cannot be read: {e}.", file.display())))?;
+    Ok(text)
 }

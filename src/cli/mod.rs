@@ -3,10 +3,17 @@
 mod ambient;
 mod audit;
 mod backup;
+mod changes;
 mod chores;
+mod chosen;
+mod handover;
 mod init;
 mod key_file;
+mod keys;
+mod organizations;
 mod output;
+mod projects;
+mod records;
 mod restore;
 mod serve;
 mod signature;
@@ -52,6 +59,12 @@ enum Command {
     Serve(serve::Serve),
     /// Create the store, an organization and its first key
     Init(init::Init),
+    /// Mint, show, switch, rotate, revoke and verify keys
+    Keys(keys::Keys),
+    /// Create, show and rename organizations
+    Organizations(organizations::Organizations),
+    /// Create, show, change and remove projects
+    Projects(projects::Projects),
     /// Look at the record of what was done
     Audit(audit::Audit),
     /// Copy the store while it is used
@@ -134,6 +147,9 @@ impl Invocation {
         match self.command {
             Command::Serve(_) => runtime.block_on(serve::run(&self.config)),
             Command::Init(arguments) => runtime.block_on(init::run(&self.config, &arguments)),
+            Command::Keys(arguments) => runtime.block_on(keys::run(&self.config, arguments)),
+            Command::Organizations(arguments) => runtime.block_on(organizations::run(&self.config, arguments)),
+            Command::Projects(arguments) => runtime.block_on(projects::run(&self.config, arguments)),
             Command::Audit(arguments) => audit::run(&self.config, arguments),
             Command::Backup(arguments) => runtime.block_on(backup::run(&self.config, &arguments)),
             Command::Restore(arguments) => restore::run(&self.config, arguments),

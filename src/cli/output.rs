@@ -2,7 +2,9 @@
 
 use super::Failed;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::io::{self, Write};
+use zeroize::Zeroizing;
 
 pub(super) fn print(text: &str) -> Result<(), Failed> {
     write(text.as_bytes())
@@ -12,6 +14,20 @@ pub(super) fn write(bytes: &[u8]) -> Result<(), Failed> {
     let mut out = io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
     written.map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+}
+
+/// One object a line.
+pub(super) fn print_json(object: &impl Serialize) -> Result<(), Failed> {
+    // It may hold a key.
+    let line = serde_json::to_vec(object).map(Zeroizing::new);
+    let mut line = line.map_err(|e| Failed::new(format!("The answer cannot be written as JSON: {e}.")))?;
+    line.push(b'\n');
+    write(&line)
+}
+
+/// A full key, alone, so that a script can take it as it is.
+pub(super) fn print_secret(secret: &str) -> Result<(), Failed> {
+    print(&Zeroizing::new(format!("{secret}\n")))
 }
 
 /// A head line and the rows, in columns as wide as they need to be.

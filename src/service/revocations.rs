@@ -7,7 +7,7 @@ use crate::store::{KeyState, Standing, Writes};
 /// Brings a key to how it stands by the ledger; says whether that changed anything. A key that the store does not know is
 /// none of its business: the store is from before the key was minted, or from after it was revoked.
 pub(super) fn settle(writes: &mut dyn Writes, standing: &Standing, now: Timestamp) -> Result<bool> {
-    let key = writes.any_api_key(standing.id)?.filter(|key| key.created_at == standing.created_at);
+    let key = writes.api_key_anywhere(standing.id)?.filter(|key| key.created_at == standing.created_at);
     let Some(key) = key else { return Ok(false) };
     let author = Author::keystead(key.scope.organization, now);
     let Some(state) = &standing.state else {

@@ -1,13 +1,13 @@
-//! The first organization and its first key.
+//! Organizations and their first keys.
 
 use super::Service;
 use super::audit::Author;
 use crate::domain::{
     Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
 };
-use crate::store::NewApiKey;
+use crate::store::{NewApiKey, Writes};
 
-/// What a new store begins with.
+/// What an organization begins with.
 #[derive(Debug)]
 pub struct FirstKey {
     /// The organization's name.
@@ -34,18 +34,7 @@ impl Service {
     /// # Errors
     /// [`Error::Conflict`] where the store has an organization already; nothing is changed then.
     pub async fn initialize(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
-        let organization = Organization {
-            id: OrganizationId::from_random(first.organization_random),
-            name: first.organization.clone(),
-            created_at: now,
-        };
-        let new = NewApiKey {
-            scope: Scope { organization: organization.id, project: None },
-            value: first.secret.fingerprint(),
-            name: first.name.clone(),
-            created_at: now,
-            expires_at: None,
-        };
+        let (organization, new) = begin(first, now);
         self.store
             .write(move |writes| {
                 if writes.is_initialized()? {
@@ -58,13 +47,57 @@ impl Service {
                     [None, None],
                     now,
                 )?)?;
-                writes.insert_organization(&organization)?;
-                let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization)?;
-                writes.append_event(&created)?;
-                let key = writes.insert_api_key(new)?;
-                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
-                Ok((organization, key))
+                insert(writes, author, organization, new)
             })
             .await
     }
+
+    /// Creates one more organization and its first key, both or neither.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the store is not set up yet, or the key is one already; nothing is changed then.
+    pub async fn create_organization(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
+        let (organization, new) = begin(first, now);
+        self.store
+            .write(move |writes| {
+                if writes.api_key_by_digest(&new.value.digest)?.is_some() {
+                    return Err(Error::Conflict("The key exists already; make a new key.".to_owned()));
+                }
+                if !writes.is_initialized()? {
+                    return Err(Error::Conflict("The store is not set up yet; nothing was changed.".to_owned()));
+                }
+                insert(writes, Author::operator(organization.id, now), organization, new)
+            })
+            .await
+    }
+}
+
+fn begin(first: &FirstKey, now: Timestamp) -> (Organization, NewApiKey) {
+    let organization = Organization {
+        id: OrganizationId::from_random(first.organization_random),
+        name: first.organization.clone(),
+        created_at: now,
+    };
+    let key = NewApiKey {
+        scope: Scope { organization: organization.id, project: None },
+        value: first.secret.fingerprint(),
+        name: first.name.clone(),
+        created_at: now,
+        expires_at: None,
+    };
+    (organization, key)
+}
+
+fn insert(
+    writes: &mut dyn Writes,
+    author: Author,
+    organization: Organization,
+    key: NewApiKey,
+) -> Result<(Organization, ApiKey)> {
+    writes.insert_organization(&organization)?;
+    let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization)?;
+    writes.append_event(&created)?;
+    let key = writes.insert_api_key(key)?;
+    writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
+    Ok((organization, key))
 }

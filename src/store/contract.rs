@@ -72,6 +72,9 @@ pub trait Reads {
     /// The organization; `None` where there is none.
     fn organization(&self, id: OrganizationId) -> Result<Option<Organization>>;
 
+    /// Up to `limit` organizations by name and number, starting after `after` where given.
+    fn organizations(&self, after: Option<&Organization>, limit: u32) -> Result<Vec<Organization>>;
+
     /// The project, if it belongs to the organization.
     fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>>;
 
@@ -84,8 +87,8 @@ pub trait Reads {
     /// The key, if it belongs to the very scope.
     fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>>;
 
-    /// The key of this number, whoever it belongs to.
-    fn any_api_key(&self, id: KeyId) -> Result<Option<ApiKey>>;
+    /// The key, whomever it belongs to: for whoever may see all of them.
+    fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>>;
 
     /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -18,13 +18,6 @@ fn mode(path: &Path) -> u32 {
 
 fn is_key(text: &str) -> bool {
     text.strip_prefix("confident_org_").is_some_and(|digits| digits.len() == 32)
-}
-
-#[track_caller]
-fn assert_failed_with(output: &Output, code: i32, sentence: &str) {
-    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
-    assert!(stderr(output).contains(sentence), "{}", stderr(output));
-    assert_eq!(stdout(output), "");
 }
 
 /// Whether the key opens the store in the folder.
@@ -91,15 +84,8 @@ fn init_adopts_a_key_from_a_file_or_from_standard_input_and_stores_only_its_dige
     );
 
     let from_input = folder();
-    let mut child = keystead(from_input.path())
-        .args(["init", "--organization", "Acme", "--adopt-key-file", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    child.stdin.take().expect("standard input").write_all(key.as_bytes()).expect("a key");
-    let output = child.wait_with_output().expect("an end");
+    let arguments = ["init", "--organization", "Acme", "--adopt-key-file", "-"];
+    let output = run_with_input(from_input.path(), &arguments, key.as_bytes());
     assert!(output.status.success() && stdout(&output).is_empty());
     for folder in [from_file, from_input] {
         assert!(opens(folder.path(), &key));

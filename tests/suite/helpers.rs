@@ -32,6 +32,43 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     keystead(folder).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
 }
 
+/// The same, with this on standard input.
+pub fn run_with_input(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = keystead(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // A program that ends without reading it all is right to.
+    _ = child.stdin.take().expect("standard input").write_all(input);
+    child.wait_with_output().expect("an end")
+}
+
+/// Runs the program to its end, which must be a good one; gives what it printed to standard output.
+#[track_caller]
+pub fn done(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// The same, for one JSON object.
+#[track_caller]
+pub fn done_json(folder: &Path, arguments: &[&str]) -> Value {
+    let text = done(folder, arguments);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {text}"))
+}
+
+/// Checks that the program failed with a sentence and said nothing on standard output.
+#[track_caller]
+pub fn assert_failed_with(output: &Output, code: i32, sentence: &str) {
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+    assert!(stderr(output).contains(sentence), "{}", stderr(output));
+    assert_eq!(stdout(output), "");
+}
+
 pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("standard output is UTF-8")
 }

@@ -168,6 +168,14 @@ impl Reads for Rows<'_> {
         self.one("SELECT id, name, created_at FROM organizations WHERE id = ?1", [id.get()], organization)
     }
 
+    fn organizations(&self, after: Option<&Organization>, limit: u32) -> Result<Vec<Organization>> {
+        // There are few: no index keeps them in order. No name is empty, so all of them come after that.
+        let sql =
+            "SELECT id, name, created_at FROM organizations WHERE (name, id) > (?1, ?2) ORDER BY name, id LIMIT ?3";
+        let (name, id) = after.map_or(("", 0), |after| (after.name.as_str(), after.id.get()));
+        self.all(sql, params![name, id, limit], organization)
+    }
+
     fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>> {
         let sql = "SELECT id, organization_id, name, description, created_at FROM projects WHERE id = ?1 AND organization_id = ?2";
         self.one(sql, [id.get(), organization.get()], project)
@@ -189,7 +197,7 @@ impl Reads for Rows<'_> {
         self.one(sql, params![id.get(), scope.organization.get(), scope.project.map(ProjectId::get)], api_key)
     }
 
-    fn any_api_key(&self, id: KeyId) -> Result<Option<ApiKey>> {
+    fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>> {
         self.one(select_api_key!("WHERE k.id = ?1"), [id.get()], api_key)
     }
 

@@ -1,0 +1,47 @@
+//! Changing a store that a server may have open.
+
+use super::{Failed, open_service};
+use crate::config::Config;
+use crate::service::Service;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+/// Makes a change; when this returns, it is in force everywhere.
+pub(super) async fn change<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Service) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    let service = open_service(config)?;
+    let outcome = work(&service).await;
+    service.close().await;
+    if outcome.is_ok() {
+        wait_for_servers(config).await;
+    }
+    outcome
+}
+
+/// A running server believes what it remembers of a key until it looks for what other processes committed, which it does
+/// every `store.watch_interval_ms`. Whoever is told that a key is revoked must be able to rely on it, so nothing is said
+/// before the server has looked: once would do on an idle machine, twice leaves room for a look that is late.
+async fn wait_for_servers(config: &Config) {
+    tokio::time::sleep(2 * Duration::from_millis(config.store.watch_interval_ms)).await;
+}
+
+/// Asks at a terminal whether to do what cannot be undone. Elsewhere nobody is there to ask, and only `--yes` lets it
+/// happen.
+pub(super) fn confirm(what: &str, is_confirmed: bool) -> Result<(), Failed> {
+    if is_confirmed {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failed::new(format!("{what} This cannot be undone: say --yes to do it. Nothing was changed.")));
+    }
+    eprint!("{what} This cannot be undone. Do it? [y/N] ");
+    let mut answer = String::new();
+    let asked = io::stderr().flush().and_then(|()| io::stdin().lock().read_line(&mut answer));
+    asked.map_err(|e| Failed::new(format!("The terminal gives no answer: {e}. Nothing was changed.")))?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failed::new("Nothing was changed.")),
+    }
+}

@@ -1,0 +1,150 @@
+//! Which organization, project or key is meant.
+
+use super::Failed;
+use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Scope};
+use crate::service::{ORGANIZATIONS_PAGE, Overview};
+use clap::Args;
+
+/// How many organizations a sentence names.
+const NAMED: usize = 10;
+
+#[derive(Args, Debug)]
+pub(super) struct InOrganization {
+    /// The organization, by id or name [default: the only one there is]
+    #[arg(long, value_name = "ORGANIZATION")]
+    organization: Option<String>,
+}
+
+impl InOrganization {
+    pub(super) fn find(&self, overview: &Overview) -> Result<Organization, Failed> {
+        match &self.organization {
+            Some(text) => organization(overview, text),
+            None => only_organization(overview),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InScope {
+    #[command(flatten)]
+    organization: InOrganization,
+    /// The project, by id or name
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+}
+
+impl InScope {
+    pub(super) fn find(&self, overview: &Overview) -> Result<(Organization, Option<Project>), Failed> {
+        let organization = self.organization.find(overview)?;
+        let project = self.project.as_ref().map(|text| project(overview, organization.id, text)).transpose()?;
+        Ok((organization, project))
+    }
+}
+
+/// By id or name.
+pub(super) fn organization(overview: &Overview, text: &str) -> Result<Organization, Failed> {
+    if let Some(id) = OrganizationId::parse(text)
+        && let Some(organization) = overview.organization(id)?
+    {
+        return Ok(organization);
+    }
+    let mut found = Vec::new();
+    each_organization(overview, |it| found.extend((it.name.as_str() == text).then_some(it)))?;
+    match found.as_slice() {
+        [] => Err(Failed::new(format!(
+            "There is no organization {text} in this store; keystead organizations list shows those that there are."
+        ))),
+        [one] => Ok(one.clone()),
+        several => Err(Failed::new(format!("Several organizations are called {text}; say its id: {}.", list(several)))),
+    }
+}
+
+fn only_organization(overview: &Overview) -> Result<Organization, Failed> {
+    let found = overview.organizations(None)?;
+    match found.as_slice() {
+        [] => Err(Failed::new("The store has no organization yet; set it up with keystead init.")),
+        [one] => Ok(one.clone()),
+        several => Err(Failed::new(format!(
+            "There are several organizations; name one with --organization: {}.",
+            list(several)
+        ))),
+    }
+}
+
+fn list(organizations: &[Organization]) -> String {
+    let named: Vec<String> =
+        organizations.iter().take(NAMED).map(|it| format!("{} ({})", it.id, it.name.as_str())).collect();
+    let more = if organizations.len() > NAMED { ", and more" } else { "" };
+    named.join(", ") + more
+}
+
+pub(super) fn each_organization(overview: &Overview, mut take: impl FnMut(Organization)) -> Result<(), Failed> {
+    let mut after = None;
+    loop {
+        let page = overview.organizations(after.as_ref())?;
+        let is_last = page.len() < ORGANIZATIONS_PAGE as usize;
+        after = page.last().cloned();
+        page.into_iter().for_each(&mut take);
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// By id or name.
+pub(super) fn project(overview: &Overview, organization: OrganizationId, text: &str) -> Result<Project, Failed> {
+    let by_id = ProjectId::parse(text).map(|id| overview.project(organization, id)).transpose()?.flatten();
+    let found = match (by_id, Name::parse(text)) {
+        (None, Ok(name)) => overview.project_by_name(organization, &name)?,
+        (by_id, _) => by_id,
+    };
+    found.ok_or_else(|| {
+        Failed::new(format!(
+            "There is no project {text} in this organization; keystead projects list shows those that there are."
+        ))
+    })
+}
+
+/// The projects of an organization, page by page, for as long as more are wanted.
+pub(super) fn each_project(
+    overview: &Overview,
+    organization: OrganizationId,
+    mut take: impl FnMut(Project) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut after: Option<Name> = None;
+    loop {
+        let page = overview.projects(organization, after.as_ref())?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.name.clone());
+        page.into_iter().try_for_each(&mut take)?;
+    }
+}
+
+pub(super) fn api_key(overview: &Overview, id: KeyId) -> Result<ApiKey, Failed> {
+    overview.api_key(id)?.ok_or_else(|| {
+        Failed::new(format!(
+            "There is no API key {} in this store; keystead keys list shows those that there are.",
+            id.get()
+        ))
+    })
+}
+
+/// The keys of a scope, newest first, page by page.
+pub(super) fn each_page_of_keys(
+    overview: &Overview,
+    scope: Scope,
+    mut take: impl FnMut(&[ApiKey]) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut before = None;
+    loop {
+        let page = overview.api_keys(scope, before)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        before = Some(last.id);
+        take(&page)?;
+    }
+}
+
+pub(super) fn parse_key_id(text: &str) -> Result<KeyId, &'static str> {
+    let id = text.parse().ok().and_then(KeyId::new);
+    id.ok_or("it must be a key's number, as keystead keys list shows it; a full key does not belong in an argument")
+}

@@ -1,0 +1,47 @@
+//! Where a new key comes from, and where it goes to.
+
+use super::key_file::{KeyFile, read_key};
+use super::{Failed, ambient};
+use crate::domain::{KeyPrefix, Secret};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args, Debug, Default)]
+pub(super) struct Handover {
+    /// Write the key to this new file, readable by you alone, instead of printing it
+    #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
+    pub(super) key_file: Option<PathBuf>,
+    /// Take the key in this file ('-' for standard input), instead of making one
+    #[arg(long, value_name = "FILE")]
+    pub(super) adopt_key_file: Option<PathBuf>,
+}
+
+impl Handover {
+    /// The key, new or brought.
+    pub(super) fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, Failed> {
+        match &self.adopt_key_file {
+            Some(file) => Ok(Secret::parse(prefix, &read_key(file)?)?),
+            None => Ok(Secret::new(prefix, ambient::random()?)),
+        }
+    }
+
+    /// The key's file, where there is to be one. To be called before the key comes to be: one that could not be handed over
+    /// must not.
+    pub(super) fn create_file(&self, secret: &Secret) -> Result<Option<KeyFile>, Failed> {
+        self.key_file.as_ref().map(|path| KeyFile::create(path, secret)).transpose()
+    }
+
+    /// What standard output shows: the key in full, unless it is in a file or was brought.
+    pub(super) fn shown<'a>(&self, secret: &'a Secret) -> Option<&'a str> {
+        (self.key_file.is_none() && self.adopt_key_file.is_none()).then(|| secret.expose())
+    }
+
+    /// Where the key is now, for a sentence about it: "Its key …".
+    pub(super) fn describe(&self, secret: &Secret) -> String {
+        match (&self.key_file, &self.adopt_key_file) {
+            (Some(file), _) => format!("is in {}", file.display()),
+            (None, Some(_)) => format!("is the one you brought, {}", secret.fingerprint().tail),
+            (None, None) => "was shown this once; keep it safe".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
+//! besides; to people in tables.
+
+use super::output::table;
+use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Timestamp};
+use serde::Serialize;
+
+/// A key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct KeyRecord {
+    id: i64,
+    name: String,
+    state: &'static str,
+    valid: bool,
+    #[serde(rename = "created_at")]
+    created_at: String,
+    expires_at: Option<String>,
+    value: String,
+    shadow_value: Option<String>,
+    rotates_at: Option<String>,
+    last_used: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<RotationRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<LimitRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_addresses: Option<Vec<String>>,
+    organization_id: String,
+    project_id: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RotationRecord {
+    value_last_used: Option<String>,
+    shadow_value_last_used: Option<String>,
+    is_safe_to_complete: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitRecord {
+    limit: u32,
+    window_in_seconds: u32,
+}
+
+impl KeyRecord {
+    pub(super) fn new(key: &ApiKey, now: Timestamp) -> Self {
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let shadow = key.shadow.as_ref();
+        Self {
+            id: key.id.get(),
+            name: key.name.as_str().to_owned(),
+            state: state(key, now),
+            valid: key.valid,
+            created_at: key.created_at.to_string(),
+            expires_at: text(key.expires_at),
+            value: key.value.tail.to_string(),
+            shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
+            rotates_at: text(shadow.map(|shadow| shadow.rotates_at)),
+            last_used: text(key.last_used()),
+            rotation: shadow.map(|shadow| RotationRecord {
+                value_last_used: text(key.value_last_used),
+                shadow_value_last_used: text(shadow.last_used),
+                is_safe_to_complete: key.is_safe_to_complete(now),
+            }),
+            rate_limit: key
+                .rate_limit
+                .map(|it: RateLimit| LimitRecord { limit: it.limit(), window_in_seconds: it.window_s() }),
+            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            organization_id: key.scope.organization.to_string(),
+            project_id: key.scope.project.map(|id| id.to_string()),
+        }
+    }
+
+    /// The newest value in full instead of masked, for the one time that it is shown.
+    pub(super) fn with_secret(mut self, secret: Option<&str>) -> Self {
+        if let Some(secret) = secret {
+            *self.shadow_value.as_mut().unwrap_or(&mut self.value) = secret.to_owned();
+        }
+        self
+    }
+
+    /// One thing a line.
+    pub(super) fn describe(self) -> String {
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
+        let mut lines = vec![
+            ("number", self.id.to_string()),
+            ("name", self.name),
+            ("state", self.state.to_owned()),
+            ("value", self.value),
+            ("organization", self.organization_id),
+            ("project", or_none(self.project_id)),
+            ("created", self.created_at),
+            ("expires", self.expires_at.unwrap_or_else(|| "never".to_owned())),
+            ("last used", self.last_used.unwrap_or_else(|| "never".to_owned())),
+        ];
+        if let Some(rotation) = self.rotation {
+            let is_safe = if rotation.is_safe_to_complete { "yes" } else { "not yet" };
+            lines.extend([
+                ("new value", or_none(self.shadow_value)),
+                ("outgoing value ends", or_none(self.rotates_at)),
+                ("outgoing value used", or_none(rotation.value_last_used)),
+                ("new value used", or_none(rotation.shadow_value_last_used)),
+                ("safe to complete", is_safe.to_owned()),
+            ]);
+        }
+        lines.extend(self.rate_limit.map(|it| ("limit", limit(it))));
+        lines.extend(self.allowed_addresses.map(|list| ("only from", list.join(", "))));
+        lines_of(lines)
+    }
+}
+
+/// What a request with the key would come to.
+fn state(key: &ApiKey, now: Timestamp) -> &'static str {
+    match (key.valid, key.expires_at) {
+        (false, _) => "deactivated",
+        (true, Some(end)) if end <= now => "expired",
+        (true, _) => "active",
+    }
+}
+
+/// The name that `/v2/verify` has for what came of a key.
+pub(super) fn code(outcome: &Result<(), Refusal>) -> &'static str {
+    match outcome {
+        Ok(()) => "VALID",
+        Err(Refusal::Missing | Refusal::Unknown) => "UNKNOWN",
+        Err(Refusal::RotatedOut) => "ROTATED_OUT",
+        Err(Refusal::Deactivated) => "DEACTIVATED",
+        Err(Refusal::Expired) => "EXPIRED",
+        Err(Refusal::AddressRefused) => "ADDRESS_REFUSED",
+        Err(Refusal::RateLimited(_)) => "RATE_LIMITED",
+    }
+}
+
+/// A table of keys, and the names of their projects.
+pub(super) fn key_table(rows: Vec<(KeyRecord, String)>) -> String {
+    let rows = rows.into_iter().map(|(key, project)| {
+        let state = if key.rotation.is_some() { format!("{}, rotating", key.state) } else { key.state.to_owned() };
+        let date = |at: Option<String>| at.map_or_else(|| "-".to_owned(), |at| to_minute(&at));
+        [
+            key.id.to_string(),
+            key.name,
+            state,
+            key.shadow_value.unwrap_or(key.value),
+            project,
+            to_minute(&key.created_at),
+            date(key.last_used),
+            date(key.expires_at),
+        ]
+    });
+    table(["NUMBER", "NAME", "STATE", "VALUE", "PROJECT", "CREATED", "LAST USED", "EXPIRES"], rows)
+}
+
+/// What a person wants to know of a time: 2026-11-23 19:31Z.
+fn to_minute(at: &str) -> String {
+    at.get(..16).map_or_else(|| at.to_owned(), |at| at.replace('T', " ") + "Z")
+}
+
+/// An organization.
+#[derive(Serialize)]
+pub(super) struct OrganizationRecord {
+    id: String,
+    name: String,
+    created_at: String,
+}
+
+impl From<&Organization> for OrganizationRecord {
+    fn from(it: &Organization) -> Self {
+        Self { id: it.id.to_string(), name: it.name.as_str().to_owned(), created_at: it.created_at.to_string() }
+    }
+}
+
+impl OrganizationRecord {
+    pub(super) fn describe(self) -> String {
+        lines_of(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
+    }
+}
+
+pub(super) fn organization_table(rows: Vec<OrganizationRecord>) -> String {
+    let rows = rows.into_iter().map(|it| [it.id, it.name, to_minute(&it.created_at)]);
+    table(["ID", "NAME", "CREATED"], rows)
+}
+
+/// A project.
+#[derive(Serialize)]
+pub(super) struct ProjectRecord {
+    id: String,
+    name: String,
+    description: Option<String>,
+    created_at: String,
+    #[serde(rename = "organizationId")]
+    organization_id: String,
+}
+
+impl From<&Project> for ProjectRecord {
+    fn from(it: &Project) -> Self {
+        Self {
+            id: it.id.to_string(),
+            name: it.name.as_str().to_owned(),
+            description: it.description.as_ref().map(|text| text.as_str().to_owned()),
+            created_at: it.created_at.to_string(),
+            organization_id: it.organization.to_string(),
+        }
+    }
+}
+
+impl ProjectRecord {
+    pub(super) fn describe(self) -> String {
+        lines_of(vec![
+            ("id", self.id),
+            ("name", self.name),
+            ("description", self.description.map_or_else(|| "-".to_owned(), |text| one_line(&text))),
+            ("organization", self.organization_id),
+            ("created", self.created_at),
+        ])
+    }
+}
+
+pub(super) fn project_table(rows: Vec<ProjectRecord>) -> String {
+    let rows = rows.into_iter().map(|it| {
+        [it.id, it.name, to_minute(&it.created_at), it.description.map(|text| one_line(&text)).unwrap_or_default()]
+    });
+    table(["ID", "NAME", "CREATED", "DESCRIPTION"], rows)
+}
+
+/// A description may have line breaks; a cell has none.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn lines_of(lines: Vec<(&str, String)>) -> String {
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    lines.into_iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
