@@ -7,16 +7,19 @@ mod changes;
 mod chores;
 mod chosen;
 mod handover;
+mod healthcheck;
 mod init;
 mod key_file;
 mod keys;
 mod organizations;
 mod output;
+mod probe;
 mod projects;
 mod records;
 mod restore;
 mod serve;
 mod signature;
+mod status;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{self, KeyPrefix};
@@ -71,6 +74,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in the store's place; revoked keys stay revoked
     Restore(restore::Restore),
+    /// Show what there is: the server, the store, its keys
+    Status(status::Status),
+    /// Ask the running server whether it is ready: exit code 0 or 1
+    Healthcheck(healthcheck::Healthcheck),
 }
 
 /// What the program was asked to do.
@@ -153,6 +160,8 @@ impl Invocation {
             Command::Audit(arguments) => audit::run(&self.config, arguments),
             Command::Backup(arguments) => runtime.block_on(backup::run(&self.config, &arguments)),
             Command::Restore(arguments) => restore::run(&self.config, arguments),
+            Command::Status(arguments) => status::run(&self.config, &arguments),
+            Command::Healthcheck(arguments) => healthcheck::run(&self.config, &arguments),
         }
     }
 }

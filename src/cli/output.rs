@@ -42,6 +42,12 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     rows.iter().map(line).collect()
 }
 
+/// Names and values, one a line.
+pub(super) fn lines(all: Vec<(&str, String)>) -> String {
+    let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    all.into_iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
+
 /// A bar at a terminal, nothing elsewhere. `unit` is what is counted, such as `events`.
 pub(super) fn progress(total: u64, unit: &str) -> ProgressBar {
     let progress = ProgressBar::new(total);

@@ -1,7 +1,7 @@
 //! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
 //! besides; to people in tables.
 
-use super::output::table;
+use super::output::{lines, table};
 use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Timestamp};
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ impl KeyRecord {
     pub(super) fn describe(self) -> String {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
-        let mut lines = vec![
+        let mut all = vec![
             ("number", self.id.to_string()),
             ("name", self.name),
             ("state", self.state.to_owned()),
@@ -99,7 +99,7 @@ impl KeyRecord {
         ];
         if let Some(rotation) = self.rotation {
             let is_safe = if rotation.is_safe_to_complete { "yes" } else { "not yet" };
-            lines.extend([
+            all.extend([
                 ("new value", or_none(self.shadow_value)),
                 ("outgoing value ends", or_none(self.rotates_at)),
                 ("outgoing value used", or_none(rotation.value_last_used)),
@@ -107,9 +107,9 @@ impl KeyRecord {
                 ("safe to complete", is_safe.to_owned()),
             ]);
         }
-        lines.extend(self.rate_limit.map(|it| ("limit", limit(it))));
-        lines.extend(self.allowed_addresses.map(|list| ("only from", list.join(", "))));
-        lines_of(lines)
+        all.extend(self.rate_limit.map(|it| ("limit", limit(it))));
+        all.extend(self.allowed_addresses.map(|list| ("only from", list.join(", "))));
+        lines(all)
     }
 }
 
@@ -175,7 +175,7 @@ impl From<&Organization> for OrganizationRecord {
 
 impl OrganizationRecord {
     pub(super) fn describe(self) -> String {
-        lines_of(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
+        lines(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
     }
 }
 
@@ -209,7 +209,7 @@ impl From<&Project> for ProjectRecord {
 
 impl ProjectRecord {
     pub(super) fn describe(self) -> String {
-        lines_of(vec![
+        lines(vec![
             ("id", self.id),
             ("name", self.name),
             ("description", self.description.map_or_else(|| "-".to_owned(), |text| one_line(&text))),
@@ -229,9 +229,4 @@ pub(super) fn project_table(rows: Vec<ProjectRecord>) -> String {
 /// A description may have line breaks; a cell has none.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn lines_of(lines: Vec<(&str, String)>) -> String {
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    lines.into_iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }

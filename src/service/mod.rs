@@ -26,7 +26,7 @@ pub use backup::{Restoration, restore, stamp};
 pub use exports::{Export, ExportState};
 pub use idempotency::Idempotency;
 pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
-pub use overview::{Looked, ORGANIZATIONS_PAGE, Overview};
+pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
 pub use verification::{Question, Subject, Verdict};

@@ -1,10 +1,12 @@
 //! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
 
-use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
+use super::{API_KEYS_PAGE, EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    ApiKey, Digest, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Refusal, Result, Scope, Timestamp,
+    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyId, Link, Name, Organization, OrganizationId, Project,
+    ProjectId, Refusal, Result, Scope, Timestamp,
 };
-use crate::store::View;
+use crate::store::{self, Size, View};
+use std::path::PathBuf;
 
 /// How many organizations a page of a list has.
 pub const ORGANIZATIONS_PAGE: u32 = 1000;
@@ -12,8 +14,26 @@ pub const ORGANIZATIONS_PAGE: u32 = 1000;
 /// A store that is only looked at, at one time. Blocks. Every method fails with
 /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the file cannot be read.
 pub struct Overview {
+    path: PathBuf,
     view: View,
     now: Timestamp,
+}
+
+/// What there is.
+#[derive(Debug)]
+pub struct Facts {
+    /// What the store takes on disk.
+    pub size: Size,
+    /// The version of its schema.
+    pub schema: u32,
+    /// How many organizations it has.
+    pub organizations: u32,
+    /// How many keys it has.
+    pub api_keys: KeyCounts,
+    /// The newest event of the audit log.
+    pub audit_head: Option<Link>,
+    /// The newest event that changed anything, where it is one of the newest [`EVENTS_PAGE`]: failed authentications do not.
+    pub last_change: Option<Event>,
 }
 
 /// A key, whose it is, and whether the value that it was looked for by is good.
@@ -35,7 +55,27 @@ impl Overview {
     /// # Errors
     /// As [`View::open`].
     pub fn open(options: &StoreOptions, now: Timestamp) -> Result<Self> {
-        Ok(Self { view: View::open(&options.path, options.busy_timeout)?, now })
+        let view = View::open(&options.path, options.busy_timeout)?;
+        Ok(Self { path: options.path.clone(), view, now })
+    }
+
+    /// What there is. Looks at every key.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn facts(&self) -> Result<Facts> {
+        let size = store::size(&self.path)?;
+        self.view.read(|reads| {
+            let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
+            Ok(Facts {
+                size,
+                schema: store::SCHEMA,
+                organizations: reads.count_organizations()?,
+                api_keys: reads.count_api_keys(self.now)?,
+                audit_head: reads.audit_head()?,
+                last_change: events.into_iter().find(|event| event.what.action != Action::AuthenticationFailed),
+            })
+        })
     }
 
     /// Up to [`ORGANIZATIONS_PAGE`] organizations by name, starting after `after`.

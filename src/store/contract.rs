@@ -75,6 +75,9 @@ pub trait Reads {
     /// Up to `limit` organizations by name and number, starting after `after` where given.
     fn organizations(&self, after: Option<&Organization>, limit: u32) -> Result<Vec<Organization>>;
 
+    /// How many organizations there are.
+    fn count_organizations(&self) -> Result<u32>;
+
     /// The project, if it belongs to the organization.
     fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>>;
 

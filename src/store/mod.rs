@@ -191,6 +191,17 @@ pub struct Size {
     pub wal: u64,
 }
 
+/// The version of the schema that this program knows.
+pub const SCHEMA: u32 = sqlite::SCHEMA;
+
+/// The sizes of a store's files, whoever has them open.
+///
+/// # Errors
+/// [`Error::Unavailable`] where the file cannot be looked at.
+pub fn size(path: &Path) -> Result<Size> {
+    sqlite::size(path)
+}
+
 /// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.
 pub struct View(sqlite::View);
 

@@ -30,6 +30,7 @@ mod projects_command;
 mod race;
 mod rotation;
 mod secrecy;
+mod status_command;
 mod store;
 mod store_file;
 mod tidy;

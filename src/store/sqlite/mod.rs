@@ -14,6 +14,7 @@ mod settle;
 mod writer;
 
 pub(super) use backup::back_up;
+pub(super) use migrations::VERSION as SCHEMA;
 pub(super) use open::size;
 pub(super) use restore::restore;
 

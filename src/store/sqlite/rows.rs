@@ -176,6 +176,10 @@ impl Reads for Rows<'_> {
         self.all(sql, params![name, id, limit], organization)
     }
 
+    fn count_organizations(&self) -> Result<u32> {
+        Ok(self.one("SELECT count(*) FROM organizations", [], |row| Ok(row.get(0)?))?.unwrap_or_default())
+    }
+
     fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>> {
         let sql = "SELECT id, organization_id, name, description, created_at FROM projects WHERE id = ?1 AND organization_id = ?2";
         self.one(sql, [id.get(), organization.get()], project)

@@ -1,0 +1,29 @@
+//! `keystead healthcheck`: for units and containers that want an exit code.
+
+use super::Failed;
+use super::output::print;
+use super::probe::{Health, ask, reachable};
+use crate::config::Config;
+use clap::Args;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+pub(super) struct Healthcheck {
+    /// Where the server listens [default: the setting server.listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// How long to wait for its answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout_ms: u64,
+}
+
+pub(super) fn run(config: &Config, arguments: &Healthcheck) -> Result<(), Failed> {
+    let listen = arguments.listen.unwrap_or(config.server.listen);
+    let server = format!("The server at http://{}", reachable(listen));
+    match ask(listen, Duration::from_millis(arguments.timeout_ms)) {
+        Health::Ready => print(&format!("{server} is ready.\n")),
+        Health::NotReady(why) => Err(Failed::new(format!("{server} is not ready: {why}"))),
+        Health::Silent(why) => Err(Failed::new(format!("{server} does not answer: {why}."))),
+    }
+}

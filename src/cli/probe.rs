@@ -1,0 +1,80 @@
+//! Asking a running server how it is, in plain HTTP: one request needs no client library.
+
+use super::ambient;
+use serde_json::Value;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// No answer of the server to this question is larger, in bytes.
+const ANSWER_LIMIT: u64 = 16 * 1024;
+
+/// How a server is.
+pub(super) enum Health {
+    /// It answers, and its store can be read and written.
+    Ready,
+    /// It answers, and says why it is not ready.
+    NotReady(String),
+    /// Nobody answers, or not in time, or somebody else does.
+    Silent(String),
+}
+
+/// Asks the server that listens there whether it is ready.
+pub(super) fn ask(listen: SocketAddr, timeout: Duration) -> Health {
+    if listen.port() == 0 {
+        let why =
+            "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
+        return Health::Silent(why.to_owned());
+    }
+    match get_ready(reachable(listen), timeout) {
+        Ok(answer) => judge(&answer),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Health::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
+        }
+        Err(e) => Health::Silent(e.to_string()),
+    }
+}
+
+/// Where a server that listens there is reached from this machine: one that listens everywhere does so on loopback, too.
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+fn get_ready(address: SocketAddr, timeout: Duration) -> io::Result<String> {
+    let begun = ambient::monotonic();
+    // A read waits for as long as is left of the whole: one that brings a byte a second must not go on for ever.
+    let left = || {
+        let left = timeout.saturating_sub(begun.elapsed());
+        if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
+    };
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_write_timeout(Some(left()?))?;
+    // Version 1.0: the answer comes in one piece, and the connection ends with it.
+    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 1024];
+    while (answer.len() as u64) < ANSWER_LIMIT {
+        stream.set_read_timeout(Some(left()?))?;
+        match stream.read(&mut piece)? {
+            0 => break,
+            count => answer.extend_from_slice(&piece[..count]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn judge(answer: &str) -> Health {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    match (status, body["data"]["status"].as_str(), body["error"].as_str()) {
+        ("200", Some("ready"), _) => Health::Ready,
+        ("503", _, Some(why)) => Health::NotReady(why.to_owned()),
+        _ => Health::Silent("something answers there, and it is no Keystead".to_owned()),
+    }
+}

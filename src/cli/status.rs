@@ -1,0 +1,155 @@
+//! `keystead status`: what there is, with and without a running server.
+
+use super::output::{lines, print, print_json};
+use super::probe::{Health, ask, reachable};
+use super::{Failed, ambient, service_options};
+use crate::config::Config;
+use crate::service::{Facts, Overview};
+use clap::Args;
+use indicatif::HumanBytes;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long to wait for a server's answer: whoever looks wants to see the rest all the more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Args, Debug)]
+pub(super) struct Status {
+    /// Where the server listens [default: the setting server.listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    version: &'static str,
+    server: ServerRecord,
+    store: StoreRecord,
+}
+
+#[derive(Serialize)]
+struct ServerRecord {
+    address: String,
+    /// `ready`, `not ready` or `silent`.
+    state: &'static str,
+    why: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StoreRecord {
+    path: PathBuf,
+    #[serde(flatten)]
+    facts: Option<FactsRecord>,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FactsRecord {
+    size_in_bytes: u64,
+    wal_size_in_bytes: u64,
+    schema: u32,
+    organizations: u32,
+    api_keys: CountsRecord,
+    audit_head: Option<String>,
+    last_change: Option<ChangeRecord>,
+}
+
+#[derive(Serialize)]
+struct CountsRecord {
+    active: u32,
+    deactivated: u32,
+    expired: u32,
+}
+
+#[derive(Serialize)]
+struct ChangeRecord {
+    at: String,
+    action: &'static str,
+    resource: String,
+    by: String,
+}
+
+impl From<Facts> for FactsRecord {
+    fn from(facts: Facts) -> Self {
+        let Facts { size, schema, organizations, api_keys, audit_head, last_change } = facts;
+        Self {
+            size_in_bytes: size.main,
+            wal_size_in_bytes: size.wal,
+            schema,
+            organizations,
+            api_keys: CountsRecord {
+                active: api_keys.active,
+                deactivated: api_keys.deactivated,
+                expired: api_keys.expired,
+            },
+            audit_head: audit_head.map(|head| head.to_string()),
+            last_change: last_change.map(|event| ChangeRecord {
+                at: event.what.at.to_string(),
+                action: event.what.action.name(),
+                resource: event.what.resource,
+                by: event.what.actor.name().to_owned(),
+            }),
+        }
+    }
+}
+
+pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
+    let listen = arguments.listen.unwrap_or(config.server.listen);
+    let (state, why) = match ask(listen, PATIENCE) {
+        Health::Ready => ("ready", None),
+        Health::NotReady(why) => ("not ready", Some(why)),
+        Health::Silent(why) => ("silent", Some(why)),
+    };
+    let facts = Overview::open(&service_options(config)?.store, ambient::now()).and_then(|overview| overview.facts());
+    let (facts, error) = match facts {
+        Ok(facts) => (Some(facts.into()), None),
+        Err(error) => (None, Some(Failed::from(error))),
+    };
+    let record = Record {
+        version: env!("CARGO_PKG_VERSION"),
+        server: ServerRecord { address: format!("http://{}", reachable(listen)), state, why },
+        store: StoreRecord {
+            path: std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone()),
+            facts,
+            error: error.as_ref().map(Failed::to_string),
+        },
+    };
+    if arguments.json {
+        print_json(&record)?
+    } else {
+        print(&describe(record))?
+    }
+    error.map_or(Ok(()), Err)
+}
+
+fn describe(record: Record) -> String {
+    let Record { version, server, store } = record;
+    let why = server.why.map(|why| format!(": {why}")).unwrap_or_default();
+    let mut all = vec![
+        ("keystead", version.to_owned()),
+        ("server", format!("{} is {}{why}", server.address, server.state)),
+        ("store", store.path.display().to_string()),
+    ];
+    if let Some(facts) = store.facts {
+        let sizes = (HumanBytes(facts.size_in_bytes), HumanBytes(facts.wal_size_in_bytes));
+        let CountsRecord { active, deactivated, expired } = facts.api_keys;
+        let change = facts.last_change.map(|it| format!("{} {} {} by {}", it.at, it.action, it.resource, it.by));
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        all.extend([
+            ("size", format!("{}, and {} in the write-ahead log", sizes.0, sizes.1)),
+            ("schema", facts.schema.to_string()),
+            ("organizations", facts.organizations.to_string()),
+            ("API keys", format!("{active} active, {deactivated} deactivated, {expired} expired")),
+            ("audit head", or_none(facts.audit_head)),
+            ("last change", or_none(change)),
+        ]);
+    }
+    lines(all)
+}
