@@ -143,6 +143,8 @@ pub struct Round {
     pub p50_ms: f64,
     /// The latency that one answer in a hundred exceeds, in milliseconds.
     pub p99_ms: f64,
+    /// The longest latency, in milliseconds.
+    pub slowest_ms: f64,
     /// What an answer costs the server's process, in microseconds. Says what throughput hides where the client is the
     /// slower one.
     pub cpu_us: f64,
@@ -159,6 +161,7 @@ impl Round {
             per_second: answers as f64 / elapsed.as_secs_f64(),
             p50_ms: percentile_ms(50),
             p99_ms: percentile_ms(99),
+            slowest_ms: percentile_ms(100),
             cpu_us,
         }
     }

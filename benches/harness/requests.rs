@@ -1,6 +1,7 @@
 //! What is asked, as it goes over the wire, and what the answers must be like.
 
 use super::stores;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -41,6 +42,14 @@ impl Requests {
     /// `POST /v1/organization/api-keys` with the first key of any store.
     pub fn create_api_key() -> Self {
         Self::new(vec![create_api_key()], Expected::Good(""))
+    }
+
+    /// `PUT /v1/organization/api-keys/{id}` on each of the keys with the first body, then on each with the second, by the
+    /// first key of any store.
+    pub fn change_api_keys(ids: Range<i64>, bodies: [&str; 2]) -> Self {
+        let change = |body, id| ask("PUT", &format!("/v1/organization/api-keys/{id}"), body);
+        let wire = bodies.into_iter().flat_map(|body| ids.clone().map(move |id| change(body, id)));
+        Self::new(wire.collect(), Expected::Good(""))
     }
 
     /// `GET /auth/nginx` with each of the keys.
@@ -116,11 +125,15 @@ pub fn forward_auth(key: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// With the first key of any store.
 fn post(path: &str, body: &str) -> Vec<u8> {
+    ask("POST", path, body)
+}
+
+/// With the first key of any store.
+fn ask(method: &str, path: &str, body: &str) -> Vec<u8> {
     let (secret, length) = (stores::secret(0), body.len());
     format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nCONFIDENT_API_KEY: {}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nCONFIDENT_API_KEY: {}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n{body}",
         secret.expose()
     )

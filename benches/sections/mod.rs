@@ -2,6 +2,7 @@
 
 mod audit;
 mod authenticate;
+mod backup;
 mod ceiling;
 mod create;
 mod flood;
@@ -16,7 +17,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 13] = [
+pub const SECTIONS: [Section; 15] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -25,6 +26,8 @@ pub const SECTIONS: [Section; 13] = [
     ("create-on-a-million", create::on_a_large_store),
     ("audit-append", audit::appending),
     ("audit-verify", audit::verifying),
+    ("ledger", backup::ledger),
+    ("backup", backup::online),
     ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),

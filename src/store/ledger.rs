@@ -7,8 +7,10 @@
 //! that does not have that event is not the one that the ledger was last written for. It is an older copy, or lost its
 //! last commit in a crash before anybody was answered; in both cases all that the ledger says is done again.
 //!
-//! Records that cannot be read at the end of the file are what a crash left of an append that nobody was answered for,
-//! and are written over. One in the middle is damage.
+//! A record knows its place among those that were appended together. Where some of the last ones are missing, the append
+//! was cut short by a crash: its commit never began, nobody was answered, and it is written over. A record that cannot be
+//! read before those is damage. Behind the records there are zeros: to write over what is there costs half of what it
+//! costs to make the file longer.
 
 use super::files::sync_folder_of;
 use crate::domain::{ApiKey, Digest, Fingerprint, KeyId, Link, Shadow, Tail, Timestamp};
@@ -23,10 +25,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const RECORD: usize = 160;
 /// Bytes of a record that its checksum is over.
 const CHECKED: usize = 144;
+/// How much longer the file is made when it is full, in bytes.
+const GROWTH: u64 = 16_384;
 /// What the head begins with.
 const MAGIC: &[u8] = b"keystead revoked keys, form 1\n";
-/// How many records are written at once.
-const CHUNK: usize = 4096;
 /// A ledger that is smaller is not worth being compacted, in bytes.
 const COMPACTED_FROM: u64 = 1 << 20;
 
@@ -78,6 +80,8 @@ pub(super) struct Ledger {
     path: PathBuf,
     /// How large it was after it was last compacted.
     compacted: AtomicU64,
+    /// Where the next record went last, in this process.
+    end: AtomicU64,
 }
 
 /// What a ledger holds, read from one end to the other.
@@ -94,7 +98,7 @@ pub struct LedgerSummary {
 impl Ledger {
     /// The ledger of the store with this path.
     pub(super) fn of(store: &Path) -> Self {
-        Self { path: store.with_extension("revoked"), compacted: AtomicU64::new(0) }
+        Self { path: store.with_extension("revoked"), compacted: AtomicU64::new(0), end: AtomicU64::new(0) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -111,24 +115,39 @@ impl Ledger {
     /// the new records begin, so that they can be taken back.
     pub(super) fn append(&self, standings: &[Standing], event: Link) -> io::Result<u64> {
         let file = self.open_or_create()?;
-        let begin = end(&file)?;
-        let write = || {
-            // What a crash left at the end must not be taken for later records.
-            file.set_len(begin)?;
-            if standings.is_empty() {
-                file.write_all_at(&encode(None, event), begin)?;
-            }
-            for (chunk, standings) in standings.chunks(CHUNK).enumerate() {
-                let records: Vec<u8> = standings.iter().flat_map(|it| encode(Some(it), event)).collect();
-                file.write_all_at(&records, begin + (chunk * CHUNK * RECORD) as u64)?;
-            }
-            file.sync_data()
+        let begin = match self.end.load(Ordering::Relaxed) {
+            // Nobody else has appended since.
+            end if end > 0 && has_end_at(&file, end)? => end,
+            _ => end(&file)?,
         };
-        write().inspect_err(|_| {
-            // Best effort: whatever is left of them belongs to an event that never came to be.
+        self.write(&file, begin, standings, event).inspect_err(|_| {
+            // Best effort: what is left of them is an append that was cut short.
             _ = file.set_len(begin);
         })?;
         Ok(begin)
+    }
+
+    fn write(&self, file: &File, begin: u64, standings: &[Standing], event: Link) -> io::Result<()> {
+        let count = standings.len().max(1);
+        let batch = |place| Batch { place, count: u32::try_from(count).unwrap_or(u32::MAX) };
+        let mut out = io::BufWriter::new(At { file, offset: begin });
+        if standings.is_empty() {
+            out.write_all(&encode(None, event, batch(0)))?;
+        }
+        for (place, standing) in (0..).zip(standings) {
+            out.write_all(&encode(Some(standing), event, batch(place)))?;
+        }
+        let end = begin + (count * RECORD) as u64;
+        let size = file.metadata()?.len();
+        if end > size {
+            let zeros = end.next_multiple_of(GROWTH) - end;
+            io::copy(&mut io::repeat(0).take(zeros), &mut out)?;
+        }
+        out.flush()?;
+        drop(out);
+        file.sync_data()?;
+        self.end.store(end, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Takes back records whose commit failed.
@@ -149,8 +168,8 @@ impl Ledger {
         }
         let file = File::open(&self.path)?;
         let end = end(&file)?;
-        let Some(last) = (end / RECORD as u64).checked_sub(1).filter(|index| *index > 0) else { return Ok(false) };
-        let Some(record) = read_at(&file, last)? else { return Ok(false) };
+        let last = (end / RECORD as u64).saturating_sub(1);
+        let Some(record) = read_at(&file, last)?.filter(|_| last > 0) else { return Ok(false) };
         known(number(&record, 0), bytes(&record, 8))
     }
 
@@ -180,6 +199,7 @@ impl Ledger {
         }
         let (last, summary) = self.last_records()?;
         let newest = self.records()?.count().checked_sub(1);
+        let alone = Batch { place: 0, count: 1 };
         if summary.damaged > 0 || (last.len() as u64 + 2) * 2 * RECORD as u64 > size {
             self.compacted.store(size, Ordering::Relaxed);
             return Ok(None);
@@ -191,7 +211,7 @@ impl Ledger {
             let is_last = decode(&record).is_some_and(|standing| last.get(&identity(&standing)) == Some(&index));
             // The newest record names the event that the ledger goes with.
             if is_last || Some(index) == newest {
-                out.write_all(&record)?;
+                out.write_all(&in_batch(record, alone))?;
             }
         }
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -207,14 +227,11 @@ impl Ledger {
     fn last_records(&self) -> io::Result<(HashMap<Identity, usize>, LedgerSummary)> {
         let mut last = HashMap::new();
         let mut summary = LedgerSummary::default();
-        let mut unreadable = 0;
         for (index, record) in self.records()?.enumerate() {
             let Some(record) = record? else {
-                unreadable += 1;
+                summary.damaged += 1;
                 continue;
             };
-            // Unreadable records count as damage only where readable ones follow.
-            summary.damaged += std::mem::take(&mut unreadable);
             if let Some(standing) = decode(&record) {
                 last.insert(identity(&standing), index);
             }
@@ -224,9 +241,11 @@ impl Ledger {
 
     /// All records but the head, `None` for each that cannot be read.
     fn records(&self) -> io::Result<Records> {
-        let mut file = BufReader::new(File::open(&self.path)?);
+        let file = File::open(&self.path)?;
+        let end = end(&file)?;
+        let mut file = BufReader::new(file.take(end));
         let mut head = [0; RECORD];
-        file.read_exact(&mut head).and_then(|()| check_head(&head))?;
+        file.read_exact(&mut head)?;
         Ok(Records(file))
     }
 
@@ -241,7 +260,26 @@ impl Ledger {
     }
 }
 
-struct Records(BufReader<File>);
+/// Writes to a file from an offset on, whatever its cursor.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Write for At<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.offset)?;
+        self.offset += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Up to where they end.
+struct Records(BufReader<io::Take<File>>);
 
 impl Iterator for Records {
     type Item = io::Result<Option<Record>>;
@@ -250,7 +288,6 @@ impl Iterator for Records {
         let mut record = [0; RECORD];
         match self.0.read_exact(&mut record) {
             Ok(()) => Some(Ok(is_whole(&record).then_some(record))),
-            // What is left at the end is less than a record: an append that was cut short.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Err(error) => Some(Err(error)),
         }
@@ -259,8 +296,17 @@ impl Iterator for Records {
 
 type Record = [u8; RECORD];
 
+/// A record's place among those that were appended together, and how many these are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Batch {
+    place: u32,
+    count: u32,
+}
+
 /// How many bytes of an event's hash a record keeps.
 pub(super) const EVENT_HASH: usize = 16;
+/// How many bytes at the beginning of a record say which event it is of.
+const EVENT: usize = 8 + EVENT_HASH;
 
 const REVOKED: u8 = 1;
 const VALID: u8 = 2;
@@ -284,14 +330,39 @@ fn check_head(head: &Record) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "it is no ledger of revoked keys, or its head is damaged"))
 }
 
-/// Where the next record goes: behind the last one that can be read.
+/// Where the next record goes: behind the last ones that are all there that were appended together.
 fn end(file: &File) -> io::Result<u64> {
     check_head(&read_at(file, 0)?.unwrap_or([0; RECORD]))?;
     let mut count = file.metadata()?.len() / RECORD as u64;
-    while count > 1 && read_at(file, count - 1)?.is_none() {
+    while count > 1 && !ends_batch(file, count - 1)? {
         count -= 1;
     }
     Ok(count * RECORD as u64)
+}
+
+/// Whether the records end here.
+fn has_end_at(file: &File, end: u64) -> io::Result<bool> {
+    check_head(&read_at(file, 0)?.unwrap_or([0; RECORD]))?;
+    let next = end / RECORD as u64;
+    Ok(ends_batch(file, next - 1)? && read_at(file, next)?.is_none())
+}
+
+/// Whether the record with this index is the last one of those that were appended together, and all of them are there.
+fn ends_batch(file: &File, index: u64) -> io::Result<bool> {
+    let Some(last) = read_at(file, index)? else { return Ok(false) };
+    let Batch { place, count } = batch(&last);
+    let Some(first) = index.checked_sub(place.into()).filter(|first| *first > 0) else { return Ok(false) };
+    if place + 1 != count {
+        return Ok(false);
+    }
+    for place in 0..place {
+        let record = read_at(file, first + u64::from(place))?;
+        let belongs = |it: &Record| batch(it) == Batch { place, count } && it[..EVENT] == last[..EVENT];
+        if !record.as_ref().is_some_and(belongs) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The record with this index; `None` where it is not there or not whole.
@@ -313,21 +384,21 @@ fn identity(standing: &Standing) -> Identity {
 
 /// Numbers are little-endian. 0: the event's number; 8: the beginning of its hash; 24: the key's number; 32: when it was
 /// minted; 40: flags; 42: the value's tail; 48: its digest; 80: the expiry; 88: the end of the grace; 96: the new
-/// value's digest; 128: its tail; 144: checksum.
-fn encode(standing: Option<&Standing>, event: Link) -> Record {
+/// value's digest; 128: its tail; 134: the place among those appended together; 138: how many these are; 144: checksum.
+fn encode(standing: Option<&Standing>, event: Link, batch: Batch) -> Record {
     let mut record = [0; RECORD];
     let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &event.number.to_le_bytes());
     put(8, &event.hash.as_bytes()[..EVENT_HASH]);
     let Some(standing) = standing else {
         put(40, &[NO_KEY]);
-        return seal(record);
+        return in_batch(record, batch);
     };
     put(24, &standing.id.get().to_le_bytes());
     put(32, &standing.created_at.unix_ms().to_le_bytes());
     let Some(state) = &standing.state else {
         put(40, &[REVOKED]);
-        return seal(record);
+        return in_batch(record, batch);
     };
     let mut flags = if state.valid { VALID } else { 0 };
     put(42, state.value.tail.as_str().as_bytes());
@@ -343,7 +414,17 @@ fn encode(standing: Option<&Standing>, event: Link) -> Record {
         put(128, fingerprint.tail.as_str().as_bytes());
     }
     put(40, &[flags]);
+    in_batch(record, batch)
+}
+
+fn in_batch(mut record: Record, Batch { place, count }: Batch) -> Record {
+    record[134..138].copy_from_slice(&place.to_le_bytes());
+    record[138..142].copy_from_slice(&count.to_le_bytes());
     seal(record)
+}
+
+fn batch(record: &Record) -> Batch {
+    Batch { place: u32::from_le_bytes(bytes(record, 134)), count: u32::from_le_bytes(bytes(record, 138)) }
 }
 
 /// `None` where the record is about no key. What is whole was written by us.
@@ -466,24 +547,55 @@ mod tests {
     fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
         let Fixture { ledger, _folder } = fixture();
         ledger.append(&[revoked(1)], event(1)).unwrap();
+        let begin = 2 * RECORD;
         let before = fs::read(ledger.path()).unwrap();
-        ledger.append(&[revoked(2)], event(2)).unwrap();
+        ledger.append(&[rotating(2, true)], event(2)).unwrap();
         let after = fs::read(ledger.path()).unwrap();
-        for length in before.len()..after.len() {
-            let zeros = vec![0; after.len() - length];
-            for torn in [after[..length].to_vec(), [&after[..length], &zeros].concat()] {
-                // Zeros where the record has zeros are no damage.
-                if torn == after {
-                    continue;
-                }
+        assert_eq!(before.len(), after.len(), "there was room for it");
+        for written in 0..RECORD {
+            let (part, rest) = (&after[..begin + written], &before[begin + written..]);
+            for torn in [part.to_vec(), [part, rest].concat()] {
                 fs::write(ledger.path(), &torn).unwrap();
                 assert_eq!(read(&ledger), (vec![revoked(1)], LedgerSummary { keys: 1, highest: 1, damaged: 0 }));
                 assert_eq!(last_event(&ledger), Some(1));
                 ledger.append(&[revoked(3)], event(3)).unwrap();
-                assert_eq!(read(&ledger).0, [revoked(1), revoked(3)], "cut at {length}");
-                assert_eq!(fs::metadata(ledger.path()).unwrap().len(), after.len() as u64);
+                assert_eq!(read(&ledger).0, [revoked(1), revoked(3)], "cut at {written}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_appended_together_counts_only_where_all_of_it_is_there() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.append(&[revoked(1)], event(1)).unwrap();
+        ledger.append(&[revoked(2), revoked(3), revoked(4)], event(2)).unwrap();
+        let whole = fs::read(ledger.path()).unwrap();
+        for missing in 1..8 {
+            let mut torn = whole.clone();
+            for record in (0..3).filter(|record| missing & (1 << record) != 0) {
+                torn[(2 + record) * RECORD..(3 + record) * RECORD].fill(0);
+            }
+            fs::write(ledger.path(), &torn).unwrap();
+            assert_eq!(read(&ledger), (vec![revoked(1)], LedgerSummary { keys: 1, highest: 1, damaged: 0 }));
+            assert_eq!(last_event(&ledger), Some(1));
+            ledger.append(&[revoked(5)], event(3)).unwrap();
+            assert_eq!(
+                read(&ledger),
+                (vec![revoked(1), revoked(5)], LedgerSummary { keys: 2, highest: 5, damaged: 0 })
+            );
+        }
+    }
+
+    #[test]
+    fn the_file_grows_by_steps_and_others_appends_are_found() {
+        let Fixture { ledger, _folder } = fixture();
+        let other = Ledger::of(&ledger.path().with_extension("db"));
+        for turn in 1..=120 {
+            let ledger = if turn % 3 == 0 { &other } else { &ledger };
+            ledger.append(&[revoked(turn)], event(turn)).unwrap();
+        }
+        assert_eq!(read(&ledger).0, (1..=120).map(revoked).collect::<Vec<_>>());
+        assert_eq!(fs::metadata(ledger.path()).unwrap().len(), 2 * GROWTH);
     }
 
     #[test]
@@ -509,7 +621,9 @@ mod tests {
     #[test]
     fn any_changed_byte_of_a_record_that_others_follow_is_damage() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[revoked(1), rotating(2, true), revoked(3)], event(1)).unwrap();
+        for (number, standing) in [(1, revoked(1)), (2, rotating(2, true)), (3, revoked(3))] {
+            ledger.append(&[standing], event(number)).unwrap();
+        }
         let bytes = fs::read(ledger.path()).unwrap();
         for at in 2 * RECORD..3 * RECORD {
             let mut changed = bytes.clone();
@@ -563,6 +677,7 @@ mod tests {
     fn a_damaged_ledger_is_not_compacted() {
         let Fixture { ledger, _folder } = fixture();
         ledger.append(&(0..8_000).map(|_| revoked(1)).collect::<Vec<_>>(), event(1)).unwrap();
+        ledger.append(&[revoked(1)], event(2)).unwrap();
         let mut bytes = fs::read(ledger.path()).unwrap();
         bytes[5 * RECORD] ^= 1;
         fs::write(ledger.path(), &bytes).unwrap();

@@ -1,4 +1,5 @@
-//! Keystead beside the real proxies, each with the configuration that its guide tells people to paste.
+//! Keystead beside the real proxies and the real Litestream, each with the configuration that its guide tells people to
+//! paste.
 //!
 //! Not part of a plain `cargo test`, which needs no more than Rust and a C compiler: `tests/system/run` gets the proxies
 //! and runs this. A proxy that is missing is a failure and not a skip.
@@ -17,6 +18,7 @@ mod gate;
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod helpers;
 mod limits;
+mod litestream;
 mod metrics;
 mod outages;
 mod proxy;

@@ -36,7 +36,7 @@ pub(super) fn by_ledger(
     let (settled, standings) = if is_new { Default::default() } else { apply(&transaction, index, ledger, settle)? };
     if settled.changed > 0 {
         log::warn!(
-            "the store was older than {}: {} keys were brought to how they stood",
+            "the store was older than {}; keys that were brought to how they stood last: {}",
             ledger.path().display(),
             settled.changed
         );
