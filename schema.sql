@@ -4,7 +4,7 @@
 -- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
-PRAGMA user_version = 4;            -- the version of this schema
+PRAGMA user_version = 5;            -- the version of this schema
 
 -- Whom keys belong to.
 CREATE TABLE organizations (
@@ -27,7 +27,7 @@ CREATE TABLE projects (
 CREATE TABLE api_keys (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,                -- never reused, also not after a revocation
     organization_id INTEGER NOT NULL REFERENCES organizations (id),   -- the one organization that sees the key
-    digest          BLOB    NOT NULL CHECK (length(digest) = 32),     -- BLAKE3 of the full key; during a rotation of the outgoing one
+    digest          BLOB    NOT NULL CHECK (length(digest) = 32),     -- digest of the full key; during a rotation of the outgoing one
     tail            TEXT    NOT NULL CHECK (length(tail) = 6),        -- the last six characters of that
     name            TEXT    NOT NULL,                                 -- 1 to 255 characters, for people
     valid           INTEGER NOT NULL CHECK (valid IN (0, 1)),         -- 0: switched off, authenticates nobody
@@ -39,7 +39,8 @@ CREATE TABLE api_keys (
     rotates_at      INTEGER,                                          -- when the new key takes the outgoing one's place; null without a rotation
     rate_limit      INTEGER,                                          -- how often it may be used in a window; null for as often as anybody likes
     rate_window_s   INTEGER,                                          -- how long such a window is, in seconds; null without rate_limit
-    allowed_addresses TEXT                                            -- addresses and networks it may be used from, with commas; null for any
+    allowed_addresses TEXT,                                           -- addresses and networks it may be used from, with commas; null for any
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)) -- of digest: 0 for BLAKE3, 1 for SHA-256, which an imported key keeps until it is used
 ) STRICT;
 
 -- Lists the keys of an organization or a project by number; grows at its ends only, so it costs an insert next to nothing.
@@ -57,13 +58,14 @@ CREATE TABLE api_key_value_uses (
 CREATE TABLE former_values (
     key_id INTEGER NOT NULL,                              -- the key; those of a revoked key go with it
     number INTEGER NOT NULL,                              -- counts up
-    digest BLOB    NOT NULL CHECK (length(digest) = 32),  -- BLAKE3 of the former full key
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),  -- digest of the former full key
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)), -- 0 for BLAKE3, 1 for SHA-256
     PRIMARY KEY (key_id, number)
 ) STRICT, WITHOUT ROWID;
 
 -- Finds a key by its digest, for keys up to digest_index_state.indexed_through; newer ones are found in memory, from
 -- where they come here in sorted runs: inserting random digests one by one would write a page a key. The digests of
--- rotations come here at once, and the former ones stay.
+-- rotations and imports come here at once, and the former ones stay.
 CREATE TABLE digest_index (
     prefix INTEGER NOT NULL, -- the first eight bytes of the digest, big-endian; two keys may share it
     key_id INTEGER NOT NULL, -- the key
@@ -76,6 +78,14 @@ CREATE TABLE digest_index_state (
     indexed_through INTEGER NOT NULL                    -- every key up to this number is in digest_index
 ) STRICT;
 INSERT INTO digest_index_state (id, indexed_through) VALUES (1, 0);
+
+-- What imports have ever brought in: always one row. What is not here is not looked for.
+CREATE TABLE imported_forms (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),              -- 1
+    has_foreign  INTEGER NOT NULL CHECK (has_foreign IN (0, 1)),  -- 1: there may be keys of another form than ours
+    has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))    -- 1: there may be keys that are known by a SHA-256 digest
+) STRICT;
+INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);
 
 -- What was done, by whom, when and from where: a chain of hashes that is only ever appended to, and pruned from its old
 -- end. docs/audit.md says how the hashes are made.

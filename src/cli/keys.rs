@@ -9,7 +9,7 @@ use super::records::{KeyRecord, OrganizationRecord, ProjectRecord, code, key_tab
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{
-    ApiKey, Digest, Expiry, Grace, KeyId, KeyPrefix, Lifetime, Name, Project, Refusal, Scope, Secret, Timestamp,
+    ApiKey, Expiry, Grace, KeyId, KeyPrefix, Lifetime, Name, Project, Refusal, Scope, Secret, Timestamp,
 };
 use crate::service::{Author, KeyChange, Looked, Overview, Rotation, Value};
 use clap::{Args, Subcommand};
@@ -338,8 +338,7 @@ struct VerdictRecord {
 
 fn verify(config: &Config, file: &std::path::Path, json: bool) -> Result<(), Failed> {
     let text = read_key(file)?;
-    let digest = Digest::of_presented(text.trim().as_bytes());
-    let looked = digest.map(|digest| overview(config)?.look_up(&digest).map_err(Failed::from)).transpose()?.flatten();
+    let looked = overview(config)?.look_up_presented(text.trim().as_bytes())?;
     let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
     if json {
         print_json(&VerdictRecord {

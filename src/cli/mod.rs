@@ -6,8 +6,10 @@ mod backup;
 mod changes;
 mod chores;
 mod chosen;
+mod export;
 mod handover;
 mod healthcheck;
+mod import;
 mod init;
 mod key_file;
 mod keys;
@@ -78,6 +80,10 @@ enum Command {
     Status(status::Status),
     /// Ask the running server whether it is ready: exit code 0 or 1
     Healthcheck(healthcheck::Healthcheck),
+    /// Take in keys that were made elsewhere, all of them or none
+    Import(import::Import),
+    /// Write all organizations, projects and keys, without anything that could be used as a key
+    Export(export::Export),
 }
 
 /// What the program was asked to do.
@@ -162,6 +168,8 @@ impl Invocation {
             Command::Restore(arguments) => restore::run(&self.config, arguments),
             Command::Status(arguments) => status::run(&self.config, &arguments),
             Command::Healthcheck(arguments) => healthcheck::run(&self.config, &arguments),
+            Command::Import(arguments) => runtime.block_on(import::run(&self.config, &arguments)),
+            Command::Export(arguments) => export::run(&self.config, &arguments),
         }
     }
 }

@@ -156,6 +156,8 @@ pub enum Action {
     KeyRotationCancelled,
     /// A key was revoked.
     KeyRevoked,
+    /// Keys came from elsewhere.
+    KeysImported,
     /// Somebody sent wrong keys: a sample, with a count of what was left out.
     AuthenticationFailed,
     /// The oldest events were removed; carries the hash of the last of them.
@@ -164,7 +166,7 @@ pub enum Action {
 
 impl Action {
     /// All there are.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::StoreInitialized,
         Self::StoreMigrated,
         Self::StoreBackedUp,
@@ -180,6 +182,7 @@ impl Action {
         Self::KeyRotationCompleted,
         Self::KeyRotationCancelled,
         Self::KeyRevoked,
+        Self::KeysImported,
         Self::AuthenticationFailed,
         Self::AuditPruned,
     ];
@@ -202,6 +205,7 @@ impl Action {
             Self::KeyRotationCompleted => "api_key.rotation_completed",
             Self::KeyRotationCancelled => "api_key.rotation_cancelled",
             Self::KeyRevoked => "api_key.revoked",
+            Self::KeysImported => "api_keys.imported",
             Self::AuthenticationFailed => "authentication.failed",
             Self::AuditPruned => "audit.pruned",
         }

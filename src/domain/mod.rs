@@ -20,5 +20,5 @@ pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId};
 pub use project::{Description, Project, ProjectId};
-pub use secret::{Digest, Fingerprint, KeyPrefix, Secret, Tail};
+pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail};
 pub use timestamp::{Timestamp, TimestampText};

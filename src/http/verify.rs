@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{Digest, Refusal, Timestamp};
-use crate::service::{Question, Subject, Verdict};
+use crate::service::{Asked, Question, Subject, Verdict};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -89,8 +89,8 @@ pub(super) async fn one<V: Version>(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate(&app, &request).await?;
-    let question = question(&body::read(&app, &request, payload).await?)?;
-    let verdict = app.service.verify(&caller, question, now).await?;
+    let fields = body::read(&app, &request, payload).await?;
+    let verdict = app.service.verify(&caller, question(&fields)?, now).await?;
     let shown = shown(&verdict, now);
     let mut response = success(Verification::new(&verdict, shown.as_ref().map(V::api_key_item)))?;
     if let Ok(Some(quota)) | Err(Refusal::RateLimited(quota)) = verdict.outcome {
@@ -106,7 +106,7 @@ pub(super) async fn batch<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate(&app, &request).await?;
     let items = body::read(&app, &request, payload).await?.objects("keys", MAX_BATCH)?;
-    let questions: Vec<Question> = items.iter().map(question).collect::<Result<_, _>>()?;
+    let questions: Vec<Question<'_>> = items.iter().map(question).collect::<Result<_, _>>()?;
     let mut verdicts = Vec::with_capacity(questions.len());
     for question in questions {
         verdicts.push(app.service.verify(&caller, question, now).await?);
@@ -122,10 +122,10 @@ fn shown(verdict: &Verdict, now: Timestamp) -> Option<ShownKey<'_>> {
 }
 
 /// `{"value", "address"?}`, or `digest` instead of the value.
-fn question(fields: &Fields) -> Result<Question, Failure> {
-    let digest = match (fields.optional_string("value")?.flatten(), fields.optional_string("digest")?.flatten()) {
-        (Some(value), None) => Digest::of_presented(value.as_bytes()),
-        (None, Some(digest)) => Some(Digest::from_hex(digest).ok_or_else(Fields::wrong_digest)?),
+fn question(fields: &Fields) -> Result<Question<'_>, Failure> {
+    let subject = match (fields.optional_string("value")?.flatten(), fields.optional_string("digest")?.flatten()) {
+        (Some(value), None) => Asked::Value(value.as_bytes()),
+        (None, Some(digest)) => Asked::Digest(Digest::from_hex(digest).ok_or_else(Fields::wrong_digest)?),
         (None, None) => return Err(Failure::bad_request("The field \"value\" is required.")),
         (Some(_), Some(_)) => {
             return Err(Failure::bad_request("Send either the field \"value\" or the field \"digest\"."));
@@ -133,5 +133,5 @@ fn question(fields: &Fields) -> Result<Question, Failure> {
     };
     let address = fields.optional_string("address")?.flatten().map(str::parse).transpose();
     let address = address.map_err(|_| Fields::wrong("address", "an IP address"))?;
-    Ok(Question { digest, address })
+    Ok(Question { subject, address })
 }

@@ -194,6 +194,13 @@ impl Author {
         self.event(action, key.scope.project, resource, change.map(|key| key.map(DescribedKey::from)))
     }
 
+    /// Keys that came to the organization from elsewhere.
+    pub(super) fn on_import(self, change: &Value) -> Result<NewEvent> {
+        let resource = format!("organization/{}", self.organization);
+        let event = self.event(Action::KeysImported, None, resource, [None::<()>, None])?;
+        Ok(NewEvent { change: change.to_string(), ..event })
+    }
+
     fn event(
         self,
         action: Action,

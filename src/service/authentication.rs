@@ -184,10 +184,7 @@ impl Service {
     /// [`Error::Unavailable`] where the store cannot be read.
     pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Timestamp) -> Result<Caller> {
         let address = origin.address;
-        let identity = match Digest::of_presented(credential) {
-            Some(digest) => self.identify(digest, now).await?,
-            None => None,
-        };
+        let identity = self.identify_presented(credential, now).await?;
         let admitted = match &identity {
             Some(identity) => identity.admit(address, now),
             None => Err(Refusal::Unknown),
@@ -207,6 +204,63 @@ impl Service {
                 Err(Error::Unauthenticated(refusal))
             }
         }
+    }
+
+    /// The key that this is a value of, good or not. Where an import brought keys that are known by other digests, it is
+    /// looked for by those at last; a good one is known by its BLAKE3 digest from then on.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(super) async fn identify_presented(&self, credential: &[u8], now: Timestamp) -> Result<Option<Arc<Identity>>> {
+        let forms = self.store.forms();
+        let Some(digest) = Digest::of_presented(credential, forms) else {
+            return Ok(None);
+        };
+        let identity = self.identify(digest, now).await?;
+        match Digest::sha256_of_presented(credential, forms) {
+            Some(sha256) if identity.is_none() => self.identify_imported(sha256, digest, now).await,
+            _ => Ok(identity),
+        }
+    }
+
+    /// The key that came with the digest `old`. If it is good, `new` takes the place of that, before the answer.
+    ///
+    /// Nothing that is found by the old digest is remembered: stamps are by the digests that are stored, and memory is by
+    /// BLAKE3 digests. What was read before the write is believed only where the write could not be done; a key that was
+    /// revoked or changed meanwhile is not written, and read anew.
+    async fn identify_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
+        let found = match self.read_imported(old, new).await? {
+            Some((found, digest)) if digest == old && found.key.check(found.presented, now).is_ok() => found,
+            other => return Ok(other.map(|(found, _)| found)),
+        };
+        let id = found.id();
+        match self.store.write(move |writes| writes.rehash_api_key(id, &old, &new)).await {
+            Ok(_) => match self.identify(new, now).await? {
+                Some(identity) => Ok(Some(identity)),
+                None => Ok(self.read_imported(old, new).await?.map(|(found, _)| found)),
+            },
+            Err(error) => {
+                let detail = error.detail().unwrap_or_default();
+                log::warn!("API key {} goes on being known by its SHA-256 digest: {error} {detail}", id.get());
+                Ok(Some(found))
+            }
+        }
+    }
+
+    /// The key that is known by either digest of a value, and by which. In one transaction: a key that goes from one to
+    /// the other is in it once.
+    async fn read_imported(&self, old: Digest, new: Digest) -> Result<Option<(Arc<Identity>, Digest)>> {
+        let stamps = [old, new].map(|digest| (digest, self.store.stamp(&digest)));
+        let read = self.store.read(move |reads| {
+            for (digest, stamp) in stamps {
+                if let Some(found) = reads.api_key_by_digest(&digest)? {
+                    return Ok(Some((found, stamp, digest)));
+                }
+            }
+            Ok(None)
+        });
+        let found = read.await?;
+        Ok(found.map(|(found, stamp, digest)| (Arc::new(self.identities.identity(found, stamp, digest)), digest)))
     }
 
     /// The key that the digest belongs to, good or not.

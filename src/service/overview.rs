@@ -140,6 +140,21 @@ impl Overview {
         }))
     }
 
+    /// The key that this credential, which is not of any assumed form, is a value of.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<Looked>> {
+        let forms = self.view.read(|reads| reads.forms())?;
+        let digests = [Digest::of_presented(credential, forms), Digest::sha256_of_presented(credential, forms)];
+        for digest in digests.into_iter().flatten() {
+            if let Some(looked) = self.look_up(&digest)? {
+                return Ok(Some(looked));
+            }
+        }
+        Ok(None)
+    }
+
     /// The key that has a value with this digest, or had one; `None` where nobody has. No use is recorded.
     ///
     /// # Errors

@@ -3,16 +3,36 @@
 use super::{Caller, Service};
 use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result, Timestamp};
 use crate::metrics::Via;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What somebody presented to the service that asks.
 #[derive(Clone, Copy, Debug)]
-pub struct Question {
-    /// The digest of the presented value; `None` where that has not the form of a key.
-    pub digest: Option<Digest>,
+pub struct Question<'a> {
+    /// The value, or what the service tells of it.
+    pub subject: Asked<'a>,
     /// Where it was presented from, as far as the service says.
     pub address: Option<IpAddr>,
+}
+
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    /// The presented value, which is not of any assumed form.
+    Value(&'a [u8]),
+    /// Its BLAKE3 digest.
+    Digest(Digest),
+}
+
+/// Without the value.
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value(_) => "Value(…)",
+            Self::Digest(_) => "Digest(…)",
+        })
+    }
 }
 
 /// The answer.
@@ -40,10 +60,10 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
-    pub async fn verify(&self, caller: &Caller, question: Question, now: Timestamp) -> Result<Verdict> {
-        let identity = match question.digest {
-            Some(digest) => self.identify(digest, now).await?,
-            None => None,
+    pub async fn verify(&self, caller: &Caller, question: Question<'_>, now: Timestamp) -> Result<Verdict> {
+        let identity = match question.subject {
+            Asked::Value(value) => self.identify_presented(value, now).await?,
+            Asked::Digest(digest) => self.identify(digest, now).await?,
         };
         let Some(identity) = identity.filter(|it| it.organization().id == caller.organization().id) else {
             self.metrics.verified(Via::Verify, Some(Refusal::Unknown));

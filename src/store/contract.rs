@@ -11,9 +11,10 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, KeyCounts, KeyId, Link, Name, NewEvent, Organization,
-    OrganizationId, Presented, Project, ProjectId, Result, Scope, Timestamp,
+    AddressList, ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, Forms, KeyCounts, KeyId, Link, Name,
+    NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit, Result, Scope, Timestamp,
 };
+use crate::store::Staging;
 
 /// How many of a key's former values are known as such; older ones are nobody's.
 pub const FORMER_VALUES: u32 = 16;
@@ -31,6 +32,23 @@ pub struct NewApiKey {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A key from elsewhere that is not yet stored.
+#[derive(Clone, Debug)]
+pub struct ImportedApiKey {
+    /// What any key has.
+    pub new: NewApiKey,
+    /// The SHA-256 digest of the same value, where the full key is known and its digest is another.
+    pub sha256: Option<Digest>,
+    /// Whether its value is known to be of our own form.
+    pub is_ours: bool,
+    /// Whether it is switched on.
+    pub valid: bool,
+    /// How often it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// Where it may be used from.
+    pub allowed_addresses: Option<AddressList>,
 }
 
 /// A request that is not done twice.
@@ -100,6 +118,13 @@ pub trait Reads {
     /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
 
+    /// What imports have ever brought in.
+    fn forms(&self) -> Result<Forms>;
+
+    /// The staged rows whose value is, or was, a key's already, by their places, up to `limit` of them; `progress` is told
+    /// now and then how many were looked at. To be asked before anything else in a transaction.
+    fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>>;
+
     /// How many keys there are of all organizations, by what they are at that time. Looks at every one of them.
     fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts>;
 
@@ -143,6 +168,16 @@ pub trait Writes: Reads {
 
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
+
+    /// Adds all that is staged, in its order; gives the numbers of the first and the last, between which there are no
+    /// others. None of it may be there already. `progress` is told now and then how many were stored.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::domain::Error::Conflict) where an organization or a project is not there any more.
+    fn insert_staged(&mut self, staged: &Staging, progress: &dyn Fn(u64)) -> Result<Option<[KeyId; 2]>>;
+
+    /// Gives a key another digest of the value that it has; `false` where it is gone or has another value by now.
+    fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool>;
 
     /// Stores what can change of a key; `before` is the key as it was read in this transaction. A value that it loses is
     /// a former one from now on.

@@ -13,7 +13,7 @@
 //! costs to make the file longer.
 
 use super::files::sync_folder_of;
-use crate::domain::{ApiKey, Digest, Fingerprint, KeyId, Link, Shadow, Tail, Timestamp};
+use crate::domain::{Algorithm, ApiKey, Digest, Fingerprint, KeyId, Link, Shadow, Tail, Timestamp};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
@@ -313,6 +313,8 @@ const VALID: u8 = 2;
 const HAS_SHADOW: u8 = 4;
 const HAS_EXPIRY: u8 = 8;
 const NO_KEY: u8 = 16;
+/// The value's digest is one that an import brought.
+const SHA256: u8 = 32;
 
 /// A new ledger with its head and nothing else.
 fn create(path: &Path) -> io::Result<File> {
@@ -401,6 +403,9 @@ fn encode(standing: Option<&Standing>, event: Link, batch: Batch) -> Record {
         return in_batch(record, batch);
     };
     let mut flags = if state.valid { VALID } else { 0 };
+    if state.value.digest.algorithm() == Algorithm::Sha256 {
+        flags |= SHA256;
+    }
     put(42, state.value.tail.as_str().as_bytes());
     put(48, state.value.digest.as_bytes());
     if let Some(expires_at) = state.expires_at {
@@ -434,16 +439,26 @@ fn decode(record: &Record) -> Option<Standing> {
         return None;
     }
     let timestamp = |at| Timestamp::from_unix_ms(number(record, at));
-    let fingerprint = |digest, tail: usize| {
+    let algorithm = if flags & SHA256 == 0 { Algorithm::Blake3 } else { Algorithm::Sha256 };
+    let fingerprint = |algorithm, digest, tail: usize| {
         let tail = str::from_utf8(&record[tail..tail + 6]).ok()?;
-        Some(Fingerprint { digest: Digest::from_bytes(bytes(record, digest)), tail: Tail::parse(tail).ok()? })
+        Some(Fingerprint { digest: Digest::of(algorithm, bytes(record, digest)), tail: Tail::foreign(tail).ok()? })
     };
     let state = if flags & REVOKED != 0 {
         None
     } else {
-        let shadow = if flags & HAS_SHADOW == 0 { None } else { Some((fingerprint(96, 128)?, timestamp(88)?)) };
+        let shadow = if flags & HAS_SHADOW == 0 {
+            None
+        } else {
+            Some((fingerprint(Algorithm::Blake3, 96, 128)?, timestamp(88)?))
+        };
         let expires_at = if flags & HAS_EXPIRY == 0 { None } else { Some(timestamp(80)?) };
-        Some(Box::new(KeyState { valid: flags & VALID != 0, value: fingerprint(48, 42)?, shadow, expires_at }))
+        Some(Box::new(KeyState {
+            valid: flags & VALID != 0,
+            value: fingerprint(algorithm, 48, 42)?,
+            shadow,
+            expires_at,
+        }))
     };
     Some(Standing { id: KeyId::new(number(record, 24))?, created_at: timestamp(32)?, state })
 }

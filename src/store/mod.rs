@@ -8,14 +8,15 @@ mod files;
 mod ledger;
 mod sqlite;
 
-pub use contract::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Use, Writes};
+pub use contract::{FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, Use, Writes};
 pub use ledger::{KeyState, LedgerSummary, Standing};
+pub use sqlite::Staging;
 
-use crate::domain::{Digest, Error, Link, Result, Timestamp};
+use crate::domain::{Digest, Error, Forms, Link, Result, Timestamp};
 use crate::metrics::Metrics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How the store is opened.
@@ -44,6 +45,7 @@ pub type Settle<'a> = dyn Fn(&mut dyn Writes, &Standing) -> Result<bool> + 'a;
 pub struct Store {
     sqlite: sqlite::Sqlite,
     validity: Arc<Validity>,
+    forms: Arc<SharedForms>,
 }
 
 impl Store {
@@ -54,8 +56,9 @@ impl Store {
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
     /// damaged, is being restored, or cannot be opened. Such a file is left as it was.
     pub fn open(options: &Options, metrics: Arc<Metrics>, settle: &Settle<'_>) -> Result<Self> {
-        let validity = Arc::new(Validity::default());
-        Ok(Self { sqlite: sqlite::Sqlite::open(options, Arc::clone(&validity), metrics, settle)?, validity })
+        let (validity, forms) = (Arc::new(Validity::default()), Arc::new(SharedForms::default()));
+        let sqlite = sqlite::Sqlite::open(options, Arc::clone(&validity), Arc::clone(&forms), metrics, settle)?;
+        Ok(Self { sqlite, validity, forms })
     }
 
     /// Runs `work` in one read transaction: it sees one state of the store throughout.
@@ -90,6 +93,11 @@ impl Store {
     /// commit that may have taken validity away from the key. Take it *before* reading.
     pub fn stamp(&self, digest: &Digest) -> u64 {
         self.validity.stamp(digest)
+    }
+
+    /// What imports have ever brought in, as far as this process has noticed.
+    pub fn forms(&self) -> Forms {
+        self.forms.get()
     }
 
     /// The sizes of the store's files.
@@ -247,6 +255,25 @@ impl Validity {
             Stale::Key(digest) => _ = self.revisions[group(&digest)].fetch_add(1, Ordering::SeqCst),
             Stale::Everything => self.revisions.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
         }
+    }
+}
+
+/// What imports have ever brought in: looked at by every request, so in memory.
+#[derive(Default)]
+struct SharedForms {
+    foreign: AtomicBool,
+    sha256: AtomicBool,
+}
+
+impl SharedForms {
+    fn get(&self) -> Forms {
+        Forms { foreign: self.foreign.load(Ordering::Relaxed), sha256: self.sha256.load(Ordering::Relaxed) }
+    }
+
+    /// Takes note of more; nothing that was there once is unlearnt.
+    fn add(&self, forms: Forms) {
+        self.foreign.fetch_or(forms.foreign, Ordering::Relaxed);
+        self.sha256.fetch_or(forms.sha256, Ordering::Relaxed);
     }
 }
 

@@ -436,7 +436,8 @@ fn last_used_is_in_the_file_within_a_second_and_survives_a_stop() {
     assert!(server.client_with(&value).is_good());
     let used = client.get(&format!("{KEYS}/{id}")).data()["apiKey"]["lastUsed"].take();
     let stored = || {
-        let digest = keystead::domain::Digest::of_presented(value.as_bytes()).expect("a key");
+        let digest = keystead::domain::Digest::of_presented(value.as_bytes(), keystead::domain::Forms::default())
+            .expect("a key");
         let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
         found.and_then(|found| found.key.last_used()).map(|at| json!(at.to_string()))
     };

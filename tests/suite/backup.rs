@@ -1,7 +1,7 @@
 //! Backups and restores by the real program: nothing is lost, and nothing that was revoked comes back.
 
 use super::helpers::*;
-use keystead::domain::Digest;
+use keystead::domain::{Digest, Forms};
 use keystead::store::Store;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -128,7 +128,7 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
 
 /// Whether the key would be let in, without a server: these are many.
 fn is_switched_on(store: &Store, value: &str) -> bool {
-    let digest = Digest::of_presented(value.as_bytes()).expect("a key");
+    let digest = Digest::of_presented(value.as_bytes(), Forms::default()).expect("a key");
     let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
     found.is_some_and(|found| found.key.check(found.presented, at(2_000_000_000_000)).is_ok())
 }

@@ -11,6 +11,8 @@
 //!   then begins to read the file misses none;
 //! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
 //! - the digest that a rotation gives an older key goes into the table at once;
+//! - an import puts all that it adds, and all that waits from before, into the table in its own transaction (import.rs), so
+//!   that a million keys are never in memory;
 //! - nothing is trusted: whoever finds a key here compares the whole digest, and what goes into the table is compared
 //!   with the key as it is by then. So a digest that is nobody's any more needs no looking after in memory.
 //!

@@ -69,6 +69,15 @@ const STEPS: &[&str] = &[
         request_id      TEXT,
         hash            BLOB    NOT NULL CHECK (length(hash) = 32)
     ) STRICT;",
+    // 5: what imports bring in: keys of other forms, and keys that are known by a SHA-256 digest.
+    "ALTER TABLE api_keys ADD COLUMN digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1));
+    ALTER TABLE former_values ADD COLUMN digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1));
+    CREATE TABLE imported_forms (
+        id           INTEGER PRIMARY KEY CHECK (id = 1),
+        has_foreign  INTEGER NOT NULL CHECK (has_foreign IN (0, 1)),
+        has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
+    ) STRICT;
+    INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -93,6 +102,7 @@ mod tests {
         include_str!("schemas/2.sql"),
         include_str!("schemas/3.sql"),
         include_str!("schemas/4.sql"),
+        include_str!("schemas/5.sql"),
     ];
 
     /// Everything that makes a store's shape, without comments and white space.

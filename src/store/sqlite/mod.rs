@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod digest_index;
 mod fault;
+mod import;
 mod lock;
 mod migrations;
 mod open;
@@ -11,15 +12,17 @@ mod readers;
 mod restore;
 mod rows;
 mod settle;
+mod staging;
 mod writer;
 
 pub(super) use backup::back_up;
 pub(super) use migrations::VERSION as SCHEMA;
 pub(super) use open::size;
 pub(super) use restore::restore;
+pub use staging::Staging;
 
 use super::ledger::Ledger;
-use super::{Options, Reads, Settle, Validity};
+use super::{Options, Reads, Settle, SharedForms, Validity};
 use crate::domain::Result;
 use crate::metrics::Metrics;
 use digest_index::DigestIndex;
@@ -45,6 +48,7 @@ impl Sqlite {
     pub(super) fn open(
         options: &Options,
         validity: Arc<Validity>,
+        forms: Arc<SharedForms>,
         metrics: Arc<Metrics>,
         settle: &Settle<'_>,
     ) -> Result<Self> {
@@ -52,10 +56,11 @@ impl Sqlite {
         let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
+        forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
         let ledger = Ledger::of(&options.path);
         settle::by_ledger(&mut connection, &index, &ledger, settle)?;
         let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
-        let writer = Writer::spawn(connection, options, index, ledger, validity, metrics)?;
+        let writer = Writer::spawn(connection, options, index, ledger, validity, forms, metrics)?;
         Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, readers, writer, lock })
     }
 

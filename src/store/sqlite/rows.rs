@@ -1,11 +1,12 @@
 //! All the SQL of the contract.
 
-use super::audit;
 use super::digest_index::{DigestIndex, Entry};
+use super::staging::Staging;
+use super::{audit, import};
 use crate::domain::{
-    AddressList, ApiKey, Checked, Description, Digest, Error, Event, EventFilter, Fingerprint, KeyCounts, KeyId, Link,
-    Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit, Result, Scope, Shadow,
-    Tail, Timestamp,
+    AddressList, Algorithm, ApiKey, Checked, Description, Digest, Error, Event, EventFilter, Fingerprint, Forms,
+    KeyCounts, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit,
+    Result, Scope, Shadow, Tail, Timestamp,
 };
 use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Standing, Use, Writes};
 use rusqlite::{Connection, Params, Row, params};
@@ -16,7 +17,7 @@ macro_rules! select_api_key {
         concat!(
             "SELECT k.id, k.organization_id, k.project_id, k.name, k.digest, k.tail, k.shadow_digest, k.shadow_tail, \
              k.rotates_at, s.last_used_at, k.valid, k.created_at, k.expires_at, v.last_used_at, k.rate_limit, \
-             k.rate_window_s, k.allowed_addresses \
+             k.rate_window_s, k.allowed_addresses, k.digest_algorithm \
              FROM api_keys k \
              LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
              LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
@@ -45,10 +46,13 @@ pub(super) struct Effects {
     pub(super) standings: Vec<Standing>,
     /// Whether the ledger is to be compacted.
     pub(super) compacts_ledger: bool,
+    /// What was imported.
+    pub(super) forms: Forms,
 }
 
 impl Effects {
     pub(super) fn extend(&mut self, more: Self) {
+        self.forms = self.forms.or(more.forms);
         self.minted.extend(more.minted);
         self.stale.extend(more.stale);
         self.standings.extend(more.standings);
@@ -87,9 +91,7 @@ impl<'a> Rows<'a> {
 
     fn find_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Presented)>> {
         // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
-        let just_minted = self.minted.iter().chain(&self.effects.minted);
-        let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
-        for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
+        for id in self.in_memory(digest.prefix()) {
             let key = self.one(select_api_key!("WHERE k.id = ?1"), [id], api_key)?;
             if let Some(found) = key.and_then(|key| key.presented(digest).map(|presented| (key, presented))) {
                 return Ok(Some(found));
@@ -111,10 +113,27 @@ impl<'a> Rows<'a> {
         Ok(former)
     }
 
+    /// The keys that may not be in the index's table yet and whose digest begins like this.
+    fn in_memory(&self, prefix: i64) -> Vec<i64> {
+        let just_minted = self.minted.iter().chain(&self.effects.minted);
+        let just_minted = just_minted.filter(|(it, _)| *it == prefix).map(|(_, id)| *id);
+        self.index.in_memory(prefix).into_iter().chain(just_minted).collect()
+    }
+
+    /// Whether the digest is any key's, or was. For many digests in their order, few of which are.
+    fn is_known(&self, digest: &Digest) -> Result<bool> {
+        let prefix = digest.prefix();
+        let sql = "SELECT 1 FROM digest_index WHERE prefix = ?1";
+        if self.in_memory(prefix).is_empty() && self.one(sql, [prefix], |_| Ok(()))?.is_none() {
+            return Ok(false);
+        }
+        Ok(self.find_by_digest(digest)?.is_some())
+    }
+
     /// A key's former values, oldest first.
     fn former_values(&self, id: KeyId) -> Result<Vec<Digest>> {
-        let sql = "SELECT digest FROM former_values WHERE key_id = ?1 ORDER BY number";
-        self.all(sql, [id.get()], |row| Ok(Digest::from_bytes(row.get(0)?)))
+        let sql = "SELECT digest, digest_algorithm FROM former_values WHERE key_id = ?1 ORDER BY number";
+        self.all(sql, [id.get()], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))
     }
 
     /// A value becomes a former one; the oldest of too many is nobody's any more.
@@ -126,9 +145,9 @@ impl<'a> Rows<'a> {
             self.forget(id, *oldest)?;
         }
         self.change(
-            "INSERT INTO former_values (key_id, number, digest) \
-             SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM former_values WHERE key_id = ?1",
-            params![id.get(), digest.as_bytes()],
+            "INSERT INTO former_values (key_id, number, digest, digest_algorithm) \
+             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM former_values WHERE key_id = ?1",
+            params![id.get(), digest.as_bytes(), import::stored(digest.algorithm())],
         )?;
         self.index_at_once(id, digest)
     }
@@ -223,6 +242,14 @@ impl Reads for Rows<'_> {
             Some(project) => Some(self.project(id, project)?.ok_or_else(|| incomplete("project"))?),
         };
         Ok(Some(Found { key, presented, organization, project }))
+    }
+
+    fn forms(&self) -> Result<Forms> {
+        Ok(import::forms(self.connection)?)
+    }
+
+    fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
+        import::known_already(staged, self.forms()?.sha256, limit, progress, |digest| self.is_known(digest))
     }
 
     fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts> {
@@ -354,12 +381,39 @@ impl Writes for Rows<'_> {
         })
     }
 
+    fn insert_staged(&mut self, staged: &Staging, progress: &dyn Fn(u64)) -> Result<Option<[KeyId; 2]>> {
+        let Some((first, last)) = import::insert(self.connection, staged, progress)? else { return Ok(None) };
+        self.effects.forms = self.effects.forms.or(staged.forms());
+        let id = |id| KeyId::new(id).ok_or_else(|| damaged("an API key's id", id));
+        Ok(Some([id(first)?, id(last)?]))
+    }
+
+    fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
+        let changed = self.change(
+            "UPDATE api_keys SET digest = ?4, digest_algorithm = ?5 \
+             WHERE id = ?1 AND digest = ?2 AND digest_algorithm = ?3",
+            params![
+                id.get(),
+                from.as_bytes(),
+                import::stored(from.algorithm()),
+                to.as_bytes(),
+                import::stored(to.algorithm())
+            ],
+        )?;
+        if changed > 0 {
+            self.forget(id, *from)?;
+            self.index_at_once(id, *to)?;
+            self.effects.stale.extend([*from, *to].map(Stale::Key));
+        }
+        Ok(changed > 0)
+    }
+
     fn update_api_key(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()> {
         let shadow = after.shadow.as_ref();
         self.change(
             "UPDATE api_keys SET name = ?2, digest = ?3, tail = ?4, shadow_digest = ?5, shadow_tail = ?6, \
              rotates_at = ?7, valid = ?8, expires_at = ?9, rate_limit = ?10, rate_window_s = ?11, \
-             allowed_addresses = ?12 WHERE id = ?1",
+             allowed_addresses = ?12, digest_algorithm = ?13 WHERE id = ?1",
             params![
                 after.id.get(),
                 after.name.as_str(),
@@ -373,6 +427,7 @@ impl Writes for Rows<'_> {
                 after.rate_limit.map(RateLimit::limit),
                 after.rate_limit.map(RateLimit::window_s),
                 after.allowed_addresses.as_ref().map(AddressList::to_string),
+                import::stored(after.value.digest.algorithm()),
             ],
         )?;
         let new_value = |key: &ApiKey| key.shadow.as_ref().map(|shadow| shadow.fingerprint);
@@ -472,7 +527,9 @@ fn api_key(row: &Row<'_>) -> Result<ApiKey> {
     let project: Option<i64> = row.get(2)?;
     let rotates_at = optional_timestamp(row, 8)?;
     let shadow = |rotates_at| {
-        Ok::<_, Error>(Shadow { fingerprint: fingerprint(row, 6)?, rotates_at, last_used: optional_timestamp(row, 9)? })
+        // Whatever the outgoing value is known by, the new one was made here.
+        let fingerprint = fingerprint(row, 6, Algorithm::Blake3)?;
+        Ok::<_, Error>(Shadow { fingerprint, rotates_at, last_used: optional_timestamp(row, 9)? })
     };
     Ok(ApiKey {
         id: key_id(row, 0)?,
@@ -481,7 +538,7 @@ fn api_key(row: &Row<'_>) -> Result<ApiKey> {
             project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
         },
         name: name(row, 3)?,
-        value: fingerprint(row, 4)?,
+        value: fingerprint(row, 4, algorithm(row, 17)?)?,
         shadow: rotates_at.map(shadow).transpose()?,
         valid: row.get(10)?,
         created_at: timestamp(row, 11)?,
@@ -504,9 +561,14 @@ fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
 }
 
 /// A digest, and the tail in the column after it.
-fn fingerprint(row: &Row<'_>, column: usize) -> Result<Fingerprint> {
+fn fingerprint(row: &Row<'_>, column: usize, algorithm: Algorithm) -> Result<Fingerprint> {
     let tail = row.get_ref(column + 1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Fingerprint { digest: Digest::from_bytes(row.get(column)?), tail: Tail::parse(tail)? })
+    Ok(Fingerprint { digest: Digest::of(algorithm, row.get(column)?), tail: Tail::foreign(tail)? })
+}
+
+fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
+    let number: i64 = row.get(column)?;
+    import::algorithm(number).ok_or_else(|| damaged("a digest's algorithm", number))
 }
 
 fn name(row: &Row<'_>, column: usize) -> Result<Name> {

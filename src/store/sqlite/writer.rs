@@ -5,11 +5,12 @@
 
 use super::audit;
 use super::digest_index::{DigestIndex, Merged};
+use super::import;
 use super::rows::{Effects, Rows};
 use crate::domain::{Error, Link, Result};
 use crate::metrics::Metrics;
 use crate::store::ledger::Ledger;
-use crate::store::{Options, Stale, Validity, Writes};
+use crate::store::{Options, SharedForms, Stale, Validity, Writes};
 use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,6 +44,7 @@ impl Writer {
         index: Arc<DigestIndex>,
         ledger: Ledger,
         validity: Arc<Validity>,
+        forms: Arc<SharedForms>,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
         let settles = Arc::new(AtomicBool::new(true));
@@ -53,6 +55,7 @@ impl Writer {
             ledger,
             settles: Arc::clone(&settles),
             validity,
+            forms,
             data_version: None,
             batch: options.write_batch,
             watch_interval: options.watch_interval,
@@ -153,6 +156,7 @@ struct Thread {
     ledger: Ledger,
     settles: Arc<AtomicBool>,
     validity: Arc<Validity>,
+    forms: Arc<SharedForms>,
     /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
     /// that writes, so these are other processes' commits.
     data_version: Option<i64>,
@@ -206,6 +210,7 @@ impl Thread {
         match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
             Ok((effects, merged)) => {
                 self.index.committed(&effects.minted, &merged);
+                self.forms.add(effects.forms);
                 effects.stale.into_iter().for_each(|stale| self.validity.lapse(stale));
                 Ok(())
             }
@@ -271,6 +276,7 @@ impl Thread {
         if self.data_version != Some(version) {
             self.validity.lapse(Stale::Everything);
             self.index.catch_up(&self.connection)?;
+            self.forms.add(import::forms(&self.connection)?);
             self.data_version = Some(version);
         }
         Ok(())

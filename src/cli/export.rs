@@ -1,0 +1,166 @@
+//! `keystead export`: everything but secrets, in the columns that `keystead import` reads.
+
+use super::import::columns::Column;
+use super::import::source::{Format, defused};
+use super::{Failed, ambient, service_options};
+use crate::config::Config;
+use crate::domain::{AddressList, ApiKey, Description, Organization, Project, RateLimit, Timestamp};
+use crate::service::{Content, Exported};
+use clap::Args;
+use serde_json::{Map, Value};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// In which form
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    format: Format,
+    /// With the keys' digests, by which another store can verify them
+    #[arg(long)]
+    digests: bool,
+}
+
+/// What is exported; without digests, these two are left out.
+const COLUMNS: [Column; 20] = [
+    Column::Kind,
+    Column::Id,
+    Column::Name,
+    Column::Description,
+    Column::Organization,
+    Column::OrganizationId,
+    Column::Project,
+    Column::ProjectId,
+    Column::Tail,
+    Column::Digest,
+    Column::Algorithm,
+    Column::Valid,
+    Column::CreatedAt,
+    Column::ExpiresAt,
+    Column::RateLimit,
+    Column::RateWindowS,
+    Column::AllowedAddresses,
+    Column::LastUsedAt,
+    Column::ShadowTail,
+    Column::RotatesAt,
+];
+
+pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
+    let content = Content::open(&service_options(config)?.store)?;
+    let is_written = |column: &Column| arguments.digests || !matches!(column, Column::Digest | Column::Algorithm);
+    let columns: Vec<Column> = COLUMNS.into_iter().filter(is_written).collect();
+    let out = BufWriter::new(io::stdout().lock());
+    let mut writer = match arguments.format {
+        Format::Ndjson => Writer::Ndjson(out),
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(out);
+            writer.write_record(columns.iter().map(|column| column.name())).map_err(failed)?;
+            Writer::Csv(Box::new(writer))
+        }
+    };
+    content.export(ambient::now(), |exported| writer.write(&columns, |column| cell(column, &exported)))?;
+    writer.finish()
+}
+
+enum Writer {
+    Csv(Box<csv::Writer<BufWriter<StdoutLock<'static>>>>),
+    Ndjson(BufWriter<StdoutLock<'static>>),
+}
+
+impl Writer {
+    /// One row; in JSON, what is not there is left out.
+    fn write(&mut self, columns: &[Column], cell: impl Fn(Column) -> Option<Value>) -> Result<(), Failed> {
+        match self {
+            Self::Csv(writer) => {
+                let text = |column: &Column| {
+                    let text = match cell(*column) {
+                        None => String::new(),
+                        Some(Value::String(text)) => text,
+                        Some(other) => other.to_string(),
+                    };
+                    if column.is_for_people() { defused(text) } else { text }
+                };
+                writer.write_record(columns.iter().map(text)).map_err(failed)
+            }
+            Self::Ndjson(out) => {
+                let object: Map<String, Value> =
+                    columns.iter().filter_map(|it| Some((it.name().to_owned(), cell(*it)?))).collect();
+                writeln!(out, "{}", Value::Object(object)).map_err(failed)
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Failed> {
+        match self {
+            Self::Csv(mut writer) => writer.flush().map_err(failed),
+            Self::Ndjson(mut out) => out.flush().map_err(failed),
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failed {
+    Failed::new(format!("The export could not be written to its end: {error}."))
+}
+
+fn cell(column: Column, exported: &Exported<'_>) -> Option<Value> {
+    let (organization, project, key) = match exported {
+        Exported::Organization(organization) => (*organization, None, None),
+        Exported::Project(organization, project) => (*organization, Some(*project), None),
+        Exported::Key(organization, project, key) => (*organization, *project, Some(*key)),
+    };
+    match column {
+        Column::Organization => return Some(organization.name.as_str().into()),
+        Column::OrganizationId => return Some(organization.id.to_string().into()),
+        Column::Project => return project.map(|project| project.name.as_str().into()),
+        Column::ProjectId => return project.map(|project| project.id.to_string().into()),
+        _ => {}
+    }
+    match (key, project) {
+        (Some(key), _) => of_key(column, key),
+        (None, Some(project)) => of_project(column, project),
+        (None, None) => of_organization(column, organization),
+    }
+}
+
+fn of_organization(column: Column, organization: &Organization) -> Option<Value> {
+    match column {
+        Column::Kind => Some("organization".into()),
+        Column::Id => Some(organization.id.to_string().into()),
+        Column::Name => Some(organization.name.as_str().into()),
+        Column::CreatedAt => Some(organization.created_at.to_string().into()),
+        _ => None,
+    }
+}
+
+fn of_project(column: Column, project: &Project) -> Option<Value> {
+    match column {
+        Column::Kind => Some("project".into()),
+        Column::Id => Some(project.id.to_string().into()),
+        Column::Name => Some(project.name.as_str().into()),
+        Column::Description => project.description.as_ref().map(Description::as_str).map(Value::from),
+        Column::CreatedAt => Some(project.created_at.to_string().into()),
+        _ => None,
+    }
+}
+
+fn of_key(column: Column, key: &ApiKey) -> Option<Value> {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string().into());
+    let shadow = key.shadow.as_ref();
+    match column {
+        Column::Kind => Some("api_key".into()),
+        Column::Id => Some(key.id.get().into()),
+        Column::Name => Some(key.name.as_str().into()),
+        Column::Tail => Some(key.value.tail.as_str().into()),
+        Column::Digest => Some(key.value.digest.to_hex().into()),
+        Column::Algorithm => Some(key.value.digest.algorithm().name().into()),
+        Column::Valid => Some(key.valid.into()),
+        Column::CreatedAt => time(Some(key.created_at)),
+        Column::ExpiresAt => time(key.expires_at),
+        Column::RateLimit => key.rate_limit.map(RateLimit::limit).map(Value::from),
+        Column::RateWindowS => key.rate_limit.map(RateLimit::window_s).map(Value::from),
+        Column::AllowedAddresses => key.allowed_addresses.as_ref().map(AddressList::to_string).map(Value::from),
+        Column::LastUsedAt => time(key.last_used()),
+        Column::ShadowTail => shadow.map(|shadow| shadow.fingerprint.tail.as_str().into()),
+        Column::RotatesAt => time(shadow.map(|shadow| shadow.rotates_at)),
+        _ => None,
+    }
+}

@@ -1,0 +1,140 @@
+//! `keystead import`: keys that were made elsewhere come in, all of them or none.
+//!
+//! The file is read once, from its beginning to its end, and what will be stored waits on disk (`Staging`), so that nothing
+//! holds the store while rows are read and wrong ones are found.
+
+pub(super) mod columns;
+mod report;
+mod row;
+pub(super) mod source;
+
+use super::{Failed, ambient, open_service, output, service_options};
+use crate::config::Config;
+use crate::domain::{KeyId, OrganizationId};
+use crate::service::{self, Content, Outcome, Staging};
+use clap::Args;
+use indicatif::ProgressBar;
+use report::Report;
+use row::{Reader, find_organization};
+use source::{Format, Source};
+use std::path::PathBuf;
+
+/// With more wrong rows than this, it is the wrong file; whatever else is wrong with it is not looked for.
+const MOST_WRONG: usize = 10_000;
+/// After how many rows the progress is shown.
+const STEP: u64 = 1024;
+
+#[derive(Args, Debug)]
+pub(super) struct Import {
+    /// The file with a key a row, '-' for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What the file is [default: by its name, .csv or .ndjson]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Where keys go whose rows name no organization, by id or name [default: the only one there is]
+    #[arg(long, value_name = "ORGANIZATION")]
+    organization: Option<String>,
+    /// Say what would happen to each row, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave out the rows that are wrong, and import the others
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Print one JSON object a row
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Failed> {
+    let content = Content::open(&service_options(config)?.store)?;
+    let default = default_organization(&content, arguments.organization.as_deref())?;
+    let mut source = Source::open(&arguments.file, arguments.format)?;
+    let mut report = Report::new(arguments.json);
+
+    let mut staged = read(&mut source, &mut Reader::new(&content, default, ambient::now()), &mut report)?;
+    let twins = staged.twins(MOST_WRONG)?;
+    for (row, earlier) in &twins {
+        report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
+    }
+    staged.remove(&twins.iter().map(|(row, _)| *row).collect::<Vec<_>>())?;
+    report.check_not_too_many()?;
+    if !report.is_clean() && !arguments.skip_bad_rows && !arguments.dry_run {
+        return report.refused();
+    }
+
+    let progress = output::progress(2 * staged.count(), "steps");
+    if arguments.dry_run {
+        let known = content.known_already(&staged, MOST_WRONG, &|count| progress.set_position(count))?;
+        progress.finish_and_clear();
+        report.known(&known)?;
+        report.check_not_too_many()?;
+        staged.remove(&known)?;
+        return report.would_import(&staged, arguments.skip_bad_rows);
+    }
+    let Outcome { staged, known, ids } = import(config, arguments, staged, source.hash(), &progress).await?;
+    report.known(&known)?;
+    report.check_not_too_many()?;
+    match ids {
+        None if !report.is_clean() && !arguments.skip_bad_rows => report.refused(),
+        ids => report.imported(&staged, ids.map(|[first, last]| (KeyId::get(first), KeyId::get(last)))),
+    }
+}
+
+/// The one that is named, or the only one; `None` where each row has to name its own.
+fn default_organization(content: &Content, named: Option<&str>) -> Result<Option<OrganizationId>, Failed> {
+    if let Some(text) = named {
+        return find_organization(content, text).map(|it| Some(it.id)).map_err(|sentence| {
+            Failed::new(format!("--organization does not say where the keys go. {sentence} Nothing was imported."))
+        });
+    }
+    match content.organizations_called(None)?.as_slice() {
+        [] => Err(Failed::new("The store has no organization yet; set it up with keystead init.")),
+        [only] => Ok(Some(only.id)),
+        _ => Ok(None),
+    }
+}
+
+/// Reads all rows; those that are wrong are reported, the others staged.
+fn read(source: &mut Source, reader: &mut Reader<'_>, report: &mut Report) -> Result<Staging, Failed> {
+    let mut staged = Staging::new()?;
+    let progress = output::progress(source.total(), "bytes");
+    while let Some(row) = source.next()? {
+        let (number, line) = (row.number, row.line);
+        match row.fields.and_then(|fields| reader.key(&fields)) {
+            Ok(Some(key)) => staged.push(number, &key)?,
+            Ok(None) => report.passed_over(number)?,
+            Err(sentence) => {
+                progress.suspend(|| report.wrong(number, Some(line), &sentence))?;
+                report.check_not_too_many()?;
+            }
+        }
+        if number.is_multiple_of(STEP) {
+            progress.set_position(source.read());
+        }
+    }
+    progress.finish_and_clear();
+    Ok(staged)
+}
+
+async fn import(
+    config: &Config,
+    arguments: &Import,
+    staged: Staging,
+    file: String,
+    progress: &ProgressBar,
+) -> Result<Outcome, Failed> {
+    let service = open_service(config)?;
+    let bar = progress.clone();
+    let import = service::Import {
+        staged,
+        file,
+        skips_known: arguments.skip_bad_rows,
+        most_known: MOST_WRONG,
+        progress: Box::new(move |position| bar.set_position(position)),
+    };
+    let outcome = service.import(import, ambient::now()).await;
+    service.close().await;
+    progress.finish_and_clear();
+    Ok(outcome?)
+}

@@ -1,0 +1,145 @@
+//! What became of each row, and in the end of all of them.
+
+use super::MOST_WRONG;
+use crate::cli::Failed;
+use crate::service::Staging;
+use serde_json::{Value, json};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+
+/// A line a row on standard output, a summary on standard error.
+pub(super) struct Report {
+    out: BufWriter<StdoutLock<'static>>,
+    is_json: bool,
+    wrong: usize,
+}
+
+impl Report {
+    pub(super) fn new(is_json: bool) -> Self {
+        Self { out: BufWriter::new(io::stdout().lock()), is_json, wrong: 0 }
+    }
+
+    /// The row cannot be imported.
+    pub(super) fn wrong(&mut self, row: u64, line: Option<u64>, sentence: &str) -> Result<(), Failed> {
+        self.wrong += 1;
+        let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+        let object = || match line {
+            Some(line) => json!({"row": row, "line": line, "outcome": "refused", "error": sentence}),
+            None => json!({"row": row, "outcome": "refused", "error": sentence}),
+        };
+        self.write(object, || format!("Row {row}{place} is refused: {sentence}"))?;
+        self.flush()
+    }
+
+    /// Rows whose keys are in the store.
+    pub(super) fn known(&mut self, rows: &[u64]) -> Result<(), Failed> {
+        rows.iter().try_for_each(|row| self.wrong(*row, None, "The store has this key already, or had it."))
+    }
+
+    /// The row is not about a key.
+    pub(super) fn passed_over(&mut self, row: u64) -> Result<(), Failed> {
+        self.write(
+            || json!({"row": row, "outcome": "passed_over"}),
+            || format!("Row {row} is passed over: it is an organization or a project."),
+        )
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.wrong == 0
+    }
+
+    /// # Errors
+    /// Where it is of no use to go on.
+    pub(super) fn check_not_too_many(&mut self) -> Result<(), Failed> {
+        if self.wrong < MOST_WRONG {
+            return Ok(());
+        }
+        self.flush()?;
+        Err(Failed::new(format!(
+            "{MOST_WRONG} rows cannot be imported, and no more were looked for: this may be the wrong file. Nothing was \
+             imported."
+        )))
+    }
+
+    /// Nothing was imported because of the rows that were reported.
+    pub(super) fn refused(&mut self) -> Result<(), Failed> {
+        self.flush()?;
+        Err(Failed::new(format!(
+            "{} cannot be imported; nothing was changed. Correct {}, or leave {} out with --skip-bad-rows.",
+            rows(self.wrong as u64),
+            if self.wrong == 1 { "it" } else { "them" },
+            if self.wrong == 1 { "it" } else { "them" },
+        )))
+    }
+
+    /// A dry run came to its end with these.
+    pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), Failed> {
+        staged.each_place(|row| {
+            self.write(|| json!({"row": row, "outcome": "good"}), || format!("Row {row} can be imported."))
+        })?;
+        self.flush()?;
+        let count = rows(staged.count());
+        match self.wrong {
+            0 => eprintln!("{count} can be imported. Nothing was changed."),
+            wrong if skips => {
+                let wrong = rows(wrong as u64);
+                return Err(Failed::new(format!(
+                    "{count} can be imported, {wrong} would be left out. Nothing was changed."
+                )));
+            }
+            wrong => {
+                let wrong = rows(wrong as u64);
+                return Err(Failed::new(format!(
+                    "{wrong} cannot be imported, so none would be without --skip-bad-rows; with it, {count} would. Nothing \
+                     was changed."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// These are keys now, with the numbers from the first to the last.
+    pub(super) fn imported(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), Failed> {
+        let count = staged.count();
+        let keys = match ids {
+            None => "There was nothing to import".to_owned(),
+            Some((only, last)) if only == last => format!("1 key was imported: {only}"),
+            Some((first, last)) => format!("{count} keys were imported: {first} to {last}"),
+        };
+        let mut next = ids.map_or(0, |(first, _)| first);
+        let printed = staged.each_place(|row| {
+            let id = next;
+            next += 1;
+            self.write(
+                || json!({"row": row, "outcome": "imported", "id": id}),
+                || format!("Row {row} is API key {id}."),
+            )
+        });
+        printed.and_then(|()| self.flush()).map_err(|error| Failed::new(format!("{keys}; but then: {error}")))?;
+        if self.wrong > 0 {
+            return Err(Failed::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
+        }
+        eprintln!("{keys}.");
+        Ok(())
+    }
+
+    fn write(&mut self, object: impl Fn() -> Value, text: impl Fn() -> String) -> Result<(), Failed> {
+        let written = if self.is_json { writeln!(self.out, "{}", object()) } else { writeln!(self.out, "{}", text()) };
+        written.map_err(|e| taken_nothing(&e))
+    }
+
+    fn flush(&mut self) -> Result<(), Failed> {
+        self.out.flush().map_err(|e| taken_nothing(&e))
+    }
+}
+
+fn taken_nothing(error: &io::Error) -> Failed {
+    Failed::new(format!("Standard output took nothing more: {error}."))
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
+fn were(count: u64) -> String {
+    if count == 1 { "1 row was".to_owned() } else { format!("{count} rows were") }
+}

@@ -1,0 +1,171 @@
+//! From a row's fields to a key that can be stored.
+
+use super::columns::Column;
+use super::source::Fields;
+use crate::domain::{
+    AddressList, Algorithm, Digest, Error, Fingerprint, Foreign, Name, Organization, OrganizationId, ProjectId,
+    RateLimit, Scope, Tail, Timestamp,
+};
+use crate::service::{Content, ImportedApiKey, NewApiKey};
+use std::collections::HashMap;
+
+/// How many organizations and projects are remembered; more are read anew.
+const REMEMBERED: usize = 4096;
+
+/// What rows are read with.
+pub(super) struct Reader<'a> {
+    content: &'a Content,
+    /// Where a row goes that names no organization; `None` where it has to.
+    default: Option<OrganizationId>,
+    /// The time at which keys were made whose rows do not say.
+    now: Timestamp,
+    known: HashMap<(Option<String>, Option<String>), Scope>,
+}
+
+/// Every method fails with a sentence about the row, which repeats nothing that could be a key.
+impl<'a> Reader<'a> {
+    pub(super) fn new(content: &'a Content, default: Option<OrganizationId>, now: Timestamp) -> Self {
+        Self { content, default, now, known: HashMap::new() }
+    }
+
+    /// The key; `None` where the row is about something else, as an export has such rows.
+    pub(super) fn key(&mut self, fields: &Fields<'_>) -> Result<Option<ImportedApiKey>, String> {
+        match fields.get(Column::Kind) {
+            None | Some("api_key") => {}
+            Some("organization" | "project") => return Ok(None),
+            Some(_) => return Err("Its kind is none of organization, project and api_key.".to_owned()),
+        }
+        if fields.get(Column::RotatesAt).is_some() {
+            return Err("The key is being rotated: complete or cancel that where it comes from, then export it again."
+                .to_owned());
+        }
+        let name = Name::parse(fields.get(Column::Name).unwrap_or_default()).map_err(sentence)?;
+        let (value, sha256, is_ours) = value(fields)?;
+        let scope = self.scope(fields)?;
+        let created_at = time(fields, Column::CreatedAt)?.unwrap_or(self.now);
+        let new = NewApiKey { scope, value, name, created_at, expires_at: time(fields, Column::ExpiresAt)? };
+        let valid = match fields.get(Column::Valid) {
+            None | Some("true" | "TRUE" | "True" | "1") => true,
+            Some("false" | "FALSE" | "False" | "0") => false,
+            Some(_) => return Err("Its column valid must be true or false.".to_owned()),
+        };
+        let addresses = fields.get(Column::AllowedAddresses).map(|list| {
+            AddressList::parse(list.split([',', ';', ' ']).filter(|address| !address.is_empty())).map_err(sentence)
+        });
+        Ok(Some(ImportedApiKey {
+            new,
+            sha256,
+            is_ours,
+            valid,
+            rate_limit: rate_limit(fields)?,
+            allowed_addresses: addresses.transpose()?,
+        }))
+    }
+
+    fn scope(&mut self, fields: &Fields<'_>) -> Result<Scope, String> {
+        let names = [Column::Organization, Column::Project].map(|column| fields.get(column));
+        if let ([None, None], Some(organization)) = (names, self.default) {
+            return Ok(Scope { organization, project: None });
+        }
+        let names = names.map(|name| name.map(str::to_owned));
+        let [organization, project] = names.clone();
+        let key = (organization, project);
+        if let Some(scope) = self.known.get(&key) {
+            return Ok(*scope);
+        }
+        let [organization, project] = names;
+        let organization = match organization {
+            Some(text) => find_organization(self.content, &text)?.id,
+            None => self.default.ok_or("It names no organization, and there are several: say with --organization.")?,
+        };
+        let project = project.map(|text| self.project(organization, &text)).transpose()?;
+        let scope = Scope { organization, project };
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(key, scope);
+        Ok(scope)
+    }
+
+    fn project(&self, organization: OrganizationId, text: &str) -> Result<ProjectId, String> {
+        let by_id = ProjectId::parse(text).map(|id| self.content.project(organization, id)).transpose();
+        let found = match by_id.map_err(sentence)?.flatten() {
+            Some(project) => Some(project),
+            None => match Name::parse(text) {
+                Ok(name) => self.content.project_called(organization, &name).map_err(sentence)?,
+                Err(_) => None,
+            },
+        };
+        found.map(|project| project.id).ok_or_else(|| "The organization has no such project.".to_owned())
+    }
+}
+
+/// By id or name.
+///
+/// # Errors
+/// A sentence, where there is none or there are several.
+pub(super) fn find_organization(content: &Content, text: &str) -> Result<Organization, String> {
+    if let Some(id) = OrganizationId::parse(text)
+        && let Some(organization) = content.organization(id).map_err(sentence)?
+    {
+        return Ok(organization);
+    }
+    let name = Name::parse(text).map_err(sentence)?;
+    match content.organizations_called(Some(&name)).map_err(sentence)?.as_slice() {
+        [] => Err("There is no such organization.".to_owned()),
+        [one] => Ok(one.clone()),
+        _ => Err("Several organizations are called that; name it by its id.".to_owned()),
+    }
+}
+
+/// What is kept of the value; its SHA-256 digest, where it is another; whether it is of our own form.
+fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
+    let tail = fields.get(Column::Tail).map(|tail| Tail::foreign(tail).map_err(sentence)).transpose()?;
+    match (fields.get(Column::Key), fields.get(Column::Digest), fields.get(Column::Algorithm)) {
+        (Some(key), None, None) => {
+            let foreign = Foreign::parse(key).map_err(sentence)?;
+            Ok((
+                Fingerprint { tail: tail.unwrap_or(foreign.value.tail), ..foreign.value },
+                Some(foreign.sha256),
+                foreign.is_ours,
+            ))
+        }
+        (None, Some(digest), Some(algorithm)) => {
+            let algorithm = Algorithm::parse(algorithm).ok_or("Its algorithm must be sha256 or blake3.")?;
+            let digest = Digest::parse(algorithm, digest)
+                .ok_or("Its digest must be 32 bytes, in hexadecimal digits or in base64.")?;
+            Ok((Fingerprint { digest, tail: tail.unwrap_or(Tail::UNKNOWN) }, None, false))
+        }
+        (None, Some(_), None) => Err("It has a digest and does not say its algorithm, sha256 or blake3.".to_owned()),
+        (None, None, _) => Err("It has neither a key nor a digest.".to_owned()),
+        (Some(_), _, _) => Err("It has a key, so it must have neither a digest nor an algorithm.".to_owned()),
+    }
+}
+
+fn rate_limit(fields: &Fields<'_>) -> Result<Option<RateLimit>, String> {
+    let number = |column| fields.get(column).map(str::parse::<u32>).transpose();
+    let limit = match (number(Column::RateLimit), number(Column::RateWindowS)) {
+        (Ok(None), Ok(None)) => return Ok(None),
+        (Ok(Some(limit)), Ok(Some(window_s))) => RateLimit::new(limit, window_s),
+        _ => None,
+    };
+    let wrong = || {
+        let (most, longest) = (RateLimit::MAX_LIMIT, RateLimit::MAX_WINDOW_S);
+        format!(
+            "Its limit must be rate_limit uses, 1 to {most}, in rate_window_s seconds, 1 to {longest}; both or neither."
+        )
+    };
+    limit.map(Some).ok_or_else(wrong)
+}
+
+fn time(fields: &Fields<'_>, column: Column) -> Result<Option<Timestamp>, String> {
+    let parse = |text| {
+        let wrong = || format!("Its column {} must be a time such as 2026-11-23T19:31:17Z.", column.name());
+        Timestamp::parse(text).ok_or_else(wrong)
+    };
+    fields.get(column).map(parse).transpose()
+}
+
+fn sentence(error: Error) -> String {
+    error.detail().map_or_else(|| error.to_string(), str::to_owned)
+}

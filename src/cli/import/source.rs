@@ -1,0 +1,265 @@
+//! Reading a file of keys row by row, in bounded memory and without repeating any of it in a sentence.
+
+use super::columns::Column;
+use crate::cli::Failed;
+use clap::ValueEnum;
+use csv::StringRecord;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+/// The bytes that a row may have, and what is read ahead of it.
+const MAX_ROW: u64 = 1_048_576;
+/// A column's name that is longer may be anything, such as a key in a file without a head line.
+const MAX_NAME: usize = 20;
+const BUFFER: usize = 65_536;
+
+/// In which form keys come or go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// Comma-separated values with a head line
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+}
+
+/// The fields of a row that are not empty.
+#[derive(Default)]
+pub(super) struct Fields<'a>([Option<Cow<'a, str>>; Column::ALL.len()]);
+
+impl Fields<'_> {
+    pub(super) fn get(&self, column: Column) -> Option<&str> {
+        self.0[column as usize].as_deref().map(str::trim)
+    }
+}
+
+/// A row's number among the rows, the line that it begins in, and its fields, or what is wrong with its form.
+pub(super) struct Row<'a> {
+    pub(super) number: u64,
+    pub(super) line: u64,
+    pub(super) fields: Result<Fields<'a>, String>,
+}
+
+/// A file, or standard input.
+pub(super) struct Source {
+    rows: Rows,
+    tap: Tap,
+    number: u64,
+}
+
+enum Rows {
+    Csv { reader: Box<csv::Reader<Counted>>, columns: Vec<Column>, record: StringRecord },
+    Ndjson { reader: Box<BufReader<Counted>>, line: Vec<u8> },
+}
+
+impl Source {
+    /// Opens it; a file's form is known by its name unless said.
+    pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Self, Failed> {
+        let unreadable = |e: io::Error| Failed::new(format!("{} cannot be read: {e}.", path.display()));
+        let (input, total): (Box<dyn Read>, u64) = if path == Path::new("-") {
+            (Box::new(io::stdin().lock()), 0)
+        } else {
+            let file = File::open(path).map_err(unreadable)?;
+            let total = file.metadata().map_err(unreadable)?.len();
+            (Box::new(file), total)
+        };
+        let by_name = match path.extension().and_then(|it| it.to_str()) {
+            Some("csv") => Some(Format::Csv),
+            Some("ndjson" | "jsonl") => Some(Format::Ndjson),
+            _ => None,
+        };
+        let format = format.or(by_name).ok_or_else(|| {
+            Failed::new(format!("Say with --format whether {} is csv or ndjson; its name does not.", path.display()))
+        })?;
+        let tap = Tap { total, ..Tap::default() };
+        let counted = Counted { input, tap: tap.clone(), hasher: blake3::Hasher::new() };
+        let rows = match format {
+            Format::Ndjson => {
+                Rows::Ndjson { reader: Box::new(BufReader::with_capacity(BUFFER, counted)), line: Vec::new() }
+            }
+            Format::Csv => {
+                let mut reader = csv::ReaderBuilder::new().buffer_capacity(BUFFER).from_reader(counted);
+                let columns = columns(reader.headers().map_err(|e| unreadable_csv(path, &e))?)?;
+                Rows::Csv { reader: Box::new(reader), columns, record: StringRecord::new() }
+            }
+        };
+        Ok(Self { rows, tap, number: 0 })
+    }
+
+    /// The next row; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, Failed> {
+        self.number += 1;
+        self.tap.since.set(0);
+        let number = self.number;
+        let stopped = |e: &dyn std::fmt::Display| {
+            Failed::new(format!("Row {number} cannot be read, nor can those after it: {e}. Nothing was imported."))
+        };
+        match &mut self.rows {
+            Rows::Csv { reader, columns, record } => {
+                let line = reader.position().line();
+                let fields = match reader.read_record(record) {
+                    Ok(false) => return Ok(None),
+                    Ok(true) => Ok(csv_fields(columns, record)),
+                    Err(error) => match error.into_kind() {
+                        csv::ErrorKind::Io(e) => return Err(stopped(&e)),
+                        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                            Err(format!("It has {len} fields where the head line has {expected_len}."))
+                        }
+                        _ => Err("It is not UTF-8.".to_owned()),
+                    },
+                };
+                Ok(Some(Row { number, line, fields }))
+            }
+            Rows::Ndjson { reader, line } => {
+                line.clear();
+                let length = reader.read_until(b'\n', line).map_err(|e| stopped(&e))?;
+                let fields = match length {
+                    0 => return Ok(None),
+                    _ => json_fields(line),
+                };
+                Ok(Some(Row { number, line: number, fields }))
+            }
+        }
+    }
+
+    /// The bytes that there are, where anybody knows, and those that were read.
+    pub(super) fn total(&self) -> u64 {
+        self.tap.total
+    }
+
+    pub(super) fn read(&self) -> u64 {
+        self.tap.read.get()
+    }
+
+    /// The BLAKE3 hash of all that was read, in hexadecimal digits.
+    pub(super) fn hash(&self) -> String {
+        let counted = match &self.rows {
+            Rows::Csv { reader, .. } => reader.get_ref(),
+            Rows::Ndjson { reader, .. } => reader.get_ref(),
+        };
+        counted.hasher.finalize().to_hex().to_string()
+    }
+}
+
+fn unreadable_csv(path: &Path, error: &csv::Error) -> Failed {
+    let why = match error.kind() {
+        csv::ErrorKind::Io(e) => e.to_string(),
+        _ => "its head line is not UTF-8".to_owned(),
+    };
+    Failed::new(format!("{} cannot be read: {why}.", path.display()))
+}
+
+fn columns(head: &StringRecord) -> Result<Vec<Column>, Failed> {
+    // A file that a spreadsheet wrote may begin with a mark.
+    let names = head.iter().enumerate().map(|(at, name)| (at, name.strip_prefix('\u{feff}').unwrap_or(name)));
+    let mut columns = Vec::new();
+    for (at, name) in names {
+        let column = Column::parse(name)
+            .ok_or_else(|| Failed::new(unknown(name, format_args!("Column {} of the head line", at + 1))))?;
+        if columns.contains(&column) {
+            return Err(Failed::new(format!("The head line has the column {} twice.", column.name())));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// Which one is unknown, without repeating what may be a key.
+fn unknown(name: &str, place: impl std::fmt::Display) -> String {
+    let names = Column::ALL.map(Column::name).join(", ");
+    let is_word = name.len() <= MAX_NAME && name.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | ' '));
+    if is_word {
+        return format!("There is no column \"{name}\"; there are {names}.");
+    }
+    format!("{place} has a name that is none of {names}.")
+}
+
+fn csv_fields<'a>(columns: &[Column], record: &'a StringRecord) -> Fields<'a> {
+    let mut fields = Fields::default();
+    for (column, text) in columns.iter().zip(record) {
+        let text = text.trim();
+        if !text.is_empty() {
+            let text = if column.is_for_people() { fused(text) } else { text };
+            fields.0[*column as usize] = Some(Cow::Borrowed(text));
+        }
+    }
+    fields
+}
+
+/// Before a text that a spreadsheet would take for a formula, exports put an apostrophe, which does not belong to it.
+fn fused(text: &str) -> &str {
+    let rest = text.trim_start_matches('\'');
+    if rest.len() < text.len() && rest.starts_with(['=', '+', '-', '@']) { &text[1..] } else { text }
+}
+
+/// The reverse.
+pub(in crate::cli) fn defused(text: String) -> String {
+    if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+}
+
+fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
+    let object: serde_json::Map<String, Value> =
+        serde_json::from_slice(line).map_err(|_| "It is no JSON object.".to_owned())?;
+    let mut fields = Fields::default();
+    for (at, (name, value)) in object.into_iter().enumerate() {
+        let column = Column::parse(&name).ok_or_else(|| unknown(&name, format_args!("Field {} of it", at + 1)))?;
+        let wrong = || format!("Its field {} is neither a text nor a number.", column.name());
+        let text = match (column, value) {
+            (_, Value::Null) => continue,
+            (_, Value::String(text)) => text,
+            (_, Value::Bool(value)) => value.to_string(),
+            (_, Value::Number(number)) => number.to_string(),
+            (Column::AllowedAddresses, Value::Array(list)) => {
+                let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+                texts.ok_or_else(wrong)?.join(",")
+            }
+            // As the API has it.
+            (Column::RateLimit, Value::Object(limit)) => {
+                let number = |name| limit.get(name).filter(|_| limit.len() == 2).and_then(Value::as_u64);
+                let (Some(uses), Some(window)) = (number("limit"), number("windowInSeconds")) else {
+                    return Err("Its rate limit must have limit and windowInSeconds.".to_owned());
+                };
+                fields.0[Column::RateWindowS as usize] = Some(window.to_string().into());
+                uses.to_string()
+            }
+            _ => return Err(wrong()),
+        };
+        if !text.trim().is_empty() {
+            fields.0[column as usize] = Some(text.into());
+        }
+    }
+    Ok(fields)
+}
+
+/// What is known of the bytes that were read.
+#[derive(Clone, Default)]
+struct Tap {
+    total: u64,
+    read: Rc<Cell<u64>>,
+    /// Since the last row was asked for: without a limit, one quotation mark could take all the memory there is.
+    since: Rc<Cell<u64>>,
+}
+
+/// An input whose bytes are counted and hashed as they are read.
+struct Counted {
+    input: Box<dyn Read>,
+    tap: Tap,
+    hasher: blake3::Hasher,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.tap.since.get() > MAX_ROW {
+            return Err(io::Error::other("it is longer than a row can be"));
+        }
+        let count = self.input.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.tap.read.set(self.tap.read.get() + count as u64);
+        self.tap.since.set(self.tap.since.get() + count as u64);
+        Ok(count)
+    }
+}

@@ -1,0 +1,194 @@
+//! Keys from elsewhere, as they wait to be stored: on disk and not in memory, since there may be millions of them.
+//!
+//! They wait in a database of their own that SQLite removes by itself and that nobody else can open. It holds what the
+//! store will hold, and no full key.
+
+use super::import;
+use crate::domain::{AddressList, Algorithm, Digest, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp};
+use crate::store::ImportedApiKey;
+use rusqlite::{Connection, params};
+
+/// Rows of an import.
+pub struct Staging {
+    connection: Connection,
+    count: u64,
+    forms: Forms,
+    has_full_keys: bool,
+}
+
+impl Staging {
+    /// Without any.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where there is no place for temporary files.
+    pub fn new() -> Result<Self> {
+        let connection = Connection::open("")?;
+        // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk.
+        connection.execute_batch(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
+            CREATE TABLE staged (
+                place INTEGER PRIMARY KEY,
+                organization_id INTEGER, project_id INTEGER, digest BLOB, digest_algorithm INTEGER, tail TEXT, name TEXT,
+                valid INTEGER, created_at INTEGER, expires_at INTEGER, rate_limit INTEGER, rate_window_s INTEGER,
+                allowed_addresses TEXT, sha256 BLOB
+            ) STRICT;
+            BEGIN",
+        )?;
+        Ok(Self { connection, count: 0, forms: Forms::default(), has_full_keys: false })
+    }
+
+    /// Adds one. Its place is its own choice, greater than that of the one before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk is full.
+    pub fn push(&mut self, place: u64, key: &ImportedApiKey) -> Result<()> {
+        let new = &key.new;
+        self.connection
+            .prepare_cached("INSERT INTO staged VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")?
+            .execute(params![
+                place.cast_signed(),
+                new.scope.organization.get(),
+                new.scope.project.map(ProjectId::get),
+                new.value.digest.as_bytes(),
+                import::stored(new.value.digest.algorithm()),
+                new.value.tail.as_str(),
+                new.name.as_str(),
+                key.valid,
+                new.created_at.unix_ms(),
+                new.expires_at.map(Timestamp::unix_ms),
+                key.rate_limit.map(RateLimit::limit),
+                key.rate_limit.map(RateLimit::window_s),
+                key.allowed_addresses.as_ref().map(AddressList::to_string),
+                key.sha256.as_ref().map(Digest::as_bytes),
+            ])?;
+        let sha256 = new.value.digest.algorithm() == Algorithm::Sha256;
+        self.forms = self.forms.or(Forms { foreign: !key.is_ours, sha256 });
+        self.has_full_keys |= key.sha256.is_some();
+        self.count += 1;
+        Ok(())
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// What they bring into a store.
+    pub fn forms(&self) -> Forms {
+        self.forms
+    }
+
+    /// Those whose value an earlier one has, with the place of that one, up to `limit` of them. To be asked once, after
+    /// the last one was added and before anything else.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk is full.
+    pub fn twins(&self, limit: usize) -> Result<Vec<(u64, u64)>> {
+        self.connection.execute_batch("CREATE INDEX by_digest ON staged (digest, digest_algorithm)")?;
+        let mut twins = Vec::new();
+        let mut first = None;
+        self.each_digest(|place, digest| {
+            match first {
+                Some((earlier, known)) if known == digest => twins.push((place, earlier)),
+                _ => first = Some((place, digest)),
+            }
+            Ok(twins.len() < limit)
+        })?;
+        if self.has_full_keys && self.forms.sha256 {
+            self.connection.execute_batch("CREATE INDEX by_sha256 ON staged (sha256) WHERE sha256 IS NOT NULL")?;
+            let mut statement = self.connection.prepare(
+                "SELECT max(a.place, b.place), min(a.place, b.place) FROM staged a JOIN staged b ON b.sha256 = a.digest \
+                 WHERE a.digest_algorithm = 1 LIMIT ?1",
+            )?;
+            let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            while let Some(row) = rows.next()? {
+                twins.push((place(row.get(0)?), place(row.get(1)?)));
+            }
+        }
+        twins.sort_unstable();
+        twins.dedup_by_key(|(place, _)| *place);
+        Ok(twins)
+    }
+
+    /// Takes some away.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
+    pub fn remove(&mut self, places: &[u64]) -> Result<()> {
+        for place in places {
+            let sql = "DELETE FROM staged WHERE place = ?1";
+            self.count -= self.connection.prepare_cached(sql)?.execute([place.cast_signed()])? as u64;
+        }
+        Ok(())
+    }
+
+    /// How many there are of each organization.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
+    pub fn organizations(&self) -> Result<Vec<(OrganizationId, u64)>> {
+        let sql = "SELECT organization_id, count(*) FROM staged GROUP BY organization_id ORDER BY min(place)";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, place(row.get(1)?))))?;
+        let rows: rusqlite::Result<Vec<(i64, u64)>> = rows.collect();
+        Ok(rows?.into_iter().filter_map(|(id, count)| Some((OrganizationId::new(id)?, count))).collect())
+    }
+
+    /// Hands over every place, in order, for as long as `take` does not fail.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable), and what `take` fails with.
+    pub fn each_place<E: From<crate::domain::Error>>(
+        &self,
+        mut take: impl FnMut(u64) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let unavailable = crate::domain::Error::from;
+        let mut statement = self.connection.prepare("SELECT place FROM staged ORDER BY place").map_err(unavailable)?;
+        let mut rows = statement.query([]).map_err(unavailable)?;
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            take(place(row.get(0).map_err(unavailable)?))?;
+        }
+        Ok(())
+    }
+
+    /// Hands over every place and its digest, by digest, for as long as more are wanted.
+    pub(super) fn each_digest(&self, mut take: impl FnMut(u64, Digest) -> Result<bool>) -> Result<()> {
+        // As the digest index has them: its prefixes have a sign.
+        for sql in [
+            "SELECT place, digest, digest_algorithm FROM staged WHERE digest >= x'80' ORDER BY digest, digest_algorithm, place",
+            "SELECT place, digest, digest_algorithm FROM staged WHERE digest < x'80' ORDER BY digest, digest_algorithm, place",
+        ] {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let algorithm = import::algorithm(row.get(2)?).unwrap_or(Algorithm::Blake3);
+                if !take(place(row.get(0)?), Digest::of(algorithm, row.get(1)?))? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over every place and the SHA-256 digest of its full key, by that, for as long as more are wanted.
+    pub(super) fn each_sha256(&self, mut take: impl FnMut(u64, Digest) -> Result<bool>) -> Result<()> {
+        let mut statement =
+            self.connection.prepare("SELECT place, sha256 FROM staged WHERE sha256 IS NOT NULL ORDER BY sha256")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if !take(place(row.get(0)?), Digest::of(Algorithm::Sha256, row.get(1)?))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where they are, for whoever stores them.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+fn place(number: i64) -> u64 {
+    number.cast_unsigned()
+}
