@@ -115,6 +115,12 @@ pub struct Finished {
 pub fn finish(command: &mut Command) -> Finished {
     let began = Instant::now();
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a program must start");
+    let mut printed = process.stdout.take().expect("a program's output must be piped");
+    // While it runs: it may print more than a pipe holds.
+    let output = std::thread::spawn(move || {
+        let mut output = String::new();
+        printed.read_to_string(&mut output).map(|_| output)
+    });
     let mut peak = 0;
     let status = loop {
         // It is gone from memory before it is gone.
@@ -126,9 +132,7 @@ pub fn finish(command: &mut Command) -> Finished {
     };
     let seconds = began.elapsed().as_secs_f64();
     assert!(status.success(), "a program must end well, not with {status}");
-    let mut output = String::new();
-    let mut printed = process.stdout.take().expect("a program's output must be piped");
-    printed.read_to_string(&mut output).expect("a program's output must be readable");
+    let output = output.join().expect("a program's output must be read").expect("a program's output must be readable");
     Finished { seconds, peak, output }
 }
 

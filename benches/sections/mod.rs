@@ -6,6 +6,7 @@ mod backup;
 mod ceiling;
 mod create;
 mod flood;
+mod import;
 mod memory;
 mod mixed;
 mod start;
@@ -17,7 +18,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 15] = [
+pub const SECTIONS: [Section; 16] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -28,6 +29,7 @@ pub const SECTIONS: [Section; 15] = [
     ("audit-verify", audit::verifying),
     ("ledger", backup::ledger),
     ("backup", backup::online),
+    ("import", import::against_inserts),
     ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),

@@ -19,6 +19,7 @@ mod ends;
 mod failures;
 mod forward_auth;
 mod helpers;
+mod import;
 mod keys_command;
 mod limits;
 mod metrics;

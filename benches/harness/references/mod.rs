@@ -2,6 +2,7 @@
 
 mod fixed;
 mod hash;
+mod insert;
 mod mint;
 mod obvious;
 
@@ -24,6 +25,8 @@ pub const FLAG: &str = "--reference";
 ///
 /// Or does what the arguments name and ends:
 ///
+/// - `insert FILE KEYS bare`, `insert FILE KEYS indexed`: inserts so many keys into a store's tables in batches, without and
+///   with what finds them by their digests, and prints how many there were.
 /// - `hash FILE`: reads all events of a store's audit log, hashes the bytes of each, and prints how many there were.
 pub fn serve(arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -35,6 +38,10 @@ pub fn serve(arguments: &[String]) {
         }
         ["mint", file, "bare"] => mint::serve(file, false),
         ["mint", file, "recorded"] => mint::serve(file, true),
+        ["insert", file, keys, how @ ("bare" | "indexed")] => {
+            let keys = keys.parse().expect("a number of keys");
+            insert::run(file, keys, *how == "indexed").map(|()| println!("{keys}"))
+        }
         ["hash", file] => hash::run(file).map(|count| println!("{count}")),
         other => panic!("there is no such reference: {other:?}"),
     };

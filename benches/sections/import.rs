@@ -1,0 +1,89 @@
+//! What it takes to bring keys in from elsewhere.
+
+use crate::harness::report::{Table, Target, count, judge, judge_ratios, median};
+use crate::harness::servers::{self, Finished};
+use crate::harness::stores::{self, StoreFolder};
+use crate::harness::{Bench, interleaved};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const MIB: f64 = 1_048_576.0;
+
+/// `keystead import` of full keys against a bare loop that inserts as many rows in batches.
+pub fn against_inserts(bench: &Bench) {
+    let size = bench.scale.large();
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder must be made in Cargo's target folder");
+    let [small, large] = [size / 10, size].map(|keys| (keys, keys_file(folder.path(), keys)));
+    let insert = |how: &'static str| move || inserted(bench, size, how);
+    let [ours, bare, indexed] =
+        interleaved(bench.scale.rounds, [&|| imported(bench, &large), &insert("bare"), &insert("indexed")]);
+    let [ours_small] = interleaved(bench.scale.rounds, [&|| imported(bench, &small)]);
+
+    println!(
+        "`keystead import` of {} full keys from a CSV file, each of them checked, hashed twice, looked for in the file and in \
+         the store, stored by one transaction and reported, against a bare loop that inserts rows of the same shape into the \
+         same table, 10,000 a commit. Whole processes, from start to end.\n",
+        count(size)
+    );
+    let mut table =
+        Table::new(["side", "time", "keys/s", "peak memory", "ratio (lowest to highest round)", "target", "holds"]);
+    let cells = |side: &str, keys: usize, runs: &[Finished]| {
+        let seconds = median(runs.iter().map(|run| run.seconds));
+        let peak = median(runs.iter().map(|run| run.peak as f64 / MIB));
+        let rate = count((keys as f64 / seconds) as usize);
+        [side.to_owned(), format!("{seconds:.2} s"), rate, format!("{peak:.1} MiB")]
+    };
+    let ratios = |other: &[Finished]| -> Vec<f64> {
+        other.iter().zip(&ours).map(|(other, ours)| other.seconds / ours.seconds).collect()
+    };
+    table.row(cells("bare loop", size, &bare));
+    let judged = judge_ratios(&ratios(&indexed), Target::Stated);
+    table.row(cells("bare loop, and the index by which keys are found", size, &indexed).into_iter().chain(judged));
+    let judged = judge_ratios(&ratios(&bare), Target::AtLeast(0.5));
+    table.row(cells("`keystead import`", size, &ours).into_iter().chain(judged));
+    let peak = |runs: &[Finished]| median(runs.iter().map(|run| run.peak as f64));
+    let growth = peak(&ours) / peak(&ours_small);
+    let judged = judge(growth, format!("{growth:.2} of the memory for a tenth"), Target::AtMost(1.25));
+    let side = format!("the same, {} keys", count(small.0));
+    table.row(cells(&side, small.0, &ours_small).into_iter().chain(judged));
+    print!("{table}");
+}
+
+/// A file of keys of another form.
+fn keys_file(folder: &Path, keys: usize) -> PathBuf {
+    let path = folder.join(format!("{keys}.csv"));
+    let mut file = BufWriter::new(File::create(&path).expect("a file must be made"));
+    let write = |file: &mut BufWriter<File>| {
+        writeln!(file, "name,key,created_at")?;
+        (0..keys).try_for_each(|number| {
+            let digits = blake3::hash(&number.to_le_bytes()).to_hex();
+            writeln!(file, "{},sk_live_{},2024-12-04T23:00:00Z", stores::KEY_NAME, &digits[..32])
+        })?;
+        file.flush()
+    };
+    write(&mut file).expect("a file must be written");
+    path
+}
+
+fn imported(bench: &Bench, (keys, file): &(usize, PathBuf)) -> Finished {
+    let store = bench.stores.copy(1);
+    let finished = servers::finish(servers::keystead(&store.path()).arg("import").arg(file));
+    assert_eq!(finished.output.lines().count(), *keys, "every row must be reported");
+    assert_kept(&store, *keys);
+    finished
+}
+
+fn inserted(bench: &Bench, keys: usize, how: &str) -> Finished {
+    let store = bench.stores.copy(1);
+    let command = servers::reference(&["insert"]).arg(store.path()).args([&keys.to_string(), how]);
+    let finished = servers::finish(command);
+    assert_eq!(finished.output.trim(), keys.to_string());
+    assert_kept(&store, keys);
+    finished
+}
+
+fn assert_kept(store: &StoreFolder, keys: usize) {
+    assert_eq!(store.count_keys(), 1 + keys, "beside the store's first key, each row must be a key in the file");
+}

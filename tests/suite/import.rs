@@ -1,0 +1,656 @@
+//! `keystead import` and `keystead export`: keys that were made elsewhere, and what becomes of them.
+
+use super::helpers::*;
+use super::race::{done, race};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// A key of another form, and what other tools say of it: `printf %s KEY | sha256sum`, `… | b3sum`, and Python's
+/// `base64.b64encode(hashlib.sha256(KEY).digest())`.
+const KEY: &str = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
+const SHA256: &str = "78a08441f4314f0a2833cfe58c62e555a162264206982cda39f6804f5048f570";
+const SHA256_BASE64: &str = "eKCEQfQxTwooM8/ljGLlVaFiJkIGmCzaOfaAT1BI9XA=";
+const BLAKE3: &str = "4b0b653a7efca6d0830931f6116be9b25adc2e56c5905c61396c1edf02ace591";
+
+/// A store with one organization, and files beside it.
+struct Folder {
+    store: tempfile::TempDir,
+    files: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let folder =
+            Self { store: tempfile::tempdir().expect("a folder"), files: tempfile::tempdir().expect("another folder") };
+        let output = run(folder.path(), &["init", "--organization", "Acme", "--key-file", "first-key"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.store.path()
+    }
+
+    fn database(&self) -> PathBuf {
+        self.path().join("keystead.db")
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.files.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path.to_str().expect("a path").to_owned()
+    }
+
+    /// Imports a CSV file of these lines.
+    fn import(&self, lines: &str, more: &[&str]) -> Output {
+        let file = self.file("keys.csv", lines);
+        run(self.path(), &[&["import", &file], more].concat())
+    }
+
+    #[track_caller]
+    fn import_well(&self, lines: &str) -> String {
+        let output = self.import(lines, &[]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        stdout(&output)
+    }
+
+    fn serve(&self) -> Server {
+        Server::start_in(self.path(), &[])
+    }
+
+    fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        let connection = Connection::open(self.database()).expect("the file");
+        connection.query_row(sql, [], |row| row.get(0)).expect("a row")
+    }
+
+    fn keys(&self) -> i64 {
+        self.query("SELECT count(*) FROM api_keys")
+    }
+}
+
+/// A key that no other number gives, and that is not of our form.
+fn foreign(number: usize) -> String {
+    format!("sk-{}", &blake3::hash(&number.to_le_bytes()).to_hex()[..32])
+}
+
+/// What the tool prints about the key; `None` where it is not installed.
+fn tool(program: &str, arguments: &[&str], key: &str) -> Option<String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    child.stdin.take().expect("standard input").write_all(key.as_bytes()).ok()?;
+    let output = child.wait_with_output().ok().filter(|output| output.status.success())?;
+    stdout(&output).split_whitespace().next().map(str::to_owned)
+}
+
+fn python(expression: &str, key: &str) -> Option<String> {
+    let program = format!("import base64, hashlib, sys; key = sys.stdin.buffer.read(); print({expression})");
+    tool("python3", &["-c", &program], key)
+}
+
+/// Digests of the keys with these numbers, made by other tools, with their algorithms.
+fn digests_of_tools() -> Vec<(String, String, &'static str)> {
+    let hex = "hashlib.sha256(key).hexdigest()";
+    let base64 = "base64.b64encode(hashlib.sha256(key).digest()).decode()";
+    let url = "base64.urlsafe_b64encode(hashlib.sha256(key).digest()).decode().rstrip('=')";
+    let made = [
+        tool("sha256sum", &[], &foreign(0)).map(|digest| (foreign(0), digest, "sha256")),
+        tool("b3sum", &[], &foreign(1)).map(|digest| (foreign(1), digest, "blake3")),
+        python(hex, &foreign(2)).map(|digest| (foreign(2), digest.to_uppercase(), "SHA-256")),
+        python(base64, &foreign(3)).map(|digest| (foreign(3), digest, "sha256")),
+        python(url, &foreign(4)).map(|digest| (foreign(4), digest, "sha256")),
+    ];
+    made.into_iter().flatten().collect()
+}
+
+#[test]
+fn a_digest_that_another_tool_made_is_that_of_its_key_in_every_form() {
+    for (digest, algorithm) in [(SHA256, "sha256"), (SHA256_BASE64, "sha256"), (BLAKE3, "blake3")] {
+        let folder = Folder::new();
+        folder.import_well(&format!("name,digest,algorithm\nA key,{digest},{algorithm}\n"));
+        let server = folder.serve();
+        assert!(server.client_with(KEY).is_good(), "{algorithm} {digest}");
+        assert!(!server.client_with(&KEY.to_lowercase()).is_good());
+    }
+    // And whatever tools are here.
+    let folder = Folder::new();
+    let made = digests_of_tools();
+    let lines: String = made.iter().map(|(_, digest, algorithm)| format!("A key,{digest},{algorithm}\n")).collect();
+    folder.import_well(&format!("name,digest,algorithm\n{lines}"));
+    let server = folder.serve();
+    for (key, digest, algorithm) in made {
+        assert!(server.client_with(&key).is_good(), "{algorithm} {digest}");
+    }
+}
+
+#[test]
+fn a_key_that_came_with_a_sha_256_digest_is_known_by_blake3_since_its_first_good_use() {
+    let folder = Folder::new();
+    folder.import_well(&format!("name,digest,algorithm,valid\nA key,{SHA256},sha256,false\n"));
+    let stored = || folder.query::<i64>("SELECT digest_algorithm FROM api_keys WHERE id = 2");
+    let server = folder.serve();
+    let admin = server.client();
+    assert!(server.client_with(KEY).get(ORGANIZATION).refused_with(401).contains("deactivated"));
+    assert_eq!(stored(), 1, "a use that is refused is none");
+    admin.set_valid(2, true).data();
+    let by_digest = || admin.post("/v2/verify", json!({"digest": BLAKE3})).data()["code"].clone();
+    assert_eq!(by_digest(), "UNKNOWN", "nobody knows its other digest yet");
+    assert!(server.client_with(KEY).is_good());
+    assert_eq!(stored(), 0);
+    let digest: Vec<u8> = folder.query("SELECT digest FROM api_keys WHERE id = 2");
+    assert_eq!(digest, blake3::hash(KEY.as_bytes()).as_bytes());
+    assert_eq!(
+        folder.query::<i64>("SELECT count(*) FROM digest_index WHERE key_id = 2"),
+        1,
+        "the old one is forgotten"
+    );
+    assert_eq!(by_digest(), "VALID");
+    assert!(server.client_with(KEY).is_good());
+    admin.revoke(2).data();
+    assert!(!server.client_with(KEY).is_good());
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM digest_index WHERE key_id = 2"), 0);
+    assert!(run(folder.path(), &["audit", "verify"]).status.success());
+}
+
+#[test]
+fn asking_about_a_value_or_letting_a_proxy_ask_is_a_first_use_as_well() {
+    for (number, path) in [(0, "/v2/verify"), (1, "/auth/nginx")] {
+        let folder = Folder::new();
+        let key = foreign(number);
+        let digest = sha256(&key);
+        folder.import_well(&format!("name,digest,algorithm\nA key,{digest},sha256\n"));
+        let server = folder.serve();
+        if path == "/auth/nginx" {
+            assert!(server.client_with(&key).is_let_in(path));
+        } else {
+            assert_eq!(server.client().post(path, json!({"value": key})).data()["code"], "VALID");
+        }
+        assert_eq!(folder.query::<i64>("SELECT digest_algorithm FROM api_keys WHERE id = 2"), 0);
+    }
+}
+
+/// What Keystead itself says is the SHA-256 digest of a key, which the tools' digests have shown to be right.
+fn sha256(key: &str) -> String {
+    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    keystead::domain::Digest::sha256_of_presented(key.as_bytes(), forms).expect("a key").to_hex()
+}
+
+#[test]
+fn digests_of_the_two_algorithms_are_never_taken_for_each_other() {
+    let folder = Folder::new();
+    // Each digest under the other's name, and one SHA-256 digest so that such are looked for at all.
+    folder.import_well(&format!(
+        "name,digest,algorithm\na,{SHA256},blake3\nb,{BLAKE3},sha256\nc,{},sha256\n",
+        sha256(&foreign(1))
+    ));
+    let server = folder.serve();
+    assert!(!server.client_with(KEY).is_good());
+    assert!(server.client_with(&foreign(1)).is_good());
+    assert_eq!(server.client().post("/v2/verify", json!({"digest": BLAKE3})).data()["code"], "UNKNOWN");
+    assert_eq!(server.client().post("/v2/verify", json!({"digest": SHA256})).data()["code"], "VALID", "as it says");
+}
+
+#[test]
+fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later() {
+    let folder = Folder::new();
+    folder.import_well(&format!("name,digest,algorithm\nA key,{SHA256},sha256\n"));
+    let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
+    let other = Connection::open(folder.database()).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    assert!(server.client_with(KEY).is_good());
+    assert!(server.log().contains("API key 2 goes on being known by its SHA-256 digest"), "{}", server.log());
+    other.execute_batch("ROLLBACK").expect("an end");
+    assert_eq!(folder.query::<i64>("SELECT digest_algorithm FROM api_keys WHERE id = 2"), 1);
+    assert!(server.client_with(KEY).is_good());
+    assert_eq!(folder.query::<i64>("SELECT digest_algorithm FROM api_keys WHERE id = 2"), 0);
+}
+
+#[test]
+fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_first_uses_race_its_end() {
+    const ROUNDS: usize = 150;
+    let folder = Folder::new();
+    let lines: String = (0..ROUNDS).map(|number| format!("a,{},sha256\n", sha256(&foreign(number)))).collect();
+    folder.import_well(&format!("name,digest,algorithm\n{lines}"));
+    let server = folder.serve();
+    let admin = server.client();
+    for round in 0..ROUNDS {
+        let (id, key) = (2 + round as i64, foreign(round));
+        let user = || {
+            let user = server.client_with(&key);
+            move || user.is_good()
+        };
+        let rotate = || admin.post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({}));
+        match round % 3 {
+            0 => race(user, [|| done(&admin.revoke(id), false)]),
+            1 => race(user, [|| done(&rotate(), false)]),
+            _ => race(
+                user,
+                [false, true, false].map(|valid| {
+                    let admin = &admin;
+                    move || done(&admin.set_valid(id, valid), valid)
+                }),
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_rotated_away_before_its_first_use_is_known_as_such() {
+    let folder = Folder::new();
+    folder.import_well(&format!("name,digest,algorithm\nA key,{SHA256},sha256\n"));
+    let server = folder.serve();
+    let admin = server.client();
+    let new = admin.post("/v2/organization/api-keys/2/rotate", json!({"gracePeriodInHours": 1})).data();
+    let new = new["shadowValue"].as_str().expect("a value").to_owned();
+    assert!(server.client_with(&new).is_good(), "the new value is known by its own digest");
+    admin.post("/v2/organization/api-keys/2/rotate/complete", json!({})).data();
+    assert_eq!(admin.post("/v2/verify", json!({"value": KEY})).data()["code"], "ROTATED_OUT");
+    assert!(server.client_with(&new).is_good() && !server.client_with(KEY).is_good());
+}
+
+#[test]
+fn keys_of_any_form_are_imported_and_shown_by_their_last_characters() {
+    let folder = Folder::new();
+    let ours = new_secret();
+    let odd = "~odd/key+with=signs&more!?<>[]{}";
+    let short = "sixteen-visible!";
+    let tokens = format!("name,key,tail\nLong,{KEY},\nOdd,{odd},\nShort,{short},\nOurs,{},\n", ours.expose());
+    assert_eq!(
+        folder.import_well(&tokens),
+        "Row 1 is API key 2.\nRow 2 is API key 3.\nRow 3 is API key 4.\nRow 4 is API key 5.\n"
+    );
+    let server = folder.serve();
+    for key in [KEY, odd, short, ours.expose()] {
+        assert!(server.client_with(key).is_good(), "{key}");
+        assert!(!server.client_with(&format!("{key}x")).is_good());
+    }
+    let shown = |id: i64| server.client().get(&format!("/v2/organization/api-keys/{id}")).data()["value"].take();
+    assert_eq!(shown(2), "***************zdp7dc");
+    assert_eq!(shown(4), "*********************", "six of sixteen characters would say too much");
+}
+
+#[test]
+fn a_store_without_imported_keys_looks_for_no_key_of_another_form() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let connection = Connection::open(folder.database()).expect("the file");
+    // Put there by hand, behind the back of what knows of imports.
+    connection
+        .execute("UPDATE api_keys SET digest = ?1 WHERE id = 1", [blake3::hash(KEY.as_bytes()).as_bytes()])
+        .expect("a key");
+    assert!(!server.client_with(KEY).is_good());
+}
+
+#[test]
+fn all_that_a_row_says_of_a_key_is_imported_from_csv_and_from_ndjson() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let project = server.client().post("/v2/projects", json!({"name": "Web"})).data()["project"].take();
+    let project = project["id"].as_str().expect("an id").to_owned();
+    let csv = format!(
+        "Name,KEY,organization,project,valid,created_at,expires_at,rate_limit,rate_window_s,allowed_addresses\n\
+         \"One, two\",{},Acme,Web,false,2020-01-02T03:04:05Z,2999-01-01,100,60,\"10.0.0.0/8,203.0.113.7\"\n",
+        foreign(1)
+    );
+    assert!(folder.import(&csv, &[]).status.success());
+    let objects = [
+        json!({"name": "One, two", "key": foreign(2), "organization": "Acme", "project": project, "valid": false,
+            "created_at": "2020-01-02T03:04:05Z", "expires_at": "2999-01-01", "rate_limit": 100, "rate_window_s": 60,
+            "allowed_addresses": "10.0.0.0/8,203.0.113.7"}),
+        json!({"name": "One, two", "key": foreign(3), "project": "Web", "valid": false, "tail": null,
+            "createdAt": "2020-01-02T03:04:05Z", "expiresAt": "2999-01-01",
+            "rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8", "203.0.113.7"]}),
+    ];
+    let file = folder.file("keys.ndjson", &format!("{}\n{}\n", objects[0], objects[1]));
+    let output = run(folder.path(), &["import", &file, "--organization", "Acme", "--json"]);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    let results: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let first = results[0]["id"].as_i64().expect("an id");
+    assert_eq!(results[1], json!({"row": 2, "outcome": "imported", "id": first + 1}));
+    let keys = server.client().get(&format!("/v2/projects/{project}/api-keys")).data();
+    let keys = keys["apiKeys"].as_array().expect("a list");
+    let imported: Vec<&Value> = keys.iter().filter(|key| key["name"] == "One, two").collect();
+    assert_eq!(imported.len(), 3);
+    for key in imported {
+        assert_eq!(key["valid"], false);
+        assert_eq!(key["created_at"], "2020-01-02T03:04:05.000Z");
+        assert_eq!(key["expiresAt"], "2999-01-01T00:00:00.000Z");
+        assert_eq!(key["rateLimit"], json!({"limit": 100, "windowInSeconds": 60}));
+        assert_eq!(key["allowedAddresses"], json!(["10.0.0.0/8", "203.0.113.7"]));
+    }
+}
+
+#[test]
+fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
+    let folder = Folder::new();
+    let before = fs::read(folder.database()).expect("the store");
+    let spaced = "sk_live_with a space in it";
+    for (row, why) in [
+        (format!("Bad,{},,,,,", "sk_live_short"), "16 to 256"),
+        (format!("Bad,{spaced},,,,,"), "16 to 256"),
+        (format!("Bad,{},,,,,", "x".repeat(257)), "16 to 256"),
+        (format!(",{KEY},,,,,"), "name must have 1 to 255"),
+        ("Bad,,,,,,".to_owned(), "neither a key nor a digest"),
+        (format!("Bad,{KEY},{SHA256},sha256,,,"), "neither a digest nor an algorithm"),
+        (format!("Bad,,{SHA256},,,,"), "does not say its algorithm"),
+        (format!("Bad,,{SHA256},md5,,,"), "must be sha256 or blake3"),
+        (format!("Bad,,{},sha256,,,", &SHA256[1..]), "must be 32 bytes"),
+        (format!("Bad,{KEY},,,Web,,"), "no such project"),
+        (format!("Bad,{KEY},,,,yes,"), "true or false"),
+        (format!("Bad,{KEY},,,,,0"), "rate_limit"),
+        (format!("Bad,{KEY}"), "2 fields where the head line has 7"),
+        (format!("Bad,{},,,,,", foreign(1)), "Row 1 has the same key"),
+    ] {
+        let lines = format!(
+            "name,key,digest,algorithm,project,valid,rate_limit\nA,{},,,,,\n{row}\nC,{},,,,,\n",
+            foreign(1),
+            foreign(3)
+        );
+        for how in [&[][..], &["--dry-run"]] {
+            let output = folder.import(&lines, how);
+            assert_eq!(output.status.code(), Some(1), "{row}");
+            let said = format!("{}{}", stdout(&output), stderr(&output));
+            assert!(said.contains("Row 2") && said.contains(why), "{row}: {said}");
+            for secret in [KEY, SHA256, spaced, "sk_live_short", &foreign(1), &foreign(3), "xxxx"] {
+                assert!(!said.contains(secret), "{said}");
+            }
+            assert!(how.is_empty() != said.contains("Row 3 can be imported"), "{said}");
+        }
+    }
+    assert_eq!(fs::read(folder.database()).expect("the store"), before);
+    assert_eq!(folder.keys(), 1);
+}
+
+#[test]
+fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
+    let folder = Folder::new();
+    for (line, why) in [
+        (format!("{{\"name\": \"Bad\", \"key\": {KEY}}}"), "no JSON object"),
+        (format!("[\"{KEY}\"]"), "no JSON object"),
+        (String::new(), "no JSON object"),
+        (format!("{{\"name\": \"Bad\", \"{KEY}\": 1}}"), "Field"),
+        (format!("{{\"name\": \"Bad\", \"secret\": \"{KEY}\"}}"), "no column \"secret\""),
+        (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key is neither a text nor a number"),
+    ] {
+        let good = |number| json!({"name": "A", "key": foreign(number)}).to_string();
+        let file = folder.file("keys.jsonl", &format!("{}\n{line}\n{}\n", good(1), good(2)));
+        let output = run(folder.path(), &["import", &file]);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said.contains("Row 2 (line 2) is refused") && said.contains(why), "{said}");
+        assert!(!said.contains(KEY), "{said}");
+    }
+    assert_eq!(folder.keys(), 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
+    let folder = Folder::new();
+    let many = format!("name,key\n{}", "Bad,short\n".repeat(20_000));
+    let quote = format!("name,key\nA,\"{}", "x".repeat(3 << 20));
+    for (lines, why) in [
+        (format!("{KEY},A\n{KEY},B\n"), "Column 1 of the head line has a name"),
+        (format!("name,secret\nA,{KEY}\n"), "There is no column \"secret\""),
+        (format!("name,key,name\nA,{KEY},B\n"), "has the column name twice"),
+        (many, "10000 rows cannot be imported"),
+        (quote, "longer than a row can be"),
+    ] {
+        let output = folder.import(&lines, &["--skip-bad-rows"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert!(!stderr(&output).contains(KEY));
+    }
+    let output = run(folder.path(), &["import", "missing.csv"]);
+    assert!(stderr(&output).contains("missing.csv cannot be read"), "{}", stderr(&output));
+    let output = run(folder.path(), &["import", "-"]);
+    assert!(stderr(&output).contains("--format"), "{}", stderr(&output));
+    assert_eq!(folder.keys(), 1);
+}
+
+#[test]
+fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
+    let folder = Folder::new();
+    folder.import_well(&format!("name,key,digest,algorithm\nA,{},,\nB,,{},sha256\n", foreign(1), sha256(&foreign(2))));
+    let lines: String = (0..6).map(|number| format!("C,{}\n", foreign(number))).collect();
+    let lines = format!("name,key\n{lines}D,{}\nE,short\n", foreign(5));
+    let outcomes = |output: &Output| -> Vec<(i64, String)> {
+        let object = |line| serde_json::from_str::<Value>(line).expect("JSON");
+        let row = |it: Value| (it["row"].as_i64().expect("a row"), it["outcome"].as_str().expect("a word").to_owned());
+        let mut rows: Vec<_> = stdout(output).lines().map(object).map(row).collect();
+        rows.sort();
+        rows
+    };
+    let of = |good: &str| -> Vec<(i64, String)> {
+        let word = |row| if matches!(row, 2 | 3 | 7 | 8) { "refused" } else { good };
+        (1..=8).map(|row| (row, word(row).to_owned())).collect()
+    };
+    let dry = folder.import(&lines, &["--dry-run", "--json"]);
+    assert_eq!((dry.status.code(), outcomes(&dry)), (Some(1), of("good")));
+    assert_eq!(folder.keys(), 3);
+    let refused = folder.import(&lines.replace("D,", "D,x").replace("E,short", "E,longer-than-sixteen"), &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stdout(&refused).contains("Row 3 is refused: The store has this key already"), "{}", stdout(&refused));
+    assert_eq!(folder.keys(), 3);
+    let skipped = folder.import(&lines, &["--skip-bad-rows", "--json"]);
+    assert_eq!((skipped.status.code(), outcomes(&skipped)), (Some(1), of("imported")));
+    assert!(stderr(&skipped).contains("4 keys were imported: 4 to 7; 4 rows were left out."), "{}", stderr(&skipped));
+    let server = folder.serve();
+    assert!((0..6).all(|number| server.client_with(&foreign(number)).is_good()));
+    assert_eq!(folder.keys(), 7);
+    // Each digest leads to its own key.
+    for (number, id) in [(0, 4), (1, 2), (3, 5), (4, 6), (5, 7)] {
+        let answer = server.client().post("/v2/verify", json!({"value": foreign(number)})).data();
+        assert_eq!(answer["apiKey"]["id"], id);
+    }
+}
+
+#[test]
+fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let minted: Vec<String> = (0..3).map(|_| server.client().mint("before").1).collect();
+    let lines: String = (0..5000).map(|number| format!("a,{}\n", foreign(number))).collect();
+    folder.import_well(&format!("name,key\n{lines}"));
+    eventually(Duration::from_secs(5), || server.client_with(&foreign(0)).is_good());
+    for number in (0..5000).step_by(99) {
+        assert!(server.client_with(&foreign(number)).is_good());
+    }
+    let minted_after = server.client().mint("after");
+    for key in minted.iter().chain([&minted_after.1, &server.first_key()]) {
+        assert!(server.client_with(key).is_good());
+    }
+    let indexed: i64 = folder.query("SELECT indexed_through FROM digest_index_state");
+    assert_eq!(indexed, minted_after.0 - 1, "all that there was at the import");
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM digest_index"), indexed);
+    let events = server.client().get("/v2/organization/audit-logs?action=api_keys.imported").data();
+    let change = &events["auditLogs"][0]["change"];
+    assert_eq!((&change["count"], &change["first"]), (&json!(5000), &json!(5)));
+    assert_eq!(change["last"], 5004);
+    let file = fs::read(folder.files.path().join("keys.csv")).expect("the file");
+    assert_eq!(change["file"], blake3::hash(&file).to_hex().as_str());
+}
+
+#[test]
+fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
+    const ROWS: usize = 20_000;
+    let folder = Folder::new();
+    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
+    for round in 0..8_u64 {
+        let mut child = keystead(folder.path())
+            .args(["import", &file])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        // The moment of the kill is what is varied, not what is waited for.
+        std::thread::sleep(Duration::from_millis(40 + 150 * round));
+        child.kill().expect("a kill");
+        child.wait().expect("an end");
+        let server = folder.serve();
+        let keys = folder.keys();
+        assert!(keys == 1 || keys == 1 + ROWS as i64, "{keys} keys");
+        assert_eq!(server.client_with(&foreign(ROWS - 1)).is_good(), keys > 1);
+        assert!(server.stop().success());
+        assert_eq!(folder.query::<String>("PRAGMA integrity_check"), "ok");
+        assert!(run(folder.path(), &["audit", "verify"]).status.success());
+        if keys > 1 {
+            return;
+        }
+    }
+    assert!(run(folder.path(), &["import", &file]).status.success(), "nothing is left in its way");
+}
+
+#[test]
+fn no_imported_key_is_in_the_store_its_log_or_the_output() {
+    let folder = Folder::new();
+    let server = Server::start_in(folder.path(), &[("KEYSTEAD_LOG_LEVEL", "trace"), ("RUST_LOG", "trace")]);
+    let keys: Vec<String> = (0..20).map(foreign).collect();
+    let lines: String = keys
+        .iter()
+        .enumerate()
+        .map(
+            |(number, key)| {
+                if number % 2 == 0 { format!("a,{key},,\n") } else { format!("a,,{},sha256\n", sha256(key)) }
+            },
+        )
+        .collect();
+    let output =
+        folder.import(&format!("name,key,digest,algorithm\n{lines}b,{} x,,\n", foreign(99)), &["--skip-bad-rows"]);
+    eventually(Duration::from_secs(5), || server.client_with(&keys[0]).is_good());
+    assert!(keys.iter().all(|key| server.client_with(key).is_good()));
+    let exported = run(folder.path(), &["export", "--digests"]);
+    let said = [&output, &exported].map(|output| format!("{}{}", stdout(output), stderr(output))).join("");
+    let search = || {
+        for entry in fs::read_dir(folder.path()).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            let bytes = fs::read(&path).expect("a file");
+            let text = String::from_utf8_lossy(&bytes);
+            for key in keys.iter().chain([&foreign(99)]) {
+                assert!(!text.contains(&key[3..28]) && !said.contains(&key[3..28]), "{}", path.display());
+            }
+        }
+    };
+    search();
+    assert!(server.stop().success());
+    search();
+}
+
+#[test]
+fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_in() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let admin = server.client();
+    admin.post("/v2/projects", json!({"name": "=Web", "description": "Line 1\nLine 2"})).data();
+    let (id, value) = admin.mint("+formula, \"quoted\"");
+    admin.put(
+        &format!("/v2/organization/api-keys/{id}"),
+        json!({"rateLimit": {"limit": 7, "windowInSeconds": 60}, "allowedAddresses": ["127.0.0.0/8", "::1"]}),
+    );
+    folder.import_well(&format!("name,digest,algorithm,tail\n'=odd,{SHA256},sha256,zdp7dc\n"));
+    for format in ["csv", "ndjson"] {
+        let plain = stdout(&run(folder.path(), &["export", "--format", format]));
+        assert!(!plain.contains(SHA256) && !plain.contains("sha256"), "{plain}");
+        let export = stdout(&run(folder.path(), &["export", "--format", format, "--digests"]));
+        assert!(export.contains(SHA256) && export.contains("Line 1"), "{export}");
+        let other = Folder::new();
+        let elsewhere = other.serve();
+        elsewhere.client().post("/v2/projects", json!({"name": "=Web"})).data();
+        let file = other.file(&format!("keys.{format}"), &export);
+        let output = run(other.path(), &["import", &file]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).contains("Row 1 is passed over"), "{}", stdout(&output));
+        eventually(Duration::from_secs(5), || elsewhere.client_with(KEY).is_good());
+        for key in [&value, &server.first_key()] {
+            assert!(elsewhere.client_with(key).is_good());
+        }
+        let again = stdout(&run(other.path(), &["export", "--format", "ndjson", "--digests"]));
+        assert_eq!(essence(&again).len(), 1 + essence(&export_of(&folder)).len(), "its own project's key besides");
+        assert!(essence(&export_of(&folder)).iter().all(|line| essence(&again).contains(line)), "{again}");
+    }
+}
+
+fn export_of(folder: &Folder) -> String {
+    stdout(&run(folder.path(), &["export", "--digests"]))
+}
+
+/// What of an export's keys is the same in any store.
+fn essence(export: &str) -> Vec<String> {
+    let objects = export.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let keys = objects.filter(|object| object["kind"] == "api_key" && object["name"] != "First key");
+    let mut lines: Vec<String> = keys
+        .map(|mut key| {
+            for column in ["id", "organization_id", "project_id", "last_used_at", "digest", "algorithm"] {
+                key.as_object_mut().expect("an object").remove(column);
+            }
+            key.to_string()
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_key_in_the_middle_of_a_rotation_is_not_taken_in_by_half() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let (id, _) = server.client().mint("a");
+    server.client().post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({"gracePeriodInHours": 1})).data();
+    let export = stdout(&run(folder.path(), &["export", "--digests"]));
+    let other = Folder::new();
+    let output = run(other.path(), &["import", &other.file("keys.ndjson", &export)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("is being rotated"), "{}", stdout(&output));
+    assert_eq!(other.keys(), 1);
+}
+
+#[test]
+fn a_row_goes_to_the_organization_and_project_that_it_names() {
+    let folder = Folder::new();
+    let store = open_store(&folder.database());
+    let (second, _, _) = insert_organization(&store, "Second");
+    let (twin, _, _) = insert_organization(&store, "Acme");
+    store.close();
+    let id = |id: &keystead::domain::OrganizationId| id.to_string();
+    let row = |number, organization: &str| format!("name,key,organization\nA,{},{organization}\n", foreign(number));
+    for (organization, why) in
+        [("", "there are several"), ("Acme", "Several organizations"), ("Third", "no such organization")]
+    {
+        let output = folder.import(&row(1, organization), &[]);
+        assert!(stdout(&output).contains(why), "{}", stdout(&output));
+    }
+    assert!(folder.import(&row(1, "Second"), &[]).status.success());
+    assert!(folder.import(&row(2, &id(&twin.id)), &[]).status.success());
+    assert!(folder.import(&row(3, ""), &["--organization", "Second"]).status.success());
+    let wrong = folder.import(&row(4, ""), &["--organization", "Third"]);
+    assert!(stderr(&wrong).contains("--organization does not say"), "{}", stderr(&wrong));
+    let count = |of: &keystead::domain::OrganizationId| {
+        folder.query::<i64>(&format!("SELECT count(*) FROM api_keys WHERE organization_id = {} AND id > 3", of.get()))
+    };
+    assert_eq!((count(&second.id), count(&twin.id)), (2, 1));
+    // One event for each that got some.
+    let both = format!(
+        "name,key,organization\nA,{},Second\nB,{},{}\nC,{},Second\n",
+        foreign(5),
+        foreign(6),
+        id(&twin.id),
+        foreign(7)
+    );
+    folder.import_well(&both);
+    let listed = run(folder.path(), &["audit", "list", "--action", "api_keys.imported", "--json", "--limit", "2"]);
+    let changes: Vec<Value> = stdout(&listed)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|event| json!([event["organizationId"], event["change"]["count"], event["change"]["first"]]))
+        .collect();
+    assert_eq!(changes, [json!([id(&twin.id), 1, 7]), json!([id(&second.id), 2, 7])]);
+}
