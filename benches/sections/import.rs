@@ -77,8 +77,7 @@ fn imported(bench: &Bench, (keys, file): &(usize, PathBuf)) -> Finished {
 
 fn inserted(bench: &Bench, keys: usize, how: &str) -> Finished {
     let store = bench.stores.copy(1);
-    let command = servers::reference(&["insert"]).arg(store.path()).args([&keys.to_string(), how]);
-    let finished = servers::finish(command);
+    let finished = servers::finish(servers::reference(&["insert"]).arg(store.path()).args([&keys.to_string(), how]));
     assert_eq!(finished.output.trim(), keys.to_string());
     assert_kept(&store, keys);
     finished

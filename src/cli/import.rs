@@ -72,6 +72,8 @@ pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Faile
         staged.remove(&known)?;
         return report.would_import(&staged, arguments.skip_bad_rows);
     }
+    // Before the store is opened to be written: SQLite's locks are the process's, and whoever closes the file gives them up.
+    drop(content);
     let Outcome { staged, known, ids } = import(config, arguments, staged, source.hash(), &progress).await?;
     report.known(&known)?;
     report.check_not_too_many()?;
