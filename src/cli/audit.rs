@@ -10,7 +10,11 @@ use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Tim
 use crate::service::{AuditLog, EVENTS_PAGE};
 use clap::{Args, Subcommand, ValueEnum};
 
+const EXAMPLES: &str = "Examples:\n  keystead audit verify --expect \"$(ssh vault cat keystead.head)\"\n  keystead audit list \
+    --action api_key.revoked --from 2026-11-01\n  keystead audit export --format csv > events.csv";
+
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Audit {
     #[command(subcommand)]
     command: Command,
@@ -20,7 +24,7 @@ pub(super) struct Audit {
 enum Command {
     /// Check that no event was changed, removed, added or moved, and print the head
     Verify {
-        /// What `keystead audit head` printed earlier: that event must still be there, and be the same
+        /// What keystead audit head printed earlier: that event must still be there, and be the same
         #[arg(long, value_name = "NUMBER:HASH", value_parser = parse_link)]
         expect: Option<Link>,
     },

@@ -8,7 +8,10 @@ use clap::Args;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not, or does not answer in time.";
+
 #[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Healthcheck {
     /// Where the server listens [default: the setting server.listen]
     #[arg(long, value_name = "ADDR:PORT")]

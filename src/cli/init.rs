@@ -11,7 +11,11 @@ use serde_json::json;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+const EXAMPLES: &str = "Examples:\n  keystead init --organization \"Acme\" --key-file admin.key\n  keystead init --organization \
+    \"Acme\" --json --store /var/lib/keystead/keystead.db";
+
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Init {
     /// The organization's name
     #[arg(long, value_name = "NAME")]

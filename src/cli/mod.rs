@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod key_file;
 mod keys;
+mod manual;
 mod organizations;
 mod output;
 mod probe;
@@ -34,7 +35,7 @@ use std::time::Duration;
 
 /// The place where a team keeps its own API keys.
 #[derive(Debug, Parser)]
-#[command(name = "keystead", version, about, long_about = LONG_ABOUT)]
+#[command(name = "keystead", version, about, long_about = LONG_ABOUT, after_help = EXIT_CODES)]
 struct CommandLine {
     #[command(flatten)]
     global: Global,
@@ -45,16 +46,19 @@ struct CommandLine {
 }
 
 const LONG_ABOUT: &str = "The place where a team keeps its own API keys: one process, one file.\n\nWithout a command, \
-    keystead serves. Every setting is described in config.toml; flags win over the environment (KEYSTEAD_...), the \
-    environment over the file.";
+    keystead serves. Every setting is described in config.toml; flags win over the\nenvironment \
+    (KEYSTEAD_...), the environment over the file.";
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed with a sentence, 2 wrong arguments. keys verify ends with 1 unless \
+    the key is good,\nhealthcheck unless the server is ready.";
 
 #[derive(Args, Debug)]
 struct Global {
     /// The file that holds everything [default: keystead.db]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Store and settings")]
     store: Option<PathBuf>,
     /// The configuration file [default: config.toml where there is one]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Store and settings")]
     config: Option<PathBuf>,
 }
 
@@ -84,11 +88,16 @@ enum Command {
     Import(import::Import),
     /// Write all organizations, projects and keys, without anything that could be used as a key
     Export(export::Export),
+    /// Print a script that completes commands and flags in a shell
+    Completions(manual::Completions),
+    /// Write the manual's pages, one a command
+    Man(manual::Man),
 }
 
 /// What the program was asked to do.
 pub struct Invocation {
-    config: Config,
+    /// Some commands need none, and one says what is wrong with it.
+    config: Result<Config, Failed>,
     command: Command,
 }
 
@@ -121,31 +130,21 @@ impl Invocation {
     /// arguments that are wrong (exit code 2).
     ///
     /// # Errors
-    /// Where the configuration is wrong.
+    /// Where arguments do not go together.
     pub fn from_process() -> Result<Self, Failed> {
         let CommandLine { global, serve, command } = CommandLine::parse();
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
-        let mut config = Config::load(global.config.as_deref(), environment)?;
-        if let Some(path) = global.store {
-            config.store.path = path;
-        }
         let command = match command {
             None => Command::Serve(serve),
             Some(Command::Serve(inner)) => Command::Serve(if inner.listen.is_some() { inner } else { serve }),
             Some(_) if serve.listen.is_some() => return Err(Failed::new("--listen goes with serve only.")),
             Some(other) => other,
         };
-        if let Command::Serve(serve::Serve { listen: Some(listen) }) = command {
-            config.server.listen = listen;
-        }
-        config.check()?;
-        Ok(Self { config, command })
+        Ok(Self { config: configure(global, &command), command })
     }
 
     /// How much is to be logged.
     pub fn log_level(&self) -> log::LevelFilter {
-        self.config.log.level.parse().unwrap_or(log::LevelFilter::Info)
+        self.config.as_ref().ok().and_then(|config| config.log.level.parse().ok()).unwrap_or(log::LevelFilter::Info)
     }
 
     /// Does it.
@@ -153,25 +152,46 @@ impl Invocation {
     /// # Errors
     /// A sentence for the operator.
     pub fn run(self) -> Result<(), Failed> {
+        let config = match (&self.command, self.config) {
+            (Command::Completions(arguments), _) => return manual::complete(arguments),
+            (Command::Man(arguments), _) => return manual::write(arguments),
+            (_, config) => config?,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| Failed::new(format!("The operating system gives no event loop: {e}.")))?;
         match self.command {
-            Command::Serve(_) => runtime.block_on(serve::run(&self.config)),
-            Command::Init(arguments) => runtime.block_on(init::run(&self.config, &arguments)),
-            Command::Keys(arguments) => runtime.block_on(keys::run(&self.config, arguments)),
-            Command::Organizations(arguments) => runtime.block_on(organizations::run(&self.config, arguments)),
-            Command::Projects(arguments) => runtime.block_on(projects::run(&self.config, arguments)),
-            Command::Audit(arguments) => audit::run(&self.config, arguments),
-            Command::Backup(arguments) => runtime.block_on(backup::run(&self.config, &arguments)),
-            Command::Restore(arguments) => restore::run(&self.config, arguments),
-            Command::Status(arguments) => status::run(&self.config, &arguments),
-            Command::Healthcheck(arguments) => healthcheck::run(&self.config, &arguments),
-            Command::Import(arguments) => runtime.block_on(import::run(&self.config, &arguments)),
-            Command::Export(arguments) => export::run(&self.config, &arguments),
+            Command::Serve(_) => runtime.block_on(serve::run(&config)),
+            Command::Init(arguments) => runtime.block_on(init::run(&config, &arguments)),
+            Command::Keys(arguments) => runtime.block_on(keys::run(&config, arguments)),
+            Command::Organizations(arguments) => runtime.block_on(organizations::run(&config, arguments)),
+            Command::Projects(arguments) => runtime.block_on(projects::run(&config, arguments)),
+            Command::Audit(arguments) => audit::run(&config, arguments),
+            Command::Backup(arguments) => runtime.block_on(backup::run(&config, &arguments)),
+            Command::Restore(arguments) => restore::run(&config, arguments),
+            Command::Status(arguments) => status::run(&config, &arguments),
+            Command::Healthcheck(arguments) => healthcheck::run(&config, &arguments),
+            Command::Import(arguments) => runtime.block_on(import::run(&config, &arguments)),
+            Command::Export(arguments) => export::run(&config, &arguments),
+            Command::Completions(_) | Command::Man(_) => Ok(()),
         }
     }
+}
+
+/// The settings: defaults, the file, the environment, then flags.
+fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
+    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
+    let mut config = Config::load(global.config.as_deref(), environment)?;
+    if let Some(path) = global.store {
+        config.store.path = path;
+    }
+    if let Command::Serve(serve::Serve { listen: Some(listen) }) = command {
+        config.server.listen = *listen;
+    }
+    config.check()?;
+    Ok(config)
 }
 
 /// The service on the store, beside whatever other processes do with it. To be closed before the end.

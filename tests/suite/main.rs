@@ -22,6 +22,7 @@ mod helpers;
 mod import;
 mod keys_command;
 mod limits;
+mod manual;
 mod metrics;
 mod model;
 mod openapi;

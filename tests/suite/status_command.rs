@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 fn status(folder: &Path, listen: &str) -> Value {
     done_json(folder, &["status", "--listen", listen, "--json"])
@@ -107,10 +106,10 @@ fn a_healthcheck_fails_with_a_sentence_where_nobody_answers_or_somebody_else_doe
         (somebody_else(b""), "it did not answer within 200 milliseconds"),
         ("127.0.0.1:0".to_owned(), "port 0"),
     ] {
-        let begun = Instant::now();
-        let output = run(folder.path(), &["healthcheck", "--listen", &listen, "--timeout-ms", "200"]);
+        // Short only where it is what ends the wait.
+        let timeout = if sentence.contains("within") { "200" } else { "30000" };
+        let output = run(folder.path(), &["healthcheck", "--listen", &listen, "--timeout-ms", timeout]);
         assert_failed_with(&output, 1, sentence);
-        assert!(begun.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0, "it needs no store");
 }

@@ -1,0 +1,46 @@
+//! `keystead completions` and `keystead man`: made from the very commands, so that they cannot lag behind.
+
+use super::output::write as write_out;
+use super::{CommandLine, Failed};
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+use clap_mangen::Man as Page;
+use std::fs;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(super) struct Completions {
+    /// Which shell
+    shell: Shell,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = MAN_EXAMPLES)]
+pub(super) struct Man {
+    /// The folder that the pages go to; without one, the main page is printed
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:\n  keystead completions bash > /etc/bash_completion.d/keystead\n  keystead \
+    completions zsh > /usr/local/share/zsh/site-functions/_keystead\n  keystead completions fish > \
+    ~/.config/fish/completions/keystead.fish";
+const MAN_EXAMPLES: &str = "Examples:\n  keystead man /usr/local/share/man/man1\n  keystead man | man -l -";
+
+pub(super) fn complete(arguments: &Completions) -> Result<(), Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut CommandLine::command(), "keystead", &mut script);
+    write_out(&script)
+}
+
+pub(super) fn write(arguments: &Man) -> Result<(), Failed> {
+    let Some(folder) = &arguments.folder else {
+        let mut page = Vec::new();
+        let made = Page::new(CommandLine::command()).render(&mut page);
+        made.map_err(|e| Failed::new(format!("The manual cannot be made: {e}.")))?;
+        return write_out(&page);
+    };
+    let written = fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(CommandLine::command(), folder));
+    written.map_err(|e| Failed::new(format!("The manual's pages cannot be written to {}: {e}.", folder.display())))
+}
