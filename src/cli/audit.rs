@@ -113,7 +113,7 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
 }
 
 fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
-    let (start, last, count) = check(log)?;
+    let (start, last, count) = check_chain(log)?;
     if let Some(expected) = expect {
         let found = if expected.number == start.number { Some(start) } else { log.link(expected.number)? };
         if found != Some(expected) {
@@ -130,7 +130,7 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
 }
 
 /// What the first event follows, the last one, and how many there are, where all of them are as they were written.
-fn check(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
+pub(super) fn check_chain(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
     let progress = output::progress(newest.saturating_sub(log.start()?.number).unsigned_abs(), "events");
     let (mut start, mut last, mut count) = (Link::START, None, 0);

@@ -6,6 +6,7 @@ mod backup;
 mod changes;
 mod chores;
 mod chosen;
+mod doctor;
 mod export;
 mod handover;
 mod healthcheck;
@@ -82,6 +83,8 @@ enum Command {
     Restore(restore::Restore),
     /// Show what there is: the server, the store, its keys
     Status(status::Status),
+    /// Find out what is wrong, and say what to do
+    Doctor(doctor::Doctor),
     /// Ask the running server whether it is ready: exit code 0 or 1
     Healthcheck(healthcheck::Healthcheck),
     /// Take in keys that were made elsewhere, all of them or none
@@ -98,6 +101,8 @@ enum Command {
 pub struct Invocation {
     /// Some commands need none, and one says what is wrong with it.
     config: Result<Config, Failed>,
+    /// The flag `--store`.
+    store: Option<PathBuf>,
     command: Command,
 }
 
@@ -139,7 +144,8 @@ impl Invocation {
             Some(_) if serve.listen.is_some() => return Err(Failed::new("--listen goes with serve only.")),
             Some(other) => other,
         };
-        Ok(Self { config: configure(global, &command), command })
+        let store = global.store.clone();
+        Ok(Self { config: configure(global, &command), store, command })
     }
 
     /// How much is to be logged.
@@ -155,6 +161,7 @@ impl Invocation {
         let config = match (&self.command, self.config) {
             (Command::Completions(arguments), _) => return manual::complete(arguments),
             (Command::Man(arguments), _) => return manual::write(arguments),
+            (Command::Doctor(arguments), config) => return doctor::run(config, self.store, arguments),
             (_, config) => config?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -174,7 +181,7 @@ impl Invocation {
             Command::Healthcheck(arguments) => healthcheck::run(&config, &arguments),
             Command::Import(arguments) => runtime.block_on(import::run(&config, &arguments)),
             Command::Export(arguments) => export::run(&config, &arguments),
-            Command::Completions(_) | Command::Man(_) => Ok(()),
+            Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The file beside the store that a first key is handed over in where nobody looks on.
-const FIRST_KEY_FILE: &str = "first-key";
+pub(super) const FIRST_KEY_FILE: &str = "first-key";
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
@@ -91,15 +91,27 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
 
 /// The clock that can be moved, where the configuration asks for it.
 fn dev_clock(config: &Config) -> Result<Option<http::DevClock>, Failed> {
+    expect_loopback_with_dev_clock(config)?;
     if !config.dev.clock {
         return Ok(None);
     }
-    if !config.server.listen.ip().is_loopback() {
+    log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
+    Ok(Some(http::DevClock::default()))
+}
+
+fn expect_loopback_with_dev_clock(config: &Config) -> Result<(), Failed> {
+    if config.dev.clock && !config.server.listen.ip().is_loopback() {
         let sentence = "The development clock (dev.clock) is refused unless the server listens on loopback.";
         return Err(Failed::new(sentence));
     }
-    log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
-    Ok(Some(http::DevClock::default()))
+    Ok(())
+}
+
+/// Whether a server would begin with these settings, as far as they say.
+pub(super) fn check_settings(config: &Config) -> Result<(), Failed> {
+    expect_loopback_with_dev_clock(config)?;
+    trusted_proxies(config)?;
+    forwarded_credentials(config).map(drop)
 }
 
 fn trusted_proxies(config: &Config) -> Result<Option<AddressList>, Failed> {

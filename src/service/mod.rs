@@ -19,7 +19,10 @@ mod uses;
 mod verification;
 mod windows;
 
-pub use crate::store::{Backup, ImportedApiKey, NewApiKey, Options as StoreOptions, Progress, Restored, Staging};
+pub use crate::store::{
+    Backup, Checkup, ImportedApiKey, NewApiKey, Options as StoreOptions, Progress, Restored, SCHEMA, Size, Staging,
+    size,
+};
 pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};
 pub use authentication::Caller;

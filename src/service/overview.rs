@@ -78,6 +78,14 @@ impl Overview {
         })
     }
 
+    /// The latest time that the store knows of: it was past when it was written.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn latest_time(&self) -> Result<Option<Timestamp>> {
+        self.view.read(|reads| reads.latest_time())
+    }
+
     /// Up to [`ORGANIZATIONS_PAGE`] organizations by name, starting after `after`.
     ///
     /// # Errors

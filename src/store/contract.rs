@@ -128,6 +128,9 @@ pub trait Reads {
     /// How many keys there are of all organizations, by what they are at that time. Looks at every one of them.
     fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts>;
 
+    /// The latest time among the newest thousand events and all uses of keys: it was past when it was written.
+    fn latest_time(&self) -> Result<Option<Timestamp>>;
+
     /// The number and hash of the newest event; `None` where there is none.
     fn audit_head(&self) -> Result<Option<Link>>;
 

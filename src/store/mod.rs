@@ -210,6 +210,38 @@ pub fn size(path: &Path) -> Result<Size> {
     sqlite::size(path)
 }
 
+/// A store's file that may be damaged or of another version, to find out what is wrong with it. Nothing is written. Blocks.
+pub struct Checkup(sqlite::Checkup);
+
+impl Checkup {
+    /// Of this file.
+    pub fn new(path: &Path, busy_timeout: Duration) -> Self {
+        Self(sqlite::Checkup::new(path, busy_timeout))
+    }
+
+    /// Whether another process has the store open. This one must not, not even as a [`View`].
+    pub fn is_in_use(&self) -> bool {
+        self.0.is_in_use()
+    }
+
+    /// The version of its schema.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, or damaged.
+    pub fn schema(&self) -> Result<u32> {
+        self.0.schema()
+    }
+
+    /// What is wrong with the file's pages, and where it is asked for also with what they refer to; nothing, where all is
+    /// well. Reads the whole file.
+    ///
+    /// # Errors
+    /// As [`Checkup::schema`].
+    pub fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
+        self.0.complaints(is_thorough)
+    }
+}
+
 /// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.
 pub struct View(sqlite::View);
 

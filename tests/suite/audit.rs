@@ -587,7 +587,7 @@ fn what_is_older_than_the_retention_leaves_the_log_and_what_remains_is_a_chain()
     assert!(verify(&tampered.original, &["--expect", &earlier]).expect_err("it is gone").contains("and not 3"));
 }
 
-fn service_options(path: &Path) -> keystead::service::Options {
+pub fn service_options(path: &Path) -> keystead::service::Options {
     keystead::service::Options {
         store: store_options(path),
         organization_key_prefix: prefix(),

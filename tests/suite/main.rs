@@ -14,6 +14,7 @@ mod command_line;
 mod configuration;
 mod deadness;
 mod dialects;
+mod doctor_command;
 mod durability;
 mod ends;
 mod failures;

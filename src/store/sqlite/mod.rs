@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod checkup;
 mod digest_index;
 mod fault;
 mod import;
@@ -16,6 +17,7 @@ mod staging;
 mod writer;
 
 pub(super) use backup::back_up;
+pub(super) use checkup::Checkup;
 pub(super) use migrations::VERSION as SCHEMA;
 pub(super) use open::size;
 pub(super) use restore::restore;

@@ -56,7 +56,7 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
 
 /// A connection to a store of today's version that is only looked at.
 pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    let connection = look_at(path, busy_timeout)?;
+    let connection = look(path, busy_timeout)?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     let version: u32 = version.map_err(|e| unreadable(path, &e))?;
     if version == migrations::VERSION {
@@ -73,7 +73,7 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
 }
 
 /// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
-fn look_at(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     if !path.exists() {
         return Err(refuse(path, "is not there"));
     }
@@ -92,7 +92,7 @@ fn look_at(path: &Path, busy_timeout: Duration) -> Result<Connection> {
 
 /// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
 pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    let connection = look_at(path, busy_timeout)?;
+    let connection = look(path, busy_timeout)?;
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unreadable)?;
     if version > migrations::VERSION {

@@ -262,6 +262,12 @@ impl Reads for Rows<'_> {
         counts.ok_or_else(|| Error::Internal("a count gave no row".to_owned()))
     }
 
+    fn latest_time(&self) -> Result<Option<Timestamp>> {
+        let sql = "SELECT max(at) FROM (SELECT * FROM (SELECT at FROM audit_events ORDER BY number DESC LIMIT 1000) \
+                   UNION ALL SELECT max(last_used_at) FROM api_key_value_uses)";
+        Ok(self.one(sql, [], |row| optional_timestamp(row, 0))?.flatten())
+    }
+
     fn audit_head(&self) -> Result<Option<Link>> {
         audit::head(self.connection)
     }

@@ -1,0 +1,159 @@
+//! What the operating system says about the store's files and their folder.
+
+use super::Check;
+use crate::service::size;
+use indicatif::HumanBytes;
+use rustix::fs::{Access, StatVfs, access, statvfs};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+const MIB: u64 = 1 << 20;
+/// Below this much room a commit may fail any time, in bytes.
+const NO_ROOM: u64 = 16 * MIB;
+/// Below this much room it is time to look, in bytes.
+const LITTLE_ROOM: u64 = 256 * MIB;
+/// A log larger than the store is nothing to speak of below this size, in bytes: it is brought in by some 4 MiB.
+const LARGE_LOG: u64 = 16 * MIB;
+
+fn folder(store: &Path) -> &Path {
+    store.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+fn beside(store: &Path, suffix: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn mode(metadata: &Metadata) -> u32 {
+    metadata.permissions().mode() & 0o7777
+}
+
+/// Who may read, write and replace the files.
+pub(super) fn permissions(store: &Path) -> Vec<Check> {
+    let mut checks = folder_permissions(folder(store));
+    let owner = fs::metadata(store).ok().map(|metadata| metadata.uid());
+    for file in [store.to_owned(), beside(store, "-wal"), beside(store, "-shm")] {
+        let Ok(metadata) = fs::metadata(&file) else { continue };
+        let (name, mode, uid) = (file.display(), mode(&metadata), metadata.uid());
+        if mode & 0o077 != 0 {
+            let advice = format!("chmod 600 {name}; the server does so when it starts.");
+            checks.push(Check::warning("permissions", format!("{name} is open to others (mode {mode:o})."), advice));
+        }
+        if access(&file, Access::READ_OK | Access::WRITE_OK).is_err() {
+            let advice = "Run keystead as the user that the server runs as, or give that user the file with chown.";
+            checks.push(Check::problem("permissions", format!("You cannot read and write {name}."), advice));
+        }
+        if owner.is_some_and(|owner| owner != uid) {
+            let advice = "Stop every process that uses the store, and give both to the same user with chown.";
+            let finding = format!("{name} belongs to another user (number {uid}) than the store.");
+            checks.push(Check::problem("permissions", finding, advice));
+        }
+    }
+    let first_key = store.with_file_name(super::serve::FIRST_KEY_FILE);
+    if first_key.exists() {
+        let finding = format!("The first key still lies in {}.", first_key.display());
+        let advice = "Keep it somewhere safe and remove the file.";
+        checks.push(Check::warning("permissions", finding, advice));
+    }
+    if checks.is_empty() {
+        checks.push(Check::ok("permissions", "The store and its folder are yours alone to change."));
+    }
+    checks
+}
+
+fn folder_permissions(folder: &Path) -> Vec<Check> {
+    let name = folder.display();
+    let Ok(metadata) = fs::metadata(folder) else {
+        return vec![Check::problem("permissions", format!("The folder {name} is not there."), "Make it with mkdir.")];
+    };
+    let mut checks = Vec::new();
+    if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        let finding = format!("You cannot make files in the folder {name}; the store's log is kept there.");
+        let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
+        checks.push(Check::problem("permissions", finding, advice));
+    }
+    let (mode, finding) = (mode(&metadata), |who: &str| format!("{who} can make files in the folder {name}."));
+    match (mode & 0o002 != 0, mode & 0o1000 != 0) {
+        (true, false) => {
+            let advice = format!("chmod o-w {name}: whoever can do that can put another store in place of yours.");
+            checks.push(Check::problem("permissions", finding("Everybody"), advice));
+        }
+        (true, true) => {
+            let advice = "Keep the store in a folder that is the server's alone.";
+            checks.push(Check::warning("permissions", finding("Everybody"), advice));
+        }
+        (false, _) if mode & 0o020 != 0 => {
+            let advice = format!("chmod g-w {name}, unless all of the group may put another store in place of yours.");
+            checks.push(Check::warning("permissions", finding("The folder's whole group"), advice));
+        }
+        (false, _) => {}
+    }
+    checks
+}
+
+/// Whether there is room.
+pub(super) fn disk_space(store: &Path) -> Option<Check> {
+    let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(folder(store)).ok()?;
+    let size = size(store).map_or(0, |size| size.main);
+    // Some file systems have no fixed number of files, and say 0.
+    Some(judge_room(f_bavail.saturating_mul(f_frsize), f_files == 0 || f_favail > 0, size))
+}
+
+fn judge_room(available: u64, has_file_left: bool, size: u64) -> Check {
+    let left = format!("{} are left.", HumanBytes(available));
+    if !has_file_left {
+        let finding = "The disk has room, but takes no more files.";
+        return Check::problem(
+            "disk space",
+            finding,
+            "Remove some: a store that cannot be written refuses every change.",
+        );
+    }
+    match available {
+        ..NO_ROOM => {
+            Check::problem("disk space", left, "Make room: a store that cannot be written refuses every change.")
+        }
+        NO_ROOM..LITTLE_ROOM => Check::warning("disk space", left, "Make room before it runs out."),
+        _ if available < size => Check::warning("disk space", left, "A backup beside the store would not fit."),
+        _ => Check::ok("disk space", left),
+    }
+}
+
+/// The store's companion while it is open.
+pub(super) fn write_ahead_log(store: &Path, is_in_use: bool) -> Option<Check> {
+    let size = size(store).ok()?;
+    let log = HumanBytes(size.wal);
+    Some(match (size.wal, is_in_use) {
+        (0, false) => Check::ok("log", "Nobody has the store open, and all is in the one file."),
+        (_, false) => {
+            let finding = format!("A server ended without bringing {log} of its log into the store. Nothing is lost.");
+            let advice = format!("Never remove {}-wal: start the server, which brings it in.", store.display());
+            Check::warning("log", finding, advice)
+        }
+        (wal, true) if wal > size.main && wal > LARGE_LOG => {
+            let finding = format!("The write-ahead log, {log}, is larger than the store: it is not being brought in.");
+            let advice = "Something has been reading the store for long: end it. Or restart the server.";
+            Check::warning("log", finding, advice)
+        }
+        (_, true) => Check::ok("log", format!("The store is open, and {log} wait to be brought into the one file.")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn little_room_is_a_warning_and_none_a_problem() {
+        let state = |available, has_file_left, size| judge_room(available, has_file_left, size).state;
+        assert_eq!(state(NO_ROOM - 1, true, 0), State::Problem);
+        assert_eq!(state(NO_ROOM, true, 0), State::Warning);
+        assert_eq!(state(LITTLE_ROOM - 1, true, 0), State::Warning);
+        assert_eq!(state(LITTLE_ROOM, true, 0), State::Ok);
+        assert_eq!(state(LITTLE_ROOM, true, LITTLE_ROOM + 1), State::Warning);
+        assert_eq!(state(LITTLE_ROOM, false, 0), State::Problem);
+    }
+}

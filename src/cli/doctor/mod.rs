@@ -1,0 +1,174 @@
+//! `keystead doctor`: what is wrong, in plain words, and what to do. Nothing is changed.
+
+mod files;
+mod store;
+
+use super::output::{print, print_json};
+use super::signature::Signer;
+use super::{Failed, ambient, serve, service_options};
+use crate::config::Config;
+use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(super) struct Doctor {
+    /// Look also at whether indexes and references are right, which takes several times as long
+    #[arg(long)]
+    thorough: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "Looks at the settings, permissions, disk space, the store's file and its log, the schema, the clock and \
+    the audit log.\nEach line begins with ok, warning or problem. Works beside a running server, and on a store that cannot \
+    be opened.\n\nExit codes: 0 no problem, 1 at least one.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warning,
+    Problem,
+}
+
+/// What was found about one thing.
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    state: State,
+    finding: String,
+    /// What to do about it, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Check {
+    fn ok(what: &'static str, finding: impl Into<String>) -> Self {
+        Self { what, state: State::Ok, finding: finding.into(), advice: None }
+    }
+
+    fn warning(what: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, state: State::Warning, finding: finding.into(), advice: Some(advice.into()) }
+    }
+
+    fn problem(what: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, state: State::Problem, finding: finding.into(), advice: Some(advice.into()) }
+    }
+
+    /// What failed with a sentence that says what to do.
+    fn failed(what: &'static str, error: impl Into<Failed>) -> Self {
+        Self { what, state: State::Problem, finding: error.into().to_string(), advice: None }
+    }
+}
+
+/// All that was found; for people a line as soon as it is known.
+struct Report {
+    is_json: bool,
+    checks: Vec<Check>,
+}
+
+impl Report {
+    fn add(&mut self, check: Check) -> Result<(), Failed> {
+        if !self.is_json {
+            let state = match check.state {
+                State::Ok => "ok",
+                State::Warning => "warning",
+                State::Problem => "problem",
+            };
+            let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
+            print(&format!("{state:9}{:13}{}{advice}\n", check.what, check.finding))?;
+        }
+        self.checks.push(check);
+        Ok(())
+    }
+
+    fn add_all(&mut self, checks: impl IntoIterator<Item = Check>) -> Result<(), Failed> {
+        checks.into_iter().try_for_each(|check| self.add(check))
+    }
+
+    fn finish(self) -> Result<(), Failed> {
+        let problems = self.checks.iter().filter(|check| check.state == State::Problem).count();
+        if self.is_json {
+            print_json(&serde_json::json!({"healthy": problems == 0, "checks": self.checks}))?;
+        }
+        match problems {
+            0 => Ok(()),
+            1 => Err(Failed::new("There is a problem.")),
+            several => Err(Failed::new(format!("There are {several} problems."))),
+        }
+    }
+}
+
+/// `store` is the flag of that name: it holds even where no other setting can be read.
+pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, arguments: &Doctor) -> Result<(), Failed> {
+    let mut report = Report { is_json: arguments.json, checks: Vec::new() };
+    let config = match config {
+        Ok(config) => {
+            report.add_all(settings(&config))?;
+            config
+        }
+        Err(error) => {
+            report.add(Check::problem("settings", error.to_string(), "What follows is about the default ones."))?;
+            let mut config = Config::default();
+            config.store.path = store.unwrap_or(config.store.path);
+            config
+        }
+    };
+    let path = std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
+    report.add_all(files::permissions(&path))?;
+    report.add_all(files::disk_space(&path))?;
+    if path.exists() {
+        // Before anything opens the file: whether somebody else has it open shows only then.
+        let checkup = Checkup::new(&path, Duration::from_millis(config.store.busy_timeout_ms));
+        report.add_all(files::write_ahead_log(&path, checkup.is_in_use()))?;
+        look_inside(&mut report, &config, &checkup, arguments.thorough)?;
+    } else {
+        let advice = "Point --store (or store.path) at the right file, put a backup there, or set up a new one with \
+                      keystead init.";
+        report.add(Check::problem("store", format!("{} is not there.", path.display()), advice))?;
+    }
+    report.finish()
+}
+
+fn settings(config: &Config) -> Vec<Check> {
+    let mut checks = vec![match serve::check_settings(config) {
+        Ok(()) => Check::ok("settings", "They can be read and are possible."),
+        Err(error) => Check::failed("settings", error),
+    }];
+    if config.dev.clock {
+        let advice = "Switch dev.clock off where keys matter.";
+        checks.push(Check::warning("settings", "Anybody on this machine can move the server's clock.", advice));
+    }
+    match Signer::load(&config.audit.signing_key) {
+        Ok(None) => {}
+        Ok(Some(_)) => checks.push(Check::ok("signing key", "It can be read.")),
+        Err(error) => checks.push(Check::failed("signing key", error)),
+    }
+    checks
+}
+
+fn look_inside(report: &mut Report, config: &Config, checkup: &Checkup, is_thorough: bool) -> Result<(), Failed> {
+    let schema = match checkup.schema() {
+        Ok(schema) => schema,
+        Err(error) => return report.add(Check::failed("store", error)),
+    };
+    report.add(store::pages(checkup, is_thorough))?;
+    report.add(store::schema(schema))?;
+    if schema != SCHEMA {
+        return Ok(());
+    }
+    let (options, now) = (service_options(config)?.store, ambient::now());
+    match Overview::open(&options, now).and_then(|overview| overview.latest_time()) {
+        Ok(latest) => report.add(store::clock(latest, now))?,
+        Err(error) => report.add(Check::failed("clock", error))?,
+    }
+    match AuditLog::open(&options) {
+        Ok(log) => report.add(store::audit_log(&log)),
+        Err(error) => report.add(Check::failed("audit log", error)),
+    }
+}

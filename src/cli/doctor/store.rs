@@ -1,0 +1,78 @@
+//! What the store itself says.
+
+use super::Check;
+use crate::cli::audit::check_chain;
+use crate::domain::Timestamp;
+use crate::service::{AuditLog, Checkup, SCHEMA};
+use std::cmp::Ordering;
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+/// For how long a store may rest before that looks strange, in days.
+const LONG_REST_DAYS: i64 = 90;
+/// How many of SQLite's complaints are repeated.
+const SHOWN: usize = 3;
+
+pub(super) fn pages(checkup: &Checkup, is_thorough: bool) -> Check {
+    match checkup.complaints(is_thorough) {
+        Err(error) => Check::failed("store", error),
+        Ok(complaints) if complaints.is_empty() => Check::ok(
+            "store",
+            if is_thorough { "Every page, index and reference is right." } else { "Every page is whole." },
+        ),
+        Ok(complaints) => {
+            let shown = complaints.iter().take(SHOWN).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+            let advice = "Stop every process that uses it, keep a copy of it together with its -wal file, and put a \
+                          backup in its place.";
+            Check::problem("store", format!("The file is damaged: {}.", shown.collect::<Vec<_>>().join("; ")), advice)
+        }
+    }
+}
+
+pub(super) fn schema(schema: u32) -> Check {
+    match schema.cmp(&SCHEMA) {
+        Ordering::Equal => Check::ok("schema", format!("It is this version's, {schema}.")),
+        Ordering::Less => {
+            let finding = format!("It is an older version's, {schema}; this one's is {SCHEMA}.");
+            let advice = "Make a backup, then start the server: it brings the store up to date.";
+            Check::warning("schema", finding, advice)
+        }
+        Ordering::Greater => {
+            let finding = format!("It is a newer version's, {schema}; this one knows {SCHEMA}.");
+            Check::problem("schema", finding, "Run that version, or restore a backup that this one made.")
+        }
+    }
+}
+
+/// The machine's clock against the latest time that was written by it.
+pub(super) fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
+    let Some(latest) = latest else { return Check::ok("clock", format!("It is {now}; nothing says otherwise.")) };
+    let ahead_ms = latest.unix_ms() - now.unix_ms();
+    if ahead_ms > MINUTE_MS {
+        let finding = format!("It is {now}, but something was done at {latest}, which is yet to come.");
+        let advice = "One of the two is wrong. Keys expire by this clock: set it right (timedatectl), then restart the \
+                      server.";
+        return Check::problem("clock", finding, advice);
+    }
+    let rest_days = -ahead_ms / DAY_MS;
+    if rest_days > LONG_REST_DAYS {
+        let finding = format!("It is {now}, and nothing has been done for {rest_days} days.");
+        let advice = "If the store was used since, this clock is ahead, and keys have expired that should not: set it \
+                      right (timedatectl), then restart the server.";
+        return Check::warning("clock", finding, advice);
+    }
+    Check::ok("clock", format!("It is {now}, after all that was done."))
+}
+
+pub(super) fn audit_log(log: &AuditLog) -> Check {
+    match check_chain(log) {
+        Ok((_, last, count)) => {
+            Check::ok("audit log", format!("{count} events up to {}, all as they were written.", last.number))
+        }
+        Err(error) => {
+            let advice = "Somebody changed the file past Keystead, or the disk did: compare with a backup, and see \
+                          docs/audit.md.";
+            Check::problem("audit log", error.to_string(), advice)
+        }
+    }
+}

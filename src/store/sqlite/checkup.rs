@@ -1,0 +1,70 @@
+//! Finding out what is wrong with a file that may not be opened.
+
+use super::open;
+use crate::domain::{Error, Result};
+use crate::store::files::beside;
+use rusqlite::Connection;
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How many complaints SQLite makes at the most.
+const COMPLAINTS: u32 = 20;
+
+/// A file, whatever its schema and its state.
+pub(in crate::store) struct Checkup {
+    path: PathBuf,
+    busy_timeout: Duration,
+}
+
+impl Checkup {
+    pub(in crate::store) fn new(path: &Path, busy_timeout: Duration) -> Self {
+        Self { path: path.to_owned(), busy_timeout }
+    }
+
+    /// Whether another process has the file open: every user of a write-ahead log holds a lock on its companion
+    /// (<https://sqlite.org/walformat.html>, section 2.3).
+    pub(in crate::store) fn is_in_use(&self) -> bool {
+        // Closing it takes away every lock that this process has on it, so nothing may be open here.
+        let Ok(shared_memory) = File::open(beside(&self.path, "-shm")) else { return false };
+        fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).is_ok_and(|lock| lock.is_some())
+    }
+
+    pub(in crate::store) fn schema(&self) -> Result<u32> {
+        let schema = self.connect()?.pragma_query_value(None, "user_version", |row| row.get(0));
+        schema.map_err(|e| open::unreadable(&self.path, &e))
+    }
+
+    pub(in crate::store) fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
+        let unreadable = |e: rusqlite::Error| open::unreadable(&self.path, &e);
+        let connection = self.connect()?;
+        let name = if is_thorough { "integrity_check" } else { "quick_check" };
+        let mut complaints = Vec::new();
+        let check = connection.pragma(None, name, COMPLAINTS, |row| {
+            complaints.push(row.get::<_, String>(0)?);
+            Ok(())
+        });
+        check.map_err(unreadable)?;
+        complaints.retain(|complaint| complaint != "ok");
+        if is_thorough && complaints.is_empty() {
+            let check = connection.pragma_query(None, "foreign_key_check", |row| {
+                let table: String = row.get(0)?;
+                complaints.push(format!("a row of {table} refers to one that is not there"));
+                Ok(())
+            });
+            check.map_err(unreadable)?;
+        }
+        Ok(complaints)
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        if !self.path.exists() {
+            return Err(Error::unavailable(
+                "The store is not there.",
+                format_args!("{} is not there.", self.path.display()),
+            ));
+        }
+        open::look(&self.path, self.busy_timeout)
+    }
+}

@@ -1,0 +1,217 @@
+//! `keystead doctor`, on what is whole and on what is broken.
+
+use super::audit::service_options;
+use super::helpers::*;
+use super::keys_command::store;
+use keystead::domain::Name;
+use keystead::service::{FirstKey, Service};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// What the doctor says, and whether there was no problem; the table and the object must agree.
+#[track_caller]
+fn examine(folder: &Path, more: &[&str]) -> (Vec<(String, String, String)>, bool) {
+    let output = run(folder, &[&["doctor", "--json"], more].concat());
+    let is_healthy = output.status.success();
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("one JSON object");
+    assert_eq!(report["healthy"], is_healthy);
+    assert!(is_healthy || stderr(&output).contains(" problem"), "{}", stderr(&output));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = report["checks"].as_array().expect("checks").iter().map(|check| {
+        (text(&check["state"]), text(&check["what"]), format!("{} {}", text(&check["finding"]), text(&check["advice"])))
+    });
+    let checks: Vec<_> = checks.collect();
+    let table = run(folder, &[&["doctor"], more].concat());
+    assert_eq!(table.status.code(), output.status.code());
+    let lines = stdout(&table);
+    assert_eq!(lines.lines().count(), checks.len(), "{lines}");
+    for (line, (state, what, _)) in lines.lines().zip(&checks) {
+        assert!(line.starts_with(state.as_str()) && line[9..].starts_with(what.as_str()), "{line}");
+    }
+    (checks, is_healthy)
+}
+
+/// Makes sure that this, and nothing else of this kind or worse, is found.
+#[track_caller]
+fn assert_found(folder: &Path, more: &[&str], state: &str, what: &str, sentence: &str) {
+    let (checks, is_healthy) = examine(folder, more);
+    assert_eq!(is_healthy, state != "problem", "{checks:?}");
+    let found: Vec<_> = checks.iter().filter(|check| check.0 == state).collect();
+    assert_eq!(found.len(), 1, "{checks:?}");
+    assert_eq!(found[0].1, what);
+    assert!(found[0].2.contains(sentence), "{}", found[0].2);
+}
+
+fn all_is_well(checks: &[(String, String, String)]) -> bool {
+    checks.len() >= 8 && checks.iter().all(|check| check.0 == "ok")
+}
+
+#[test]
+fn a_healthy_store_is_found_so_with_and_without_a_server_and_nothing_is_changed() {
+    let (folder, _) = store();
+    let path = folder.path().join("keystead.db");
+    let before = fs::read(&path).expect("the store");
+    for more in [&[][..], &["--thorough"]] {
+        let (checks, is_healthy) = examine(folder.path(), more);
+        assert!(is_healthy && all_is_well(&checks), "{checks:?}");
+    }
+    assert_eq!(fs::read(&path).expect("the store"), before);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    let server = Server::start_in(folder.path(), &[]);
+    let (checks, is_healthy) = examine(folder.path(), &[]);
+    assert!(is_healthy && all_is_well(&checks), "{checks:?}");
+    assert!(checks.iter().any(|check| check.1 == "log" && check.2.contains("The store is open")), "{checks:?}");
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_log_that_a_killed_server_left_is_not_to_be_removed() {
+    let (folder, key) = store();
+    let server = Server::start_in(folder.path(), &[]);
+    server.client_with(&key).mint("a");
+    server.kill();
+    assert_found(folder.path(), &[], "warning", "log", "Never remove ");
+    assert!(Server::start_in(folder.path(), &[]).stop().success());
+    assert!(all_is_well(&examine(folder.path(), &[]).0));
+}
+
+#[test]
+fn what_others_may_read_or_replace_is_named() {
+    let (folder, _) = store();
+    let path = folder.path().join("keystead.db");
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+    set(&path, 0o644);
+    assert_found(folder.path(), &[], "warning", "permissions", "is open to others (mode 644). chmod 600");
+    set(&path, 0o600);
+    set(folder.path(), 0o777);
+    assert_found(folder.path(), &[], "problem", "permissions", "chmod o-w");
+    set(folder.path(), 0o1777);
+    assert_found(folder.path(), &[], "warning", "permissions", "Everybody can make files");
+    set(folder.path(), 0o770);
+    assert_found(folder.path(), &[], "warning", "permissions", "whole group");
+    set(folder.path(), 0o700);
+    fs::write(folder.path().join("first-key"), "").expect("a file");
+    assert_found(folder.path(), &[], "warning", "permissions", "first-key. Keep it somewhere safe");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_ours_or_is_cut_off_is_a_problem() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_found(folder.path(), &[], "problem", "store", "is not there. Point --store");
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+    fs::write(folder.path().join("keystead.db"), "shopping list").expect("a file");
+    fs::set_permissions(folder.path().join("keystead.db"), Permissions::from_mode(0o600)).expect("a mode");
+    assert_found(folder.path(), &[], "problem", "store", "is not a Keystead store");
+    let (folder, _) = store();
+    let path = folder.path().join("keystead.db");
+    let bytes = fs::read(&path).expect("the store");
+    fs::write(&path, &bytes[..bytes.len() / 2]).expect("half a store");
+    assert_found(folder.path(), &[], "problem", "store", "put a backup in its place");
+}
+
+#[test]
+fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
+    let (folder, _) = store();
+    let path = folder.path().join("keystead.db");
+    let file = Connection::open(&path).expect("the file");
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'former_values'";
+    let root: u32 = file.query_row(root, [], |row| row.get(0)).expect("a page");
+    drop(file);
+    let mut bytes = fs::read(&path).expect("the file");
+    bytes[(root as usize - 1) * 4096..root as usize * 4096].fill(0xff);
+    fs::write(&path, &bytes).expect("a damaged file");
+    assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
+    let (checks, _) = examine(folder.path(), &[]);
+    assert!(checks.iter().any(|check| check.1 == "audit log" && check.0 == "ok"), "{checks:?}");
+}
+
+#[test]
+fn an_index_that_is_wrong_is_found_by_a_thorough_look() {
+    let (folder, _) = store();
+    let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
+    // It is filled under another definition, and then given its own again.
+    file.execute_batch(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, '(organization_id, project_id)', '(project_id, organization_id)')
+         WHERE name = 'api_keys_by_scope';
+         PRAGMA writable_schema = RESET;
+         REINDEX api_keys_by_scope;
+         PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, '(project_id, organization_id)', '(organization_id, project_id)')
+         WHERE name = 'api_keys_by_scope';
+         PRAGMA writable_schema = RESET;",
+    )
+    .expect("a store with an index that is wrong");
+    drop(file);
+    assert!(all_is_well(&examine(folder.path(), &[]).0), "every page is whole");
+    assert_found(folder.path(), &["--thorough"], "problem", "store", "api_keys_by_scope");
+}
+
+#[test]
+fn an_older_schema_is_a_warning_and_a_newer_one_a_problem() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let file = Connection::open(&path).expect("a file");
+    file.execute_batch(include_str!("../../src/store/sqlite/schemas/3.sql")).expect("an older store");
+    drop(file);
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a mode");
+    assert_found(folder.path(), &[], "warning", "schema", "It is an older version's, 3");
+    let (folder, _) = store();
+    let file = Connection::open(folder.path().join("keystead.db")).expect("a file");
+    file.pragma_update(None, "user_version", 99).expect("a newer store");
+    drop(file);
+    assert_found(folder.path(), &[], "problem", "schema", "Run that version, or restore a backup");
+}
+
+#[test]
+fn a_clock_a_year_off_shows() {
+    let (folder, _) = store();
+    let year_ms = 365 * 86_400_000_i64;
+    let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
+    let sql = "INSERT INTO api_key_value_uses SELECT 1, 0, at + ?1 FROM audit_events WHERE number = 1";
+    file.execute(sql, [year_ms]).expect("a use that is yet to come");
+    drop(file);
+    assert_found(folder.path(), &[], "problem", "clock", "which is yet to come. One of the two is wrong.");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = Service::open(&service_options(&folder.path().join("keystead.db")), metrics()).expect("a service");
+    let name = || Name::parse("a").expect("a name");
+    let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret: new_secret() };
+    wait(service.initialize(&first, at(1_709_164_800_000))).expect("an organization");
+    wait(service.close());
+    assert_found(folder.path(), &[], "warning", "clock", "If the store was used since, this clock is ahead");
+}
+
+#[test]
+fn an_event_that_somebody_changed_is_a_problem() {
+    let (folder, _) = store();
+    let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
+    file.execute("UPDATE audit_events SET actor_name = 'nobody' WHERE number = 2", []).expect("a change");
+    drop(file);
+    assert_found(folder.path(), &[], "problem", "audit log", "event 2 is not as it was written");
+}
+
+#[test]
+fn settings_that_are_wrong_are_a_problem_and_the_store_is_looked_at_all_the_same() {
+    let (folder, _) = store();
+    fs::rename(folder.path().join("keystead.db"), folder.path().join("mine.db")).expect("another name");
+    let mine = ["--store", "mine.db"];
+    for (settings, sentence) in [
+        ("nonsense", "The configuration file config.toml is wrong"),
+        ("[forward_auth]\ncredential_headers = [\"Cookie\"]", "Cookie is none of"),
+        ("[dev]\nclock = true\n[server]\nlisten = \"0.0.0.0:8080\"", "refused unless the server listens on loopback"),
+    ] {
+        fs::write(folder.path().join("config.toml"), settings).expect("settings");
+        let (checks, is_healthy) = examine(folder.path(), &mine);
+        let wrong = checks.iter().find(|check| check.0 == "problem").expect("a problem");
+        assert!(!is_healthy && wrong.1 == "settings" && wrong.2.contains(sentence), "{checks:?}");
+        assert!(checks.iter().any(|check| check.1 == "audit log" && check.0 == "ok"), "{checks:?}");
+    }
+    fs::write(folder.path().join("config.toml"), "[audit]\nsigning_key = \"gone\"").expect("settings");
+    assert_found(folder.path(), &mine, "problem", "signing key", "gone (audit.signing_key) cannot be used");
+    fs::write(folder.path().join("config.toml"), "[dev]\nclock = true").expect("settings");
+    assert_found(folder.path(), &mine, "warning", "settings", "can move the server's clock");
+}
