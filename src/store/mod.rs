@@ -240,6 +240,23 @@ impl Checkup {
     pub fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
         self.0.complaints(is_thorough)
     }
+
+    /// The state of the ledger of revocations; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Checkup::schema`], also where the ledger cannot be read.
+    pub fn ledger(&self) -> Result<Option<LedgerState>> {
+        self.0.ledger()
+    }
+}
+
+/// How a ledger of revocations is, and how it fits its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerState {
+    /// What it holds.
+    pub summary: LedgerSummary,
+    /// Whether it was written for a later state of the store, or for another copy of it.
+    pub is_ahead: bool,
 }
 
 /// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.

@@ -512,3 +512,28 @@ fn the_server_makes_backups_when_they_are_due_and_keeps_as_many_as_it_was_told()
     eventually(Duration::from_secs(10), || head(&server) > 2);
     assert_eq!(names(), after, "the newest is not old enough for another one");
 }
+
+#[test]
+fn a_key_that_came_with_another_digest_is_good_after_a_restore_whichever_it_is_known_by() {
+    // printf %s sk_live_0123456789 | sha256sum
+    const KEY: &str = "sk_live_0123456789";
+    const SHA256: &str = "79d11b86a8bc0dc92c5457b0e35b08cd6811e2cb696bf39671b69d162fa8048b";
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    fs::write(folder.path().join("keys.csv"), format!("name,digest,algorithm\nold,{SHA256},sha256\n")).expect("a file");
+    assert_done(&run(folder.path(), &["import", "keys.csv"]));
+    back_up(folder.path(), "before.db");
+    let client = server.client();
+    client.set_valid(2, false);
+    client.set_valid(2, true);
+    back_up(folder.path(), "between.db");
+    assert!(is_good(&server, KEY), "and it is known by its BLAKE3 digest from now on");
+    back_up(folder.path(), "after.db");
+    drop(server);
+    for backup in ["before.db", "between.db", "after.db"] {
+        let elsewhere = with_ledger_of(folder.path());
+        assert_done(&restore(elsewhere.path(), &folder.path().join(backup)));
+        let server = Server::start_in(elsewhere.path(), &[]);
+        assert!(is_good(&server, KEY) && is_good(&server, KEY), "{backup}");
+    }
+}

@@ -54,12 +54,14 @@ fn a_healthy_store_is_found_so_with_and_without_a_server_and_nothing_is_changed(
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let before = fs::read(&path).expect("the store");
+    let count = || fs::read_dir(folder.path()).expect("the folder").count();
+    let files = count();
     for more in [&[][..], &["--thorough"]] {
         let (checks, is_healthy) = examine(folder.path(), more);
         assert!(is_healthy && all_is_well(&checks), "{checks:?}");
     }
     assert_eq!(fs::read(&path).expect("the store"), before);
-    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    assert_eq!(count(), files);
     let server = Server::start_in(folder.path(), &[]);
     let (checks, is_healthy) = examine(folder.path(), &[]);
     assert!(is_healthy && all_is_well(&checks), "{checks:?}");
@@ -197,7 +199,9 @@ fn an_event_that_somebody_changed_is_a_problem() {
 #[test]
 fn settings_that_are_wrong_are_a_problem_and_the_store_is_looked_at_all_the_same() {
     let (folder, _) = store();
-    fs::rename(folder.path().join("keystead.db"), folder.path().join("mine.db")).expect("another name");
+    for (name, mine) in [("keystead.db", "mine.db"), ("keystead.revoked", "mine.revoked")] {
+        fs::rename(folder.path().join(name), folder.path().join(mine)).expect("another name");
+    }
     let mine = ["--store", "mine.db"];
     for (settings, sentence) in [
         ("nonsense", "The configuration file config.toml is wrong"),
@@ -214,4 +218,33 @@ fn settings_that_are_wrong_are_a_problem_and_the_store_is_looked_at_all_the_same
     assert_found(folder.path(), &mine, "problem", "signing key", "gone (audit.signing_key) cannot be used");
     fs::write(folder.path().join("config.toml"), "[dev]\nclock = true").expect("settings");
     assert_found(folder.path(), &mine, "warning", "settings", "can move the server's clock");
+}
+
+#[test]
+fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
+    let (folder, key) = store();
+    let [path, ledger] = ["keystead.db", "keystead.revoked"].map(|name| folder.path().join(name));
+    let early = fs::read(&path).expect("the store");
+    let server = Server::start_in(folder.path(), &[]);
+    for _ in 0..2 {
+        let (id, _) = server.client_with(&key).mint("a");
+        server.client_with(&key).revoke(id);
+    }
+    assert!(server.stop().success());
+    assert!(all_is_well(&examine(folder.path(), &[]).0));
+
+    let late = fs::read(&path).expect("the store");
+    fs::write(&path, early).expect("the store");
+    assert_found(folder.path(), &[], "warning", "ledger", "The next start of the server brings the store up to date.");
+    fs::write(&path, late).expect("the store");
+    let whole = fs::read(&ledger).expect("the ledger");
+    let mut damaged = whole.clone();
+    // Behind the head and the first record, which says only what the ledger goes with.
+    damaged[2 * 160 + 9] ^= 1;
+    fs::write(&ledger, damaged).expect("the ledger");
+    assert_found(folder.path(), &[], "problem", "ledger", "Records of keystead.revoked that cannot be read: 1.");
+    fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
+    assert_found(folder.path(), &[], "problem", "ledger", "it is no ledger of revoked keys");
+    fs::remove_file(&ledger).expect("a removal");
+    assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is not there");
 }

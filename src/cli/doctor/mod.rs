@@ -24,8 +24,8 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const HELP: &str = "Looks at the settings, permissions, disk space, the store's file and its log, the schema, the clock and \
-    the audit log.\nEach line begins with ok, warning or problem. Works beside a running server, and on a store that cannot \
+const HELP: &str = "Looks at the settings, permissions, disk space, the store's file and its log, the schema, the \
+    ledger of revocations, the clock and the audit log.\nEach line begins with ok, warning or problem. Works beside a running server, and on a store that cannot \
     be opened.\n\nExit codes: 0 no problem, 1 at least one.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -163,6 +163,7 @@ fn look_inside(report: &mut Report, config: &Config, checkup: &Checkup, is_thoro
         return Ok(());
     }
     let (options, now) = (service_options(config)?.store, ambient::now());
+    report.add(store::ledger(checkup))?;
     match Overview::open(&options, now).and_then(|overview| overview.latest_time()) {
         Ok(latest) => report.add(store::clock(latest, now))?,
         Err(error) => report.add(Check::failed("clock", error))?,

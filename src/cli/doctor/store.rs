@@ -44,6 +44,30 @@ pub(super) fn schema(schema: u32) -> Check {
     }
 }
 
+/// What keeps revoked keys dead when an older copy of the store is put back.
+pub(super) fn ledger(checkup: &Checkup) -> Check {
+    let what = "ledger";
+    match checkup.ledger() {
+        Err(error) => Check::failed(what, error),
+        Ok(None) => Check::warning(
+            what,
+            "keystead.revoked is not there, so keys that were revoked would come back with an older backup.",
+            "Put it back beside the store if you have it; the server begins a new one at its start.",
+        ),
+        Ok(Some(state)) if state.summary.damaged > 0 => Check::problem(
+            what,
+            format!("Records of keystead.revoked that cannot be read: {}.", state.summary.damaged),
+            "Keys that they are about may come back with an older backup: put back a copy of it that is whole.",
+        ),
+        Ok(Some(state)) if state.is_ahead => Check::warning(
+            what,
+            "It is ahead of the store, which is an older copy, or lost its last commit.",
+            "The next start of the server brings the store up to date.",
+        ),
+        Ok(Some(state)) => Check::ok(what, format!("It is whole, and goes with the store; keys that it knows of: {}.", state.summary.keys)),
+    }
+}
+
 /// The machine's clock against the latest time that was written by it.
 pub(super) fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
     let Some(latest) = latest else { return Check::ok("clock", format!("It is {now}; nothing says otherwise.")) };

@@ -1,16 +1,21 @@
 //! Finding out what is wrong with a file that may not be opened.
 
-use super::open;
+use super::{open, settle};
 use crate::domain::{Error, Result};
+use crate::store::LedgerState;
 use crate::store::files::beside;
+use crate::store::ledger::Ledger;
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many complaints SQLite makes at the most.
 const COMPLAINTS: u32 = 20;
+/// For how long a commit may be under way.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A file, whatever its schema and its state.
 pub(in crate::store) struct Checkup {
@@ -56,6 +61,22 @@ impl Checkup {
             check.map_err(unreadable)?;
         }
         Ok(complaints)
+    }
+
+    pub(in crate::store) fn ledger(&self) -> Result<Option<LedgerState>> {
+        let ledger = Ledger::of(&self.path);
+        if !ledger.exists() {
+            return Ok(None);
+        }
+        let summary = ledger.each(|_| Ok::<(), io::Error>(())).map_err(|e| settle::unusable(&ledger, &e))?;
+        let connection = self.connect()?;
+        // A server that is about to commit is behind its ledger for a moment.
+        let mut is_ahead = !settle::goes_with(&ledger, &connection)?;
+        if is_ahead {
+            std::thread::sleep(PAUSE);
+            is_ahead = !settle::goes_with(&ledger, &connection)?;
+        }
+        Ok(Some(LedgerState { summary, is_ahead }))
     }
 
     fn connect(&self) -> Result<Connection> {

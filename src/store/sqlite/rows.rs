@@ -410,6 +410,8 @@ impl Writes for Rows<'_> {
             self.forget(id, *from)?;
             self.index_at_once(id, *to)?;
             self.effects.stale.extend([*from, *to].map(Stale::Key));
+            // What the ledger may say of the key names the digest that it had.
+            self.effects.standings.extend(self.api_key_anywhere(id)?.as_ref().map(Standing::of));
         }
         Ok(changed > 0)
     }

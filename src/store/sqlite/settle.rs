@@ -84,7 +84,7 @@ pub(super) fn apply(
 }
 
 /// Whether the store has the event that the ledger was last written for. Where that was pruned, the store is a later one.
-fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool> {
+pub(super) fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool> {
     let known = |number: i64, hash: [u8; EVENT_HASH]| {
         if number <= audit::start(connection).map_err(Failed::Store)?.number {
             return Ok(true);
