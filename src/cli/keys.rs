@@ -9,7 +9,7 @@ use super::records::{KeyRecord, OrganizationRecord, ProjectRecord, code, key_tab
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{
-    ApiKey, Expiry, Grace, KeyId, KeyPrefix, Lifetime, Name, Project, Refusal, Scope, Secret, Timestamp,
+    ApiKey, Error, Expiry, Grace, KeyId, KeyPrefix, Lifetime, Name, Project, Refusal, Scope, Secret, Timestamp,
 };
 use crate::service::{Author, KeyChange, Looked, Overview, Rotation, Value};
 use clap::{Args, Subcommand};
@@ -310,14 +310,25 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
     let key = find(config, id)?;
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
-    revoke_key(config, &key).await?;
+    let author = Author::operator(key.scope.organization, ambient::now());
+    change(config, async |service| Ok(service.keys(author, key.scope.project).revoke(key.id).await?)).await?;
     eprintln!("{} is revoked.", describe(&key));
     Ok(())
 }
 
-pub(super) async fn revoke_key(config: &Config, key: &ApiKey) -> Result<(), Failed> {
-    let author = Author::operator(key.scope.organization, ambient::now());
-    change(config, async |service| Ok(service.keys(author, key.scope.project).revoke(key.id).await?)).await
+/// Revokes keys of any organizations. One that is gone by now is as good.
+pub(super) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), Failed> {
+    change(config, async |service| {
+        for key in keys {
+            let author = Author::operator(key.scope.organization, ambient::now());
+            match service.keys(author, key.scope.project).revoke(key.id).await {
+                Ok(()) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What a sentence calls a key.
@@ -355,7 +366,7 @@ fn verify(config: &Config, file: &std::path::Path, json: bool) -> Result<(), Fai
 }
 
 /// ": API key 12 (CI) of Acme, project Shop".
-fn whose(looked: &Looked) -> String {
+pub(super) fn whose(looked: &Looked) -> String {
     let Looked { key, organization, project, .. } = looked;
     let project = project.as_ref().map(|project| format!(", project {}", project.name.as_str())).unwrap_or_default();
     format!(": API key {} ({}) of {}{project}", key.id.get(), key.name.as_str(), organization.name.as_str())

@@ -21,6 +21,7 @@ mod probe;
 mod projects;
 mod records;
 mod restore;
+mod scan;
 mod serve;
 mod signature;
 mod status;
@@ -83,6 +84,8 @@ enum Command {
     Restore(restore::Restore),
     /// Show what there is: the server, the store, its keys
     Status(status::Status),
+    /// Find keys that lie open in files, and say which are live
+    Scan(scan::Scan),
     /// Find out what is wrong, and say what to do
     Doctor(doctor::Doctor),
     /// Ask the running server whether it is ready: exit code 0 or 1
@@ -124,6 +127,13 @@ impl From<domain::Error> for Failed {
     }
 }
 
+/// Of what was read from or written to a place that the error names.
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self(format!("Reading failed: {error}."))
+    }
+}
+
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Self {
         Self(error.to_string())
@@ -137,7 +147,7 @@ impl Invocation {
     /// # Errors
     /// Where arguments do not go together.
     pub fn from_process() -> Result<Self, Failed> {
-        let CommandLine { global, serve, command } = CommandLine::parse();
+        let CommandLine { global, serve, command } = CommandLine::try_parse().unwrap_or_else(|error| refuse(&error));
         let command = match command {
             None => Command::Serve(serve),
             Some(Command::Serve(inner)) => Command::Serve(if inner.listen.is_some() { inner } else { serve }),
@@ -177,12 +187,25 @@ impl Invocation {
             Command::Audit(arguments) => audit::run(&config, arguments),
             Command::Backup(arguments) => runtime.block_on(backup::run(&config, &arguments)),
             Command::Restore(arguments) => restore::run(&config, arguments),
+            Command::Scan(arguments) => runtime.block_on(scan::run(&config, arguments)),
             Command::Status(arguments) => status::run(&config, &arguments),
             Command::Healthcheck(arguments) => healthcheck::run(&config, &arguments),
             Command::Import(arguments) => runtime.block_on(import::run(&config, &arguments)),
             Command::Export(arguments) => export::run(&config, &arguments),
             Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
         }
+    }
+}
+
+/// Ends the process with what is wrong with the arguments, or the help that was asked for. Somebody may have put a full key
+/// into an argument by mistake: then it must not get into a log as well.
+fn refuse(error: &clap::Error) -> ! {
+    match scan::mask(&error.to_string()) {
+        Some(sentence) => {
+            eprint!("{sentence}");
+            std::process::exit(error.exit_code())
+        }
+        None => error.exit(),
     }
 }
 

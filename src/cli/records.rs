@@ -52,7 +52,7 @@ impl KeyRecord {
         Self {
             id: key.id.get(),
             name: key.name.as_str().to_owned(),
-            state: state(key, now),
+            state: key_state(key, now),
             valid: key.valid,
             created_at: key.created_at.to_string(),
             expires_at: text(key.expires_at),
@@ -114,7 +114,7 @@ impl KeyRecord {
 }
 
 /// What a request with the key would come to.
-fn state(key: &ApiKey, now: Timestamp) -> &'static str {
+pub(super) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
     match (key.valid, key.expires_at) {
         (false, _) => "deactivated",
         (true, Some(end)) if end <= now => "expired",

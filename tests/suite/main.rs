@@ -32,6 +32,7 @@ mod projects;
 mod projects_command;
 mod race;
 mod rotation;
+mod scan_command;
 mod secrecy;
 mod status_command;
 mod store;

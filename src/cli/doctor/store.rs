@@ -64,7 +64,10 @@ pub(super) fn ledger(checkup: &Checkup) -> Check {
             "It is ahead of the store, which is an older copy, or lost its last commit.",
             "The next start of the server brings the store up to date.",
         ),
-        Ok(Some(state)) => Check::ok(what, format!("It is whole, and goes with the store; keys that it knows of: {}.", state.summary.keys)),
+        Ok(Some(state)) => Check::ok(
+            what,
+            format!("It is whole, and goes with the store; keys that it knows of: {}.", state.summary.keys),
+        ),
     }
 }
 

@@ -1,0 +1,243 @@
+//! Finding what looks like a key in bytes of any kind.
+
+use crate::domain::{Digest, Tail};
+use regex::Regex;
+use regex::bytes::Regex as BytesRegex;
+use std::io::{self, Read};
+use zeroize::Zeroizing;
+
+/// What a key ends with: an underscore and as many hexadecimal digits.
+const ENDING: &str = r"(?-u)_[0-9a-f]{32}";
+const DIGITS: usize = 32;
+const MAX_PREFIX: usize = 32;
+/// What earlier or other installations are likely to have their keys begin with ends like this.
+const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
+/// How much is looked at in one go, in bytes: a file of any size and lines of any length take no more.
+const WINDOW: usize = 256 * 1024;
+/// What is looked at again with the bytes that follow: a whole key, and what stands before it.
+const OVERLAP: usize = MAX_PREFIX + DIGITS + 1;
+
+/// Something that looks like a key.
+pub(super) struct Found {
+    /// In which line it begins, from 1.
+    pub(super) line: u64,
+    /// At which byte of it, from 1.
+    pub(super) column: u64,
+    /// Its last six characters.
+    pub(super) tail: Tail,
+    /// What it could be: where other characters stand right before a known prefix, with and without them.
+    pub(super) digests: Vec<Digest>,
+}
+
+pub(super) struct Finder {
+    ending: BytesRegex,
+    prefixes: Vec<Vec<u8>>,
+}
+
+/// How far something was read, and in which line that is.
+struct Position {
+    offset: usize,
+    line: u64,
+    column: u64,
+}
+
+impl Position {
+    /// Goes on over these bytes.
+    fn pass(&mut self, bytes: &[u8]) {
+        self.offset += bytes.len();
+        self.line += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => self.column = (bytes.len() - last) as u64,
+            None => self.column += bytes.len() as u64,
+        }
+    }
+}
+
+impl Finder {
+    /// Of keys that begin with one of these, or with what ends in `_org_` or `_proj_`.
+    ///
+    /// # Errors
+    /// Never, unless the expression above is wrong.
+    pub(super) fn new<'a>(prefixes: impl IntoIterator<Item = &'a str>) -> Result<Self, regex::Error> {
+        let prefixes = prefixes.into_iter().map(|prefix| prefix.as_bytes().to_vec()).collect();
+        Ok(Self { ending: BytesRegex::new(ENDING)?, prefixes })
+    }
+
+    /// Hands over all that looks like a key, in its order.
+    ///
+    /// # Errors
+    /// Where the bytes cannot be read, or what they are handed over to fails.
+    pub(super) fn scan<E: From<io::Error>>(
+        &self,
+        input: &mut dyn Read,
+        mut found: impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // What is read may well be keys.
+        let mut buffer = Zeroizing::new(vec![0; WINDOW]);
+        let (mut filled, mut done) = (0, 0);
+        let mut position = Position { offset: 0, line: 1, column: 1 };
+        loop {
+            let count = match input.read(&mut buffer[filled..]) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            filled += count;
+            let window = &buffer[..filled];
+            for ending in self.ending.find_iter(window) {
+                if ending.start() < done {
+                    continue;
+                }
+                // What follows is not known yet.
+                if ending.end() == filled && count > 0 {
+                    break;
+                }
+                done = ending.end();
+                let Some((start, digests)) = self.candidates(window, ending.start(), ending.end()) else { continue };
+                let Some(tail) = tail(&window[..ending.end()]) else { continue };
+                position.pass(window.get(position.offset..start).unwrap_or_default());
+                found(Found { line: position.line, column: position.column, tail, digests })?;
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            let from = filled.saturating_sub(OVERLAP).max(position.offset);
+            position.pass(&window[position.offset..from]);
+            buffer.copy_within(from..filled, 0);
+            (filled, done, position.offset) = (filled - from, done.saturating_sub(from), 0);
+        }
+    }
+
+    /// Where a key begins that ends like this, and what it could be; `None` where it is none.
+    fn candidates(&self, window: &[u8], underscore: usize, end: usize) -> Option<(usize, Vec<Digest>)> {
+        if window.get(end).is_some_and(|next| is_digit(*next)) {
+            return None;
+        }
+        let before = &window[..=underscore];
+        let known = self.prefixes.iter().filter(|prefix| before.ends_with(prefix)).map(Vec::len).max();
+        let run = before.iter().rev().take(MAX_PREFIX + 1).take_while(|byte| is_of_prefix(**byte)).count();
+        let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely));
+        let likely = Some(run).filter(|run| *run <= MAX_PREFIX && is_likely && Some(*run) != known);
+        let starts = [known, likely].into_iter().flatten().map(|length| underscore + 1 - length);
+        let mut digests = Vec::new();
+        let mut first = None;
+        for start in starts {
+            first = first.or(Some(start));
+            digests.extend(Digest::of_presented(&window[start..end]));
+        }
+        first.filter(|_| !digests.is_empty()).map(|first| (first, digests))
+    }
+}
+
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+fn is_of_prefix(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')
+}
+
+fn tail(key: &[u8]) -> Option<Tail> {
+    str::from_utf8(key.get(key.len().checked_sub(6)?..)?).ok().and_then(|tail| Tail::parse(tail).ok())
+}
+
+/// The text with every full key in it masked; `None` where there is none.
+pub(in crate::cli) fn mask(text: &str) -> Option<String> {
+    let key = Regex::new("[a-z0-9_]{1,31}_[0-9a-f]{26}([0-9a-f]{6})").ok()?;
+    key.is_match(text).then(|| key.replace_all(text, "***************$1").into_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEX: &str = "0123456789abcdef0123456789abcdef";
+
+    fn finder() -> Finder {
+        Finder::new(["confident_org_", "confident_proj_"]).unwrap()
+    }
+
+    /// Gives a byte at a time, or as many as asked for.
+    struct Slowly<'a>(&'a [u8], usize);
+
+    impl Read for Slowly<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.len().min(self.1).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn places(text: &[u8], at_once: usize) -> Vec<(u64, u64, usize)> {
+        let mut places = Vec::new();
+        let scanned = finder().scan(&mut Slowly(text, at_once), |found| {
+            places.push((found.line, found.column, found.digests.len()));
+            Ok::<_, io::Error>(())
+        });
+        scanned.unwrap();
+        places
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_it_stands_and_nothing_else_is() {
+        for (text, expected) in [
+            (format!("confident_org_{HEX}"), vec![(1, 1, 1)]),
+            (format!("\nkey = \"confident_proj_{HEX}\"\n"), vec![(2, 8, 1)]),
+            (format!("x=confident_org_{HEX},confident_org_{HEX}\n"), vec![(1, 3, 1), (1, 50, 1)]),
+            (format!("my_confident_org_{HEX}"), vec![(1, 4, 2)]),
+            (format!("acme_us_org_{HEX}"), vec![(1, 1, 1)]),
+            (format!("KEY_confident_org_{HEX}Z"), vec![(1, 5, 2)]),
+            (format!("{}confident_org_{HEX}", "a".repeat(40)), vec![(1, 41, 1)]),
+            (format!("confident_org_{HEX}0"), vec![]),
+            (format!("confident_org_{}", &HEX[1..]), vec![]),
+            (format!("confident_org_{}", HEX.to_uppercase()), vec![]),
+            (format!("sha256_{HEX}"), vec![]),
+            (format!("cache_key_{HEX}"), vec![]),
+            (format!("{}_org_{HEX}", "a".repeat(28)), vec![]),
+        ] {
+            for at_once in [1, 7, usize::MAX] {
+                assert_eq!(places(text.as_bytes(), at_once), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_and_lines_without_end_are_no_obstacle() {
+        let mut bytes = vec![0xff; 3 * WINDOW + 17];
+        bytes.extend_from_slice(format!("confident_org_{HEX}").as_bytes());
+        bytes.extend_from_slice(&vec![0; WINDOW]);
+        assert_eq!(places(&bytes, usize::MAX), [(1, 3 * WINDOW as u64 + 18, 1)]);
+    }
+
+    #[test]
+    fn a_full_key_in_a_sentence_is_masked() {
+        let sentence = format!("unexpected argument 'acme_{HEX}' found");
+        assert_eq!(mask(&sentence).unwrap(), "unexpected argument '***************abcdef' found");
+        assert!(mask("unexpected argument 'x' found").is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn it_does_not_matter_how_the_bytes_come(
+            pieces in proptest::collection::vec(prop_oneof![
+                Just(format!("confident_org_{HEX}")), Just(format!("b_org_{HEX}")), Just("\n".to_owned()), "[ -~]{0,70}",
+            ], 0..30),
+            at_once in 1usize..200,
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(places(text.as_bytes(), at_once), places(text.as_bytes(), usize::MAX));
+        }
+
+        #[test]
+        fn a_key_is_found_at_the_place_where_it_is_whatever_the_distance(
+            before in 0usize..2 * WINDOW, lines in 0u64..3,
+        ) {
+            let text = format!("{}{} confident_org_{HEX}\n", "\n".repeat(lines as usize), "-".repeat(before));
+            prop_assert_eq!(places(text.as_bytes(), usize::MAX), [(lines + 1, before as u64 + 2, 1)]);
+        }
+    }
+}

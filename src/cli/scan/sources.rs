@@ -1,0 +1,138 @@
+//! What is scanned: files, folders, standard input, what is staged in git.
+
+use super::Failed;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use walkdir::WalkDir;
+
+/// The folder in which git keeps what is not the work itself.
+const GIT: &str = ".git";
+/// What stands for standard input, among the paths and before what was found in it.
+pub(super) const STANDARD_INPUT: &str = "-";
+
+/// Reads everything once: calls `scan` with each name and its bytes. What cannot be read is said on standard error; gives
+/// how many those were.
+pub(super) fn each_file(
+    path: &Path,
+    scan: &mut dyn FnMut(&str, &mut dyn Read) -> Result<(), Failed>,
+) -> Result<usize, Failed> {
+    let mut unreadable = 0;
+    let mut complain = |what: &str, why: &dyn std::fmt::Display| {
+        eprintln!("keystead: {what} cannot be read: {why}.");
+        unreadable += 1;
+    };
+    // Links are not followed: what they point to is scanned where it is, or is none of this.
+    let walk = WalkDir::new(path).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != GIT) {
+        match entry {
+            Err(error) => {
+                let path = error.path().unwrap_or(path).display().to_string();
+                complain(&path, error.io_error().map_or(&error as &dyn std::fmt::Display, |error| error));
+            }
+            // A path that was named may be a pipe; one that was come across could be one that never ends.
+            Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 && !entry.path().is_dir() => {
+                let name = entry.path().display().to_string();
+                match File::open(entry.path()) {
+                    Ok(mut file) => scan(&name, &mut Noted { inner: &mut file, name: &name })?,
+                    Err(error) => complain(&name, &error),
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(unreadable)
+}
+
+/// Says which file could not be read to its end.
+struct Noted<'a> {
+    inner: &'a mut dyn Read,
+    name: &'a str,
+}
+
+impl Read for Noted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", self.name)))
+    }
+}
+
+/// The contents that git would commit now: what is staged, not what lies in the folder.
+pub(super) fn each_staged(scan: &mut dyn FnMut(&str, &mut dyn Read) -> Result<(), Failed>) -> Result<(), Failed> {
+    let staged = staged()?;
+    if staged.is_empty() {
+        return Ok(());
+    }
+    let mut blobs = Blobs::start().map_err(|e| no_git(&e))?;
+    for (object, name) in &staged {
+        let mut blob = blobs.get(object).map_err(|e| no_git(&e))?;
+        scan(name, &mut blob)?;
+        // What was not read is in the way of what comes next.
+        io::copy(&mut blob, &mut io::sink()).map_err(|e| no_git(&e))?;
+    }
+    blobs.finish().map_err(|e| no_git(&e))
+}
+
+fn no_git(why: &dyn std::fmt::Display) -> Failed {
+    Failed::new(format!("git does not say what is staged: {why}."))
+}
+
+/// The objects that are staged and differ from the last commit, and their paths.
+fn staged() -> Result<Vec<(String, String)>, Failed> {
+    let arguments =
+        ["diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--diff-filter=AMT"];
+    let output = Command::new("git").args(arguments).stderr(Stdio::piped()).output().map_err(|e| no_git(&e))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(no_git(&why.lines().next().unwrap_or("it failed").trim_end_matches('.')));
+    }
+    // ":<old mode> <new mode> <old object> <new object> <letter>", a zero byte, the path, a zero byte.
+    let mut fields = output.stdout.split(|byte| *byte == 0);
+    let mut found = Vec::new();
+    while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
+        let change = String::from_utf8_lossy(change);
+        let words: Vec<&str> = change.split(' ').collect();
+        // A submodule is another repository's commit.
+        if let [_, mode, _, object, _] = words.as_slice()
+            && *mode != "160000"
+        {
+            found.push(((*object).to_owned(), String::from_utf8_lossy(path).into_owned()));
+        }
+    }
+    Ok(found)
+}
+
+/// One git that hands over objects as they are asked for.
+struct Blobs {
+    git: Child,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Blobs {
+    fn start() -> io::Result<Self> {
+        let mut git =
+            Command::new("git").args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        match (git.stdin.take(), git.stdout.take()) {
+            (Some(asks), Some(answers)) => Ok(Self { git, asks, answers: BufReader::new(answers) }),
+            _ => Err(io::Error::other("it has no standard input and output")),
+        }
+    }
+
+    /// The object's bytes, and the line break that git ends them with.
+    fn get(&mut self, object: &str) -> io::Result<impl Read + '_> {
+        writeln!(self.asks, "{object}")?;
+        self.asks.flush()?;
+        let mut head = String::new();
+        self.answers.read_line(&mut head)?;
+        // "<object> blob <size>"
+        let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse::<u64>().ok());
+        let size = size.ok_or_else(|| io::Error::other(format!("it has no object {object}")))?;
+        Ok((&mut self.answers).take(size + 1))
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        drop(self.asks);
+        self.git.wait().map(drop)
+    }
+}

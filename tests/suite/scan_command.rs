@@ -1,0 +1,311 @@
+//! `keystead scan`, on files, standard input and a real git repository.
+
+use super::helpers::*;
+use super::keys_command::store;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A store in a folder, and a key of it in each state that there is.
+struct Keys {
+    folder: tempfile::TempDir,
+    live: String,
+    of_project: String,
+    deactivated: String,
+    rotated_out: String,
+    unknown: String,
+}
+
+fn keys() -> Keys {
+    let (folder, live) = store();
+    let path = folder.path();
+    let of_project = done(path, &["projects", "create", "Shop"]).trim().to_owned();
+    let deactivated = done(path, &["keys", "create", "Off"]).trim().to_owned();
+    let rotated_out = done(path, &["keys", "create", "Turned"]).trim().to_owned();
+    done(path, &["keys", "deactivate", "3"]);
+    done(path, &["keys", "rotate", "4", "--yes"]);
+    let unknown = new_secret().expose().to_owned();
+    Keys { folder, live, of_project, deactivated, rotated_out, unknown }
+}
+
+impl Keys {
+    fn all(&self) -> [&String; 5] {
+        [&self.live, &self.of_project, &self.deactivated, &self.rotated_out, &self.unknown]
+    }
+
+    /// Scans, and makes sure that no key is shown in full.
+    #[track_caller]
+    fn scan(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let output = run_with_input(self.folder.path(), &[&["scan"], arguments].concat(), input);
+        let said = stdout(&output) + &stderr(&output);
+        assert!(self.all().iter().all(|key| !said.contains(key.as_str())), "{said}");
+        output
+    }
+}
+
+fn masked(key: &str) -> String {
+    format!("***************{}", &key[key.len() - 6..])
+}
+
+#[test]
+fn standard_input_is_scanned_and_each_key_is_placed_masked_and_judged() {
+    let keys = keys();
+    let text = format!(
+        "one\nkey={}\n  {};{}\n{} {}\n",
+        keys.live, keys.of_project, keys.deactivated, keys.rotated_out, keys.unknown
+    );
+    let output = keys.scan(&[], text.as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    let expected = [
+        format!("-:2:5: {} LIVE: API key 1 (First key) of Acme", masked(&keys.live)),
+        format!("-:3:3: {} LIVE: API key 2 (Default key) of Acme, project Shop", masked(&keys.of_project)),
+        format!("-:3:51: {} deactivated: API key 3 (Off) of Acme", masked(&keys.deactivated)),
+        format!("-:4:1: {} rotated out: API key 4 (Turned) of Acme", masked(&keys.rotated_out)),
+        format!("-:4:48: {} unknown", masked(&keys.unknown)),
+    ];
+    assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
+    assert!(stderr(&output).contains("2 live keys found lying open: revoke them"), "{}", stderr(&output));
+    let output = keys.scan(&["-", "--json"], text.as_bytes());
+    let found: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let states: Vec<&str> = found.iter().filter_map(|it| it["state"].as_str()).collect();
+    assert_eq!(states, ["live", "live", "deactivated", "rotated_out", "unknown"]);
+    assert_eq!([&found[0]["path"], &found[0]["line"], &found[0]["column"]], [&"-".into(), &2.into(), &Value::from(5)]);
+    assert_eq!(found[0]["apiKey"]["id"], 1);
+    assert_eq!(found[4]["apiKey"], Value::Null);
+}
+
+#[test]
+fn what_holds_no_live_key_ends_with_0() {
+    let keys = keys();
+    for text in ["", "nothing", &format!("{} {}", keys.unknown, keys.deactivated)] {
+        let output = keys.scan(&[], text.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("no live key."), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn folders_are_walked_but_git_and_links_are_left_alone_and_bytes_are_bytes() {
+    let keys = keys();
+    let tree = keys.folder.path().join("tree");
+    fs::create_dir_all(tree.join("deep/er")).expect("folders");
+    fs::create_dir_all(tree.join("sub/.git")).expect("folders");
+    fs::write(tree.join("deep/er/.env"), format!("A={}", keys.live)).expect("a file");
+    fs::write(tree.join("sub/.git/config"), &keys.live).expect("a file");
+    let binary = [&[0, 0xff, b'\n', 0][..], keys.live.as_bytes(), &[0xff]].concat();
+    fs::write(tree.join("b.bin"), binary).expect("a file");
+    fs::write(tree.join("long"), "x".repeat(1_000_000) + &keys.live).expect("a file");
+    symlink(tree.join("b.bin"), tree.join("link")).expect("a link");
+    symlink(&tree, tree.join("deep/loop")).expect("a link");
+    let strange = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::write(tree.join(strange), &keys.live).expect("a file");
+    let output = keys.scan(&["tree"], b"");
+    let places: Vec<String> =
+        stdout(&output).lines().map(|line| line.split(": ").next().unwrap_or_default().to_owned()).collect();
+    let expected = ["tree/b.bin:2:2", "tree/caf\u{fffd}:1:1", "tree/deep/er/.env:1:3", "tree/long:1:1000001"];
+    assert_eq!(places, expected);
+    assert!(stderr(&output).contains("1 live key found"), "{}", stderr(&output));
+    // What is named is scanned, whatever it is.
+    for path in ["tree/link", "tree/sub/.git", "tree/b.bin"] {
+        assert_eq!(stdout(&keys.scan(&[path], b"")).lines().count(), 1, "{path}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_is_no_success() {
+    let keys = keys();
+    let output = keys.scan(&["nowhere", "keystead.db"], b"");
+    assert_failed_with(&output, 1, "nowhere cannot be read: ");
+    assert!(stderr(&output).contains("1 file or folder could not be read."), "{}", stderr(&output));
+}
+
+#[test]
+fn keys_under_other_prefixes_are_found_where_they_are_likely_or_named() {
+    let (folder, _) = store();
+    let hex = "0123456789abcdef".repeat(2);
+    for key in [format!("acme_org_{hex}"), format!("team9_{hex}")] {
+        fs::write(folder.path().join("key"), &key).expect("a file");
+        let mut adopt = keystead(folder.path());
+        adopt.args(["keys", "create", "a", "--adopt-key-file", "key"]);
+        adopt.env("KEYSTEAD_KEYS_ORGANIZATION_PREFIX", &key[..key.len() - 32]);
+        assert!(adopt.output().expect("the program runs").status.success());
+    }
+    let found = |more: &[&str]| stdout(&run(folder.path(), &[&["scan", "key"], more].concat()));
+    assert_eq!(found(&[]), "");
+    assert!(found(&["--prefix", "team9_"]).contains("key:1:1: ***************abcdef LIVE"));
+    fs::write(folder.path().join("key"), format!("x_acme_org_{hex} acme_org_{hex}")).expect("a file");
+    let found = found(&[]);
+    assert!(found.contains("key:1:1: ***************abcdef unknown") && found.contains("key:1:45: "), "{found}");
+    let output = run(folder.path(), &["scan", "key", "--prefix", "NO"]);
+    assert_failed_with(&output, 1, "A key prefix must have");
+}
+
+#[test]
+fn live_keys_are_revoked_where_asked_to_and_in_force_in_a_running_server() {
+    let server = Server::start();
+    let folder = server.folder();
+    let first = done(folder, &["keys", "create", "a"]).trim().to_owned();
+    let second = done(folder, &["projects", "create", "Shop"]).trim().to_owned();
+    fs::write(folder.join("leak"), format!("{first}\n{first}\n{second}\n")).expect("a file");
+    assert!(server.client_with(&first).is_good() && server.client_with(&second).is_let_in("/auth/nginx"));
+    let output = run(folder, &["scan", "leak", "--revoke"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("To be revoked for good: 2 live keys. This cannot be undone: say --yes"));
+    assert!(server.client_with(&first).is_good());
+    let output = run(folder, &["scan", "leak", "--revoke", "--yes"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!server.client_with(&first).is_good() && !server.client_with(&second).is_let_in("/auth/nginx"));
+    assert!(server.client().is_good(), "nothing else is revoked");
+    assert!(done(folder, &["scan", "leak"]).lines().all(|line| line.ends_with("unknown")));
+}
+
+#[test]
+fn without_a_store_nothing_is_taken_for_harmless() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = new_secret().expose().to_owned();
+    let output = run_with_input(folder.path(), &["scan"], key.as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).ends_with(" unchecked\n"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("could not be checked and may be live: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("keystead.db is not there."), "{}", stderr(&output));
+    assert!(run_with_input(folder.path(), &["scan"], b"nothing").status.success());
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[test]
+fn a_full_key_in_an_argument_is_not_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = new_secret().expose().to_owned();
+    for arguments in [&["keys", "verify", &key][..], &["keys", "revoke", &key], &[key.as_str()]] {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            !stderr(&output).contains(&key[14..]) && stderr(&output).contains(&masked(&key)),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+/// A git repository whose hook is ours, and a store elsewhere.
+struct Repository {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+    live: String,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let (folder, live) = store();
+        let path = folder.path().join("work");
+        fs::create_dir(&path).expect("a folder");
+        let settings = folder.path().join("keystead.toml");
+        let store = folder.path().join("keystead.db");
+        fs::write(&settings, format!("[store]\npath = {:?}\n", store)).expect("settings");
+        let repository = Self { folder, path, live };
+        for arguments in [
+            &["init", "--quiet"][..],
+            &["config", "user.name", "a"],
+            &["config", "user.email", "a@example.com"],
+            &["config", "keystead.config", settings.to_str().expect("a path")],
+        ] {
+            assert!(repository.git(arguments).status.success());
+        }
+        let hook = repository.path.join(".git/hooks/pre-commit");
+        fs::create_dir_all(hook.parent().expect("a folder")).expect("a folder");
+        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/pre-commit"), &hook).expect("the hook");
+        fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).expect("a mode");
+        // Not ours: the hook must not take it for its settings.
+        repository.write("config.toml", "[package]\nname = \"another program's\"\n");
+        repository
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path.join(name), text).expect("a file");
+    }
+
+    fn git(&self, arguments: &[&str]) -> Output {
+        let program = Path::new(env!("CARGO_BIN_EXE_keystead")).parent().expect("a folder");
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("a path"));
+        let mut git = Command::new("git");
+        for (name, _) in std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            name.starts_with("GIT_") || name.starts_with("KEYSTEAD_")
+        }) {
+            git.env_remove(name);
+        }
+        git.env("PATH", path).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+        git.args(arguments).current_dir(&self.path).output().expect("git runs")
+    }
+
+    /// Whether git lets what is staged be committed, and what it says.
+    fn commit(&self) -> (bool, String) {
+        let output = self.git(&["commit", "--quiet", "--message", "a"]);
+        let said = stdout(&output) + &stderr(&output);
+        assert!(!said.contains(&self.live), "{said}");
+        (output.status.success(), said)
+    }
+
+    #[track_caller]
+    fn stage(&self, names: &[&str]) {
+        assert!(self.git(&[&["add", "--"], names].concat()).status.success());
+    }
+}
+
+#[test]
+fn the_hook_stops_a_commit_with_a_live_key_and_no_other() {
+    let repository = Repository::new();
+    repository.write("a file", "harmless\n");
+    repository.stage(&["a file", "config.toml"]);
+    let (is_done, said) = repository.commit();
+    assert!(is_done, "the first commit: {said}");
+
+    repository.write("two\nlines", &format!("one\nKEY={}\n", repository.live));
+    repository.write("zero", "");
+    repository.stage(&["two\nlines", "zero"]);
+    let (is_done, said) = repository.commit();
+    let place = format!("two\nlines:2:5: {} LIVE", masked(&repository.live));
+    assert!(!is_done && said.contains(&place), "{said}");
+
+    // What is staged counts, and not what lies in the folder.
+    repository.write("two\nlines", "harmless\n");
+    assert!(!repository.commit().0);
+    repository.stage(&["two\nlines"]);
+    repository.write("two\nlines", &repository.live);
+    assert!(repository.commit().0);
+
+    // A key that is dead may stay, and so may a file that goes.
+    repository.stage(&["two\nlines"]);
+    assert!(!repository.commit().0);
+    done(repository.folder.path(), &["keys", "revoke", "1", "--yes"]);
+    assert!(repository.commit().0);
+    assert!(repository.git(&["rm", "--quiet", "two\nlines"]).status.success());
+    assert!(repository.commit().0);
+}
+
+#[test]
+fn the_hook_without_a_store_stops_whatever_looks_like_a_key() {
+    let repository = Repository::new();
+    assert!(repository.git(&["config", "--unset", "keystead.config"]).status.success());
+    repository.write("a", "harmless\n");
+    repository.stage(&["a"]);
+    assert!(repository.commit().0);
+    repository.write("a", &repository.live);
+    repository.stage(&["a"]);
+    let (is_done, said) = repository.commit();
+    assert!(!is_done && said.contains("unchecked"), "{said}");
+}
+
+#[test]
+fn what_is_staged_is_asked_of_git_and_where_there_is_none_a_sentence_says_so() {
+    let (folder, _) = store();
+    let mut command = keystead(folder.path());
+    let output = command.args(["scan", "--staged"]).env("GIT_CEILING_DIRECTORIES", folder.path()).output();
+    assert_failed_with(&output.expect("the program runs"), 1, "git does not say what is staged: ");
+    assert_eq!(run(folder.path(), &["scan", "--staged", "."]).status.code(), Some(2));
+    assert_eq!(run(folder.path(), &["scan", "--yes"]).status.code(), Some(2));
+}
