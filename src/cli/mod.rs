@@ -21,10 +21,12 @@ mod probe;
 mod projects;
 mod records;
 mod restore;
+mod rotate;
 mod scan;
 mod serve;
 mod signature;
 mod status;
+mod verify;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::{self, KeyPrefix};

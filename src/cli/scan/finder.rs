@@ -1,6 +1,6 @@
 //! Finding what looks like a key in bytes of any kind.
 
-use crate::domain::{Digest, Tail};
+use crate::domain::{Digest, Forms, Tail};
 use regex::Regex;
 use regex::bytes::Regex as BytesRegex;
 use std::io::{self, Read};
@@ -12,6 +12,8 @@ const DIGITS: usize = 32;
 const MAX_PREFIX: usize = 32;
 /// What earlier or other installations are likely to have their keys begin with ends like this.
 const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
+/// Keys of our form alone; an import may have brought some that are known by another digest.
+const FORMS: Forms = Forms { foreign: false, sha256: true };
 /// How much is looked at in one go, in bytes: a file of any size and lines of any length take no more.
 const WINDOW: usize = 256 * 1024;
 /// What is looked at again with the bytes that follow: a whole key, and what stands before it.
@@ -122,7 +124,9 @@ impl Finder {
         let mut first = None;
         for start in starts {
             first = first.or(Some(start));
-            digests.extend(Digest::of_presented(&window[start..end]));
+            let key = &window[start..end];
+            digests.extend(Digest::of_presented(key, FORMS));
+            digests.extend(Digest::sha256_of_presented(key, FORMS));
         }
         first.filter(|_| !digests.is_empty()).map(|first| (first, digests))
     }

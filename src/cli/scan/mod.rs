@@ -9,6 +9,7 @@ use super::changes::confirm;
 use super::keys::{overview, revoke_keys};
 use super::output::{print, print_json};
 use super::records::{KeyRecord, key_state};
+use super::verify::whose;
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyId, KeyPrefix, Refusal};
@@ -132,9 +133,9 @@ impl Scanner {
                 let api_key = looked.map(|looked| KeyRecord::new(&looked.key, ambient::now()));
                 return print_json(&Finding { path: name, line, column, value: tail.to_string(), state, api_key });
             }
-            let whose = looked.as_ref().map(super::keys::whose).unwrap_or_default();
+            let of_whom = looked.as_ref().map(whose).unwrap_or_default();
             let state = if state == "live" { "LIVE".to_owned() } else { state.replace('_', " ") };
-            print(&format!("{name}:{line}:{column}: {tail} {state}{whose}\n"))
+            print(&format!("{name}:{line}:{column}: {tail} {state}{of_whom}\n"))
         })
     }
 

@@ -1,0 +1,108 @@
+//! `keystead keys rotate`: a new value for a key, and the end of a grace.
+
+use super::changes::{change, confirm};
+use super::handover::Handover;
+use super::keys::{Number, describe, find, hand_over, key_prefix, parse_lifetime};
+use super::output::print_json;
+use super::records::KeyRecord;
+use super::{Failed, ambient};
+use crate::config::Config;
+use crate::domain::{ApiKey, Expiry, Grace, Lifetime, Timestamp};
+use crate::service::{Author, Rotation, Value};
+use clap::Args;
+
+const HELP: &str = "Without --grace-hours the old value is dead when the command ends. What ends a value for \
+    good asks first;\nwhere there is no terminal, it needs --yes.\n\nExamples:\n  keystead keys rotate 12 --grace-hours \
+    24 --key-file new.key\n  keystead keys rotate 12 --complete --yes";
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(super) struct Rotate {
+    #[command(flatten)]
+    key: Number,
+    /// For how many hours the old value goes on, 0 to 8784 [default: 0]
+    #[arg(long, value_name = "HOURS", value_parser = parse_grace)]
+    grace_hours: Option<Grace>,
+    /// In how many days from now the key ends, 1 to 36525 [default: when it did before]
+    #[arg(long, value_name = "DAYS", value_parser = parse_lifetime, conflicts_with = "never_expires")]
+    expires_in_days: Option<Lifetime>,
+    /// The key ends no more
+    #[arg(long)]
+    never_expires: bool,
+    #[command(flatten)]
+    handover: Handover,
+    /// End the grace of a rotation now: the old value is dead
+    #[arg(long, conflicts_with_all = NEW_VALUE)]
+    complete: bool,
+    /// Take a rotation in its grace back: the new value is dead
+    #[arg(long, conflicts_with_all = NEW_VALUE, conflicts_with = "complete")]
+    cancel: bool,
+    /// Do it without being asked
+    #[arg(long)]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What goes with a rotation that begins, and not with its end.
+const NEW_VALUE: [&str; 5] = ["grace_hours", "expires_in_days", "never_expires", "key_file", "adopt_key_file"];
+
+pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Failed> {
+    let key = find(config, arguments.key.id)?;
+    let now = ambient::now();
+    if arguments.complete || arguments.cancel {
+        return end_rotation(config, arguments, &key, now).await;
+    }
+    let grace = arguments.grace_hours.unwrap_or_default();
+    let expiry = match arguments.expires_in_days {
+        Some(lifetime) => Expiry::After(lifetime),
+        None if arguments.never_expires => Expiry::Never,
+        None => Expiry::Keep,
+    };
+    if expiry == Expiry::Keep && key.expires_at.is_some_and(|end| end <= now) {
+        let sentence = "The key has expired: say how long it lasts from now, --expires-in-days or --never-expires.";
+        return Err(Failed::new(sentence));
+    }
+    if grace == Grace::default() {
+        confirm(&format!("The value of {} ends at once.", describe(&key)), arguments.yes)?;
+    }
+    let secret = arguments.handover.secret(&key_prefix(config, key.scope)?)?;
+    let file = arguments.handover.create_file(&secret)?;
+    let rotation = Rotation { value: Value::Brought(secret.fingerprint()), grace, expiry };
+    let issued = change(config, async |service| {
+        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        Ok(keys.rotate(key.id, rotation, None).await?)
+    });
+    let key = issued.await?.key;
+    if let Some(file) = file {
+        file.keep();
+    }
+    let until = key.shadow.as_ref().map_or_else(
+        || "the old one is dead".to_owned(),
+        |shadow| format!("the old one goes on until {}", shadow.rotates_at),
+    );
+    let where_to = arguments.handover.describe(&secret);
+    eprintln!("{} has a new value; it {where_to}; {until}.", describe(&key));
+    hand_over(&key, &arguments.handover, &secret, arguments.json, now)
+}
+
+async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Timestamp) -> Result<(), Failed> {
+    let which = if arguments.complete { "old" } else { "new" };
+    confirm(&format!("The {which} value of {} ends at once.", describe(key)), arguments.yes)?;
+    let changed = change(config, async |service| {
+        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        Ok(if arguments.complete {
+            keys.complete_rotation(key.id).await?
+        } else {
+            keys.cancel_rotation(key.id).await?
+        })
+    });
+    let key = changed.await?;
+    eprintln!("The {which} value of {} is dead; the other one stays.", describe(&key));
+    if arguments.json { print_json(&KeyRecord::new(&key, now)) } else { Ok(()) }
+}
+
+fn parse_grace(text: &str) -> Result<Grace, String> {
+    let hours = text.parse().ok().and_then(Grace::from_hours);
+    hours.ok_or_else(|| format!("it must be 0 to {} hours", Grace::MAX_HOURS))
+}
