@@ -29,6 +29,8 @@ pub(super) struct Found {
     pub(super) tail: Tail,
     /// What it could be: where other characters stand right before a known prefix, with and without them.
     pub(super) digests: Vec<Digest>,
+    /// The same, by which an import may have brought them.
+    pub(super) imported: Vec<Digest>,
 }
 
 pub(super) struct Finder {
@@ -94,10 +96,12 @@ impl Finder {
                     break;
                 }
                 done = ending.end();
-                let Some((start, digests)) = self.candidates(window, ending.start(), ending.end()) else { continue };
+                let Some((start, digests, imported)) = self.candidates(window, ending.start(), ending.end()) else {
+                    continue;
+                };
                 let Some(tail) = tail(&window[..ending.end()]) else { continue };
                 position.pass(window.get(position.offset..start).unwrap_or_default());
-                found(Found { line: position.line, column: position.column, tail, digests })?;
+                found(Found { line: position.line, column: position.column, tail, digests, imported })?;
             }
             if count == 0 {
                 return Ok(());
@@ -110,7 +114,7 @@ impl Finder {
     }
 
     /// Where a key begins that ends like this, and what it could be; `None` where it is none.
-    fn candidates(&self, window: &[u8], underscore: usize, end: usize) -> Option<(usize, Vec<Digest>)> {
+    fn candidates(&self, window: &[u8], underscore: usize, end: usize) -> Option<(usize, Vec<Digest>, Vec<Digest>)> {
         if window.get(end).is_some_and(|next| is_digit(*next)) {
             return None;
         }
@@ -120,15 +124,15 @@ impl Finder {
         let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely));
         let likely = Some(run).filter(|run| *run <= MAX_PREFIX && is_likely && Some(*run) != known);
         let starts = [known, likely].into_iter().flatten().map(|length| underscore + 1 - length);
-        let mut digests = Vec::new();
+        let (mut digests, mut imported) = (Vec::new(), Vec::new());
         let mut first = None;
         for start in starts {
             first = first.or(Some(start));
             let key = &window[start..end];
             digests.extend(Digest::of_presented(key, FORMS));
-            digests.extend(Digest::sha256_of_presented(key, FORMS));
+            imported.extend(Digest::sha256_of_presented(key, FORMS));
         }
-        first.filter(|_| !digests.is_empty()).map(|first| (first, digests))
+        first.filter(|_| !digests.is_empty()).map(|first| (first, digests, imported))
     }
 }
 

@@ -174,7 +174,7 @@ impl Store {
             *self = overview(config).map_or_else(|error| Self::Closed(error.to_string()), Self::Open);
         }
         let Self::Open(overview) = self else { return Ok(None) };
-        for digest in &found.digests {
+        for digest in found.digests.iter().chain(&found.imported) {
             if let Some(looked) = overview.look_up(digest)? {
                 return Ok(Some(Some(looked)));
             }
