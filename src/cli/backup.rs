@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "keystead-";
 const SUFFIX: &str = ".db";
 
+const HELP: &str = "The copy is whole and checked when it gets its name, and is readable by you alone.\nKeep it, and a copy \
+    of keystead.revoked, on another machine.\n\nExample, every night from cron:\n  keystead backup \
+    /mnt/backups/keystead-$(date +%F).db";
+
 #[derive(Args, Debug)]
-#[command(
-    after_help = "The copy is whole and checked when it gets its name, and is readable by you alone. Keep it, and \
-    a copy of keystead.revoked, on another machine.\n\nExample, every night from cron:\n  keystead backup \
-    /mnt/backups/keystead-$(date +%F).db"
-)]
+#[command(after_help = HELP)]
 pub(super) struct Backup {
     /// The new file
     #[arg(value_name = "FILE", required_unless_present = "stdout")]

@@ -2,7 +2,7 @@
 
 use super::Failed;
 use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Scope};
-use crate::service::{ORGANIZATIONS_PAGE, Overview};
+use crate::service::Overview;
 use clap::Args;
 
 /// How many organizations a sentence names.
@@ -49,7 +49,10 @@ pub(super) fn organization(overview: &Overview, text: &str) -> Result<Organizati
         return Ok(organization);
     }
     let mut found = Vec::new();
-    each_organization(overview, |it| found.extend((it.name.as_str() == text).then_some(it)))?;
+    each_organization(overview, |it| {
+        found.extend((it.name.as_str() == text).then_some(it));
+        Ok(())
+    })?;
     match found.as_slice() {
         [] => Err(Failed::new(format!(
             "There is no organization {text} in this store; keystead organizations list shows those that there are."
@@ -78,16 +81,17 @@ fn list(organizations: &[Organization]) -> String {
     named.join(", ") + more
 }
 
-pub(super) fn each_organization(overview: &Overview, mut take: impl FnMut(Organization)) -> Result<(), Failed> {
-    let mut after = None;
+/// The organizations by name, for as long as more are wanted.
+pub(super) fn each_organization(
+    overview: &Overview,
+    mut take: impl FnMut(Organization) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut after: Option<Organization> = None;
     loop {
         let page = overview.organizations(after.as_ref())?;
-        let is_last = page.len() < ORGANIZATIONS_PAGE as usize;
-        after = page.last().cloned();
-        page.into_iter().for_each(&mut take);
-        if is_last {
-            return Ok(());
-        }
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        page.into_iter().try_for_each(&mut take)?;
     }
 }
 
@@ -105,7 +109,7 @@ pub(super) fn project(overview: &Overview, organization: OrganizationId, text: &
     })
 }
 
-/// The projects of an organization, page by page, for as long as more are wanted.
+/// The projects of an organization by name, for as long as more are wanted.
 pub(super) fn each_project(
     overview: &Overview,
     organization: OrganizationId,

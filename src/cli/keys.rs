@@ -3,8 +3,8 @@
 use super::changes::{change, confirm};
 use super::chosen::{self, InScope, parse_key_id};
 use super::handover::Handover;
-use super::output::{print, print_json, print_secret};
-use super::records::{KeyRecord, key_table};
+use super::output::{Listing, print, print_json, print_secret};
+use super::records::{KEY_HEAD, KeyRecord};
 use super::rotate::{self, Rotate};
 use super::verify::{self, Verify};
 use super::{Failed, ambient, service_options};
@@ -173,17 +173,11 @@ fn list(overview: &Overview, scope: &InScope, json: bool) -> Result<(), Failed> 
     let now = ambient::now();
     let (organization, project) = scope.find(overview)?;
     let scope = |project: Option<&Project>| Scope { organization: organization.id, project: project.map(|it| it.id) };
-    let mut rows = Vec::new();
+    let mut listing = Listing::new(json, KEY_HEAD);
     let mut take = |project: Option<&Project>| {
+        let name = project.map_or("-", |project| project.name.as_str());
         chosen::each_page_of_keys(overview, scope(project), |keys| {
-            let records = keys.iter().map(|key| KeyRecord::new(key, now));
-            if json {
-                return records.into_iter().try_for_each(|record| print_json(&record));
-            }
-            // A table's columns are as wide as the widest cell, so all of it is gathered first.
-            let project = project.map_or("-", |project| project.name.as_str());
-            rows.extend(records.map(|record| (record, project.to_owned())));
-            Ok(())
+            keys.iter().try_for_each(|key| listing.add(KeyRecord::new(key, now), |record| record.row(name)))
         })
     };
     match project {
@@ -193,7 +187,7 @@ fn list(overview: &Overview, scope: &InScope, json: bool) -> Result<(), Failed> 
             chosen::each_project(overview, organization.id, |project| take(Some(&project)))?;
         }
     }
-    if json { Ok(()) } else { print(&key_table(rows)) }
+    listing.finish()
 }
 
 async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Failed> {

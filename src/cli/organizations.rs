@@ -4,8 +4,8 @@ use super::changes::change;
 use super::chosen;
 use super::handover::Handover;
 use super::keys::{key_prefix, overview};
-use super::output::{print, print_json, print_secret};
-use super::records::{KeyRecord, OrganizationRecord, organization_table};
+use super::output::{Listing, print, print_json, print_secret};
+use super::records::{KeyRecord, ORGANIZATION_HEAD, OrganizationRecord};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{Name, OrganizationId, Scope};
@@ -73,9 +73,11 @@ pub(super) async fn run(config: &Config, arguments: Organizations) -> Result<(),
             create(config, &name, key_name.as_deref().unwrap_or(&config.setup.key_name), &handover, json).await
         }
         Command::List { json } => {
-            let mut records = Vec::new();
-            chosen::each_organization(&overview(config)?, |it| records.push(OrganizationRecord::from(&it)))?;
-            if json { records.iter().try_for_each(print_json) } else { print(&organization_table(records)) }
+            let mut listing = Listing::new(json, ORGANIZATION_HEAD);
+            chosen::each_organization(&overview(config)?, |organization| {
+                listing.add(OrganizationRecord::from(&organization), OrganizationRecord::row)
+            })?;
+            listing.finish()
         }
         Command::Get { organization, json } => {
             let record = OrganizationRecord::from(&chosen::organization(&overview(config)?, &organization)?);

@@ -42,6 +42,41 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     rows.iter().map(line).collect()
 }
 
+/// How many rows a table has at the most; more go to another one, so that a list of any length takes no more memory.
+const ROWS: usize = 1000;
+
+/// What is listed, as it comes: an object a line for programs, tables for people.
+pub(super) struct Listing<const N: usize> {
+    is_json: bool,
+    head: [&'static str; N],
+    rows: Vec<[String; N]>,
+    is_begun: bool,
+}
+
+impl<const N: usize> Listing<N> {
+    pub(super) fn new(is_json: bool, head: [&'static str; N]) -> Self {
+        Self { is_json, head, rows: Vec::new(), is_begun: false }
+    }
+
+    pub(super) fn add<T: Serialize>(&mut self, record: T, row: impl FnOnce(T) -> [String; N]) -> Result<(), Failed> {
+        if self.is_json {
+            return print_json(&record);
+        }
+        self.rows.push(row(record));
+        if self.rows.len() < ROWS { Ok(()) } else { self.flush() }
+    }
+
+    /// Prints what is left; where there was nothing at all, the head tells that.
+    pub(super) fn finish(mut self) -> Result<(), Failed> {
+        if self.is_json || (self.is_begun && self.rows.is_empty()) { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), Failed> {
+        self.is_begun = true;
+        print(&table(self.head, std::mem::take(&mut self.rows)))
+    }
+}
+
 /// Names and values, one a line.
 pub(super) fn lines(all: Vec<(&str, String)>) -> String {
     let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or_default();

@@ -4,8 +4,8 @@ use super::changes::{change, confirm};
 use super::chosen::{self, InOrganization};
 use super::handover::Handover;
 use super::keys::{key_prefix, overview};
-use super::output::{print, print_json, print_secret};
-use super::records::{KeyRecord, ProjectRecord, project_table};
+use super::output::{Listing, print, print_json, print_secret};
+use super::records::{KeyRecord, PROJECT_HEAD, ProjectRecord};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{Description, Name, Project, ProjectId, Scope, Secret};
@@ -126,12 +126,11 @@ pub(super) async fn run(config: &Config, arguments: Projects) -> Result<(), Fail
         Command::List { organization, json } => {
             let overview = overview(config)?;
             let organization = organization.find(&overview)?;
-            let mut records = Vec::new();
+            let mut listing = Listing::new(json, PROJECT_HEAD);
             chosen::each_project(&overview, organization.id, |project| {
-                records.push(ProjectRecord::from(&project));
-                Ok(())
+                listing.add(ProjectRecord::from(&project), ProjectRecord::row)
             })?;
-            if json { records.iter().try_for_each(print_json) } else { print(&project_table(records)) }
+            listing.finish()
         }
         Command::Get(One { choice, json }) => {
             let record = ProjectRecord::from(&choice.find(config)?);

@@ -1,7 +1,7 @@
 //! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
 //! besides; to people in tables.
 
-use super::output::{lines, table};
+use super::output::lines;
 use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Timestamp};
 use serde::Serialize;
 
@@ -135,23 +135,25 @@ pub(super) fn code(outcome: &Result<(), Refusal>) -> &'static str {
     }
 }
 
-/// A table of keys, and the names of their projects.
-pub(super) fn key_table(rows: Vec<(KeyRecord, String)>) -> String {
-    let rows = rows.into_iter().map(|(key, project)| {
-        let state = if key.rotation.is_some() { format!("{}, rotating", key.state) } else { key.state.to_owned() };
+pub(super) const KEY_HEAD: [&str; 8] =
+    ["NUMBER", "NAME", "STATE", "VALUE", "PROJECT", "CREATED", "LAST USED", "EXPIRES"];
+
+impl KeyRecord {
+    /// Below [`KEY_HEAD`], with the name of its project.
+    pub(super) fn row(self, project: &str) -> [String; 8] {
+        let state = if self.rotation.is_some() { format!("{}, rotating", self.state) } else { self.state.to_owned() };
         let date = |at: Option<String>| at.map_or_else(|| "-".to_owned(), |at| to_minute(&at));
         [
-            key.id.to_string(),
-            key.name,
+            self.id.to_string(),
+            self.name,
             state,
-            key.shadow_value.unwrap_or(key.value),
-            project,
-            to_minute(&key.created_at),
-            date(key.last_used),
-            date(key.expires_at),
+            self.shadow_value.unwrap_or(self.value),
+            project.to_owned(),
+            to_minute(&self.created_at),
+            date(self.last_used),
+            date(self.expires_at),
         ]
-    });
-    table(["NUMBER", "NAME", "STATE", "VALUE", "PROJECT", "CREATED", "LAST USED", "EXPIRES"], rows)
+    }
 }
 
 /// What a person wants to know of a time: 2026-11-23 19:31Z.
@@ -174,15 +176,17 @@ impl From<&Organization> for OrganizationRecord {
 }
 
 impl OrganizationRecord {
+    /// Below [`ORGANIZATION_HEAD`].
+    pub(super) fn row(self) -> [String; 3] {
+        [self.id, self.name, to_minute(&self.created_at)]
+    }
+
     pub(super) fn describe(self) -> String {
         lines(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
     }
 }
 
-pub(super) fn organization_table(rows: Vec<OrganizationRecord>) -> String {
-    let rows = rows.into_iter().map(|it| [it.id, it.name, to_minute(&it.created_at)]);
-    table(["ID", "NAME", "CREATED"], rows)
-}
+pub(super) const ORGANIZATION_HEAD: [&str; 3] = ["ID", "NAME", "CREATED"];
 
 /// A project.
 #[derive(Serialize)]
@@ -208,6 +212,12 @@ impl From<&Project> for ProjectRecord {
 }
 
 impl ProjectRecord {
+    /// Below [`PROJECT_HEAD`].
+    pub(super) fn row(self) -> [String; 4] {
+        let description = self.description.map(|text| one_line(&text)).unwrap_or_default();
+        [self.id, self.name, to_minute(&self.created_at), description]
+    }
+
     pub(super) fn describe(self) -> String {
         lines(vec![
             ("id", self.id),
@@ -219,12 +229,7 @@ impl ProjectRecord {
     }
 }
 
-pub(super) fn project_table(rows: Vec<ProjectRecord>) -> String {
-    let rows = rows.into_iter().map(|it| {
-        [it.id, it.name, to_minute(&it.created_at), it.description.map(|text| one_line(&text)).unwrap_or_default()]
-    });
-    table(["ID", "NAME", "CREATED", "DESCRIPTION"], rows)
-}
+pub(super) const PROJECT_HEAD: [&str; 4] = ["ID", "NAME", "CREATED", "DESCRIPTION"];
 
 /// A description may have line breaks; a cell has none.
 fn one_line(text: &str) -> String {

@@ -8,17 +8,17 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 
+const HELP: &str = "Every key that was revoked, deactivated or rotated since the backup was made stands as\nit did last: the \
+    ledger beside the store, keystead.revoked, says how. Stop the server first.\nThe store that was there is kept beside \
+    the new one.\n\nExample:\n  keystead restore /mnt/backups/keystead-2026-11-24.db";
+
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Every key that was revoked, deactivated or rotated since the backup was made stands as it did \
-    last: the ledger beside the store, keystead.revoked, says how. Stop the server first. The store that was there is \
-    kept beside the new one.\n\nExample:\n  keystead restore /mnt/backups/keystead-2026-11-24.db"
-)]
+#[command(after_help = HELP)]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Go on although keystead.revoked is missing or damaged: keys that were revoked since the backup are good again
+    /// Go on although keystead.revoked is missing or damaged; revoked keys may be good again
     #[arg(long)]
     without_ledger: bool,
     /// Print one JSON object

@@ -148,6 +148,9 @@ fn a_list_of_more_keys_than_a_page_has_all_of_them_once() {
     let listed = lines(&done(folder.path(), &["keys", "list", "--json"]));
     let ids: Vec<i64> = listed.iter().filter_map(|key| key["id"].as_i64()).collect();
     assert_eq!(ids, (1..=2501).rev().collect::<Vec<_>>());
+    let tables = done(folder.path(), &["keys", "list"]);
+    let heads = tables.lines().filter(|line| line.starts_with("NUMBER")).count();
+    assert_eq!((tables.lines().count() - heads, heads), (2501, 3), "a thousand a table");
 }
 
 #[test]

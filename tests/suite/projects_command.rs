@@ -23,6 +23,8 @@ fn a_project_comes_with_its_first_key_and_dies_with_it_in_a_running_server() {
 fn a_project_is_found_by_name_or_id_and_changed() {
     let (folder, _) = store();
     let folder = folder.path();
+    assert_eq!(done(folder, &["projects", "list"]), "ID  NAME  CREATED  DESCRIPTION\n");
+    assert_eq!(done(folder, &["projects", "list", "--json"]), "");
     assert!(done(folder, &["projects", "create", "Shop"]).starts_with("confident_proj_"));
     let id = done_json(folder, &["projects", "get", "Shop", "--json"])["id"].as_str().expect("an id").to_owned();
     let arguments = ["projects", "update", &id, "--name", "Store", "--description", "Two\nlines"];
