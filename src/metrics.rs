@@ -47,14 +47,27 @@ const VIA: [&str; 3] = ["authentication", "verify", "forward_auth"];
 const CODE: [&str; 7] =
     ["VALID", "UNKNOWN", "DEACTIVATED", "EXPIRED", "ROTATED_OUT", "RATE_LIMITED", "ADDRESS_REFUSED"];
 
+/// What came of looking a key up in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It is remembered.
+    Hit,
+    /// It is not: the store has to be read.
+    Miss,
+    /// It is surely not in the store, either.
+    Unknown,
+}
+
+/// In the order of [`Lookup`].
+const LOOKUP: [&str; 3] = ["hit", "miss", "unknown"];
+
 /// Everything that is counted and measured, and the clock that it is measured with.
 pub struct Metrics {
     clock: fn() -> Instant,
     registry: Registry,
     requests: Requests,
     verifications: [[IntCounter; CODE.len()]; VIA.len()],
-    cache_hits: IntCounter,
-    cache_misses: IntCounter,
+    lookups: [IntCounter; LOOKUP.len()],
     queue_depth: IntGauge,
     commits: Commits,
     store_size_main: IntGauge,
@@ -81,7 +94,7 @@ impl Metrics {
         )?;
         let lookups = add.counters(
             "keystead_cache_lookups_total",
-            "API keys looked up in memory; a miss is one read of the store.",
+            "API keys looked up in memory; a miss is one read of the store, and unknown is surely not there.",
             &["result"],
         )?;
         let size = add.gauges("keystead_store_size_bytes", "Size of the store's files.", &["file"])?;
@@ -89,8 +102,7 @@ impl Metrics {
             clock,
             requests: Requests::new(&add)?,
             verifications: VIA.map(|via| CODE.map(|code| verifications.with_label_values(&[via, code]))),
-            cache_hits: lookups.with_label_values(&["hit"]),
-            cache_misses: lookups.with_label_values(&["miss"]),
+            lookups: LOOKUP.map(|result| lookups.with_label_values(&[result])),
             queue_depth: add.gauge("keystead_store_queue_depth", "Writes that wait for the next transaction.")?,
             commits: Commits::new(&add)?,
             store_size_main: size.with_label_values(&["main"]),
@@ -139,9 +151,9 @@ impl Metrics {
         self.verifications[via as usize][code].inc();
     }
 
-    /// A key was looked up in memory, and found there or not.
-    pub fn looked_up(&self, is_hit: bool) {
-        if is_hit { self.cache_hits.inc() } else { self.cache_misses.inc() }
+    /// A key was looked up in memory.
+    pub fn looked_up(&self, lookup: Lookup) {
+        self.lookups[lookup as usize].inc();
     }
 
     /// A write waits.

@@ -12,7 +12,7 @@ use crate::domain::{
     ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota, Refusal,
     Result, Timestamp,
 };
-use crate::metrics::Via;
+use crate::metrics::{Lookup, Via};
 use crate::store::Found;
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
@@ -229,7 +229,7 @@ impl Service {
     /// BLAKE3 digests. What was read before the write is believed only where the write could not be done; a key that was
     /// revoked or changed meanwhile is not written, and read anew.
     async fn identify_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
-        let found = match self.read_imported(old, new).await? {
+        let found = match self.read_imported(old, new, now).await? {
             Some((found, digest)) if digest == old && found.key.check(found.presented, now).is_ok() => found,
             other => return Ok(other.map(|(found, _)| found)),
         };
@@ -237,7 +237,7 @@ impl Service {
         match self.store.write(move |writes| writes.rehash_api_key(id, &old, &new)).await {
             Ok(_) => match self.identify(new, now).await? {
                 Some(identity) => Ok(Some(identity)),
-                None => Ok(self.read_imported(old, new).await?.map(|(found, _)| found)),
+                None => Ok(self.read_imported(old, new, now).await?.map(|(found, _)| found)),
             },
             Err(error) => {
                 let detail = error.detail().unwrap_or_default();
@@ -249,8 +249,11 @@ impl Service {
 
     /// The key that is known by either digest of a value, and by which. In one transaction: a key that goes from one to
     /// the other is in it once.
-    async fn read_imported(&self, old: Digest, new: Digest) -> Result<Option<(Arc<Identity>, Digest)>> {
+    async fn read_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<(Arc<Identity>, Digest)>> {
         let stamps = [old, new].map(|digest| (digest, self.store.stamp(&digest)));
+        if !stamps.iter().any(|(digest, _)| self.store.may_hold(digest, now)) {
+            return Ok(None);
+        }
         let read = self.store.read(move |reads| {
             for (digest, stamp) in stamps {
                 if let Some(found) = reads.api_key_by_digest(&digest)? {
@@ -270,17 +273,31 @@ impl Service {
     pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
         let stamp = self.store.stamp(&digest);
         let known = self.identities.keys.get(&digest).filter(|identity| identity.is_good(stamp, now));
-        self.metrics.looked_up(known.is_some());
         if known.is_some() {
+            self.metrics.looked_up(Lookup::Hit);
             return Ok(known);
         }
-        let found = self.store.read(move |reads| reads.api_key_by_digest(&digest)).await?;
-        Ok(found.map(|found| {
+        Ok(self.find(digest, now).await?.map(|found| {
             let identity = Arc::new(self.identities.identity(found, stamp, digest));
             if identity.is_good(stamp, now) {
                 self.identities.keys.insert(digest, Arc::clone(&identity));
             }
             identity
         }))
+    }
+
+    /// The key in the store that the digest belongs to. Where many have been guessing, most of what is not there is known
+    /// not to be without a read.
+    async fn find(&self, digest: Digest, now: Timestamp) -> Result<Option<Found>> {
+        if !self.store.may_hold(&digest, now) {
+            self.metrics.looked_up(Lookup::Unknown);
+            return Ok(None);
+        }
+        self.metrics.looked_up(Lookup::Miss);
+        let found = self.store.read(move |reads| reads.api_key_by_digest(&digest)).await?;
+        if found.is_none() {
+            self.store.found_nothing(now);
+        }
+        Ok(found)
     }
 }

@@ -100,6 +100,19 @@ impl Store {
         self.forms.get()
     }
 
+    /// Whether a key with this digest may be there, now or formerly: `false` is certain, and saves a read that would find
+    /// nothing. That is known only while many wrong keys come; a key that another process minted may then be unknown for
+    /// as long as it takes to notice that (see [`Options::watch_interval`]).
+    pub fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
+        self.sqlite.may_hold(digest, now)
+    }
+
+    /// Takes note that a key was looked for and is not there. After many of these in a minute, what there is is read into
+    /// memory, in the background.
+    pub fn found_nothing(&self, now: Timestamp) {
+        self.sqlite.found_nothing(now);
+    }
+
     /// The sizes of the store's files.
     ///
     /// # Errors

@@ -2,10 +2,12 @@
 
 mod audit;
 mod backup;
+mod bloom;
 mod checkup;
 mod digest_index;
 mod fault;
 mod import;
+mod known;
 mod lock;
 mod migrations;
 mod open;
@@ -25,9 +27,10 @@ pub use staging::Staging;
 
 use super::ledger::Ledger;
 use super::{Options, Reads, Settle, SharedForms, Validity};
-use crate::domain::Result;
+use crate::domain::{Digest, Result, Timestamp};
 use crate::metrics::Metrics;
 use digest_index::DigestIndex;
+use known::Known;
 use lock::Lock;
 use readers::Readers;
 use rows::Rows;
@@ -35,7 +38,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use writer::Writer;
+use writer::{Shared, Writer};
 
 /// An open store file.
 pub(super) struct Sqlite {
@@ -43,6 +46,7 @@ pub(super) struct Sqlite {
     busy_timeout: Duration,
     readers: Arc<Readers>,
     writer: Writer,
+    known: Arc<Known>,
     lock: Lock,
 }
 
@@ -62,8 +66,10 @@ impl Sqlite {
         let ledger = Ledger::of(&options.path);
         settle::by_ledger(&mut connection, &index, &ledger, settle)?;
         let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
-        let writer = Writer::spawn(connection, options, index, ledger, validity, forms, metrics)?;
-        Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, readers, writer, lock })
+        let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
+        let shared = Shared { index, known: Arc::clone(&known), validity, forms, metrics };
+        let writer = Writer::spawn(connection, options, ledger, shared)?;
+        Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, readers, writer, known, lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -82,11 +88,26 @@ impl Sqlite {
         &self.writer
     }
 
+    pub(super) fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
+        self.known.may_hold(digest, now)
+    }
+
+    pub(super) fn found_nothing(&self, now: Timestamp) {
+        self.known.found_nothing(now);
+    }
+
     /// Readers first: the connection that is closed last takes the log away with it.
     pub(super) fn close(&self) {
+        self.known.close();
         self.readers.close();
         self.writer.close(self.lock.is_last());
         self.lock.release();
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.known.close();
     }
 }
 

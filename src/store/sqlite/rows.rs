@@ -40,6 +40,8 @@ pub(super) struct Rows<'a> {
 pub(super) struct Effects {
     /// Keys that are to be found by their digest.
     pub(super) minted: Vec<Entry>,
+    /// Prefixes of digests that older keys are to be found by.
+    indexed: Vec<i64>,
     /// What must not be believed any more.
     pub(super) stale: Vec<Stale>,
     /// Keys whose validity changed: this goes to the ledger before the commit.
@@ -48,15 +50,24 @@ pub(super) struct Effects {
     pub(super) compacts_ledger: bool,
     /// What was imported.
     pub(super) forms: Forms,
+    /// Whether more came than is listed here.
+    pub(super) is_bulk: bool,
 }
 
 impl Effects {
     pub(super) fn extend(&mut self, more: Self) {
         self.forms = self.forms.or(more.forms);
+        self.is_bulk |= more.is_bulk;
         self.minted.extend(more.minted);
+        self.indexed.extend(more.indexed);
         self.stale.extend(more.stale);
         self.standings.extend(more.standings);
         self.compacts_ledger |= more.compacts_ledger;
+    }
+
+    /// Prefixes of all digests that keys are to be found by, and were not before.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = i64> {
+        self.minted.iter().map(|(prefix, _)| *prefix).chain(self.indexed.iter().copied())
     }
 }
 
@@ -137,7 +148,7 @@ impl<'a> Rows<'a> {
     }
 
     /// A value becomes a former one; the oldest of too many is nobody's any more.
-    fn retire(&self, id: KeyId, digest: Digest) -> Result<()> {
+    fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let former = self.former_values(id)?;
         if let Some(oldest) = former.first().filter(|_| former.len() >= FORMER_VALUES as usize) {
             let sql = "DELETE FROM former_values WHERE key_id = ?1 AND digest = ?2";
@@ -153,9 +164,10 @@ impl<'a> Rows<'a> {
     }
 
     /// Makes a key found by a digest from now on, whatever the index in memory knows.
-    fn index_at_once(&self, id: KeyId, digest: Digest) -> Result<()> {
+    fn index_at_once(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let entry = (digest.prefix(), id.get());
         self.change("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)", entry)?;
+        self.effects.indexed.push(digest.prefix());
         Ok(())
     }
 
@@ -390,6 +402,7 @@ impl Writes for Rows<'_> {
     fn insert_staged(&mut self, staged: &Staging, progress: &dyn Fn(u64)) -> Result<Option<[KeyId; 2]>> {
         let Some((first, last)) = import::insert(self.connection, staged, progress)? else { return Ok(None) };
         self.effects.forms = self.effects.forms.or(staged.forms());
+        self.effects.is_bulk = true;
         let id = |id| KeyId::new(id).ok_or_else(|| damaged("an API key's id", id));
         Ok(Some([id(first)?, id(last)?]))
     }

@@ -6,6 +6,7 @@
 use super::audit;
 use super::digest_index::{DigestIndex, Merged};
 use super::import;
+use super::known::Known;
 use super::rows::{Effects, Rows};
 use crate::domain::{Error, Link, Result};
 use crate::metrics::Metrics;
@@ -32,34 +33,33 @@ pub(in crate::store) struct Writer {
     metrics: Arc<Metrics>,
 }
 
+/// What others see of what the thread does.
+pub(super) struct Shared {
+    pub(super) index: Arc<DigestIndex>,
+    pub(super) known: Arc<Known>,
+    pub(super) validity: Arc<Validity>,
+    pub(super) forms: Arc<SharedForms>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
 struct Running {
     queue: SyncSender<Box<dyn Job>>,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
-    pub(super) fn spawn(
-        connection: Connection,
-        options: &Options,
-        index: Arc<DigestIndex>,
-        ledger: Ledger,
-        validity: Arc<Validity>,
-        forms: Arc<SharedForms>,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self> {
+    pub(super) fn spawn(connection: Connection, options: &Options, ledger: Ledger, shared: Shared) -> Result<Self> {
+        let metrics = Arc::clone(&shared.metrics);
         let settles = Arc::new(AtomicBool::new(true));
         let (queue, jobs) = sync_channel(options.write_queue);
         let mut thread = Thread {
             connection,
-            index,
+            shared,
             ledger,
             settles: Arc::clone(&settles),
-            validity,
-            forms,
             data_version: None,
             batch: options.write_batch,
             watch_interval: options.watch_interval,
-            metrics: Arc::clone(&metrics),
         };
         let thread = std::thread::Builder::new()
             .name("keystead-writer".to_owned())
@@ -152,17 +152,14 @@ where
 
 struct Thread {
     connection: Connection,
-    index: Arc<DigestIndex>,
+    shared: Shared,
     ledger: Ledger,
     settles: Arc<AtomicBool>,
-    validity: Arc<Validity>,
-    forms: Arc<SharedForms>,
     /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
     /// that writes, so these are other processes' commits.
     data_version: Option<i64>,
     batch: usize,
     watch_interval: Duration,
-    metrics: Arc<Metrics>,
 }
 
 impl Thread {
@@ -190,12 +187,12 @@ impl Thread {
     }
 
     fn answer(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        self.metrics.dequeued(batch.len());
-        let begun = self.metrics.now();
+        self.shared.metrics.dequeued(batch.len());
+        let begun = self.shared.metrics.now();
         let outcome = self.commit(&mut batch);
         match &outcome {
-            Ok(()) => self.metrics.committed(batch.len(), begun),
-            Err(_) => self.metrics.commit_failed(),
+            Ok(()) => self.shared.metrics.committed(batch.len(), begun),
+            Err(_) => self.shared.metrics.commit_failed(),
         }
         for job in batch {
             job.reply(outcome.as_ref().err().map(Failure::error));
@@ -209,9 +206,13 @@ impl Thread {
         let done = self.run_jobs(batch).map_err(Failure::from);
         match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
             Ok((effects, merged)) => {
-                self.index.committed(&effects.minted, &merged);
-                self.forms.add(effects.forms);
-                effects.stale.into_iter().for_each(|stale| self.validity.lapse(stale));
+                self.shared.index.committed(&effects.minted, &merged);
+                self.shared.forms.add(effects.forms);
+                self.shared.known.committed(effects.prefixes());
+                if effects.is_bulk {
+                    self.shared.known.lapse();
+                }
+                effects.stale.into_iter().for_each(|stale| self.shared.validity.lapse(stale));
                 Ok(())
             }
             Err(error) => {
@@ -256,7 +257,7 @@ impl Thread {
         let mut effects = Effects::default();
         for job in batch {
             self.statement("SAVEPOINT job")?;
-            let mut rows = Rows::new(&self.connection, &self.index, &effects.minted);
+            let mut rows = Rows::new(&self.connection, &self.shared.index, &effects.minted);
             if job.run(&mut rows) {
                 let more = rows.into_effects();
                 effects.extend(more);
@@ -266,17 +267,18 @@ impl Thread {
             self.statement("RELEASE job")?;
         }
         // Twice as many as were minted, so that a run is in the table before the next one is full.
-        let merged = self.index.merge(&self.connection, 2 * effects.minted.len())?;
+        let merged = self.shared.index.merge(&self.connection, 2 * effects.minted.len())?;
         Ok((effects, merged))
     }
 
-    /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more.
+    /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more, also not what there is.
     fn notice_others(&mut self) -> rusqlite::Result<()> {
         let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
-            self.validity.lapse(Stale::Everything);
-            self.index.catch_up(&self.connection)?;
-            self.forms.add(import::forms(&self.connection)?);
+            self.shared.validity.lapse(Stale::Everything);
+            self.shared.known.lapse();
+            self.shared.index.catch_up(&self.connection)?;
+            self.shared.forms.add(import::forms(&self.connection)?);
             self.data_version = Some(version);
         }
         Ok(())
@@ -284,11 +286,11 @@ impl Thread {
 
     /// Brings the digest index up to date and the log into the main file.
     fn settle(&mut self) -> rusqlite::Result<()> {
-        while self.index.begin_last_run() {
+        while self.shared.index.begin_last_run() {
             self.statement("BEGIN IMMEDIATE")?;
-            let merged = self.index.merge(&self.connection, usize::MAX)?;
+            let merged = self.shared.index.merge(&self.connection, usize::MAX)?;
             self.statement("COMMIT")?;
-            self.index.committed(&[], &merged);
+            self.shared.index.committed(&[], &merged);
         }
         // Others may still be reading; what cannot be moved now stays in the log, which is as durable.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
