@@ -18,6 +18,7 @@ mod doctor_command;
 mod durability;
 mod ends;
 mod failures;
+mod flood;
 mod forward_auth;
 mod helpers;
 mod import;

@@ -28,20 +28,20 @@ const FAMILIES: [(&str, &str); 14] = [
 ];
 
 /// A server with its metrics on a listener of their own, and somebody who reads them.
-fn watched(environment: &[(&str, &str)]) -> (Server, Client) {
+pub fn watched(environment: &[(&str, &str)]) -> (Server, Client) {
     let mut server = Server::start_with(&[&[ON], environment].concat());
     let base = server.metrics_base();
     (server, Client::new(&base, ""))
 }
 
 /// One reading: every sample under its name and labels as they are written.
-struct Reading {
+pub struct Reading {
     text: String,
     samples: BTreeMap<String, f64>,
 }
 
 impl Reading {
-    fn of(watcher: &Client) -> Self {
+    pub fn of(watcher: &Client) -> Self {
         let answer = watcher.send("GET", "/metrics", &[], b"");
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -49,7 +49,7 @@ impl Reading {
     }
 
     /// Zero where there is no such sample.
-    fn value(&self, sample: &str) -> f64 {
+    pub fn value(&self, sample: &str) -> f64 {
         self.samples.get(sample).copied().unwrap_or_default()
     }
 

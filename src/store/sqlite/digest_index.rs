@@ -13,6 +13,8 @@
 //! - the digest that a rotation gives an older key goes into the table at once;
 //! - an import puts all that it adds, and all that waits from before, into the table in its own transaction (import.rs), so
 //!   that a million keys are never in memory;
+//! - whatever goes into memory or into the table for the first time is among `Effects::prefixes`, by which known.rs learns
+//!   of it; or it came by an import, and known.rs begins anew;
 //! - nothing is trusted: whoever finds a key here compares the whole digest, and what goes into the table is compared
 //!   with the key as it is by then. So a digest that is nobody's any more needs no looking after in memory.
 //!

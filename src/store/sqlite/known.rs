@@ -3,8 +3,9 @@
 //!
 //! A look at the file that finds nothing costs some five times what a good key costs that is remembered, so those who guess
 //! would slow down those who have a key. There is nothing of this, and no cost, until [`GUESSES`] wrong keys came within
-//! a minute. Then a thread of its own reads the prefixes of all digests into a [`Bloom`] filter, of two to four bytes a
-//! prefix. The filter is dropped after a minute with fewer wrong keys.
+//! a minute. Then a thread of its own reads the prefixes of all digests into a [`Bloom`] filter, of four bytes a
+//! prefix, and anew once there are twice as many; for that moment both are there. The filter is dropped after a minute
+//! with fewer wrong keys, or when the next key is looked for in the file after a longer silence.
 //!
 //! What holds at all times:
 //! - no key is refused that this process minted or gave another value: once its commit is done and before anybody is
@@ -265,6 +266,7 @@ mod tests {
     #[test]
     fn what_is_committed_from_its_registration_on_is_in_the_filter() {
         let known = known();
+        known.lock().enter(at(0));
         let filling = known.register(0);
         known.committed([digest(1).prefix()].into_iter());
         known.publish(&filling);
