@@ -5,6 +5,7 @@ use super::metrics::{Reading, watched};
 use keystead::domain::{ApiKey, Digest, Secret, Timestamp};
 use keystead::store::Store;
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -228,49 +229,43 @@ fn flood(store: &Store) {
 fn whatever_is_minted_while_it_is_read_what_there_is_is_known_to_be_there() {
     const MINTERS: usize = 4;
     const MINTED: usize = 300;
+    // So many that to read them takes longer than to mint one.
+    const KEYS: usize = 30_000;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let (store, elsewhere) = (open_store(&path), open_store(&path));
     let (organization, _, _) = insert_organization(&store, "Acme");
-    let (running, unread) = (AtomicU64::new(MINTERS as u64), AtomicU64::new(0));
-    let minted: Vec<Vec<Secret>> = std::thread::scope(|scope| {
-        let minters: Vec<_> = (0..MINTERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    let _end = Countdown(&running);
-                    (0..MINTED)
-                        .map(|_| {
-                            let secret = new_secret();
-                            insert_keys(&store, organization.id, std::slice::from_ref(&secret)).expect("a key");
-                            assert!(store.may_hold(&secret.fingerprint().digest, at(NOW)), "refused after its answer");
-                            secret
-                        })
-                        .collect()
-                })
-            })
-            .collect();
-        // What is known is made invalid and read anew all the time.
-        scope.spawn(|| {
-            for round in 0.. {
-                if running.load(Ordering::SeqCst) == 0 {
-                    break;
+    let before: Vec<Secret> = (0..KEYS).map(|_| new_secret()).collect();
+    insert_keys(&store, organization.id, &before).expect("keys");
+    let minted: Mutex<Vec<Digest>> = Mutex::new(before.iter().map(|secret| secret.fingerprint().digest).collect());
+    let running = AtomicU64::new(MINTERS as u64);
+    let unknown = || minted.lock().expect("digests").iter().filter(|it| !store.may_hold(it, at(NOW))).count();
+    std::thread::scope(|scope| {
+        for _ in 0..MINTERS {
+            scope.spawn(|| {
+                let _end = Countdown(&running);
+                for _ in 0..MINTED {
+                    let secret = new_secret();
+                    insert_keys(&store, organization.id, std::slice::from_ref(&secret)).expect("a key");
+                    let digest = secret.fingerprint().digest;
+                    assert!(store.may_hold(&digest, at(NOW)), "refused after its answer");
+                    minted.lock().expect("digests").push(digest);
                 }
-                insert_organization(&elsewhere, &format!("Organization {round}"));
-                flood_while(&store, &running);
+            });
+        }
+        // What is known is read anew all the time, and then made invalid by others.
+        for round in 0.. {
+            flood(&store);
+            assert_eq!(unknown(), 0);
+            if running.load(Ordering::SeqCst) == 0 {
+                break;
             }
-        });
-        scope.spawn(|| {
-            while running.load(Ordering::SeqCst) > 0 {
-                unread.fetch_add(u64::from(!guess(&store)), Ordering::Relaxed);
-            }
-        });
-        minters.into_iter().map(|minter| minter.join().expect("its keys")).collect()
+            insert_organization(&elsewhere, &format!("Organization {round}"));
+        }
     });
-    assert!(unread.into_inner() > 0, "there was something that could have refused a key");
-    flood(&store);
-    let digests = || minted.iter().flatten().map(|secret| secret.fingerprint().digest);
-    assert_eq!(digests().count(), MINTERS * MINTED);
-    assert!(digests().all(|digest| store.may_hold(&digest, at(NOW))));
+    assert!(!guess(&store) || !guess(&store), "there is something that could refuse a key");
+    assert_eq!(minted.lock().expect("digests").len(), KEYS + MINTERS * MINTED);
+    assert_eq!(unknown(), 0);
 }
 
 struct Countdown<'a>(&'a AtomicU64);
@@ -279,10 +274,6 @@ impl Drop for Countdown<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-fn flood_while(store: &Store, running: &AtomicU64) {
-    eventually(PATIENCE, || !guess(store) || running.load(Ordering::SeqCst) == 0);
 }
 
 #[test]
