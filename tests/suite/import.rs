@@ -654,3 +654,48 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
         .collect();
     assert_eq!(changes, [json!([id(&twin.id), 1, 7]), json!([id(&second.id), 2, 7])]);
 }
+
+#[test]
+fn digests_that_begin_alike_are_different_keys() {
+    let folder = Folder::new();
+    let digest = |end: char| format!("ffeeddccbbaa9988{}{end}", "0".repeat(47));
+    let row = |end| format!("a,{},blake3\n", digest(end));
+    let head = "name,digest,algorithm\n";
+    folder.import_well(&format!("{head}{}", row('1')));
+    folder.import_well(&format!("{head}{}{}{}", row('2'), row('3'), row('4')));
+    let output = folder.import(&format!("{head}{}{}{}{}", row('5'), row('3'), row('6'), row('5')), &["--dry-run"]);
+    let said = stdout(&output);
+    assert!(said.contains("Row 4 is refused: Row 1 has the same key."), "{said}");
+    assert!(said.contains("Row 2 is refused: The store has this key already"), "{said}");
+    assert_eq!(said.matches("can be imported").count(), 2, "{said}");
+    // The same bytes by the other algorithm are another key.
+    folder.import_well(&format!("name,digest,algorithm\na,{},sha256\n", digest('1')));
+    assert_eq!(folder.keys(), 6);
+}
+
+#[test]
+fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
+    use keystead::store::{ImportedApiKey, Staging, View};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let (organization, first, _) = insert_organization(&store, "Acme");
+    let mut staged = Staging::new().expect("a place to wait");
+    let secret = new_secret();
+    let key = ImportedApiKey {
+        new: new_key(organization.id, &secret),
+        sha256: None,
+        is_ours: true,
+        valid: true,
+        rate_limit: None,
+        allowed_addresses: None,
+    };
+    staged.push(1, &key).expect("a row");
+    assert_eq!(staged.twins(10).expect("a look"), []);
+    wait(store.write(move |writes| writes.insert_staged(&staged, &|_| ()))).expect("an import");
+    // The store is still open: what it has in memory is nowhere else but where the import put it.
+    let view = View::open(&path, Duration::from_secs(5)).expect("a look");
+    for digest in [first.value.digest, secret.fingerprint().digest] {
+        assert!(view.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some());
+    }
+}

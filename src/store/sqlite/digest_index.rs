@@ -62,6 +62,13 @@ impl DigestIndex {
         memory.fresh.range(range.clone()).chain(memory.run.range(range)).map(|(_, id)| *id).collect()
     }
 
+    /// The first prefix in memory that is not less than this one.
+    pub(super) fn next_in_memory(&self, from: i64) -> Option<i64> {
+        let memory = self.lock();
+        let first = |entries: &BTreeSet<Entry>| entries.range((from, i64::MIN)..).next().map(|(prefix, _)| *prefix);
+        first(&memory.fresh).into_iter().chain(first(&memory.run)).min()
+    }
+
     /// Picks up keys that this process has not heard of. The connection must not be in a transaction that has minted keys
     /// itself: they may never come to be.
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<()> {

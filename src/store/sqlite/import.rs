@@ -31,17 +31,24 @@ pub(super) fn algorithm(stored: i64) -> Option<Algorithm> {
     }
 }
 
-/// The staged rows whose value is known, by any digest that the store may know it by.
+/// The staged rows whose value is known, by any digest that the store may know it by. `next_known` gives the first prefix
+/// of a known digest that is not less than this one.
 pub(super) fn known_already(
     staged: &Staging,
     has_sha256: bool,
     limit: usize,
     progress: &dyn Fn(u64),
+    next_known: impl Fn(i64) -> Result<Option<i64>>,
     is_known: impl Fn(&Digest) -> Result<bool>,
 ) -> Result<Vec<u64>> {
     let (mut known, mut count) = (Vec::new(), 0_u64);
-    let mut look = |place, digest| {
-        if is_known(&digest)? {
+    // Both are in order: what lies between two known ones needs no look.
+    let mut next = Some(i64::MIN);
+    staged.each_prefix(|place, prefix| {
+        if next.is_some_and(|next| next < prefix) {
+            next = next_known(prefix)?;
+        }
+        if next == Some(prefix) && is_known(&staged.digest(place)?)? {
             known.push(place);
         }
         count += 1;
@@ -49,10 +56,14 @@ pub(super) fn known_already(
             progress(count);
         }
         Ok(known.len() < limit)
-    };
-    staged.each_digest(&mut look)?;
+    })?;
     if has_sha256 {
-        staged.each_sha256(&mut look)?;
+        staged.each_sha256(|place, digest| {
+            if is_known(&digest)? {
+                known.push(place);
+            }
+            Ok(known.len() < limit)
+        })?;
     }
     known.sort_unstable();
     known.dedup();
@@ -110,8 +121,8 @@ fn index(connection: &Connection, staged: &Staging, places: &Places, first: i64,
     while let Some(row) = rows.next()? {
         insert.execute(params![Digest::from_bytes(row.get(0)?).prefix(), row.get::<_, i64>(1)?])?;
     }
-    staged.each_digest(|place, digest| {
-        insert.execute([digest.prefix(), first + places.rank(place)])?;
+    staged.each_prefix(|place, prefix| {
+        insert.execute([prefix, first + places.rank(place)])?;
         Ok(true)
     })?;
     connection.prepare("UPDATE digest_index_state SET indexed_through = ?1")?.execute([last])?;

@@ -102,7 +102,9 @@ impl<'a> Rows<'a> {
 
     fn find_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Presented)>> {
         // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
-        for id in self.in_memory(digest.prefix()) {
+        let just_minted = self.minted.iter().chain(&self.effects.minted);
+        let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
+        for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
             let key = self.one(select_api_key!("WHERE k.id = ?1"), [id], api_key)?;
             if let Some(found) = key.and_then(|key| key.presented(digest).map(|presented| (key, presented))) {
                 return Ok(Some(found));
@@ -124,21 +126,13 @@ impl<'a> Rows<'a> {
         Ok(former)
     }
 
-    /// The keys that may not be in the index's table yet and whose digest begins like this.
-    fn in_memory(&self, prefix: i64) -> Vec<i64> {
-        let just_minted = self.minted.iter().chain(&self.effects.minted);
-        let just_minted = just_minted.filter(|(it, _)| *it == prefix).map(|(_, id)| *id);
-        self.index.in_memory(prefix).into_iter().chain(just_minted).collect()
-    }
-
-    /// Whether the digest is any key's, or was. For many digests in their order, few of which are.
-    fn is_known(&self, digest: &Digest) -> Result<bool> {
-        let prefix = digest.prefix();
-        let sql = "SELECT 1 FROM digest_index WHERE prefix = ?1";
-        if self.in_memory(prefix).is_empty() && self.one(sql, [prefix], |_| Ok(()))?.is_none() {
-            return Ok(false);
-        }
-        Ok(self.find_by_digest(digest)?.is_some())
+    /// The first prefix of a digest of any key that is not less than this one.
+    fn next_prefix(&self, from: i64) -> Result<Option<i64>> {
+        let just_minted = self.minted.iter().chain(&self.effects.minted).map(|(prefix, _)| *prefix);
+        let in_memory = just_minted.filter(|prefix| *prefix >= from).chain(self.index.next_in_memory(from)).min();
+        let sql = "SELECT prefix FROM digest_index WHERE prefix >= ?1 ORDER BY prefix LIMIT 1";
+        let in_table = self.one(sql, [from], |row| Ok(row.get(0)?))?;
+        Ok(in_memory.into_iter().chain(in_table).min())
     }
 
     /// A key's former values, oldest first.
@@ -261,7 +255,9 @@ impl Reads for Rows<'_> {
     }
 
     fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
-        import::known_already(staged, self.forms()?.sha256, limit, progress, |digest| self.is_known(digest))
+        let has_sha256 = self.forms()?.sha256;
+        let is_known = |digest: &Digest| Ok(self.find_by_digest(digest)?.is_some());
+        import::known_already(staged, has_sha256, limit, progress, |from| self.next_prefix(from), is_known)
     }
 
     fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts> {
