@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const MIB: f64 = 1_048_576.0;
+/// What an import may take however large it is, in MiB: what SQLite keeps of the store and of the rows that wait.
+const MOST_MEMORY: f64 = 64.0;
 
-/// `keystead import` of full keys against a bare loop that inserts as many rows in batches.
+/// `keystead import` of full keys against a bare loop that inserts the same rows in batches.
 pub fn against_inserts(bench: &Bench) {
     let size = bench.scale.large();
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder must be made in Cargo's target folder");
@@ -23,8 +25,9 @@ pub fn against_inserts(bench: &Bench) {
 
     println!(
         "`keystead import` of {} full keys from a CSV file, each of them checked, hashed twice, looked for in the file and in \
-         the store, stored by one transaction and reported, against a bare loop that inserts rows of the same shape into the \
-         same table, 10,000 a commit. Whole processes, from start to end.\n",
+         the store, stored by one transaction and reported, against a bare loop that has the rows already and inserts them, \
+         10,000 a commit, into the tables that an import fills: the keys, and the index by which they are found. Without the \
+         index, no key of them would be one; that loop is stated as well. Whole processes, from start to end.\n",
         count(size)
     );
     let mut table =
@@ -38,16 +41,16 @@ pub fn against_inserts(bench: &Bench) {
     let ratios = |other: &[Finished]| -> Vec<f64> {
         other.iter().zip(&ours).map(|(other, ours)| other.seconds / ours.seconds).collect()
     };
-    table.row(cells("bare loop", size, &bare));
-    let judged = judge_ratios(&ratios(&indexed), Target::Stated);
-    table.row(cells("bare loop, and the index by which keys are found", size, &indexed).into_iter().chain(judged));
-    let judged = judge_ratios(&ratios(&bare), Target::AtLeast(0.5));
+    table.row(cells("bare loop", size, &indexed));
+    let judged = judge_ratios(&ratios(&indexed), Target::AtLeast(0.5));
     table.row(cells("`keystead import`", size, &ours).into_iter().chain(judged));
-    let peak = |runs: &[Finished]| median(runs.iter().map(|run| run.peak as f64));
-    let growth = peak(&ours) / peak(&ours_small);
-    let judged = judge(growth, format!("{growth:.2} of the memory for a tenth"), Target::AtMost(1.25));
-    let side = format!("the same, {} keys", count(small.0));
-    table.row(cells(&side, small.0, &ours_small).into_iter().chain(judged));
+    table.row(cells("bare loop without the index", size, &bare));
+    let judged = judge_ratios(&ratios(&bare), Target::Stated);
+    table.row(["`keystead import` by that", "", "", ""].map(str::to_owned).into_iter().chain(judged));
+    table.row(cells(&format!("`keystead import`, {} keys", count(small.0)), small.0, &ours_small));
+    let peak = ours.iter().map(|run| run.peak as f64 / MIB).fold(0.0, f64::max);
+    let judged = judge(peak, format!("{peak:.1} MiB at the most"), Target::AtMost(MOST_MEMORY));
+    table.row(["its memory", "", "", ""].map(str::to_owned).into_iter().chain(judged));
     print!("{table}");
 }
 

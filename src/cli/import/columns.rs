@@ -52,6 +52,23 @@ impl Column {
         Self::RotatesAt,
     ];
 
+    /// Those that an import reads; it knows the others too, and passes them over.
+    pub(super) const IMPORTED: [Self; 13] = [
+        Self::Name,
+        Self::Key,
+        Self::Digest,
+        Self::Algorithm,
+        Self::Tail,
+        Self::Organization,
+        Self::Project,
+        Self::Valid,
+        Self::CreatedAt,
+        Self::ExpiresAt,
+        Self::RateLimit,
+        Self::RateWindowS,
+        Self::AllowedAddresses,
+    ];
+
     /// Its name.
     pub(in crate::cli) fn name(self) -> &'static str {
         match self {

@@ -170,7 +170,7 @@ fn columns(head: &StringRecord) -> Result<Vec<Column>, Failed> {
 
 /// Which one is unknown, without repeating what may be a key.
 fn unknown(name: &str, place: impl std::fmt::Display) -> String {
-    let names = Column::ALL.map(Column::name).join(", ");
+    let names = Column::IMPORTED.map(Column::name).join(", ");
     let is_word = name.len() <= MAX_NAME && name.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | ' '));
     if is_word {
         return format!("There is no column \"{name}\"; there are {names}.");
