@@ -24,9 +24,9 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const HELP: &str = "Looks at the settings, permissions, disk space, the store's file and its log, the schema, the \
-    ledger of revocations, the clock and the audit log.\nEach line begins with ok, warning or problem. Works beside a running server, and on a store that cannot \
-    be opened.\n\nExit codes: 0 no problem, 1 at least one.";
+const HELP: &str = "Looks at the settings, permissions, disk space, the store's file and its log, the schema, the ledger of\n\
+    revocations, the clock and the audit log. Each line begins with ok, warning or problem.\nWorks beside a running server, and \
+    on a store that cannot be opened.\n\nExit codes: 0 no problem, 1 at least one.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
