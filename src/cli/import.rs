@@ -29,7 +29,7 @@ pub(super) struct Import {
     /// The file with a key a row, '-' for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What the file is [default: by its name, .csv or .ndjson]
+    /// What the file is [default: by its name]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Where keys go whose rows name no organization, by id or name [default: the only one there is]
