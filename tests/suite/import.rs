@@ -699,3 +699,25 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
         assert!(view.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some());
     }
 }
+
+#[test]
+fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
+    use keystead::domain::{ProjectId, Scope};
+    use keystead::store::{ImportedApiKey, Staging};
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open_store(&folder.path().join("keystead.db"));
+    let (organization, _, _) = insert_organization(&store, "Acme");
+    let mut staged = Staging::new().expect("a place to wait");
+    for (place, project) in [(1, None), (2, ProjectId::new(7))] {
+        let new = new_key(organization.id, &new_secret());
+        let new = keystead::store::NewApiKey { scope: Scope { organization: organization.id, project }, ..new };
+        let (sha256, rate_limit, allowed_addresses) = (None, None, None);
+        let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
+        staged.push(place, &key).expect("a row");
+    }
+    assert_eq!(staged.twins(10).expect("a look"), []);
+    let refused = wait(store.write(move |writes| writes.insert_staged(&staged, &|_| ()))).expect_err("no such project");
+    assert!(refused.to_string().contains("was removed meanwhile; nothing was imported"), "{refused}");
+    let scope = Scope { organization: organization.id, project: None };
+    assert_eq!(wait(store.read(move |reads| reads.api_keys(scope, None, 10))).expect("a read").len(), 1);
+}
