@@ -20,7 +20,11 @@ pub(super) fn settle(writes: &mut dyn Writes, standing: &Standing, now: Timestam
         return Ok(false);
     }
     writes.update_api_key(&key, &after)?;
-    let action = if after.value == key.value { Action::KeyUpdated } else { Action::KeyRotated };
+    // A value that is known by another digest by now is the same value.
+    let is_rehashed =
+        after.value.digest.algorithm() != key.value.digest.algorithm() && after.value.tail == key.value.tail;
+    let is_same = after.value == key.value || is_rehashed;
+    let action = if is_same { Action::KeyUpdated } else { Action::KeyRotated };
     writes.append_event(&author.on_key(action, &after, [Some(&key), Some(&after)])?)?;
     Ok(true)
 }

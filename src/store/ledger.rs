@@ -173,6 +173,11 @@ impl Ledger {
         known(number(&record, 0), bytes(&record, 8))
     }
 
+    /// Whether it was ever written for a store that had events.
+    pub(super) fn has_history(&self) -> io::Result<bool> {
+        self.goes_with(|number, _| Ok(number > 0))
+    }
+
     /// Hands over how each key stands by its last record, in the order of these.
     pub(super) fn each<E: From<io::Error>>(
         &self,

@@ -537,3 +537,39 @@ fn a_key_that_came_with_another_digest_is_good_after_a_restore_whichever_it_is_k
         assert!(is_good(&server, KEY) && is_good(&server, KEY), "{backup}");
     }
 }
+
+#[test]
+fn a_store_that_is_gone_beside_its_ledger_is_not_taken_for_a_new_one() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let (_, key) = server.client().mint("a");
+    back_up(folder.path(), "backup.db");
+    server.kill();
+    for name in ["keystead.db", "keystead.db-wal", "keystead.db-shm", "first-key"] {
+        fs::remove_file(folder.path().join(name)).expect("a removal");
+    }
+    let sentence = "The store is empty, but keystead.revoked was written for one that was not";
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["init", "--organization", "Acme"]] {
+        assert_refused(&run(folder.path(), command), sentence);
+    }
+    assert_done(&restore(folder.path(), Path::new("backup.db")));
+    assert!(is_good(&Server::start_in(folder.path(), &[]), &key));
+    for name in ["keystead.db", "keystead.revoked"] {
+        fs::remove_file(folder.path().join(name)).expect("a removal");
+    }
+    let output = run(folder.path(), &["init", "--organization", "Acme"]);
+    assert_done(&output);
+}
+
+#[test]
+fn what_was_committed_is_in_the_main_file_soon() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let count = |table: &str| {
+        // As whoever removes the log would find it.
+        fs::copy(server.store_path(), folder.path().join("alone.db")).expect("a copy");
+        let alone = rusqlite::Connection::open(folder.path().join("alone.db")).expect("the copy");
+        alone.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap_or_default()
+    };
+    eventually(Duration::from_secs(10), || count("organizations") == 1 && count("api_keys") == 1);
+}

@@ -4,6 +4,8 @@ use crate::domain::Error;
 use rusqlite::ErrorCode;
 use std::io;
 
+const DAMAGED: &str = "The store is damaged; its operator must see to it.";
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         let sentence = match error.sqlite_error_code() {
@@ -14,7 +16,9 @@ impl From<rusqlite::Error> for Error {
                 "The store's disk does not answer as it should."
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                "The store is damaged; its operator must see to it."
+                let advice = "Stop every process that uses the store, keep a copy of it together with its -wal file, and put a \
+                              backup in its place (keystead restore)";
+                return Self::unavailable(DAMAGED, format_args!("The store is damaged: {error}. {advice}."));
             }
             _ => return Self::Internal(format!("SQLite: {error}")),
         };

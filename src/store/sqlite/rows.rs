@@ -46,6 +46,8 @@ pub(super) struct Effects {
     pub(super) stale: Vec<Stale>,
     /// Keys whose validity changed: this goes to the ledger before the commit.
     pub(super) standings: Vec<Standing>,
+    /// Whether the ledger is to know that the store has come this far.
+    pub(super) marks_ledger: bool,
     /// Whether the ledger is to be compacted.
     pub(super) compacts_ledger: bool,
     /// What was imported.
@@ -62,6 +64,7 @@ impl Effects {
         self.indexed.extend(more.indexed);
         self.stale.extend(more.stale);
         self.standings.extend(more.standings);
+        self.marks_ledger |= more.marks_ledger;
         self.compacts_ledger |= more.compacts_ledger;
     }
 
@@ -316,6 +319,7 @@ impl Writes for Rows<'_> {
             "INSERT INTO organizations (id, name, created_at) VALUES (?1, ?2, ?3)",
             params![organization.id.get(), organization.name.as_str(), organization.created_at.unix_ms()],
         )?;
+        self.effects.marks_ledger = true;
         Ok(())
     }
 

@@ -26,6 +26,9 @@ pub(super) fn by_ledger(
         return Ok(());
     }
     let head = audit::head(&transaction)?;
+    if head.is_none() && ledger.has_history().map_err(|e| unusable(ledger, &e))? {
+        return Err(emptied(ledger));
+    }
     let is_new = !ledger.exists();
     if is_new && head.is_some() {
         log::warn!(
@@ -107,6 +110,18 @@ impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Ledger(error)
     }
+}
+
+/// A store that is new beside a ledger that is not would be set up as if there had been nothing.
+fn emptied(ledger: &Ledger) -> Error {
+    Error::unavailable(
+        "The store cannot be opened.",
+        format_args!(
+            "The store is empty, but {} was written for one that was not: its write-ahead log was removed, or another file put in \
+             its place. Put the log or a backup back (keystead restore). To begin with an empty store, move that ledger away",
+            ledger.path().display()
+        ),
+    )
 }
 
 pub(super) fn unusable(ledger: &Ledger, error: &io::Error) -> Error {

@@ -19,9 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// How often the log is brought into the main file, where nothing is to be written just then.
+const CHECKPOINTS: Duration = Duration::from_secs(60);
 const BUSY: &str = "The store has more to write than it can take; try again.";
 const FAILED: &str = "The store could not be written; nothing was changed.";
 
@@ -60,6 +62,7 @@ impl Writer {
             data_version: None,
             batch: options.write_batch,
             watch_interval: options.watch_interval,
+            checkpointed: None,
         };
         let thread = std::thread::Builder::new()
             .name("keystead-writer".to_owned())
@@ -160,6 +163,8 @@ struct Thread {
     data_version: Option<i64>,
     batch: usize,
     watch_interval: Duration,
+    /// When the log was last brought into the main file because it was time.
+    checkpointed: Option<Instant>,
 }
 
 impl Thread {
@@ -175,6 +180,7 @@ impl Thread {
                     if let Err(error) = self.notice_others() {
                         log::error!("other processes' changes cannot be watched: {error}");
                     }
+                    self.checkpoint_where_due();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -209,6 +215,9 @@ impl Thread {
                 self.shared.index.committed(&effects.minted, &merged);
                 self.shared.forms.add(effects.forms);
                 self.shared.known.committed(effects.prefixes());
+                if effects.marks_ledger {
+                    self.checkpointed = None;
+                }
                 if effects.is_bulk {
                     self.shared.known.lapse();
                 }
@@ -230,7 +239,7 @@ impl Thread {
         if effects.compacts_ledger {
             self.compact_ledger();
         }
-        if effects.standings.is_empty() {
+        if effects.standings.is_empty() && !effects.marks_ledger {
             return Ok(self.statement("COMMIT")?);
         }
         let event = audit::head(&self.connection)?.unwrap_or(Link::START);
@@ -282,6 +291,19 @@ impl Thread {
             self.data_version = Some(version);
         }
         Ok(())
+    }
+
+    /// SQLite does this by itself only when much has been written: a small store would be in its log alone for days, and lost
+    /// with it. Nobody is waited for.
+    fn checkpoint_where_due(&mut self) {
+        let now = self.shared.metrics.now();
+        if self.checkpointed.is_some_and(|last| now.saturating_duration_since(last) < CHECKPOINTS) {
+            return;
+        }
+        self.checkpointed = Some(now);
+        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            log::warn!("the write-ahead log could not be brought into the main file, which is tried again: {error}");
+        }
     }
 
     /// Brings the digest index up to date and the log into the main file.
