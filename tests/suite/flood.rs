@@ -261,6 +261,8 @@ fn whatever_is_minted_while_it_is_read_what_there_is_is_known_to_be_there() {
                 break;
             }
             insert_organization(&elsewhere, &format!("Organization {round}"));
+            // Whoever writes notices what others wrote: so what is known from here on stays valid until the next round.
+            wait(store.write(|_| Ok(()))).expect("a write");
         }
     });
     assert!(!guess(&store) || !guess(&store), "there is something that could refuse a key");
