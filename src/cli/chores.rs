@@ -1,7 +1,7 @@
 //! What the server does by itself while it runs.
 
 use super::signature::Signer;
-use super::{ambient, backup};
+use super::{ambient, backup, clock_watch};
 use crate::config::{self, Config};
 use crate::domain::{Link, Timestamp};
 use crate::service::Service;
@@ -35,6 +35,7 @@ pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Sign
     if !config.backup.folder.as_os_str().is_empty() {
         chores.spawn(back_up(Arc::clone(service), config.backup.clone()));
     }
+    chores.spawn(clock_watch::watch(Arc::clone(service)));
     chores.spawn(compact_ledger(Arc::clone(service)));
     chores.spawn(log_heads(Arc::clone(service), signer));
     chores

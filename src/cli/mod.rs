@@ -6,6 +6,7 @@ mod backup;
 mod changes;
 mod chores;
 mod chosen;
+mod clock_watch;
 mod doctor;
 mod export;
 mod handover;

@@ -78,6 +78,15 @@ impl Service {
         self.store.read(|reads| reads.audit_head()).await
     }
 
+    /// When the newest event was; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`].
+    pub async fn newest_event_at(&self) -> Result<Option<Timestamp>> {
+        let events = self.store.read(|reads| reads.events(&EventFilter::default(), None, 1)).await?;
+        Ok(events.first().map(|event| event.what.at))
+    }
+
     /// Removes events that lie before `until` from the old end of the audit log, and leaves a note of the last of them, by
     /// which what remains is still a chain. Says how many they were.
     ///

@@ -475,7 +475,7 @@ fn a_store_that_is_not_there_or_of_another_version_is_not_made_or_changed_by_a_l
         .expect("a file")
         .execute_batch(include_str!("../../src/store/sqlite/schemas/3.sql"))
         .expect("3");
-    assert!(verify(&old, &[]).expect_err("it is older").contains("has schema 3"));
+    assert!(verify(&old, &[]).expect_err("it is older").contains("has the older schema 3"));
     let files = std::fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(files, 1, "nothing was left beside it");
 }

@@ -218,3 +218,17 @@ fn processes_that_start_at_once_on_no_store_set_it_up_once() {
         assert!(Server::start_in(folder.path(), &[]).client_with(key.trim()).is_good());
     }
 }
+
+#[test]
+fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
+    let file = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the file");
+    // As if it had been done in the year 2100.
+    file.execute("UPDATE audit_events SET at = 4102444800000 WHERE number = 3", []).expect("a change");
+    drop(file);
+    let server = Server::start_in(folder.path(), &[]);
+    eventually(std::time::Duration::from_secs(5), || {
+        server.log().contains("something was done at 2100-01-01T00:00:00.000Z, which is yet to come")
+    });
+}

@@ -62,11 +62,14 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     if version == migrations::VERSION {
         return Ok(connection);
     }
+    if version > migrations::VERSION {
+        return Err(newer(path, version));
+    }
     Err(refuse(
         path,
         format_args!(
-            "has schema {version}, and this Keystead reads {}: look at it with the version that wrote it, or start this \
-             one on it first, which brings an older store up to date",
+            "has the older schema {version}, and this Keystead reads {}: start the server on it first, which brings it up to \
+             date, or look at it with the version that wrote it",
             migrations::VERSION
         ),
     ))

@@ -37,9 +37,10 @@ pub(super) fn by_ledger(
         );
     }
     let (settled, standings) = if is_new { Default::default() } else { apply(&transaction, index, ledger, settle)? };
-    if settled.changed > 0 {
+    if ledger.has_history().map_err(|e| unusable(ledger, &e))? {
         log::warn!(
-            "the store was older than {}; keys that were brought to how they stood last: {}",
+            "the store is older than {}: it is an older copy, or its last commits are lost; keys that were brought to how they \
+             stood last: {}",
             ledger.path().display(),
             settled.changed
         );
