@@ -74,6 +74,7 @@ pub struct Metrics {
     store_size_wal: IntGauge,
     api_keys: IntGaugeVec,
     audit_head: IntGauge,
+    last_backup: IntGauge,
     resident_memory: IntGauge,
 }
 
@@ -115,6 +116,10 @@ impl Metrics {
             audit_head: add.gauge(
                 "keystead_audit_head_number",
                 "Number of the newest event of the audit log; it never goes back.",
+            )?,
+            last_backup: add.gauge(
+                "keystead_backup_last_success_timestamp_seconds",
+                "When the newest backup was made that this server knows of, since the Unix epoch; 0 for none.",
             )?,
             resident_memory: add.gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
             registry: add.begin(started_at)?,
@@ -195,6 +200,11 @@ impl Metrics {
     /// The number of the newest event of the audit log, 0 where there is none.
     pub fn set_audit_head(&self, number: i64) {
         self.audit_head.set(number);
+    }
+
+    /// When the newest backup was made that is known of.
+    pub fn set_last_backup(&self, at: Timestamp) {
+        self.last_backup.set(at.unix_ms() / 1000);
     }
 
     /// Everything, in Prometheus's text format.

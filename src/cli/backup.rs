@@ -91,10 +91,12 @@ impl Drop for Passing {
 pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, kept: usize) -> Result<(), Failed> {
     let now = ambient::now();
     let wrong = |e: io::Error| Failed::new(format!("{} cannot be read: {e}", folder.display()));
-    let due = now.unix_ms().checked_sub(every_ms).and_then(Timestamp::from_unix_ms);
-    let newest = names(folder).map_err(wrong)?.pop();
-    if newest.is_some_and(|newest| due.is_none_or(|due| newest > name(&stamp(due)))) {
-        return Ok(());
+    let newest = names(folder).map_err(wrong)?.pop().and_then(|name| made_at(&name));
+    if let Some(newest) = newest {
+        service.note_backup(newest);
+        if newest.unix_ms() + every_ms > now.unix_ms() {
+            return Ok(());
+        }
     }
     let file = folder.join(name(&stamp(now)));
     let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
@@ -119,8 +121,7 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let found = entry?.file_name().to_string_lossy().into_owned();
-        let stamp = found.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
-        if stamp.is_some_and(is_stamp) {
+        if made_at(&found).is_some() {
             names.push(found);
         }
     }
@@ -128,10 +129,12 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn is_stamp(text: &str) -> bool {
-    text.len() == 16
-        && text.bytes().zip(b"99999999T999999Z").all(|(c, form)| match form {
-            b'9' => c.is_ascii_digit(),
-            other => c == *other,
-        })
+/// When a backup of this name was made; `None` where it is none of a server's.
+fn made_at(name: &str) -> Option<Timestamp> {
+    let (date, time) = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.split_once('T')?;
+    let part = |text: &str, from: usize, to: usize| text.get(from..to).map(str::to_owned);
+    let [year, month, day] = [part(date, 0, 4)?, part(date, 4, 6)?, part(date, 6, 8)?];
+    let [hour, minute, second] = [part(time, 0, 2)?, part(time, 2, 4)?, part(time, 4, 6)?];
+    let at = Timestamp::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))?;
+    (self::name(&stamp(at)) == name).then_some(at)
 }

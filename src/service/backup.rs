@@ -42,7 +42,13 @@ impl Service {
             now,
         )?;
         self.store.write(move |writes| writes.append_event(&event)).await?;
+        self.metrics.set_last_backup(now);
         Ok(backup)
+    }
+
+    /// Takes note of a backup that was made earlier.
+    pub fn note_backup(&self, at: Timestamp) {
+        self.metrics.set_last_backup(at);
     }
 
     /// Has what is outdated in the ledger of revocations dropped, where that is much.

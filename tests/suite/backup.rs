@@ -1,6 +1,7 @@
 //! Backups and restores by the real program: nothing is lost, and nothing that was revoked comes back.
 
 use super::helpers::*;
+use super::metrics::Reading;
 use keystead::domain::{Digest, Forms};
 use keystead::store::Store;
 use serde_json::{Value, json};
@@ -489,7 +490,11 @@ fn the_server_makes_backups_when_they_are_due_and_keeps_as_many_as_it_was_told()
     for name in ["keystead-20250101T000000Z.db", "keystead-20250102T000000Z.db", "mine.db", "keystead-mine.db"] {
         fs::write(backups.join(name), "x").expect("a file");
     }
-    let environment = [("KEYSTEAD_BACKUP_FOLDER", "backups"), ("KEYSTEAD_BACKUP_KEEP", "2")];
+    let environment = [
+        ("KEYSTEAD_BACKUP_FOLDER", "backups"),
+        ("KEYSTEAD_BACKUP_KEEP", "2"),
+        ("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0"),
+    ];
     let names = || {
         let mut names: Vec<String> = fs::read_dir(&backups)
             .expect("the folder")
@@ -507,10 +512,13 @@ fn the_server_makes_backups_when_they_are_due_and_keeps_as_many_as_it_was_told()
         after.contains(&"keystead-20250102T000000Z.db".to_owned()) && after.contains(&"keystead-mine.db".to_owned())
     );
     assert_eq!(server.stop().code(), Some(0));
-    let server = Server::start_in(folder.path(), &environment);
+    let mut server = Server::start_in(folder.path(), &environment);
+    let watcher = Client::new(&server.metrics_base(), "");
     let head = |server: &Server| server.log().matches("audit log head").count();
     eventually(Duration::from_secs(10), || head(&server) > 2);
     assert_eq!(names(), after, "the newest is not old enough for another one");
+    let made = Reading::of(&watcher).value("keystead_backup_last_success_timestamp_seconds");
+    assert!(made > 1_700_000_000.0, "its name says when it was made: {made}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const ON: (&str, &str) = ("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0");
 
-const FAMILIES: [(&str, &str); 14] = [
+const FAMILIES: [(&str, &str); 15] = [
     ("keystead_http_requests_total", "counter"),
     ("keystead_http_request_duration_seconds", "histogram"),
     ("keystead_verifications_total", "counter"),
@@ -22,6 +22,7 @@ const FAMILIES: [(&str, &str); 14] = [
     ("keystead_store_size_bytes", "gauge"),
     ("keystead_api_keys", "gauge"),
     ("keystead_audit_head_number", "gauge"),
+    ("keystead_backup_last_success_timestamp_seconds", "gauge"),
     ("keystead_build_info", "gauge"),
     ("process_start_time_seconds", "gauge"),
     ("process_resident_memory_bytes", "gauge"),
