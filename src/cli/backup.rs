@@ -3,7 +3,7 @@
 use super::{Failed, ambient, open_service, output};
 use crate::config::Config;
 use crate::domain::{Actor, Timestamp};
-use crate::service::{Backup as Copied, Progress, Service, stamp};
+use crate::service::{Backup as Copied, Progress, Service, UNFINISHED, stamp};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -98,6 +98,7 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
             return Ok(());
         }
     }
+    remove_unfinished(folder).map_err(wrong)?;
     let file = folder.join(name(&stamp(now)));
     let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
     log::info!("backed up to {}: {} keys, {} bytes", file.display(), backup.keys, backup.bytes);
@@ -107,6 +108,18 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
         match fs::remove_file(&old) {
             Ok(()) => log::info!("{} is one backup more than are kept, and was removed", old.display()),
             Err(error) => log::warn!("{} could not be removed: {error}", old.display()),
+        }
+    }
+    Ok(())
+}
+
+/// What a server that was killed in the middle of a backup left.
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.strip_suffix(UNFINISHED).and_then(made_at).is_some() {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -151,6 +151,9 @@ impl Store {
     }
 }
 
+/// What the name of a backup ends with until it is whole.
+pub const UNFINISHED: &str = "-unfinished";
+
 /// How far a copy has come, in pages of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {

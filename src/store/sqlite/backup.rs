@@ -3,7 +3,7 @@
 use super::{audit, open, rows};
 use crate::domain::{Error, Link, Result};
 use crate::store::files::{beside, sync_folder_of};
-use crate::store::{Backup, Progress};
+use crate::store::{Backup, Progress, UNFINISHED};
 use rusqlite::backup::{self, StepResult};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::{self, File, OpenOptions};
@@ -35,7 +35,7 @@ pub(in crate::store) fn back_up(
         let e = format_args!("{} exists already; move it away or name another file.", to.display());
         return Err(Error::unavailable(SENTENCE, e));
     }
-    let unfinished = Unfinished::create(beside(to, "-unfinished")).map_err(|e| failed("cannot be created", e))?;
+    let unfinished = Unfinished::create(beside(to, UNFINISHED)).map_err(|e| failed("cannot be created", e))?;
     let backup = copy(&mut source, &unfinished.0, progress)?;
     // Takes the name, so that nobody's file is replaced.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|e| failed("cannot be created", e))?;
