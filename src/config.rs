@@ -2,7 +2,11 @@
 //!
 //! What each setting means is said in `config.toml`, which a test holds equal to the defaults here.
 
-use crate::domain::{AddressList, KeyPrefix, Name};
+mod listen;
+
+pub use listen::{Listen, Listeners};
+
+use crate::domain::{self, AddressList, KeyPrefix, Name};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +16,8 @@ use toml::{Table, Value};
 const ENVIRONMENT_PREFIX: &str = "KEYSTEAD_";
 /// The file that is read where no other is named and this one exists.
 const DEFAULT_FILE: &str = "config.toml";
+/// The entry of `server.trusted_proxies` that stands for all who come over a Unix socket.
+const UNIX_PEERS: &str = "unix:";
 
 /// A sentence that names the setting and says what is wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +58,10 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Address and port; port 0 picks a free one.
-    pub listen: SocketAddr,
+    /// Addresses and ports, and Unix sockets.
+    pub listen: Listeners,
+    /// The mode of Unix sockets, in octal digits.
+    pub socket_mode: String,
     /// Threads that answer; 0 for as many as there are cores.
     pub workers: usize,
     /// Connections at once.
@@ -75,7 +83,8 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: Listeners::default(),
+            socket_mode: "0660".to_owned(),
             workers: 0,
             max_connections: 20_000,
             body_limit_bytes: 131_072,
@@ -85,6 +94,25 @@ impl Default for Server {
             shutdown_timeout_s: 10,
             trusted_proxies: Vec::new(),
         }
+    }
+}
+
+impl Server {
+    /// The mode of Unix sockets; `None` where the text is none.
+    pub fn socket_mode(&self) -> Option<u32> {
+        u32::from_str_radix(&self.socket_mode, 8).ok().filter(|mode| *mode <= 0o777)
+    }
+
+    /// Those whose `X-Forwarded-For` is believed, and whether everybody who comes over a Unix socket is, too.
+    ///
+    /// # Errors
+    /// Where an entry is wrong.
+    pub fn trusted_proxies(&self) -> domain::Result<(Option<AddressList>, bool)> {
+        let addresses: Vec<&str> =
+            self.trusted_proxies.iter().map(String::as_str).filter(|it| *it != UNIX_PEERS).collect();
+        let trusts_unix_peers = addresses.len() < self.trusted_proxies.len();
+        let addresses = (!addresses.is_empty()).then(|| AddressList::parse(addresses)).transpose()?;
+        Ok((addresses, trusts_unix_peers))
     }
 }
 
@@ -349,9 +377,9 @@ impl Config {
         KeyPrefix::parse(&self.keys.project_prefix).map_err(|e| wrong("keys.project_prefix", e.to_string()))?;
         Name::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
         Name::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
-        if !self.server.trusted_proxies.is_empty() {
-            AddressList::parse(self.server.trusted_proxies.iter().map(String::as_str))
-                .map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
+        self.server.trusted_proxies().map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
+        if self.server.socket_mode().is_none() {
+            return Err(wrong("server.socket_mode", "It must be octal digits such as \"0660\".".to_owned()));
         }
         if self.log.level.parse::<log::LevelFilter>().is_err() {
             return Err(wrong("log.level", "It must be off, error, warn, info, debug or trace.".to_owned()));

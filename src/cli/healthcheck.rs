@@ -2,10 +2,9 @@
 
 use super::Failed;
 use super::output::print;
-use super::probe::{Health, ask, reachable};
-use crate::config::Config;
+use super::probe::{Health, ask, url};
+use crate::config::{Config, Listen};
 use clap::Args;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not, or does not answer in time.";
@@ -13,17 +12,17 @@ const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not, or doe
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Healthcheck {
-    /// Where the server listens [default: the setting server.listen]
-    #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+    /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
+    #[arg(long, value_name = "PLACE")]
+    listen: Option<Listen>,
     /// How long to wait for its answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
 }
 
 pub(super) fn run(config: &Config, arguments: &Healthcheck) -> Result<(), Failed> {
-    let listen = arguments.listen.unwrap_or(config.server.listen);
-    let server = format!("The server at http://{}", reachable(listen));
+    let listen = arguments.listen.as_ref().unwrap_or(config.server.listen.first());
+    let server = format!("The server at {}", url(listen));
     match ask(listen, Duration::from_millis(arguments.timeout_ms)) {
         Health::Ready => print(&format!("{server} is ready.\n")),
         Health::NotReady(why) => Err(Failed::new(format!("{server} is not ready: {why}"))),

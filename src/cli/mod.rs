@@ -1,6 +1,7 @@
 //! The command line: arguments, and one file a command.
 
 mod ambient;
+mod announce;
 mod audit;
 mod backup;
 mod changes;
@@ -15,6 +16,7 @@ mod import;
 mod init;
 mod key_file;
 mod keys;
+mod listeners;
 mod manual;
 mod organizations;
 mod output;
@@ -29,7 +31,7 @@ mod signature;
 mod status;
 mod verify;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Listeners};
 use crate::domain::{self, KeyPrefix};
 use crate::metrics::Metrics;
 use crate::service::{self, AttemptLimit, Service, StoreOptions};
@@ -153,8 +155,8 @@ impl Invocation {
         let CommandLine { global, serve, command } = CommandLine::try_parse().unwrap_or_else(|error| refuse(&error));
         let command = match command {
             None => Command::Serve(serve),
-            Some(Command::Serve(inner)) => Command::Serve(if inner.listen.is_some() { inner } else { serve }),
-            Some(_) if serve.listen.is_some() => return Err(Failed::new("--listen goes with serve only.")),
+            Some(Command::Serve(inner)) => Command::Serve(if inner.listen.is_empty() { serve } else { inner }),
+            Some(_) if !serve.listen.is_empty() => return Err(Failed::new("--listen goes with serve only.")),
             Some(other) => other,
         };
         let store = global.store.clone();
@@ -220,8 +222,10 @@ fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
     if let Some(path) = global.store {
         config.store.path = path;
     }
-    if let Command::Serve(serve::Serve { listen: Some(listen) }) = command {
-        config.server.listen = *listen;
+    if let Command::Serve(serve::Serve { listen }) = command
+        && let Some(listen) = Listeners::new(listen.clone())
+    {
+        config.server.listen = listen;
     }
     config.check()?;
     Ok(config)

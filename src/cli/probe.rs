@@ -1,9 +1,14 @@
 //! Asking a running server how it is, in plain HTTP: one request needs no client library.
 
 use super::ambient;
+use crate::config::Listen;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::Value;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// No answer of the server to this question is larger, in bytes.
@@ -20,13 +25,13 @@ pub(super) enum Health {
 }
 
 /// Asks the server that listens there whether it is ready.
-pub(super) fn ask(listen: SocketAddr, timeout: Duration) -> Health {
-    if listen.port() == 0 {
+pub(super) fn ask(listen: &Listen, timeout: Duration) -> Health {
+    if matches!(listen, Listen::Tcp(address) if address.port() == 0) {
         let why =
             "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
         return Health::Silent(why.to_owned());
     }
-    match get_ready(reachable(listen), timeout) {
+    match get_ready(listen, timeout) {
         Ok(answer) => judge(&answer),
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Health::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
@@ -35,8 +40,16 @@ pub(super) fn ask(listen: SocketAddr, timeout: Duration) -> Health {
     }
 }
 
+/// The place as people write it.
+pub(super) fn url(listen: &Listen) -> String {
+    match listen {
+        Listen::Tcp(address) => format!("http://{}", reachable(*address)),
+        Listen::Unix(_) => listen.to_string(),
+    }
+}
+
 /// Where a server that listens there is reached from this machine: one that listens everywhere does so on loopback, too.
-pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -45,21 +58,53 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn get_ready(address: SocketAddr, timeout: Duration) -> io::Result<String> {
+/// A connection of either kind.
+trait Connection: Read + Write {
+    /// How long the next read or write may take.
+    fn allow(&self, time: Duration) -> io::Result<()>;
+}
+
+impl Connection for TcpStream {
+    fn allow(&self, time: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(time)).and_then(|()| self.set_write_timeout(Some(time)))
+    }
+}
+
+impl Connection for UnixStream {
+    fn allow(&self, time: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(time)).and_then(|()| self.set_write_timeout(Some(time)))
+    }
+}
+
+/// Connects, for so long at the most: where a server accepts nobody, its socket makes others wait.
+fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(timeout))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+fn get_ready(listen: &Listen, timeout: Duration) -> io::Result<String> {
     let begun = ambient::monotonic();
     // A read waits for as long as is left of the whole: one that brings a byte a second must not go on for ever.
     let left = || {
         let left = timeout.saturating_sub(begun.elapsed());
         if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
     };
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_write_timeout(Some(left()?))?;
+    let (mut stream, host): (Box<dyn Connection>, String) = match listen {
+        Listen::Tcp(address) => {
+            let address = reachable(*address);
+            (Box::new(TcpStream::connect_timeout(&address, timeout)?), address.to_string())
+        }
+        Listen::Unix(path) => (Box::new(connect_unix(path, timeout)?), "localhost".to_owned()),
+    };
+    stream.allow(left()?)?;
     // Version 1.0: the answer comes in one piece, and the connection ends with it.
-    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     let mut piece = [0; 1024];
     while (answer.len() as u64) < ANSWER_LIMIT {
-        stream.set_read_timeout(Some(left()?))?;
+        stream.allow(left()?)?;
         match stream.read(&mut piece)? {
             0 => break,
             count => answer.extend_from_slice(&piece[..count]),

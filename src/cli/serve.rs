@@ -1,16 +1,18 @@
 //! `keystead serve`: answers requests until it is told to stop.
 
+use super::announce::Announcement;
 use super::init::set_up;
+use super::listeners::{Listening, bind_tcp};
 use super::signature::Signer;
 use super::{Failed, ambient, chores, service_options};
-use crate::config::{Config, MetricsListen};
-use crate::domain::{AddressList, Name, Secret};
+use crate::config::{Config, Listen, MetricsListen};
+use crate::domain::{Name, Secret};
 use crate::http;
 use crate::metrics::Metrics;
 use crate::service::{FirstKey, Service};
 use clap::Args;
 use futures_util::future::{join_all, try_join_all};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +24,9 @@ pub(super) const FIRST_KEY_FILE: &str = "first-key";
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
-    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(super) listen: Option<SocketAddr>,
+    /// Where to listen: ADDR:PORT or unix:PATH; can be repeated [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "PLACE")]
+    pub(super) listen: Vec<Listen>,
 }
 
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
@@ -39,34 +41,37 @@ pub(super) async fn run(config: &Config) -> Result<(), Failed> {
 async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<(), Failed> {
     let mut signals = Signals::listen().map_err(|e| Failed::new(format!("Signals cannot be received: {e}.")))?;
     let signer = Signer::load(&config.audit.signing_key)?;
+    let Listening { places, tcp, unix, files: _files } = listen(config)?;
+    expect_local_with_dev_clock(config, &places)?;
+    let (trusted_proxies, trusts_unix_peers) = config.server.trusted_proxies()?;
     let app = Arc::new(http::App {
         service: Arc::clone(service),
         metrics,
         clock: ambient::now,
-        dev_clock: dev_clock(config)?,
+        dev_clock: dev_clock(config),
         random: ambient::random,
         body_limit: config.server.body_limit_bytes,
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
-        trusted_proxies: trusted_proxies(config)?,
+        trusted_proxies,
+        trusts_unix_peers,
         forwarded_credentials: forwarded_credentials(config)?,
     });
-    let options = http_options(config);
-    let (address, server) = http::bind(Arc::clone(&app), &options)
-        .map_err(|e| Failed::new(format!("{} cannot be listened on: {e}.", config.server.listen)))?;
-    let mut servers = vec![server];
-    let metrics_address = match config.metrics.listen {
+    let options = http_options(config, &places);
+    let mut servers = Vec::new();
+    let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
-        MetricsListen::On(_) if options.serves_metrics => Some(address),
-        MetricsListen::On(listen) => {
-            let (address, server) = http::bind_metrics(app, listen, options.head_timeout, options.shutdown_timeout)
-                .map_err(|e| metrics_in_the_way(listen, &e))?;
-            servers.push(server);
+        MetricsListen::On(place) if options.serves_metrics => Some(place),
+        MetricsListen::On(place) => {
+            let (address, socket) = bind_tcp(place).map_err(|e| metrics_in_the_way(place, &e))?;
+            servers.push(http::serve_metrics(Arc::clone(&app), socket, &options).map_err(no_server)?);
             Some(address)
         }
     };
+    servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(no_server)?);
     // After binding: a first key is not spent on a start that fails.
     let first_key = hand_over_first_key(config, service).await?;
-    announce(address, metrics_address, first_key.as_ref());
+    let metrics = metrics_place.map(|address| (Listen::Tcp(address), http::METRICS_PATH));
+    Announcement { places: &places, metrics, first_key: first_key.as_ref() }.say();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
     let chores = chores::start(config, service, signer.clone());
@@ -89,18 +94,26 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     outcome
 }
 
-/// The clock that can be moved, where the configuration asks for it.
-fn dev_clock(config: &Config) -> Result<Option<http::DevClock>, Failed> {
-    expect_loopback_with_dev_clock(config)?;
-    if !config.dev.clock {
-        return Ok(None);
-    }
-    log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
-    Ok(Some(http::DevClock::default()))
+/// Listens wherever the settings say.
+fn listen(config: &Config) -> Result<Listening, Failed> {
+    // Which were checked: the settings say a mode.
+    Listening::bind(config.server.listen.all(), config.server.socket_mode().unwrap_or_default())
 }
 
-fn expect_loopback_with_dev_clock(config: &Config) -> Result<(), Failed> {
-    if config.dev.clock && !config.server.listen.ip().is_loopback() {
+fn no_server(error: io::Error) -> Failed {
+    Failed::new(format!("The server cannot begin: {error}."))
+}
+
+/// The clock that can be moved, where the configuration asks for it.
+fn dev_clock(config: &Config) -> Option<http::DevClock> {
+    config.dev.clock.then(|| {
+        log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
+        http::DevClock::default()
+    })
+}
+
+fn expect_local_with_dev_clock(config: &Config, places: &[Listen]) -> Result<(), Failed> {
+    if config.dev.clock && !places.iter().all(Listen::is_local) {
         let sentence = "The development clock (dev.clock) is refused unless the server listens on loopback.";
         return Err(Failed::new(sentence));
     }
@@ -109,15 +122,8 @@ fn expect_loopback_with_dev_clock(config: &Config) -> Result<(), Failed> {
 
 /// Whether a server would begin with these settings, as far as they say.
 pub(super) fn check_settings(config: &Config) -> Result<(), Failed> {
-    expect_loopback_with_dev_clock(config)?;
-    trusted_proxies(config)?;
+    expect_local_with_dev_clock(config, config.server.listen.all())?;
     forwarded_credentials(config).map(drop)
-}
-
-fn trusted_proxies(config: &Config) -> Result<Option<AddressList>, Failed> {
-    let proxies = &config.server.trusted_proxies;
-    let list = (!proxies.is_empty()).then(|| AddressList::parse(proxies.iter().map(String::as_str)));
-    Ok(list.transpose()?)
 }
 
 fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>, Failed> {
@@ -136,18 +142,19 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
-fn http_options(config: &Config) -> http::Options {
+fn http_options(config: &Config, places: &[Listen]) -> http::Options {
     let server = &config.server;
     http::Options {
-        listen: server.listen,
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,
         max_connections: server.max_connections,
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
-        // Two listeners that ask for any free port do not ask for the same.
-        serves_metrics: server.listen.port() != 0 && config.metrics.listen == MetricsListen::On(server.listen),
+        serves_metrics: match config.metrics.listen {
+            MetricsListen::On(address) => places.contains(&Listen::Tcp(address)),
+            MetricsListen::Off => false,
+        },
     }
 }
 
@@ -183,35 +190,6 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
 
 fn first_key_file(store: &Path) -> PathBuf {
     store.with_file_name(FIRST_KEY_FILE)
-}
-
-/// Says where the server and its metrics really are, and shows the first key. A closed standard output is no reason not
-/// to serve.
-fn announce(address: SocketAddr, metrics: Option<SocketAddr>, first_key: Option<&Secret>) {
-    let mut places = format!("Keystead is listening on http://{address}\n");
-    log::info!("listening on http://{address}");
-    if let Some(metrics) = metrics {
-        let url = format!("http://{metrics}{}", http::METRICS_PATH);
-        log::info!("metrics are at {url}");
-        places += &format!("Metrics are at {url}\n");
-    }
-    let mut out = io::stdout().lock();
-    // At once: whoever reads only the first line may be gone before the second.
-    let mut said = out.write_all(places.as_bytes());
-    if let Some(secret) = first_key {
-        let key = secret.expose();
-        said = said.and_then(|()| {
-            writeln!(
-                out,
-                "\nThis store is new. Its first key, shown this once:\n\n    {key}\n\nMint another one with it:\n\n    \
-                 curl -X POST http://{address}/v1/organization/api-keys \\\n      -H \"CONFIDENT_API_KEY: {key}\" \\\n      \
-                 -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"CI/CD key\"}}'\n"
-            )
-        });
-    }
-    if let Err(error) = said.and_then(|()| out.flush()) {
-        log::warn!("standard output takes nothing: {error}");
-    }
 }
 
 /// The signals that ask for an end.

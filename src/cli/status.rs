@@ -1,14 +1,13 @@
 //! `keystead status`: what there is, with and without a running server.
 
 use super::output::{lines, print, print_json};
-use super::probe::{Health, ask, reachable};
+use super::probe::{Health, ask, url};
 use super::{Failed, ambient, service_options};
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::service::{Facts, Overview};
 use clap::Args;
 use indicatif::HumanBytes;
 use serde::Serialize;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Args, Debug)]
 pub(super) struct Status {
-    /// Where the server listens [default: the setting server.listen]
-    #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+    /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
+    #[arg(long, value_name = "PLACE")]
+    listen: Option<Listen>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -101,7 +100,7 @@ impl From<Facts> for FactsRecord {
 }
 
 pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
-    let listen = arguments.listen.unwrap_or(config.server.listen);
+    let listen = arguments.listen.as_ref().unwrap_or(config.server.listen.first());
     let (state, why) = match ask(listen, PATIENCE) {
         Health::Ready => ("ready", None),
         Health::NotReady(why) => ("not ready", Some(why)),
@@ -114,7 +113,7 @@ pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
     };
     let record = Record {
         version: env!("CARGO_PKG_VERSION"),
-        server: ServerRecord { address: format!("http://{}", reachable(listen)), state, why },
+        server: ServerRecord { address: url(listen), state, why },
         store: StoreRecord {
             path: std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone()),
             facts,

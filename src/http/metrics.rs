@@ -1,34 +1,29 @@
 //! What Prometheus reads, and the listener of its own that it reads it from.
 
 use super::error::Failure;
-use super::{App, get, nothing, resource};
+use super::{App, Options, get, nothing, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::KeepAlive;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as ActixApp, HttpResponse, HttpServer};
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where the metrics are.
 pub const PATH: &str = "/metrics";
 /// A few of those who watch, and somebody who looks.
 const CONNECTIONS: usize = 64;
 
-/// Binds an address that serves the metrics and nothing else, as [`super::bind`] does with what is served to all.
+/// A server of the metrics and of nothing else, as [`super::serve`] gives one of what is served to all.
 ///
 /// It needs one thread. A connection is not kept for the next scrape: so none is open when the server stops.
 ///
 /// # Errors
-/// Where the operating system refuses, such as for an address in use.
-pub fn bind(
-    app: Arc<App>,
-    listen: SocketAddr,
-    head_timeout: Duration,
-    shutdown_timeout: Duration,
-) -> std::io::Result<(SocketAddr, Server)> {
+/// Where the operating system refuses.
+pub fn serve(app: Arc<App>, socket: TcpListener, options: &Options) -> std::io::Result<Server> {
     let app = Data::from(app);
     let server = HttpServer::new(move || {
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
@@ -38,12 +33,11 @@ pub fn bind(
     .worker_max_blocking_threads(1)
     .max_connections(CONNECTIONS)
     .keep_alive(KeepAlive::Disabled)
-    .client_request_timeout(head_timeout)
-    .shutdown_timeout(shutdown_timeout.as_secs())
+    .client_request_timeout(options.head_timeout)
+    .shutdown_timeout(options.shutdown_timeout.as_secs())
     .disable_signals()
-    .bind(listen)?;
-    let address = server.addrs().first().copied().unwrap_or(listen);
-    Ok((address, server.run()))
+    .listen(socket)?;
+    Ok(server.run())
 }
 
 pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {

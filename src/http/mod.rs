@@ -25,7 +25,7 @@ mod version;
 
 pub use credential::CredentialHeader;
 pub use dev_clock::DevClock;
-pub use metrics::{PATH as METRICS_PATH, bind as bind_metrics};
+pub use metrics::{PATH as METRICS_PATH, serve as serve_metrics};
 
 use crate::domain::{AddressList, Result, Timestamp};
 use crate::metrics::{Metrics, PANICKED, UNMATCHED};
@@ -38,7 +38,8 @@ use error::Failure;
 use futures_util::FutureExt as _;
 use samples::Samples;
 use std::future::ready;
-use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct App {
     pub body_timeout: Duration,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Option<AddressList>,
+    /// Whether that of everybody who comes over a Unix socket is.
+    pub trusts_unix_peers: bool,
     /// Where forward auth looks for the client's credential, first come first served.
     pub forwarded_credentials: Vec<CredentialHeader>,
 }
@@ -76,8 +79,6 @@ impl App {
 /// How the server is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 picks a free one.
-    pub listen: SocketAddr,
     /// Threads that answer requests; `None` for as many as there are cores.
     pub workers: Option<usize>,
     /// Threads of each of them that wait for the store: more than it has readers would only wait for one another.
@@ -94,12 +95,20 @@ pub struct Options {
     pub serves_metrics: bool,
 }
 
-/// Binds the address and gives it as it really is, with the server, which runs while it is awaited and until its handle
-/// stops it.
+/// What the server accepts connections from.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// Those with addresses.
+    pub tcp: Vec<TcpListener>,
+    /// Those in the file system.
+    pub unix: Vec<UnixListener>,
+}
+
+/// The server on these sockets. It runs while it is awaited and until its handle stops it.
 ///
 /// # Errors
-/// Where the operating system refuses, such as for an address in use.
-pub fn bind(app: Arc<App>, options: &Options) -> std::io::Result<(SocketAddr, Server)> {
+/// Where the operating system refuses.
+pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Result<Server> {
     let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
     let app = web::Data::from(app);
     let samples = Arc::new(Samples::new().map_err(std::io::Error::other)?);
@@ -108,7 +117,7 @@ pub fn bind(app: Arc<App>, options: &Options) -> std::io::Result<(SocketAddr, Se
         Some(workers) => workers,
         None => std::thread::available_parallelism()?.get(),
     };
-    let server = HttpServer::new(move || {
+    let mut server = HttpServer::new(move || {
         let (watch, panicked) = (Arc::clone(&app.metrics), Rc::new(app.metrics.route(PANICKED)));
         ActixApp::new()
             .app_data(app.clone())
@@ -146,10 +155,14 @@ pub fn bind(app: Arc<App>, options: &Options) -> std::io::Result<(SocketAddr, Se
     .client_request_timeout(options.head_timeout)
     .shutdown_timeout(options.shutdown_timeout.as_secs())
     .tcp_nodelay(true)
-    .disable_signals()
-    .bind(options.listen)?;
-    let address = server.addrs().first().copied().unwrap_or(options.listen);
-    Ok((address, server.run()))
+    .disable_signals();
+    for socket in sockets.tcp {
+        server = server.listen(socket)?;
+    }
+    for socket in sockets.unix {
+        server = server.listen_uds(socket)?;
+    }
+    Ok(server.run())
 }
 
 /// All that the server does, as it is described.

@@ -5,6 +5,7 @@ use keystead::domain::KeyPrefix;
 use keystead::http::{self, App};
 use keystead::service::{AttemptLimit, Options, Service};
 use serde_json::json;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,10 +68,10 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         body_limit: 1000,
         body_timeout: Duration::from_secs(1),
         trusted_proxies: None,
+        trusts_unix_peers: false,
         forwarded_credentials: http::CredentialHeader::ALL.into(),
     };
     let options = http::Options {
-        listen: ([127, 0, 0, 1], 0).into(),
         workers: Some(1),
         readers: 2,
         max_connections: 10,
@@ -80,7 +81,10 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         serves_metrics: false,
     };
     wait(async {
-        let (address, server) = http::bind(Arc::new(app), &options).expect("a server");
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        let sockets = http::Sockets { tcp: vec![socket], unix: Vec::new() };
+        let server = http::serve(Arc::new(app), sockets, &options).expect("a server");
         let handle = server.handle();
         let running = tokio::spawn(server);
         let answers = tokio::task::spawn_blocking(move || {

@@ -106,11 +106,12 @@ impl Server {
         Self::start_at(folder, "127.0.0.1:0", environment)
     }
 
-    /// The same, on this address.
+    /// The same, at this place, or at several with commas.
     pub fn start_at(folder: &Path, listen: &str, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut child = keystead(folder)
-            .args(["serve", "--listen", listen])
+            .arg("serve")
+            .args(listen.split(',').flat_map(|place| ["--listen", place]))
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -127,11 +128,17 @@ impl Server {
         Self { child, folder: folder.to_owned(), base: base.to_owned(), output, _temporary: None }
     }
 
+    /// What the server says next on standard output.
+    pub fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("one more line");
+        line.trim().to_owned()
+    }
+
     /// Where the server says next on standard output that its metrics are, without the path.
     pub fn metrics_base(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("a second line");
-        let url = line.trim().strip_prefix("Metrics are at ").unwrap_or_else(|| panic!("{line}"));
+        let line = self.next_line();
+        let url = line.strip_prefix("Metrics are at ").unwrap_or_else(|| panic!("{line}"));
         url.strip_suffix("/metrics").expect("the path").to_owned()
     }
 

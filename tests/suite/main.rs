@@ -24,6 +24,7 @@ mod helpers;
 mod import;
 mod keys_command;
 mod limits;
+mod listeners;
 mod manual;
 mod metrics;
 mod model;

@@ -1,0 +1,109 @@
+//! Where to listen: the setting `server.listen`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What the name of a Unix socket begins with.
+const UNIX: &str = "unix:";
+
+/// One place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An address; port 0 picks a free one.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Whether nobody beyond this machine can come here.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // What says where it stands comes before or after this.
+        let wrong = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
+        match text.strip_prefix(UNIX) {
+            Some("") => Err(wrong),
+            Some(path) => Ok(Self::Unix(path.into())),
+            None => text.parse().map(Self::Tcp).map_err(|_| wrong),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+/// All places to listen at; there is at least one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "OneOrMore", into = "OneOrMore")]
+pub struct Listeners(Vec<Listen>);
+
+/// As it is written: a text, which may have commas, as in the environment, or a list of texts.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged, expecting = "neither a text nor a list of texts")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl Listeners {
+    /// These, where there are any.
+    pub fn new(places: Vec<Listen>) -> Option<Self> {
+        (!places.is_empty()).then_some(Self(places))
+    }
+
+    /// The first one, which is the one that others are told.
+    pub fn first(&self) -> &Listen {
+        &self.0[0]
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Listen] {
+        &self.0
+    }
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self(vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))])
+    }
+}
+
+impl TryFrom<OneOrMore> for Listeners {
+    type Error = &'static str;
+
+    fn try_from(text: OneOrMore) -> Result<Self, Self::Error> {
+        let places: Result<Vec<_>, _> = match text {
+            OneOrMore::One(text) => text.split(',').map(|place| place.trim().parse()).collect(),
+            OneOrMore::More(texts) => texts.iter().map(|place| place.parse()).collect(),
+        };
+        Self::new(places?).ok_or("a list that names no place to listen at")
+    }
+}
+
+impl From<Listeners> for OneOrMore {
+    fn from(Listeners(places): Listeners) -> Self {
+        match &places[..] {
+            [one] => Self::One(one.to_string()),
+            more => Self::More(more.iter().map(Listen::to_string).collect()),
+        }
+    }
+}
