@@ -30,6 +30,8 @@ pub struct ConfigError(String);
 pub struct Config {
     /// How the server listens and what it puts up with.
     pub server: Server,
+    /// The certificate that it shows.
+    pub tls: Tls,
     /// Where everything is kept.
     pub store: Store,
     /// What is remembered between requests.
@@ -113,6 +115,23 @@ impl Server {
         let trusts_unix_peers = addresses.len() < self.trusted_proxies.len();
         let addresses = (!addresses.is_empty()).then(|| AddressList::parse(addresses)).transpose()?;
         Ok((addresses, trusts_unix_peers))
+    }
+}
+
+/// The section `[tls]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The file with the certificate and its chain; empty for none.
+    pub certificate: PathBuf,
+    /// The file with its key; empty for none.
+    pub key: PathBuf,
+}
+
+impl Tls {
+    /// Whether TLS is spoken.
+    pub fn is_on(&self) -> bool {
+        !self.certificate.as_os_str().is_empty()
     }
 }
 
@@ -378,6 +397,9 @@ impl Config {
         Name::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
         Name::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
         self.server.trusted_proxies().map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
+        if self.tls.is_on() == self.tls.key.as_os_str().is_empty() {
+            return Err(ConfigError("The settings tls.certificate and tls.key go together.".to_owned()));
+        }
         if self.server.socket_mode().is_none() {
             return Err(wrong("server.socket_mode", "It must be octal digits such as \"0660\".".to_owned()));
         }

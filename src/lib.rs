@@ -8,6 +8,7 @@
 //!              └─► config                 └─ sqlite: the only one that names rusqlite
 //!
 //! cli, http, service, store ─► metrics ─► domain
+//! cli, http ─► tls
 //! ```
 
 pub mod audit_record;
@@ -18,3 +19,4 @@ pub mod http;
 pub mod metrics;
 pub mod service;
 pub mod store;
+pub mod tls;

@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 
 /// Where the server really is.
 pub(super) struct Announcement<'a> {
+    /// What is spoken at addresses.
+    pub(super) scheme: &'static str,
     /// Where it listens; what was named first comes first.
     pub(super) places: &'a [Listen],
     /// Where its metrics are: a place, and the path there.
@@ -19,12 +21,12 @@ impl Announcement<'_> {
     pub(super) fn say(&self) {
         let mut places = String::new();
         for place in self.places {
-            let url = url(place);
+            let url = self.url(place);
             log::info!("listening on {url}");
             places += &format!("Keystead is listening on {url}\n");
         }
         if let Some((place, path)) = &self.metrics {
-            let url = format!("{}{path}", url(place));
+            let url = format!("{}{path}", self.url(place));
             log::info!("metrics are at {url}");
             places += &format!("Metrics are at {url}\n");
         }
@@ -43,7 +45,7 @@ impl Announcement<'_> {
         let key = secret.expose();
         let curl = match self.places.first() {
             Some(Listen::Unix(path)) => format!("curl --unix-socket {} -X POST http://localhost", path.display()),
-            place => format!("curl -X POST {}", place.map(url).unwrap_or_default()),
+            place => format!("curl -X POST {}", place.map(|place| self.url(place)).unwrap_or_default()),
         };
         format!(
             "\nThis store is new. Its first key, shown this once:\n\n    {key}\n\nMint another one with it:\n\n    \
@@ -51,12 +53,12 @@ impl Announcement<'_> {
              -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"CI/CD key\"}}'\n\n"
         )
     }
-}
 
-/// The place as whoever uses it writes it.
-fn url(place: &Listen) -> String {
-    match place {
-        Listen::Tcp(address) => format!("http://{address}"),
-        Listen::Unix(_) => place.to_string(),
+    /// The place as whoever uses it writes it.
+    fn url(&self, place: &Listen) -> String {
+        match place {
+            Listen::Tcp(address) => format!("{}://{address}", self.scheme),
+            Listen::Unix(_) => place.to_string(),
+        }
     }
 }

@@ -22,8 +22,8 @@ pub(super) struct Healthcheck {
 
 pub(super) fn run(config: &Config, arguments: &Healthcheck) -> Result<(), Failed> {
     let listen = arguments.listen.as_ref().unwrap_or(config.server.listen.first());
-    let server = format!("The server at {}", url(listen));
-    match ask(listen, Duration::from_millis(arguments.timeout_ms)) {
+    let server = format!("The server at {}", url(config, listen));
+    match ask(config, listen, Duration::from_millis(arguments.timeout_ms)) {
         Health::Ready => print(&format!("{server} is ready.\n")),
         Health::NotReady(why) => Err(Failed::new(format!("{server} is not ready: {why}"))),
         Health::Silent(why) => Err(Failed::new(format!("{server} does not answer: {why}."))),

@@ -1,7 +1,8 @@
 //! Asking a running server how it is, in plain HTTP: one request needs no client library.
 
 use super::ambient;
-use crate::config::Listen;
+use crate::config::{Config, Listen};
+use crate::tls;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::Value;
@@ -25,13 +26,13 @@ pub(super) enum Health {
 }
 
 /// Asks the server that listens there whether it is ready.
-pub(super) fn ask(listen: &Listen, timeout: Duration) -> Health {
+pub(super) fn ask(config: &Config, listen: &Listen, timeout: Duration) -> Health {
     if matches!(listen, Listen::Tcp(address) if address.port() == 0) {
         let why =
             "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
         return Health::Silent(why.to_owned());
     }
-    match get_ready(listen, timeout) {
+    match get_ready(listen, config.tls.is_on(), timeout) {
         Ok(answer) => judge(&answer),
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Health::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
@@ -40,10 +41,15 @@ pub(super) fn ask(listen: &Listen, timeout: Duration) -> Health {
     }
 }
 
+/// What is spoken at addresses.
+pub(super) fn scheme(config: &Config) -> &'static str {
+    if config.tls.is_on() { "https" } else { "http" }
+}
+
 /// The place as people write it.
-pub(super) fn url(listen: &Listen) -> String {
+pub(super) fn url(config: &Config, listen: &Listen) -> String {
     match listen {
-        Listen::Tcp(address) => format!("http://{}", reachable(*address)),
+        Listen::Tcp(address) => format!("{}://{}", scheme(config), reachable(*address)),
         Listen::Unix(_) => listen.to_string(),
     }
 }
@@ -76,6 +82,12 @@ impl Connection for UnixStream {
     }
 }
 
+impl Connection for tls::Client<TcpStream> {
+    fn allow(&self, time: Duration) -> io::Result<()> {
+        self.sock.allow(time)
+    }
+}
+
 /// Connects, for so long at the most: where a server accepts nobody, its socket makes others wait.
 fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -84,7 +96,7 @@ fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-fn get_ready(listen: &Listen, timeout: Duration) -> io::Result<String> {
+fn get_ready(listen: &Listen, is_tls: bool, timeout: Duration) -> io::Result<String> {
     let begun = ambient::monotonic();
     // A read waits for as long as is left of the whole: one that brings a byte a second must not go on for ever.
     let left = || {
@@ -94,7 +106,11 @@ fn get_ready(listen: &Listen, timeout: Duration) -> io::Result<String> {
     let (mut stream, host): (Box<dyn Connection>, String) = match listen {
         Listen::Tcp(address) => {
             let address = reachable(*address);
-            (Box::new(TcpStream::connect_timeout(&address, timeout)?), address.to_string())
+            let stream = TcpStream::connect_timeout(&address, timeout)?;
+            stream.allow(left()?)?;
+            let stream: Box<dyn Connection> =
+                if is_tls { Box::new(tls::connect(stream, address.ip())?) } else { Box::new(stream) };
+            (stream, address.to_string())
         }
         Listen::Unix(path) => (Box::new(connect_unix(path, timeout)?), "localhost".to_owned()),
     };

@@ -1,8 +1,11 @@
 //! `keystead serve`: answers requests until it is told to stop.
 
 use super::announce::Announcement;
+use super::certificate::CertificateFiles;
 use super::init::set_up;
 use super::listeners::{Listening, bind_tcp};
+use super::probe::scheme;
+use super::signals::{Hangup, Signals};
 use super::signature::Signer;
 use super::{Failed, ambient, chores, service_options};
 use crate::config::{Config, Listen, MetricsListen};
@@ -17,7 +20,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The file beside the store that a first key is handed over in where nobody looks on.
 pub(super) const FIRST_KEY_FILE: &str = "first-key";
@@ -39,7 +41,8 @@ pub(super) async fn run(config: &Config) -> Result<(), Failed> {
 }
 
 async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<(), Failed> {
-    let mut signals = Signals::listen().map_err(|e| Failed::new(format!("Signals cannot be received: {e}.")))?;
+    let mut signals = Signals::listen()?;
+    let hangup = Hangup::listen(config.tls.is_on() || !io::stdout().is_terminal())?;
     let signer = Signer::load(&config.audit.signing_key)?;
     let Listening { places, tcp, unix, files: _files } = listen(config)?;
     expect_local_with_dev_clock(config, &places)?;
@@ -56,7 +59,8 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
         trusts_unix_peers,
         forwarded_credentials: forwarded_credentials(config)?,
     });
-    let options = http_options(config, &places);
+    let certificate = certificate(config)?;
+    let options = http_options(config, &places, certificate.as_ref());
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
@@ -71,10 +75,11 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     // After binding: a first key is not spent on a start that fails.
     let first_key = hand_over_first_key(config, service).await?;
     let metrics = metrics_place.map(|address| (Listen::Tcp(address), http::METRICS_PATH));
-    Announcement { places: &places, metrics, first_key: first_key.as_ref() }.say();
+    Announcement { scheme: scheme(config), places: &places, metrics, first_key: first_key.as_ref() }.say();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
-    let chores = chores::start(config, service, signer.clone());
+    let mut chores = chores::start(config, service, signer.clone());
+    chores.spawn(read_again(certificate, hangup));
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
         log::info!("{name} received: finishing what is in flight");
@@ -92,6 +97,25 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     drop(chores);
     chores::finish(service, signer.as_ref()).await;
     outcome
+}
+
+/// The certificate of the settings.
+fn certificate(config: &Config) -> Result<Option<CertificateFiles>, Failed> {
+    let files = CertificateFiles::read(&config.tls)?;
+    if let Some(files) = files.as_ref().filter(|files| files.is_key_open()) {
+        log::warn!("everybody on this machine can read {}, the key of the certificate", files.key().display());
+    }
+    Ok(files)
+}
+
+/// Reads again what is read at start, when it changes or somebody asks for it.
+async fn read_again(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
+    if let Some(certificate) = certificate {
+        return certificate.watch(hangup).await;
+    }
+    loop {
+        hangup.next().await;
+    }
 }
 
 /// Listens wherever the settings say.
@@ -123,6 +147,7 @@ fn expect_local_with_dev_clock(config: &Config, places: &[Listen]) -> Result<(),
 /// Whether a server would begin with these settings, as far as they say.
 pub(super) fn check_settings(config: &Config) -> Result<(), Failed> {
     expect_local_with_dev_clock(config, config.server.listen.all())?;
+    CertificateFiles::read(&config.tls)?;
     forwarded_credentials(config).map(drop)
 }
 
@@ -142,7 +167,7 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
-fn http_options(config: &Config, places: &[Listen]) -> http::Options {
+fn http_options(config: &Config, places: &[Listen], files: Option<&CertificateFiles>) -> http::Options {
     let server = &config.server;
     http::Options {
         workers: Some(server.workers).filter(|workers| *workers > 0),
@@ -151,6 +176,7 @@ fn http_options(config: &Config, places: &[Listen]) -> http::Options {
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
+        certificate: files.map(|files| files.certificate().clone()),
         serves_metrics: match config.metrics.listen {
             MetricsListen::On(address) => places.contains(&Listen::Tcp(address)),
             MetricsListen::Off => false,
@@ -190,24 +216,4 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
 
 fn first_key_file(store: &Path) -> PathBuf {
     store.with_file_name(FIRST_KEY_FILE)
-}
-
-/// The signals that ask for an end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// The name of the next one.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

@@ -101,7 +101,7 @@ impl From<Facts> for FactsRecord {
 
 pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
     let listen = arguments.listen.as_ref().unwrap_or(config.server.listen.first());
-    let (state, why) = match ask(listen, PATIENCE) {
+    let (state, why) = match ask(config, listen, PATIENCE) {
         Health::Ready => ("ready", None),
         Health::NotReady(why) => ("not ready", Some(why)),
         Health::Silent(why) => ("silent", Some(why)),
@@ -113,7 +113,7 @@ pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
     };
     let record = Record {
         version: env!("CARGO_PKG_VERSION"),
-        server: ServerRecord { address: url(listen), state, why },
+        server: ServerRecord { address: url(config, listen), state, why },
         store: StoreRecord {
             path: std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone()),
             facts,

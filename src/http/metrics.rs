@@ -35,8 +35,12 @@ pub fn serve(app: Arc<App>, socket: TcpListener, options: &Options) -> std::io::
     .keep_alive(KeepAlive::Disabled)
     .client_request_timeout(options.head_timeout)
     .shutdown_timeout(options.shutdown_timeout.as_secs())
-    .disable_signals()
-    .listen(socket)?;
+    .tls_handshake_timeout(options.head_timeout)
+    .disable_signals();
+    let server = match &options.certificate {
+        Some(certificate) => server.listen_rustls_0_23(socket, certificate.server()?)?,
+        None => server.listen(socket)?,
+    };
     Ok(server.run())
 }
 

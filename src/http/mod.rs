@@ -30,6 +30,7 @@ pub use metrics::{PATH as METRICS_PATH, serve as serve_metrics};
 use crate::domain::{AddressList, Result, Timestamp};
 use crate::metrics::{Metrics, PANICKED, UNMATCHED};
 use crate::service::Service;
+use crate::tls::Certificate;
 use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::{App as ActixApp, HttpServer, Resource, Route, guard, web};
@@ -91,6 +92,8 @@ pub struct Options {
     pub head_timeout: Duration,
     /// How long requests may go on after the server was told to stop.
     pub shutdown_timeout: Duration,
+    /// What is shown to those who connect to an address, who then have to speak TLS.
+    pub certificate: Option<Certificate>,
     /// Whether the metrics are served here, too.
     pub serves_metrics: bool,
 }
@@ -155,9 +158,15 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
     .client_request_timeout(options.head_timeout)
     .shutdown_timeout(options.shutdown_timeout.as_secs())
     .tcp_nodelay(true)
+    // A handshake is part of a head: it may take as long, and there may be as many as connections.
+    .tls_handshake_timeout(options.head_timeout)
+    .max_connection_rate(options.max_connections.div_ceil(workers))
     .disable_signals();
     for socket in sockets.tcp {
-        server = server.listen(socket)?;
+        server = match &options.certificate {
+            Some(certificate) => server.listen_rustls_0_23(socket, certificate.server()?)?,
+            None => server.listen(socket)?,
+        };
     }
     for socket in sockets.unix {
         server = server.listen_uds(socket)?;

@@ -40,4 +40,5 @@ mod status_command;
 mod store;
 mod store_file;
 mod tidy;
+mod tls;
 mod verification;

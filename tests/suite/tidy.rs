@@ -50,6 +50,8 @@ fn each_layer_knows_only_those_below_it() {
     only(&["cli/serve.rs"], "use crate::http");
     only(&["cli/", "http/"], "crate::service");
     only(&["metrics.rs"], "prometheus::");
+    only(&["tls.rs"], "rustls::");
+    only(&["cli/", "http/"], "crate::tls");
     only(&["cli/", "http/", "service/", "store/"], "crate::metrics");
     only(&["service/", "store/"], "crate::store");
     only(&["cli/"], "crate::config");
