@@ -31,6 +31,7 @@ mod serve;
 mod signals;
 mod signature;
 mod status;
+mod systemd;
 mod verify;
 
 use crate::config::{Config, ConfigError, Listeners};

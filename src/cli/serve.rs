@@ -7,7 +7,7 @@ use super::listeners::{Listening, bind_tcp};
 use super::probe::scheme;
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
-use super::{Failed, ambient, chores, service_options};
+use super::{Failed, ambient, chores, service_options, systemd};
 use crate::config::{Config, Listen, MetricsListen};
 use crate::domain::{Name, Secret};
 use crate::http;
@@ -32,19 +32,25 @@ pub(super) struct Serve {
 }
 
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
+    let handed = systemd::sockets()?;
     let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
-    let outcome = serve(config, &service, metrics).await;
+    let outcome = serve(config, &service, metrics, handed).await;
     service.close().await;
     log::info!("stopped; everything is in {}", config.store.path.display());
     outcome
 }
 
-async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<(), Failed> {
+async fn serve(
+    config: &Config,
+    service: &Arc<Service>,
+    metrics: Arc<Metrics>,
+    handed: Option<Listening>,
+) -> Result<(), Failed> {
     let mut signals = Signals::listen()?;
     let hangup = Hangup::listen(config.tls.is_on() || !io::stdout().is_terminal())?;
     let signer = Signer::load(&config.audit.signing_key)?;
-    let Listening { places, tcp, unix, files: _files } = listen(config)?;
+    let Listening { places, tcp, unix, files: _files } = listen(config, handed)?;
     expect_local_with_dev_clock(config, &places)?;
     let (trusted_proxies, trusts_unix_peers) = config.server.trusted_proxies()?;
     let app = Arc::new(http::App {
@@ -76,6 +82,7 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     let first_key = hand_over_first_key(config, service).await?;
     let metrics = metrics_place.map(|address| (Listen::Tcp(address), http::METRICS_PATH));
     Announcement { scheme: scheme(config), places: &places, metrics, first_key: first_key.as_ref() }.say();
+    systemd::ready();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
     let mut chores = chores::start(config, service, signer.clone());
@@ -83,6 +90,7 @@ async fn serve(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
         log::info!("{name} received: finishing what is in flight");
+        systemd::stopping();
         tokio::select! {
             _ = join_all(handles.iter().map(|handle| handle.stop(true))) => {}
             name = signals.next() => {
@@ -118,8 +126,12 @@ async fn read_again(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
     }
 }
 
-/// Listens wherever the settings say.
-fn listen(config: &Config) -> Result<Listening, Failed> {
+/// Listens on the sockets that were handed over, or else wherever the settings say.
+fn listen(config: &Config, handed: Option<Listening>) -> Result<Listening, Failed> {
+    if let Some(handed) = handed {
+        log::info!("the service manager handed over sockets, which take the place of server.listen");
+        return Ok(handed);
+    }
     // Which were checked: the settings say a mode.
     Listening::bind(config.server.listen.all(), config.server.socket_mode().unwrap_or_default())
 }

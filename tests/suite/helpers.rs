@@ -109,15 +109,15 @@ impl Server {
     /// The same, at this place, or at several with commas.
     pub fn start_at(folder: &Path, listen: &str, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
-        let mut child = keystead(folder)
-            .arg("serve")
-            .args(listen.split(',').flat_map(|place| ["--listen", place]))
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the server starts");
+        let mut command = keystead(folder);
+        command.arg("serve").args(listen.split(',').flat_map(|place| ["--listen", place]));
+        command.envs(environment.iter().copied()).stdin(Stdio::null()).stderr(log);
+        Self::spawn(folder, command)
+    }
+
+    /// By this command, which logs to `log` in the folder.
+    pub fn spawn(folder: &Path, mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("standard output"));
         output.read_line(&mut line).expect("a line");

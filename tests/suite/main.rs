@@ -39,6 +39,7 @@ mod secrecy;
 mod status_command;
 mod store;
 mod store_file;
+mod systemd;
 mod tidy;
 mod tls;
 mod verification;
