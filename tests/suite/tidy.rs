@@ -106,7 +106,8 @@ fn a_function_has_70_lines_at_the_most() {
 
 #[test]
 fn what_a_newcomer_needs_is_there() {
-    for file in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "deny.toml", ".ci/run", "schema.sql"] {
+    let documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"];
+    for file in documents.into_iter().chain(["deny.toml", ".ci/run", "schema.sql"]) {
         let text = fs::read_to_string(top().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
         assert!(!text.trim().is_empty(), "{file} is empty");
     }
