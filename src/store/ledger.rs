@@ -12,7 +12,7 @@
 //! read before those is damage. Behind the records there are zeros: to write over what is there costs half of what it
 //! costs to make the file longer.
 
-use super::files::sync_folder_of;
+use super::files::{beside, sync_folder_of};
 use crate::domain::{Algorithm, ApiKey, Digest, Fingerprint, KeyId, Link, Shadow, Tail, Timestamp};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -96,9 +96,12 @@ pub struct LedgerSummary {
 }
 
 impl Ledger {
-    /// The ledger of the store with this path.
+    /// The ledger of the store with this path: `keystead.revoked` of `keystead.db`, and `keys.sqlite.revoked` of
+    /// `keys.sqlite`, so that two stores in a folder have one each.
     pub(super) fn of(store: &Path) -> Self {
-        Self { path: store.with_extension("revoked"), compacted: AtomicU64::new(0), end: AtomicU64::new(0) }
+        let is_db = store.extension().is_some_and(|extension| extension == "db");
+        let path = if is_db { store.with_extension("revoked") } else { beside(store, ".revoked") };
+        Self { path, compacted: AtomicU64::new(0), end: AtomicU64::new(0) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -542,6 +545,15 @@ mod tests {
         };
         ledger.goes_with(known).unwrap();
         last
+    }
+
+    #[test]
+    fn every_store_of_a_folder_has_a_ledger_of_its_own() {
+        let names =
+            [("keystead.db", "keystead.revoked"), ("keys.sqlite", "keys.sqlite.revoked"), ("keys", "keys.revoked")];
+        for (store, ledger) in names {
+            assert_eq!(Ledger::of(&Path::new("folder").join(store)).path(), Path::new("folder").join(ledger));
+        }
     }
 
     #[test]
