@@ -331,11 +331,26 @@ pub struct Dev {
 pub struct Log {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
+    /// How a line is written.
+    pub format: LogFormat,
+    /// Whether requests are logged.
+    pub requests: bool,
+}
+
+/// The setting `log.format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned() }
+        Self { level: "info".to_owned(), format: LogFormat::Human, requests: true }
     }
 }
 

@@ -30,6 +30,11 @@ pub const UNMATCHED: &str = "unmatched";
 /// The route of requests whose handler panicked: which one it was is lost with it.
 pub const PANICKED: &str = "panicked";
 
+/// The method, where it is one that is told apart: a client can send anything as one.
+pub fn known_method(method: &str) -> &'static str {
+    METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
+}
+
 /// How a key came to be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
@@ -228,10 +233,14 @@ pub struct Route {
 }
 
 impl Route {
+    /// The path, with names in the place of what differs.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
     /// A request that came at `begun` was answered.
     pub fn answered(&self, method: &str, status: u16, begun: Instant) {
-        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER);
-        self.count(method, status);
+        self.count(known_method(method), status);
         let durations = self.durations.get_or_init(|| self.requests.duration.with_label_values(&[&self.template]));
         durations.observe(seconds(begun, (self.clock)()));
     }

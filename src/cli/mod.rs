@@ -18,6 +18,7 @@ mod init;
 mod key_file;
 mod keys;
 mod listeners;
+mod logging;
 mod manual;
 mod organizations;
 mod output;
@@ -166,9 +167,9 @@ impl Invocation {
         Ok(Self { config: configure(global, &command), store, command })
     }
 
-    /// How much is to be logged.
-    pub fn log_level(&self) -> log::LevelFilter {
-        self.config.as_ref().ok().and_then(|config| config.log.level.parse().ok()).unwrap_or(log::LevelFilter::Info)
+    /// Begins to log, as the settings say where they can be read.
+    pub fn start_logging(&self) {
+        logging::start(&self.config.as_ref().map(|config| config.log.clone()).unwrap_or_default());
     }
 
     /// Does it.

@@ -63,6 +63,8 @@ async fn serve(
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
         trusted_proxies,
         trusts_unix_peers,
+        request_ids: http::RequestIds::new(ambient::random()?),
+        request_log: http::RequestLog::new(config.log.requests),
         forwarded_credentials: forwarded_credentials(config)?,
     });
     let certificate = certificate(config)?;

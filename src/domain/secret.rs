@@ -23,6 +23,11 @@ const MIN_FOR_TAIL: usize = 24;
 pub struct KeyPrefix(String);
 
 impl KeyPrefix {
+    /// Whether it is anywhere in these bytes, which are then perhaps a key.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        bytes.windows(self.0.len()).any(|part| part == self.0.as_bytes())
+    }
+
     /// # Errors
     /// [`Error::Invalid`] where the text is no prefix.
     pub fn parse(text: &str) -> Result<Self> {

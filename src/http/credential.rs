@@ -1,12 +1,12 @@
 //! From a request to an authenticated caller.
 
 use super::error::Failure;
-use super::{App, client};
+use super::{App, client, request_id};
 use crate::domain::{Error, Origin, Quota, Refusal, Timestamp};
 use crate::metrics::Via;
 use crate::service::Caller;
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate, USER_AGENT};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
 use actix_web::{HttpMessage as _, HttpRequest};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,6 @@ const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -46,7 +45,8 @@ impl CredentialHeader {
         }
     }
 
-    fn all(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    /// The credentials in it.
+    pub(super) fn all(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         headers.get_all(self.name()).map(HeaderValue::as_bytes).filter_map(move |value| match self {
             // Another scheme's credentials are meant for somebody else, such as a proxy on the way.
             Self::Authorization => bearer_token(value),
@@ -71,8 +71,7 @@ pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Ca
 /// # Errors
 /// Those of [`authenticate`], and 403 for a project's key.
 pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let origin = Origin::new(client::address(app, request), text(USER_AGENT), text(X_REQUEST_ID));
+    let origin = request_id::origin(app, request);
     let credential = only_credential(request.headers())?;
     let (caller, now) = authenticate_with(app, request, credential, origin, Via::Authentication).await?;
     caller.check_manages()?;
@@ -99,6 +98,7 @@ async fn authenticate_with(
     let now = app.now();
     let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
     let caller = app.service.authenticate(credential, origin, via, now).await?;
+    request_id::authenticated(request, caller.key().id);
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())
     {

@@ -2,6 +2,7 @@
 
 use super::credential::quota_headers;
 use super::envelope;
+use super::request_id::X_REQUEST_ID;
 use crate::domain::{Error, Quota, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -55,8 +56,8 @@ impl Failure {
     }
 
     /// What panicked is in the log, by way of the panic hook.
-    pub(super) fn panicked() -> Self {
-        Error::Internal("a handler panicked".to_owned()).into()
+    pub(super) fn panicked(request_id: HeaderValue) -> Self {
+        Self::from(Error::Internal("a handler panicked".to_owned())).with(X_REQUEST_ID, request_id)
     }
 }
 

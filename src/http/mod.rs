@@ -16,6 +16,8 @@ mod metrics;
 mod openapi;
 mod organizations;
 mod projects;
+mod request_id;
+mod request_log;
 mod samples;
 mod schemas;
 mod v1;
@@ -26,6 +28,8 @@ mod version;
 pub use credential::CredentialHeader;
 pub use dev_clock::DevClock;
 pub use metrics::{PATH as METRICS_PATH, serve as serve_metrics};
+pub use request_id::RequestIds;
+pub use request_log::RequestLog;
 
 use crate::domain::{AddressList, Result, Timestamp};
 use crate::metrics::{Metrics, PANICKED, UNMATCHED};
@@ -37,6 +41,7 @@ use actix_web::{App as ActixApp, HttpServer, Resource, Route, guard, web};
 use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
+use request_id::X_REQUEST_ID;
 use samples::Samples;
 use std::future::ready;
 use std::net::TcpListener;
@@ -66,6 +71,10 @@ pub struct App {
     pub trusted_proxies: Option<AddressList>,
     /// Whether that of everybody who comes over a Unix socket is.
     pub trusts_unix_peers: bool,
+    /// What requests are called that nobody gave a name.
+    pub request_ids: RequestIds,
+    /// What is logged of requests.
+    pub request_log: RequestLog,
     /// Where forward auth looks for the client's credential, first come first served.
     pub forwarded_credentials: Vec<CredentialHeader>,
 }
@@ -122,21 +131,27 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
     };
     let mut server = HttpServer::new(move || {
         let (watch, panicked) = (Arc::clone(&app.metrics), Rc::new(app.metrics.route(PANICKED)));
+        let watched = app.clone();
         ActixApp::new()
             .app_data(app.clone())
             .app_data(app.metrics.route(UNMATCHED))
             // A handler that panics answers like any other failure; the connection and the process live on.
             .wrap_fn(move |request, next| {
-                let (begun, method, panicked) = (watch.now(), request.method().clone(), Rc::clone(&panicked));
+                let (begun, method, id) =
+                    (watch.now(), request.method().clone(), request_id::begin(&watched, &request));
+                let (app, panicked) = (watched.clone(), Rc::clone(&panicked));
                 let answer = AssertUnwindSafe(actix_web::dev::Service::call(next, request)).catch_unwind();
                 async move {
-                    let answer = answer.await.unwrap_or_else(|_| {
+                    let Ok(answer) = answer.await else {
                         panicked.answered(method.as_str(), 500, begun);
-                        Err(Failure::panicked().into())
-                    });
+                        request_log::panicked(&app, &method, &id, begun);
+                        return Err(Failure::panicked(id).into());
+                    };
                     let mut answer = answer?;
                     credential::announce(&mut answer);
                     metrics::count(&answer, begun);
+                    request_log::answered(&app, &answer, &id, begun);
+                    answer.headers_mut().insert(X_REQUEST_ID, id);
                     Ok(answer)
                 }
             })

@@ -104,6 +104,11 @@ impl Service {
         &self.organization_key_prefix
     }
 
+    /// What newly minted keys begin with.
+    pub fn key_prefixes(&self) -> [&KeyPrefix; 2] {
+        [&self.organization_key_prefix, &self.project_key_prefix]
+    }
+
     fn key_prefix(&self, scope: Scope) -> &KeyPrefix {
         if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }

@@ -75,7 +75,7 @@ fn every_change_is_recorded_with_who_did_what_to_what() {
     assert_eq!((&events[0]["actorName"], &events[0]["actorKeyId"]), (&json!("operator"), &Value::Null));
     for event in &events[2..] {
         assert_eq!((&event["actorName"], &event["actorKeyId"]), (&json!("First key"), &json!(1)));
-        assert_eq!((&event["clientAddress"], &event["requestId"]), (&json!("127.0.0.1"), &Value::Null));
+        assert!(event["clientAddress"] == "127.0.0.1" && event["requestId"].is_string(), "{event}");
         assert!(event["userAgent"].as_str().is_some_and(|agent| agent.starts_with("ureq/")), "{event}");
     }
     let change = |index: usize| &events[index]["change"];

@@ -69,6 +69,8 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         body_timeout: Duration::from_secs(1),
         trusted_proxies: None,
         trusts_unix_peers: false,
+        request_ids: http::RequestIds::new([7; 8]),
+        request_log: http::RequestLog::new(true),
         forwarded_credentials: http::CredentialHeader::ALL.into(),
     };
     let options = http::Options {
@@ -94,6 +96,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         });
         let [panicked, after] = answers.await.expect("answers");
         assert!(!panicked.refused_with(500).contains("hunter2"));
+        assert_eq!(panicked.header("x-request-id"), Some("0707070707070707-1"));
         assert_eq!(after.status, 200);
         handle.stop(true).await;
         running.await.expect("the server").expect("an end");

@@ -33,6 +33,7 @@ mod organizations_command;
 mod projects;
 mod projects_command;
 mod race;
+mod request_log;
 mod rotation;
 mod scan_command;
 mod secrecy;

@@ -15,8 +15,10 @@ fn no_full_key_nor_its_random_part_is_in_the_store_its_logs_the_arguments_or_an_
     let levels = ["error", "warn", "info", "debug", "trace"];
     let mut secrets = Vec::new();
     let mut errors = Vec::new();
-    for level in levels {
-        let server = Server::start_in(folder.path(), &[("KEYSTEAD_LOG_LEVEL", level), ("RUST_LOG", "trace")]);
+    let formats = ["human", "json"];
+    for (level, format) in levels.into_iter().flat_map(|level| formats.map(|format| (level, format))) {
+        let settings = [("KEYSTEAD_LOG_LEVEL", level), ("KEYSTEAD_LOG_FORMAT", format), ("RUST_LOG", "trace")];
+        let server = Server::start_in(folder.path(), &settings);
         let client = server.client();
         let (revoked, gone) = client.mint("revoked");
         let (switched, off) = client.mint("switched off");
@@ -38,7 +40,7 @@ fn no_full_key_nor_its_random_part_is_in_the_store_its_logs_the_arguments_or_an_
     for error in &errors {
         assert!(!secrets.iter().any(|secret| error.contains(&secret[14..])), "{error}");
     }
-    assert_eq!(secrets.len(), 4 * levels.len());
+    assert_eq!(secrets.len(), 4 * levels.len() * formats.len());
 }
 
 /// Everything that can go wrong with a key in the wrong place; gives what was answered.
@@ -59,9 +61,14 @@ fn mistakes(server: &Server, keys: [&String; 3]) -> Vec<String> {
             client.send("POST", KEYS, &headers, key.as_bytes()),
             client.send("PATCH", &format!("{KEYS}/{key}"), &headers, b""),
             client.send("GET", ORGANIZATION, &[("CONFIDENT_API_KEY", client.key()), ("X-API-Key", key)], b""),
+            client.send("POST", KEYS, &[headers[0], headers[1], ("X-Request-Id", key)], br#"{"name": "a"}"#),
+            client.send("GET", ORGANIZATION, &[("User-Agent", key), ("Referer", key), ("X-Forwarded-For", key)], b""),
         ]);
     }
-    answers.iter().map(|answer| format!("{:?} {}", answer.headers, answer.text)).collect()
+    let as_methods =
+        keys.map(|key| server.raw(format!("{key} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()));
+    let answers = answers.iter().map(|answer| format!("{:?} {}", answer.headers, answer.text));
+    answers.chain(as_methods).collect()
 }
 
 /// Reads every file of the folder but the one that is meant to hold a key.

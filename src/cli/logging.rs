@@ -1,0 +1,77 @@
+//! What is logged, and how it is written.
+
+use crate::config::{self, LogFormat};
+use env_logger::fmt::Formatter;
+use log::kv::{Error, Key, Value, VisitSource, VisitValue};
+use log::{LevelFilter, Record};
+use std::io::{self, Write as _};
+
+/// Logs to standard error. The libraries below never get to say more than warnings: at finer levels some of them log
+/// requests as they come, and with them credentials.
+pub(super) fn start(settings: &config::Log) {
+    let level = settings.level.parse().unwrap_or(LevelFilter::Info);
+    let mut builder = env_logger::Builder::new();
+    builder
+        .filter_level(level.min(LevelFilter::Warn))
+        .filter_module("keystead", level)
+        .format_timestamp_millis()
+        .format_target(false);
+    if settings.format == LogFormat::Json {
+        builder.format(write_json);
+    }
+    builder.init();
+    // A panic's own message may hold what was being worked on; its place is enough to find it.
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(location) => log::error!("panicked at {location}"),
+        None => log::error!("panicked"),
+    }));
+}
+
+/// One object a line: when, how grave, what; and of a request its fields.
+fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let (time, level) = (out.timestamp_millis(), record.level().as_str().to_ascii_lowercase());
+    write!(out, r#"{{"time":"{time}","level":"{level}","message":"#)?;
+    serde_json::to_writer(&mut *out, &record.args().to_string())?;
+    record.key_values().visit(&mut Fields(out)).map_err(io::Error::other)?;
+    out.write_all(b"}\n")
+}
+
+/// Writes the fields of a record.
+struct Fields<'a>(&'a mut Formatter);
+
+impl<'kvs> VisitSource<'kvs> for Fields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        write!(self.0, r#","{key}":"#)?;
+        value.visit(Content(self.0))
+    }
+}
+
+/// Writes the value of a field.
+struct Content<'a>(&'a mut Formatter);
+
+impl<'v> VisitValue<'v> for Content<'_> {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_null(&mut self) -> Result<(), Error> {
+        Ok(self.0.write_all(b"null")?)
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        Ok(write!(self.0, "{value}")?)
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        Ok(write!(self.0, "{value}")?)
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        // To the microsecond: what is smaller is noise.
+        Ok(write!(self.0, "{value:.3}")?)
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), Error> {
+        serde_json::to_writer(&mut *self.0, value).map_err(Error::boxed)
+    }
+}

@@ -1,0 +1,128 @@
+//! One line a request. It says nothing that a client wrote but the request's id: no path that is not ours, no query, no
+//! header, no body.
+
+use super::request_id::Trace;
+use super::{App, client};
+use crate::metrics::{Route, known_method};
+use actix_web::HttpMessage as _;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
+use log::Level;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Failed requests in a second that have a line at `info`. Anybody can fail, as often as they like.
+const FAILURES: u32 = 100;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is logged of requests, and what was.
+#[derive(Debug, Default)]
+pub struct RequestLog {
+    is_on: bool,
+    failures: Mutex<Failures>,
+}
+
+/// Failed requests in the second that began then.
+#[derive(Debug, Default)]
+struct Failures {
+    begun: Option<Instant>,
+    count: u32,
+}
+
+impl RequestLog {
+    /// Which logs requests, or does not.
+    pub fn new(is_on: bool) -> Self {
+        Self { is_on, failures: Mutex::default() }
+    }
+
+    /// How much a request matters: a change or a failure more than a question that was answered, of which there may be many
+    /// thousands a second.
+    fn level(&self, method: &Method, template: &str, status: StatusCode, begun: Instant) -> Level {
+        if status.is_client_error() || status.is_server_error() {
+            return if self.counts_failure(begun) { Level::Info } else { Level::Debug };
+        }
+        let is_question = method.is_safe() || template.starts_with("/auth/") || template.contains("/verify");
+        if is_question { Level::Debug } else { Level::Info }
+    }
+
+    /// Whether there were few failures in this second yet; in the next, it is said how many more there were.
+    fn counts_failure(&self, now: Instant) -> bool {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= SECOND) {
+            let more = failures.count.saturating_sub(FAILURES);
+            *failures = Failures { begun: Some(now), count: 0 };
+            if more > 0 {
+                log::info!("{more} more requests failed in one second, which are logged at debug only");
+            }
+        }
+        failures.count = failures.count.saturating_add(1);
+        failures.count <= FAILURES
+    }
+}
+
+/// Logs a request that was answered.
+pub(super) fn answered<B: MessageBody>(app: &App, answer: &ServiceResponse<B>, id: &HeaderValue, begun: Instant) {
+    if !app.request_log.is_on {
+        return;
+    }
+    let request = answer.request();
+    let Some(route) = request.app_data::<Route>() else { return };
+    let level = app.request_log.level(request.method(), route.template(), answer.status(), begun);
+    if !log::log_enabled!(level) {
+        return;
+    }
+    let bytes = match answer.response().body().size() {
+        BodySize::None => Some(0),
+        BodySize::Sized(bytes) => Some(bytes),
+        BodySize::Stream => None,
+    };
+    let line = Line {
+        method: known_method(request.method().as_str()),
+        path: route.template(),
+        status: answer.status().as_u16(),
+        bytes,
+        address: client::address(app, request),
+        key: request.extensions().get::<Trace>().and_then(|trace| trace.key.get()).map(|key| key.get()),
+        id: id.to_str().unwrap_or("-"),
+    };
+    line.write(level, app.metrics.now().saturating_duration_since(begun));
+}
+
+/// Logs one whose handler panicked: with it went what else there is to say.
+pub(super) fn panicked(app: &App, method: &Method, id: &HeaderValue, begun: Instant) {
+    if app.request_log.is_on {
+        let (method, id) = (known_method(method.as_str()), id.to_str().unwrap_or("-"));
+        let line = Line { method, path: "panicked", status: 500, bytes: None, address: None, key: None, id };
+        line.write(Level::Info, app.metrics.now().saturating_duration_since(begun));
+    }
+}
+
+struct Line<'a> {
+    method: &'static str,
+    path: &'a str,
+    status: u16,
+    /// None where the answer's length is not known when it begins.
+    bytes: Option<u64>,
+    address: Option<IpAddr>,
+    key: Option<i64>,
+    id: &'a str,
+}
+
+impl Line<'_> {
+    fn write(&self, level: Level, duration: Duration) {
+        let Self { method, path, status, bytes, address, key, id } = self;
+        let ms = duration.as_secs_f64() * 1000.0;
+        let address = address.map(|address| address.to_string());
+        let shown = [bytes.map(|it| it.to_string()), address.clone(), key.map(|it| it.to_string())];
+        let [bytes_shown, from, by] = shown.map(|it| it.unwrap_or_else(|| "-".to_owned()));
+        log::log!(
+            level,
+            method = *method, path = *path, status = *status, duration_ms = ms, bytes = *bytes, address = address.as_deref(),
+            key = *key, request_id = *id;
+            "{method} {path} {status} in {ms:.3} ms, {bytes_shown} bytes, from {from}, key {by}, request {id}",
+        );
+    }
+}
