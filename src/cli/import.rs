@@ -32,7 +32,7 @@ pub(super) struct Import {
     /// What the file is [default: by its name]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Where keys go whose rows name no organization, by id or name [default: the only one there is]
+    /// The organization of rows that name none, by id or name [default: the only one]
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<String>,
     /// Say what would happen to each row, and change nothing
