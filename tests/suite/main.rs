@@ -43,4 +43,5 @@ mod store_file;
 mod systemd;
 mod tidy;
 mod tls;
+mod tls_server;
 mod verification;

@@ -1,6 +1,7 @@
 //! TLS: what is spoken, with whom, and certificates that change while the server runs.
 
 use super::helpers::*;
+use super::tls_server::{SETTINGS, port, start, write_pair};
 use rcgen::generate_simple_self_signed;
 use rustls::client::Resumption;
 use rustls::crypto::ring::default_provider;
@@ -11,36 +12,9 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-
-const SETTINGS: [(&str, &str); 2] = [("KEYSTEAD_TLS_CERTIFICATE", "cert.pem"), ("KEYSTEAD_TLS_KEY", "key.pem")];
-
-/// Writes a new certificate for loopback with its key; gives the certificate.
-fn write_pair(folder: &Path) -> String {
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
-    let pair = generate_simple_self_signed(names).expect("a certificate");
-    let key = folder.join("new-key.pem");
-    fs::write(&key, pair.signing_key.serialize_pem()).expect("a key");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
-    fs::write(folder.join("new-cert.pem"), pair.cert.pem()).expect("a certificate");
-    fs::rename(folder.join("new-cert.pem"), folder.join("cert.pem")).expect("its place");
-    fs::rename(key, folder.join("key.pem")).expect("its place");
-    pair.cert.pem()
-}
-
-/// A server that shows a certificate, which is in `cert.pem` in the folder.
-fn start(folder: &Path) -> (Server, String) {
-    let certificate = write_pair(folder);
-    (Server::start_in(folder, &SETTINGS), certificate)
-}
-
-fn port(server: &Server) -> &str {
-    server.base.strip_prefix("https://127.0.0.1:").expect("an address and TLS")
-}
 
 /// Who believes these certificates and no other.
 fn believer(certificates: &[&str]) -> Arc<ClientConfig> {
@@ -77,69 +51,6 @@ fn der(certificate: &str) -> Vec<u8> {
 
 fn shows(server: &Server, certificate: &str, config: &Arc<ClientConfig>) -> bool {
     get(config, &format!("127.0.0.1:{}", port(server)), "/healthz").is_ok_and(|(_, shown)| shown == der(certificate))
-}
-
-fn tool(program: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
-    command.output().unwrap_or_else(|e| panic!("{program} is needed: {e}"))
-}
-
-#[test]
-fn curl_gets_its_answers_with_http_1_1_and_http_2_from_a_server_that_it_believes() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (server, _) = start(folder.path());
-    let authority = folder.path().join("cert.pem");
-    let authority = authority.to_str().expect("a path");
-    let url = format!("https://localhost:{}{ORGANIZATION}", port(&server));
-    let key = format!("CONFIDENT_API_KEY: {}", server.first_key());
-    for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
-        let arguments = ["-sS", flag, "--cacert", authority, "-H", &key, "-w", "\n%{http_version}", &url];
-        let output = tool("curl", &arguments);
-        let (answer, spoken) =
-            stdout(&output).rsplit_once('\n').map(|(a, v)| (a.to_owned(), v.to_owned())).expect("two");
-        assert!(answer.contains(r#""success":true"#) && spoken == version, "{answer} {spoken} {}", stderr(&output));
-        // With a body, whose length HTTP/2 need not say.
-        let url = format!("https://localhost:{}{KEYS}", port(&server));
-        let body = r#"{"name": "over TLS"}"#;
-        let json = "Content-Type: application/json";
-        let output = tool("curl", &["-sS", flag, "--cacert", authority, "-H", &key, "-H", json, "-d", body, &url]);
-        assert!(stdout(&output).contains("confident_org_"), "{}", stderr(&output));
-    }
-    let output = tool("curl", &["-sS", "-H", &key, &url]);
-    assert_eq!(output.status.code(), Some(60), "nobody else believes it: {}", stderr(&output));
-    assert!(server.stop().success());
-}
-
-#[test]
-fn tls_1_2_and_1_3_are_spoken_and_nothing_older_nor_anything_in_the_clear() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (server, _) = start(folder.path());
-    let place = format!("127.0.0.1:{}", port(&server));
-    let speak = |more: &[&str]| tool("openssl", &[&["s_client", "-connect", &place], more].concat());
-    for (flag, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-        let output = speak(&[flag]);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && said.contains(version), "{flag}: {said}");
-    }
-    for old in ["-tls1", "-tls1_1"] {
-        let output = speak(&[old, "-cipher", "ALL:@SECLEVEL=0"]);
-        let said = stderr(&output);
-        assert!(!output.status.success() && said.contains("SSL alert number"), "{old}: {said}");
-    }
-    // A cipher that keeps no secret once the key is known.
-    let output = speak(&["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"]);
-    assert!(!output.status.success() && stderr(&output).contains("handshake failure"), "{}", stderr(&output));
-    for (offered, chosen) in [("h2,http/1.1", "ALPN protocol: h2"), ("http/1.1", "ALPN protocol: http/1.1")] {
-        let output = speak(&["-alpn", offered]);
-        assert!(String::from_utf8_lossy(&output.stdout).contains(chosen), "{offered}");
-    }
-    let mut stream = TcpStream::connect(&place).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
-    let mut answer = Vec::new();
-    _ = stream.read_to_end(&mut answer);
-    assert!(!String::from_utf8_lossy(&answer).contains("HTTP/"), "{answer:?}");
 }
 
 #[test]

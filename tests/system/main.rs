@@ -27,3 +27,7 @@ mod proxy;
 mod race;
 mod setup;
 mod smuggling;
+mod tls;
+#[path = "../suite/tls_server.rs"]
+#[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
+mod tls_server;

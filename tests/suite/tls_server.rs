@@ -1,0 +1,32 @@
+//! Servers that show a certificate.
+
+use super::helpers::Server;
+use rcgen::generate_simple_self_signed;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+pub const SETTINGS: [(&str, &str); 2] = [("KEYSTEAD_TLS_CERTIFICATE", "cert.pem"), ("KEYSTEAD_TLS_KEY", "key.pem")];
+
+/// Writes a new certificate for loopback with its key; gives the certificate.
+pub fn write_pair(folder: &Path) -> String {
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+    let pair = generate_simple_self_signed(names).expect("a certificate");
+    let key = folder.join("new-key.pem");
+    fs::write(&key, pair.signing_key.serialize_pem()).expect("a key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+    fs::write(folder.join("new-cert.pem"), pair.cert.pem()).expect("a certificate");
+    fs::rename(folder.join("new-cert.pem"), folder.join("cert.pem")).expect("its place");
+    fs::rename(key, folder.join("key.pem")).expect("its place");
+    pair.cert.pem()
+}
+
+/// A server that shows a certificate, which is in `cert.pem` in the folder.
+pub fn start(folder: &Path) -> (Server, String) {
+    let certificate = write_pair(folder);
+    (Server::start_in(folder, &SETTINGS), certificate)
+}
+
+pub fn port(server: &Server) -> &str {
+    server.base.strip_prefix("https://127.0.0.1:").expect("an address and TLS")
+}
