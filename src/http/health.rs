@@ -31,7 +31,7 @@ async fn alive() -> Result<HttpResponse, Failure> {
     success(Health { status: "ok" })
 }
 
-/// The store can be read and the writer accepts work; 503 otherwise.
+/// The store can be read and written: both are tried. 503 otherwise.
 async fn ready(app: web::Data<App>) -> Result<HttpResponse, Failure> {
     app.service.check_ready().await?;
     success(Health { status: "ready" })

@@ -113,13 +113,13 @@ impl Service {
         if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
-    /// Whether the store can be read and the writer accepts work.
+    /// Whether the store can be read and written, by doing both.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`] where not.
     pub async fn check_ready(&self) -> Result<()> {
         self.store.read(|reads| reads.is_initialized()).await?;
-        self.store.write(|_| Ok(())).await
+        self.store.write(|writes| writes.touch()).await
     }
 
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.

@@ -115,10 +115,13 @@ impl Uses {
         uses
     }
 
-    /// Takes back what the last [`Uses::take`] gave away.
+    /// Takes back what the last [`Uses::take`] gave away, as far as there is room.
     fn give_back(&self) {
         let mut pending = self.lock();
         for (key, identity) in std::mem::take(&mut pending.flushed) {
+            if pending.waiting.len() >= self.capacity && !pending.waiting.contains_key(&key) {
+                continue;
+            }
             identity.usage.is_waiting.store(true, Ordering::SeqCst);
             pending.waiting.entry(key).or_insert(identity);
         }

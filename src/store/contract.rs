@@ -203,6 +203,9 @@ pub trait Writes: Reads {
     /// many they were. The newest event stays in any case.
     fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>>;
 
+    /// Writes what changes nothing, so that its commit shows whether the medium can be written.
+    fn touch(&mut self) -> Result<()>;
+
     /// Has what is outdated in the ledger of revocations dropped with this commit, where that is much.
     fn compact_ledger(&mut self);
 

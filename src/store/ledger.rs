@@ -113,24 +113,26 @@ impl Ledger {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() >= RECORD as u64)
     }
 
-    /// Appends how keys stand after the commit whose last event this is; on disk when this returns. Without any key the
-    /// record only says that the ledger goes with that event. Nobody else may be writing to the store. Gives back where
-    /// the new records begin, so that they can be taken back.
-    pub(super) fn append(&self, standings: &[Standing], event: Link) -> io::Result<u64> {
+    /// Where to append. What lies last and is for an event that is not `known` was appended for a commit that never was: it
+    /// is to be written over. Nobody else may be writing to the store from now on and until the commit.
+    pub(super) fn place<E: From<io::Error>>(
+        &self,
+        known: impl FnOnce(i64, [u8; EVENT_HASH]) -> Result<bool, E>,
+    ) -> Result<u64, E> {
         let file = self.open_or_create()?;
-        let begin = match self.end.load(Ordering::Relaxed) {
+        let end = self.end.load(Ordering::Relaxed);
+        if end > 0 && has_end_at(&file, end)? {
             // Nobody else has appended since.
-            end if end > 0 && has_end_at(&file, end)? => end,
-            _ => end(&file)?,
-        };
-        self.write(&file, begin, standings, event).inspect_err(|_| {
-            // Best effort: what is left of them is an append that was cut short.
-            _ = file.set_len(begin);
-        })?;
-        Ok(begin)
+            return Ok(end);
+        }
+        let last = last_event(&file)?;
+        Ok(if known(last.number, last.hash)? { last.end } else { last.begin })
     }
 
-    fn write(&self, file: &File, begin: u64, standings: &[Standing], event: Link) -> io::Result<()> {
+    /// Appends how keys stand after the commit whose last event this is, in their [`Ledger::place`]; on disk when this
+    /// returns. Without any key the record only says that the ledger goes with that event.
+    pub(super) fn append(&self, begin: u64, standings: &[Standing], event: Link) -> io::Result<()> {
+        let file = &OpenOptions::new().read(true).write(true).open(&self.path)?;
         let count = standings.len().max(1);
         let batch = |place| Batch { place, count: u32::try_from(count).unwrap_or(u32::MAX) };
         let mut out = io::BufWriter::new(At { file, offset: begin });
@@ -153,10 +155,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes back records whose commit failed.
-    pub(super) fn take_back(&self, begin: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(&self.path)?;
-        file.set_len(begin)?;
+    /// Takes back what was appended here for this event, if it is still what lies last; on disk when this returns. Nobody
+    /// else may be writing to the store.
+    pub(super) fn take_back(&self, begin: u64, event: Link) -> io::Result<()> {
+        if !self.exists() {
+            return Ok(());
+        }
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let last = last_event(&file)?;
+        let is_of = last.number == event.number && event.hash.as_bytes().starts_with(&last.hash);
+        if is_of && (last.begin..last.end).contains(&begin) {
+            file.set_len(begin)?;
+        }
         file.sync_data()
     }
 
@@ -169,11 +179,11 @@ impl Ledger {
         if !self.exists() {
             return Ok(false);
         }
-        let file = File::open(&self.path)?;
-        let end = end(&file)?;
-        let last = (end / RECORD as u64).saturating_sub(1);
-        let Some(record) = read_at(&file, last)?.filter(|_| last > 0) else { return Ok(false) };
-        known(number(&record, 0), bytes(&record, 8))
+        let last = last_event(&File::open(&self.path)?)?;
+        if last.begin == last.end {
+            return Ok(false);
+        }
+        known(last.number, last.hash)
     }
 
     /// Whether it was ever written for a store that had events.
@@ -207,13 +217,23 @@ impl Ledger {
         }
         let (last, summary) = self.last_records()?;
         let newest = self.records()?.count().checked_sub(1);
-        let alone = Batch { place: 0, count: 1 };
         if summary.damaged > 0 || (last.len() as u64 + 2) * 2 * RECORD as u64 > size {
             self.compacted.store(size, Ordering::Relaxed);
             return Ok(None);
         }
         let new = self.path.with_extension("revoked-new");
-        let mut out = io::BufWriter::new(create(&new)?);
+        // A full disk is no fuller for it.
+        let after = self.write_compacted(&new, &last, newest).inspect_err(|_| _ = fs::remove_file(&new))?;
+        fs::rename(&new, &self.path)?;
+        sync_folder_of(&self.path)?;
+        self.compacted.store(after, Ordering::Relaxed);
+        Ok(Some(size - after))
+    }
+
+    /// Writes the last record of each key, and the newest of all, into a new file; says how large that is.
+    fn write_compacted(&self, new: &Path, last: &HashMap<Identity, usize>, newest: Option<usize>) -> io::Result<u64> {
+        let alone = Batch { place: 0, count: 1 };
+        let mut out = io::BufWriter::new(create(new)?);
         for (index, record) in self.records()?.enumerate() {
             let Some(record) = record? else { continue };
             let is_last = decode(&record).is_some_and(|standing| last.get(&identity(&standing)) == Some(&index));
@@ -224,11 +244,7 @@ impl Ledger {
         }
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
-        let after = file.metadata()?.len();
-        fs::rename(&new, &self.path)?;
-        sync_folder_of(&self.path)?;
-        self.compacted.store(after, Ordering::Relaxed);
-        Ok(Some(size - after))
+        Ok(file.metadata()?.len())
     }
 
     /// For each key the index of its last record.
@@ -348,6 +364,30 @@ fn end(file: &File) -> io::Result<u64> {
         count -= 1;
     }
     Ok(count * RECORD as u64)
+}
+
+/// The records at the end that are for the same event.
+struct Last {
+    begin: u64,
+    end: u64,
+    number: i64,
+    hash: [u8; EVENT_HASH],
+}
+
+/// Where there are no records, those of the event before the first one, which are none.
+fn last_event(file: &File) -> io::Result<Last> {
+    let end = end(file)? / RECORD as u64;
+    let mut begin = end;
+    let mut event = [0; EVENT];
+    while let Some(record) = read_at(file, begin - 1)?.filter(|_| begin > 1) {
+        if begin < end && record[..EVENT] != event {
+            break;
+        }
+        event.copy_from_slice(&record[..EVENT]);
+        begin -= 1;
+    }
+    let [begin, end] = [begin, end].map(|index| index * RECORD as u64);
+    Ok(Last { begin, end, number: number(&event, 0), hash: bytes(&event, 8) })
 }
 
 /// Whether the records end here.
@@ -481,11 +521,11 @@ fn is_whole(record: &Record) -> bool {
     blake3::hash(&record[..CHECKED]).as_bytes()[..RECORD - CHECKED] == record[CHECKED..]
 }
 
-fn number(record: &Record, at: usize) -> i64 {
+fn number(record: &[u8], at: usize) -> i64 {
     i64::from_le_bytes(bytes(record, at))
 }
 
-fn bytes<const N: usize>(record: &Record, at: usize) -> [u8; N] {
+fn bytes<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
     std::array::from_fn(|index| record[at + index])
 }
 
@@ -527,6 +567,17 @@ mod tests {
         Standing { state: Some(Box::new(state)), ..revoked(id) }
     }
 
+    /// For a store that has every event.
+    fn append(ledger: &Ledger, standings: &[Standing], event: Link) -> u64 {
+        let begin = place(ledger).unwrap();
+        ledger.append(begin, standings, event).unwrap();
+        begin
+    }
+
+    fn place(ledger: &Ledger) -> io::Result<u64> {
+        ledger.place(|_, _| Ok::<_, io::Error>(true))
+    }
+
     fn read(ledger: &Ledger) -> (Vec<Standing>, LedgerSummary) {
         let mut found = Vec::new();
         let summary = ledger.each(|standing| {
@@ -559,8 +610,8 @@ mod tests {
     #[test]
     fn the_last_record_of_a_key_counts_and_is_read_as_it_was_written() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[rotating(1, false), revoked(2)], event(3)).unwrap();
-        ledger.append(&[rotating(1, true), rotating(3, false)], event(4)).unwrap();
+        append(&ledger, &[rotating(1, false), revoked(2)], event(3));
+        append(&ledger, &[rotating(1, true), rotating(3, false)], event(4));
         let (found, summary) = read(&ledger);
         assert_eq!(found, [revoked(2), rotating(1, true), rotating(3, false)]);
         assert_eq!(summary, LedgerSummary { keys: 3, highest: 3, damaged: 0 });
@@ -571,17 +622,17 @@ mod tests {
     fn a_number_that_is_given_to_another_key_is_another_key() {
         let Fixture { ledger, _folder } = fixture();
         let other = Standing { created_at: at(9), ..revoked(1) };
-        ledger.append(&[revoked(1), other.clone()], event(1)).unwrap();
+        append(&ledger, &[revoked(1), other.clone()], event(1));
         assert_eq!(read(&ledger).0, [revoked(1), other]);
     }
 
     #[test]
     fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[revoked(1)], event(1)).unwrap();
+        append(&ledger, &[revoked(1)], event(1));
         let begin = 2 * RECORD;
         let before = fs::read(ledger.path()).unwrap();
-        ledger.append(&[rotating(2, true)], event(2)).unwrap();
+        append(&ledger, &[rotating(2, true)], event(2));
         let after = fs::read(ledger.path()).unwrap();
         assert_eq!(before.len(), after.len(), "there was room for it");
         for written in 0..RECORD {
@@ -590,7 +641,7 @@ mod tests {
                 fs::write(ledger.path(), &torn).unwrap();
                 assert_eq!(read(&ledger), (vec![revoked(1)], LedgerSummary { keys: 1, highest: 1, damaged: 0 }));
                 assert_eq!(last_event(&ledger), Some(1));
-                ledger.append(&[revoked(3)], event(3)).unwrap();
+                append(&ledger, &[revoked(3)], event(3));
                 assert_eq!(read(&ledger).0, [revoked(1), revoked(3)], "cut at {written}");
             }
         }
@@ -599,8 +650,8 @@ mod tests {
     #[test]
     fn what_was_appended_together_counts_only_where_all_of_it_is_there() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[revoked(1)], event(1)).unwrap();
-        ledger.append(&[revoked(2), revoked(3), revoked(4)], event(2)).unwrap();
+        append(&ledger, &[revoked(1)], event(1));
+        append(&ledger, &[revoked(2), revoked(3), revoked(4)], event(2));
         let whole = fs::read(ledger.path()).unwrap();
         for missing in 1..8 {
             let mut torn = whole.clone();
@@ -610,7 +661,7 @@ mod tests {
             fs::write(ledger.path(), &torn).unwrap();
             assert_eq!(read(&ledger), (vec![revoked(1)], LedgerSummary { keys: 1, highest: 1, damaged: 0 }));
             assert_eq!(last_event(&ledger), Some(1));
-            ledger.append(&[revoked(5)], event(3)).unwrap();
+            append(&ledger, &[revoked(5)], event(3));
             assert_eq!(
                 read(&ledger),
                 (vec![revoked(1), revoked(5)], LedgerSummary { keys: 2, highest: 5, damaged: 0 })
@@ -624,7 +675,7 @@ mod tests {
         let other = Ledger::of(&ledger.path().with_extension("db"));
         for turn in 1..=120 {
             let ledger = if turn % 3 == 0 { &other } else { &ledger };
-            ledger.append(&[revoked(turn)], event(turn)).unwrap();
+            append(ledger, &[revoked(turn)], event(turn));
         }
         assert_eq!(read(&ledger).0, (1..=120).map(revoked).collect::<Vec<_>>());
         assert_eq!(fs::metadata(ledger.path()).unwrap().len(), 2 * GROWTH);
@@ -633,19 +684,19 @@ mod tests {
     #[test]
     fn a_ledger_that_is_cut_short_in_its_head_is_begun_anew_and_one_with_a_changed_head_is_refused() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[revoked(1)], event(1)).unwrap();
+        append(&ledger, &[revoked(1)], event(1));
         let bytes = fs::read(ledger.path()).unwrap();
         for length in 0..RECORD {
             fs::write(ledger.path(), &bytes[..length]).unwrap();
             assert!(!ledger.exists());
-            ledger.append(&[revoked(2)], event(2)).unwrap();
+            append(&ledger, &[revoked(2)], event(2));
             assert_eq!(read(&ledger).0, [revoked(2)]);
         }
         for at in 0..RECORD {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             fs::write(ledger.path(), &changed).unwrap();
-            assert!(ledger.append(&[revoked(2)], event(2)).is_err());
+            assert!(place(&ledger).is_err());
             assert!(ledger.each(|_| Ok::<(), io::Error>(())).is_err());
         }
     }
@@ -654,7 +705,7 @@ mod tests {
     fn any_changed_byte_of_a_record_that_others_follow_is_damage() {
         let Fixture { ledger, _folder } = fixture();
         for (number, standing) in [(1, revoked(1)), (2, rotating(2, true)), (3, revoked(3))] {
-            ledger.append(&[standing], event(number)).unwrap();
+            append(&ledger, &[standing], event(number));
         }
         let bytes = fs::read(ledger.path()).unwrap();
         for at in 2 * RECORD..3 * RECORD {
@@ -671,17 +722,54 @@ mod tests {
     #[test]
     fn what_is_taken_back_was_never_there() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[revoked(1)], event(1)).unwrap();
-        let begin = ledger.append(&[revoked(2), revoked(3)], event(2)).unwrap();
-        ledger.take_back(begin).unwrap();
+        append(&ledger, &[revoked(1)], event(1));
+        let begin = append(&ledger, &[revoked(2), revoked(3)], event(2));
+        ledger.take_back(begin, event(3)).unwrap();
+        assert_eq!(read(&ledger).0, [revoked(1), revoked(2), revoked(3)], "it is for another event");
+        ledger.take_back(begin, event(2)).unwrap();
         assert_eq!(read(&ledger).0, [revoked(1)]);
         assert_eq!(last_event(&ledger), Some(1));
+        ledger.take_back(begin, event(2)).unwrap();
+        assert_eq!(read(&ledger).0, [revoked(1)], "once is enough");
+        append(&ledger, &[revoked(4)], event(4));
+        assert_eq!(read(&ledger).0, [revoked(1), revoked(4)]);
+    }
+
+    #[test]
+    fn taking_back_what_never_came_to_be_does_nothing() {
+        let Fixture { ledger, _folder } = fixture();
+        ledger.take_back(RECORD as u64, event(1)).unwrap();
+        assert!(!ledger.exists());
+    }
+
+    #[test]
+    fn what_was_appended_earlier_for_the_same_event_is_not_taken_back() {
+        let Fixture { ledger, _folder } = fixture();
+        append(&ledger, &[revoked(1)], event(1));
+        let begin = append(&ledger, &[revoked(2)], event(1));
+        ledger.take_back(begin, event(1)).unwrap();
+        assert_eq!(read(&ledger).0, [revoked(1)]);
+    }
+
+    #[test]
+    fn what_lies_last_and_is_for_a_commit_that_never_was_is_written_over_by_anybody() {
+        let Fixture { ledger, _folder } = fixture();
+        let other = Ledger::of(&ledger.path().with_extension("db"));
+        append(&ledger, &[revoked(1)], event(1));
+        append(&other, &[revoked(2), revoked(3)], event(2));
+        let known = |number, _| Ok::<_, io::Error>(number == 1);
+        let place = ledger.place(known).unwrap();
+        ledger.append(place, &[revoked(4)], event(3)).unwrap();
+        assert_eq!(read(&ledger).0, [revoked(1), revoked(4)]);
+        assert_eq!(last_event(&ledger), Some(3));
+        append(&other, &[revoked(5)], event(5));
+        assert_eq!(read(&ledger).0, [revoked(1), revoked(4), revoked(5)]);
     }
 
     #[test]
     fn a_record_of_no_key_says_only_which_event_the_ledger_goes_with() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&[], event(7)).unwrap();
+        append(&ledger, &[], event(7));
         assert_eq!(read(&ledger).0, []);
         assert_eq!(last_event(&ledger), Some(7));
     }
@@ -690,9 +778,9 @@ mod tests {
     fn compacting_drops_what_later_records_replace_and_nothing_else() {
         let Fixture { ledger, _folder } = fixture();
         let turns: Vec<Standing> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
-        ledger.append(&[revoked(11)], event(1)).unwrap();
-        ledger.append(&turns, event(2)).unwrap();
-        ledger.append(&[], event(3)).unwrap();
+        append(&ledger, &[revoked(11)], event(1));
+        append(&ledger, &turns, event(2));
+        append(&ledger, &[], event(3));
         let before = read(&ledger);
         let size = fs::metadata(ledger.path()).unwrap().len();
         let gained = ledger.compact().unwrap().unwrap();
@@ -700,7 +788,7 @@ mod tests {
         assert_eq!(size - gained, 13 * RECORD as u64, "the head, eleven keys, the last event");
         assert_eq!(read(&ledger), before);
         assert_eq!(last_event(&ledger), Some(3));
-        ledger.append(&[revoked(1)], event(4)).unwrap();
+        append(&ledger, &[revoked(1)], event(4));
         assert!(read(&ledger).0.contains(&revoked(1)));
         assert_eq!(ledger.compact().unwrap(), None, "it is small now");
     }
@@ -708,8 +796,8 @@ mod tests {
     #[test]
     fn a_damaged_ledger_is_not_compacted() {
         let Fixture { ledger, _folder } = fixture();
-        ledger.append(&(0..8_000).map(|_| revoked(1)).collect::<Vec<_>>(), event(1)).unwrap();
-        ledger.append(&[revoked(1)], event(2)).unwrap();
+        append(&ledger, &(0..8_000).map(|_| revoked(1)).collect::<Vec<_>>(), event(1));
+        append(&ledger, &[revoked(1)], event(2));
         let mut bytes = fs::read(ledger.path()).unwrap();
         bytes[5 * RECORD] ^= 1;
         fs::write(ledger.path(), &bytes).unwrap();

@@ -40,6 +40,7 @@ pub(in crate::store) fn back_up(
     // Takes the name, so that nobody's file is replaced.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|e| failed("cannot be created", e))?;
     fs::rename(&unfinished.0, to)
+        .inspect_err(|_| _ = fs::remove_file(to))
         .and_then(|()| sync_folder_of(to))
         .map_err(|e| failed("cannot be put in its place", e))?;
     Ok(backup)

@@ -5,12 +5,14 @@ mod backup;
 mod bloom;
 mod checkup;
 mod digest_index;
+mod doubt;
 mod fault;
 mod import;
 mod known;
 mod lock;
 mod migrations;
 mod open;
+mod place;
 mod readers;
 mod restore;
 mod rows;
@@ -32,13 +34,14 @@ use crate::metrics::Metrics;
 use digest_index::DigestIndex;
 use known::Known;
 use lock::Lock;
+use place::Place;
 use readers::Readers;
 use rows::Rows;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use writer::{Shared, Writer};
+use writer::{Files, Shared, Writer};
 
 /// An open store file.
 pub(super) struct Sqlite {
@@ -68,7 +71,8 @@ impl Sqlite {
         let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
         let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
         let shared = Shared { index, known: Arc::clone(&known), validity, forms, metrics };
-        let writer = Writer::spawn(connection, options, ledger, shared)?;
+        let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
+        let writer = Writer::spawn(connection, options, Files { ledger, place }, shared)?;
         Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, readers, writer, known, lock })
     }
 

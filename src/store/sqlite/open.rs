@@ -288,6 +288,11 @@ fn newer(path: &Path, version: u32) -> Error {
     )
 }
 
+/// Why the store's files could not be looked at once they were open.
+pub(super) fn not_found(path: &Path, error: &io::Error) -> Error {
+    refuse(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
+}
+
 fn not_ours(path: &Path) -> Error {
     refuse(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
 }

@@ -29,7 +29,8 @@ impl Readers {
             .with_init(move |connection| open::prepare_connection(connection, busy_timeout));
         let pool = Pool::builder()
             .max_size(options.readers)
-            .min_idle(Some(1))
+            // All of them now: a file that takes the store's name later is none of theirs.
+            .min_idle(None)
             .max_lifetime(None)
             .idle_timeout(None)
             .connection_timeout(busy_timeout)

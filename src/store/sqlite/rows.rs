@@ -1,6 +1,7 @@
 //! All the SQL of the contract.
 
 use super::digest_index::{DigestIndex, Entry};
+use super::migrations::VERSION;
 use super::staging::Staging;
 use super::{audit, import};
 use crate::domain::{
@@ -516,6 +517,11 @@ impl Writes for Rows<'_> {
 
     fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>> {
         audit::prune(self.connection, until, limit)
+    }
+
+    fn touch(&mut self) -> Result<()> {
+        // SQLite does not look whether it is the same.
+        Ok(self.connection.pragma_update(None, "user_version", VERSION)?)
     }
 
     fn compact_ledger(&mut self) {

@@ -46,9 +46,12 @@ pub(super) fn by_ledger(
         );
     }
     let event = audit::head(&transaction)?.unwrap_or(Link::START);
-    let begin = ledger.append(&standings, event).map_err(|e| unusable(ledger, &e))?;
-    transaction.commit().inspect_err(|_| _ = ledger.take_back(begin))?;
-    Ok(())
+    // What lies last may be for an event that this copy does not have, and counts. Where the commit fails, these stay: they
+    // say nothing new, and whoever opens the store next does this again.
+    let known = |_, _| Ok::<_, io::Error>(true);
+    let appended = ledger.place(known).and_then(|begin| ledger.append(begin, &standings, event));
+    appended.map_err(|e| unusable(ledger, &e))?;
+    Ok(transaction.commit()?)
 }
 
 /// What a ledger changed in a store.
@@ -89,20 +92,22 @@ pub(super) fn apply(
 
 /// Whether the store has the event that the ledger was last written for. Where that was pruned, the store is a later one.
 pub(super) fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool> {
-    let known = |number: i64, hash: [u8; EVENT_HASH]| {
-        if number <= audit::start(connection).map_err(Failed::Store)?.number {
-            return Ok(true);
-        }
-        let event = audit::link(connection, number).map_err(Failed::Store)?;
-        Ok(event.is_some_and(|event| event.hash.as_bytes().starts_with(&hash)))
-    };
+    let known = |number, hash| knows(connection, number, hash).map_err(Failed::Store);
     ledger.goes_with(known).map_err(|failed| match failed {
         Failed::Store(error) => error,
         Failed::Ledger(error) => unusable(ledger, &error),
     })
 }
 
-enum Failed {
+/// Whether the store has, or had, the event with this number and this beginning of its hash.
+pub(super) fn knows(connection: &Connection, number: i64, hash: [u8; EVENT_HASH]) -> Result<bool> {
+    if number <= audit::start(connection)?.number {
+        return Ok(true);
+    }
+    Ok(audit::link(connection, number)?.is_some_and(|event| event.hash.as_bytes().starts_with(&hash)))
+}
+
+pub(super) enum Failed {
     Store(Error),
     Ledger(io::Error),
 }

@@ -5,9 +5,12 @@
 
 use super::audit;
 use super::digest_index::{DigestIndex, Merged};
+use super::doubt::Doubt;
 use super::import;
 use super::known::Known;
+use super::place::Place;
 use super::rows::{Effects, Rows};
+use super::settle::Failed;
 use crate::domain::{Error, Link, Result};
 use crate::metrics::Metrics;
 use crate::store::ledger::Ledger;
@@ -26,6 +29,10 @@ use tokio::sync::oneshot;
 const CHECKPOINTS: Duration = Duration::from_secs(60);
 const BUSY: &str = "The store has more to write than it can take; try again.";
 const FAILED: &str = "The store could not be written; nothing was changed.";
+const FULL: &str = "The store's disk is full; nothing was changed.";
+const GONE: &str = "The store is not where it was; nothing was changed.";
+const IN_DOUBT: &str =
+    "The store could not be written, and what was begun could not be taken back yet; look again what became of it.";
 
 /// The way to the thread.
 pub(in crate::store) struct Writer {
@@ -44,20 +51,28 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
 }
 
+/// What the thread keeps beside the connection.
+pub(super) struct Files {
+    pub(super) ledger: Ledger,
+    pub(super) place: Place,
+}
+
 struct Running {
     queue: SyncSender<Box<dyn Job>>,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
-    pub(super) fn spawn(connection: Connection, options: &Options, ledger: Ledger, shared: Shared) -> Result<Self> {
+    pub(super) fn spawn(connection: Connection, options: &Options, files: Files, shared: Shared) -> Result<Self> {
         let metrics = Arc::clone(&shared.metrics);
         let settles = Arc::new(AtomicBool::new(true));
         let (queue, jobs) = sync_channel(options.write_queue);
         let mut thread = Thread {
             connection,
             shared,
-            ledger,
+            ledger: files.ledger,
+            place: files.place,
+            doubt: Doubt::default(),
             settles: Arc::clone(&settles),
             data_version: None,
             batch: options.write_batch,
@@ -157,6 +172,9 @@ struct Thread {
     connection: Connection,
     shared: Shared,
     ledger: Ledger,
+    place: Place,
+    /// What a commit that failed may have left.
+    doubt: Doubt,
     settles: Arc<AtomicBool>,
     /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
     /// that writes, so these are other processes' commits.
@@ -177,6 +195,8 @@ impl Thread {
                     self.answer(batch);
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    // What fails was logged when it began, and is told to whoever asks.
+                    _ = self.recover();
                     if let Err(error) = self.notice_others() {
                         log::error!("other processes' changes cannot be watched: {error}");
                     }
@@ -184,6 +204,9 @@ impl Thread {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+        }
+        if let Err(Failure { detail, .. }) = self.recover() {
+            log::error!("a commit that failed is not taken back; the next start may do it after all: {detail}");
         }
         if self.settles.load(Ordering::Relaxed)
             && let Err(error) = self.settle()
@@ -208,6 +231,10 @@ impl Thread {
     /// Runs the batch in one transaction. When this returns, what was kept is on disk and what it made outdated is no
     /// longer believed.
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> std::result::Result<(), Failure> {
+        if let Some(complaint) = self.place.complaint() {
+            return Err(Failure { sentence: GONE, detail: complaint });
+        }
+        self.recover()?;
         self.statement("BEGIN IMMEDIATE")?;
         let done = self.run_jobs(batch).map_err(Failure::from);
         match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
@@ -224,32 +251,42 @@ impl Thread {
                 effects.stale.into_iter().for_each(|stale| self.shared.validity.lapse(stale));
                 Ok(())
             }
-            Err(error) => {
-                // A failed statement may have ended the transaction already.
-                if !self.connection.is_autocommit() {
-                    self.statement("ROLLBACK")?;
+            Err(failure) => match self.recover() {
+                Ok(()) => Err(failure),
+                Err(Failure { detail, .. }) => {
+                    log::error!(
+                        "a commit that failed is not taken back yet, which is tried until it is done: {detail}"
+                    );
+                    Err(Failure { sentence: IN_DOUBT, ..failure })
                 }
-                Err(error)
-            }
+            },
         }
     }
 
+    /// Leaves no transaction open, and nothing of a commit that failed.
+    fn recover(&mut self) -> std::result::Result<(), Failure> {
+        // A failed statement may have ended the transaction already.
+        if !self.connection.is_autocommit() {
+            self.statement("ROLLBACK")?;
+        }
+        if self.doubt.is_open() {
+            self.doubt.settle(&self.connection, &self.ledger)?;
+        }
+        Ok(())
+    }
+
     /// The ledger first, then the commit: no key that the store has revoked is missing from the ledger.
-    fn keep(&self, effects: &Effects) -> std::result::Result<(), Failure> {
+    fn keep(&mut self, effects: &Effects) -> std::result::Result<(), Failure> {
         if effects.compacts_ledger {
             self.compact_ledger();
         }
-        if effects.standings.is_empty() && !effects.marks_ledger {
-            return Ok(self.statement("COMMIT")?);
+        if !effects.standings.is_empty() || effects.marks_ledger {
+            let event = audit::head(&self.connection)?.unwrap_or(Link::START);
+            self.doubt.append(&self.connection, &self.ledger, &effects.standings, event)?;
         }
-        let event = audit::head(&self.connection)?.unwrap_or(Link::START);
-        let begin = self.ledger.append(&effects.standings, event)?;
-        self.statement("COMMIT").map_err(|error| {
-            if let Err(error) = self.ledger.take_back(begin) {
-                log::error!("the ledger of revocations says more than what was done: {error}");
-            }
-            error.into()
-        })
+        let outcome = self.statement("COMMIT");
+        self.doubt.committed(&outcome);
+        Ok(outcome?)
     }
 
     /// What is only tidied is no reason to fail.
@@ -341,15 +378,23 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         let sentence = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => BUSY,
+            Some(ErrorCode::DiskFull) => FULL,
             _ => FAILED,
         };
         Self { sentence, detail: error.to_string() }
     }
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self { sentence: FAILED, detail: format!("the ledger of revocations: {error}") }
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Store(error) => error.into(),
+            Failed::Ledger(error) => {
+                let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                let sentence = if is_full { FULL } else { FAILED };
+                Self { sentence, detail: format!("the ledger of revocations: {error}") }
+            }
+        }
     }
 }
 

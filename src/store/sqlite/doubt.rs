@@ -1,0 +1,67 @@
+//! What a commit that failed leaves behind.
+//!
+//! SQLite forgets a commit that it could not bring to the disk, but does not wipe it out: where only the sync failed, all
+//! of it lies in the write-ahead log. Nobody reads it there, unless the process ends before another commit is written over
+//! it: then the next start finds a commit that somebody was told had failed. And what the ledger was told before that
+//! commit would be done anew. So both are taken back, first the log and then the ledger, before anybody is answered; where
+//! that fails, too, it is tried again until it is done, and no other commit begins before.
+
+use super::migrations::VERSION;
+use super::settle::{self, Failed};
+use crate::domain::{Error, Link, Result};
+use crate::store::ledger::{Ledger, Standing};
+use rusqlite::{Connection, ErrorCode};
+
+/// What is to be taken back.
+#[derive(Default)]
+pub(super) struct Doubt {
+    /// Whether the write-ahead log may hold a commit that failed.
+    log: bool,
+    /// Where the ledger was appended to for it, and its event.
+    ledger: Option<(u64, Link)>,
+}
+
+impl Doubt {
+    pub(super) fn is_open(&self) -> bool {
+        self.log || self.ledger.is_some()
+    }
+
+    /// Appends to the ledger, in the transaction of the connection.
+    pub(super) fn append(
+        &mut self,
+        connection: &Connection,
+        ledger: &Ledger,
+        standings: &[Standing],
+        event: Link,
+    ) -> std::result::Result<(), Failed> {
+        let begin = ledger.place(|number, hash| settle::knows(connection, number, hash).map_err(Failed::Store))?;
+        self.ledger = Some((begin, event));
+        Ok(ledger.append(begin, standings, event)?)
+    }
+
+    /// Takes note of how the commit went.
+    pub(super) fn committed(&mut self, outcome: &rusqlite::Result<()>) {
+        match outcome {
+            Ok(()) => *self = Self::default(),
+            // No room for a part of the commit: what is not whole is never read.
+            Err(error) => self.log = error.sqlite_error_code() != Some(ErrorCode::DiskFull),
+        }
+    }
+
+    /// Makes sure that what failed never comes to be.
+    pub(super) fn settle(&mut self, connection: &Connection, ledger: &Ledger) -> Result<()> {
+        if self.log {
+            // Written over the failed commit's beginning, without which the rest of it counts for nothing. It changes nothing.
+            connection.pragma_update(None, "user_version", VERSION)?;
+            self.log = false;
+        }
+        if let Some((begin, event)) = self.ledger {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            let taken_back = ledger.take_back(begin, event);
+            connection.execute_batch("ROLLBACK")?;
+            taken_back.map_err(|e| Error::unavailable("The disk does not answer as it should.", e))?;
+            self.ledger = None;
+        }
+        Ok(())
+    }
+}
