@@ -1,5 +1,5 @@
 //! Keystead beside the real proxies and the real Litestream, each with the configuration that its guide tells people to
-//! paste.
+//! paste; and Keystead on disks that are full, broken or gone, which takes root.
 //!
 //! Not part of a plain `cargo test`, which needs no more than Rust and a C compiler: `tests/system/run` gets the proxies
 //! and runs this. A proxy that is missing is a failure and not a skip.
@@ -13,10 +13,13 @@
 
 mod app;
 mod deadness;
+mod fates;
+mod full_disk;
 mod gate;
 #[path = "../suite/helpers.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod helpers;
+mod injected;
 mod limits;
 mod litestream;
 mod metrics;
@@ -31,3 +34,5 @@ mod tls;
 #[path = "../suite/tls_server.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod tls_server;
+mod vanished;
+mod volume;

@@ -1,0 +1,90 @@
+//! A disk that is full: who only reads is served, who writes is told, and nothing is half done.
+
+use super::fates::{Change, Watched};
+use super::helpers::{KEYS, eventually};
+use super::volume::{Kind, Volume};
+use serde_json::json;
+use std::fs;
+use std::time::Duration;
+
+/// More than enough to fill the room that there is in files that are made longer by steps.
+const ATTEMPTS: usize = 3000;
+const KINDS: [Kind; 2] = [Kind::Tmpfs, Kind::Ext4];
+
+/// Asks until it is answered with 503; whatever is answered with 200 before must stand.
+#[track_caller]
+fn until_refused(watched: &mut Watched, change: Change) -> String {
+    for _ in 0..ATTEMPTS {
+        let answer = watched.ask(change);
+        if answer.status == 503 {
+            return answer.refused_with(503);
+        }
+    }
+    panic!("{change:?} goes on and on");
+}
+
+#[test]
+fn on_a_full_disk_changes_are_answered_with_503_and_all_else_goes_on_and_so_do_they_when_there_is_room() {
+    for kind in KINDS {
+        println!("on {kind:?}");
+        let volume = Volume::new(kind);
+        let mut watched = Watched::start(volume.path(), 200, &[]);
+        for round in 0..2 {
+            volume.fill();
+            // What room is left in the store's own files is taken by keys.
+            until_refused(&mut watched, Change::Create);
+            for change in Change::ALL.into_iter().cycle().take(40) {
+                let sentence = until_refused(&mut watched, change);
+                assert!(sentence.contains("nothing was changed"), "{change:?}: {sentence}");
+                watched.check_reads();
+            }
+            // Its own writes take what room is left.
+            eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 503);
+            watched.check_answers();
+            // Uses of keys, too, wait for room.
+            eventually(Duration::from_secs(5), || watched.server.log().contains("could not be written and are kept"));
+            volume.empty();
+            eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 200);
+            for change in Change::ALL {
+                assert_eq!(watched.ask(change).status, 200, "{change:?} in round {round}");
+            }
+        }
+        watched.check_all();
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_on_a_full_disk_has_done_what_it_answered_and_nothing_else() {
+    let volume = Volume::new(Kind::Tmpfs);
+    let mut watched = Watched::start(volume.path(), 100, &[]);
+    volume.fill();
+    for change in Change::ALL {
+        until_refused(&mut watched, change);
+    }
+    volume.empty();
+    let watched = watched.kill();
+    watched.check_all();
+}
+
+#[test]
+fn a_backup_on_a_full_disk_leaves_no_half_file_and_is_made_when_there_is_room() {
+    let volume = Volume::new(Kind::Tmpfs);
+    let folder = tempfile::tempdir().expect("a folder");
+    volume.fill();
+    let backups = volume.path().to_str().expect("a path").to_owned();
+    let watched = Watched::start(folder.path(), 1, &[("KEYSTEAD_BACKUP_FOLDER", &backups)]);
+    let log = "no backup was made, which is tried again";
+    eventually(Duration::from_secs(10), || watched.server.log().contains(log));
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(volume.path()).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    };
+    eventually(Duration::from_secs(10), || names().iter().all(|name| name == "ballast" || name == "lost+found"));
+    assert_eq!(watched.admin.post(KEYS, json!({"name": "a"})).status, 200, "it is another disk that is full");
+    volume.empty();
+    // A new start does not wait ten minutes.
+    let watched = watched.kill();
+    eventually(Duration::from_secs(10), || names().iter().any(|name| name.ends_with("Z.db")));
+    assert_eq!(names().len(), 1, "{:?}", names());
+    watched.check_answers();
+}
