@@ -4,7 +4,7 @@ use super::body::Fields;
 use super::credential::authenticate_manager;
 use super::envelope::{success, success_with_notice};
 use super::error::Failure;
-use super::list::{self, Page};
+use super::list::{self, Page, Part};
 use super::projects::project_id;
 use super::version::{ShownKey, Version};
 use super::{App, body};
@@ -12,7 +12,7 @@ use crate::domain::{
     AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
     Secret, Tail, Timestamp,
 };
-use crate::service::{API_KEYS_PAGE, Author, Idempotency, Issued, KeyChange, Rotation, Value};
+use crate::service::{Author, Idempotency, Issued, KeyChange, Rotation, Value};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -25,12 +25,12 @@ const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 pub(super) async fn list<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let project = project(&request)?;
-    list::answer("apiKeys", move |before| {
+    let (project, part) = (project(&request)?, Part::parse(request.query_string())?);
+    list::answer("apiKeys", part, move |before, limit| {
         let (app, caller) = (app.clone(), caller.clone());
         async move {
-            let keys = app.service.keys(Author::of(&caller, now), project).page(before).await?;
-            let next = keys.last().map(|key| key.id).filter(|_| keys.len() == API_KEYS_PAGE as usize);
+            let mut keys = app.service.keys(Author::of(&caller, now), project).page(before, limit + 1).await?;
+            let next = list::cut(&mut keys, limit).map(|key| key.id);
             let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
             Page::new(shown.iter().map(V::api_key_item), next)
         }

@@ -5,6 +5,7 @@ use super::credential::authenticate_manager;
 use super::endpoint::Endpoint;
 use super::envelope::{optional_time, success, success_with_status, time};
 use super::error::Failure;
+use super::list::{DEFAULT_LIMIT, limit, parameters, wrong_cursor, wrong_parameter};
 use super::samples::Samples;
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
@@ -12,7 +13,7 @@ use crate::domain::{Action, Error, EventFilter, Timestamp};
 use crate::service::{EVENTS_PAGE, Export, ExportState};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, Payload, Query};
+use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -22,8 +23,6 @@ use std::io::Write as _;
 use utoipa::ToSchema;
 
 const PATH: &str = "/v2/organization/audit-logs";
-/// How many events a page has where nobody says.
-const DEFAULT_LIMIT: u32 = 100;
 
 /// What there is to be done with the audit log.
 pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
@@ -84,13 +83,10 @@ struct Page {
 impl Page {
     /// From a query. Parameters that are not known are ignored, as fields are.
     fn parse(query: &str) -> Result<Self, Failure> {
-        let wrong =
-            |name: &str, expected: &str| Failure::bad_request(format!("The parameter \"{name}\" must be {expected}."));
-        let Query(parameters) = Query::<Vec<(String, String)>>::from_query(query)
-            .map_err(|_| Failure::bad_request("The query cannot be read."))?;
         let mut page = Self { filter: EventFilter::default(), before: None, limit: DEFAULT_LIMIT };
-        for (name, value) in parameters {
-            let at = || Timestamp::parse(&value).ok_or_else(|| wrong(&name, "a time as in RFC 3339, or a date"));
+        for (name, value) in parameters(query)? {
+            let at =
+                || Timestamp::parse(&value).ok_or_else(|| wrong_parameter(&name, "a time as in RFC 3339, or a date"));
             match name.as_str() {
                 "startTime" => page.filter.from = Some(at()?),
                 "endTime" => page.filter.to = Some(at()?),
@@ -100,15 +96,12 @@ impl Page {
                 "action" => {
                     let action = Action::parse(&value);
                     page.filter.action =
-                        Some(action.ok_or_else(|| wrong(&name, "the name of an action"))?.name().to_owned());
+                        Some(action.ok_or_else(|| wrong_parameter(&name, "the name of an action"))?.name().to_owned());
                 }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=EVENTS_PAGE).contains(limit));
-                    page.limit = limit.ok_or_else(|| wrong(&name, "a whole number from 1 to 1000"))?;
-                }
+                "limit" => page.limit = limit(&value)?,
                 "cursor" => {
                     let before = value.parse().ok().filter(|before| *before > 0);
-                    page.before = Some(before.ok_or_else(|| wrong(&name, "the nextCursor of another answer"))?);
+                    page.before = Some(before.ok_or_else(wrong_cursor)?);
                 }
                 _ => {}
             }

@@ -163,21 +163,20 @@ impl Endpoint {
         self.answers_with(T::schema(), sample)
     }
 
-    /// It answers with a list of such as these.
-    pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T]) -> Self {
+    /// It answers with a list of such as these, or with the part of it that is asked for by `limit` and a `cursor` such as
+    /// this.
+    pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T], cursor: &str) -> Self {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
-        self.lists_of(Ref::from_schema_name(T::name()), name, samples)
+        let data = list_of(Ref::from_schema_name(T::name()), name).property("nextCursor", schemas::next_cursor());
+        let endpoint = self.queried_by(schemas::part_of_list(cursor));
+        endpoint.answers_with(Schema::from(data.build()), &BTreeMap::from([(name, samples)]))
     }
 
     /// The same where the type's schema is needed nowhere else, and so not given a name.
     pub(super) fn lists_inline<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T]) -> Self {
         T::schemas(&mut self.schemas);
-        self.lists_of(T::schema(), name, samples)
-    }
-
-    fn lists_of(self, item: impl Into<RefOr<Schema>>, name: &str, samples: &[impl Serialize]) -> Self {
-        let data = ObjectBuilder::new().property(name, Array::new(item)).required(name).build();
+        let data = list_of(T::schema(), name).build();
         self.answers_with(Schema::from(data), &BTreeMap::from([(name, samples)]))
     }
 
@@ -252,6 +251,10 @@ fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
         .required("success")
         .property("data", data)
         .required("data")
+}
+
+fn list_of(item: impl Into<RefOr<Schema>>, name: &str) -> ObjectBuilder {
+    ObjectBuilder::new().property(name, Array::new(item)).required(name)
 }
 
 fn header(description: &str) -> utoipa::openapi::Header {

@@ -3,11 +3,11 @@
 use super::credential::authenticate_manager;
 use super::envelope::success;
 use super::error::Failure;
-use super::list::{self, Page};
+use super::list::{self, Page, Part};
 use super::version::{ShownKey, Version};
 use super::{App, body, v1};
 use crate::domain::{self, Description, Error, Name, ProjectId};
-use crate::service::{Author, NewProject, PROJECTS_PAGE, ProjectChange};
+use crate::service::{Author, NewProject, ProjectChange};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -34,12 +34,12 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
 
 pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, _) = authenticate_manager(&app, &request).await?;
-    list::answer("projects", move |after| {
+    let part = Part::parse(request.query_string())?;
+    list::answer("projects", part, move |after, limit| {
         let (app, caller) = (app.clone(), caller.clone());
         async move {
-            let projects = app.service.projects(caller.organization().id, after).await?;
-            let last = projects.last().map(|project| project.name.clone());
-            let next = last.filter(|_| projects.len() == PROJECTS_PAGE as usize);
+            let mut projects = app.service.projects(caller.organization().id, after, limit + 1).await?;
+            let next = list::cut(&mut projects, limit).map(|project| project.name.clone());
             Page::new(projects.iter().map(v1::Project::from), next)
         }
     })

@@ -1,8 +1,8 @@
 //! What requests may hold, for the description: exactly what the handlers accept.
 
+use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
 use super::verify;
 use crate::domain::{Action, AddressList, Grace, Lifetime, RateLimit};
-use crate::service::EVENTS_PAGE;
 use serde_json::{Value, json};
 use utoipa::openapi::example::Example;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -33,6 +33,11 @@ const IPV4_NETWORK: &str = concat!(
 /// An IPv6 network, written in full or with its end left out.
 const IPV6_NETWORK: &str =
     concat!(r"^(([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|([0-9a-f]{1,4}:){1,7}:)", r"(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$",);
+
+/// A number as a cursor.
+pub(super) const NUMBER_CURSOR: &str = "^[1-9][0-9]{0,17}$";
+/// A name as a cursor, in Base64 for URLs.
+pub(super) const NAME_CURSOR: &str = "^[A-Za-z0-9_-]{2,1360}$";
 
 /// A request body.
 pub(super) struct Body {
@@ -233,7 +238,6 @@ pub(super) fn event_filter() -> Vec<Parameter> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let time = || text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     let actions = text().enum_values(Some(Action::ALL.map(Action::name)));
-    let limit = whole(1, EVENTS_PAGE.into()).default(Some(json!(100)));
     let parameters = [
         ("startTime", time(), "Not before this time, or this date."),
         ("endTime", time(), "Not after this time, or this date."),
@@ -241,14 +245,34 @@ pub(super) fn event_filter() -> Vec<Parameter> {
         ("action", actions, "Of this action."),
         ("resource", text(), "On this resource, such as `api_key/12`."),
         ("searchTerm", text(), "With this anywhere in them."),
-        ("limit", limit, "How many events at the most."),
-        ("cursor", text().pattern(Some("^[1-9][0-9]{0,17}$")), "The `nextCursor` of the page before."),
     ];
-    let parameter = |(name, schema, about): (&str, ObjectBuilder, &str)| {
-        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
-        parameter.required(Required::False).description(Some(about)).schema(Some(schema)).build()
-    };
-    parameters.map(parameter).into()
+    let limit = whole(1, MAX_LIMIT.into()).default(Some(json!(DEFAULT_LIMIT)));
+    let limit = ("limit", limit, "How many events at the most.");
+    parameters.into_iter().chain([limit, cursor(NUMBER_CURSOR)]).map(query_parameter).collect()
+}
+
+/// `limit` and `cursor` of a list that is whole without them.
+pub(super) fn part_of_list(pattern: &str) -> Vec<Parameter> {
+    let about = "How many objects at the most: 100 where only `cursor` is there, and all where neither is.";
+    let limit = ("limit", whole(1, MAX_LIMIT.into()), about);
+    [limit, cursor(pattern)].map(query_parameter).into()
+}
+
+fn cursor(pattern: &str) -> (&'static str, ObjectBuilder, &'static str) {
+    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    ("cursor", schema, "The `nextCursor` of the page before.")
+}
+
+fn query_parameter((name, schema, about): (&str, ObjectBuilder, &str)) -> Parameter {
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+    parameter.required(Required::False).description(Some(about)).schema(Some(schema)).build()
+}
+
+/// Where a list goes on; null where it does not.
+pub(super) fn next_cursor() -> ObjectBuilder {
+    nullable(ObjectBuilder::new()).description(Some(
+        "What to send as `cursor` for the next page; null where this is the last. Only where a page was asked for.",
+    ))
 }
 
 /// `{"startTime"?, "endTime"?, "searchTerm"?}`.

@@ -96,9 +96,11 @@ fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
     let sample = V::project(&samples.project);
     let key = samples.project_keys.created();
     vec![
-        Endpoint::get(all(), projects::list)
-            .named(id("ListProjects"), "Projects", "List the projects by name")
-            .lists("projects", &[v1::Project::from(&samples.project)]),
+        Endpoint::get(all(), projects::list).named(id("ListProjects"), "Projects", "List the projects by name").lists(
+            "projects",
+            &[v1::Project::from(&samples.project)],
+            schemas::NAME_CURSOR,
+        ),
         Endpoint::post(all(), projects::create::<V>)
             .named(id("CreateProject"), "Projects", "Create a project and its first key")
             .explained("The full value of the key is in this answer and never again.")
@@ -151,7 +153,11 @@ impl KeysOf<'_> {
         let (created, used) = (self.samples.created(), self.samples.used());
         let data = V::api_key(&used);
         let body = if V::HAS_ROTATION { schemas::new_v2_api_key() } else { schemas::new_v1_api_key() };
-        let list = Endpoint::get(all(), api_keys::list::<V>).lists("apiKeys", &[V::api_key_item(&used)]);
+        let list = Endpoint::get(all(), api_keys::list::<V>).lists(
+            "apiKeys",
+            &[V::api_key_item(&used)],
+            schemas::NUMBER_CURSOR,
+        );
         let create = Endpoint::post(all(), api_keys::create::<V>)
             .explained("The full value is in this answer and never again.")
             .takes(body)

@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::store::{NewApiKey, Reads, Writes};
 
 /// How many keys a page of a list has.
-pub const API_KEYS_PAGE: u32 = 1000;
+pub(super) const API_KEYS_PAGE: u32 = 1000;
 
 /// Where a key's new value comes from.
 #[derive(Debug)]
@@ -155,13 +155,13 @@ impl Keys<'_> {
         .await
     }
 
-    /// Up to [`API_KEYS_PAGE`] keys, newest first, starting below `before`.
+    /// Up to `limit` keys, newest first, starting below `before`.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn page(&self, before: Option<KeyId>) -> Result<Vec<ApiKey>> {
+    pub async fn page(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
         let scope = self.scope;
-        let mut keys = self.read(move |reads| reads.api_keys(scope, before, API_KEYS_PAGE)).await?;
+        let mut keys = self.read(move |reads| reads.api_keys(scope, before, limit)).await?;
         self.bring_up_to_date(&mut keys);
         Ok(keys)
     }

@@ -8,7 +8,7 @@ use crate::domain::{
 use crate::store::{NewApiKey, Reads};
 
 /// How many projects a page of a list has.
-pub const PROJECTS_PAGE: u32 = 1000;
+pub(super) const PROJECTS_PAGE: u32 = 1000;
 /// What a project's first key is called.
 const FIRST_KEY: &str = "Default key";
 
@@ -69,12 +69,17 @@ impl Service {
             .await
     }
 
-    /// Up to [`PROJECTS_PAGE`] projects by name, starting after `after`.
+    /// Up to `limit` projects by name, starting after `after`.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn projects(&self, organization: OrganizationId, after: Option<Name>) -> Result<Vec<Project>> {
-        self.store.read(move |reads| reads.projects(organization, after.as_ref(), PROJECTS_PAGE)).await
+    pub async fn projects(
+        &self,
+        organization: OrganizationId,
+        after: Option<Name>,
+        limit: u32,
+    ) -> Result<Vec<Project>> {
+        self.store.read(move |reads| reads.projects(organization, after.as_ref(), limit)).await
     }
 
     /// One project.

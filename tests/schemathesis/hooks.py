@@ -24,6 +24,9 @@ def before_call(context, case, kwargs):
     is_scenario = case.meta is not None and case.meta.phase.name.value == "stateful"
     if is_valid and not is_scenario and next(counter) % 4:
         make_it_lead_somewhere(case)
+    # Which texts of these characters are a cursor is not for a pattern to say.
+    if is_valid and case.path.endswith("/projects") and "cursor" in (case.query or {}):
+        case.query["cursor"] = "YQ"
     # Reads may have the own key's number; what would switch it off, rotate or revoke it gets another one.
     number = str((case.path_parameters or {}).get("id", ""))
     if case.method.upper() != "GET" and number.isdecimal() and int(number) == OWN_KEY:

@@ -25,6 +25,7 @@ mod import;
 mod keys_command;
 mod limits;
 mod listeners;
+mod lists;
 mod manual;
 mod metrics;
 mod model;
