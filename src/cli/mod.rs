@@ -9,6 +9,7 @@ mod changes;
 mod chores;
 mod chosen;
 mod clock_watch;
+mod descriptors;
 mod doctor;
 mod export;
 mod handover;

@@ -7,7 +7,7 @@ use super::listeners::{Listening, bind_tcp};
 use super::probe::scheme;
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
-use super::{Failed, ambient, chores, service_options, systemd};
+use super::{Failed, ambient, chores, descriptors, service_options, systemd};
 use crate::config::{Config, Listen, MetricsListen};
 use crate::domain::{Name, Secret};
 use crate::http;
@@ -69,6 +69,7 @@ async fn serve(
     });
     let certificate = certificate(config)?;
     let options = http_options(config, &places, certificate.as_ref());
+    descriptors::raise(options.max_connections);
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,

@@ -5,7 +5,8 @@ use keystead::domain::KeyPrefix;
 use keystead::http::{self, App};
 use keystead::service::{AttemptLimit, Options, Service};
 use serde_json::json;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,4 +119,24 @@ fn a_client_that_does_not_finish_its_body_is_answered_with_408() {
     assert!(
         answer.ends_with(r#"{"success":false,"error":"The request body took too long to arrive.","deprecated":false}"#)
     );
+}
+
+#[test]
+fn a_head_that_is_too_large_or_has_too_many_headers_is_refused() {
+    let server = Server::start();
+    let head = |headers: String| format!("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    let many = |count: usize| (0..count).map(|number| format!("X-{number}: x\r\n")).collect::<String>();
+    let large = |size: usize| format!("X-Large: {}\r\n", "x".repeat(size));
+    for fits in [many(94), large(100_000)] {
+        let answer = server.raw(head(fits).as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let answer = server.raw(head(many(95)).as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    let mut stream = TcpStream::connect(server.address()).expect("a connection");
+    let mut answer = Vec::new();
+    // What is not read of a request that is refused may take the answer with it.
+    _ = stream.write_all(head(large(200_000)).as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(server.client().get("/healthz").status, 200);
 }

@@ -29,6 +29,7 @@ mod proxy;
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod race;
 mod setup;
+mod slow_clients;
 mod smuggling;
 mod tls;
 #[path = "../suite/tls_server.rs"]
