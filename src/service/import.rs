@@ -1,9 +1,7 @@
 //! Keys that come from elsewhere, and all that can be taken elsewhere.
 
 use super::audit::Author;
-use super::keys::API_KEYS_PAGE;
-use super::projects::PROJECTS_PAGE;
-use super::{Service, StoreOptions};
+use super::{API_KEYS_PAGE, PROJECTS_PAGE, Service, StoreOptions};
 use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp};
 use crate::store::{Reads, Staging, View};
 use serde_json::json;

@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::store::{NewApiKey, Reads, Writes};
 
 /// How many keys a page of a list has.
-pub(super) const API_KEYS_PAGE: u32 = 1000;
+pub const API_KEYS_PAGE: u32 = 1000;
 
 /// Where a key's new value comes from.
 #[derive(Debug)]

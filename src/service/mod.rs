@@ -30,9 +30,9 @@ pub use backup::{Restoration, restore, stamp};
 pub use exports::{Export, ExportState};
 pub use idempotency::Idempotency;
 pub use import::{Content, Exported, Import, Outcome};
-pub use keys::{Issued, KeyChange, Keys, Rotation, Value};
+pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
 pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
-pub use projects::{NewProject, ProjectChange};
+pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
 pub use verification::{Asked, Question, Subject, Verdict};
 

@@ -1,8 +1,6 @@
 //! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
 
-use super::keys::API_KEYS_PAGE;
-use super::projects::PROJECTS_PAGE;
-use super::{EVENTS_PAGE, StoreOptions};
+use super::{API_KEYS_PAGE, EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
     Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyId, Link, Name, Organization, OrganizationId, Project,
     ProjectId, Refusal, Result, Scope, Timestamp,

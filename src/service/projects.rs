@@ -8,7 +8,7 @@ use crate::domain::{
 use crate::store::{NewApiKey, Reads};
 
 /// How many projects a page of a list has.
-pub(super) const PROJECTS_PAGE: u32 = 1000;
+pub const PROJECTS_PAGE: u32 = 1000;
 /// What a project's first key is called.
 const FIRST_KEY: &str = "Default key";
 
