@@ -10,19 +10,27 @@ pub(super) mod source;
 
 use super::{Failed, ambient, open_service, output, service_options};
 use crate::config::Config;
-use crate::domain::{KeyId, OrganizationId};
-use crate::service::{self, Content, Outcome, Staging};
+use crate::domain::{Error, KeyId, OrganizationId};
+use crate::service::{self, Content, ImportedApiKey, Outcome, Staging};
 use clap::Args;
 use indicatif::ProgressBar;
 use report::Report;
 use row::{Reader, find_organization};
 use source::{Format, Source};
+use std::mem;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
 
 /// With more wrong rows than this, it is the wrong file; whatever else is wrong with it is not looked for.
 const MOST_WRONG: usize = 10_000;
-/// After how many rows the progress is shown.
-const STEP: u64 = 1024;
+/// Rows that are staged together, at the most; the progress is shown after each batch.
+const BATCH: u64 = 1024;
+/// Batches that wait to be staged, at the most.
+const BATCHES_IN_FLIGHT: usize = 4;
+
+type Batch = Vec<(u64, ImportedApiKey)>;
 
 #[derive(Args, Debug)]
 pub(super) struct Import {
@@ -97,26 +105,55 @@ fn default_organization(content: &Content, named: Option<&str>) -> Result<Option
     }
 }
 
-/// Reads all rows; those that are wrong are reported, the others staged.
+/// Reads all rows; those that are wrong are reported, the others staged, by another thread.
 fn read(source: &mut Source, reader: &mut Reader<'_>, report: &mut Report) -> Result<Staging, Failed> {
+    let (batches, waiting) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
+    thread::scope(|scope| {
+        let staging = scope.spawn(|| stage(waiting));
+        let read = read_batches(source, reader, report, &batches);
+        drop(batches);
+        let staged = staging.join().unwrap_or_else(|panic| resume_unwind(panic));
+        read?;
+        Ok(staged?)
+    })
+}
+
+fn stage(batches: Receiver<Batch>) -> Result<Staging, Error> {
     let mut staged = Staging::new()?;
+    batches.iter().try_for_each(|batch| staged.push(&batch))?;
+    Ok(staged)
+}
+
+/// Reads until the end, or until nobody takes the batches any more.
+fn read_batches(
+    source: &mut Source,
+    reader: &mut Reader<'_>,
+    report: &mut Report,
+    batches: &SyncSender<Batch>,
+) -> Result<(), Failed> {
     let progress = output::progress(source.total(), "bytes");
+    let mut batch = Batch::new();
     while let Some(row) = source.next()? {
         let (number, line) = (row.number, row.line);
         match row.fields.and_then(|fields| reader.key(&fields)) {
-            Ok(Some(key)) => staged.push(number, &key)?,
+            Ok(Some(key)) => batch.push((number, key)),
             Ok(None) => report.passed_over(number)?,
             Err(sentence) => {
                 progress.suspend(|| report.wrong(number, Some(line), &sentence))?;
                 report.check_not_too_many()?;
             }
         }
-        if number.is_multiple_of(STEP) {
+        if number.is_multiple_of(BATCH) {
             progress.set_position(source.read());
+            if batches.send(mem::take(&mut batch)).is_err() {
+                break;
+            }
         }
     }
+    // Nobody takes it where staging failed, which says why itself.
+    let _ = batches.send(batch);
     progress.finish_and_clear();
-    Ok(staged)
+    Ok(())
 }
 
 async fn import(

@@ -52,7 +52,7 @@ impl Service {
                 let looked = staged.count();
                 let ids = writes.insert_staged(&staged, &|stored| progress(looked + stored))?;
                 if let Some([first, last]) = ids {
-                    for (organization, count) in staged.organizations()? {
+                    for (organization, count) in staged.organizations() {
                         let change = json!({"count": count, "first": first.get(), "last": last.get(), "file": file});
                         writes.append_event(&Author::operator(organization, now).on_import(&change)?)?;
                     }

@@ -690,7 +690,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
         rate_limit: None,
         allowed_addresses: None,
     };
-    staged.push(1, &key).expect("a row");
+    staged.push(&[(1, key)]).expect("a row");
     assert_eq!(staged.twins(10).expect("a look"), []);
     wait(store.write(move |writes| writes.insert_staged(&staged, &|_| ()))).expect("an import");
     // The store is still open: what it has in memory is nowhere else but where the import put it.
@@ -713,7 +713,7 @@ fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
         let new = keystead::store::NewApiKey { scope: Scope { organization: organization.id, project }, ..new };
         let (sha256, rate_limit, allowed_addresses) = (None, None, None);
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
-        staged.push(place, &key).expect("a row");
+        staged.push(&[(place, key)]).expect("a row");
     }
     assert_eq!(staged.twins(10).expect("a look"), []);
     let refused = wait(store.write(move |writes| writes.insert_staged(&staged, &|_| ()))).expect_err("no such project");

@@ -6,12 +6,14 @@
 use super::import;
 use crate::domain::{AddressList, Algorithm, Digest, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp};
 use crate::store::ImportedApiKey;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashMap;
 
 /// Rows of an import.
 pub struct Staging {
     connection: Connection,
-    count: u64,
+    /// The place of each organization's first row, and how many it has.
+    counts: HashMap<OrganizationId, (u64, u64)>,
     forms: Forms,
     has_full_keys: bool,
 }
@@ -23,9 +25,10 @@ impl Staging {
     /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where there is no place for temporary files.
     pub fn new() -> Result<Self> {
         let connection = Connection::open("")?;
-        // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk.
+        // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk, in pages larger than the
+        // store's since they are read from one end to the other.
         connection.execute_batch(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
+            "PRAGMA page_size = 32768; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
             CREATE TABLE staged (
                 place INTEGER PRIMARY KEY,
                 organization_id INTEGER, project_id INTEGER, digest BLOB, digest_algorithm INTEGER, tail TEXT, name TEXT,
@@ -34,25 +37,25 @@ impl Staging {
             ) STRICT;
             BEGIN",
         )?;
-        Ok(Self { connection, count: 0, forms: Forms::default(), has_full_keys: false })
+        Ok(Self { connection, counts: HashMap::new(), forms: Forms::default(), has_full_keys: false })
     }
 
-    /// Adds one. Its place is its own choice, greater than that of the one before.
+    /// Adds some. The place of each is its own choice, greater than that of the one before.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk is full.
-    pub fn push(&mut self, place: u64, key: &ImportedApiKey) -> Result<()> {
-        let new = &key.new;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO staged VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-            )?
-            .execute(params![
+    pub fn push(&mut self, keys: &[(u64, ImportedApiKey)]) -> Result<()> {
+        let sql = "INSERT INTO staged VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        for (place, key) in keys {
+            let new = &key.new;
+            let algorithm = new.value.digest.algorithm();
+            insert.execute(params![
                 place.cast_signed(),
                 new.scope.organization.get(),
                 new.scope.project.map(ProjectId::get),
                 new.value.digest.as_bytes(),
-                import::stored(new.value.digest.algorithm()),
+                import::stored(algorithm),
                 new.value.tail.as_str(),
                 new.name.as_str(),
                 key.valid,
@@ -64,16 +67,23 @@ impl Staging {
                 key.sha256.as_ref().map(Digest::as_bytes),
                 new.value.digest.prefix(),
             ])?;
-        let sha256 = new.value.digest.algorithm() == Algorithm::Sha256;
-        self.forms = self.forms.or(Forms { foreign: !key.is_ours, sha256 });
-        self.has_full_keys |= key.sha256.is_some();
-        self.count += 1;
+            self.forms = self.forms.or(Forms { foreign: !key.is_ours, sha256: algorithm == Algorithm::Sha256 });
+            self.has_full_keys |= key.sha256.is_some();
+            self.counts.entry(new.scope.organization).or_insert((*place, 0)).1 += 1;
+        }
         Ok(())
     }
 
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.count
+        self.counts.values().map(|(_, count)| count).sum()
+    }
+
+    /// How many there are of each organization, in the order of their first rows.
+    pub fn organizations(&self) -> Vec<(OrganizationId, u64)> {
+        let mut counts: Vec<_> = self.counts.iter().filter(|(_, (_, count))| *count > 0).collect();
+        counts.sort_unstable_by_key(|(_, (first, _))| *first);
+        counts.into_iter().map(|(organization, (_, count))| (*organization, *count)).collect()
     }
 
     /// What they bring into a store.
@@ -128,23 +138,15 @@ impl Staging {
     /// # Errors
     /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
     pub fn remove(&mut self, places: &[u64]) -> Result<()> {
+        let sql = "DELETE FROM staged WHERE place = ?1 RETURNING organization_id";
+        let mut delete = self.connection.prepare_cached(sql)?;
         for place in places {
-            let sql = "DELETE FROM staged WHERE place = ?1";
-            self.count -= self.connection.prepare_cached(sql)?.execute([place.cast_signed()])? as u64;
+            let organization = delete.query_row([place.cast_signed()], |row| row.get(0)).optional()?;
+            if let Some(count) = organization.and_then(OrganizationId::new).and_then(|it| self.counts.get_mut(&it)) {
+                count.1 -= 1;
+            }
         }
         Ok(())
-    }
-
-    /// How many there are of each organization.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
-    pub fn organizations(&self) -> Result<Vec<(OrganizationId, u64)>> {
-        let sql = "SELECT organization_id, count(*) FROM staged GROUP BY organization_id ORDER BY min(place)";
-        let mut statement = self.connection.prepare(sql)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, place(row.get(1)?))))?;
-        let rows: rusqlite::Result<Vec<(i64, u64)>> = rows.collect();
-        Ok(rows?.into_iter().filter_map(|(id, count)| Some((OrganizationId::new(id)?, count))).collect())
     }
 
     /// Hands over every place, in order, for as long as `take` does not fail.
