@@ -9,6 +9,7 @@ mod flood;
 mod import;
 mod memory;
 mod mixed;
+mod slow_clients;
 mod start;
 mod verify;
 
@@ -18,7 +19,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 16] = [
+pub const SECTIONS: [Section; 17] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -33,6 +34,7 @@ pub const SECTIONS: [Section; 16] = [
     ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),
+    ("slow-clients", slow_clients::beside),
     ("memory", memory::bounded),
     ("start", start::by_size),
 ];
