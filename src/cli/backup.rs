@@ -3,7 +3,7 @@
 use super::{Failed, ambient, open_service, output};
 use crate::config::Config;
 use crate::domain::{Actor, Timestamp};
-use crate::service::{Backup as Copied, Progress, Service, UNFINISHED, stamp};
+use crate::service::{Backup as Copied, Progress, Service, UNFINISHED, remove_unfinished, stamp};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -98,7 +98,7 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
             return Ok(());
         }
     }
-    remove_unfinished(folder).map_err(wrong)?;
+    remove_all_unfinished(folder).map_err(wrong)?;
     let file = folder.join(name(&stamp(now)));
     let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
     log::info!("backed up to {}: {} keys, {} bytes", file.display(), backup.keys, backup.bytes);
@@ -114,12 +114,15 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
 }
 
 /// What a server that was killed in the middle of a backup left.
-fn remove_unfinished(folder: &Path) -> io::Result<()> {
+fn remove_all_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.strip_suffix(UNFINISHED).and_then(made_at).is_some() {
-            fs::remove_file(entry.path())?;
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if let Some(backup) = name.strip_suffix(UNFINISHED).filter(|name| made_at(name).is_some()) {
+            match remove_unfinished(&folder.join(backup)) {
+                // Another server of the same store makes one.
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+                other => other?,
+            }
         }
     }
     Ok(())

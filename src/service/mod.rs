@@ -21,7 +21,7 @@ mod windows;
 
 pub use crate::store::{
     Backup, Checkup, ImportedApiKey, NewApiKey, Options as StoreOptions, Progress, Restored, SCHEMA, Size, Staging,
-    UNFINISHED, size,
+    UNFINISHED, remove_unfinished, size,
 };
 pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};

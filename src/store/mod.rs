@@ -14,6 +14,7 @@ pub use sqlite::Staging;
 
 use crate::domain::{Digest, Error, Forms, Link, Result, Timestamp};
 use crate::metrics::Metrics;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -153,6 +154,14 @@ impl Store {
 
 /// What the name of a backup ends with until it is whole.
 pub const UNFINISHED: &str = "-unfinished";
+
+/// Removes what a backup to this file left that was cut short, if it left anything.
+///
+/// # Errors
+/// [`io::ErrorKind::ResourceBusy`] where the backup goes on.
+pub fn remove_unfinished(to: &Path) -> io::Result<()> {
+    sqlite::remove_left(&files::beside(to, UNFINISHED))
+}
 
 /// How far a copy has come, in pages of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -464,6 +464,14 @@ fn a_backup_is_private_whole_by_itself_and_replaces_nothing() {
     assert_done(&verdict);
     assert_refused(&run(folder.path(), &["backup", "backup.db"]), "backup.db exists already");
     assert_refused(&run(folder.path(), &["backup", "no/such/folder/backup.db"]), "cannot be created");
+    let unfinished = folder.path().join("other.db-unfinished");
+    fs::write(&unfinished, "half").expect("a file");
+    let writing = fs::File::open(&unfinished).expect("the file");
+    writing.try_lock().expect("a lock");
+    assert_refused(&run(folder.path(), &["backup", "other.db"]), "somebody else is writing it");
+    assert_eq!(fs::read(&unfinished).expect("the file"), b"half", "it is another backup's");
+    writing.unlock().expect("the lock");
+    assert_done(&run(folder.path(), &["backup", "other.db"]));
     let recorded = stdout(&run(folder.path(), &["audit", "list", "--action", "store.backed_up", "--json"]));
     assert!(recorded.contains("backup.db") && recorded.contains("operator"), "{recorded}");
     let piped = run(folder.path(), &["backup", "--stdout"]);

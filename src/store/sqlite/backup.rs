@@ -1,15 +1,15 @@
 //! Copying a store while it is used.
 
+use super::unfinished::Unfinished;
 use super::{audit, open, rows};
 use crate::domain::{Error, Link, Result};
-use crate::store::files::{beside, sync_folder_of};
+use crate::store::files::beside;
 use crate::store::{Backup, Progress, UNFINISHED};
 use rusqlite::backup::{self, StepResult};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Pages that are copied at once.
@@ -36,33 +36,9 @@ pub(in crate::store) fn back_up(
         return Err(Error::unavailable(SENTENCE, e));
     }
     let unfinished = Unfinished::create(beside(to, UNFINISHED)).map_err(|e| failed("cannot be created", e))?;
-    let backup = copy(&mut source, &unfinished.0, progress)?;
-    // Takes the name, so that nobody's file is replaced.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|e| failed("cannot be created", e))?;
-    fs::rename(&unfinished.0, to)
-        .inspect_err(|_| _ = fs::remove_file(to))
-        .and_then(|()| sync_folder_of(to))
-        .map_err(|e| failed("cannot be put in its place", e))?;
+    let backup = copy(&mut source, unfinished.path(), progress)?;
+    unfinished.finish(to).map_err(|e| failed("cannot be put in its place", e))?;
     Ok(backup)
-}
-
-/// A file that goes again unless it was given another name.
-pub(super) struct Unfinished(pub(super) PathBuf);
-
-impl Unfinished {
-    /// A new file that nobody else may read, in the place of what an earlier attempt left.
-    pub(super) fn create(path: PathBuf) -> io::Result<Self> {
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            _ = fs::remove_file(beside(&self.0, suffix));
-        }
-    }
 }
 
 /// Copies what the connection sees now into an empty file, and checks the copy. On disk when this returns, all but its name.

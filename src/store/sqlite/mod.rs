@@ -18,6 +18,7 @@ mod restore;
 mod rows;
 mod settle;
 mod staging;
+mod unfinished;
 mod writer;
 
 pub(super) use backup::back_up;
@@ -26,6 +27,7 @@ pub(super) use migrations::VERSION as SCHEMA;
 pub(super) use open::size;
 pub(super) use restore::restore;
 pub use staging::Staging;
+pub(super) use unfinished::remove_left;
 
 use super::ledger::Ledger;
 use super::{Options, Reads, Settle, SharedForms, Validity};

@@ -1,9 +1,10 @@
 //! Putting a backup in the store's place.
 
-use super::backup::{self, Unfinished};
+use super::backup;
 use super::digest_index::DigestIndex;
 use super::lock::Lock;
 use super::rows::Rows;
+use super::unfinished::Unfinished;
 use super::{open, settle};
 use crate::domain::{Error, Result};
 use crate::store::files::{beside, sync_folder_of};
@@ -41,11 +42,11 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
     }
     let staged = open::staged(path);
     let unfinished = Unfinished::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;
-    let backup = backup::copy(&mut source, &unfinished.0, how.progress)?;
+    let backup = backup::copy(&mut source, unfinished.path(), how.progress)?;
     drop(source);
     let mut restored = Restored { backup, ledger: Default::default(), changed: 0, replaced: None };
-    bring_up_to_date(options, &unfinished.0, &ledger, how.without_ledger, &mut restored, &how)?;
-    restored.replaced = swap(path, &unfinished.0, how.aside).map_err(|e| cannot_write(path, &e))?;
+    bring_up_to_date(options, unfinished.path(), &ledger, how.without_ledger, &mut restored, &how)?;
+    restored.replaced = swap(path, unfinished.path(), how.aside).map_err(|e| cannot_write(path, &e))?;
     Ok(restored)
 }
 

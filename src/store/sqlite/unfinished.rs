@@ -1,0 +1,85 @@
+//! A copy of a store until it is whole.
+
+use crate::store::files::{beside, sync_folder_of};
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file that goes again unless it was given another name. It is locked for as long as this is there, so that nobody
+/// takes it for what was left.
+pub(super) struct Unfinished {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Unfinished {
+    /// A new file that nobody else may read, in the place of what an earlier attempt left.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] where somebody else is writing it.
+    pub(super) fn create(path: PathBuf) -> io::Result<Self> {
+        remove_left(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let _lock = lock(file, &path)?;
+        Ok(Self { path, _lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it its name in one step; on disk when this returns. Nobody's file is replaced.
+    pub(super) fn finish(self, to: &Path) -> io::Result<()> {
+        match rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::NOREPLACE) {
+            // Some file systems cannot be asked for that; whoever begins a copy has seen that the name is free.
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&self.path, to)?,
+            other => other?,
+        }
+        sync_folder_of(to)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            _ = fs::remove_file(beside(&self.path, suffix));
+        }
+    }
+}
+
+/// Removes what an attempt left that came to no end, if it left anything.
+///
+/// # Errors
+/// [`io::ErrorKind::ResourceBusy`] where the attempt goes on.
+pub(in crate::store) fn remove_left(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Ok(file) => {
+            let _lock = lock(file, path)?;
+            fs::remove_file(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file under this name, which nobody else has locked or removed or given another name.
+fn lock(file: File, path: &Path) -> io::Result<File> {
+    match file.try_lock() {
+        Ok(()) if is_named(&file, path) => Ok(file),
+        Ok(()) | Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else is writing it"))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn is_named(file: &File, path: &Path) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => identity(open) == identity(named),
+        _ => false,
+    }
+}
