@@ -53,14 +53,17 @@ pub(super) fn begin(app: &App, request: &ServiceRequest) -> HeaderValue {
     id
 }
 
-/// Whether an answer, a log and the record of what was done may have it: somebody may have put a key there.
+/// Whether an answer, a log and the record of what was done may have it.
 fn may_be_repeated(app: &App, id: &[u8], headers: &HeaderMap) -> bool {
-    let has = |text: &[u8]| !text.is_empty() && id.windows(text.len()).any(|part| part == text);
-    (1..=MAX).contains(&id.len())
-        && id.iter().all(u8::is_ascii_graphic)
-        && !KEY_MARKS.into_iter().any(has)
-        && !app.service.key_prefixes().into_iter().any(|prefix| prefix.is_in(id))
-        && !CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers)).any(has)
+    (1..=MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic) && !may_hold_key(app, id, headers)
+}
+
+/// Whether somebody may have put a key there.
+fn may_hold_key(app: &App, text: &[u8], headers: &HeaderMap) -> bool {
+    let has = |mark: &[u8]| !mark.is_empty() && text.windows(mark.len()).any(|part| part == mark);
+    KEY_MARKS.into_iter().any(has)
+        || app.service.key_prefixes().into_iter().any(|prefix| prefix.is_in(text))
+        || CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers)).any(has)
 }
 
 /// Takes note of whose request it is.
@@ -73,6 +76,7 @@ pub(super) fn authenticated(request: &HttpRequest, key: KeyId) {
 /// Where a change comes from, for the record of what was done.
 pub(super) fn origin(app: &App, request: &HttpRequest) -> Origin {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let user_agent = user_agent.filter(|it| !may_hold_key(app, it.as_bytes(), request.headers()));
     let extensions = request.extensions();
     let id = extensions.get::<Trace>().and_then(|trace| trace.id.to_str().ok());
     Origin::new(client::address(app, request), user_agent, id)
