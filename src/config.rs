@@ -74,6 +74,8 @@ pub struct Server {
     pub body_timeout_ms: u64,
     /// Milliseconds for a request's head to arrive.
     pub head_timeout_ms: u64,
+    /// Milliseconds to take any part of an answer.
+    pub send_timeout_ms: u64,
     /// Milliseconds that an idle connection is kept.
     pub keep_alive_ms: u64,
     /// Seconds that requests may go on after a stop.
@@ -92,6 +94,7 @@ impl Default for Server {
             body_limit_bytes: 131_072,
             body_timeout_ms: 10_000,
             head_timeout_ms: 5_000,
+            send_timeout_ms: 30_000,
             keep_alive_ms: 75_000,
             shutdown_timeout_s: 10,
             trusted_proxies: Vec::new(),
@@ -389,6 +392,7 @@ impl Config {
             ("server.body_limit_bytes", self.server.body_limit_bytes as u64),
             ("server.body_timeout_ms", self.server.body_timeout_ms),
             ("server.head_timeout_ms", self.server.head_timeout_ms),
+            ("server.send_timeout_ms", self.server.send_timeout_ms),
             ("server.keep_alive_ms", self.server.keep_alive_ms),
             ("store.busy_timeout_ms", self.store.busy_timeout_ms),
             ("store.readers", self.store.readers.into()),

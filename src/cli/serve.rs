@@ -190,6 +190,7 @@ fn http_options(config: &Config, places: &[Listen], files: Option<&CertificateFi
         max_connections: server.max_connections,
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
+        send_timeout: Duration::from_millis(server.send_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
         certificate: files.map(|files| files.certificate().clone()),
         serves_metrics: match config.metrics.listen {

@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///
 /// `Display` is the sentence that a client may read: it never holds a secret, a path or a database's own words. What
 /// only an operator should see is in `detail`, and goes to the log.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The request says something that no state of the store would make right.
     #[error("{0}")]

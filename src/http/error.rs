@@ -50,6 +50,11 @@ impl Failure {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence).with(ALLOW, allow)
     }
 
+    pub(super) fn head_too_large() -> Self {
+        let sentence = "The request's head has too many bytes or too many headers.";
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
+    }
+
     fn rate_limited(self, quota: Quota) -> Self {
         let failure = self.with(RETRY_AFTER, quota.reset_s.to_string());
         quota_headers(quota).into_iter().fold(failure, |failure, (name, value)| failure.with(name, value))

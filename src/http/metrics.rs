@@ -1,13 +1,14 @@
 //! What Prometheus reads, and the listener of its own that it reads it from.
 
 use super::error::Failure;
+use super::server::{self, Size, Sockets};
 use super::{App, Options, get, nothing, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::KeepAlive;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{App as ActixApp, HttpResponse, HttpServer};
+use actix_web::{App as ActixApp, HttpResponse};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,23 +26,12 @@ const CONNECTIONS: usize = 64;
 /// Where the operating system refuses.
 pub fn serve(app: Arc<App>, socket: TcpListener, options: &Options) -> std::io::Result<Server> {
     let app = Data::from(app);
-    let server = HttpServer::new(move || {
+    let make = move || {
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
         ActixApp::new().app_data(app.clone()).configure(routes).default_service(nothing())
-    })
-    .workers(1)
-    .worker_max_blocking_threads(1)
-    .max_connections(CONNECTIONS)
-    .keep_alive(KeepAlive::Disabled)
-    .client_request_timeout(options.head_timeout)
-    .shutdown_timeout(options.shutdown_timeout.as_secs())
-    .tls_handshake_timeout(options.head_timeout)
-    .disable_signals();
-    let server = match &options.certificate {
-        Some(certificate) => server.listen_rustls_0_23(socket, certificate.server()?)?,
-        None => server.listen(socket)?,
     };
-    Ok(server.run())
+    let size = Size { workers: 1, readers: 1, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
+    server::serve(make, Sockets { tcp: vec![socket], unix: Vec::new() }, &size, options)
 }
 
 pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {

@@ -4,6 +4,7 @@ mod api_keys;
 mod audit_logs;
 mod body;
 mod client;
+mod connection;
 mod credential;
 mod dev_clock;
 mod endpoint;
@@ -20,6 +21,7 @@ mod request_id;
 mod request_log;
 mod samples;
 mod schemas;
+mod server;
 mod v1;
 mod v2;
 mod verify;
@@ -30,26 +32,29 @@ pub use dev_clock::DevClock;
 pub use metrics::{PATH as METRICS_PATH, serve as serve_metrics};
 pub use request_id::RequestIds;
 pub use request_log::RequestLog;
+pub use server::Sockets;
 
 use crate::domain::{AddressList, Result, Timestamp};
 use crate::metrics::{Metrics, PANICKED, UNMATCHED};
 use crate::service::Service;
 use crate::tls::Certificate;
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::{App as ActixApp, HttpServer, Resource, Route, guard, web};
+use actix_web::http::header::HeaderValue;
+use actix_web::{App as ActixApp, Error, Resource, ResponseError as _, Route, guard, web};
+use connection::{Answer, Requests, Unanswered};
 use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use request_id::X_REQUEST_ID;
 use samples::Samples;
+use server::Size;
 use std::future::ready;
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What request handlers stand on. Time and randomness come from outside.
 pub struct App {
@@ -99,21 +104,14 @@ pub struct Options {
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
+    /// How long a client may take to take any part of an answer.
+    pub send_timeout: Duration,
     /// How long requests may go on after the server was told to stop.
     pub shutdown_timeout: Duration,
     /// What is shown to those who connect to an address, who then have to speak TLS.
     pub certificate: Option<Certificate>,
     /// Whether the metrics are served here, too.
     pub serves_metrics: bool,
-}
-
-/// What the server accepts connections from.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    /// Those with addresses.
-    pub tcp: Vec<TcpListener>,
-    /// Those in the file system.
-    pub unix: Vec<UnixListener>,
 }
 
 /// The server on these sockets. It runs while it is awaited and until its handle stops it.
@@ -129,31 +127,25 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
         Some(workers) => workers,
         None => std::thread::available_parallelism()?.get(),
     };
-    let mut server = HttpServer::new(move || {
-        let (watch, panicked) = (Arc::clone(&app.metrics), Rc::new(app.metrics.route(PANICKED)));
-        let watched = app.clone();
+    let size = Size {
+        workers,
+        readers: options.readers,
+        connections: options.max_connections,
+        keep_alive: options.keep_alive.into(),
+    };
+    let make = move || {
+        let (watch, panicked) = (app.clone(), Rc::new(app.metrics.route(PANICKED)));
         ActixApp::new()
             .app_data(app.clone())
             .app_data(app.metrics.route(UNMATCHED))
-            // A handler that panics answers like any other failure; the connection and the process live on.
             .wrap_fn(move |request, next| {
-                let (begun, method, id) =
-                    (watch.now(), request.method().clone(), request_id::begin(&watched, &request));
-                let (app, panicked) = (watched.clone(), Rc::clone(&panicked));
-                let answer = AssertUnwindSafe(actix_web::dev::Service::call(next, request)).catch_unwind();
-                async move {
-                    let Ok(answer) = answer.await else {
-                        panicked.answered(method.as_str(), 500, begun);
-                        request_log::panicked(&app, &method, &id, begun);
-                        return Err(Failure::panicked(id).into());
-                    };
-                    let mut answer = answer?;
-                    credential::announce(&mut answer);
-                    metrics::count(&answer, begun);
-                    request_log::answered(&app, &answer, &id, begun);
-                    answer.headers_mut().insert(X_REQUEST_ID, id);
-                    Ok(answer)
-                }
+                let begun = Begun::new(&watch, &request);
+                let answer = if connection::takes_head(request.head()) {
+                    Either::Left(next.call(request))
+                } else {
+                    Either::Right(ready(Ok(request.into_response(Failure::head_too_large().error_response()))))
+                };
+                begun.answered(watch.clone(), Rc::clone(&panicked), answer)
             })
             .app_data(description.clone())
             .configure(|config| routes(config, &samples, &app.metrics))
@@ -165,28 +157,49 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
                     metrics::routes(config, &app.metrics)
                 }
             })
-    })
-    .workers(workers)
-    .worker_max_blocking_threads(options.readers)
-    .max_connections(options.max_connections.div_ceil(workers))
-    .keep_alive(options.keep_alive)
-    .client_request_timeout(options.head_timeout)
-    .shutdown_timeout(options.shutdown_timeout.as_secs())
-    .tcp_nodelay(true)
-    // A handshake is part of a head: it may take as long, and there may be as many as connections.
-    .tls_handshake_timeout(options.head_timeout)
-    .max_connection_rate(options.max_connections.div_ceil(workers))
-    .disable_signals();
-    for socket in sockets.tcp {
-        server = match &options.certificate {
-            Some(certificate) => server.listen_rustls_0_23(socket, certificate.server()?)?,
-            None => server.listen(socket)?,
+    };
+    server::serve(make, sockets, &size, options)
+}
+
+/// A request that is being answered.
+struct Begun {
+    at: Instant,
+    method: Method,
+    id: HeaderValue,
+    unanswered: Option<Unanswered>,
+}
+
+impl Begun {
+    fn new(app: &App, request: &ServiceRequest) -> Self {
+        Self {
+            at: app.metrics.now(),
+            method: request.method().clone(),
+            id: request_id::begin(app, request),
+            unanswered: request.conn_data().map(Requests::begin),
+        }
+    }
+
+    /// Takes note of how it was answered. A handler that panics answers like any other failure; the connection and the
+    /// process live on.
+    async fn answered(
+        self,
+        app: web::Data<App>,
+        panicked: Rc<crate::metrics::Route>,
+        answer: impl Future<Output = std::result::Result<ServiceResponse, Error>>,
+    ) -> std::result::Result<ServiceResponse<Answer>, Error> {
+        let Self { at, method, id, unanswered } = self;
+        let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
+            panicked.answered(method.as_str(), 500, at);
+            request_log::panicked(&app, &method, &id, at);
+            return Err(Failure::panicked(id).into());
         };
+        let mut answer = answer?;
+        credential::announce(&mut answer);
+        metrics::count(&answer, at);
+        request_log::answered(&app, &answer, &id, at);
+        answer.headers_mut().insert(X_REQUEST_ID, id);
+        Ok(answer.map_body(|_, body| Answer::new(body, unanswered)))
     }
-    for socket in sockets.unix {
-        server = server.listen_uds(socket)?;
-    }
-    Ok(server.run())
 }
 
 /// All that the server does, as it is described.

@@ -13,6 +13,7 @@ mod measurement;
 mod organizations;
 mod overview;
 mod projects;
+mod readiness;
 mod revocations;
 mod setup;
 mod uses;
@@ -44,6 +45,7 @@ use authentication::Identities;
 use exports::Exports;
 use failures::Failures;
 use measurement::KeyCount;
+use readiness::Readiness;
 use std::sync::Arc;
 use uses::Uses;
 
@@ -69,6 +71,7 @@ pub struct Service {
     uses: Uses,
     attempts: Attempts,
     key_count: KeyCount,
+    readiness: Readiness,
     metrics: Arc<Metrics>,
     exports: Exports,
     failures: Failures,
@@ -91,6 +94,7 @@ impl Service {
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),
             key_count: KeyCount::default(),
+            readiness: Readiness::default(),
             metrics,
             exports: Exports::default(),
             failures: Failures::default(),
@@ -111,15 +115,6 @@ impl Service {
 
     fn key_prefix(&self, scope: Scope) -> &KeyPrefix {
         if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
-    }
-
-    /// Whether the store can be read and written, by doing both.
-    ///
-    /// # Errors
-    /// [`crate::domain::Error::Unavailable`] where not.
-    pub async fn check_ready(&self) -> Result<()> {
-        self.store.read(|reads| reads.is_initialized()).await?;
-        self.store.write(|writes| writes.touch()).await
     }
 
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.

@@ -80,6 +80,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         max_connections: 10,
         keep_alive: Duration::from_secs(5),
         head_timeout: Duration::from_secs(5),
+        send_timeout: Duration::from_secs(5),
         shutdown_timeout: Duration::from_secs(1),
         certificate: None,
         serves_metrics: false,

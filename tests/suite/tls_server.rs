@@ -23,8 +23,13 @@ pub fn write_pair(folder: &Path) -> String {
 
 /// A server that shows a certificate, which is in `cert.pem` in the folder.
 pub fn start(folder: &Path) -> (Server, String) {
+    start_with(folder, &SETTINGS)
+}
+
+/// The same, with settings of which [`SETTINGS`] are a part.
+pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> (Server, String) {
     let certificate = write_pair(folder);
-    (Server::start_in(folder, &SETTINGS), certificate)
+    (Server::start_in(folder, settings), certificate)
 }
 
 pub fn port(server: &Server) -> &str {

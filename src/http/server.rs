@@ -1,0 +1,185 @@
+//! Servers: sockets, threads, and what a connection goes through. What is answered is not known here.
+//!
+//! This is put together from actix's parts, since actix-web's own `HttpServer` lets nobody at the connections, and holds but
+//! a few of their limits.
+
+use super::Options;
+use super::connection::{Connection, Limits, Requests};
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_server::GracefulShutdownSignal;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_tls::accept::rustls_0_23::reexports::ServerConfig;
+use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
+use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::error::{DispatchError, Error};
+use actix_web::{App, HttpResponse};
+use std::future::ready;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+
+/// How long a client may take to close a connection that is at its end.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// What a client may choose from over TLS.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// What the server accepts connections from.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// Those with addresses.
+    pub tcp: Vec<TcpListener>,
+    /// Those in the file system.
+    pub unix: Vec<UnixListener>,
+}
+
+/// How large a server is.
+pub(super) struct Size {
+    /// Threads that answer.
+    pub(super) workers: usize,
+    /// Threads of each of them that wait for the store.
+    pub(super) readers: usize,
+    /// Connections over all of them.
+    pub(super) connections: usize,
+    /// How long a connection is kept after an answer.
+    pub(super) keep_alive: KeepAlive,
+}
+
+/// A server of what each call of `app` makes, on these sockets. It runs while it is awaited and until its handle stops it.
+pub(super) fn serve<F, S, B>(app: F, sockets: Sockets, size: &Size, options: &Options) -> io::Result<Server>
+where
+    F: Fn() -> App<S> + Clone + Send + 'static,
+    S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+        + 'static,
+    B: MessageBody + 'static,
+{
+    let connections = size.connections.div_ceil(size.workers);
+    // A handshake is part of a head: it may take as long, and there may be as many as connections.
+    max_concurrent_tls_connect(connections);
+    let mut builder = Server::build()
+        .workers(size.workers)
+        .worker_max_blocking_threads(size.readers)
+        .max_concurrent_connections(connections)
+        .shutdown_timeout(options.shutdown_timeout.as_secs())
+        .disable_signals();
+    let limits = Limits { head: options.head_timeout, send: options.send_timeout, idle: options.keep_alive };
+    let how = How { limits, keep_alive: size.keep_alive, stopping: builder.graceful_shutdown_signal() };
+    for socket in sockets.tcp {
+        let (how, app) = (how.clone(), app.clone());
+        builder = match &options.certificate {
+            None => builder.listen("http", socket, move || {
+                let accepting = how.clone();
+                let accept = move |stream: TcpStream| {
+                    let peer = stream.peer_addr().ok();
+                    ready(Ok::<_, DispatchError>((accepting.tcp(stream), Protocol::Http1, peer)))
+                };
+                fn_service(accept).and_then(how.http(app(), Connection::requests))
+            })?,
+            Some(certificate) => {
+                let mut config = certificate.server()?;
+                config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+                builder.listen("https", socket, move || {
+                    how.tls(config.clone()).and_then(how.http(app(), below_tls).map_err(TlsError::Service))
+                })?
+            }
+        };
+    }
+    for socket in sockets.unix {
+        let (how, app) = (how.clone(), app.clone());
+        builder = builder.listen_uds("unix", socket, move || {
+            let accepting = how.clone();
+            let accept = move |stream: UnixStream| {
+                ready(Ok::<_, DispatchError>((accepting.connection(stream), Protocol::Http1, None)))
+            };
+            fn_service(accept).and_then(how.http(app(), Connection::requests))
+        })?;
+    }
+    Ok(builder.run())
+}
+
+/// How connections are treated.
+#[derive(Clone)]
+struct How {
+    limits: Limits,
+    keep_alive: KeepAlive,
+    stopping: GracefulShutdownSignal,
+}
+
+impl How {
+    fn connection<C>(&self, stream: C) -> Connection<C> {
+        let stopping = self.stopping.clone();
+        Connection::new(stream, self.limits, async move { stopping.notified().await })
+    }
+
+    fn tcp(&self, stream: TcpStream) -> Connection<TcpStream> {
+        // An answer is sent in one piece, which is not to wait for a client's confirmation. Where it does, it arrives later.
+        _ = stream.set_nodelay(true);
+        self.connection(stream)
+    }
+
+    /// From a socket to a connection that speaks TLS, and which HTTP in it.
+    fn tls(
+        &self,
+        config: ServerConfig,
+    ) -> impl ServiceFactory<
+        TcpStream,
+        Config = (),
+        Response = (Secured, Protocol, Option<SocketAddr>),
+        Error = TlsError<io::Error, DispatchError>,
+        InitError = (),
+    > + use<> {
+        let mut acceptor = Acceptor::new(config);
+        acceptor.set_handshake_timeout(self.limits.head);
+        let how = self.clone();
+        fn_service(move |stream: TcpStream| ready(Ok(how.tcp(stream))))
+            .and_then(acceptor.map_err(TlsError::into_service_error))
+            .map(|stream: Secured| {
+                let (connection, session) = stream.get_ref();
+                let (mut protocol, peer) = (Protocol::Http1, connection.stream().peer_addr().ok());
+                if session.alpn_protocol() == Some(PROTOCOLS[0]) {
+                    protocol = Protocol::Http2;
+                    connection.requests().are_multiplexed();
+                }
+                (stream, protocol, peer)
+            })
+    }
+
+    /// What answers requests over connections whose protocol is known.
+    fn http<C, S, B>(
+        &self,
+        app: App<S>,
+        requests: fn(&C) -> &Requests,
+    ) -> HttpService<
+        C,
+        impl ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = HttpResponse, InitError = ()>
+        + use<C, S, B>,
+        B,
+    >
+    where
+        C: 'static,
+        S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+            + 'static,
+        B: MessageBody + 'static,
+    {
+        let stopping = self.stopping.clone();
+        HttpService::build()
+            .keep_alive(self.keep_alive)
+            .client_request_timeout(self.limits.head)
+            .client_disconnect_timeout(GOODBYE)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(move |connection: &C, data| _ = data.insert(requests(connection).clone()))
+            .finish(map_config(app.into_factory().map_err(|e: Error| e.error_response()), |()| AppConfig::default()))
+    }
+}
+
+type Secured = TlsStream<Connection<TcpStream>>;
+
+fn below_tls(stream: &Secured) -> &Requests {
+    stream.get_ref().0.requests()
+}

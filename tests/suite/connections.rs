@@ -1,0 +1,259 @@
+//! Connections that do not get on: the clients that hold them are sent away.
+
+use super::helpers::*;
+use super::tls_server::{SETTINGS, port, start_with};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Long enough that no machine is too slow for a head, and short enough to wait for.
+const HEAD_TIMEOUT: (&str, &str) = ("KEYSTEAD_SERVER_HEAD_TIMEOUT_MS", "1000");
+const SEND_TIMEOUT: (&str, &str) = ("KEYSTEAD_SERVER_SEND_TIMEOUT_MS", "2000");
+const PATIENCE: Duration = Duration::from_secs(20);
+const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// Reads one answer with a body of a known length.
+fn read_answer(stream: &mut impl Read) -> String {
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("a head");
+        answer.push(byte[0]);
+    }
+    let head = String::from_utf8(answer).expect("a head").to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a length");
+    let mut body = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut body).expect("a body");
+    head + &String::from_utf8(body).expect("a body")
+}
+
+/// Sends this byte again and again until the server has closed the connection.
+fn dribble(stream: &mut TcpStream, byte: &[u8]) {
+    let begun = Instant::now();
+    stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a time-out");
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "nobody minds");
+        if stream.write_all(byte).is_err() {
+            return;
+        }
+        match stream.read(&mut [0; 1024]) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Ok(0) | Err(_) => return,
+            Ok(_) => panic!("there is nothing to answer"),
+        }
+    }
+}
+
+#[test]
+fn a_later_head_may_take_no_longer_than_the_first() {
+    let server = Server::start_with(&[HEAD_TIMEOUT]);
+    let mut stream = connect(&server);
+    for _ in 0..3 {
+        stream.write_all(GET).expect("a request");
+        assert!(read_answer(&mut stream).starts_with("http/1.1 200 "));
+    }
+    stream.write_all(b"GET /healthz HTTP/1.1\r\n").expect("half a head");
+    dribble(&mut stream, b"x");
+}
+
+#[test]
+fn what_is_sent_after_an_answer_and_is_no_request_ends_the_connection() {
+    let server = Server::start_with(&[HEAD_TIMEOUT]);
+    let mut stream = connect(&server);
+    let head = "POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("a head");
+    assert!(read_answer(&mut stream).starts_with("http/1.1 401 "));
+    dribble(&mut stream, b"1\r\nx\r\n");
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_its_answers_is_sent_away() {
+    let server = Server::start_with(&[HEAD_TIMEOUT, SEND_TIMEOUT]);
+    let mut greedy: Vec<TcpStream> = (0..3).map(|_| connect(&server)).collect();
+    for stream in &mut greedy {
+        stream.set_nonblocking(true).expect("a setting");
+        // More than the kernel keeps for one that does not read.
+        for _ in 0..100 {
+            _ = stream.write(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+    }
+    let is_closed = |stream: &mut TcpStream| stream.write(b"x").is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
+    assert!(!greedy.iter_mut().any(is_closed), "it has a while");
+    eventually(PATIENCE, || greedy.iter_mut().all(is_closed));
+}
+
+#[test]
+fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
+    let server = Server::start_with(&[HEAD_TIMEOUT, SEND_TIMEOUT]);
+    let mut stream = connect(&server);
+    let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n";
+    // The second one waits all the time, wholly arrived.
+    stream.write_all(&[request.as_slice(), GET].concat()).expect("two requests");
+    let mut slow = Slow(stream, Instant::now());
+    assert!(read_answer(&mut slow).starts_with("http/1.1 200 "));
+    assert!(read_answer(&mut slow).contains(r#""status":"ok""#));
+    assert!(slow.1.elapsed() > Duration::from_secs(4), "longer than a head may take");
+}
+
+/// Reads a part, waits for it to be a little later, and goes on.
+struct Slow(TcpStream, Instant);
+
+impl Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if buffer.len() > 65_536 {
+            // How slow it is is what is tried.
+            std::thread::sleep(Duration::from_millis(200));
+            return self.0.read(&mut buffer[..65_536]);
+        }
+        self.0.read(buffer)
+    }
+}
+
+#[test]
+fn a_body_may_take_as_long_as_the_settings_say_whatever_a_head_may() {
+    let server = Server::start_with(&[HEAD_TIMEOUT]);
+    let mut stream = connect(&server);
+    let body = br#"{"name": "slow"}"#;
+    let head = format!(
+        "POST {KEYS} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        server.first_key(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("a head");
+    for byte in body {
+        // More than two seconds in all.
+        std::thread::sleep(Duration::from_millis(200));
+        stream.write_all(&[*byte]).expect("a byte");
+    }
+    assert!(read_answer(&mut stream).starts_with("http/1.1 200 "));
+}
+
+/// A connection that speaks HTTP/2, frame by frame.
+struct Frames(StreamOwned<ClientConnection, TcpStream>);
+
+/// The types of frames and the flags of RFC 9113, section 6.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS_FRAME: u8 = 4;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// `:method: GET`, `:scheme: https` of RFC 7541, appendix A, and then `:authority: x`.
+const HEAD: [u8; 5] = [0x82, 0x87, 0x41, 1, b'x'];
+
+impl Frames {
+    /// With the window that answers have.
+    fn connect(server: &Server, certificate: &str, window: u32) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")).expect("a root");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().expect("versions");
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from("localhost").expect("a name");
+        let session = ClientConnection::new(Arc::new(config), name).expect("a session");
+        let stream = TcpStream::connect(format!("127.0.0.1:{}", port(server))).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut frames = Self(StreamOwned::new(session, stream));
+        frames.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the preface");
+        frames.send(SETTINGS_FRAME, 0, 0, &[&[0, 4], window.to_be_bytes().as_slice()].concat()).expect("settings");
+        frames
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
+        let length = u32::try_from(payload.len()).expect("a length").to_be_bytes();
+        let frame = [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
+        self.0.write_all(&frame)
+    }
+
+    /// Asks for a path of up to 126 characters.
+    fn get(&mut self, stream: u32, path: &str) -> std::io::Result<()> {
+        let path = [&[0x44, u8::try_from(path.len()).expect("a short path")], path.as_bytes()].concat();
+        self.send(HEADERS, END_STREAM | END_HEADERS, stream, &[HEAD.as_slice(), &path].concat())
+    }
+
+    /// The next frame: its kind, its stream and its payload; `None` where the server has closed the connection.
+    fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.read(&mut head)?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        self.read(&mut payload)?;
+        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Option<()> {
+        let read = self.0.read_exact(buffer);
+        let is_silent = |e: &std::io::Error| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!read.as_ref().is_err_and(is_silent), "the connection is kept, and nothing comes");
+        read.ok()
+    }
+
+    /// The data of the answer on this stream.
+    fn answer(&mut self, stream: u32) -> String {
+        loop {
+            match self.next().expect("an answer") {
+                (DATA, of, payload) if of == stream => return String::from_utf8(payload).expect("text"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_with_too_many_requests_at_once_over_http_2_is_sent_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (server, certificate) = start_with(folder.path(), &SETTINGS);
+    let mut many = Frames::connect(&server, &certificate, 0);
+    // No answer fits into a window of 0 bytes, so all of them wait.
+    let is_gone = (0..10_000).any(|number| many.get(2 * number + 1, "/").is_err());
+    while !is_gone && many.next().is_some() {}
+    let mut some = Frames::connect(&server, &certificate, 65_535);
+    for number in 0..500 {
+        some.get(2 * number + 1, "/healthz").expect("a request");
+    }
+    assert!(some.answer(999).contains(r#""status":"ok""#));
+}
+
+#[test]
+fn a_connection_over_http_2_without_requests_is_not_kept_for_ever_nor_does_it_hold_up_a_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keep_alive = ("KEYSTEAD_SERVER_KEEP_ALIVE_MS", "2000");
+    let (server, certificate) = start_with(folder.path(), &[SETTINGS[0], SETTINGS[1], HEAD_TIMEOUT, keep_alive]);
+    let mut idle = Frames::connect(&server, &certificate, 65_535);
+    idle.get(1, "/healthz").expect("a request");
+    assert!(idle.answer(1).contains(r#""status":"ok""#));
+    // Whatever it is asked, it answers nothing.
+    while idle.next().is_some() {}
+    assert_eq!(server.stop().code(), Some(0));
+
+    let (server, certificate) = start_with(folder.path(), &SETTINGS);
+    let mut idle = Frames::connect(&server, &certificate, 65_535);
+    idle.get(1, "/healthz").expect("a request");
+    assert!(idle.answer(1).contains(r#""status":"ok""#));
+    let begun = Instant::now();
+    assert_eq!(server.stop().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(8), "it took all the time that a stop may take");
+}
+
+#[test]
+fn a_head_over_http_2_has_the_limits_of_any_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (server, certificate) = start_with(folder.path(), &SETTINGS);
+    let mut client = Frames::connect(&server, &certificate, 65_535);
+    // Literal, without an index: `a: b`.
+    let headers = [0, 1, b'a', 1, b'b'].repeat(97);
+    let head = [HEAD.as_slice(), &[0x44, 8], b"/healthz", &headers].concat();
+    client.send(HEADERS, END_STREAM | END_HEADERS, 1, &head).expect("a request");
+    assert!(client.answer(1).contains("too many bytes or too many headers"));
+}
