@@ -71,8 +71,8 @@ pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Ca
 /// # Errors
 /// Those of [`authenticate`], and 403 for a project's key.
 pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let origin = request_id::origin(app, request);
     let credential = only_credential(request.headers())?;
+    let origin = request_id::origin(app, request, credential);
     let (caller, now) = authenticate_with(app, request, credential, origin, Via::Authentication).await?;
     caller.check_manages()?;
     Ok((caller, now))

@@ -14,6 +14,10 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 
 /// The most characters of an id.
 const MAX: usize = 128;
+/// The most bytes of a `User-Agent` of which anything is kept.
+const MAX_USER_AGENT: usize = 1024;
+/// The most bytes of a key of any form.
+const MAX_KEY: usize = 256;
 /// What keys of the usual form have in them.
 const KEY_MARKS: [&[u8]; 2] = [b"_org_", b"_proj_"];
 
@@ -55,15 +59,21 @@ pub(super) fn begin(app: &App, request: &ServiceRequest) -> HeaderValue {
 
 /// Whether an answer, a log and the record of what was done may have it.
 fn may_be_repeated(app: &App, id: &[u8], headers: &HeaderMap) -> bool {
-    (1..=MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic) && !may_hold_key(app, id, headers)
+    let mut credentials = CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers));
+    (1..=MAX).contains(&id.len())
+        && id.iter().all(u8::is_ascii_graphic)
+        && !has_key_mark(app, id)
+        && !credentials.any(|credential| has(id, credential))
 }
 
-/// Whether somebody may have put a key there.
-fn may_hold_key(app: &App, text: &[u8], headers: &HeaderMap) -> bool {
-    let has = |mark: &[u8]| !mark.is_empty() && text.windows(mark.len()).any(|part| part == mark);
-    KEY_MARKS.into_iter().any(has)
+/// Whether somebody may have put a key of the usual form there.
+fn has_key_mark(app: &App, text: &[u8]) -> bool {
+    KEY_MARKS.into_iter().any(|mark| has(text, mark))
         || app.service.key_prefixes().into_iter().any(|prefix| prefix.is_in(text))
-        || CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers)).any(has)
+}
+
+fn has(text: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
 /// Takes note of whose request it is.
@@ -74,9 +84,14 @@ pub(super) fn authenticated(request: &HttpRequest, key: KeyId) {
 }
 
 /// Where a change comes from, for the record of what was done.
-pub(super) fn origin(app: &App, request: &HttpRequest) -> Origin {
+pub(super) fn origin(app: &App, request: &HttpRequest, credential: Option<&[u8]>) -> Origin {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let user_agent = user_agent.filter(|it| !may_hold_key(app, it.as_bytes(), request.headers()));
+    // Nobody has authenticated yet: what takes long to search, nobody needs to keep.
+    let user_agent = user_agent.filter(|text| {
+        let text = text.as_bytes();
+        let credential = credential.filter(|credential| credential.len() <= MAX_KEY).unwrap_or_default();
+        text.len() <= MAX_USER_AGENT && !has_key_mark(app, text) && !has(text, credential)
+    });
     let extensions = request.extensions();
     let id = extensions.get::<Trace>().and_then(|trace| trace.id.to_str().ok());
     Origin::new(client::address(app, request), user_agent, id)
