@@ -7,9 +7,12 @@ use super::samples::Samples;
 use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal as Reason};
 use crate::metrics::Metrics;
+use actix_web::body::{MessageBody, SizedStream};
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, Route};
+use futures_util::stream;
+use std::convert::Infallible;
 use std::sync::OnceLock;
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
@@ -34,6 +37,9 @@ Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Author
 one request are refused. Times are UTC, RFC 3339 with milliseconds. Fields of a request that are not known are ignored. \
 What answers GET answers HEAD too; a method that is not described is answered with 405 and `Allow`. Another \
 organization's objects are not there: 404.";
+
+/// Bytes of a long answer that are on their way at once.
+const PIECE: usize = 16_384;
 
 /// What the ways to send a key are called; any one of them will do.
 pub(super) const SCHEMES: [&str; 3] = ["confidentApiKey", "bearer", "xApiKey"];
@@ -175,7 +181,7 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
 }
 
 async fn describe(description: Data<Description>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(description.text()?))
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(in_pieces(description.text()?)))
 }
 
 fn file(content_type: &'static str, bytes: &'static [u8]) -> Route {
@@ -185,6 +191,14 @@ fn file(content_type: &'static str, bytes: &'static [u8]) -> Route {
             .insert_header((CONTENT_SECURITY_POLICY, POLICY))
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((REFERRER_POLICY, "no-referrer"))
-            .body(Bytes::from_static(bytes))
+            .body(in_pieces(Bytes::from_static(bytes)))
     })
+}
+
+/// Anybody may ask for it: a client that does not read it is not to have all of it in memory once more.
+fn in_pieces(bytes: Bytes) -> impl MessageBody {
+    let size = bytes.len();
+    let pieces =
+        (0..size).step_by(PIECE).map(move |from| Ok::<_, Infallible>(bytes.slice(from..size.min(from + PIECE))));
+    SizedStream::new(size as u64, stream::iter(pieces))
 }
