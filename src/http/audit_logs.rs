@@ -5,7 +5,7 @@ use super::credential::authenticate_manager;
 use super::endpoint::Endpoint;
 use super::envelope::{optional_time, success, success_with_status, time};
 use super::error::Failure;
-use super::list::{DEFAULT_LIMIT, limit, parameters, wrong_cursor, wrong_parameter};
+use super::list::{self, DEFAULT_LIMIT, limit, parameters, wrong_cursor, wrong_parameter};
 use super::samples::Samples;
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
@@ -68,8 +68,8 @@ impl AuditLogs {
 pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, _) = authenticate_manager(&app, &request).await?;
     let Page { filter, before, limit } = Page::parse(request.query_string())?;
-    let events = app.service.events(&caller, filter, before, limit).await?;
-    let next = events.last().filter(|_| events.len() == limit as usize).map(|event| event.link.number.to_string());
+    let mut events = app.service.events(&caller, filter, before, limit + 1).await?;
+    let next = list::cut(&mut events, limit).map(|event| event.link.number.to_string());
     success(AuditLogs::new(events.iter().map(AuditRecord::from).collect(), next))
 }
 

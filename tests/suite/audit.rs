@@ -140,6 +140,17 @@ fn what_a_client_says_about_itself_is_recorded_and_cut() {
 }
 
 #[test]
+fn the_last_page_says_that_it_is_the_last_also_where_it_is_full() {
+    let server = Server::start();
+    let admin = server.client();
+    admin.mint("a key");
+    let whole = admin.get(LOGS).data()["auditLogs"].as_array().expect("events").len();
+    let full = admin.get(&format!("{LOGS}?limit={whole}")).data();
+    assert_eq!((full["auditLogs"].as_array().expect("events").len(), &full["nextCursor"]), (whole, &Value::Null));
+    assert!(admin.get(&format!("{LOGS}?limit={}", whole - 1)).data()["nextCursor"].is_string());
+}
+
+#[test]
 fn the_log_is_paged_newest_first_and_filtered() {
     let server = Server::start();
     let admin = server.client();
