@@ -234,5 +234,6 @@ fn idempotency(request: &HttpRequest, fields: &Fields) -> Result<Option<Idempote
         Failure::bad_request(format!("The Idempotency-Key must have 1 to {MAX_IDEMPOTENCY_KEY} visible characters."))
     })?;
     let asked = format!("{}\n{}", request.path(), fields.canonical());
-    Ok(Some(Idempotency { name: name.to_owned(), request: blake3::hash(asked.as_bytes()).into() }))
+    let name = blake3::hash(name.as_bytes()).to_hex().to_string();
+    Ok(Some(Idempotency { name, request: blake3::hash(asked.as_bytes()).into() }))
 }

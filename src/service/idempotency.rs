@@ -10,7 +10,7 @@ const KEPT_MS: i64 = 24 * 3_600_000;
 /// What a caller says about a request that it may send again.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
-    /// Its name for the request: the `Idempotency-Key`.
+    /// Its name for the request: a hash of the `Idempotency-Key`, since somebody may have put a key there.
     pub name: String,
     /// What it asks, hashed: a request of the same name must be the same request.
     pub request: [u8; 32],

@@ -56,7 +56,7 @@ pub struct ImportedApiKey {
 pub struct IdempotentRequest {
     /// The key that the caller authenticated with.
     pub caller: KeyId,
-    /// The caller's name for the request: its `Idempotency-Key`.
+    /// The caller's name for the request: a hash of its `Idempotency-Key`.
     pub name: String,
     /// What was asked, hashed.
     pub digest: [u8; 32],

@@ -63,6 +63,7 @@ fn mistakes(server: &Server, keys: [&String; 3]) -> Vec<String> {
             client.send("GET", ORGANIZATION, &[("CONFIDENT_API_KEY", client.key()), ("X-API-Key", key)], b""),
             client.send("POST", KEYS, &[headers[0], headers[1], ("X-Request-Id", key)], br#"{"name": "a"}"#),
             client.send("POST", KEYS, &[headers[0], headers[1], ("User-Agent", key)], br#"{"name": "a"}"#),
+            client.send("POST", KEYS, &[headers[0], headers[1], ("Idempotency-Key", key)], br#"{"name": "a"}"#),
             client.send("GET", ORGANIZATION, &[("User-Agent", key), ("Referer", key), ("X-Forwarded-For", key)], b""),
         ]);
     }
