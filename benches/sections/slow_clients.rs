@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// How many send a byte a second of a request that never ends.
 const SLOW: usize = 1_000;
-/// How many send nothing.
+/// How many have asked something and ask nothing more.
 const IDLE: usize = 10_000;
 /// How many connections use the good key.
 const GOOD_CONNECTIONS: usize = 4;
@@ -56,7 +56,8 @@ pub fn beside(bench: &Bench) {
 
     println!(
         "`GET /v1/organization` with a good key on {GOOD_CONNECTIONS} connections while {} clients send a byte a second of a \
-         request's head, are sent away when its time is over and come again, and {} have a connection and send nothing. \
+         request's head (half of them after a whole request), are sent away when its time is over and come again, and {} \
+         have asked something, keep the connection and ask nothing more. \
          The good key was never refused. The client's threads and the slow clients' share the server's cores.\n",
         count(SLOW),
         count(IDLE),
@@ -79,31 +80,31 @@ pub fn beside(bench: &Bench) {
 
 /// Everybody else.
 struct Crowd {
-    _idle: Vec<TcpStream>,
+    idle: Vec<TcpStream>,
     slow: JoinHandle<()>,
     is_over: Arc<AtomicBool>,
 }
 
 impl Crowd {
     fn gather(server: SocketAddr) -> Self {
-        let connect = |_| TcpStream::connect(server).expect("the server must accept");
-        let idle = (0..IDLE).map(connect).collect();
+        let idle = (0..IDLE).map(|_| idle(server)).collect();
         let is_over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&is_over);
         let slow = std::thread::spawn(move || {
-            let mut slow: Vec<Slow> = (0..SLOW).map(|_| Slow::new(server)).collect();
+            let mut slow: Vec<Slow> = (0..SLOW).map(|number| Slow::new(server, number)).collect();
             while !until.load(Ordering::Relaxed) {
                 let began = Instant::now();
-                slow.iter_mut().for_each(|client| client.go_on(server));
+                slow.iter_mut().enumerate().for_each(|(number, client)| client.go_on(server, number));
                 std::thread::sleep(Duration::from_secs(1).saturating_sub(began.elapsed()));
             }
         });
-        Self { _idle: idle, slow, is_over }
+        Self { idle, slow, is_over }
     }
 
     fn leave(self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.slow.join().expect("slow clients must be served to the end");
+        assert!(self.idle.iter().all(is_open), "those who are idle must have been there all the time");
     }
 }
 
@@ -114,19 +115,43 @@ struct Slow {
 }
 
 impl Slow {
-    fn new(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).expect("the server must accept");
+    /// Every other one after a whole request.
+    fn new(server: SocketAddr, number: usize) -> Self {
+        let stream = if number.is_multiple_of(2) { idle(server) } else { connect(server) };
         stream.set_nonblocking(true).expect("a connection must take the setting");
         Self { stream, sent: 0 }
     }
 
     /// Sends a byte, or comes again where it was sent away.
-    fn go_on(&mut self, server: SocketAddr) {
+    fn go_on(&mut self, server: SocketAddr, number: usize) {
         let is_open = matches!(self.stream.read(&mut [0; 1024]), Err(e) if e.kind() == ErrorKind::WouldBlock);
         let byte = HEAD[self.sent % HEAD.len()];
         self.sent += 1;
         if !is_open || self.stream.write_all(&[byte]).is_err() {
-            *self = Self::new(server);
+            *self = Self::new(server, number);
         }
     }
+}
+
+fn connect(server: SocketAddr) -> TcpStream {
+    TcpStream::connect(server).expect("the server must accept")
+}
+
+/// One that has asked something, and been answered.
+fn idle(server: SocketAddr) -> TcpStream {
+    let mut stream = connect(server);
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("the server must take a request");
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#""status":"ok"}}"#) {
+        let mut part = [0; 1024];
+        let count = stream.read(&mut part).expect("the server must answer");
+        assert!(count > 0, "the server must answer");
+        answer.extend_from_slice(&part[..count]);
+    }
+    stream
+}
+
+fn is_open(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("a connection must take the setting");
+    stream.peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
 }
