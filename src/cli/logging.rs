@@ -6,6 +6,10 @@ use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Record};
 use std::io::{self, Write as _};
 
+/// What speaks HTTP for us. It has a line for each request that is none and each connection that breaks: anybody can cause
+/// those as often as they like, and the answer or the closed connection says the same.
+const SILENT: [&str; 2] = ["actix_http", "h2"];
+
 /// Logs to standard error. The libraries below never get to say more than warnings: at finer levels some of them log
 /// requests as they come, and with them credentials.
 pub(super) fn start(settings: &config::Log) {
@@ -16,6 +20,9 @@ pub(super) fn start(settings: &config::Log) {
         .filter_module("keystead", level)
         .format_timestamp_millis()
         .format_target(false);
+    for module in SILENT {
+        builder.filter_module(module, LevelFilter::Off);
+    }
     if settings.format == LogFormat::Json {
         builder.format(write_json);
     }

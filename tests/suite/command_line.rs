@@ -1,12 +1,20 @@
 //! The program as it is typed.
 
 use super::helpers::*;
+use super::tls_server;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -181,10 +189,9 @@ fn serve_ends_with_exit_code_0_on_sigterm_and_sigint_and_leaves_one_file() {
 
 #[test]
 fn a_request_in_flight_is_finished_after_sigterm() {
-    use std::io::Read as _;
     let folder = folder();
     let mut server = Server::start_in(folder.path(), &[]);
-    let mut stream = std::net::TcpStream::connect(server.address()).expect("a connection");
+    let mut stream = TcpStream::connect(server.address()).expect("a connection");
     let head = format!(
         "POST {KEYS} HTTP/1.1\r\nHost: x\r\nCONFIDENT_API_KEY: {}\r\nContent-Type: application/json\r\nContent-Length: \
          12\r\nExpect: 100-continue\r\n\r\n",
@@ -195,12 +202,56 @@ fn a_request_in_flight_is_finished_after_sigterm() {
     stream.read_exact(&mut reply).expect("the server waits for the body");
     assert_eq!(&reply, b"HTTP/1.1 100 Continue\r\n\r\n");
     server.signal("TERM");
-    eventually(std::time::Duration::from_secs(5), || server.log().contains("SIGTERM received"));
+    eventually(Duration::from_secs(5), || server.log().contains("SIGTERM received"));
     stream.write_all(br#"{"name":"a"}"#).expect("a body");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// Speaks HTTP/2 to a server that shows this certificate: sends a frame and reads until the server closes the connection.
+fn send_frame(server: &Server, certificate: &str, frame: &[u8]) {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")).expect("a root");
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let config = config.with_safe_default_protocol_versions().expect("versions");
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").expect("a name"));
+    let stream = TcpStream::connect(format!("127.0.0.1:{}", tls_server::port(server))).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    let mut stream = StreamOwned::new(client.expect("a client"), stream);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frame].concat();
+    stream.write_all(&bytes).expect("a frame");
+    // It need not take leave of whom it hangs up on.
+    _ = stream.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn what_is_no_request_has_no_line_in_the_log_however_often_it_comes() {
+    let plain = Server::start();
+    let folder = folder();
+    let (with_tls, certificate) = tls_server::start(folder.path());
+    let log = || plain.log() + &with_tls.log();
+    // Which is the last line of a start.
+    eventually(Duration::from_secs(10), || log().matches("audit log head").count() == 2);
+    let before = log();
+    for bytes in [
+        &b"nonsense\r\n\r\n"[..],
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno header\r\n\r\n",
+    ] {
+        let answer = plain.raw(bytes);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    // The answer to a question that was never asked, and then something that ends the connection.
+    let unasked = [0, 0, 8, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let broken = [0, 0, 1, 6, 0, 0, 0, 0, 0, 0];
+    send_frame(&with_tls, &certificate, &[&unasked[..], &broken].concat());
+    assert_eq!(log(), before);
 }
 
 #[test]
