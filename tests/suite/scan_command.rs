@@ -124,6 +124,29 @@ fn what_cannot_be_read_is_said_and_is_no_success() {
 }
 
 #[test]
+fn what_cannot_be_read_to_its_end_keeps_nothing_else_from_being_found_and_revoked() {
+    let keys = keys();
+    let folder = keys.folder.path();
+    fs::write(folder.join("leak"), &keys.of_project).expect("a file");
+    // A process's own memory begins with what is not there: it can be opened, and not read.
+    let output = keys.scan(&["/proc/self/mem", "leak", "--revoke", "--yes"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("keystead: /proc/self/mem cannot be read: "), "{said}");
+    assert!(
+        said.contains("Found and revoked: 1 live key.") && said.contains("1 file or folder could not be"),
+        "{said}"
+    );
+    // So is standard input.
+    let mut scan = keystead(folder);
+    scan.args(["scan", "-", "leak"]).stdin(fs::File::open(folder).expect("a folder"));
+    let output = scan.output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("Standard input cannot be read: "), "{}", stderr(&output));
+    assert!(stdout(&output).ends_with(" unknown\n"), "{}", stdout(&output));
+}
+
+#[test]
 fn keys_under_other_prefixes_are_found_where_they_are_likely_or_named() {
     let (folder, _) = store();
     let hex = "0123456789abcdef".repeat(2);

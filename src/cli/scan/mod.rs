@@ -47,7 +47,7 @@ pub(super) struct Scan {
 const HELP: &str = "Prints path:line:column (in bytes), the masked value, and whether it is a key of this store: LIVE, deactivated,\n\
     expired, rotated out or unknown; unchecked, where there is no store to look into. Looks for what begins with the\n\
     prefixes of the settings, or with anything that ends in _org_ or _proj_, and ends in 32 hexadecimal digits. Leaves .git\n\
-    and links alone.\n\nExit codes: 0 no live key and none unchecked (or all of them revoked), 1 otherwise.\n\n\
+    and links alone.\n\nExit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
     Examples:\n  keystead scan .\n  git log -p --all | keystead scan\n  keystead scan /srv /etc --revoke";
 
 /// Something that was found.
@@ -102,8 +102,7 @@ pub(super) async fn run(config: &Config, arguments: Scan) -> Result<(), Failed> 
                 if io::stdin().is_terminal() {
                     eprintln!("Reading standard input.");
                 }
-                scan(sources::STANDARD_INPUT, &mut io::stdin().lock())?;
-                0
+                sources::standard_input(&mut scan)?
             } else {
                 sources::each_file(path, &mut scan)?
             };

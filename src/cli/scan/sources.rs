@@ -1,6 +1,7 @@
 //! What is scanned: files, folders, standard input, what is staged in git.
 
 use super::Failed;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -12,32 +13,35 @@ const GIT: &str = ".git";
 /// What stands for standard input, among the paths and before what was found in it.
 pub(super) const STANDARD_INPUT: &str = "-";
 
-/// Reads everything once: calls `scan` with each name and its bytes. What cannot be read is said on standard error; gives
-/// how many those were.
-pub(super) fn each_file(
-    path: &Path,
-    scan: &mut dyn FnMut(&str, &mut dyn Read) -> Result<(), Failed>,
-) -> Result<usize, Failed> {
+/// What is done with the name of something and its bytes. What it fails with is no fault of theirs.
+type Scanning<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), Failed> + 'a;
+
+/// Reads standard input; gives how many inputs could not be read to their end, as [`each_file`].
+pub(super) fn standard_input(scan: &mut Scanning<'_>) -> Result<usize, Failed> {
+    let unread = read(STANDARD_INPUT, &mut io::stdin().lock(), scan)?;
+    Ok(unread.map_or(0, |error| complain("Standard input", &error)))
+}
+
+/// Reads everything once: calls `scan` with each name and its bytes. What cannot be read, or not to its end, is said on
+/// standard error, and is no reason not to read the rest; gives how many those were.
+pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, Failed> {
     let mut unreadable = 0;
-    let mut complain = |what: &str, why: &dyn std::fmt::Display| {
-        eprintln!("keystead: {what} cannot be read: {why}.");
-        unreadable += 1;
-    };
     // Links are not followed: what they point to is scanned where it is, or is none of this.
     let walk = WalkDir::new(path).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != GIT) {
         match entry {
             Err(error) => {
-                let path = error.path().unwrap_or(path).display().to_string();
-                complain(&path, error.io_error().map_or(&error as &dyn std::fmt::Display, |error| error));
+                let path = error.path().unwrap_or(path).display();
+                unreadable += complain(path, error.io_error().map_or(&error as &dyn Display, |error| error));
             }
             // A path that was named may be a pipe; one that was come across could be one that never ends.
             Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 && !entry.path().is_dir() => {
                 let name = entry.path().display().to_string();
-                match File::open(entry.path()) {
-                    Ok(mut file) => scan(&name, &mut Noted { inner: &mut file, name: &name })?,
-                    Err(error) => complain(&name, &error),
-                }
+                let unread = match File::open(entry.path()) {
+                    Ok(mut file) => read(&name, &mut file, scan)?,
+                    Err(error) => Some(error),
+                };
+                unreadable += unread.map_or(0, |error| complain(&name, &error));
             }
             Ok(_) => {}
         }
@@ -45,20 +49,39 @@ pub(super) fn each_file(
     Ok(unreadable)
 }
 
-/// Says which file could not be read to its end.
-struct Noted<'a> {
-    inner: &'a mut dyn Read,
-    name: &'a str,
+/// One thing that could not be read.
+fn complain(what: impl Display, why: &dyn Display) -> usize {
+    eprintln!("keystead: {}", Failed::new(format!("{what} cannot be read: {why}.")));
+    1
 }
 
-impl Read for Noted<'_> {
+/// Scans these bytes as far as they can be read; gives why that was not to their end.
+fn read(name: &str, input: &mut dyn Read, scan: &mut Scanning<'_>) -> Result<Option<io::Error>, Failed> {
+    let mut input = Readable { input, unread: None };
+    scan(name, &mut input)?;
+    Ok(input.unread)
+}
+
+/// Ends where its input cannot be read any further, and keeps the reason.
+struct Readable<'a> {
+    input: &'a mut dyn Read,
+    unread: Option<io::Error>,
+}
+
+impl Read for Readable<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", self.name)))
+        self.input.read(buffer).or_else(|error| {
+            if error.kind() == io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+            self.unread = Some(error);
+            Ok(0)
+        })
     }
 }
 
 /// The contents that git would commit now: what is staged, not what lies in the folder.
-pub(super) fn each_staged(scan: &mut dyn FnMut(&str, &mut dyn Read) -> Result<(), Failed>) -> Result<(), Failed> {
+pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), Failed> {
     let staged = staged()?;
     if staged.is_empty() {
         return Ok(());
@@ -73,7 +96,7 @@ pub(super) fn each_staged(scan: &mut dyn FnMut(&str, &mut dyn Read) -> Result<()
     blobs.finish().map_err(|e| no_git(&e))
 }
 
-fn no_git(why: &dyn std::fmt::Display) -> Failed {
+fn no_git(why: &dyn Display) -> Failed {
     Failed::new(format!("git does not say what is staged: {why}."))
 }
 
