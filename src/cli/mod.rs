@@ -119,9 +119,10 @@ pub struct Invocation {
     command: Command,
 }
 
-/// Why a command did not do what it was asked to: a sentence for the operator.
+/// Why a command did not do what it was asked to: a sentence for the operator. Somebody may have put a full key into an
+/// argument by mistake, which the sentence repeats: it is masked, so that it does not get into a log as well.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", scan::mask(.0).as_ref().unwrap_or(.0))]
 pub struct Failed(String);
 
 impl Failed {
@@ -207,8 +208,8 @@ impl Invocation {
     }
 }
 
-/// Ends the process with what is wrong with the arguments, or the help that was asked for. Somebody may have put a full key
-/// into an argument by mistake: then it must not get into a log as well.
+/// Ends the process with what is wrong with the arguments, where a full key is masked as in [`Failed`], or the help that was
+/// asked for.
 fn refuse(error: &clap::Error) -> ! {
     match scan::mask(&error.to_string()) {
         Some(sentence) => {

@@ -201,16 +201,38 @@ fn without_a_store_nothing_is_taken_for_harmless() {
 
 #[test]
 fn a_full_key_in_an_argument_is_not_repeated() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let key = new_secret().expose().to_owned();
-    for arguments in [&["keys", "verify", &key][..], &["keys", "revoke", &key], &[key.as_str()]] {
-        let output = run(folder.path(), arguments);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(
-            !stderr(&output).contains(&key[14..]) && stderr(&output).contains(&masked(&key)),
-            "{}",
-            stderr(&output)
-        );
+    let keys = keys();
+    let key = keys.of_project.as_str();
+    for (arguments, code) in [
+        (&["keys", "verify", key][..], 2),
+        (&["keys", "revoke", key], 2),
+        (&[key], 2),
+        (&["keys", "list", "--project", key], 1),
+        (&["keys", "list", "--organization", key], 1),
+        (&["keys", "verify", "--key-file", key], 1),
+        (&["organizations", "get", key], 1),
+        (&["projects", "get", key], 1),
+        (&["import", key], 1),
+        (&["scan", key], 1),
+        (&["scan", &format!("no/{key}.txt")], 1),
+        (&["status", "--config", key], 1),
+    ] {
+        let output = run(keys.folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let said = stdout(&output) + &stderr(&output);
+        assert!(!said.contains(&key[15..]) && said.contains(&masked(key)), "{said}");
+    }
+    let output = run(keys.folder.path(), &["doctor", "--config", key]);
+    assert!(!stdout(&output).contains(&key[15..]) && stdout(&output).contains(&masked(key)), "{}", stdout(&output));
+}
+
+#[test]
+fn a_full_key_in_the_name_of_a_file_is_not_repeated() {
+    let keys = keys();
+    fs::write(keys.folder.path().join(format!("{}.txt", keys.live)), &keys.live).expect("a file");
+    for more in [&[][..], &["--json"]] {
+        let found = stdout(&keys.scan(&[&["."], more].concat(), b""));
+        assert!(found.contains(&format!("./{}.txt", masked(&keys.live))), "{found}");
     }
 }
 

@@ -14,8 +14,8 @@ use std::rc::Rc;
 
 /// The bytes that a row may have, and what is read ahead of it.
 const MAX_ROW: u64 = 1_048_576;
-/// A column's name that is longer may be anything, such as a key in a file without a head line.
-const MAX_NAME: usize = 20;
+/// A column's name that is longer may be a key, in a file without a head line: those have 16 characters at the least.
+const MAX_NAME: usize = 15;
 const BUFFER: usize = 65_536;
 
 /// In which form keys come or go.
@@ -261,5 +261,21 @@ impl Read for Counted {
         self.tap.read.set(self.tap.read.get() + count as u64);
         self.tap.since.set(self.tap.since.get() + count as u64);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown;
+    use crate::domain::Foreign;
+
+    #[test]
+    fn a_name_that_may_be_a_key_is_not_repeated() {
+        let name = "abcdefghijklmnopqrstuvwxyz";
+        for length in 1..=name.len() {
+            let name = &name[..length];
+            let is_repeated = unknown(name, "Column 1").contains(&format!("\"{name}\""));
+            assert_eq!(is_repeated, Foreign::parse(name).is_err(), "{name}");
+        }
     }
 }

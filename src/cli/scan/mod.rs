@@ -128,6 +128,9 @@ impl Scanner {
                 live.insert(looked.key.id, looked.key.clone());
             }
             let Found { line, column, tail, .. } = it;
+            // The name of a file may have a key in it, too.
+            let masked = mask(name);
+            let name = masked.as_deref().unwrap_or(name);
             if *is_json {
                 let api_key = looked.map(|looked| KeyRecord::new(&looked.key, ambient::now()));
                 return print_json(&Finding { path: name, line, column, value: tail.to_string(), state, api_key });
