@@ -370,7 +370,7 @@ impl Config {
         };
         let defaults = Table::try_from(Self::default()).map_err(|e| ConfigError(e.to_string()))?;
         for (name, text) in environment {
-            if let Some(setting) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+            if let Some(setting) = name.strip_prefix(ENVIRONMENT_PREFIX).filter(|it| !is_of_kubernetes(it)) {
                 let (section, key, value) = from_environment(&defaults, &name, setting, &text)?;
                 if let Value::Table(section) = settings.entry(section).or_insert_with(|| Value::Table(Table::new())) {
                     section.insert(key, value);
@@ -437,6 +437,12 @@ fn read_file(file: &Path) -> Result<Table, ConfigError> {
     checked
         .and_then(|_| toml::from_str(&text))
         .map_err(|e| ConfigError(format!("The configuration file {} is wrong: {}.", file.display(), one_line(&e))))
+}
+
+/// Kubernetes tells every pod where the service called `keystead` is, where there is one: `KEYSTEAD_SERVICE_HOST`,
+/// `KEYSTEAD_PORT_8080_TCP` and the like. They are no settings, and no section has such a name.
+fn is_of_kubernetes(setting: &str) -> bool {
+    setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
 }
 
 /// The section, key and value that a variable stands for; the default's type says how its text is read.

@@ -80,6 +80,29 @@ fn flags_win_over_the_environment() {
 }
 
 #[test]
+fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_setting() {
+    let told = [
+        ("KEYSTEAD_SERVICE_HOST", "10.96.0.7"),
+        ("KEYSTEAD_SERVICE_PORT", "8080"),
+        ("KEYSTEAD_SERVICE_PORT_HTTP", "8080"),
+        ("KEYSTEAD_PORT", "tcp://10.96.0.7:8080"),
+        ("KEYSTEAD_PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+        ("KEYSTEAD_PORT_8080_TCP_ADDR", "10.96.0.7"),
+    ];
+    let config = Config::load(Some(path()), variables(&told)).expect("a configuration");
+    assert_eq!(config, Config::default());
+    for name in ["KEYSTEAD_SERVICE", "KEYSTEAD_SERVICES_HOST", "KEYSTEAD_PORTS", "KEYSTEAD_POR", "KEYSTEAD_"] {
+        let error = Config::load(Some(path()), variables(&[(name, "1")])).expect_err(name).to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    let sections = toml::Table::try_from(Config::default()).expect("a table");
+    for (section, _) in sections {
+        let taken = ["port", "service"].map(|name| section == name || section.starts_with(&format!("{name}_")));
+        assert_eq!(taken, [false, false], "{section} cannot be set in the environment");
+    }
+}
+
+#[test]
 fn what_is_unknown_or_wrong_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("c.toml");
