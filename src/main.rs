@@ -4,11 +4,9 @@ use keystead::cli::Invocation;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let outcome = Invocation::from_process().and_then(|invocation| {
-        invocation.start_logging();
-        invocation.run()
-    });
-    match outcome {
+    let invocation = Invocation::from_process();
+    invocation.start_logging();
+    match invocation.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("keystead: {error}");

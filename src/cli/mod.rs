@@ -40,7 +40,8 @@ use crate::config::{Config, ConfigError, Listeners};
 use crate::domain::{self, KeyPrefix};
 use crate::metrics::Metrics;
 use crate::service::{self, AttemptLimit, Service, StoreOptions};
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,19 +155,11 @@ impl From<ConfigError> for Failed {
 impl Invocation {
     /// From the process's arguments and environment. Ends the process, as is usual, for `--help`, `--version` and
     /// arguments that are wrong (exit code 2).
-    ///
-    /// # Errors
-    /// Where arguments do not go together.
-    pub fn from_process() -> Result<Self, Failed> {
+    pub fn from_process() -> Self {
         let CommandLine { global, serve, command } = CommandLine::try_parse().unwrap_or_else(|error| refuse(&error));
-        let command = match command {
-            None => Command::Serve(serve),
-            Some(Command::Serve(inner)) => Command::Serve(if inner.listen.is_empty() { serve } else { inner }),
-            Some(_) if !serve.listen.is_empty() => return Err(Failed::new("--listen goes with serve only.")),
-            Some(other) => other,
-        };
+        let command = whole_command(serve, command).unwrap_or_else(|error| refuse(&error));
         let store = global.store.clone();
-        Ok(Self { config: configure(global, &command), store, command })
+        Self { config: configure(global, &command), store, command }
     }
 
     /// Begins to log, as the settings say where they can be read.
@@ -205,6 +198,18 @@ impl Invocation {
             Command::Export(arguments) => export::run(&config, &arguments),
             Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
         }
+    }
+}
+
+/// The command, with what stands before it. Nothing that was said is dropped.
+fn whole_command(before: serve::Serve, command: Option<Command>) -> Result<Command, clap::Error> {
+    let wrong = |why| Err(CommandLine::command().error(ErrorKind::ArgumentConflict, why));
+    match command {
+        None => Ok(Command::Serve(before)),
+        Some(command) if before.listen.is_empty() => Ok(command),
+        Some(Command::Serve(after)) if after.listen.is_empty() => Ok(Command::Serve(before)),
+        Some(Command::Serve(_)) => wrong("--listen stands before serve and after it; say all of them after it"),
+        Some(_) => wrong("--listen before a command goes with serve only"),
     }
 }
 

@@ -281,6 +281,15 @@ fn arguments_that_are_wrong_end_with_exit_code_2_and_a_sentence() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!stderr(&output).is_empty());
     }
-    let output = run(folder.path(), &["--listen", "127.0.0.1:0", "init", "--organization", "a"]);
-    assert_failed_with(&output, 1, "--listen goes with serve only.");
+}
+
+#[test]
+fn a_place_to_listen_at_that_would_be_dropped_is_refused() {
+    let folder = folder();
+    let before = |rest: &[&str]| run(folder.path(), &[&["--listen", "127.0.0.1:0"], rest].concat());
+    for rest in [&["init", "--organization", "a"][..], &["status"], &["completions", "bash"]] {
+        assert_failed_with(&before(rest), 2, "--listen before a command goes with serve only");
+    }
+    assert_failed_with(&before(&["serve", "--listen", "127.0.0.1:0"]), 2, "--listen stands before serve and after it");
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
 }
