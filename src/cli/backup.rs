@@ -88,21 +88,26 @@ impl Drop for Passing {
 }
 
 /// Makes a backup in the folder if the newest that is there is older than `every_ms`, and removes the oldest beyond `kept`.
+/// What was made while the clock was ahead says nothing about when the next one is due, and stays.
 pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, kept: usize) -> Result<(), Failed> {
     let now = ambient::now();
     let wrong = |e: io::Error| Failed::new(format!("{} cannot be read: {e}", folder.display()));
-    let newest = names(folder).map_err(wrong)?.pop().and_then(|name| made_at(&name));
-    if let Some(newest) = newest {
+    let (names, yet_to_come) = names(folder, now).map_err(wrong)?;
+    if let Some(newest) = names.last().and_then(|name| made_at(name)) {
         service.note_backup(newest);
         if newest.unix_ms() + every_ms > now.unix_ms() {
             return Ok(());
         }
     }
+    for name in yet_to_come {
+        let name = folder.join(name);
+        log::warn!("{} is named for a time that is yet to come, and is passed over: move it away", name.display());
+    }
     remove_all_unfinished(folder).map_err(wrong)?;
     let file = folder.join(name(&stamp(now)));
     let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
     log::info!("backed up to {}: {} keys, {} bytes", file.display(), backup.keys, backup.bytes);
-    let names = names(folder).map_err(wrong)?;
+    let (names, _) = self::names(folder, now).map_err(wrong)?;
     for old in &names[..names.len().saturating_sub(kept)] {
         let old = folder.join(old);
         match fs::remove_file(&old) {
@@ -132,8 +137,9 @@ fn name(stamp: &str) -> String {
     format!("{PREFIX}{stamp}{SUFFIX}")
 }
 
-/// The backups that servers made in the folder, oldest first; nothing else in it is anybody's business.
-fn names(folder: &Path) -> io::Result<Vec<String>> {
+/// The backups that servers made in the folder by now, oldest first, and those that they will have made; nothing else in it
+/// is anybody's business.
+fn names(folder: &Path, now: Timestamp) -> io::Result<(Vec<String>, Vec<String>)> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let found = entry?.file_name().to_string_lossy().into_owned();
@@ -142,7 +148,9 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
         }
     }
     names.sort_unstable();
-    Ok(names)
+    let made = names.partition_point(|name| made_at(name) <= Some(now));
+    let yet_to_come = names.split_off(made);
+    Ok((names, yet_to_come))
 }
 
 /// When a backup of this name was made; `None` where it is none of a server's.

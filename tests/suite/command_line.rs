@@ -1,6 +1,7 @@
 //! The program as it is typed.
 
 use super::helpers::*;
+use super::metrics::Reading;
 use super::tls_server;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
@@ -185,6 +186,40 @@ fn serve_ends_with_exit_code_0_on_sigterm_and_sigint_and_leaves_one_file() {
             assert!(!folder.path().join(companion).exists(), "{companion} is left");
         }
     }
+}
+
+#[test]
+fn a_backup_that_was_made_while_the_clock_was_ahead_holds_up_no_other_and_is_not_the_last_one_for_metrics() {
+    let folder = folder();
+    let backups = folder.path().join("backups");
+    fs::create_dir(&backups).expect("a folder");
+    let names = ["keystead-20250101T000000Z.db", "keystead-20990101T000000Z.db", "keystead-20990102T000000Z.db"];
+    names.iter().for_each(|name| fs::write(backups.join(name), "x").expect("a file"));
+    let settings = [
+        ("KEYSTEAD_BACKUP_FOLDER", "backups"),
+        ("KEYSTEAD_BACKUP_KEEP", "1"),
+        ("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0"),
+    ];
+    let mut server = Server::start_in(folder.path(), &settings);
+    eventually(Duration::from_secs(10), || server.log().contains("is one backup more than are kept"));
+    let left: Vec<String> = fs::read_dir(&backups)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(left.len() == 3 && !left.iter().any(|name| name == names[0]), "the new one is kept: {left:?}");
+    assert_eq!(server.log().matches("is named for a time that is yet to come").count(), 2, "{}", server.log());
+    let watcher = Client::new(&server.metrics_base(), "");
+    let last = |watcher: &Client| Reading::of(watcher).value("keystead_backup_last_success_timestamp_seconds");
+    let made = last(&watcher);
+    let in_2099 = 4_070_908_800.0;
+    assert!((1_700_000_000.0..in_2099).contains(&made), "{made}");
+    assert!(server.stop().success());
+    // The next start finds a backup that is new enough, and the others are no news.
+    let mut server = Server::start_in(folder.path(), &settings);
+    let watcher = Client::new(&server.metrics_base(), "");
+    eventually(Duration::from_secs(10), || last(&watcher) == made);
+    assert_eq!(server.log().matches("backed up to").count(), 1, "{}", server.log());
+    assert_eq!(server.log().matches("is named for a time that is yet to come").count(), 2, "{}", server.log());
 }
 
 #[test]
