@@ -9,7 +9,6 @@ use crate::service::{FirstKey, Service};
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Write as _};
-use std::path::Path;
 
 const EXAMPLES: &str = "Examples:\n  keystead init --organization \"Acme\" --key-file admin.key\n  keystead init --organization \
     \"Acme\" --json --store /var/lib/keystead/keystead.db";
@@ -37,25 +36,25 @@ pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed>
         name: Name::parse(&config.setup.key_name)?,
         secret,
     };
+    // A key that could not be handed over must not come to be, nor a store for it.
+    let key_file = arguments.handover.create_file(&first.secret)?;
     let service = open_service(config)?;
-    let outcome = set_up(&service, &first, arguments.handover.key_file.as_deref()).await;
+    let outcome = set_up(&service, &first, key_file).await;
     service.close().await;
     let (organization, key) = outcome?;
     report(config, arguments, &first.secret, &organization, &key)
         .map_err(|e| Failed::new(format!("The store is set up, but standard output took nothing: {e}.")))
 }
 
-/// Creates organization and key, and the key's file first where there is to be one: a key that could not be handed over
-/// must not come to be.
+/// Creates organization and key. The key's file stays where that was done.
 pub(super) async fn set_up(
     service: &Service,
     first: &FirstKey,
-    key_file: Option<&Path>,
+    key_file: Option<KeyFile>,
 ) -> Result<(Organization, ApiKey), Failed> {
     if service.is_initialized().await? {
         return Err(Failed::new("The store is initialised already; nothing was changed."));
     }
-    let key_file = key_file.map(|path| KeyFile::create(path, &first.secret)).transpose()?;
     let created = service.initialize(first, ambient::now()).await?;
     if let Some(key_file) = key_file {
         key_file.keep();

@@ -25,7 +25,8 @@ impl KeyFile {
                 io::ErrorKind::AlreadyExists => "it exists already; move it away or name another".to_owned(),
                 _ => e.to_string(),
             };
-            Failed::new(format!("The key file {} cannot be created: {why}. Nothing was changed.", path.display()))
+            let path = path.display();
+            Failed::new(format!("The key file {path} cannot be created: {why}. No key was made or changed."))
         })?;
         let key_file = Self { path: path.to_owned(), is_kept: false };
         let line = Zeroizing::new(format!("{}\n", secret.expose()));

@@ -3,6 +3,7 @@
 use super::announce::Announcement;
 use super::certificate::CertificateFiles;
 use super::init::set_up;
+use super::key_file::KeyFile;
 use super::listeners::{Listening, bind_tcp};
 use super::probe::scheme;
 use super::signals::{Hangup, Signals};
@@ -219,7 +220,8 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
         secret: Secret::new(service.organization_key_prefix(), ambient::random()?),
     };
     let file = (!io::stdout().is_terminal()).then(|| first_key_file(&config.store.path));
-    set_up(service, &first, file.as_deref()).await?;
+    let key_file = file.as_ref().map(|path| KeyFile::create(path, &first.secret)).transpose()?;
+    set_up(service, &first, key_file).await?;
     log::info!("{} is new and was set up for {}", config.store.path.display(), config.setup.organization);
     match file {
         Some(file) => {
