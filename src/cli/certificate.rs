@@ -20,6 +20,8 @@ pub(super) struct CertificateFiles {
     chain: PathBuf,
     key: PathBuf,
     certificate: Certificate,
+    /// What they were just before that.
+    read: [Version; 2],
 }
 
 /// What shows that a file has changed.
@@ -32,10 +34,11 @@ impl CertificateFiles {
             return Ok(None);
         }
         let (chain, key) = (tls.certificate.clone(), tls.key.clone());
+        let versions = versions(&chain, &key);
         let certificate = read(&chain, &key)
             .and_then(|(chain, key)| Certificate::new(&chain, &key).map_err(|error| error.to_string()))
             .map_err(|why| Failed::new(format!("TLS cannot be spoken (tls.certificate, tls.key): {why}.")))?;
-        Ok(Some(Self { chain, key, certificate }))
+        Ok(Some(Self { chain, key, certificate, read: versions }))
     }
 
     /// What is shown, now and after every change.
@@ -54,7 +57,7 @@ impl CertificateFiles {
     }
 
     fn versions(&self) -> [Version; 2] {
-        [&self.chain, &self.key].map(|file| version(&fs::metadata(file).ok()?))
+        versions(&self.chain, &self.key)
     }
 
     fn reload(&self) {
@@ -68,7 +71,7 @@ impl CertificateFiles {
 
     /// Reads them again when they have changed, and at once on this signal. Never ends.
     pub(super) async fn watch(self, mut hangup: Hangup) {
-        let mut read = self.versions();
+        let mut read = self.read;
         let mut last = read;
         loop {
             tokio::select! {
@@ -90,6 +93,10 @@ impl CertificateFiles {
     }
 }
 
+fn versions(chain: &Path, key: &Path) -> [Version; 2] {
+    [chain, key].map(|file| version(&fs::metadata(file).ok()?))
+}
+
 fn version(file: &Metadata) -> Version {
     Some((file.modified().ok()?, file.len(), file.ino()))
 }
@@ -97,4 +104,66 @@ fn version(file: &Metadata) -> Version {
 fn read(chain: &Path, key: &Path) -> Result<(Vec<u8>, Vec<u8>), String> {
     let read = |file: &Path| fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()));
     Ok((read(chain)?, read(key)?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::tls::connect;
+    use rustls::{ServerConnection, StreamOwned};
+    use std::io::Read as _;
+    use std::net::Ipv4Addr;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    /// Writes a new pair; gives the certificate in DER.
+    fn renew(tls: &config::Tls) -> Vec<u8> {
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&tls.certificate, pair.cert.pem()).unwrap();
+        fs::write(&tls.key, pair.signing_key.serialize_pem()).unwrap();
+        pair.cert.der().to_vec()
+    }
+
+    /// What is shown to somebody who connects.
+    fn shown(certificate: &Certificate) -> Vec<u8> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let server = ServerConnection::new(Arc::new(certificate.server().unwrap())).unwrap();
+        // Which ends when the other side is gone.
+        let server = std::thread::spawn(move || _ = StreamOwned::new(server, theirs).read(&mut [0]));
+        let mut client = connect(ours, Ipv4Addr::LOCALHOST.into()).unwrap();
+        client.conn.complete_io(&mut client.sock).unwrap();
+        let shown = client.conn.peer_certificates().unwrap()[0].to_vec();
+        drop(client);
+        server.join().unwrap();
+        shown
+    }
+
+    #[test]
+    fn a_pair_that_is_renewed_before_it_is_watched_is_read_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let tls = config::Tls { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        let first = renew(&tls);
+        let files = CertificateFiles::read(&tls).unwrap().unwrap();
+        assert_eq!(shown(files.certificate()), first);
+        let second = renew(&tls);
+        let certificate = files.certificate().clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let watched = runtime.block_on(async {
+            let hangup = Hangup::listen(false).unwrap();
+            let is_renewed = async {
+                while shown(&certificate) != second {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let both = async {
+                tokio::select! {
+                    () = files.watch(hangup) => {}
+                    () = is_renewed => {}
+                }
+            };
+            tokio::time::timeout(20 * LOOK, both).await
+        });
+        assert!(watched.is_ok(), "the new certificate is never shown");
+    }
 }
