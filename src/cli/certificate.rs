@@ -48,7 +48,7 @@ impl CertificateFiles {
 
     /// Whether anybody on the machine can read the key.
     pub(super) fn is_key_open(&self) -> bool {
-        fs::metadata(&self.key).is_ok_and(|key| key.mode() & OTHERS_READ != 0)
+        is_open(&self.key)
     }
 
     /// The file of the key.
@@ -91,6 +91,11 @@ impl CertificateFiles {
             }
         }
     }
+}
+
+/// Whether anybody on the machine can read this file. A group may: it is often one of those who are to have the key.
+pub(super) fn is_open(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|file| file.mode() & OTHERS_READ != 0)
 }
 
 fn versions(chain: &Path, key: &Path) -> [Version; 2] {

@@ -266,6 +266,11 @@ impl Checkup {
         self.0.complaints(is_thorough)
     }
 
+    /// Where the ledger of revocations is, if there is one.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.0.ledger_path()
+    }
+
     /// The state of the ledger of revocations; `None` where there is none.
     ///
     /// # Errors

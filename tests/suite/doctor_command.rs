@@ -3,6 +3,7 @@
 use super::audit::service_options;
 use super::helpers::*;
 use super::keys_command::store;
+use super::tls_server::write_pair;
 use keystead::domain::Name;
 use keystead::service::{FirstKey, Service};
 use rusqlite::Connection;
@@ -88,6 +89,12 @@ fn what_others_may_read_or_replace_is_named() {
     set(&path, 0o644);
     assert_found(folder.path(), &[], "warning", "permissions", "is open to others (mode 644). chmod 600");
     set(&path, 0o600);
+    for (name, mode) in [("keystead.revoked", 0o620), ("keystead.db-lock", 0o604)] {
+        set(&folder.path().join(name), mode);
+        let sentence = format!("{name} is open to others (mode {mode:o}). chmod 600");
+        assert_found(folder.path(), &[], "warning", "permissions", &sentence);
+        set(&folder.path().join(name), 0o600);
+    }
     set(folder.path(), 0o777);
     assert_found(folder.path(), &[], "problem", "permissions", "chmod o-w");
     set(folder.path(), 0o1777);
@@ -97,6 +104,29 @@ fn what_others_may_read_or_replace_is_named() {
     set(folder.path(), 0o700);
     fs::write(folder.path().join("first-key"), "").expect("a file");
     assert_found(folder.path(), &[], "warning", "permissions", "first-key. Keep it somewhere safe");
+}
+
+#[test]
+fn private_keys_that_everybody_can_read_are_named() {
+    let (folder, _) = store();
+    write_pair(folder.path());
+    // RFC 8410, section 10.3.
+    let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+               -----END PRIVATE KEY-----\n";
+    fs::write(folder.path().join("signing.pem"), pem).expect("a key");
+    let settings = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n[audit]\nsigning_key = \"signing.pem\"";
+    fs::write(folder.path().join("config.toml"), settings).expect("settings");
+    for (name, setting) in [("key.pem", "tls.key"), ("signing.pem", "audit.signing_key")] {
+        let set = |name, mode| {
+            fs::set_permissions(folder.path().join(name), Permissions::from_mode(mode)).expect("a mode");
+        };
+        set("key.pem", 0o640);
+        set("signing.pem", 0o600);
+        assert!(all_is_well(&examine(folder.path(), &[]).0));
+        set(name, 0o644);
+        let sentence = format!("Everybody on this machine can read {name} ({setting}). chmod o-r {name}");
+        assert_found(folder.path(), &[], "warning", "permissions", &sentence);
+    }
 }
 
 #[test]

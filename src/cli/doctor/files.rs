@@ -1,6 +1,8 @@
 //! What the operating system says about the store's files and their folder.
 
 use super::Check;
+use crate::cli::certificate::is_open;
+use crate::config::Config;
 use crate::service::size;
 use indicatif::HumanBytes;
 use rustix::fs::{Access, StatVfs, access, statvfs};
@@ -31,14 +33,17 @@ fn mode(metadata: &Metadata) -> u32 {
 }
 
 /// Who may read, write and replace the files.
-pub(super) fn permissions(store: &Path) -> Vec<Check> {
+pub(super) fn permissions(store: &Path, ledger: PathBuf) -> Vec<Check> {
     let mut checks = folder_permissions(folder(store));
     let owner = fs::metadata(store).ok().map(|metadata| metadata.uid());
-    for file in [store.to_owned(), beside(store, "-wal"), beside(store, "-shm")] {
+    let of_store = [store.to_owned(), beside(store, "-wal"), beside(store, "-shm")].map(|file| (file, true));
+    // Whoever writes the ledger decides what becomes of keys, and whoever opens the lock can keep the server from starting.
+    for (file, is_of_store) in of_store.into_iter().chain([ledger, beside(store, "-lock")].map(|file| (file, false))) {
         let Ok(metadata) = fs::metadata(&file) else { continue };
         let (name, mode, uid) = (file.display(), mode(&metadata), metadata.uid());
         if mode & 0o077 != 0 {
-            let advice = format!("chmod 600 {name}; the server does so when it starts.");
+            let by_itself = if is_of_store { "; the server does so when it starts" } else { "" };
+            let advice = format!("chmod 600 {name}{by_itself}.");
             checks.push(Check::warning("permissions", format!("{name} is open to others (mode {mode:o})."), advice));
         }
         if access(&file, Access::READ_OK | Access::WRITE_OK).is_err() {
@@ -61,6 +66,22 @@ pub(super) fn permissions(store: &Path) -> Vec<Check> {
         checks.push(Check::ok("permissions", "The store and its folder are yours alone to change."));
     }
     checks
+}
+
+/// Who may read the private keys that the settings name.
+pub(super) fn secrets(config: &Config) -> Vec<Check> {
+    let secrets = [("tls.key", &config.tls.key), ("audit.signing_key", &config.audit.signing_key)];
+    let open = secrets.into_iter().filter(|(_, file)| is_open(file));
+    let warn = |(setting, file): (&str, &PathBuf)| {
+        let file = file.display();
+        let finding = format!("Everybody on this machine can read {file} ({setting}).");
+        Check::warning(
+            "permissions",
+            finding,
+            format!("chmod o-r {file}, and make a new key where others may have read it."),
+        )
+    };
+    open.map(warn).collect()
 }
 
 fn folder_permissions(folder: &Path) -> Vec<Check> {

@@ -120,11 +120,12 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
         }
     };
     let path = std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
-    report.add_all(files::permissions(&path))?;
+    let checkup = Checkup::new(&path, Duration::from_millis(config.store.busy_timeout_ms));
+    report.add_all(files::permissions(&path, checkup.ledger_path()))?;
+    report.add_all(files::secrets(&config))?;
     report.add_all(files::disk_space(&path))?;
     if path.exists() {
         // Before anything opens the file: whether somebody else has it open shows only then.
-        let checkup = Checkup::new(&path, Duration::from_millis(config.store.busy_timeout_ms));
         report.add_all(files::write_ahead_log(&path, checkup.is_in_use()))?;
         look_inside(&mut report, &config, &checkup, arguments.thorough)?;
     } else {

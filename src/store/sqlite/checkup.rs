@@ -63,6 +63,10 @@ impl Checkup {
         Ok(complaints)
     }
 
+    pub(in crate::store) fn ledger_path(&self) -> PathBuf {
+        Ledger::of(&self.path).path().to_owned()
+    }
+
     pub(in crate::store) fn ledger(&self) -> Result<Option<LedgerState>> {
         let ledger = Ledger::of(&self.path);
         if !ledger.exists() {
