@@ -4,8 +4,10 @@
 //! Whatever takes validity away from a key (a revocation, a deactivation, a rotation), or gives it back, appends how the
 //! key stands from now on, in a record of fixed size with a checksum; it is on disk before the store's own commit is. For
 //! each key the last record counts. Every record names the event of the audit log that its commit ends with: a store
-//! that does not have that event is not the one that the ledger was last written for. It is an older copy, or lost its
-//! last commit in a crash before anybody was answered; in both cases all that the ledger says is done again.
+//! that does not have the last one's event is not the one that the ledger was last written for. It is an older copy, or lost
+//! its last commit in a crash before anybody was answered; in both cases what the ledger says is done again. A store that has
+//! a record's event has taken part in that already and may have come further since, which the ledger need not know: it may be
+//! an older copy itself.
 //!
 //! A record knows its place among those that were appended together. Where some of the last ones are missing, the append
 //! was cut short by a crash: its commit never began, nobody was answered, and it is written over. A record that cannot be
@@ -150,18 +152,20 @@ impl Ledger {
         self.goes_with(|number, _| Ok(number > 0))
     }
 
-    /// Hands over how each key stands by its last record, in the order of these.
+    /// Hands over how each key stands by its last record, in the order of these, with the number and hash of the event that
+    /// the record is of.
     pub(super) fn each<E: From<io::Error>>(
         &self,
-        mut take: impl FnMut(Standing) -> Result<(), E>,
+        mut take: impl FnMut(Standing, i64, [u8; EVENT_HASH]) -> Result<(), E>,
     ) -> Result<LedgerSummary, E> {
         let (last, mut summary) = self.last_records()?;
         summary.keys = last.len();
         for (index, record) in self.records()?.enumerate() {
-            let Some(standing) = record?.as_ref().and_then(decode) else { continue };
+            let Some(record) = record? else { continue };
+            let Some(standing) = decode(&record) else { continue };
             summary.highest = summary.highest.max(standing.id.get());
             if last.get(&identity(&standing)) == Some(&index) {
-                take(standing)?;
+                take(standing, number(&record, 0), bytes(&record, 8))?;
             }
         }
         Ok(summary)
@@ -420,7 +424,7 @@ mod tests {
 
     fn read(ledger: &Ledger) -> (Vec<Standing>, LedgerSummary) {
         let mut found = Vec::new();
-        let summary = ledger.each(|standing| {
+        let summary = ledger.each(|standing, _, _| {
             found.push(standing);
             Ok::<(), io::Error>(())
         });
@@ -537,7 +541,7 @@ mod tests {
             changed[at] ^= 1;
             fs::write(ledger.path(), &changed).unwrap();
             assert!(place(&ledger).is_err());
-            assert!(ledger.each(|_| Ok::<(), io::Error>(())).is_err());
+            assert!(ledger.each(|_, _, _| Ok::<(), io::Error>(())).is_err());
         }
     }
 

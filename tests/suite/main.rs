@@ -37,6 +37,7 @@ mod projects_command;
 mod race;
 mod readiness;
 mod request_log;
+mod restore;
 mod rotation;
 mod scan_command;
 mod secrecy;

@@ -72,7 +72,7 @@ impl Checkup {
         if !ledger.exists() {
             return Ok(None);
         }
-        let summary = ledger.each(|_| Ok::<(), io::Error>(())).map_err(|e| settle::unusable(&ledger, &e))?;
+        let summary = ledger.each(|_, _, _| Ok::<(), io::Error>(())).map_err(|e| settle::unusable(&ledger, &e))?;
         let connection = self.connect()?;
         // A server that is about to commit is behind its ledger for a moment.
         let mut is_ahead = !settle::goes_with(&ledger, &connection)?;

@@ -63,7 +63,8 @@ pub(super) struct Settled {
     pub(super) changed: usize,
 }
 
-/// Does all that the ledger says, in the caller's transaction; gives what is to be appended to it for that.
+/// Does what the ledger says and the store has not come to know since, in the caller's transaction; gives what is to be
+/// appended to the ledger for that.
 pub(super) fn apply(
     transaction: &Transaction<'_>,
     index: &DigestIndex,
@@ -71,9 +72,18 @@ pub(super) fn apply(
     settle: &Settle<'_>,
 ) -> Result<(Settled, Vec<Standing>)> {
     let mut rows = Rows::new(transaction, index, &[]);
-    let mut changed = 0;
-    let summary = ledger.each(|standing| {
-        changed += usize::from(settle(&mut rows, &standing).map_err(Failed::Store)?);
+    let (mut changed, mut standings) = (0, Vec::new());
+    let summary = ledger.each(|standing, number, hash| {
+        // A ledger that is older than the store would bring back what came before. A revocation is final and does no harm.
+        if standing.state.is_some() && knows(transaction, number, hash).map_err(Failed::Store)? {
+            return Ok(());
+        }
+        let has_changed = settle(&mut rows, &standing).map_err(Failed::Store)?;
+        changed += usize::from(has_changed);
+        // Also where nothing was to be changed: what this store does with the key later must count as later than the record.
+        if has_changed || standing.state.is_some() {
+            standings.push(standing);
+        }
         Ok(())
     });
     let summary = summary.map_err(|failed| match failed {
@@ -87,7 +97,7 @@ pub(super) fn apply(
             summary.damaged
         );
     }
-    Ok((Settled { ledger: summary, changed }, rows.into_effects().standings))
+    Ok((Settled { ledger: summary, changed }, standings))
 }
 
 /// Whether the store has the event that the ledger was last written for. Where that was pruned, the store is a later one.
@@ -101,7 +111,12 @@ pub(super) fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool
 
 /// Whether the store has, or had, the event with this number and this beginning of its hash.
 pub(super) fn knows(connection: &Connection, number: i64, hash: [u8; EVENT_HASH]) -> Result<bool> {
-    if number <= audit::start(connection)?.number {
+    let start = match audit::start(connection) {
+        // A broken audit log is told by whoever checks it, and is no reason to be left without a store.
+        Err(Error::Internal(_)) => Link::START,
+        start => start?,
+    };
+    if number <= start.number {
         return Ok(true);
     }
     Ok(audit::link(connection, number)?.is_some_and(|event| event.hash.as_bytes().starts_with(&hash)))

@@ -1,0 +1,91 @@
+//! Restores on the days when more than one thing went wrong: an old ledger, a store's log without the store, no room for a
+//! name.
+
+use super::helpers::*;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// Restores the backup of this folder in an empty one, beside a ledger.
+fn restore_elsewhere(folder: &Path, ledger: &Path) -> (TempDir, Value) {
+    let elsewhere = self::folder();
+    fs::copy(ledger, elsewhere.path().join("keystead.revoked")).expect("the ledger");
+    let backup = folder.join("backup.db");
+    let restored = done_json(elsewhere.path(), &["restore", "--json", backup.to_str().expect("a path")]);
+    (elsewhere, restored)
+}
+
+fn is_good(server: &Server, key: &str) -> bool {
+    server.client_with(key).is_good()
+}
+
+/// Replaces a key's value at once; gives the new one.
+fn rotate(client: &Client, id: i64) -> String {
+    let key = client.post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({})).json()["data"].take();
+    key["value"].as_str().expect("a value").to_owned()
+}
+
+#[test]
+fn a_ledger_that_is_older_than_the_backup_brings_nothing_back_and_still_revokes_what_it_knows() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let client = server.client();
+    let [rotated, off, on, revoked] = std::array::from_fn(|_| client.mint("a"));
+    let second = rotate(&client, rotated.0);
+    client.set_valid(off.0, false);
+    client.set_valid(off.0, true);
+    client.set_valid(on.0, false);
+    client.revoke(revoked.0);
+    let old = folder.path().join("old.revoked");
+    fs::copy(folder.path().join("keystead.revoked"), &old).expect("a copy");
+    let third = rotate(&client, rotated.0);
+    client.set_valid(off.0, false);
+    client.set_valid(on.0, true);
+    done(folder.path(), &["backup", "backup.db"]);
+    assert!(server.stop().success());
+    let (elsewhere, restored) = restore_elsewhere(folder.path(), &old);
+    assert_eq!(restored["changedByLedger"], 0);
+    for round in 0..2 {
+        let server = Server::start_in(elsewhere.path(), &[]);
+        for (what, key, expected) in [
+            ("the first value", &rotated.1, false),
+            ("the second", &second, false),
+            ("the third", &third, true),
+            ("switched off since", &off.1, false),
+            ("switched on since", &on.1, true),
+            ("revoked", &revoked.1, false),
+        ] {
+            assert_eq!(server.client_with(key).is_good(), expected, "{what} in round {round}");
+        }
+        assert!(server.stop().success());
+    }
+}
+
+#[test]
+fn what_is_done_on_an_older_copy_is_newer_than_what_its_ledger_said_before() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, first) = server.client().mint("a");
+    assert!(server.stop().success());
+    fs::copy(folder.path().join("keystead.db"), folder.path().join("copy")).expect("a copy");
+    // The copy does not know these, and finds the key as they leave it.
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().set_valid(id, false);
+    server.client().set_valid(id, true);
+    assert!(server.stop().success());
+    fs::copy(folder.path().join("copy"), folder.path().join("keystead.db")).expect("the copy");
+    let server = Server::start_in(folder.path(), &[]);
+    let old = folder.path().join("old.revoked");
+    fs::copy(folder.path().join("keystead.revoked"), &old).expect("a copy");
+    let second = rotate(&server.client(), id);
+    done(folder.path(), &["backup", "backup.db"]);
+    drop(server);
+    let (elsewhere, _) = restore_elsewhere(folder.path(), &old);
+    let server = Server::start_in(elsewhere.path(), &[]);
+    assert!(!is_good(&server, &first) && is_good(&server, &second));
+}
