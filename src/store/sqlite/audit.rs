@@ -41,13 +41,17 @@ pub(super) fn head(connection: &Connection) -> Result<Option<Link>> {
     Ok(rows.next()?.map(|row| read_link(row, 0, 1)).transpose()?)
 }
 
+/// Finds the newest note about pruning; looks at every event that is newer.
+const NEWEST_NOTE: &str = "SELECT iif(json_valid(change), change ->> '$.through', NULL) FROM audit_events \
+                           WHERE action = 'audit.pruned' ORDER BY number DESC LIMIT 1";
+
 /// Older events were pruned up to what the newest note about that says. Where event 1 is there, none was: what looks like a
 /// note then is an event to be checked like any other, and never a reason not to check those before it.
 pub(super) fn start(connection: &Connection) -> Result<Link> {
-    let mut statement = connection.prepare_cached(
-        "SELECT iif(json_valid(change), change ->> '$.through', NULL) FROM audit_events WHERE action = 'audit.pruned' \
-         AND NOT EXISTS (SELECT 1 FROM audit_events WHERE number = 1) ORDER BY number DESC LIMIT 1",
-    )?;
+    if connection.prepare_cached("SELECT 1 FROM audit_events WHERE number = 1")?.exists([])? {
+        return Ok(Link::START);
+    }
+    let mut statement = connection.prepare_cached(NEWEST_NOTE)?;
     let mut rows = statement.query([])?;
     let Some(row) = rows.next()? else { return Ok(Link::START) };
     let through = row.get::<_, Option<String>>(0).ok().flatten().and_then(|text| Link::parse(&text));
@@ -223,4 +227,48 @@ fn event(row: &Row<'_>) -> Result<Event> {
             origin: Origin::new(address, user_agent.as_deref(), request_id.as_deref()),
         },
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::ledger::EVENT_HASH;
+    use crate::store::sqlite::{migrations, settle};
+    use rusqlite::StatementStatus;
+
+    /// A log of ten thousand events, the first of which is a note about pruning.
+    fn log(first: i64) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        migrations::migrate(&connection, 0).unwrap();
+        let insert = "WITH RECURSIVE numbers (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1 + 9999) \
+                      INSERT INTO audit_events (number, at, actor_name, action, resource, change, hash) \
+                      SELECT n, 0, '', iif(n = ?1, 'audit.pruned', ''), '', \
+                      '{\"through\":\"4:' || hex(zeroblob(32)) || '\"}', zeroblob(32) FROM numbers";
+        connection.execute(insert, [first]).unwrap();
+        connection
+    }
+
+    /// How many events were looked at to find the newest note.
+    fn looked_at(connection: &Connection) -> i32 {
+        connection.prepare_cached(NEWEST_NOTE).unwrap().get_status(StatementStatus::FullscanStep)
+    }
+
+    #[test]
+    fn where_nothing_was_pruned_no_note_is_looked_for() {
+        let log = log(1);
+        assert_eq!(start(&log).unwrap(), Link::START);
+        assert_eq!(looked_at(&log), 0);
+    }
+
+    #[test]
+    fn an_event_that_is_there_is_known_without_a_look_for_what_was_pruned() {
+        let log = log(5);
+        assert!(settle::knows(&log, 10_004, [0; EVENT_HASH]).unwrap());
+        assert_eq!(looked_at(&log), 0);
+        let known = [4, 5, 10_005].map(|number| settle::knows(&log, number, [0; EVENT_HASH]).unwrap());
+        assert_eq!(known, [true, true, false]);
+        assert!(!settle::knows(&log, 10_004, [1; EVENT_HASH]).unwrap(), "another one with its number");
+        assert!(looked_at(&log) > 9_000, "the note is the oldest event");
+    }
 }

@@ -111,15 +111,15 @@ pub(super) fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool
 
 /// Whether the store has, or had, the event with this number and this beginning of its hash.
 pub(super) fn knows(connection: &Connection, number: i64, hash: [u8; EVENT_HASH]) -> Result<bool> {
-    let start = match audit::start(connection) {
-        // A broken audit log is told by whoever checks it, and is no reason to be left without a store.
-        Err(Error::Internal(_)) => Link::START,
-        start => start?,
-    };
-    if number <= start.number {
-        return Ok(true);
+    if let Some(event) = audit::link(connection, number)? {
+        return Ok(event.hash.as_bytes().starts_with(&hash));
     }
-    Ok(audit::link(connection, number)?.is_some_and(|event| event.hash.as_bytes().starts_with(&hash)))
+    match audit::start(connection) {
+        Ok(start) => Ok(number <= start.number),
+        // A broken audit log is told by whoever checks it, and is no reason to be left without a store.
+        Err(Error::Internal(_)) => Ok(number <= Link::START.number),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) enum Failed {
