@@ -42,7 +42,6 @@ use actix_web::dev::{Server, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{App as ActixApp, Error, Resource, ResponseError as _, Route, guard, web};
-use connection::{Answer, Requests, Unanswered};
 use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
@@ -166,17 +165,11 @@ struct Begun {
     at: Instant,
     method: Method,
     id: HeaderValue,
-    unanswered: Option<Unanswered>,
 }
 
 impl Begun {
     fn new(app: &App, request: &ServiceRequest) -> Self {
-        Self {
-            at: app.metrics.now(),
-            method: request.method().clone(),
-            id: request_id::begin(app, request),
-            unanswered: request.conn_data().map(Requests::begin),
-        }
+        Self { at: app.metrics.now(), method: request.method().clone(), id: request_id::begin(app, request) }
     }
 
     /// Takes note of how it was answered. A handler that panics answers like any other failure; the connection and the
@@ -186,8 +179,8 @@ impl Begun {
         app: web::Data<App>,
         panicked: Rc<crate::metrics::Route>,
         answer: impl Future<Output = std::result::Result<ServiceResponse, Error>>,
-    ) -> std::result::Result<ServiceResponse<Answer>, Error> {
-        let Self { at, method, id, unanswered } = self;
+    ) -> std::result::Result<ServiceResponse, Error> {
+        let Self { at, method, id } = self;
         let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
             panicked.answered(method.as_str(), 500, at);
             request_log::panicked(&app, &method, &id, at);
@@ -198,7 +191,7 @@ impl Begun {
         metrics::count(&answer, at);
         request_log::answered(&app, &answer, &id, at);
         answer.headers_mut().insert(X_REQUEST_ID, id);
-        Ok(answer.map_body(|_, body| Answer::new(body, unanswered)))
+        Ok(answer)
     }
 }
 

@@ -4,15 +4,15 @@
 //! a few of their limits.
 
 use super::Options;
-use super::connection::{Connection, Limits, Requests};
+use super::connection::{Answer, Connection, Limits, Requests};
 use actix_http::{HttpService, KeepAlive, Protocol, Request};
 use actix_server::GracefulShutdownSignal;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, apply_fn_factory, map_config};
 use actix_tls::accept::rustls_0_23::reexports::ServerConfig;
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::dev::{AppConfig, Server, Service as _, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::error::{DispatchError, Error};
 use actix_web::{App, HttpResponse};
 use std::future::ready;
@@ -147,16 +147,16 @@ impl How {
             })
     }
 
-    /// What answers requests over connections whose protocol is known.
+    /// What answers requests over connections whose protocol is known. Each connection knows of its own.
     fn http<C, S, B>(
         &self,
         app: App<S>,
         requests: fn(&C) -> &Requests,
     ) -> HttpService<
         C,
-        impl ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = HttpResponse, InitError = ()>
+        impl ServiceFactory<Request, Config = (), Response = ServiceResponse<Answer>, Error = HttpResponse, InitError = ()>
         + use<C, S, B>,
-        B,
+        Answer,
     >
     where
         C: 'static,
@@ -165,6 +165,7 @@ impl How {
         B: MessageBody + 'static,
     {
         let stopping = self.stopping.clone();
+        let app = map_config(app.into_factory().map_err(|e: Error| e.error_response()), |()| AppConfig::default());
         HttpService::build()
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.limits.head)
@@ -174,7 +175,11 @@ impl How {
                 async move { stopping.notified().await }
             })
             .on_connect_ext(move |connection: &C, data| _ = data.insert(requests(connection).clone()))
-            .finish(map_config(app.into_factory().map_err(|e: Error| e.error_response()), |()| AppConfig::default()))
+            .finish(apply_fn_factory(app, |request: Request, app| {
+                let unanswered = request.conn_data().map(Requests::begin);
+                let answer = app.call(request);
+                async move { Ok(answer.await?.map_body(|_, body| Answer::new(body.boxed(), unanswered))) }
+            }))
     }
 }
 
