@@ -44,9 +44,15 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            _ = fs::remove_file(beside(&self.path, suffix));
-        }
+        remove_companions(&self.path);
+        _ = fs::remove_file(&self.path);
+    }
+}
+
+/// What SQLite keeps beside the file while it works on it.
+fn remove_companions(path: &Path) {
+    for suffix in ["-journal", "-wal", "-shm"] {
+        _ = fs::remove_file(beside(path, suffix));
     }
 }
 
@@ -58,6 +64,7 @@ pub(in crate::store) fn remove_left(path: &Path) -> io::Result<()> {
     match File::open(path) {
         Ok(file) => {
             let _lock = lock(file, path)?;
+            remove_companions(path);
             fs::remove_file(path)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
