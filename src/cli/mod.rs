@@ -182,7 +182,7 @@ impl Invocation {
             .enable_all()
             .build()
             .map_err(|e| Failed::new(format!("The operating system gives no event loop: {e}.")))?;
-        match self.command {
+        let outcome = match self.command {
             Command::Serve(_) => runtime.block_on(serve::run(&config)),
             Command::Init(arguments) => runtime.block_on(init::run(&config, &arguments)),
             Command::Keys(arguments) => runtime.block_on(keys::run(&config, arguments)),
@@ -197,7 +197,11 @@ impl Invocation {
             Command::Import(arguments) => runtime.block_on(import::run(&config, &arguments)),
             Command::Export(arguments) => export::run(&config, &arguments),
             Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
-        }
+        };
+        // The store is closed, and threads that go on only read it, for nobody: a scheduled backup, say, that a stop found under
+        // way and that would take minutes. What there is of it is removed before the next one.
+        runtime.shutdown_background();
+        outcome
     }
 }
 

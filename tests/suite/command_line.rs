@@ -192,6 +192,35 @@ fn serve_ends_with_exit_code_0_on_sigterm_and_sigint_and_leaves_one_file() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_a_backup_that_the_server_makes() {
+    let folder = folder();
+    assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
+    let store = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the store");
+    // Which takes some time to copy.
+    let filler = "CREATE TABLE filler (x); WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers \
+                  WHERE n < 100) INSERT INTO filler SELECT zeroblob(1000000) FROM numbers;";
+    store.execute_batch(filler).expect("a large store");
+    drop(store);
+    fs::create_dir(folder.path().join("backups")).expect("a folder");
+    let names = || -> Vec<String> {
+        let files = fs::read_dir(folder.path().join("backups")).expect("the folder");
+        files.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    };
+    let mut server = Server::start_in(folder.path(), &[("KEYSTEAD_BACKUP_FOLDER", "backups")]);
+    eventually(Duration::from_secs(20), || !names().is_empty());
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let left = names();
+    assert!(!left.is_empty() && left.iter().all(|name| name.contains(".db-unfinished")), "{left:?}");
+    // The next one takes its place, and that of what may be beside it.
+    let unfinished = left.iter().find(|name| name.ends_with("-unfinished")).expect("a copy");
+    fs::write(folder.path().join(format!("backups/{unfinished}-shm")), "").expect("a file");
+    let server = Server::start_in(folder.path(), &[("KEYSTEAD_BACKUP_FOLDER", "backups")]);
+    eventually(Duration::from_secs(20), || server.log().contains("backed up to"));
+    assert!(names().len() == 1 && names()[0].ends_with(".db"), "{:?}", names());
+}
+
+#[test]
 fn a_backup_that_was_made_while_the_clock_was_ahead_holds_up_no_other_and_is_not_the_last_one_for_metrics() {
     let folder = folder();
     let backups = folder.path().join("backups");
