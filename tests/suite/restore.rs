@@ -89,3 +89,42 @@ fn what_is_done_on_an_older_copy_is_newer_than_what_its_ledger_said_before() {
     let server = Server::start_in(elsewhere.path(), &[]);
     assert!(!is_good(&server, &first) && is_good(&server, &second));
 }
+
+/// A store with a key that is in its backup and one that is in its log alone, since the server was killed.
+fn killed() -> (TempDir, [String; 2]) {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let (_, early) = server.client().mint("early");
+    done(folder.path(), &["backup", "backup.db"]);
+    let (_, late) = server.client().mint("late");
+    server.kill();
+    (folder, [early, late])
+}
+
+#[test]
+fn a_log_whose_store_is_gone_is_refused_and_kept_until_the_store_is_back() {
+    let (folder, [early, late]) = killed();
+    let [store, log, aside] = ["keystead.db", "keystead.db-wal", "aside"].map(|name| folder.path().join(name));
+    let kept = fs::read(&log).expect("the log");
+    fs::rename(&store, &aside).expect("it goes");
+    for is_empty in [false, true] {
+        if is_empty {
+            fs::write(&store, "").expect("an empty file");
+        }
+        for command in [
+            &["serve", "--listen", "127.0.0.1:0"][..],
+            &["init", "--organization", "Acme"],
+            &["keys", "create", "a"],
+            &["keys", "list"],
+        ] {
+            let sentence =
+                if command[0] == "status" && !is_empty { "is not there" } else { "holds what was done last" };
+            assert_failed_with(&run(folder.path(), command), 1, sentence);
+            assert_eq!(fs::read(&log).expect("the log"), kept, "{command:?}");
+            assert_eq!(store.exists(), is_empty, "{command:?}");
+        }
+    }
+    fs::rename(&aside, &store).expect("it is back");
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(is_good(&server, &early) && is_good(&server, &late));
+}

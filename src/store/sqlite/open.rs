@@ -33,7 +33,6 @@ pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
 /// Opens, checks and brings up to date; gives the connection that writes.
 pub(super) fn store(options: &Options) -> Result<Connection> {
     let path = options.path.as_path();
-    inspect(path)?;
     if !is_there(path) && staged(path).exists() {
         let staged = staged(path);
         return Err(refuse(
@@ -45,6 +44,7 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
             ),
         ));
     }
+    inspect(path)?;
     create_private(path)
         .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
     let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
@@ -77,10 +77,10 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
 
 /// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
 pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    inspect(path)?;
     if !path.exists() {
         return Err(refuse(path, "is not there"));
     }
-    inspect(path)?;
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     if beside(path, "-wal").exists() {
         return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -170,6 +170,10 @@ fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::R
 
 /// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.
 fn inspect(path: &Path) -> Result<()> {
+    // The log first: of a store that is being set up just now, the file is not empty before there is a log.
+    if is_there(&beside(path, "-wal")) && !is_there(path) {
+        return Err(left_alone(path));
+    }
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -202,6 +206,7 @@ fn number(header: &[u8; 100], at: usize) -> u32 {
     u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
 }
 
+/// Whether there is a file that is not empty.
 fn is_there(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
@@ -291,6 +296,20 @@ fn newer(path: &Path, version: u32) -> Error {
 /// Why the store's files could not be looked at once they were open.
 pub(super) fn not_found(path: &Path, error: &io::Error) -> Error {
     refuse(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
+}
+
+/// SQLite removes a log whose store is empty.
+fn left_alone(path: &Path) -> Error {
+    let log = beside(path, "-wal");
+    refuse(
+        path,
+        format_args!(
+            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back that it \
+             belongs to, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
+             log away",
+            log.display()
+        ),
+    )
 }
 
 fn not_ours(path: &Path) -> Error {
