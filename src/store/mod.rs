@@ -211,7 +211,7 @@ pub struct Restored {
     pub ledger: LedgerSummary,
     /// How many keys the ledger changed.
     pub changed: usize,
-    /// Where the store is now that was there before.
+    /// Where the store is now that was there before, or what there was of it.
     pub replaced: Option<PathBuf>,
 }
 

@@ -128,3 +128,24 @@ fn a_log_whose_store_is_gone_is_refused_and_kept_until_the_store_is_back() {
     let server = Server::start_in(folder.path(), &[]);
     assert!(is_good(&server, &early) && is_good(&server, &late));
 }
+
+#[test]
+fn a_log_whose_store_is_gone_is_not_brought_into_the_store_that_is_restored() {
+    let (folder, [early, late]) = killed();
+    let [store, log] = ["keystead.db", "keystead.db-wal"].map(|name| folder.path().join(name));
+    let kept = fs::read(&log).expect("the log");
+    for is_empty in [false, true] {
+        fs::remove_file(&store).expect("a removal");
+        fs::write(&log, &kept).expect("the log");
+        if is_empty {
+            fs::write(&store, "").expect("an empty file");
+        }
+        let restored = done_json(folder.path(), &["restore", "backup.db", "--json"]);
+        let replaced = restored["replaced"].as_str().expect("a path");
+        assert!(replaced.ends_with("-wal"), "{replaced}");
+        assert_eq!(fs::read(folder.path().join(replaced)).expect("the log"), kept);
+        let server = Server::start_in(folder.path(), &[]);
+        assert!(is_good(&server, &early) && !is_good(&server, &late));
+        assert!(server.stop().success());
+    }
+}

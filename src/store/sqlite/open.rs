@@ -207,7 +207,7 @@ fn number(header: &[u8; 100], at: usize) -> u32 {
 }
 
 /// Whether there is a file that is not empty.
-fn is_there(path: &Path) -> bool {
+pub(super) fn is_there(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
 

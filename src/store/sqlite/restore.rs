@@ -3,9 +3,10 @@
 use super::backup;
 use super::digest_index::DigestIndex;
 use super::lock::Lock;
+use super::open::{self, is_there};
 use super::rows::Rows;
+use super::settle;
 use super::unfinished::Unfinished;
-use super::{open, settle};
 use crate::domain::{Error, Result};
 use crate::store::files::{beside, sync_folder_of};
 use crate::store::ledger::Ledger;
@@ -94,30 +95,37 @@ fn highest_key_number(path: &Path) -> i64 {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'", [], |row| row.get(0))
     };
-    read().unwrap_or_default()
+    // Of an empty file SQLite would remove the log.
+    if is_there(path) { read().unwrap_or_default() } else { 0 }
 }
 
 /// The copy takes the store's name in one step; what was there is kept under the name `aside`, where it holds anything.
 fn swap(path: &Path, staged: &Path, aside: &str) -> io::Result<Option<PathBuf>> {
     fs::File::open(staged)?.sync_all()?;
     let aside = beside(path, aside);
-    let is_there = fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
-    if is_there {
+    let mut kept = None;
+    if is_there(path) {
         // What waits in its log goes into the file; where it is too damaged for that, the log is kept beside it.
         _ = move_log_into(path);
-        for suffix in ["-wal", "-journal"] {
-            match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+    }
+    // Also where the file itself is gone: SQLite would bring its log into the new file.
+    for suffix in ["-wal", "-journal"] {
+        let to = beside(&aside, suffix);
+        match fs::rename(beside(path, suffix), &to) {
+            Ok(()) => kept = Some(to),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
+    }
+    if is_there(path) {
         // Some file systems know no second name for a file.
         fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside))?;
+        kept = Some(aside);
     }
     _ = fs::remove_file(beside(path, "-shm"));
     fs::rename(staged, path)?;
     sync_folder_of(path)?;
-    Ok(is_there.then_some(aside))
+    Ok(kept)
 }
 
 fn move_log_into(path: &Path) -> rusqlite::Result<()> {
