@@ -1,6 +1,8 @@
 //! The files beside the store.
 
-use std::fs::File;
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,4 +17,13 @@ pub(super) fn beside(store: &Path, suffix: &str) -> PathBuf {
 pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| *folder != Path::new(""));
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Gives a file another name, and replaces nobody's file.
+pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems cannot be asked for that; whoever calls this has seen that the name is free.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        other => Ok(other?),
+    }
 }

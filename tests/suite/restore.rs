@@ -3,6 +3,7 @@
 
 use super::helpers::*;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -148,4 +149,17 @@ fn a_log_whose_store_is_gone_is_not_brought_into_the_store_that_is_restored() {
         assert!(is_good(&server, &early) && !is_good(&server, &late));
         assert!(server.stop().success());
     }
+}
+
+#[test]
+fn restores_within_one_second_keep_every_store_that_was_there() {
+    let (folder, [_, late]) = killed();
+    let restored = || done_json(folder.path(), &["restore", "backup.db", "--json"])["replaced"].take();
+    let kept: Vec<Value> = (0..5).map(|_| restored()).collect();
+    let kept: Vec<_> = kept.iter().map(|path| folder.path().join(path.as_str().expect("a path"))).collect();
+    assert!(kept.iter().all(|path| path.exists()), "{kept:?}");
+    assert_eq!(kept.iter().collect::<HashSet<_>>().len(), kept.len(), "{kept:?}");
+    let old = self::folder();
+    fs::copy(&kept[0], old.path().join("keystead.db")).expect("a copy");
+    assert!(is_good(&Server::start_in(old.path(), &[]), &late), "the first one is the one that was there at first");
 }

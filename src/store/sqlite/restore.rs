@@ -8,7 +8,7 @@ use super::rows::Rows;
 use super::settle;
 use super::unfinished::Unfinished;
 use crate::domain::{Error, Result};
-use crate::store::files::{beside, sync_folder_of};
+use crate::store::files::{beside, rename_to_free, sync_folder_of};
 use crate::store::ledger::Ledger;
 use crate::store::{Options, Restore, Restored};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -102,7 +102,7 @@ fn highest_key_number(path: &Path) -> i64 {
 /// The copy takes the store's name in one step; what was there is kept under the name `aside`, where it holds anything.
 fn swap(path: &Path, staged: &Path, aside: &str) -> io::Result<Option<PathBuf>> {
     fs::File::open(staged)?.sync_all()?;
-    let aside = beside(path, aside);
+    let aside = free(&beside(path, aside));
     let mut kept = None;
     if is_there(path) {
         // What waits in its log goes into the file; where it is too damaged for that, the log is kept beside it.
@@ -111,7 +111,7 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> io::Result<Option<PathBuf>> 
     // Also where the file itself is gone: SQLite would bring its log into the new file.
     for suffix in ["-wal", "-journal"] {
         let to = beside(&aside, suffix);
-        match fs::rename(beside(path, suffix), &to) {
+        match rename_to_free(&beside(path, suffix), &to) {
             Ok(()) => kept = Some(to),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -119,13 +119,20 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> io::Result<Option<PathBuf>> 
     }
     if is_there(path) {
         // Some file systems know no second name for a file.
-        fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside))?;
+        fs::hard_link(path, &aside).or_else(|_| rename_to_free(path, &aside))?;
         kept = Some(aside);
     }
     _ = fs::remove_file(beside(path, "-shm"));
     fs::rename(staged, path)?;
     sync_folder_of(path)?;
     Ok(kept)
+}
+
+/// The first of such names that nothing is kept under: two restores may be done in one second.
+fn free(aside: &Path) -> PathBuf {
+    let is_kept = |name: &Path| ["", "-wal", "-journal"].iter().any(|suffix| beside(name, suffix).exists());
+    let more = (2..).map(|number| beside(aside, &format!("-{number}")));
+    std::iter::once(aside.to_owned()).chain(more).find(|name| !is_kept(name)).unwrap_or_default()
 }
 
 fn move_log_into(path: &Path) -> rusqlite::Result<()> {

@@ -1,8 +1,6 @@
 //! A copy of a store until it is whole.
 
-use crate::store::files::{beside, sync_folder_of};
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
+use crate::store::files::{beside, rename_to_free, sync_folder_of};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -33,11 +31,7 @@ impl Unfinished {
 
     /// Gives it its name in one step; on disk when this returns. Nobody's file is replaced.
     pub(super) fn finish(self, to: &Path) -> io::Result<()> {
-        match rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::NOREPLACE) {
-            // Some file systems cannot be asked for that; whoever begins a copy has seen that the name is free.
-            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&self.path, to)?,
-            other => other?,
-        }
+        rename_to_free(&self.path, to)?;
         sync_folder_of(to)
     }
 }
