@@ -163,3 +163,29 @@ fn restores_within_one_second_keep_every_store_that_was_there() {
     fs::copy(&kept[0], old.path().join("keystead.db")).expect("a copy");
     assert!(is_good(&Server::start_in(old.path(), &[]), &late), "the first one is the one that was there at first");
 }
+
+#[test]
+fn a_restore_that_fails_at_the_last_leaves_every_file_where_it_was() {
+    let (folder, _) = killed();
+    // What is kept of it would have a name that is too long by a few letters, but for the write-ahead log.
+    let store = folder.path().join("s".repeat(225));
+    let beside = |suffix: &str| folder.path().join("s".repeat(225) + suffix);
+    fs::copy(folder.path().join("keystead.revoked"), beside(".revoked")).expect("the ledger");
+    // Something that SQLite leaves alone.
+    fs::create_dir(&store).expect("a folder");
+    fs::write(store.join("file"), "a file").expect("a file");
+    fs::write(beside("-wal"), "a log").expect("a file");
+    fs::write(beside("-journal"), "a journal").expect("a file");
+    fs::write(beside("-lock"), "").expect("a file");
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).expect("a folder").map(|it| it.expect("it").file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let refused = run(folder.path(), &["restore", "backup.db", "--store", store.to_str().expect("a path")]);
+    assert_failed_with(&refused, 1, "The store is as it was");
+    assert_eq!(names(), before);
+    assert_eq!(fs::read(beside("-wal")).expect("the log"), b"a log");
+}

@@ -47,7 +47,7 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
     drop(source);
     let mut restored = Restored { backup, ledger: Default::default(), changed: 0, replaced: None };
     bring_up_to_date(options, unfinished.path(), &ledger, how.without_ledger, &mut restored, &how)?;
-    restored.replaced = swap(path, unfinished.path(), how.aside).map_err(|e| cannot_write(path, &e))?;
+    restored.replaced = swap(path, unfinished.path(), how.aside)?;
     Ok(restored)
 }
 
@@ -99,33 +99,52 @@ fn highest_key_number(path: &Path) -> i64 {
     if is_there(path) { read().unwrap_or_default() } else { 0 }
 }
 
-/// The copy takes the store's name in one step; what was there is kept under the name `aside`, where it holds anything.
-fn swap(path: &Path, staged: &Path, aside: &str) -> io::Result<Option<PathBuf>> {
-    fs::File::open(staged)?.sync_all()?;
-    let aside = free(&beside(path, aside));
-    let mut kept = None;
+/// Files that were given another name: what it was, and what it is.
+type Moved = Vec<(PathBuf, PathBuf)>;
+
+/// The copy takes the store's name in one step; what was there is kept under a name that begins with `aside`. Where this
+/// cannot be done, everything has the name that it had.
+fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
+    let mut moved = Moved::new();
+    let swapped = fs::File::open(staged)
+        .and_then(|staged| staged.sync_all())
+        .and_then(|()| set_aside(path, &free(&beside(path, aside)), &mut moved))
+        .and_then(|()| fs::rename(staged, path));
+    if let Err(error) = swapped {
+        put_back(&moved);
+        return Err(cannot_write(path, &error));
+    }
+    sync_folder_of(path).map_err(|error| {
+        refuse(format_args!(
+            "{} is the backup now, but that may not be on the disk: {error}. After a power failure it may be the store that was \
+             there before.",
+            path.display()
+        ))
+    })?;
+    Ok(moved.pop().map(|(_, kept)| kept))
+}
+
+fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
     if is_there(path) {
         // What waits in its log goes into the file; where it is too damaged for that, the log is kept beside it.
         _ = move_log_into(path);
     }
     // Also where the file itself is gone: SQLite would bring its log into the new file.
     for suffix in ["-wal", "-journal"] {
-        let to = beside(&aside, suffix);
-        match rename_to_free(&beside(path, suffix), &to) {
-            Ok(()) => kept = Some(to),
+        let (from, to) = (beside(path, suffix), beside(aside, suffix));
+        match rename_to_free(&from, &to) {
+            Ok(()) => moved.push((from, to)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     if is_there(path) {
         // Some file systems know no second name for a file.
-        fs::hard_link(path, &aside).or_else(|_| rename_to_free(path, &aside))?;
-        kept = Some(aside);
+        fs::hard_link(path, aside).or_else(|_| rename_to_free(path, aside))?;
+        moved.push((path.to_owned(), aside.to_owned()));
     }
     _ = fs::remove_file(beside(path, "-shm"));
-    fs::rename(staged, path)?;
-    sync_folder_of(path)?;
-    Ok(kept)
+    Ok(())
 }
 
 /// The first of such names that nothing is kept under: two restores may be done in one second.
@@ -133,6 +152,16 @@ fn free(aside: &Path) -> PathBuf {
     let is_kept = |name: &Path| ["", "-wal", "-journal"].iter().any(|suffix| beside(name, suffix).exists());
     let more = (2..).map(|number| beside(aside, &format!("-{number}")));
     std::iter::once(aside.to_owned()).chain(more).find(|name| !is_kept(name)).unwrap_or_default()
+}
+
+fn put_back(moved: &Moved) {
+    for (from, to) in moved.iter().rev() {
+        // Where both are names of one file, this does nothing, and the second one goes.
+        match fs::rename(to, from) {
+            Ok(()) => _ = fs::remove_file(to),
+            Err(error) => log::error!("{} has to be renamed to {}: {error}", to.display(), from.display()),
+        }
+    }
 }
 
 fn move_log_into(path: &Path) -> rusqlite::Result<()> {
