@@ -42,6 +42,7 @@ use crate::metrics::Metrics;
 use crate::service::{self, AttemptLimit, Service, StoreOptions};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,9 @@ const LONG_ABOUT: &str = "The place where a team keeps its own API keys: one pro
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed with a sentence, 2 wrong arguments. keys verify ends with 1 unless \
     the key is good,\nhealthcheck unless the server is ready.";
+
+/// How many links that stand for each other are followed.
+const LINKS: usize = 40;
 
 #[derive(Args, Debug)]
 struct Global {
@@ -158,7 +162,7 @@ impl Invocation {
     pub fn from_process() -> Self {
         let CommandLine { global, serve, command } = CommandLine::try_parse().unwrap_or_else(|error| refuse(&error));
         let command = whole_command(serve, command).unwrap_or_else(|error| refuse(&error));
-        let store = global.store.clone();
+        let store = global.store.clone().map(followed);
         Self { config: configure(global, &command), store, command }
     }
 
@@ -242,8 +246,20 @@ fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
     {
         config.server.listen = listen;
     }
+    config.store.path = followed(config.store.path);
     config.check()?;
     Ok(config)
+}
+
+/// What a link stands for, and anything else as it is. The store's log, lock and ledger lie beside the file itself, where
+/// SQLite looks for the log.
+fn followed(mut path: PathBuf) -> PathBuf {
+    // Links may stand for links; the operating system follows as many.
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().map(|folder| folder.join(&target)).unwrap_or(target);
+    }
+    path
 }
 
 /// The service on the store, beside whatever other processes do with it. To be closed before the end.

@@ -5,6 +5,7 @@ use super::helpers::*;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -188,4 +189,40 @@ fn a_restore_that_fails_at_the_last_leaves_every_file_where_it_was() {
     assert_failed_with(&refused, 1, "The store is as it was");
     assert_eq!(names(), before);
     assert_eq!(fs::read(beside("-wal")).expect("the log"), b"a log");
+}
+
+#[test]
+fn a_store_that_a_link_stands_for_has_everything_beside_the_file_itself() {
+    let (folder, elsewhere) = (folder(), self::folder());
+    let link = folder.path().join("keystead.db");
+    // One link stands for another, and neither for anything yet.
+    symlink("link.db", &link).expect("a link");
+    symlink(elsewhere.path().join("real.db"), folder.path().join("link.db")).expect("a link");
+    let key = done(folder.path(), &["init", "--organization", "Acme"]);
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, dead) = server.client_with(key.trim()).mint("dead");
+    let listed = done(folder.path(), &["keys", "list"]);
+    assert!(listed.contains("dead"), "it is in the log alone: {listed}");
+    done(folder.path(), &["backup", "backup.db"]);
+    assert_eq!(server.client_with(key.trim()).revoke(id).status, 200);
+    assert_failed_with(&run(folder.path(), &["restore", "backup.db"]), 1, "Stop it first");
+    assert!(server.stop().success());
+    let restored = done_json(folder.path(), &["restore", "backup.db", "--json"]);
+    assert_eq!(restored["changedByLedger"], 1);
+    assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(is_good(&server, key.trim()) && !is_good(&server, &dead));
+    assert!(server.stop().success());
+    let names = |folder: &Path| {
+        let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(folder.path()), ["backup.db", "keystead.db", "link.db", "log"]);
+    let beside = names(elsewhere.path());
+    assert!(
+        beside.iter().all(|name| name.starts_with("real.")) && beside.contains(&"real.revoked".to_owned()),
+        "{beside:?}"
+    );
 }
