@@ -1,10 +1,12 @@
 //! TLS as programs that are not ours speak it: curl and openssl.
 
 use super::helpers::*;
-use super::tls_server::{port, start};
+use super::tls_server::{SETTINGS, port, start, write_pair};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn tool(program: &str, arguments: &[&str]) -> Output {
@@ -37,6 +39,66 @@ fn curl_gets_its_answers_with_http_1_1_and_http_2_from_a_server_that_it_believes
     let output = tool("curl", &["-sS", "-H", &key, &url]);
     assert_eq!(output.status.code(), Some(60), "nobody else believes it: {}", stderr(&output));
     assert!(server.stop().success());
+}
+
+/// How many requests a curl makes, over as few connections as it likes.
+const REQUESTS: usize = 200;
+
+#[test]
+fn not_one_request_of_curl_fails_while_the_certificate_is_exchanged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = write_pair(folder.path());
+    let server = Server::start_at(folder.path(), "127.0.0.1:0,unix:k.sock", &SETTINGS);
+    // Whoever asks believes both from the first moment on.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let both = elsewhere.path().join("both.pem");
+    fs::write(&both, first + &write_pair(elsewhere.path())).expect("certificates");
+    let both = both.to_str().expect("a path");
+    let socket = folder.path().join("k.sock");
+    let socket = socket.to_str().expect("a path");
+    let key = format!("CONFIDENT_API_KEY: {}", server.first_key());
+    let over_tls = format!("https://localhost:{}{ORGANIZATION}?[1-{REQUESTS}]", port(&server));
+    let over_socket = format!("http://localhost{ORGANIZATION}?[1-{REQUESTS}]");
+    let ways: [(&[&str], &str, &str); 3] = [
+        (&["--http1.1", "--cacert", both], &over_tls, "200 1.1"),
+        (&["--http2", "--cacert", both], &over_tls, "200 2"),
+        (&["--unix-socket", socket], &over_socket, "200 1.1"),
+    ];
+    let is_exchanged = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for (how, url, expected) in ways {
+            let (key, is_exchanged) = (&key, &is_exchanged);
+            scope.spawn(move || {
+                let each = ["-sS", "-H", key, "-o", "/dev/null", "-w", "%{http_code} %{http_version}\n", url];
+                // And once more, which begins when all is done.
+                for is_last in [false, true] {
+                    loop {
+                        let output = tool("curl", &[how, &each].concat());
+                        assert!(output.status.success(), "{how:?}: {}", stderr(&output));
+                        let answers = stdout(&output);
+                        assert_eq!(answers.lines().filter(|line| *line == expected).count(), REQUESTS, "{answers}");
+                        if is_last || is_exchanged.load(Ordering::SeqCst) {
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        for name in ["cert.pem", "key.pem"] {
+            fs::copy(elsewhere.path().join(name), folder.path().join(name)).expect("the new file");
+        }
+        let begun = std::time::Instant::now();
+        let is_shown = || server.log().contains("cert.pem is shown from now on");
+        while !is_shown() && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        is_exchanged.store(true, Ordering::SeqCst);
+    });
+    assert!(server.log().contains("cert.pem is shown from now on"), "{}", server.log());
+    let alone = elsewhere.path().join("cert.pem");
+    let url = format!("https://localhost:{}/healthz", port(&server));
+    let output = tool("curl", &["-sS", "--cacert", alone.to_str().expect("a path"), &url]);
+    assert!(output.status.success(), "it is the new one: {}", stderr(&output));
 }
 
 #[test]
