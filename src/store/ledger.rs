@@ -74,13 +74,23 @@ impl Ledger {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() >= RECORD as u64)
     }
 
+    /// Begins it where there is none; says whether there was none. Nobody else may be writing to the store.
+    pub(super) fn begin(&self) -> io::Result<bool> {
+        if self.exists() {
+            return Ok(false);
+        }
+        create(&self.path)?.sync_all()?;
+        sync_folder_of(&self.path)?;
+        Ok(true)
+    }
+
     /// Where to append. What lies last and is for an event that is not `known` was appended for a commit that never was: it
     /// is to be written over. Nobody else may be writing to the store from now on and until the commit.
     pub(super) fn place<E: From<io::Error>>(
         &self,
         known: impl FnOnce(i64, [u8; EVENT_HASH]) -> Result<bool, E>,
     ) -> Result<u64, E> {
-        let file = self.open_or_create()?;
+        let file = self.open()?;
         let end = self.end.load(Ordering::Relaxed);
         if end > 0 && has_end_at(&file, end)? {
             // Nobody else has appended since.
@@ -93,7 +103,7 @@ impl Ledger {
     /// Appends how keys stand after the commit whose last event this is, in their [`Ledger::place`]; on disk when this
     /// returns. Without any key the record only says that the ledger goes with that event.
     pub(super) fn append(&self, begin: u64, standings: &[Standing], event: Link) -> io::Result<()> {
-        let file = &OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let file = &self.open()?;
         let count = standings.len().max(1);
         let batch = |place| Batch { place, count: u32::try_from(count).unwrap_or(u32::MAX) };
         let mut out = io::BufWriter::new(At { file, offset: begin });
@@ -122,7 +132,7 @@ impl Ledger {
         if !self.exists() {
             return Ok(());
         }
-        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let file = self.open()?;
         let last = last_event(&file)?;
         let is_of = last.number == event.number && event.hash.as_bytes().starts_with(&last.hash);
         if is_of && (last.begin..last.end).contains(&begin) {
@@ -236,14 +246,8 @@ impl Ledger {
         Ok(Records(file))
     }
 
-    fn open_or_create(&self) -> io::Result<File> {
-        if self.exists() {
-            return OpenOptions::new().read(true).write(true).open(&self.path);
-        }
-        let file = create(&self.path)?;
-        file.sync_all()?;
-        sync_folder_of(&self.path)?;
-        Ok(file)
+    fn open(&self) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(&self.path)
     }
 }
 
@@ -419,6 +423,7 @@ mod tests {
     }
 
     fn place(ledger: &Ledger) -> io::Result<u64> {
+        ledger.begin()?;
         ledger.place(|_, _| Ok::<_, io::Error>(true))
     }
 

@@ -226,3 +226,19 @@ fn a_store_that_a_link_stands_for_has_everything_beside_the_file_itself() {
         "{beside:?}"
     );
 }
+
+#[test]
+fn a_ledger_that_is_removed_under_a_running_server_is_missed_aloud_and_begun_anew() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let [(_, good), (id, dead)] = std::array::from_fn(|_| server.client().mint("a"));
+    done(folder.path(), &["backup", "backup.db"]);
+    let ledger = folder.path().join("keystead.revoked");
+    fs::remove_file(&ledger).expect("a removal");
+    assert_eq!(server.client().revoke(id).status, 200);
+    assert_eq!(server.log().matches("keystead.revoked was removed while the store was open").count(), 1);
+    drop(server);
+    let (elsewhere, _) = restore_elsewhere(folder.path(), &ledger);
+    let server = Server::start_in(elsewhere.path(), &[]);
+    assert!(is_good(&server, &good) && !is_good(&server, &dead));
+}

@@ -34,6 +34,14 @@ impl Doubt {
         standings: &[Standing],
         event: Link,
     ) -> std::result::Result<(), Failed> {
+        if ledger.begin()? {
+            // To refuse every revocation from now on would be worse.
+            log::error!(
+                "{} was removed while the store was open, and is begun anew: what was revoked until now would come back with an \
+                 older backup. If there is a copy of it, stop the server, put the copy back and make a backup",
+                ledger.path().display()
+            );
+        }
         let begin = ledger.place(|number, hash| settle::knows(connection, number, hash).map_err(Failed::Store))?;
         self.ledger = Some((begin, event));
         Ok(ledger.append(begin, standings, event)?)

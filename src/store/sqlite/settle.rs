@@ -49,7 +49,8 @@ pub(super) fn by_ledger(
     // What lies last may be for an event that this copy does not have, and counts. Where the commit fails, these stay: they
     // say nothing new, and whoever opens the store next does this again.
     let known = |_, _| Ok::<_, io::Error>(true);
-    let appended = ledger.place(known).and_then(|begin| ledger.append(begin, &standings, event));
+    let appended = ledger.begin().and_then(|_| ledger.place(known));
+    let appended = appended.and_then(|begin| ledger.append(begin, &standings, event));
     appended.map_err(|e| unusable(ledger, &e))?;
     Ok(transaction.commit()?)
 }
