@@ -242,3 +242,18 @@ fn a_ledger_that_is_removed_under_a_running_server_is_missed_aloud_and_begun_ane
     let server = Server::start_in(elsewhere.path(), &[]);
     assert!(is_good(&server, &good) && !is_good(&server, &dead));
 }
+
+#[test]
+fn numbers_of_keys_that_the_ledger_knows_are_not_given_out_again_on_an_older_copy() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(server.stop().success());
+    fs::copy(folder.path().join("keystead.db"), folder.path().join("copy")).expect("a copy");
+    let server = Server::start_in(folder.path(), &[]);
+    let (revoked, _) = server.client().mint("revoked");
+    assert_eq!(server.client().revoke(revoked).status, 200);
+    assert!(server.stop().success());
+    fs::copy(folder.path().join("copy"), folder.path().join("keystead.db")).expect("the copy");
+    let server = Server::start_in(folder.path(), &[]);
+    assert_eq!(server.client().mint("new").0, revoked + 1);
+}

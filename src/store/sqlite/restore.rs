@@ -77,10 +77,9 @@ fn bring_up_to_date(
         }
         (restored.ledger, restored.changed) = (settled.ledger, settled.changed);
     }
-    // No key that comes later may have the number of one that is in the ledger or in the store that is replaced.
+    // In the ledger, or in the store that is replaced.
     let highest = highest_key_number(&options.path).max(restored.ledger.highest);
-    transaction.execute("INSERT INTO sqlite_sequence (name, seq) SELECT 'api_keys', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'api_keys')", [])?;
-    transaction.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'api_keys'", [highest])?;
+    settle::raise_numbers(&transaction, highest)?;
     (how.finish)(&mut Rows::new(&transaction, &index, &[]), restored)?;
     transaction.commit()?;
     // Everything into the one file that is put in place.

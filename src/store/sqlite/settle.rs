@@ -45,6 +45,7 @@ pub(super) fn by_ledger(
             settled.changed
         );
     }
+    raise_numbers(&transaction, settled.ledger.highest)?;
     let event = audit::head(&transaction)?.unwrap_or(Link::START);
     // What lies last may be for an event that this copy does not have, and counts. Where the commit fails, these stay: they
     // say nothing new, and whoever opens the store next does this again.
@@ -99,6 +100,17 @@ pub(super) fn apply(
         );
     }
     Ok((Settled { ledger: summary, changed }, standings))
+}
+
+/// No key that comes later may have the number of one that there was, whatever became of the store that gave it out.
+pub(super) fn raise_numbers(transaction: &Transaction<'_>, highest: i64) -> Result<()> {
+    transaction.execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT 'api_keys', 0 \
+         WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'api_keys')",
+        [],
+    )?;
+    transaction.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'api_keys'", [highest])?;
+    Ok(())
 }
 
 /// Whether the store has the event that the ledger was last written for. Where that was pruned, the store is a later one.
