@@ -7,6 +7,7 @@ use keystead::store::{NewApiKey, Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 struct Fixture {
     store: Store,
@@ -366,6 +367,21 @@ fn two_processes_that_write_at_the_same_time_lose_nothing() {
     f.store.close();
     other.close();
     assert_index_is_exact(&f.path);
+}
+
+#[test]
+fn what_others_committed_is_noticed_while_one_of_them_holds_up_the_writer() {
+    let f = fixture();
+    let digest = new_secret().fingerprint().digest;
+    let stamp = || f.store.stamp(&digest);
+    let other = rusqlite::Connection::open(&f.path).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the file is held");
+    let held_up = queue(f.store.write(|_| Ok(())));
+    let before = stamp();
+    other.execute_batch("UPDATE api_keys SET valid = 0; COMMIT; BEGIN IMMEDIATE").expect("a commit");
+    eventually(Duration::from_secs(2), || stamp() != before);
+    other.execute_batch("ROLLBACK").expect("the end");
+    wait(held_up).expect("a commit");
 }
 
 #[test]

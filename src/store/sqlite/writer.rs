@@ -76,6 +76,7 @@ impl Writer {
             settles: Arc::clone(&settles),
             data_version: None,
             batch: options.write_batch,
+            busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
             checkpointed: None,
         };
@@ -180,6 +181,7 @@ struct Thread {
     /// that writes, so these are other processes' commits.
     data_version: Option<i64>,
     batch: usize,
+    busy_timeout: Duration,
     watch_interval: Duration,
     /// When the log was last brought into the main file because it was time.
     checkpointed: Option<Instant>,
@@ -235,7 +237,7 @@ impl Thread {
             return Err(Failure { sentence: GONE, detail: complaint });
         }
         self.recover()?;
-        self.statement("BEGIN IMMEDIATE")?;
+        self.begin()?;
         let done = self.run_jobs(batch).map_err(Failure::from);
         match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
             Ok((effects, merged)) => {
@@ -260,6 +262,24 @@ impl Thread {
                     Err(Failure { sentence: IN_DOUBT, ..failure })
                 }
             },
+        }
+    }
+
+    /// Begins a transaction. Another process may hold the store for as long as an import takes: what others committed before
+    /// that is noticed meanwhile, as at any time.
+    fn begin(&mut self) -> rusqlite::Result<()> {
+        let mut patience = self.busy_timeout;
+        loop {
+            self.notice_others()?;
+            let slice = self.watch_interval.min(patience);
+            patience -= slice;
+            self.connection.busy_timeout(slice)?;
+            let begun = self.statement("BEGIN IMMEDIATE");
+            self.connection.busy_timeout(self.busy_timeout)?;
+            match begun {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && !patience.is_zero() => {}
+                begun => return begun,
+            }
         }
     }
 
