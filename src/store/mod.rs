@@ -125,6 +125,18 @@ impl Store {
             .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
     }
 
+    /// Brings the write-ahead log into the main file, as far as nobody reads what is there; `false` where another process is
+    /// at it, which then notices nothing else before it is done.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the files cannot be read or written.
+    pub async fn bring_log_in(&self) -> Result<bool> {
+        let (path, busy_timeout) = (self.sqlite.path().to_owned(), self.sqlite.busy_timeout());
+        tokio::task::spawn_blocking(move || sqlite::bring_log_in(&path, busy_timeout))
+            .await
+            .map_err(|e| Error::Internal(format!("a look at the store's log did not finish: {e}")))?
+    }
+
     /// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Nobody is
     /// held up meanwhile.
     ///

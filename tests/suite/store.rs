@@ -385,6 +385,25 @@ fn what_others_committed_is_noticed_while_one_of_them_holds_up_the_writer() {
 }
 
 #[test]
+fn whoever_else_brings_the_log_into_the_file_is_seen_to_do_so() {
+    let f = fixture();
+    let [reader, other] = [0, 1].map(|_| rusqlite::Connection::open(&f.path).expect("the file"));
+    let is_at_it = || !wait(f.store.bring_log_in()).expect("a look at the log");
+    assert!(!is_at_it());
+    // Holds up whoever brings in all of the log.
+    reader.execute_batch("BEGIN; SELECT * FROM api_keys").expect("a read");
+    insert_keys(&f.store, f.organization, &[new_secret()]).expect("a key");
+    std::thread::scope(|scope| {
+        let all = move || other.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
+        let other = scope.spawn(all);
+        eventually(Duration::from_secs(5), is_at_it);
+        reader.execute_batch("COMMIT").expect("its end");
+        assert!(!other.join().expect("the other").expect("a look"), "it came to its end");
+    });
+    assert!(!is_at_it());
+}
+
+#[test]
 fn a_store_that_was_closed_refuses_work_with_a_sentence() {
     let f = fixture();
     f.store.close();
