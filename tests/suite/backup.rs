@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Mutex;
@@ -95,6 +96,7 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
     let (keys, backups, is_over) = (Mutex::new(HashMap::new()), AtomicUsize::new(0), AtomicBool::new(false));
     let clients: Vec<Client> = (0..WRITERS).map(|_| server.client()).collect();
     std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         for client in &clients {
             scope.spawn(|| write(client, &keys, &backups, &is_over));
         }
@@ -104,7 +106,6 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
             backups.fetch_add(1, Ordering::SeqCst);
             back_up(folder.path(), &format!("{moment}.db"));
         }
-        is_over.store(true, Ordering::SeqCst);
     });
     assert_eq!(server.stop().code(), Some(0));
     let keys = keys.into_inner().expect("the keys");
@@ -147,41 +148,67 @@ fn store_with(folder: &Path, count: usize) -> String {
     first
 }
 
-/// Runs the program and kills it after so long; says whether it had ended by itself.
-fn cut_short(folder: &Path, arguments: &[&str], after: Duration) -> bool {
+/// How far the program had come when it was killed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cut {
+    /// What it was writing is left.
+    InTheMiddle,
+    /// It was about to end.
+    Late,
+    /// It had ended by itself, and well.
+    Ended,
+}
+
+/// Runs the program and kills it so long after it has begun the file that it works in. One that was left there before does
+/// not count.
+fn cut_short(folder: &Path, arguments: &[&str], working_in: &str, after: Duration) -> Cut {
+    let begun = || fs::metadata(folder.join(working_in)).and_then(|it| it.modified()).ok();
+    let left = begun();
+    let is_begun = || begun().is_some_and(|begun| Some(begun) != left);
     let mut child = keystead(folder)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
+    eventually(Duration::from_secs(60), || is_begun() || child.try_wait().expect("a look").is_some());
+    // The moment of the kill is what is varied, not what is waited for.
     std::thread::sleep(after);
     child.kill().expect("a kill");
-    child.wait().expect("an end").success()
+    let output = child.wait_with_output().expect("an end");
+    match output.status.signal() {
+        Some(_) if is_begun() => Cut::InTheMiddle,
+        Some(_) => Cut::Late,
+        None => {
+            assert_done(&output);
+            assert!(!is_begun(), "an end leaves nothing of {working_in}");
+            Cut::Ended
+        }
+    }
 }
 
 #[test]
 fn a_backup_that_is_killed_leaves_no_file_or_a_whole_one() {
     let folder = folder();
     store_with(folder.path(), 20_000);
-    let mut unfinished = 0;
+    let mut in_the_middle = 0;
     for kill in 0..MOMENTS {
         let name = format!("{kill}.db");
-        let ended = cut_short(folder.path(), &["backup", &name], Duration::from_millis(13 * kill as u64 % 160));
-        unfinished += usize::from(!ended);
+        let after = Duration::from_millis(13 * kill as u64 % 160);
+        let cut = cut_short(folder.path(), &["backup", &name], &format!("{name}-unfinished"), after);
         let file = folder.path().join(&name);
-        // The name is taken a moment before the file gets it.
-        if fs::metadata(&file).is_ok_and(|it| it.len() > 0) {
+        if file.exists() {
+            assert_ne!(cut, Cut::InTheMiddle, "it has one name or the other");
             let elsewhere = with_ledger_of(folder.path());
             assert_done(&restore(elsewhere.path(), &file));
         } else {
-            assert!(!ended, "what was said to be done is there");
-            _ = fs::remove_file(&file);
+            assert_eq!(cut, Cut::InTheMiddle, "what was said to be done is there");
+            in_the_middle += 1;
             back_up(folder.path(), &name);
         }
     }
-    assert!(unfinished > 0, "some were killed before they were done");
+    assert!(in_the_middle > 0, "some were killed while the copy was made");
 }
 
 #[test]
@@ -195,16 +222,17 @@ fn a_restore_that_is_killed_leaves_the_old_store_or_the_new_one_and_revoked_keys
     assert_eq!(server.client().revoke(revoked).status, 200);
     let (_, late) = server.client().mint("late");
     assert_eq!(server.stop().code(), Some(0));
-    let mut unfinished = 0;
+    let mut in_the_middle = 0;
     for kill in 0..MOMENTS {
         let after = Duration::from_millis(31 * kill as u64 % 400);
-        unfinished += usize::from(!cut_short(folder.path(), &["restore", "backup.db"], after));
+        let cut = cut_short(folder.path(), &["restore", "backup.db"], "keystead.db-restoring", after);
+        in_the_middle += usize::from(cut == Cut::InTheMiddle);
         let server = Server::start_in(folder.path(), &[]);
         assert!(is_good(&server, &first) && is_good(&server, &good));
         assert!(!is_good(&server, &dead));
         assert_eq!(server.stop().code(), Some(0));
     }
-    assert!(unfinished > 0, "some were killed before they were done");
+    assert!(in_the_middle > 0, "some were killed before the new store was in place");
     assert_done(&restore(folder.path(), Path::new("backup.db")));
     let server = Server::start_in(folder.path(), &[]);
     assert!(is_good(&server, &good) && !is_good(&server, &dead) && !is_good(&server, &late));
@@ -351,6 +379,25 @@ fn an_older_copy_that_is_put_back_by_hand_brings_no_key_back_either() {
     }
     let log = fs::read_to_string(folder.path().join("log")).expect("the log");
     assert_eq!(log.matches("brought to how they stood last: 2").count(), 2, "{log}");
+}
+
+#[test]
+fn a_store_whose_log_was_removed_has_its_revoked_key_dead_and_the_other_one_good() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let ((revoked, dead), (_, good)) = (server.client().mint("revoked"), server.client().mint("good"));
+    // A stop brings all of it into the main file; what comes now waits in the log until this server looks, after an hour.
+    assert_eq!(server.stop().code(), Some(0));
+    let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_WATCH_INTERVAL_MS", "3600000")]);
+    assert_eq!(server.client().revoke(revoked).status, 200);
+    server.kill();
+    for name in ["keystead.db-wal", "keystead.db-shm"] {
+        fs::remove_file(folder.path().join(name)).expect("a removal");
+    }
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!is_good(&server, &dead) && is_good(&server, &good) && server.client().is_good());
+    let log = server.log();
+    assert_eq!(log.matches("brought to how they stood last: 1").count(), 1, "{log}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -453,6 +453,15 @@ pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
 pub fn insert_keys(store: &Store, organization: OrganizationId, secrets: &[Secret]) -> Result<Vec<ApiKey>> {
     let news: Vec<NewApiKey> = secrets.iter().map(|secret| new_key(organization, secret)).collect();
     wait(store.write(move |writes: &mut dyn Writes| news.into_iter().map(|new| writes.insert_api_key(new)).collect()))
+}
+
+/// Says that it is over once it is dropped, also where a test fails: threads that wait for that would hang the test.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Asks again until the condition holds; fails after the time.

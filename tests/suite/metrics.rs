@@ -283,6 +283,7 @@ fn readings_that_are_taken_while_others_write_are_whole_and_never_go_back() {
     let is_over = AtomicBool::new(false);
     let commits = r#"keystead_store_commits_total{outcome="ok"}"#;
     std::thread::scope(|scope| {
+        let over = Over(&is_over);
         let writers: Vec<_> = (0..2)
             .map(|_| {
                 let client = server.client();
@@ -305,7 +306,7 @@ fn readings_that_are_taken_while_others_write_are_whole_and_never_go_back() {
         for writer in writers {
             writer.join().expect("a writer");
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
         assert!(reader.join().expect("the reader") > 0);
     });
     assert_eq!(Reading::of(&watcher).requests("POST", KEYS, 200), 200.0);

@@ -40,14 +40,6 @@ impl Promise {
     }
 }
 
-struct End<'a>(&'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 /// Has users try to get in without pause while the deeds are done, each of which says whether the key is good after its
 /// answer. The last deed leaves it dead.
 pub fn race<U: Fn() -> bool>(new_user: impl Fn() -> U + Sync, deeds: impl IntoIterator<Item = impl FnOnce() -> bool>) {
@@ -65,8 +57,7 @@ pub fn race<U: Fn() -> bool>(new_user: impl Fn() -> U + Sync, deeds: impl IntoIt
                 assert!(!is_let_in());
             });
         }
-        // Also where a deed fails: users without an end would hang the test.
-        let _end = End(&is_over);
+        let _over = Over(&is_over);
         everybody.wait();
         promise.give(true);
         for deed in deeds {

@@ -64,6 +64,7 @@ fn a_certificate_is_exchanged_under_load_without_one_failed_request() {
     let place = format!("127.0.0.1:{}", port(&server));
     let (is_over, before, after) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         for _ in 0..4 {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
@@ -83,7 +84,6 @@ fn a_certificate_is_exchanged_under_load_without_one_failed_request() {
         while !is_exchanged() && begun.elapsed() < Duration::from_secs(20) {
             std::thread::yield_now();
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     assert!(after.into_inner() >= 20, "{}", server.log());
     assert!(server.log().contains("cert.pem is shown from now on"), "{}", server.log());

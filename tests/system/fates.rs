@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub const V2_KEYS: &str = "/v2/organization/api-keys";
@@ -82,6 +83,20 @@ impl Watched {
             self.fates.insert(value, (key["id"].as_i64().expect("an id"), true));
         }
         answer
+    }
+
+    /// Waits until the server writes nothing any more by itself: when keys were last used takes it half a second.
+    pub fn wait_for_rest(&self) {
+        let file = rusqlite::Connection::open(&self.store).expect("the file");
+        let version = || file.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).expect("a version");
+        let (mut last, mut since) = (version(), Instant::now());
+        while since.elapsed() < Duration::from_millis(1500) {
+            let now = version();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// The key that the next change is for.

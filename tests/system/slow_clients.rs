@@ -1,6 +1,6 @@
 //! A thousand clients that send a byte a second, and ten thousand that have asked something and ask nothing more.
 
-use super::helpers::{Client, KEYS, Server};
+use super::helpers::{Client, KEYS, Over, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -114,6 +114,7 @@ fn a_thousand_slow_clients_and_ten_thousand_idle_ones_are_no_trouble_for_a_good_
     let idle: Vec<TcpStream> = (0..IDLE).map(|_| self::idle(&address)).collect();
     let (is_over, closed, rounds) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     let (disturbed, grown) = std::thread::scope(|scope| {
+        let _over = Over(&is_over);
         scope.spawn(|| {
             let mut slow: Vec<Slow> = (0..SLOW).map(|number| Slow::new(&address, number, &key)).collect();
             while !is_over.load(Ordering::Relaxed) {
@@ -135,7 +136,6 @@ fn a_thousand_slow_clients_and_ten_thousand_idle_ones_are_no_trouble_for_a_good_
             medians.push(latency(&client));
             peak = peak.max(resident(&server));
         }
-        is_over.store(true, Ordering::Relaxed);
         medians.sort_unstable();
         (medians[medians.len() / 2], peak.saturating_sub(before))
     });
