@@ -1,7 +1,10 @@
 //! What the store promises: its contract, group commit, the digest index.
 
 use super::helpers::*;
-use keystead::domain::{ApiKey, Digest, Error, KeyCounts, KeyId, Name, OrganizationId, Scope, Secret};
+use keystead::domain::{
+    Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, OrganizationId, Origin, Scope,
+    Secret,
+};
 use keystead::metrics::Metrics;
 use keystead::store::{NewApiKey, Store, Writes};
 use std::path::{Path, PathBuf};
@@ -401,6 +404,32 @@ fn whoever_else_brings_the_log_into_the_file_is_seen_to_do_so() {
         assert!(!other.join().expect("the other").expect("a look"), "it came to its end");
     });
     assert!(!is_at_it());
+}
+
+#[test]
+fn events_are_found_by_the_whole_number_or_the_whole_name_of_their_actor() {
+    let f = fixture();
+    for (id, name) in [(7, "CI"), (8, "7"), (9, "7 eleven"), (10, "07")] {
+        let event = NewEvent {
+            at: at(0),
+            organization: None,
+            project: None,
+            actor: Actor::Key(KeyId::new(id).expect("an id"), Name::parse(name).expect("a name")),
+            action: Action::KeyCreated,
+            resource: String::new(),
+            change: String::new(),
+            origin: Origin::default(),
+        };
+        wait(f.store.write(move |writes| writes.append_event(&event))).expect("a commit");
+    }
+    for (actor, expected) in
+        [("7", vec![8, 7]), ("7 eleven", vec![9]), ("07", vec![10]), ("10", vec![10]), ("7.0", vec![])]
+    {
+        let filter = EventFilter { actor: Some(actor.to_owned()), ..EventFilter::default() };
+        let found = wait(f.store.read(move |reads| reads.events(&filter, None, 10))).expect("a read");
+        let found: Vec<_> = found.iter().filter_map(|event| event.what.actor.key()).map(KeyId::get).collect();
+        assert_eq!(found, expected, "{actor}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ const FIELDS: usize = 12;
 macro_rules! passes {
     () => {
         "(?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at <= ?3) \
-         AND (?4 IS NULL OR actor_name = ?4 OR actor_key_id = CAST(?4 AS INTEGER)) \
+         AND (?4 IS NULL OR actor_name = ?4 OR CAST(actor_key_id AS TEXT) = ?4) \
          AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR resource = ?6) \
          AND (?7 IS NULL OR instr(lower(concat_ws(' ', actor_name, action, resource, change, client_address, user_agent, \
          request_id)), lower(?7)) > 0)"
