@@ -128,6 +128,8 @@ impl Service {
 
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.
     pub async fn close(&self) {
+        // Whoever was writing last-used times may have been stopped half-way.
+        self.uses.give_back();
         if let Err(error) = self.flush_uses().await {
             log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
         }

@@ -115,8 +115,9 @@ impl Uses {
         uses
     }
 
-    /// Takes back what the last [`Uses::take`] gave away, as far as there is room.
-    fn give_back(&self) {
+    /// Takes back what the last [`Uses::take`] gave away, as far as there is room. What was written is then written again,
+    /// which changes nothing.
+    pub(super) fn give_back(&self) {
         let mut pending = self.lock();
         for (key, identity) in std::mem::take(&mut pending.flushed) {
             if pending.waiting.len() >= self.capacity && !pending.waiting.contains_key(&key) {

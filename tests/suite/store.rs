@@ -5,7 +5,8 @@ use keystead::domain::{
     Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, OrganizationId, Origin, Scope,
     Secret,
 };
-use keystead::metrics::Metrics;
+use keystead::metrics::{Metrics, Via};
+use keystead::service::Service;
 use keystead::store::{NewApiKey, Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -259,6 +260,28 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     let file = rusqlite::Connection::open(&f.path).expect("the file");
     let kept: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
     assert_eq!(kept, 1);
+}
+
+#[test]
+fn a_stop_loses_no_last_used_times_that_were_being_written() {
+    const KEYS: usize = 2_500;
+    let f = fixture();
+    let secrets: Vec<_> = (0..KEYS).map(|_| new_secret()).collect();
+    insert_keys(&f.store, f.organization, &secrets).expect("keys");
+    let options = keystead::service::Options { cache_capacity: 2 * KEYS, ..super::audit::service_options(&f.path) };
+    let service = Service::open(&options, metrics()).expect("the service");
+    wait(async {
+        for secret in &secrets {
+            let credential = secret.expose().as_bytes();
+            service.authenticate(credential, Origin::default(), Via::Authentication, at(5)).await.expect("a good key");
+        }
+        // Stopped after the first of several parts was queued.
+        drop(queue(service.flush_uses()));
+        service.close().await;
+    });
+    let file = rusqlite::Connection::open(&f.path).expect("the file");
+    let used: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
+    assert_eq!(used, KEYS as i64);
 }
 
 /// Gives the key another value; the former one comes back.
