@@ -5,11 +5,9 @@ import os
 import pwd
 import re
 import shlex
-import shutil
 import stat
 from pathlib import Path
 
-import pytest
 
 from conftest import DIST, STORE, install, one, purge, run
 from served import Served
@@ -102,7 +100,6 @@ def test_an_operator_mints_and_revokes_beside_the_service(installed):
     assert {pwd.getpwuid(file.stat().st_uid).pw_name for file in STORE.iterdir()} == {"keystead"}
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_the_service_calls_nothing_that_its_unit_forbids(installed, tmp_path):
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents[:2]:
@@ -172,7 +169,6 @@ def test_a_purge_takes_an_empty_folder_away(installed):
     assert "were left" not in said and not STORE.exists()
 
 
-@pytest.mark.skipif(shutil.which("lintian") is None, reason="lintian is not installed")
 def test_debian_s_own_checker_finds_no_error():
     # It wants the maintainers' address; none is made up here.
     addresses = "malformed-contact,bogus-mail-host-in-debian-changelog"

@@ -455,6 +455,15 @@ pub fn insert_keys(store: &Store, organization: OrganizationId, secrets: &[Secre
     wait(store.write(move |writes: &mut dyn Writes| news.into_iter().map(|new| writes.insert_api_key(new)).collect()))
 }
 
+/// Whether the program is on this machine. What needs one that is not there is passed over, unless nothing is to be.
+#[track_caller]
+pub fn is_there(program: &str) -> bool {
+    let asked = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    let is_there = asked.expect("a shell").success();
+    assert!(is_there || std::env::var_os("TESTS_SKIP_NOTHING").is_none(), "{program} is not installed");
+    is_there
+}
+
 /// Says that it is over once it is dropped, also where a test fails: threads that wait for that would hang the test.
 pub struct Over<'a>(pub &'a AtomicBool);
 

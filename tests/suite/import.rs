@@ -80,16 +80,16 @@ fn foreign(number: usize) -> String {
 
 /// What the tool prints about the key; `None` where it is not installed.
 fn tool(program: &str, arguments: &[&str], key: &str) -> Option<String> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    child.stdin.take().expect("standard input").write_all(key.as_bytes()).ok()?;
-    let output = child.wait_with_output().ok().filter(|output| output.status.success())?;
-    stdout(&output).split_whitespace().next().map(str::to_owned)
+    if !is_there(program) {
+        return None;
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the tool runs");
+    child.stdin.take().expect("standard input").write_all(key.as_bytes()).expect("it reads the key");
+    let output = child.wait_with_output().expect("an end");
+    assert!(output.status.success(), "{program}");
+    Some(stdout(&output).split_whitespace().next().expect("a digest").to_owned())
 }
 
 fn python(expression: &str, key: &str) -> Option<String> {
@@ -102,9 +102,11 @@ fn digests_of_tools() -> Vec<(String, String, &'static str)> {
     let hex = "hashlib.sha256(key).hexdigest()";
     let base64 = "base64.b64encode(hashlib.sha256(key).digest()).decode()";
     let url = "base64.urlsafe_b64encode(hashlib.sha256(key).digest()).decode().rstrip('=')";
+    let raw_b3sum = "b3sum --raw | base64 --wrap=0";
     let made = [
         tool("sha256sum", &[], &foreign(0)).map(|digest| (foreign(0), digest, "sha256")),
         tool("b3sum", &[], &foreign(1)).map(|digest| (foreign(1), digest, "blake3")),
+        tool("sh", &["-c", raw_b3sum], &foreign(5)).map(|digest| (foreign(5), digest, "BLAKE3")),
         python(hex, &foreign(2)).map(|digest| (foreign(2), digest.to_uppercase(), "SHA-256")),
         python(base64, &foreign(3)).map(|digest| (foreign(3), digest, "sha256")),
         python(url, &foreign(4)).map(|digest| (foreign(4), digest, "sha256")),

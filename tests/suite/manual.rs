@@ -69,12 +69,6 @@ fn every_command_says_what_it_does_how_it_is_called_and_what_each_flag_means() {
     assert!(help.contains("Exit codes: 0 done, 1 failed with a sentence, 2 wrong arguments."), "{help}");
 }
 
-/// Whether the program is on this machine.
-fn is_there(program: &str) -> bool {
-    let asked = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
-    asked.expect("a shell").success()
-}
-
 #[test]
 fn every_command_has_a_page_in_the_manual_that_formats_without_a_warning() {
     let folder = folder();
