@@ -2,7 +2,7 @@
 
 use super::{Error, KeyId, Result};
 use core::net::IpAddr;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,17 +93,33 @@ impl fmt::Display for AddressList {
 /// One entry of an [`AddressList`].
 fn network(text: &str) -> Result<IpNet> {
     let address = text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    let network = address.or_else(|| text.parse::<IpNet>().ok().map(|network| network.trunc()));
+    let network = address.or_else(|| text.parse::<IpNet>().ok().map(|network| canonical(network.trunc())));
     network.ok_or_else(|| {
         let sentence = "An address must be written like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32.";
         Error::Invalid(sentence.to_owned())
     })
 }
 
+/// IPv4 addresses that are written as IPv6 ones are compared as what they are, so networks of them must be as well.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let bits = mapped.prefix_len().checked_sub(96);
+    let network_v4 = bits.zip(mapped.addr().to_ipv4_mapped()).and_then(|(bits, addr)| Ipv4Net::new(addr, bits).ok());
+    network_v4.map_or(network, IpNet::V4)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_the_one_that_they_stand_for() {
+        let list = AddressList::parse(["::ffff:10.0.0.0/104", "::/0"]).unwrap();
+        assert_eq!(list.to_string(), "10.0.0.0/8,::/0");
+        assert!(list.contains("10.1.2.3".parse().unwrap()) && list.contains("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!list.contains("11.1.2.3".parse().unwrap()));
+    }
 
     #[test]
     fn a_list_holds_what_lies_in_one_of_its_networks() {

@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many exports are remembered; older ones are forgotten.
 const REMEMBERED: usize = 256;
+/// How many of them one organization has at the most: it must not make others' be forgotten.
+const REMEMBERED_EACH: usize = 16;
 /// For how long an export is remembered: a day.
 const KEPT_MS: i64 = 24 * 3_600_000;
 
@@ -129,8 +131,13 @@ impl Service {
             let sentence = "An export that this key asked for is in progress; wait for it.";
             return Err(Error::Conflict(sentence.to_owned()));
         }
-        if exports.len() >= REMEMBERED {
-            exports.pop_front();
+        // Whoever asks for many loses its own first.
+        let is_own = |it: &Export| it.organization == organization;
+        let own = exports.iter().filter(|it| is_own(it)).count();
+        match exports.iter().position(is_own).filter(|_| own >= REMEMBERED_EACH) {
+            Some(oldest) => _ = exports.remove(oldest),
+            None if exports.len() >= REMEMBERED => _ = exports.pop_front(),
+            None => {}
         }
         exports.push_back(export.clone());
         Ok(export)

@@ -653,3 +653,27 @@ fn the_example_in_the_documentation_is_what_the_code_makes() {
 fn hex_bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
 }
+
+#[test]
+fn exports_of_one_organization_push_out_its_own_and_nobody_elses() {
+    let server = Server::start();
+    run(server.folder(), &["organizations", "create", "Other", "--key-file", "other-key"]);
+    let other = std::fs::read_to_string(server.folder().join("other-key")).expect("a key");
+    let (admin, other) = (server.client(), server.client_with(other.trim()));
+    let export = |client: &Client| {
+        let mut id = None;
+        // One at a time.
+        eventually(std::time::Duration::from_secs(10), || {
+            let answer = client.post(&format!("{LOGS}/exports"), json!({}));
+            id = answer.json()["data"]["id"].as_str().map(str::to_owned);
+            answer.status == 202
+        });
+        id.expect("an id")
+    };
+    let is_known = |client: &Client, id: &str| client.get(&format!("{LOGS}/exports/{id}")).status == 200;
+    let of_other = export(&other);
+    let ids: Vec<String> = (0..18).map(|_| export(&admin)).collect();
+    let known: Vec<bool> = ids.iter().map(|id| is_known(&admin, id)).collect();
+    assert_eq!(known.iter().position(|is_known| *is_known), Some(2), "{known:?}");
+    assert!(known[2..].iter().all(|is_known| *is_known) && is_known(&other, &of_other));
+}
