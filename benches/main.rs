@@ -1,8 +1,8 @@
 //! The benchmarks: every figure about speed and size that Keystead claims, measured against a reference in the same run.
 //!
 //! ```text
-//! cargo bench                                  everything, some ten minutes
-//! cargo bench -- --quick                       shorter rounds, smaller stores; two to three minutes
+//! cargo bench                                  everything, some twenty minutes
+//! cargo bench -- --quick                       shorter rounds, smaller stores; three to four minutes
 //! cargo bench -- authenticate create           only these sections
 //! ```
 //!
