@@ -3,10 +3,6 @@
 use super::helpers::*;
 use super::metrics::Reading;
 use super::tls_server;
-use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,7 +10,6 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 fn folder() -> tempfile::TempDir {
@@ -279,16 +274,7 @@ fn a_request_in_flight_is_finished_after_sigterm() {
 
 /// Speaks HTTP/2 to a server that shows this certificate: sends a frame and reads until the server closes the connection.
 fn send_frame(server: &Server, certificate: &str, frame: &[u8]) {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")).expect("a root");
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let config = config.with_safe_default_protocol_versions().expect("versions");
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").expect("a name"));
-    let stream = TcpStream::connect(format!("127.0.0.1:{}", tls_server::port(server))).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
-    let mut stream = StreamOwned::new(client.expect("a client"), stream);
+    let mut stream = tls_server::http_2(server, certificate);
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frame].concat();
     stream.write_all(&bytes).expect("a frame");

@@ -1,14 +1,10 @@
 //! Connections that do not get on: the clients that hold them are sent away.
 
 use super::helpers::*;
-use super::tls_server::{SETTINGS, port, start_with};
-use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use super::tls_server::{SETTINGS, http_2, start_with};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Long enough that no machine is too slow for a head, and short enough to wait for.
@@ -155,17 +151,7 @@ const HEAD: [u8; 5] = [0x82, 0x87, 0x41, 1, b'x'];
 impl Frames {
     /// With the window that answers have.
     fn connect(server: &Server, certificate: &str, window: u32) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")).expect("a root");
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-        let config = config.with_safe_default_protocol_versions().expect("versions");
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let name = ServerName::try_from("localhost").expect("a name");
-        let session = ClientConnection::new(Arc::new(config), name).expect("a session");
-        let stream = TcpStream::connect(format!("127.0.0.1:{}", port(server))).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        let mut frames = Self(StreamOwned::new(session, stream));
+        let mut frames = Self(http_2(server, certificate));
         frames.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the preface");
         frames.send(SETTINGS_FRAME, 0, 0, &[&[0, 4], window.to_be_bytes().as_slice()].concat()).expect("settings");
         frames

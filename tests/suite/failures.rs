@@ -1,9 +1,8 @@
 //! When something around the server does not work.
 
 use super::helpers::*;
-use keystead::domain::KeyPrefix;
 use keystead::http::{self, App};
-use keystead::service::{AttemptLimit, Options, Service};
+use keystead::service::Service;
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -49,13 +48,7 @@ fn last_used_times_that_could_not_be_written_are_kept_and_written_later() {
 #[test]
 fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = Options {
-        store: store_options(&folder.path().join("keystead.db")),
-        organization_key_prefix: KeyPrefix::parse("confident_org_").expect("a prefix"),
-        project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
-        cache_capacity: 10,
-        attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
-    };
+    let options = service_options(folder.path());
     let metrics = metrics();
     let service = Arc::new(Service::open(&options, Arc::clone(&metrics)).expect("a service"));
     let store = open_store(&options.store.path);

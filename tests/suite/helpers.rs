@@ -2,6 +2,7 @@
 
 use keystead::domain::{ApiKey, KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::metrics::Metrics;
+use keystead::service::AttemptLimit;
 use keystead::store::{NewApiKey, Options, Store, Writes};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -412,6 +413,18 @@ pub fn open_store(path: &Path) -> Store {
 }
 
 /// What nobody reads.
+/// A service of little, on `keystead.db` in the folder.
+pub fn service_options(folder: &Path) -> keystead::service::Options {
+    let prefix = |text| KeyPrefix::parse(text).expect("a prefix");
+    keystead::service::Options {
+        store: store_options(&folder.join("keystead.db")),
+        organization_key_prefix: prefix("confident_org_"),
+        project_key_prefix: prefix("confident_proj_"),
+        cache_capacity: 10,
+        attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
+    }
+}
+
 pub fn metrics() -> Arc<Metrics> {
     Arc::new(Metrics::new(Instant::now, at(0)).expect("metrics"))
 }

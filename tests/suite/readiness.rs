@@ -2,20 +2,13 @@
 
 use super::helpers::*;
 use futures_util::future::join_all;
-use keystead::domain::KeyPrefix;
-use keystead::service::{AttemptLimit, Options, Service};
+use keystead::service::Service;
 use std::sync::Arc;
 
 #[test]
 fn all_who_ask_at_once_are_told_what_came_of_one_try() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = Options {
-        store: store_options(&folder.path().join("keystead.db")),
-        organization_key_prefix: KeyPrefix::parse("confident_org_").expect("a prefix"),
-        project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
-        cache_capacity: 10,
-        attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
-    };
+    let options = service_options(folder.path());
     let metrics = metrics();
     let service = Service::open(&options, Arc::clone(&metrics)).expect("a service");
     let tries = || {

@@ -2,9 +2,16 @@
 
 use super::helpers::Server;
 use rcgen::generate_simple_self_signed;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub const SETTINGS: [(&str, &str); 2] = [("KEYSTEAD_TLS_CERTIFICATE", "cert.pem"), ("KEYSTEAD_TLS_KEY", "key.pem")];
 
@@ -34,4 +41,19 @@ pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> (Server, String) 
 
 pub fn port(server: &Server) -> &str {
     server.base.strip_prefix("https://127.0.0.1:").expect("an address and TLS")
+}
+
+/// A connection on which HTTP/2 is to be spoken, to a server that shows this certificate.
+pub fn http_2(server: &Server, certificate: &str) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")).expect("a root");
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let config = config.with_safe_default_protocol_versions().expect("versions");
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = ServerName::try_from("localhost").expect("a name");
+    let session = ClientConnection::new(Arc::new(config), name).expect("a session");
+    let stream = TcpStream::connect(format!("127.0.0.1:{}", port(server))).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    StreamOwned::new(session, stream)
 }
