@@ -141,6 +141,8 @@ pub fn open(path: &Path) -> Result<Store> {
         write_queue: defaults.write_queue,
         write_batch: defaults.write_batch,
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
+        // Nobody else opens it meanwhile.
+        uptime: || Duration::ZERO,
         opened_at: Timestamp::default(),
     };
     Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), &|_, _| Ok(false))

@@ -4,6 +4,7 @@ mod audit;
 mod authenticate;
 mod backup;
 mod ceiling;
+mod commands;
 mod create;
 mod flood;
 mod import;
@@ -19,7 +20,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 17] = [
+pub const SECTIONS: [Section; 18] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -35,6 +36,7 @@ pub const SECTIONS: [Section; 17] = [
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),
     ("slow-clients", slow_clients::beside),
+    ("commands", commands::beside_a_server),
     ("memory", memory::bounded),
     ("start", start::by_size),
 ];

@@ -1,7 +1,8 @@
 //! The clock and the randomness of the machine: the only place that asks for them.
 
 use crate::domain::{Error, Result, Timestamp};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use rustix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The machine's time; the epoch where its clock is set to before 1970.
 #[expect(clippy::disallowed_methods, reason = "time enters the program here, and is an argument everywhere else")]
@@ -15,6 +16,17 @@ pub(super) fn now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "time enters the program here, and is an argument everywhere else")]
 pub(super) fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// How long the machine has been up, suspended or not: a clock that goes on while this process is stopped and cannot be set.
+#[expect(clippy::disallowed_methods, reason = "time enters the program here, and is an argument everywhere else")]
+pub(super) fn uptime() -> Duration {
+    // What counts a suspension, too: elsewhere the monotonic clock does.
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default()
 }
 
 /// Bytes from the operating system's generator.

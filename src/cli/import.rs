@@ -8,7 +8,8 @@ mod report;
 mod row;
 pub(super) mod source;
 
-use super::{Failed, ambient, open_service, output, service_options};
+use super::changes::change;
+use super::{Failed, ambient, output, service_options};
 use crate::config::Config;
 use crate::domain::{Error, KeyId, OrganizationId};
 use crate::service::{self, Content, ImportedApiKey, Outcome, Staging};
@@ -163,7 +164,6 @@ async fn import(
     file: String,
     progress: &ProgressBar,
 ) -> Result<Outcome, Failed> {
-    let service = open_service(config)?;
     let bar = progress.clone();
     let import = service::Import {
         staged,
@@ -172,8 +172,7 @@ async fn import(
         most_known: MOST_WRONG,
         progress: Box::new(move |position| bar.set_position(position)),
     };
-    let outcome = service.import(import, ambient::now()).await;
-    service.close().await;
+    let outcome = change(config, async |service| Ok(service.import(import, ambient::now()).await?)).await;
     progress.finish_and_clear();
-    Ok(outcome?)
+    outcome
 }

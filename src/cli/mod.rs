@@ -277,6 +277,7 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
             write_queue: config.store.write_queue,
             write_batch: config.store.write_batch,
             watch_interval: Duration::from_millis(config.store.watch_interval_ms),
+            uptime: ambient::uptime,
             opened_at: ambient::now(),
         },
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,

@@ -1,8 +1,8 @@
 //! Whose key is this, and is it good?
 //!
 //! A key is found by its digest: in memory where it was found before, else by one indexed read. What is remembered is
-//! believed only while its stamp, taken *before* the read it came from, is still the store's stamp. So a read that
-//! races a revocation can never bring the dead key back. Whether its time is over is worked out at every request, so no
+//! believed only while its stamp, taken *before* the read it came from, is still current. So a read that races a
+//! revocation can never bring the dead key back. Whether its time is over is worked out at every request, so no
 //! end of a key or of a grace is ever late; a key that is not good is read anew.
 
 use super::Service;
@@ -13,7 +13,7 @@ use crate::domain::{
     Result, Timestamp,
 };
 use crate::metrics::{Lookup, Via};
-use crate::store::Found;
+use crate::store::{Found, Stamp};
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -72,7 +72,7 @@ impl Caller {
 /// A key, and which of its values was presented. Remembered where that is good.
 #[derive(Debug)]
 pub(super) struct Identity {
-    stamp: u64,
+    stamp: Stamp,
     key: ApiKey,
     presented: Presented,
     organization: Arc<Organization>,
@@ -105,8 +105,8 @@ impl Identity {
         key
     }
 
-    fn is_good(&self, stamp: u64, now: Timestamp) -> bool {
-        self.stamp == stamp && self.key.check(self.presented, now).is_ok()
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.key.check(self.presented, now).is_ok()
     }
 
     /// Takes one use of the key by somebody at this address.
@@ -140,7 +140,7 @@ impl Identities {
         }
     }
 
-    fn identity(&self, found: Found, stamp: u64, digest: Digest) -> Identity {
+    fn identity(&self, found: Found, stamp: Stamp, digest: Digest) -> Identity {
         let Found { key, presented, organization, project } = found;
         let last_used = match presented {
             Presented::Shadow => key.shadow.as_ref().and_then(|shadow| shadow.last_used),
@@ -271,15 +271,16 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
-        let stamp = self.store.stamp(&digest);
-        let known = self.identities.keys.get(&digest).filter(|identity| identity.is_good(stamp, now));
+        let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.stamp) && it.is_good(now);
+        let known = self.identities.keys.get(&digest).filter(is_believed);
         if known.is_some() {
             self.metrics.looked_up(Lookup::Hit);
             return Ok(known);
         }
+        let stamp = self.store.stamp(&digest);
         Ok(self.find(digest, now).await?.map(|found| {
             let identity = Arc::new(self.identities.identity(found, stamp, digest));
-            if identity.is_good(stamp, now) {
+            if identity.is_good(now) {
                 self.identities.keys.insert(digest, Arc::clone(&identity));
             }
             identity

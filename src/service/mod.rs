@@ -117,13 +117,9 @@ impl Service {
         if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
-    /// Brings the store's log into its file; `false` where another process is at it, which notices nothing else before it is
-    /// done.
-    ///
-    /// # Errors
-    /// [`crate::domain::Error::Unavailable`].
-    pub async fn bring_log_in(&self) -> Result<bool> {
-        self.store.bring_log_in().await
+    /// Waits until no process that has the store open believes what it read before now.
+    pub async fn wait_for_others(&self) {
+        self.store.wait_for_others().await;
     }
 
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.

@@ -35,6 +35,8 @@ pub struct Options {
     pub write_batch: usize,
     /// How often to look for other processes' commits.
     pub watch_interval: Duration,
+    /// A clock that all processes on the machine share. It goes on while a process is stopped or the machine is suspended.
+    pub uptime: fn() -> Duration,
     /// What time it is now, for the audit log, should an older file be brought up to date.
     pub opened_at: Timestamp,
 }
@@ -57,7 +59,7 @@ impl Store {
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
     /// damaged, is being restored, or cannot be opened. Such a file is left as it was.
     pub fn open(options: &Options, metrics: Arc<Metrics>, settle: &Settle<'_>) -> Result<Self> {
-        let (validity, forms) = (Arc::new(Validity::default()), Arc::new(SharedForms::default()));
+        let (validity, forms) = (Arc::new(Validity::new(options.uptime)), Arc::new(SharedForms::default()));
         let sqlite = sqlite::Sqlite::open(options, Arc::clone(&validity), Arc::clone(&forms), metrics, settle)?;
         Ok(Self { sqlite, validity, forms })
     }
@@ -90,10 +92,26 @@ impl Store {
         self.sqlite.writer().submit(work)?.await.map_err(|_| Error::Internal("the writer has stopped".to_owned()))?
     }
 
-    /// The stamp that whatever is read about the key with this digest from now on is good under: it changes with every
-    /// commit that may have taken validity away from the key. Take it *before* reading.
-    pub fn stamp(&self, digest: &Digest) -> u64 {
+    /// The stamp of what is read about the key with this digest from now on. Take it *before* reading.
+    pub fn stamp(&self, digest: &Digest) -> Stamp {
         self.validity.stamp(digest)
+    }
+
+    /// Whether what was read under this stamp may still be believed: no commit since may have taken validity away from the
+    /// key. Commits of other processes are known up to the last look at the file; where that is older than
+    /// [`BELIEVED_FOR`], as after this process was stopped, only what was read since may be believed.
+    pub fn is_current(&self, digest: &Digest, stamp: Stamp) -> bool {
+        self.validity.is_current(digest, stamp)
+    }
+
+    /// Waits until no process believes what it read before now.
+    pub async fn wait_for_others(&self) {
+        let uptime = self.validity.uptime;
+        let end = uptime() + BELIEVED_FOR;
+        // The runtime's clock may be another one: what counts is what the others measure by.
+        while let Some(left) = end.checked_sub(uptime()).filter(|left| !left.is_zero()) {
+            tokio::time::sleep(left).await;
+        }
     }
 
     /// What imports have ever brought in, as far as this process has noticed.
@@ -102,10 +120,10 @@ impl Store {
     }
 
     /// Whether a key with this digest may be there, now or formerly: `false` is certain, and saves a read that would find
-    /// nothing. That is known only while many wrong keys come; a key that another process minted may then be unknown for
-    /// as long as it takes to notice that (see [`Options::watch_interval`]).
+    /// nothing. That is known only while many wrong keys come; a key that another process minted may then be unknown for up
+    /// to [`BELIEVED_FOR`].
     pub fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
-        self.sqlite.may_hold(digest, now)
+        !self.validity.has_looked() || self.sqlite.may_hold(digest, now)
     }
 
     /// Takes note that a key was looked for and is not there. After many of these in a minute, what there is is read into
@@ -123,18 +141,6 @@ impl Store {
         tokio::task::spawn_blocking(move || sqlite::size(&path))
             .await
             .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
-    }
-
-    /// Brings the write-ahead log into the main file, as far as nobody reads what is there; `false` where another process is
-    /// at it, which then notices nothing else before it is done.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] where the files cannot be read or written.
-    pub async fn bring_log_in(&self) -> Result<bool> {
-        let (path, busy_timeout) = (self.sqlite.path().to_owned(), self.sqlite.busy_timeout());
-        tokio::task::spawn_blocking(move || sqlite::bring_log_in(&path, busy_timeout))
-            .await
-            .map_err(|e| Error::Internal(format!("a look at the store's log did not finish: {e}")))?
     }
 
     /// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Nobody is
@@ -323,21 +329,66 @@ impl View {
     }
 }
 
-/// Counts commits that take validity away, so that what is remembered about a key can be known to be outdated.
+/// For how long after its last look at other processes' commits a process believes what it remembers. A command waits as
+/// long before it says that its change is in force: a server that is stopped meanwhile, or cannot look, then finds that what it
+/// remembers is too old.
 ///
-/// The count is kept apart for 256 groups of digests: revoking one key does not make all others be read anew.
+/// It is the same for all processes, whatever their settings. A process that looks less often reads keys anew more often.
+pub const BELIEVED_FOR: Duration = Duration::from_millis(200);
+
+/// When something was read about a key, and the count of the commits that had made such things outdated by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    revision: u64,
+    taken_at: Duration,
+}
+
+/// What is known of commits that take validity away, so that what is remembered about a key can be known to be outdated.
+///
+/// They are counted apart for 256 groups of digests: revoking one key does not make all others be read anew.
 struct Validity {
+    uptime: fn() -> Duration,
+    /// When the last look at other processes' commits began, in nanoseconds of `uptime`.
+    looked_at_ns: AtomicU64,
     revisions: [AtomicU64; 256],
 }
 
-impl Default for Validity {
-    fn default() -> Self {
-        Self { revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
-    }
-}
-
 impl Validity {
-    fn stamp(&self, digest: &Digest) -> u64 {
+    fn new(uptime: fn() -> Duration) -> Self {
+        Self { uptime, looked_at_ns: AtomicU64::new(0), revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    fn stamp(&self, digest: &Digest) -> Stamp {
+        let taken_at = (self.uptime)();
+        Stamp { revision: self.revision(digest), taken_at }
+    }
+
+    fn is_current(&self, digest: &Digest, stamp: Stamp) -> bool {
+        // The time of the look before the count: whatever that look found is in the count then.
+        let known_at = self.looked_at().max(stamp.taken_at);
+        self.is_recent(known_at) && self.revision(digest) == stamp.revision
+    }
+
+    /// Whether all that other processes committed more than [`BELIEVED_FOR`] ago is known.
+    fn has_looked(&self) -> bool {
+        self.is_recent(self.looked_at())
+    }
+
+    /// Takes note of a look at other processes' commits that began then. What it found must have lapsed before.
+    fn looked(&self, began: Duration) {
+        let ns = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
+        self.looked_at_ns.store(ns, Ordering::SeqCst);
+    }
+
+    fn looked_at(&self) -> Duration {
+        Duration::from_nanos(self.looked_at_ns.load(Ordering::SeqCst))
+    }
+
+    fn is_recent(&self, at: Duration) -> bool {
+        (self.uptime)().saturating_sub(at) < BELIEVED_FOR
+    }
+
+    fn revision(&self, digest: &Digest) -> u64 {
         self.revisions[group(digest)].load(Ordering::SeqCst)
     }
 
@@ -379,4 +430,64 @@ enum Stale {
     Key(Digest),
     /// What is remembered about any key.
     Everything,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        static UPTIME: Cell<Duration> = const { Cell::new(Duration::from_secs(1_000)) };
+    }
+
+    fn validity() -> Validity {
+        let validity = Validity::new(|| UPTIME.get());
+        validity.looked(UPTIME.get());
+        validity
+    }
+
+    fn pass(time: Duration) {
+        UPTIME.set(UPTIME.get() + time);
+    }
+
+    const INSTANT: Duration = Duration::from_nanos(1);
+
+    #[test]
+    fn what_was_read_is_believed_until_the_last_look_is_too_old() {
+        let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
+        let stamp = validity.stamp(&digest);
+        pass(BELIEVED_FOR - INSTANT);
+        assert!(validity.is_current(&digest, stamp));
+        assert!(validity.has_looked());
+        pass(INSTANT);
+        assert!(!validity.is_current(&digest, stamp));
+        assert!(!validity.has_looked());
+        validity.looked(UPTIME.get());
+        assert!(validity.is_current(&digest, stamp), "nothing was committed meanwhile");
+        assert!(validity.has_looked());
+    }
+
+    #[test]
+    fn what_was_read_after_the_last_look_is_believed_as_long() {
+        let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
+        pass(2 * BELIEVED_FOR);
+        let stamp = validity.stamp(&digest);
+        pass(BELIEVED_FOR - INSTANT);
+        assert!(validity.is_current(&digest, stamp));
+        pass(INSTANT);
+        assert!(!validity.is_current(&digest, stamp));
+    }
+
+    #[test]
+    fn what_a_commit_made_outdated_is_not_believed_however_recent_the_look_is() {
+        for stale in [Stale::Key(Digest::from_bytes([7; 32])), Stale::Everything] {
+            let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
+            let stamp = validity.stamp(&digest);
+            validity.lapse(stale);
+            validity.looked(UPTIME.get());
+            assert!(!validity.is_current(&digest, stamp));
+            assert!(validity.is_current(&digest, validity.stamp(&digest)));
+        }
+    }
 }

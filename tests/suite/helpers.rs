@@ -403,8 +403,14 @@ pub fn store_options(path: &Path) -> Options {
         write_queue: 64,
         write_batch: 512,
         watch_interval: Duration::from_millis(20),
+        uptime,
         opened_at: at(1_700_000_000_000),
     }
+}
+
+/// A clock that goes on while a process is stopped, as the program's own.
+pub fn uptime() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::Boottime).try_into().expect("a time after the start")
 }
 
 /// The store itself, as another process beside a server would open it.

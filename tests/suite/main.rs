@@ -21,6 +21,7 @@ mod ends;
 mod failures;
 mod flood;
 mod forward_auth;
+mod frozen;
 mod helpers;
 mod import;
 mod keys_command;

@@ -14,6 +14,9 @@
 mod app;
 mod deadness;
 mod fates;
+#[path = "../suite/frozen.rs"]
+mod freezing;
+mod frozen;
 mod full_disk;
 mod gate;
 #[path = "../suite/helpers.rs"]

@@ -24,7 +24,7 @@ mod writer;
 pub(super) use backup::back_up;
 pub(super) use checkup::Checkup;
 pub(super) use migrations::VERSION as SCHEMA;
-pub(super) use open::{bring_log_in, size};
+pub(super) use open::size;
 pub(super) use restore::restore;
 pub use staging::Staging;
 pub(super) use unfinished::remove_left;

@@ -125,14 +125,6 @@ pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> R
     open().map_err(|e| unreadable(path, &e))
 }
 
-/// Brings the log into the main file, as far as nobody reads what is there; `false` where another process is at it. Waits
-/// for nobody.
-pub(in crate::store) fn bring_log_in(path: &Path, busy_timeout: Duration) -> Result<bool> {
-    let connection = connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(0))?;
-    Ok(!is_busy)
-}
-
 /// How large the files are. There is no log where nobody has the store open.
 pub(in crate::store) fn size(path: &Path) -> Result<Size> {
     let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();

@@ -78,6 +78,7 @@ impl Writer {
             batch: options.write_batch,
             busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
+            uptime: options.uptime,
             checkpointed: None,
         };
         let thread = std::thread::Builder::new()
@@ -183,6 +184,7 @@ struct Thread {
     batch: usize,
     busy_timeout: Duration,
     watch_interval: Duration,
+    uptime: fn() -> Duration,
     /// When the log was last brought into the main file because it was time.
     checkpointed: Option<Instant>,
 }
@@ -345,8 +347,10 @@ impl Thread {
         Ok((effects, merged))
     }
 
-    /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more, also not what there is.
+    /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more, also not
+    /// what there is.
     fn notice_others(&mut self) -> rusqlite::Result<()> {
+        let began = (self.uptime)();
         let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
             self.shared.validity.lapse(Stale::Everything);
@@ -355,6 +359,7 @@ impl Thread {
             self.shared.forms.add(import::forms(&self.connection)?);
             self.data_version = Some(version);
         }
+        self.shared.validity.looked(began);
         Ok(())
     }
 
@@ -454,6 +459,7 @@ mod tests {
             write_queue: 8,
             write_batch: 8,
             watch_interval: Duration::from_millis(20),
+            uptime: || Duration::ZERO,
             opened_at: at,
         };
         Store::open(&options, Arc::new(Metrics::new(now, at).unwrap()), &|_, _| Ok(false)).unwrap()

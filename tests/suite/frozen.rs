@@ -1,0 +1,142 @@
+//! A server that is frozen while commands change what it remembers.
+//!
+//! It cannot look for other processes' commits then. Once it goes on, it must believe nothing that it read before them.
+
+use super::helpers::*;
+use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+/// How often each value is used while the server is frozen. The connections wait for it in the order of the uses.
+const USES: usize = 16;
+
+/// Stops a process and lets it go on.
+pub trait Freezer {
+    fn freeze(&self, server: &Server);
+    fn thaw(&self, server: &Server);
+}
+
+/// By signals, as a shell's job control does.
+pub struct Signals;
+
+impl Freezer for Signals {
+    fn freeze(&self, server: &Server) {
+        server.signal("STOP");
+        eventually(Duration::from_secs(5), || has_stopped(server.pid()));
+    }
+
+    fn thaw(&self, server: &Server) {
+        server.signal("CONT");
+    }
+}
+
+/// Whether the kernel has stopped all threads of the process.
+fn has_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the threads");
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+    })
+}
+
+/// A value that a command is about to end.
+struct Ended {
+    value: String,
+    /// What to run; each ends with the value refused.
+    commands: Vec<Vec<String>>,
+}
+
+/// Has commands end values in each round while the server is frozen, then uses them, and lets the server go on: none may
+/// pass, and a key that nobody touched must. Gives how many uses were refused.
+pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usize) -> usize {
+    let admin = server.client();
+    let mut refused = 0;
+    for round in 0..rounds {
+        let ended = values_to_end(&admin, server.folder(), round);
+        for value in ended.iter().map(|it| it.value.as_str()).chain([admin.key()]) {
+            assert_eq!(answer(use_value(server, value)), 200, "the server remembers it");
+        }
+        freezer.freeze(server);
+        std::thread::scope(|scope| {
+            for ended in &ended {
+                scope.spawn(|| ended.commands.iter().for_each(|command| run_command(server.folder(), command)));
+            }
+        });
+        let waiting: Vec<_> =
+            (0..USES).flat_map(|_| ended.iter()).map(|it| (use_value(server, &it.value), &it.commands)).collect();
+        let good = use_value(server, admin.key());
+        freezer.thaw(server);
+        for (connection, commands) in waiting {
+            let status = answer(connection);
+            assert!(matches!(status, 401 | 403), "round {round}: answered with {status} after {commands:?}");
+            refused += 1;
+        }
+        assert_eq!(answer(good), 200, "round {round}: a good key");
+    }
+    refused
+}
+
+/// A key for each way that a command ends one.
+fn values_to_end(admin: &Client, folder: &Path, round: usize) -> Vec<Ended> {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let ended = |command: &str| {
+        let (id, value) = admin.mint("a");
+        Ended { value, commands: vec![words(&command.replace("ID", &id.to_string()))] }
+    };
+    let name = format!("Project {round}");
+    let project = admin.post("/v2/projects", json!({"name": name})).data();
+    let project_id = project["project"]["id"].as_str().expect("an id").to_owned();
+    let imported = [("valid", "false"), ("allowed_addresses", "192.0.2.1")].map(|(column, state)| {
+        let mut ended = ended("keys revoke ID --yes");
+        let file = folder.join(format!("{column}-{round}.csv"));
+        let text = format!("name,key,{column}\nagain,{},{state}\n", ended.value);
+        std::fs::write(&file, text).expect("a file");
+        ended.commands.push(vec!["import".to_owned(), file.to_str().expect("a path").to_owned()]);
+        ended
+    });
+    let [disabled, restricted] = imported;
+    vec![
+        ended("keys revoke ID --yes"),
+        ended("keys deactivate ID"),
+        ended("keys rotate ID --yes"),
+        Ended {
+            value: project["apiKey"]["value"].as_str().expect("a value").to_owned(),
+            commands: vec![words(&format!("projects delete {project_id} --yes"))],
+        },
+        disabled,
+        restricted,
+    ]
+}
+
+#[track_caller]
+fn run_command(folder: &Path, command: &[String]) {
+    let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+    let output: Output = run(folder, &arguments);
+    assert!(output.status.success(), "{command:?}: {}{}", stdout(&output), stderr(&output));
+}
+
+/// Sends a request with this value; a server that is frozen answers it later.
+fn use_value(server: &Server, value: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(server.address()).expect("a connection");
+    connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    let request = format!("GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-API-Key: {value}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).expect("a request");
+    connection
+}
+
+/// The status of the answer.
+fn answer(mut connection: TcpStream) -> u16 {
+    let mut text = String::new();
+    connection.read_to_string(&mut text).expect("an answer");
+    text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {text}"))
+}
+
+#[test]
+fn a_value_that_a_command_ended_while_the_server_was_stopped_is_refused_once_it_goes_on() {
+    let server = Server::start();
+    let refused = freeze_and_end_values(&server, &Signals, 5);
+    assert_eq!(refused, 5 * 6 * USES);
+}
