@@ -126,7 +126,8 @@ impl Bench {
     }
 }
 
-fn event_loop() -> Runtime {
+/// What runs a client.
+pub fn event_loop() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -8,6 +8,7 @@ mod commands;
 mod create;
 mod flood;
 mod import;
+mod long_reads;
 mod memory;
 mod mixed;
 mod slow_clients;
@@ -20,7 +21,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 18] = [
+pub const SECTIONS: [Section; 19] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -36,6 +37,7 @@ pub const SECTIONS: [Section; 18] = [
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),
     ("slow-clients", slow_clients::beside),
+    ("long-reads", long_reads::beside),
     ("commands", commands::beside_a_server),
     ("memory", memory::bounded),
     ("start", start::by_size),

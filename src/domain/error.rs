@@ -24,6 +24,9 @@ pub enum Error {
         /// When the address may try again.
         retry_after_s: u64,
     },
+    /// The caller has as much under way as it may have at once.
+    #[error("{0}")]
+    TooManyAtOnce(&'static str),
     /// The caller is known and may not do this with the key it presented.
     #[error("{0}")]
     Forbidden(&'static str),

@@ -16,6 +16,7 @@ use crate::service::{Author, Idempotency, Issued, KeyChange, Rotation, Value};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use std::sync::Arc;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -26,15 +27,20 @@ const MAX_IDEMPOTENCY_KEY: usize = 255;
 pub(super) async fn list<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, part) = (project(&request)?, Part::parse(request.query_string())?);
-    list::answer("apiKeys", part, move |before, limit| {
-        let (app, caller) = (app.clone(), caller.clone());
-        async move {
-            let mut keys = app.service.keys(Author::of(&caller, now), project).page(before, limit + 1).await?;
-            let next = list::cut(&mut keys, limit).map(|key| key.id);
-            let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
-            Page::new(shown.iter().map(V::api_key_item), next)
-        }
-    })
+    let (service, author) = (Arc::clone(&app.service), Author::of(&caller, now));
+    list::answer(
+        "apiKeys",
+        part,
+        || service.begin_stream(&caller),
+        move |before, limit| {
+            let (app, author) = (app.clone(), author.clone());
+            async move {
+                let keys = app.service.keys(author, project).page(before, limit + 1).await?;
+                let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
+                Page::new(keys.iter().map(|key| key.id).zip(shown.iter().map(V::api_key_item)), limit)
+            }
+        },
+    )
     .await
 }
 

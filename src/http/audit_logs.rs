@@ -1,16 +1,17 @@
 //! The audit log of the caller's organization: a page at a time, or all of it as a file.
 
 use super::body::Fields;
+use super::connection::Requests;
 use super::credential::authenticate_manager;
 use super::endpoint::Endpoint;
 use super::envelope::{optional_time, success, success_with_status, time};
 use super::error::Failure;
-use super::list::{self, DEFAULT_LIMIT, limit, parameters, wrong_cursor, wrong_parameter};
+use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
 use super::samples::Samples;
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
-use crate::service::{EVENTS_PAGE, Export, ExportState};
+use crate::service::{Export, ExportState};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Payload};
@@ -20,6 +21,7 @@ use flate2::write::GzEncoder;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use std::io::Write as _;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 const PATH: &str = "/v2/organization/audit-logs";
@@ -32,6 +34,10 @@ pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
     vec![
         Endpoint::get(PATH.to_owned(), list)
             .named(id("ListAuditLogs"), "Audit log", "List what was done, newest first")
+            .explained(
+                "A search ends after five seconds at the latest, with what it has found by then: the list may be shorter than \
+                 `limit`, and `nextCursor` says where to look on. An organization may have four long searches under way.",
+            )
             .queried_by(schemas::event_filter())
             .answers(&log),
         Endpoint::post(format!("{PATH}/exports"), create_export)
@@ -67,20 +73,59 @@ impl AuditLogs {
 
 pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, _) = authenticate_manager(&app, &request).await?;
-    let Page { filter, before, limit } = Page::parse(request.query_string())?;
-    let mut events = app.service.events(&caller, filter, before, limit + 1).await?;
-    let next = list::cut(&mut events, limit).map(|event| event.link.number.to_string());
-    success(AuditLogs::new(events.iter().map(AuditRecord::from).collect(), next))
+    let Asked { filter, before, limit } = Asked::parse(request.query_string())?;
+    let connection = request.conn_data::<Requests>().cloned();
+    let (service, reader) = (Arc::clone(&app.service), caller.clone());
+    let part = Part::new(limit, before);
+    list::answer(
+        "auditLogs",
+        Some(part),
+        || service.begin_stream(&caller),
+        move |from, limit| {
+            let (app, caller, filter, connection) = (app.clone(), reader.clone(), filter.clone(), connection.clone());
+            async move {
+                let goes_on = || connection.as_ref().is_none_or(|connection| !connection.have_ended());
+                let number = from.map(|EventNumber(number)| number);
+                match app.service.events(&caller, filter, number, limit + 1, goes_on).await {
+                    Ok(found) => {
+                        let shown =
+                            found.events.iter().map(|event| (EventNumber(event.link.number), AuditRecord::from(event)));
+                        Ok(Page::new(shown, limit)?.cut_at(found.next.map(EventNumber)))
+                    }
+                    // What was found before is on its way: it ends here.
+                    Err(Error::TooManyAtOnce(_)) if from != before => {
+                        Ok(Page::new(None::<(EventNumber, ())>, limit)?.cut_at(from))
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+        },
+    )
+    .await
+}
+
+/// The number of an event, below which a list goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct EventNumber(i64);
+
+impl Cursor for EventNumber {
+    fn to_text(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| *number > 0).map(Self)
+    }
 }
 
 /// What part of the log is asked for.
-struct Page {
+struct Asked {
     filter: EventFilter,
-    before: Option<i64>,
+    before: Option<EventNumber>,
     limit: u32,
 }
 
-impl Page {
+impl Asked {
     /// From a query. Parameters that are not known are ignored, as fields are.
     fn parse(query: &str) -> Result<Self, Failure> {
         let mut page = Self { filter: EventFilter::default(), before: None, limit: DEFAULT_LIMIT };
@@ -99,10 +144,7 @@ impl Page {
                         Some(action.ok_or_else(|| wrong_parameter(&name, "the name of an action"))?.name().to_owned());
                 }
                 "limit" => page.limit = limit(&value)?,
-                "cursor" => {
-                    let before = value.parse().ok().filter(|before| *before > 0);
-                    page.before = Some(before.ok_or_else(wrong_cursor)?);
-                }
+                "cursor" => page.before = Some(EventNumber::parse(&value).ok_or_else(wrong_cursor)?),
                 _ => {}
             }
         }
@@ -207,12 +249,13 @@ pub(super) async fn download_export(app: Data<App>, request: HttpRequest) -> Res
         }
         ExportState::Errored { sentence, .. } => return Err(Error::Conflict(sentence.clone()).into()),
     }
+    let share = app.service.begin_stream(&caller)?;
     let disposition = format!("attachment; filename=\"{}.csv.gz\"", export.id);
     let head = zip(&csv_head().map_err(unwritten)?)?;
-    let pages = stream::unfold(Some((app, export, None)), |state| async move {
-        let (app, export, before) = state?;
-        match page(&app, &export, before).await {
-            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, export, Some(next))))),
+    let pages = stream::unfold(Some((app, export, None, share)), |state| async move {
+        let (app, export, before, share) = state?;
+        match piece(&app, &export, before).await {
+            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, export, Some(next), share)))),
             Err(failure) => Some((Err(failure), None)),
         }
     });
@@ -224,11 +267,9 @@ pub(super) async fn download_export(app: Data<App>, request: HttpRequest) -> Res
 }
 
 /// A part of the file, and where it goes on.
-async fn page(app: &App, export: &Export, before: Option<i64>) -> Result<(Bytes, Option<i64>), Failure> {
-    let events = app.service.exported_events(export, before).await?;
-    let bytes = zip(&csv_rows(&events).map_err(unwritten)?)?;
-    let next = events.last().filter(|_| events.len() == EVENTS_PAGE as usize);
-    Ok((bytes, next.map(|event| event.link.number)))
+async fn piece(app: &App, export: &Export, before: Option<i64>) -> Result<(Bytes, Option<i64>), Failure> {
+    let found = app.service.exported_events(export, before).await?;
+    Ok((zip(&csv_rows(&found.events).map_err(unwritten)?)?, found.next))
 }
 
 /// A gzip file of its own: several in a row are one (RFC 1952, section 2.2).

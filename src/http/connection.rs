@@ -62,6 +62,8 @@ struct Counts {
     begun: Cell<u32>,
     /// Whether several may be open at once: over HTTP/2.
     are_multiplexed: Cell<bool>,
+    /// Whether the client has sent its last byte, or the connection is broken.
+    has_ended: Cell<bool>,
     /// Who waits until none is open.
     waker: RefCell<Option<Waker>>,
 }
@@ -72,6 +74,11 @@ impl Requests {
         self.0.open.set(self.0.open.get() + 1);
         self.0.begun.set(self.0.begun.get().wrapping_add(1));
         Unanswered(self.clone())
+    }
+
+    /// Whether the client will send no more: most that do this are gone and do not wait for an answer.
+    pub(super) fn have_ended(&self) -> bool {
+        self.0.has_ended.get()
     }
 
     /// Takes note that they come over HTTP/2.
@@ -95,15 +102,20 @@ impl Drop for Unanswered {
     }
 }
 
+/// Bytes of a body that are handed on at once, at the most: what is handed on is copied for each connection.
+const PIECE: usize = 8_192;
+
 /// The body of an answer, with the request that it is for.
 pub(super) struct Answer {
     body: BoxBody,
+    /// What the body has given and is not handed on yet.
+    rest: Bytes,
     request: Option<Unanswered>,
 }
 
 impl Answer {
     pub(super) fn new(body: BoxBody, request: Option<Unanswered>) -> Self {
-        Self { body, request }
+        Self { body, rest: Bytes::new(), request }
     }
 }
 
@@ -115,12 +127,24 @@ impl MessageBody for Answer {
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_next(cx)
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_next(cx)) {
+                Some(Ok(bytes)) => this.rest = bytes,
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        Poll::Ready(Some(Ok(piece)))
     }
 
+    /// What is sent with the head, in one piece.
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { body, request } = self;
-        body.try_into_bytes().map_err(|body| Self { body, request })
+        let Self { body, rest, request } = self;
+        if !matches!(body.size(), BodySize::Sized(size) if size <= PIECE as u64) || !rest.is_empty() {
+            return Err(Self { body, rest, request });
+        }
+        body.try_into_bytes().map_err(|body| Self { body, rest, request })
     }
 }
 
@@ -256,6 +280,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         }
         if buffer.filled().len() > before {
             this.arrived();
+        } else {
+            this.requests.0.has_ended.set(true);
         }
         read
     }

@@ -1,19 +1,25 @@
-//! Lists: whole, read and sent page by page so that their length costs no memory; or a part, where one is asked for.
+//! Lists, whole or a part where one is asked for: read and sent in small pieces, so that their length costs no memory.
 
 use super::envelope;
 use super::error::Failure;
-use crate::domain::{Error, KeyId, Name};
+use crate::domain::{self, Error, KeyId, Name};
+use crate::service::Share;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Query};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
+use std::future::ready;
 
 /// How many objects a part has where nobody says.
 pub(super) const DEFAULT_LIMIT: u32 = 100;
-/// How many it has at the most, and a page of a whole list.
+/// How many it has at the most.
 pub(super) const MAX_LIMIT: u32 = 1000;
+/// How many objects are read in one go.
+const PIECE: u32 = 64;
+/// After how many bytes a piece ends, but for the object that comes to lie there.
+const PIECE_BYTES: usize = 8_192;
 
 /// Where a list goes on, in words that clients send back and do not look into.
 pub(super) trait Cursor: Sized + 'static {
@@ -51,6 +57,10 @@ pub(super) struct Part<C> {
 }
 
 impl<C: Cursor> Part<C> {
+    pub(super) fn new(limit: u32, from: Option<C>) -> Self {
+        Self { limit, from }
+    }
+
     /// From a query; `None` where it asks for no part. Parameters that are not known are ignored, as fields are.
     pub(super) fn parse(query: &str) -> Result<Option<Self>, Failure> {
         let (mut limit, mut from) = (None, None);
@@ -86,70 +96,113 @@ pub(super) fn wrong_parameter(name: &str, expected: &str) -> Failure {
     Failure::bad_request(format!("The parameter \"{name}\" must be {expected}."))
 }
 
-/// Leaves as many as are asked for; gives the last of them where there are more.
-pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> Option<&T> {
-    let has_more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    items.last().filter(|_| has_more)
-}
-
 /// A piece of a list.
 pub(super) struct Page<C> {
     /// The objects as JSON, with commas between them.
     items: Vec<u8>,
+    count: u32,
     /// Where the list goes on; `None` where it does not.
     next: Option<C>,
+    /// Whether there was no time to look on: a part ends here, even if it has fewer objects than were asked for.
+    is_cut: bool,
 }
 
 impl<C> Page<C> {
-    pub(super) fn new(items: impl Iterator<Item = impl Serialize>, next: Option<C>) -> Result<Self, Failure> {
-        let mut text = Vec::new();
-        for (index, item) in items.enumerate() {
-            if index > 0 {
-                text.push(b',');
+    /// Up to `limit` of these objects, each with where the list goes on behind it, or as many as make a piece.
+    pub(super) fn new(items: impl IntoIterator<Item = (C, impl Serialize)>, limit: u32) -> Result<Self, Failure> {
+        let mut page = Self { items: Vec::new(), count: 0, next: None, is_cut: false };
+        let (mut items, mut last) = (items.into_iter().peekable(), None);
+        while page.count < limit
+            && page.items.len() < PIECE_BYTES
+            && let Some((cursor, item)) = items.next()
+        {
+            if page.count > 0 {
+                page.items.push(b',');
             }
-            serde_json::to_writer(&mut text, &item)
+            serde_json::to_writer(&mut page.items, &item)
                 .map_err(|e| Error::Internal(format!("a list could not be written: {e}")))?;
+            page.count += 1;
+            last = Some(cursor);
         }
-        Ok(Self { items: text, next })
+        page.next = last.filter(|_| items.peek().is_some());
+        Ok(page)
+    }
+
+    /// The same where what is there ends at that place for want of time.
+    pub(super) fn cut_at(self, next: Option<C>) -> Self {
+        match (&self.next, next) {
+            (None, Some(next)) => Self { next: Some(next), is_cut: true, ..self },
+            _ => self,
+        }
     }
 }
 
 /// `{"success":true,"data":{"<name>":[…]}}`, and behind the list of a part `"nextCursor"`. `read` is told from where on and
-/// how many. The first page is read before the status is sent, the others after it.
-pub(super) async fn answer<C, F, R>(name: &str, part: Option<Part<C>>, read: F) -> Result<HttpResponse, Failure>
+/// how many. The first piece is read before the status is sent. Each other one is read once the client has taken most of what
+/// came before; `begin` says whether there may be one more such answer.
+pub(super) async fn answer<C, F, R>(
+    name: &str,
+    part: Option<Part<C>>,
+    begin: impl FnOnce() -> domain::Result<Share>,
+    read: F,
+) -> Result<HttpResponse, Failure>
 where
     C: Cursor,
-    F: Fn(Option<C>, u32) -> R + Clone + 'static,
+    F: Fn(Option<C>, u32) -> R + 'static,
     R: Future<Output = Result<Page<C>, Failure>>,
 {
-    let begin = format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes();
-    if let Some(Part { limit, from }) = part {
-        let page = read(from, limit).await?;
-        // No cursor has a character that JSON would want escaped.
-        let next = page.next.map_or("null".to_owned(), |next| format!("\"{}\"", next.to_text()));
-        let body = [begin, page.items, format!("],\"nextCursor\":{next}}}}}").into_bytes()].concat();
-        return Ok(envelope::head(StatusCode::OK).body(body));
-    }
-    let first = read(None, MAX_LIMIT).await?;
-    let pages = stream::unfold(Some((first, begin)), move |state| {
-        let read = read.clone();
-        async move {
-            let (page, mut text) = state?;
-            text.extend_from_slice(&page.items);
-            let Some(next) = page.next else { return Some((Ok(end(text)), None)) };
-            match read(Some(next), MAX_LIMIT).await {
-                // What was there may have gone in the meantime.
-                Ok(page) if page.items.is_empty() => Some((Ok(end(text)), None)),
-                Ok(page) => Some((Ok(Bytes::from(text)), Some((page, b",".to_vec())))),
-                Err(failure) => Some((Err(failure), None)),
-            }
-        }
+    let (left, from) = part.map_or((None, None), |part| (Some(part.limit), part.from));
+    let mut list = List { read, left, has_items: false };
+    let (piece, next) = list.piece(from).await?;
+    let first = [format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes(), piece].concat();
+    let Some(next) = next else { return Ok(envelope::head(StatusCode::OK).body(first)) };
+    let share = begin()?;
+    let others = stream::unfold(Some((list, next, share)), |state| async {
+        let (mut list, next, share) = state?;
+        Some(match list.piece(Some(next)).await {
+            Ok((piece, next)) => (Ok(Bytes::from(piece)), next.map(|next| (list, next, share))),
+            Err(failure) => (Err(failure), None),
+        })
     });
-    Ok(envelope::head(StatusCode::OK).streaming(pages.boxed_local()))
+    let pieces = stream::once(ready(Ok(Bytes::from(first)))).chain(others);
+    Ok(envelope::head(StatusCode::OK).streaming(pieces.boxed_local()))
 }
 
-fn end(mut text: Vec<u8>) -> Bytes {
-    text.extend_from_slice(b"]}}");
-    text.into()
+/// A list on its way.
+struct List<F> {
+    read: F,
+    /// How many objects may follow; `None` where all may.
+    left: Option<u32>,
+    has_items: bool,
+}
+
+impl<F> List<F> {
+    /// The next piece, and where the list goes on. The last piece has the end in it.
+    async fn piece<C, R>(&mut self, from: Option<C>) -> Result<(Vec<u8>, Option<C>), Failure>
+    where
+        C: Cursor,
+        F: Fn(Option<C>, u32) -> R,
+        R: Future<Output = Result<Page<C>, Failure>>,
+    {
+        let page = (self.read)(from, self.left.map_or(PIECE, |left| left.min(PIECE))).await?;
+        self.left = self.left.map(|left| left.saturating_sub(page.count));
+        let mut text = Vec::with_capacity(page.items.len() + 64);
+        if self.has_items && page.count > 0 {
+            text.push(b',');
+        }
+        self.has_items |= page.count > 0;
+        text.extend(page.items);
+        // What was there may have gone in the meantime.
+        let is_over = page.is_cut || page.count == 0 || self.left == Some(0);
+        match page.next {
+            Some(next) if !is_over => return Ok((text, Some(next))),
+            // No cursor has a character that JSON would want escaped.
+            Some(next) if self.left.is_some() => {
+                text.extend(format!("],\"nextCursor\":\"{}\"}}}}", next.to_text()).into_bytes());
+            }
+            _ if self.left.is_some() => text.extend(b"],\"nextCursor\":null}}"),
+            _ => text.extend(b"]}}"),
+        }
+        Ok((text, None))
+    }
 }

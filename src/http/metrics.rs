@@ -30,7 +30,7 @@ pub fn serve(app: Arc<App>, socket: TcpListener, options: &Options) -> std::io::
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
         ActixApp::new().app_data(app.clone()).configure(routes).default_service(nothing())
     };
-    let size = Size { workers: 1, readers: 1, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
+    let size = Size { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
     server::serve(make, Sockets { tcp: vec![socket], unix: Vec::new() }, &size, options)
 }
 

@@ -90,12 +90,15 @@ impl App {
     }
 }
 
+/// How many reads of the store there may be at once beside lookups and pieces of lists.
+const OTHER_READS: usize = 4;
+
 /// How the server is run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Threads that answer requests; `None` for as many as there are cores.
     pub workers: Option<usize>,
-    /// Threads of each of them that wait for the store: more than it has readers would only wait for one another.
+    /// How many connections each pool of the store's readers has.
     pub readers: usize,
     /// Connections at once, at the most, over all workers.
     pub max_connections: usize,
@@ -128,7 +131,8 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
     };
     let size = Size {
         workers,
-        readers: options.readers,
+        // As many as can wait for the store at once: lookups, pieces of lists, slices of long reads and looks at the files.
+        blocking_threads: 2 * options.readers + OTHER_READS,
         connections: options.max_connections,
         keep_alive: options.keep_alive.into(),
     };

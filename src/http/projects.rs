@@ -11,6 +11,7 @@ use crate::service::{Author, NewProject, ProjectChange};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -35,14 +36,19 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
 pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, _) = authenticate_manager(&app, &request).await?;
     let part = Part::parse(request.query_string())?;
-    list::answer("projects", part, move |after, limit| {
-        let (app, caller) = (app.clone(), caller.clone());
-        async move {
-            let mut projects = app.service.projects(caller.organization().id, after, limit + 1).await?;
-            let next = list::cut(&mut projects, limit).map(|project| project.name.clone());
-            Page::new(projects.iter().map(v1::Project::from), next)
-        }
-    })
+    let (service, organization) = (Arc::clone(&app.service), caller.organization().id);
+    list::answer(
+        "projects",
+        part,
+        || service.begin_stream(&caller),
+        move |after, limit| {
+            let app = app.clone();
+            async move {
+                let projects = app.service.projects(organization, after, limit + 1).await?;
+                Page::new(projects.iter().map(|project| (project.name.clone(), v1::Project::from(project))), limit)
+            }
+        },
+    )
     .await
 }
 

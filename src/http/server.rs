@@ -24,6 +24,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// How long a client may take to close a connection that is at its end.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// Bytes of an answer that wait until the client takes them; the next piece of a body is not asked for before.
+const WRITE_BUFFER: usize = 16_384;
 /// What a client may choose from over TLS.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -41,7 +43,7 @@ pub(super) struct Size {
     /// Threads that answer.
     pub(super) workers: usize,
     /// Threads of each of them that wait for the store.
-    pub(super) readers: usize,
+    pub(super) blocking_threads: usize,
     /// Connections over all of them.
     pub(super) connections: usize,
     /// How long a connection is kept after an answer.
@@ -61,7 +63,7 @@ where
     max_concurrent_tls_connect(connections);
     let mut builder = Server::build()
         .workers(size.workers)
-        .worker_max_blocking_threads(size.readers)
+        .worker_max_blocking_threads(size.blocking_threads)
         .max_concurrent_connections(connections)
         .shutdown_timeout(options.shutdown_timeout.as_secs())
         .disable_signals();
@@ -170,6 +172,7 @@ impl How {
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.limits.head)
             .client_disconnect_timeout(GOODBYE)
+            .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }

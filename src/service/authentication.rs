@@ -254,7 +254,7 @@ impl Service {
         if !stamps.iter().any(|(digest, _)| self.store.may_hold(digest, now)) {
             return Ok(None);
         }
-        let read = self.store.read(move |reads| {
+        let read = self.store.look_up(move |reads| {
             for (digest, stamp) in stamps {
                 if let Some(found) = reads.api_key_by_digest(&digest)? {
                     return Ok(Some((found, stamp, digest)));
@@ -295,7 +295,7 @@ impl Service {
             return Ok(None);
         }
         self.metrics.looked_up(Lookup::Miss);
-        let found = self.store.read(move |reads| reads.api_key_by_digest(&digest)).await?;
+        let found = self.store.look_up(move |reads| reads.api_key_by_digest(&digest)).await?;
         if found.is_none() {
             self.store.found_nothing(now);
         }

@@ -1,11 +1,12 @@
 //! Exports of the audit log: asked for, counted, then fetched. Nothing is stored: what is fetched is read as it is sent,
 //! up to the newest event that there was when it was asked for.
 
-use super::{Caller, EVENTS_PAGE, Service};
+use super::{Caller, Service};
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How many exports are remembered; older ones are forgotten.
 const REMEMBERED: usize = 256;
@@ -13,6 +14,30 @@ const REMEMBERED: usize = 256;
 const REMEMBERED_EACH: usize = 16;
 /// For how long an export is remembered: a day.
 const KEPT_MS: i64 = 24 * 3_600_000;
+
+/// How many events are looked at before others have their turn: some milliseconds.
+const SLICE: u32 = 2_000;
+/// The same before it is known that a search takes long; most find what they look for.
+const FIRST_SLICE: u32 = 500;
+/// How long a search may take before it answers with what it has found.
+const SEARCH_TIME: Duration = Duration::from_secs(5);
+/// How many events of an export are read in one go.
+const EXPORT_PIECE: u32 = 64;
+
+/// What was found in the audit log.
+#[derive(Clone, Debug)]
+pub struct FoundEvents {
+    /// The events, newest first.
+    pub events: Vec<Event>,
+    /// Below which number there may be more; `None` where there are none.
+    pub next: Option<i64>,
+}
+
+impl FoundEvents {
+    fn goes_on(&self, limit: u32) -> bool {
+        self.next.is_some() && self.events.len() < limit as usize
+    }
+}
 
 /// An export.
 #[derive(Clone, Debug)]
@@ -82,19 +107,52 @@ impl Exports {
 }
 
 impl Service {
-    /// Up to `limit` events of the caller's organization, newest first, starting below the number `before` where given.
+    /// Up to `limit` events of the caller's organization, newest first, starting below the number `before` where given. A
+    /// search may take a while: it ends early where `goes_on` says no, and after [`SEARCH_TIME`].
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::TooManyAtOnce`] where the organization has too many long reads under way, [`Error::Unavailable`].
     pub async fn events(
         &self,
         caller: &Caller,
         filter: EventFilter,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<Event>> {
-        let filter = EventFilter { organization: Some(caller.organization().id), ..filter };
-        self.store.read(move |reads| reads.events(&filter, before, limit)).await
+        goes_on: impl Fn() -> bool,
+    ) -> Result<FoundEvents> {
+        let organization = caller.organization().id;
+        let filter = EventFilter { organization: Some(organization), ..filter };
+        let begun = self.metrics.now();
+        let mut found = self.look_at_events(&filter, before, limit, FIRST_SLICE).await?;
+        if found.goes_on(limit) {
+            let _share = self.long_reads.take(organization).ok_or(Error::TooManyAtOnce(
+                "This organization has too many searches of its audit log under way; wait until one of them has ended.",
+            ))?;
+            let is_in_time = || self.metrics.now().saturating_duration_since(begun) < SEARCH_TIME;
+            while found.goes_on(limit) && is_in_time() && goes_on() {
+                found = self.look_on(&filter, found, limit).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn look_on(&self, filter: &EventFilter, mut found: FoundEvents, limit: u32) -> Result<FoundEvents> {
+        let left = limit - u32::try_from(found.events.len()).unwrap_or(limit);
+        let more = self.look_at_events(filter, found.next, left, SLICE).await?;
+        found.events.extend(more.events);
+        Ok(FoundEvents { next: more.next, ..found })
+    }
+
+    async fn look_at_events(
+        &self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: u32,
+        within: u32,
+    ) -> Result<FoundEvents> {
+        let filter = filter.clone();
+        let slice = self.store.read_slice(move |reads| reads.events_within(&filter, before, limit, within)).await?;
+        Ok(FoundEvents { events: slice.found, next: slice.next })
     }
 
     /// Begins an export of the caller's organization's events, which [`Service::finish_export`] brings to its end.
@@ -108,8 +166,8 @@ impl Service {
         random: [u8; 16],
         now: Timestamp,
     ) -> Result<Export> {
-        let first = self.events(caller, filter.clone(), None, 1).await?;
-        let Some(newest) = first.first() else {
+        let first = self.events(caller, filter.clone(), None, 1, || true).await?;
+        let Some(newest) = first.events.first().map(|event| event.link.number).or(first.next) else {
             return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));
         };
         let organization = caller.organization().id;
@@ -123,7 +181,7 @@ impl Service {
             filter: EventFilter { organization: Some(organization), ..filter },
             created_at: now,
             state: ExportState::InProgress,
-            newest: newest.link.number,
+            newest,
         };
         let mut exports = self.exports.lock(now);
         let is_busy = |it: &Export| it.caller == export.caller && matches!(it.state, ExportState::InProgress);
@@ -145,8 +203,7 @@ impl Service {
 
     /// Counts what an export has, after which it can be fetched.
     pub async fn finish_export(&self, export: Export, clock: impl Fn() -> Timestamp) {
-        let filter = export.filter.clone();
-        let counted = self.store.read(move |reads| reads.count_events(&filter, export.newest)).await;
+        let counted = self.count_exported(&export).await;
         let at = clock();
         let state = match counted {
             Ok(rows) => ExportState::Completed { rows, at },
@@ -160,6 +217,18 @@ impl Service {
         }
     }
 
+    async fn count_exported(&self, export: &Export) -> Result<u64> {
+        let (mut rows, mut next) = (0, Some(export.newest.saturating_add(1)));
+        while let Some(before) = next {
+            let _share = self.long_reads.wait(export.organization).await;
+            let filter = export.filter.clone();
+            let slice = self.store.read_slice(move |reads| reads.count_events_within(&filter, before, SLICE)).await?;
+            rows += slice.found;
+            next = slice.next;
+        }
+        Ok(rows)
+    }
+
     /// An export of the caller's organization.
     ///
     /// # Errors
@@ -170,12 +239,17 @@ impl Service {
         found.cloned().ok_or(Error::NotFound("export"))
     }
 
-    /// The next events of an export, newest first: those below the number `before`, or its newest.
+    /// The next events of an export, newest first: up to [`EXPORT_PIECE`] below the number `before`, or from its newest on.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn exported_events(&self, export: &Export, before: Option<i64>) -> Result<Vec<Event>> {
-        let (filter, before) = (export.filter.clone(), before.unwrap_or(export.newest + 1));
-        self.store.read(move |reads| reads.events(&filter, Some(before), EVENTS_PAGE)).await
+    pub async fn exported_events(&self, export: &Export, before: Option<i64>) -> Result<FoundEvents> {
+        let next = before.unwrap_or(export.newest.saturating_add(1));
+        let mut found = FoundEvents { events: Vec::new(), next: Some(next) };
+        while found.goes_on(EXPORT_PIECE) {
+            let _share = self.long_reads.wait(export.organization).await;
+            found = self.look_on(&export.filter, found, EXPORT_PIECE).await?;
+        }
+        Ok(found)
     }
 }

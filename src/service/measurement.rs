@@ -41,7 +41,7 @@ impl Service {
         }
         // Before the count: one that fails, or whose caller goes away, is not begun anew by the next caller.
         *last = Some((now, None));
-        let counts = self.store.read(move |reads| reads.count_api_keys(now)).await?;
+        let counts = self.store.read_slice(move |reads| reads.count_api_keys(now)).await?;
         *last = Some((now, Some(counts)));
         Ok(Some(counts))
     }

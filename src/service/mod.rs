@@ -16,6 +16,7 @@ mod projects;
 mod readiness;
 mod revocations;
 mod setup;
+mod shares;
 mod uses;
 mod verification;
 mod windows;
@@ -28,16 +29,17 @@ pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};
 pub use authentication::Caller;
 pub use backup::{Restoration, restore, stamp};
-pub use exports::{Export, ExportState};
+pub use exports::{Export, ExportState, FoundEvents};
 pub use idempotency::Idempotency;
 pub use import::{Content, Exported, Import, Outcome};
 pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
 pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
+pub use shares::Share;
 pub use verification::{Asked, Question, Subject, Verdict};
 
-use crate::domain::{KeyPrefix, Result, Scope};
+use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Result, Scope};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use attempts::Attempts;
@@ -46,8 +48,14 @@ use exports::Exports;
 use failures::Failures;
 use measurement::KeyCount;
 use readiness::Readiness;
+use shares::Shares;
 use std::sync::Arc;
 use uses::Uses;
+
+/// How many searches and counts of the audit log each organization may have under way.
+const LONG_READS_EACH: usize = 4;
+/// How many whole lists and downloads each key may have under way.
+const STREAMS_EACH: usize = 32;
 
 /// How the service is set up.
 #[derive(Clone, Debug)]
@@ -75,6 +83,10 @@ pub struct Service {
     metrics: Arc<Metrics>,
     exports: Exports,
     failures: Failures,
+    /// Reads of much of the store, by organization.
+    long_reads: Shares<OrganizationId>,
+    /// Answers that are read while they are sent, by key.
+    streams: Shares<KeyId>,
     organization_key_prefix: KeyPrefix,
     project_key_prefix: KeyPrefix,
 }
@@ -98,9 +110,21 @@ impl Service {
             metrics,
             exports: Exports::default(),
             failures: Failures::default(),
+            long_reads: Shares::new(LONG_READS_EACH),
+            streams: Shares::new(STREAMS_EACH),
             organization_key_prefix: options.organization_key_prefix.clone(),
             project_key_prefix: options.project_key_prefix.clone(),
         })
+    }
+
+    /// Lets the caller begin an answer that is read while it is sent; it lasts as long as the share.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAtOnce`].
+    pub fn begin_stream(&self, caller: &Caller) -> Result<Share> {
+        self.streams.take(caller.key().id).ok_or(Error::TooManyAtOnce(
+            "This API key has too many lists and downloads under way; wait until one of them has ended.",
+        ))
     }
 
     /// What newly minted organization keys begin with.

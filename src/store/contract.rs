@@ -79,6 +79,15 @@ pub struct Found {
     pub project: Option<Project>,
 }
 
+/// What a look at some of the audit log gave.
+#[derive(Clone, Debug)]
+pub struct EventsSlice<T> {
+    /// What was found.
+    pub found: T,
+    /// Below which number to look on; `None` where there is nothing more.
+    pub next: Option<i64>,
+}
+
 /// A key's use: which key, the digest of which of its values, when.
 pub type Use = (KeyId, Digest, Timestamp);
 
@@ -137,8 +146,17 @@ pub trait Reads {
     /// Up to `limit` events that pass the filter, newest first, starting below the number `before` where given.
     fn events(&self, filter: &EventFilter, before: Option<i64>, limit: u32) -> Result<Vec<Event>>;
 
-    /// How many events up to this number pass the filter.
-    fn count_events(&self, filter: &EventFilter, through: i64) -> Result<u64>;
+    /// The same among the newest `within` events below `before`: looks at no more of them.
+    fn events_within(
+        &self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: u32,
+        within: u32,
+    ) -> Result<EventsSlice<Vec<Event>>>;
+
+    /// How many of the newest `within` events below `before` pass the filter.
+    fn count_events_within(&self, filter: &EventFilter, before: i64, within: u32) -> Result<EventsSlice<u64>>;
 
     /// What the first event that is left follows: [`Link::START`], or where older ones are gone, what was kept of them when
     /// they were pruned.

@@ -8,7 +8,9 @@ mod files;
 mod ledger;
 mod sqlite;
 
-pub use contract::{FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, Use, Writes};
+pub use contract::{
+    EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, Use, Writes,
+};
 pub use ledger::{KeyState, LedgerSummary, Standing};
 pub use sqlite::Staging;
 
@@ -27,7 +29,7 @@ pub struct Options {
     pub path: PathBuf,
     /// How long to wait for another process's transaction.
     pub busy_timeout: Duration,
-    /// Connections that read, at the most.
+    /// Connections that look up keys, at the most, and as many that read objects and lists.
     pub readers: u32,
     /// Writes that wait, at the most; one more is refused.
     pub write_queue: usize,
@@ -64,7 +66,8 @@ impl Store {
         Ok(Self { sqlite, validity, forms })
     }
 
-    /// Runs `work` in one read transaction: it sees one state of the store throughout.
+    /// Runs `work` in one read transaction: it sees one state of the store throughout. It must be short: it reads an object
+    /// or a piece of a list.
     ///
     /// # Errors
     /// What `work` fails with, or [`Error::Unavailable`] where the store cannot be read.
@@ -73,10 +76,32 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
     {
-        let readers = self.sqlite.readers();
-        tokio::task::spawn_blocking(move || readers.read(work))
-            .await
-            .map_err(|e| Error::Internal(format!("a read did not finish: {e}")))?
+        self.sqlite.pools().pieces.read(work).await
+    }
+
+    /// The same for what everybody waits for: a key that somebody presents. No other read can hold it up.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn look_up<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+    {
+        self.sqlite.pools().lookups.read(work).await
+    }
+
+    /// The same for a slice of a read that looks at much of the store. There is little room for these: each slice gives the
+    /// others their turn.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn read_slice<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+    {
+        self.sqlite.pools().slices.read(work).await
     }
 
     /// Runs `work` in a write transaction that it may share with others; where it fails, all it did is undone. Answers

@@ -28,6 +28,7 @@ mod keys_command;
 mod limits;
 mod listeners;
 mod lists;
+mod long_reads;
 mod manual;
 mod metrics;
 mod model;

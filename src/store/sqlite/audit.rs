@@ -5,9 +5,12 @@ use crate::domain::{
     Action, Actor, Checked, Error, Event, EventFilter, EventHash, Fault, KeyId, Link, Name, NewEvent, OrganizationId,
     Origin, ProjectId, Result, Timestamp,
 };
+
+use crate::store::EventsSlice;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// An event's columns but its hash, in the order of the canonical form.
 macro_rules! select_event {
@@ -119,7 +122,13 @@ pub(super) fn events(
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Event>> {
-    let sql = concat!(select_event!("WHERE "), passes!(), " AND number < ?8 ORDER BY number DESC LIMIT ?9");
+    find(connection, filter, before.unwrap_or(i64::MAX), i64::MIN, limit)
+}
+
+/// Up to `limit` events that pass the filter, newest first, below the number `before` and from `from` on.
+fn find(connection: &Connection, filter: &EventFilter, before: i64, from: i64, limit: u32) -> Result<Vec<Event>> {
+    let sql =
+        concat!(select_event!("WHERE "), passes!(), " AND number < ?8 AND number >= ?9 ORDER BY number DESC LIMIT ?10");
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![
         filter.organization.map(OrganizationId::get),
@@ -129,7 +138,8 @@ pub(super) fn events(
         filter.action,
         filter.resource,
         filter.text,
-        before.unwrap_or(i64::MAX),
+        before,
+        from,
         limit
     ])?;
     let mut found = Vec::new();
@@ -139,8 +149,27 @@ pub(super) fn events(
     Ok(found)
 }
 
-pub(super) fn count(connection: &Connection, filter: &EventFilter, through: i64) -> Result<u64> {
-    let sql = concat!("SELECT count(*) FROM audit_events WHERE ", passes!(), " AND number <= ?8");
+pub(super) fn events_within(
+    connection: &Connection,
+    filter: &EventFilter,
+    before: Option<i64>,
+    limit: u32,
+    within: u32,
+) -> Result<EventsSlice<Vec<Event>>> {
+    let slice = Slice::below(connection, before, within)?;
+    let found = find(connection, filter, slice.numbers.end, slice.numbers.start, limit)?;
+    let full = found.last().filter(|_| found.len() >= limit as usize).map(|last| last.link.number);
+    Ok(EventsSlice { next: full.filter(|last| *last > slice.oldest).or(slice.next()), found })
+}
+
+pub(super) fn count_within(
+    connection: &Connection,
+    filter: &EventFilter,
+    before: i64,
+    within: u32,
+) -> Result<EventsSlice<u64>> {
+    let slice = Slice::below(connection, Some(before), within)?;
+    let sql = concat!("SELECT count(*) FROM audit_events WHERE ", passes!(), " AND number < ?8 AND number >= ?9");
     let parameters = params![
         filter.organization.map(OrganizationId::get),
         filter.from.map(Timestamp::unix_ms),
@@ -149,10 +178,34 @@ pub(super) fn count(connection: &Connection, filter: &EventFilter, through: i64)
         filter.action,
         filter.resource,
         filter.text,
-        through,
+        slice.numbers.end,
+        slice.numbers.start,
     ];
     let count: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
-    Ok(count.unsigned_abs())
+    Ok(EventsSlice { found: count.unsigned_abs(), next: slice.next() })
+}
+
+/// A part of the log. Numbers count up by one, so that a range of them bounds how many events there are.
+struct Slice {
+    numbers: Range<i64>,
+    /// The first event that is left.
+    oldest: i64,
+}
+
+impl Slice {
+    fn below(connection: &Connection, before: Option<i64>, within: u32) -> Result<Self> {
+        let mut statement = connection
+            .prepare_cached("SELECT (SELECT min(number) FROM audit_events), (SELECT max(number) FROM audit_events)")?;
+        let [oldest, newest] =
+            statement.query_row([], |row| Ok([row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?]))?;
+        let (oldest, after_newest) = (oldest.unwrap_or(1), newest.map_or(1, |newest| newest.saturating_add(1)));
+        let end = before.map_or(after_newest, |before| before.min(after_newest));
+        Ok(Self { numbers: end.saturating_sub(within.into())..end, oldest })
+    }
+
+    fn next(&self) -> Option<i64> {
+        (self.numbers.start > self.oldest).then_some(self.numbers.start)
+    }
 }
 
 pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) -> Result<Checked> {

@@ -37,7 +37,7 @@ use digest_index::DigestIndex;
 use known::Known;
 use lock::Lock;
 use place::Place;
-use readers::Readers;
+use readers::Pools;
 use rows::Rows;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ use writer::{Files, Shared, Writer};
 pub(super) struct Sqlite {
     path: PathBuf,
     busy_timeout: Duration,
-    readers: Arc<Readers>,
+    pools: Pools,
     writer: Writer,
     known: Arc<Known>,
     lock: Lock,
@@ -70,12 +70,12 @@ impl Sqlite {
         forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
         let ledger = Ledger::of(&options.path);
         settle::by_ledger(&mut connection, &index, &ledger, settle)?;
-        let readers = Arc::new(Readers::open(options, Arc::clone(&index))?);
+        let pools = Pools::open(options, &index)?;
         let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
         let shared = Shared { index, known: Arc::clone(&known), validity, forms, metrics };
         let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
         let writer = Writer::spawn(connection, options, Files { ledger, place }, shared)?;
-        Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, readers, writer, known, lock })
+        Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, pools, writer, known, lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -86,8 +86,8 @@ impl Sqlite {
         self.busy_timeout
     }
 
-    pub(super) fn readers(&self) -> Arc<Readers> {
-        Arc::clone(&self.readers)
+    pub(super) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     pub(super) fn writer(&self) -> &Writer {
@@ -105,7 +105,7 @@ impl Sqlite {
     /// Readers first: the connection that is closed last takes the log away with it.
     pub(super) fn close(&self) {
         self.known.close();
-        self.readers.close();
+        self.pools.close();
         self.writer.close(self.lock.is_last());
         self.lock.release();
     }

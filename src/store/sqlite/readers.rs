@@ -1,4 +1,4 @@
-//! The connections that read.
+//! The connections that read: a pool of its own for each kind of read, so that none waits for another kind.
 
 use super::digest_index::DigestIndex;
 use super::open;
@@ -9,18 +9,48 @@ use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{OpenFlags, TransactionBehavior};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 const CLOSED: &str = "The store is closed.";
+const BUSY: &str = "The store is busy; try again.";
+/// Connections for slices of long reads. More of them would take the processor from those who look up keys.
+const LONG_READERS: u32 = 2;
+
+/// The pools.
+pub(in crate::store) struct Pools {
+    /// Lookups of keys, and whether the store can be read.
+    pub(in crate::store) lookups: Arc<Readers>,
+    /// Single objects and pieces of lists.
+    pub(in crate::store) pieces: Arc<Readers>,
+    /// Slices of reads that look at much of the store.
+    pub(in crate::store) slices: Arc<Readers>,
+}
+
+impl Pools {
+    pub(super) fn open(options: &Options, index: &Arc<DigestIndex>) -> Result<Self> {
+        let pool = |size| Readers::open(options, size, Arc::clone(index)).map(Arc::new);
+        Ok(Self { lookups: pool(options.readers)?, pieces: pool(options.readers)?, slices: pool(LONG_READERS)? })
+    }
+
+    pub(super) fn close(&self) {
+        [&self.lookups, &self.pieces, &self.slices].into_iter().for_each(|readers| readers.close());
+    }
+}
 
 /// A bounded pool of read-only connections; their prepared statements are kept.
 pub(in crate::store) struct Readers {
     /// `None` once closed.
     pool: Mutex<Option<Pool<SqliteConnectionManager>>>,
+    /// As many as connections: whoever waits for one takes no thread meanwhile, and can be given up.
+    turns: Arc<Semaphore>,
+    patience: Duration,
     index: Arc<DigestIndex>,
 }
 
 impl Readers {
-    pub(super) fn open(options: &Options, index: Arc<DigestIndex>) -> Result<Self> {
+    fn open(options: &Options, size: u32, index: Arc<DigestIndex>) -> Result<Self> {
         // The first connection of the pool reports less than this one when the file cannot be read.
         open::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let busy_timeout = options.busy_timeout;
@@ -28,7 +58,7 @@ impl Readers {
             .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .with_init(move |connection| open::prepare_connection(connection, busy_timeout));
         let pool = Pool::builder()
-            .max_size(options.readers)
+            .max_size(size)
             // All of them now: a file that takes the store's name later is none of theirs.
             .min_idle(None)
             .max_lifetime(None)
@@ -37,20 +67,43 @@ impl Readers {
             .test_on_check_out(false)
             .build(manager)
             .map_err(|e| Error::unavailable("The store cannot be read.", e))?;
-        Ok(Self { pool: Mutex::new(Some(pool)), index })
+        let turns = Arc::new(Semaphore::new(size as usize));
+        Ok(Self { pool: Mutex::new(Some(pool)), turns, patience: busy_timeout, index })
     }
 
-    /// Runs `work` in a read transaction. Blocks, for a connection and for the disk.
-    pub(in crate::store) fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
+    /// Runs `work` in a read transaction, in a thread that may block.
+    pub(in crate::store) async fn read<T, F>(self: &Arc<Self>, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+    {
+        let (this, turn) = (Arc::clone(self), self.turn().await?);
+        let read = tokio::task::spawn_blocking(move || {
+            let outcome = this.read_now(work);
+            drop(turn);
+            outcome
+        });
+        read.await.map_err(|e| Error::Internal(format!("a read did not finish: {e}")))?
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let turn = timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await;
+        turn.map_err(|e| Error::unavailable(BUSY, e))?.map_err(|e| Error::unavailable(CLOSED, e))
+    }
+
+    fn read_now<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
         let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
-        let mut connection = pool.get().map_err(|e| Error::unavailable("The store is busy; try again.", e))?;
+        let mut connection = pool.get().map_err(|e| Error::unavailable(BUSY, e))?;
         self.index.catch_up(&connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
         work(&Rows::new(&transaction, &self.index, &[]))
     }
 
     /// Closes the connections. What comes later is refused.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         self.pool().take();
     }
 

@@ -9,7 +9,9 @@ use crate::domain::{
     KeyCounts, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit,
     Result, Scope, Shadow, Tail, Timestamp,
 };
-use crate::store::{FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Standing, Use, Writes};
+use crate::store::{
+    EventsSlice, FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Standing, Use, Writes,
+};
 use rusqlite::{Connection, Params, Row, params};
 
 /// An API key's columns, in the order that [`api_key`] reads them.
@@ -288,8 +290,18 @@ impl Reads for Rows<'_> {
         audit::events(self.connection, filter, before, limit)
     }
 
-    fn count_events(&self, filter: &EventFilter, through: i64) -> Result<u64> {
-        audit::count(self.connection, filter, through)
+    fn events_within(
+        &self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: u32,
+        within: u32,
+    ) -> Result<EventsSlice<Vec<Event>>> {
+        audit::events_within(self.connection, filter, before, limit, within)
+    }
+
+    fn count_events_within(&self, filter: &EventFilter, before: i64, within: u32) -> Result<EventsSlice<u64>> {
+        audit::count_within(self.connection, filter, before, within)
     }
 
     fn audit_start(&self) -> Result<Link> {
