@@ -39,7 +39,7 @@ mod verify;
 use crate::config::{Config, ConfigError, Listeners};
 use crate::domain::{self, KeyPrefix};
 use crate::metrics::Metrics;
-use crate::service::{self, AttemptLimit, Service, StoreOptions};
+use crate::service::{self, AttemptLimit, ChangeLimit, Service, StoreOptions};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::fs;
@@ -290,3 +290,4 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
         },
     })
 }
+        changes: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },

@@ -24,6 +24,12 @@ pub enum Error {
         /// When the address may try again.
         retry_after_s: u64,
     },
+    /// The caller's organization made more changes than it may.
+    #[error("The organization made too many changes; try again in {retry_after_s} seconds.")]
+    TooManyChanges {
+        /// When it may make the next one.
+        retry_after_s: u64,
+    },
     /// The caller is known and may not do this with the key it presented.
     #[error("{0}")]
     Forbidden(&'static str),

@@ -1,6 +1,8 @@
 //! Exports of the audit log: asked for, counted, then fetched. Nothing is stored: what is fetched is read as it is sent,
 //! up to the newest event that there was when it was asked for.
 
+use super::audit::Author;
+use super::changes::Kind;
 use super::{Caller, EVENTS_PAGE, Service};
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use std::collections::VecDeque;
@@ -100,7 +102,7 @@ impl Service {
     /// Begins an export of the caller's organization's events, which [`Service::finish_export`] brings to its end.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
+    /// [`Error::TooManyChanges`], [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
     pub async fn begin_export(
         &self,
         caller: &Caller,
@@ -108,6 +110,7 @@ impl Service {
         random: [u8; 16],
         now: Timestamp,
     ) -> Result<Export> {
+        self.count_change(&Author::of(caller, now), Kind::Other)?;
         let first = self.events(caller, filter.clone(), None, 1).await?;
         let Some(newest) = first.first() else {
             return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));

@@ -4,6 +4,8 @@ mod attempts;
 mod audit;
 mod authentication;
 mod backup;
+mod buckets;
+mod changes;
 mod exports;
 mod failures;
 mod idempotency;
@@ -28,6 +30,7 @@ pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};
 pub use authentication::Caller;
 pub use backup::{Restoration, restore, stamp};
+pub use changes::ChangeLimit;
 pub use exports::{Export, ExportState};
 pub use idempotency::Idempotency;
 pub use import::{Content, Exported, Import, Outcome};
@@ -42,6 +45,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use attempts::Attempts;
 use authentication::Identities;
+use changes::Changes;
 use exports::Exports;
 use failures::Failures;
 use measurement::KeyCount;
@@ -62,6 +66,8 @@ pub struct Options {
     pub cache_capacity: usize,
     /// How many wrong keys an address may send.
     pub attempts: AttemptLimit,
+    /// How many changes an organization may make.
+    pub changes: ChangeLimit,
 }
 
 /// The running service.
@@ -70,6 +76,7 @@ pub struct Service {
     identities: Identities,
     uses: Uses,
     attempts: Attempts,
+    changes: Changes,
     key_count: KeyCount,
     readiness: Readiness,
     metrics: Arc<Metrics>,
@@ -93,6 +100,7 @@ impl Service {
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),
+            changes: Changes::new(options.changes),
             key_count: KeyCount::default(),
             readiness: Readiness::default(),
             metrics,

@@ -630,6 +630,7 @@ fn the_example_in_the_documentation_is_what_the_code_makes() {
         action: Action::KeyCreated,
         resource: "api_key/2".to_owned(),
         change: r#"{"after":{"name":"CI/CD key","valid":true,"value":"***************a1b2c3"},"before":null}"#
+        changes: keystead::service::ChangeLimit { burst: 0, per_minute: 0 },
             .to_owned(),
         origin: Origin::new(Some([203, 0, 113, 7].into()), Some("curl/8.14.1"), None),
         ..first.clone()

@@ -10,6 +10,7 @@
 mod api;
 mod audit;
 mod backup;
+mod changes;
 mod command_line;
 mod configuration;
 mod connections;
