@@ -18,6 +18,7 @@ mod projects;
 mod readiness;
 mod revocations;
 mod setup;
+mod sizes;
 mod uses;
 mod verification;
 mod windows;
@@ -48,7 +49,7 @@ use authentication::Identities;
 use changes::Changes;
 use exports::Exports;
 use failures::Failures;
-use measurement::KeyCount;
+use measurement::{KeyCount, Sizes};
 use readiness::Readiness;
 use std::sync::Arc;
 use uses::Uses;
@@ -78,6 +79,7 @@ pub struct Service {
     attempts: Attempts,
     changes: Changes,
     key_count: KeyCount,
+    sizes: Sizes,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     exports: Exports,
@@ -102,6 +104,7 @@ impl Service {
             attempts: Attempts::new(options.attempts),
             changes: Changes::new(options.changes),
             key_count: KeyCount::default(),
+            sizes: Sizes::default(),
             readiness: Readiness::default(),
             metrics,
             exports: Exports::default(),

@@ -8,7 +8,9 @@ mod files;
 mod ledger;
 mod sqlite;
 
-pub use contract::{FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, Use, Writes};
+pub use contract::{
+    Counted, FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, SizesSlice, Use, Writes,
+};
 pub use ledger::{KeyState, LedgerSummary, Standing};
 pub use sqlite::Staging;
 
