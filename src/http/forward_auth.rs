@@ -47,7 +47,8 @@ async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Fai
 
 /// Traefik and Caddy pass any answer but 2xx on to the client.
 async fn forward(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    check(&app, &request, request.uri().query()).await
+    // A bare `?` is none: Caddy passes its client's on.
+    check(&app, &request, request.uri().query().filter(|query| !query.is_empty())).await
 }
 
 /// Envoy's `ext_authz` puts its client's path and query behind the prefix, passes any answer but 200 and 5xx on to it, and

@@ -138,7 +138,6 @@ fn a_misspelt_gate_lets_nobody_through() {
     let key = [("X-API-Key", admin.key())];
     for gate in [
         "organisation=org_0000000000000000",
-        "",
         "&",
         "&&",
         "=",
@@ -158,6 +157,10 @@ fn a_misspelt_gate_lets_nobody_through() {
     }
     let two = [key[0], ("X-Auth-Gate", "scope=organization"), ("X-Auth-Gate", "scope=project")];
     ask(&admin, "/auth/envoy", &two).refused_with(400);
+    ask(&admin, "/auth/nginx?", &key).refused_with(403);
+    ask(&admin, "/auth/envoy", &[key[0], ("X-Auth-Gate", "")]).refused_with(400);
+    // A client of Caddy that asks for `/?` has that passed on, which is no gate.
+    identity(&ask(&admin, "/auth/forward?", &key));
 }
 
 #[test]
