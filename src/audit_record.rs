@@ -1,6 +1,7 @@
 //! How events of the audit log are written where they leave the program: over HTTP, as lines of JSON, as CSV.
 
 use crate::domain::{Event, KeyId, OrganizationId, ProjectId};
+use crate::spreadsheet::defused;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -123,8 +124,4 @@ pub fn csv_rows<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Vec<u
         writer.write_record(fields.map(defused))?;
     }
     writer.into_inner().map_err(|e| e.into_error().into())
-}
-
-fn defused(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }

@@ -40,6 +40,8 @@ pub struct Config {
     pub forward_auth: ForwardAuth,
     /// What is done about wrong keys.
     pub brute_force: BruteForce,
+    /// How many changes an organization may make.
+    pub changes: Changes,
     /// The record of what was done.
     pub audit: Audit,
     /// Copies of the store that the server makes.
@@ -214,6 +216,22 @@ pub struct BruteForce {
 impl Default for BruteForce {
     fn default() -> Self {
         Self { burst: 20, per_minute: 20, addresses: 65_536, loopback: false }
+    }
+}
+
+/// The section `[changes]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Changes {
+    /// Changes that an organization may make at once.
+    pub burst: u32,
+    /// Changes that it may make in a minute, beyond that; 0 for no limit.
+    pub per_minute: u32,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { burst: 6_000, per_minute: 6_000 }
     }
 }
 
@@ -402,6 +420,7 @@ impl Config {
             ("cache.capacity", self.cache.capacity as u64),
             ("backup.every_hours", self.backup.every_hours.into()),
             ("backup.keep", self.backup.keep as u64),
+            ("changes.burst", self.changes.burst.into()),
             ("brute_force.burst", self.brute_force.burst.into()),
             ("brute_force.per_minute", self.brute_force.per_minute.into()),
             ("brute_force.addresses", self.brute_force.addresses as u64),

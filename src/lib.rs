@@ -18,5 +18,6 @@ pub mod domain;
 pub mod http;
 pub mod metrics;
 pub mod service;
+pub mod spreadsheet;
 pub mod store;
 pub mod tls;

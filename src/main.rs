@@ -8,9 +8,6 @@ fn main() -> ExitCode {
     invocation.start_logging();
     match invocation.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("keystead: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => error.report(),
     }
 }

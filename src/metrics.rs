@@ -1,15 +1,16 @@
 //! What is counted and measured, in Prometheus's terms. This is the one file that names its library.
 //!
 //! Counting is on the way of every request: what a request adds to is looked up beforehand, and adding is a few atomic
-//! additions without a lock. Labels take their values from fixed lists, never from what a client sends.
+//! additions without a lock. Labels take their values from fixed lists, never from what a client sends, but for the ids of the largest organizations.
 
-use crate::domain::{Error, KeyCounts, Refusal, Result, Timestamp};
+use crate::domain::{Error, KeyCounts, OrganizationId, OrganizationSize, Refusal, Result, Timestamp};
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 use std::cell::{OnceCell, RefCell};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Seconds: from what a request takes that is answered from memory to what no client waits for.
@@ -78,6 +79,7 @@ pub struct Metrics {
     store_size_main: IntGauge,
     store_size_wal: IntGauge,
     api_keys: IntGaugeVec,
+    organizations: Organizations,
     audit_head: IntGauge,
     last_backup: IntGauge,
     resident_memory: IntGauge,
@@ -118,6 +120,7 @@ impl Metrics {
                 "API keys that there are, by state; counted when asked for, once in 60 seconds at the most.",
                 &["state"],
             )?,
+            organizations: Organizations::new(&add)?,
             audit_head: add.gauge(
                 "keystead_audit_head_number",
                 "Number of the newest event of the audit log; it never goes back.",
@@ -200,6 +203,11 @@ impl Metrics {
         for (state, count) in [("active", active), ("deactivated", deactivated), ("expired", expired)] {
             self.api_keys.with_label_values(&[state]).set(count.into());
         }
+    }
+
+    /// What the organizations take that take the most; others are not told of any more.
+    pub fn set_organizations(&self, largest: &[(OrganizationId, OrganizationSize)]) {
+        self.organizations.set(largest);
     }
 
     /// The number of the newest event of the audit log, 0 where there is none.
@@ -310,6 +318,45 @@ impl Commits {
                 &COMMIT_BUCKETS,
             )?,
         })
+    }
+}
+
+/// What single organizations take. Their ids are the one label that is not from a fixed list: a few of them, and no names.
+struct Organizations {
+    shown: Mutex<Vec<String>>,
+    api_keys: IntGaugeVec,
+    audit_events: IntGaugeVec,
+    audit_bytes: IntGaugeVec,
+}
+
+impl Organizations {
+    fn new(add: &Registering) -> Result<Self> {
+        let gauges = |name, what| {
+            let help = format!("{what} of each of the 10 organizations that take the most of the store.");
+            add.gauges(name, &help, &["organization"])
+        };
+        Ok(Self {
+            shown: Mutex::default(),
+            api_keys: gauges("keystead_organization_api_keys", "API keys")?,
+            audit_events: gauges("keystead_organization_audit_events", "Events of the audit log")?,
+            audit_bytes: gauges("keystead_organization_audit_bytes", "About the bytes of the audit log")?,
+        })
+    }
+
+    fn set(&self, largest: &[(OrganizationId, OrganizationSize)]) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = [&self.api_keys, &self.audit_events, &self.audit_bytes];
+        let now_shown: Vec<String> = largest.iter().map(|(organization, _)| organization.to_string()).collect();
+        for (organization, (_, size)) in now_shown.iter().zip(largest) {
+            for (gauges, value) in all.into_iter().zip([size.api_keys, size.audit_events, size.audit_bytes]) {
+                gauges.with_label_values(&[organization]).set(signed(value));
+            }
+        }
+        for gone in shown.iter().filter(|organization| !now_shown.contains(organization)) {
+            // One that is not there is gone already.
+            all.into_iter().for_each(|gauges| _ = gauges.remove_label_values(&[gone]));
+        }
+        *shown = now_shown;
     }
 }
 

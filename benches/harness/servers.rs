@@ -26,7 +26,10 @@ impl Server {
     /// only one at a time can have. It logs to a file beside the store.
     pub fn keystead(store: &Path, settings: &[(&str, String)]) -> Self {
         let mut command = keystead(store);
-        command.args(["--listen", "127.0.0.1:0"]).env("KEYSTEAD_METRICS_LISTEN", "off");
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("KEYSTEAD_METRICS_LISTEN", "off")
+            .env("KEYSTEAD_CHANGES_PER_MINUTE", "0");
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         Self::spawn(command)
     }

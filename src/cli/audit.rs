@@ -1,7 +1,8 @@
 //! `keystead audit`: whether the record of what was done is whole, and what is in it. The store is only looked at.
 
 use super::chores::describe;
-use super::output::{self, print, write};
+use super::destination::{Destination, Output, unfinished, unfinished_csv};
+use super::output::{self, print};
 use super::signature::Signer;
 use super::{Failed, service_options};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
@@ -9,6 +10,7 @@ use crate::config::Config;
 use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Timestamp};
 use crate::service::{AuditLog, EVENTS_PAGE};
 use clap::{Args, Subcommand, ValueEnum};
+use std::io::Write as _;
 
 const EXAMPLES: &str = "Examples:\n  keystead audit verify --expect \"$(ssh vault cat keystead.head)\"\n  keystead audit list \
     --action api_key.revoked --from 2026-11-01\n  keystead audit export --format csv > events.csv";
@@ -48,6 +50,8 @@ enum Command {
         /// In which form
         #[arg(long, value_enum, default_value_t = Format::Ndjson)]
         format: Format,
+        #[command(flatten)]
+        destination: Destination,
     },
 }
 
@@ -108,7 +112,7 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
                 print(&if json { lines(events) } else { table(events) }).map(|()| left > 0)
             })
         }
-        Command::Export { filter, format } => export(&log, &filter.into(), format),
+        Command::Export { filter, format, destination } => export(&log, &filter.into(), format, destination.open()?),
     }
 }
 
@@ -166,18 +170,19 @@ fn broken(number: i64, fault: Fault) -> Failed {
     Failed::new(format!("The audit log is broken: {what}. Before it, all is whole."))
 }
 
-fn export(log: &AuditLog, filter: &EventFilter, format: Format) -> Result<(), Failed> {
-    let failed = |e: csv::Error| Failed::new(format!("The events could not be written: {e}."));
+fn export(log: &AuditLog, filter: &EventFilter, format: Format, mut out: Output) -> Result<(), Failed> {
+    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(|e| unfinished(&e));
     if let Format::Csv = format {
-        write(&csv_head().map_err(failed)?)?;
+        write(&csv_head().map_err(unfinished_csv)?)?;
     }
     each_page(log, filter, |events| {
         match format {
-            Format::Ndjson => print(&lines(events))?,
-            Format::Csv => write(&csv_rows(events).map_err(failed)?)?,
+            Format::Ndjson => write(lines(events).as_bytes())?,
+            Format::Csv => write(&csv_rows(events).map_err(unfinished_csv)?)?,
         }
         Ok(true)
-    })
+    })?;
+    out.finish()
 }
 
 /// Hands over the events page by page, for as long as more are wanted.

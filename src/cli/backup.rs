@@ -62,7 +62,7 @@ async fn to_stdout(service: &Service, store: &Path) -> Result<(), Failed> {
     let file = Passing(store.with_file_name(format!(".keystead-backup-{}", std::process::id())));
     copy(service, &file.0).await?;
     let copied = File::open(&file.0).and_then(|mut file| io::copy(&mut file, &mut io::stdout().lock()));
-    copied.map(|_| ()).map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+    copied.map(|_| ()).map_err(|e| output::taken_nothing(&e))
 }
 
 async fn copy(service: &Service, to: &Path) -> Result<Copied, Failed> {

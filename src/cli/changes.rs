@@ -29,9 +29,9 @@ pub(super) fn confirm(what: &str, is_confirmed: bool) -> Result<(), Failed> {
     if !io::stdin().is_terminal() {
         return Err(Failed::new(format!("{what} This cannot be undone: say --yes to do it. Nothing was changed.")));
     }
-    eprint!("{what} This cannot be undone. Do it? [y/N] ");
     let mut answer = String::new();
-    let asked = io::stderr().flush().and_then(|()| io::stdin().lock().read_line(&mut answer));
+    let asked = write!(io::stderr(), "{what} This cannot be undone. Do it? [y/N] ");
+    let asked = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
     asked.map_err(|e| Failed::new(format!("The terminal gives no answer: {e}. Nothing was changed.")))?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),

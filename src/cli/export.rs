@@ -1,14 +1,16 @@
 //! `keystead export`: everything but secrets, in the columns that `keystead import` reads.
 
+use super::destination::{Destination, Output, unfinished, unfinished_csv};
 use super::import::columns::Column;
-use super::import::source::{Format, defused};
+use super::import::source::Format;
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{AddressList, ApiKey, Description, Organization, Project, RateLimit, Timestamp};
 use crate::service::{Content, Exported};
+use crate::spreadsheet::defused;
 use clap::Args;
 use serde_json::{Map, Value};
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::Write as _;
 
 #[derive(Args, Debug)]
 pub(super) struct Export {
@@ -18,6 +20,8 @@ pub(super) struct Export {
     /// With the keys' digests, by which another store can verify them
     #[arg(long)]
     digests: bool,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 /// What is exported; without digests, these two are left out.
@@ -48,12 +52,12 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
     let content = Content::open(&service_options(config)?.store)?;
     let is_written = |column: &Column| arguments.digests || !matches!(column, Column::Digest | Column::Algorithm);
     let columns: Vec<Column> = COLUMNS.into_iter().filter(is_written).collect();
-    let out = BufWriter::new(io::stdout().lock());
+    let out = arguments.destination.open()?;
     let mut writer = match arguments.format {
         Format::Ndjson => Writer::Ndjson(out),
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(out);
-            writer.write_record(columns.iter().map(|column| column.name())).map_err(failed)?;
+            writer.write_record(columns.iter().map(|column| column.name())).map_err(unfinished_csv)?;
             Writer::Csv(Box::new(writer))
         }
     };
@@ -62,8 +66,8 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
 }
 
 enum Writer {
-    Csv(Box<csv::Writer<BufWriter<StdoutLock<'static>>>>),
-    Ndjson(BufWriter<StdoutLock<'static>>),
+    Csv(Box<csv::Writer<Output>>),
+    Ndjson(Output),
 }
 
 impl Writer {
@@ -79,26 +83,22 @@ impl Writer {
                     };
                     if column.is_for_people() { defused(text) } else { text }
                 };
-                writer.write_record(columns.iter().map(text)).map_err(failed)
+                writer.write_record(columns.iter().map(text)).map_err(unfinished_csv)
             }
             Self::Ndjson(out) => {
                 let object: Map<String, Value> =
                     columns.iter().filter_map(|it| Some((it.name().to_owned(), cell(*it)?))).collect();
-                writeln!(out, "{}", Value::Object(object)).map_err(failed)
+                writeln!(out, "{}", Value::Object(object)).map_err(|e| unfinished(&e))
             }
         }
     }
 
     fn finish(self) -> Result<(), Failed> {
         match self {
-            Self::Csv(mut writer) => writer.flush().map_err(failed),
-            Self::Ndjson(mut out) => out.flush().map_err(failed),
+            Self::Csv(writer) => writer.into_inner().map_err(|e| unfinished(e.error()))?.finish(),
+            Self::Ndjson(out) => out.finish(),
         }
     }
-}
-
-fn failed(error: impl std::fmt::Display) -> Failed {
-    Failed::new(format!("The export could not be written to its end: {error}."))
 }
 
 fn cell(column: Column, exported: &Exported<'_>) -> Option<Value> {

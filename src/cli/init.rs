@@ -2,6 +2,7 @@
 
 use super::handover::Handover;
 use super::key_file::KeyFile;
+use super::output::say;
 use super::{Failed, ambient, open_service};
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyPrefix, Name, Organization, Secret};
@@ -85,6 +86,6 @@ fn report(
     }
     out.flush()?;
     let where_to = arguments.handover.describe(secret);
-    eprintln!("{} is set up for {}; its first key {where_to}.", store.display(), organization.name.as_str());
+    say(format_args!("{} is set up for {}; its first key {where_to}.", store.display(), organization.name.as_str()));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::changes::{change, confirm};
 use super::chosen::{self, InScope, parse_key_id};
 use super::handover::Handover;
-use super::output::{Listing, print, print_json, print_secret};
+use super::output::{Listing, print, print_json, print_secret, say};
 use super::records::{KEY_HEAD, KeyRecord};
 use super::rotate::{self, Rotate};
 use super::verify::{self, Verify};
@@ -134,12 +134,12 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     if let Some(file) = file {
         file.keep();
     }
-    eprintln!(
+    say(format_args!(
         "API key {} ({}) was created; it {}.",
         key.id.get(),
         key.name.as_str(),
         arguments.handover.describe(&secret)
-    );
+    ));
     hand_over(&key, &arguments.handover, &secret, arguments.json, now)
 }
 
@@ -198,7 +198,12 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
         Ok(keys.update(key.id, KeyChange { valid: Some(valid), ..KeyChange::default() }).await?)
     });
     let key = updated.await?;
-    eprintln!("API key {} ({}) is {}.", key.id.get(), key.name.as_str(), if valid { "active" } else { "deactivated" });
+    say(format_args!(
+        "API key {} ({}) is {}.",
+        key.id.get(),
+        key.name.as_str(),
+        if valid { "active" } else { "deactivated" }
+    ));
     if arguments.json { print_json(&KeyRecord::new(&key, now)) } else { Ok(()) }
 }
 
@@ -207,7 +212,7 @@ async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
     let author = Author::operator(key.scope.organization, ambient::now());
     change(config, async |service| Ok(service.keys(author, key.scope.project).revoke(key.id).await?)).await?;
-    eprintln!("{} is revoked.", describe(&key));
+    say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
 

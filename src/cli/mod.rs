@@ -10,6 +10,7 @@ mod chores;
 mod chosen;
 mod clock_watch;
 mod descriptors;
+mod destination;
 mod doctor;
 mod export;
 mod handover;
@@ -23,6 +24,7 @@ mod logging;
 mod manual;
 mod organizations;
 mod output;
+mod private_file;
 mod probe;
 mod projects;
 mod records;
@@ -39,11 +41,14 @@ mod verify;
 use crate::config::{Config, ConfigError, Listeners};
 use crate::domain::{self, KeyPrefix};
 use crate::metrics::Metrics;
-use crate::service::{self, AttemptLimit, Service, StoreOptions};
+use crate::service::{self, AttemptLimit, ChangeLimit, Service, StoreOptions};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +69,12 @@ const LONG_ABOUT: &str = "The place where a team keeps its own API keys: one pro
     (KEYSTEAD_...), the environment over the file.";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed with a sentence, 2 wrong arguments. keys verify ends with 1 unless \
-    the key is good,\nhealthcheck unless the server is ready.";
+    the key is good,\nhealthcheck unless the server is ready. 141: whoever read standard output closed it, as head does.";
+/// What a shell says of a program that SIGPIPE ended: 128 and the signal's number.
+const CLOSED_PIPE: u8 = 141;
+
+/// The flags of [`Global`].
+const GLOBAL: [&str; 2] = ["--store", "--config"];
 
 /// How many links that stand for each other are followed.
 const LINKS: usize = 40;
@@ -127,32 +137,50 @@ pub struct Invocation {
 /// Why a command did not do what it was asked to: a sentence for the operator. Somebody may have put a full key into an
 /// argument by mistake, which the sentence repeats: it is masked, so that it does not get into a log as well.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", scan::mask(.0).as_ref().unwrap_or(.0))]
-pub struct Failed(String);
+#[error("{}", scan::mask(.sentence).as_ref().unwrap_or(.sentence))]
+pub struct Failed {
+    sentence: String,
+    /// Whether nobody reads standard output any more: there is nothing to say about that.
+    is_closed_pipe: bool,
+}
 
 impl Failed {
     fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+        Self { sentence: sentence.into(), is_closed_pipe: false }
+    }
+
+    fn closed_pipe() -> Self {
+        Self { sentence: "Standard output was closed.".to_owned(), is_closed_pipe: true }
+    }
+
+    /// Tells the operator, and gives the exit code. A closed pipe ends the program as `SIGPIPE` ends others: without a word,
+    /// and with the code that a shell gives to that.
+    pub fn report(&self) -> ExitCode {
+        if self.is_closed_pipe {
+            return ExitCode::from(CLOSED_PIPE);
+        }
+        output::say(format_args!("keystead: {self}"));
+        ExitCode::FAILURE
     }
 }
 
 /// The operator reads the whole story, where there is one.
 impl From<domain::Error> for Failed {
     fn from(error: domain::Error) -> Self {
-        Self(error.detail().map_or_else(|| error.to_string(), str::to_owned))
+        Self::new(error.detail().map_or_else(|| error.to_string(), str::to_owned))
     }
 }
 
 /// Of what was read from or written to a place that the error names.
 impl From<std::io::Error> for Failed {
     fn from(error: std::io::Error) -> Self {
-        Self(format!("Reading failed: {error}."))
+        Self::new(format!("Reading failed: {error}."))
     }
 }
 
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
@@ -162,6 +190,7 @@ impl Invocation {
     pub fn from_process() -> Self {
         let CommandLine { global, serve, command } = CommandLine::try_parse().unwrap_or_else(|error| refuse(&error));
         let command = whole_command(serve, command).unwrap_or_else(|error| refuse(&error));
+        expect_one_value_each(std::env::args_os().skip(1)).unwrap_or_else(|error| refuse(&error));
         let store = global.store.clone().map(followed);
         Self { config: configure(global, &command), store, command }
     }
@@ -221,16 +250,37 @@ fn whole_command(before: serve::Serve, command: Option<Command>) -> Result<Comma
     }
 }
 
+/// What may stand before a command and after it must not say two different things: one of them would be dropped.
+fn expect_one_value_each(arguments: impl Iterator<Item = OsString>) -> Result<(), clap::Error> {
+    let mut given: Vec<(&str, OsString)> = Vec::new();
+    let mut arguments = arguments.take_while(|argument| argument != "--");
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        let Some(name) = GLOBAL.into_iter().find(|name| text.starts_with(name)) else { continue };
+        let value = match text[name.len()..].strip_prefix('=') {
+            Some(value) => OsString::from(value),
+            None if text.len() == name.len() => arguments.next().unwrap_or_default(),
+            None => continue,
+        };
+        if given.iter().any(|(other, earlier)| *other == name && *earlier != value) {
+            let why = format!("{name} is given twice, with different values; give it once");
+            return Err(CommandLine::command().error(ErrorKind::ArgumentConflict, why));
+        }
+        given.push((name, value));
+    }
+    Ok(())
+}
+
 /// Ends the process with what is wrong with the arguments, where a full key is masked as in [`Failed`], or the help that was
 /// asked for.
 fn refuse(error: &clap::Error) -> ! {
-    match scan::mask(&error.to_string()) {
-        Some(sentence) => {
-            eprint!("{sentence}");
-            std::process::exit(error.exit_code())
-        }
-        None => error.exit(),
-    }
+    let said = match scan::mask(&error.to_string()) {
+        Some(sentence) => write!(io::stderr(), "{sentence}"),
+        None => error.print(),
+    };
+    // Help that nobody reads to its end; a sentence that nobody reads changes nothing.
+    let is_closed_pipe = !error.use_stderr() && said.is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
+    std::process::exit(if is_closed_pipe { CLOSED_PIPE.into() } else { error.exit_code() })
 }
 
 /// The settings: defaults, the file, the environment, then flags.
@@ -289,5 +339,6 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
             addresses: config.brute_force.addresses,
             counts_loopback: config.brute_force.loopback,
         },
+        changes: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },
     })
 }

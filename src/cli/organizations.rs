@@ -4,7 +4,7 @@ use super::changes::change;
 use super::chosen;
 use super::handover::Handover;
 use super::keys::{key_prefix, overview};
-use super::output::{Listing, print, print_json, print_secret};
+use super::output::{Listing, print, print_json, print_secret, say};
 use super::records::{KeyRecord, ORGANIZATION_HEAD, OrganizationRecord};
 use super::{Failed, ambient};
 use crate::config::Config;
@@ -87,7 +87,7 @@ pub(super) async fn run(config: &Config, arguments: Organizations) -> Result<(),
             let name = Name::parse(&name)?;
             let author = Author::operator(chosen::organization(&overview(config)?, &organization)?.id, ambient::now());
             let renamed = change(config, async |service| Ok(service.rename_organization(author, name).await?)).await?;
-            eprintln!("{} is called {} now.", renamed.id, renamed.name.as_str());
+            say(format_args!("{} is called {} now.", renamed.id, renamed.name.as_str()));
             if json { print_json(&OrganizationRecord::from(&renamed)) } else { Ok(()) }
         }
     }
@@ -110,7 +110,11 @@ async fn create(config: &Config, name: &str, key_name: &str, handover: &Handover
         file.keep();
     }
     let (id, shown) = (organization.id, handover.shown(&first.secret));
-    eprintln!("{id} ({}) was created; its first key {}.", organization.name.as_str(), handover.describe(&first.secret));
+    say(format_args!(
+        "{id} ({}) was created; its first key {}.",
+        organization.name.as_str(),
+        handover.describe(&first.secret)
+    ));
     let done = match shown {
         _ if json => print_json(&Created {
             organization: OrganizationRecord::from(&organization),

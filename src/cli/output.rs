@@ -3,6 +3,7 @@
 use super::Failed;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::fmt::Display;
 use std::io::{self, Write};
 use zeroize::Zeroizing;
 
@@ -13,7 +14,21 @@ pub(super) fn print(text: &str) -> Result<(), Failed> {
 pub(super) fn write(bytes: &[u8]) -> Result<(), Failed> {
     let mut out = io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
-    written.map_err(|e| Failed::new(format!("Standard output took nothing more: {e}.")))
+    written.map_err(|e| taken_nothing(&e))
+}
+
+/// Why standard output took nothing more. That nobody reads it any more ends a command without a word.
+pub(super) fn taken_nothing(error: &io::Error) -> Failed {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failed::closed_pipe();
+    }
+    Failed::new(format!("Standard output took nothing more: {error}."))
+}
+
+/// Says something on standard error. Where nobody reads that, what the command does goes on all the same.
+pub(super) fn say(line: impl Display) {
+    // One write a line: others may write there, too.
+    _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// One object a line.

@@ -4,7 +4,7 @@ use super::changes::{change, confirm};
 use super::chosen::{self, InOrganization};
 use super::handover::Handover;
 use super::keys::{key_prefix, overview};
-use super::output::{Listing, print, print_json, print_secret};
+use super::output::{Listing, print, print_json, print_secret, say};
 use super::records::{KeyRecord, PROJECT_HEAD, ProjectRecord};
 use super::{Failed, ambient};
 use crate::config::Config;
@@ -158,7 +158,12 @@ async fn create(config: &Config, arguments: Create) -> Result<(), Failed> {
     if let Some(file) = file {
         file.keep();
     }
-    eprintln!("{} ({}) was created; its first key {}.", project.id, project.name.as_str(), handover.describe(&secret));
+    say(format_args!(
+        "{} ({}) was created; its first key {}.",
+        project.id,
+        project.name.as_str(),
+        handover.describe(&secret)
+    ));
     let shown = handover.shown(&secret);
     let done = match shown {
         _ if arguments.json => print_json(&Created {
@@ -191,6 +196,6 @@ async fn delete(config: &Config, project: &Project, yes: bool) -> Result<(), Fai
     confirm(&format!("{what} is to be removed, and all its keys with it."), yes)?;
     let author = Author::operator(project.organization, ambient::now());
     change(config, async |service| Ok(service.delete_project(author, project.id).await?)).await?;
-    eprintln!("{what} is removed, and its keys are dead.");
+    say(format_args!("{what} is removed, and its keys are dead."));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::changes::{change, confirm};
 use super::handover::Handover;
 use super::keys::{Number, describe, find, hand_over, key_prefix, parse_lifetime};
-use super::output::print_json;
+use super::output::{print_json, say};
 use super::records::KeyRecord;
 use super::{Failed, ambient};
 use crate::config::Config;
@@ -82,7 +82,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
         |shadow| format!("the old one goes on until {}", shadow.rotates_at),
     );
     let where_to = arguments.handover.describe(&secret);
-    eprintln!("{} has a new value; it {where_to}; {until}.", describe(&key));
+    say(format_args!("{} has a new value; it {where_to}; {until}.", describe(&key)));
     hand_over(&key, &arguments.handover, &secret, arguments.json, now)
 }
 
@@ -98,7 +98,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
         })
     });
     let key = changed.await?;
-    eprintln!("The {which} value of {} is dead; the other one stays.", describe(&key));
+    say(format_args!("The {which} value of {} is dead; the other one stays.", describe(&key)));
     if arguments.json { print_json(&KeyRecord::new(&key, now)) } else { Ok(()) }
 }
 

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How long to wait for a server's answer: whoever looks wants to see the rest all the more.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What the lines about the largest organizations begin with; a table of all that are told of would hide the rest.
+const LARGEST_FIRST: [&str; 5] = ["largest", "", "", "", ""];
+
 #[derive(Args, Debug)]
 pub(super) struct Status {
     /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
@@ -56,8 +59,20 @@ struct FactsRecord {
     schema: u32,
     organizations: u32,
     api_keys: CountsRecord,
+    largest_organizations: Vec<OrganizationRecord>,
     audit_head: Option<String>,
     last_change: Option<ChangeRecord>,
+}
+
+/// What an organization takes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OrganizationRecord {
+    id: String,
+    api_keys: u64,
+    audit_events: u64,
+    /// About.
+    audit_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -77,7 +92,13 @@ struct ChangeRecord {
 
 impl From<Facts> for FactsRecord {
     fn from(facts: Facts) -> Self {
-        let Facts { size, schema, organizations, api_keys, audit_head, last_change } = facts;
+        let Facts { size, schema, organizations, api_keys, largest, audit_head, last_change } = facts;
+        let largest = largest.into_iter().map(|(organization, size)| OrganizationRecord {
+            id: organization.to_string(),
+            api_keys: size.api_keys,
+            audit_events: size.audit_events,
+            audit_bytes: size.audit_bytes,
+        });
         Self {
             size_in_bytes: size.main,
             wal_size_in_bytes: size.wal,
@@ -88,6 +109,7 @@ impl From<Facts> for FactsRecord {
                 deactivated: api_keys.deactivated,
                 expired: api_keys.expired,
             },
+            largest_organizations: largest.collect(),
             audit_head: audit_head.map(|head| head.to_string()),
             last_change: last_change.map(|event| ChangeRecord {
                 at: event.what.at.to_string(),
@@ -149,6 +171,13 @@ fn describe(record: Record) -> String {
             ("audit head", or_none(facts.audit_head)),
             ("last change", or_none(change)),
         ]);
+        let largest = facts.largest_organizations.iter().map(describe_organization);
+        all.extend(largest.zip(LARGEST_FIRST).map(|(organization, name)| (name, organization)));
     }
     lines(all)
+}
+
+fn describe_organization(record: &OrganizationRecord) -> String {
+    let OrganizationRecord { id, api_keys, audit_events, audit_bytes } = record;
+    format!("{id}: {api_keys} API keys, {audit_events} events in some {}", HumanBytes(*audit_bytes))
 }

@@ -27,6 +27,12 @@ pub enum Error {
     /// The caller has as much under way as it may have at once.
     #[error("{0}")]
     TooManyAtOnce(&'static str),
+    /// The caller's organization made more changes than it may.
+    #[error("The organization made too many changes; try again in {retry_after_s} seconds.")]
+    TooManyChanges {
+        /// When it may make the next one.
+        retry_after_s: u64,
+    },
     /// The caller is known and may not do this with the key it presented.
     #[error("{0}")]
     Forbidden(&'static str),

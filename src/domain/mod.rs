@@ -18,7 +18,7 @@ pub use error::{Error, Refusal, Result};
 pub use key::{ApiKey, Expiry, Grace, KeyCounts, KeyId, Lifetime, Presented, Scope, Shadow};
 pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
-pub use organization::{Organization, OrganizationId};
+pub use organization::{Organization, OrganizationId, OrganizationSize};
 pub use project::{Description, Project, ProjectId};
 pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail};
 pub use timestamp::{Timestamp, TimestampText};

@@ -37,6 +37,27 @@ impl fmt::Display for OrganizationId {
     }
 }
 
+/// What an organization takes of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrganizationSize {
+    /// How many keys it has.
+    pub api_keys: u64,
+    /// How many events of the audit log concern it.
+    pub audit_events: u64,
+    /// About how many bytes those take.
+    pub audit_bytes: u64,
+}
+
+impl OrganizationSize {
+    /// About how many bytes a key takes, with what it is found by.
+    const KEY_BYTES: u64 = 200;
+
+    /// About how many bytes all of it takes.
+    pub fn bytes(&self) -> u64 {
+        self.audit_bytes + Self::KEY_BYTES * self.api_keys
+    }
+}
+
 /// An organization: keys and projects belong to one and can see only that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {

@@ -73,7 +73,8 @@ impl From<Error> for Failure {
             Error::Invalid(_) => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(Refusal::RateLimited(_))
             | Error::TooManyAttempts { .. }
-            | Error::TooManyAtOnce(_) => StatusCode::TOO_MANY_REQUESTS,
+            | Error::TooManyAtOnce(_)
+            | Error::TooManyChanges { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Forbidden(_) | Error::Unauthenticated(Refusal::AddressRefused) => StatusCode::FORBIDDEN,
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -93,7 +94,9 @@ impl From<Error> for Failure {
             Error::Unauthenticated(refusal) if refusal.is_of_credential() => {
                 failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead", error="invalid_token""#)
             }
-            Error::TooManyAttempts { retry_after_s } => failure.with(RETRY_AFTER, retry_after_s.to_string()),
+            Error::TooManyAttempts { retry_after_s } | Error::TooManyChanges { retry_after_s } => {
+                failure.with(RETRY_AFTER, retry_after_s.to_string())
+            }
             Error::Unavailable { .. } | Error::TooManyAtOnce(_) => failure.with(RETRY_AFTER, "1"),
             _ => failure,
         }

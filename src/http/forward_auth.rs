@@ -38,7 +38,7 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
 
 /// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else.
 async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let answer = check(&app, &request, request.query_string()).await;
+    let answer = check(&app, &request, request.uri().query()).await;
     answer.map_err(|failure| match failure.status() {
         StatusCode::UNAUTHORIZED => failure,
         _ => failure.with_status(StatusCode::FORBIDDEN),
@@ -47,7 +47,8 @@ async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Fai
 
 /// Traefik and Caddy pass any answer but 2xx on to the client.
 async fn forward(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    check(&app, &request, request.query_string()).await
+    // A bare `?` is none: Caddy passes its client's on.
+    check(&app, &request, request.uri().query().filter(|query| !query.is_empty())).await
 }
 
 /// Envoy's `ext_authz` puts its client's path and query behind the prefix, passes any answer but 200 and 5xx on to it, and
@@ -55,15 +56,15 @@ async fn forward(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, F
 async fn envoy(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     // All of them: should the client's own come through as well, it can only narrow.
     let gates = request.headers().get_all(GATE).map(|gate| String::from_utf8_lossy(gate.as_bytes()));
-    let gate = gates.collect::<Vec<_>>().join("&");
-    let answer = check(&app, &request, &gate).await;
+    let gate = gates.reduce(|gates, gate| format!("{gates}&{gate}").into());
+    let answer = check(&app, &request, gate.as_deref()).await;
     answer.map_err(|failure| match failure.status().is_server_error() {
         true => failure.with_status(StatusCode::FORBIDDEN),
         false => failure,
     })
 }
 
-async fn check(app: &App, request: &HttpRequest, gate: &str) -> Result<HttpResponse, Failure> {
+async fn check(app: &App, request: &HttpRequest, gate: Option<&str>) -> Result<HttpResponse, Failure> {
     let gate = Gate::parse(gate)?;
     let caller = authenticate_forwarded(app, request).await?;
     gate.check(&caller)?;
@@ -102,19 +103,20 @@ struct Gate {
 }
 
 impl Gate {
-    /// From `organization`, `project` and `scope`, written like a query. Anything else is refused: a misspelt gate would
-    /// stand open.
-    fn parse(text: &str) -> Result<Self, Failure> {
+    /// From `organization`, `project` and `scope`, written like a query; `None` is a gate for everybody. Anything else is
+    /// refused, an empty text and empty parameters too: a misspelt gate would stand open.
+    fn parse(text: Option<&str>) -> Result<Self, Failure> {
         let mut gate = Self::default();
-        if text.is_empty() {
-            return Ok(gate);
-        }
+        let Some(text) = text else { return Ok(gate) };
         let wrong = || {
             Failure::bad_request(
                 "The gate is not set up right: it takes organization=org_…, project=proj_… and \
                  scope=organization or scope=project, each once.",
             )
         };
+        if text.split('&').any(str::is_empty) {
+            return Err(wrong());
+        }
         let Query(parameters) = Query::<Vec<(String, String)>>::from_query(text).map_err(|_| wrong())?;
         for (name, value) in parameters {
             let is_first = match name.as_str() {

@@ -143,7 +143,10 @@ fn components() -> Components {
     let unknown = Error::Unauthenticated(Reason::Unknown).to_string();
     let unauthorized = failed_with("There is no good key in the request.", &unknown);
     let too_often = Error::TooManyAttempts { retry_after_s: 12 }.to_string();
-    let too_often = failed_with("The key was used too often, or too many wrong ones came from there.", &too_often);
+    let too_often = failed_with(
+        "The key was used too often, too many wrong ones came from there, or the organization made too many changes.",
+        &too_often,
+    );
     let after = "After how many seconds to try again.";
     let unavailable =
         failed_with("The same request may succeed later.", "The store has more to write than it can take; try again.");

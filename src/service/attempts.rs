@@ -1,18 +1,13 @@
 //! Wrong keys, counted by where they come from: nobody tries many, and nobody locks anybody else's key by trying.
 //!
-//! A token bucket an address, kept as the one instant at which it is full again. Never by key: a stranger could then
-//! lock it.
+//! A token bucket an address. Never by key: a stranger could then lock it.
 
+use super::buckets::Buckets;
 use crate::domain::{Error, Result, Timestamp};
-use quick_cache::sync::Cache;
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The part of an IPv6 address that one client has at the least: a /64 (RFC 6177).
 const NETWORK_BITS: u32 = 64;
-const MINUTE_MS: i64 = 60_000;
 
 /// How many wrong keys an address may send.
 #[derive(Clone, Copy, Debug)]
@@ -29,22 +24,14 @@ pub struct AttemptLimit {
 
 /// What addresses have tried.
 pub(super) struct Attempts {
-    interval_ms: i64,
-    capacity_ms: i64,
     counts_loopback: bool,
-    /// When each address's bucket is full again, in Unix milliseconds.
-    full_at_ms: Cache<IpAddr, Arc<AtomicI64>>,
+    buckets: Buckets<IpAddr>,
 }
 
 impl Attempts {
     pub(super) fn new(limit: AttemptLimit) -> Self {
-        let interval_ms = (MINUTE_MS / i64::from(limit.per_minute.max(1))).max(1);
-        Self {
-            interval_ms,
-            capacity_ms: interval_ms * i64::from(limit.burst),
-            counts_loopback: limit.counts_loopback,
-            full_at_ms: Cache::new(limit.addresses),
-        }
+        let buckets = Buckets::new(limit.burst, limit.per_minute, limit.addresses);
+        Self { counts_loopback: limit.counts_loopback, buckets }
     }
 
     /// Takes note of a wrong key. One whose origin nobody knows is not counted.
@@ -55,18 +42,7 @@ impl Attempts {
         let Some(address) = address.map(client).filter(|it| self.counts_loopback || !it.is_loopback()) else {
             return Ok(());
         };
-        let Ok(full_at_ms) = self.full_at_ms.get_or_insert_with(&address, || Ok::<_, Infallible>(Arc::default()));
-        let now_ms = now.unix_ms();
-        // At the most empty, also where the clock was set back.
-        let missing_ms = |full_at_ms: i64| (full_at_ms - now_ms).clamp(0, self.capacity_ms);
-        let take = |full_at_ms| {
-            let missing_ms = missing_ms(full_at_ms) + self.interval_ms;
-            (missing_ms <= self.capacity_ms).then_some(now_ms + missing_ms)
-        };
-        full_at_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|full_at_ms| {
-            let wait_ms = missing_ms(full_at_ms) + self.interval_ms - self.capacity_ms;
-            Error::TooManyAttempts { retry_after_s: wait_ms.unsigned_abs().div_ceil(1000) }
-        })
+        self.buckets.take(&address, now).map_err(|retry_after_s| Error::TooManyAttempts { retry_after_s })
     }
 }
 
@@ -147,6 +123,6 @@ mod tests {
             let address = IpAddr::from(number.to_be_bytes());
             _ = attempts.failed(Some(address), Timestamp::default());
         }
-        assert!(attempts.full_at_ms.len() <= LIMIT.addresses);
+        assert!(attempts.buckets.remembered() <= LIMIT.addresses);
     }
 }

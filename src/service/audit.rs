@@ -2,8 +2,8 @@
 
 use super::{Caller, Service, StoreOptions};
 use crate::domain::{
-    Action, Actor, ApiKey, Checked, Description, Error, Event, EventFilter, KeyId, Link, NewEvent, Organization,
-    OrganizationId, Origin, Project, ProjectId, RateLimit, Result, Timestamp,
+    Action, Actor, ApiKey, Checked, Error, Event, EventFilter, KeyId, Link, NewEvent, Organization, OrganizationId,
+    Origin, Project, ProjectId, RateLimit, Result, Timestamp,
 };
 use crate::store::View;
 use serde::Serialize;
@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 /// How many events are removed by one transaction, so that others get in between.
 const PRUNED: u32 = 5000;
+
+/// How many characters of a longer text an event keeps.
+const KEPT_CHARACTERS: usize = 256;
 
 /// How many events are read in one go.
 pub const EVENTS_PAGE: u32 = 1000;
@@ -242,7 +245,21 @@ struct Change<T> {
 }
 
 pub(super) fn describe_project(project: &Project) -> Value {
-    json!({"name": project.name.as_str(), "description": project.description.as_ref().map(Description::as_str)})
+    let description = project.description.as_ref().map(|description| describe_text(description.as_str()));
+    json!({"name": project.name.as_str(), "description": description})
+}
+
+/// A text as an event keeps it: whole, or where it is long, its beginning, its length, and its hash. Events stay for good,
+/// so what one change adds to them is bounded.
+fn describe_text(text: &str) -> Value {
+    match text.char_indices().nth(KEPT_CHARACTERS) {
+        None => text.into(),
+        Some((end, _)) => json!({
+            "beginning": text[..end],
+            "bytes": text.len(),
+            "blake3": blake3::hash(text.as_bytes()).to_hex().as_str(),
+        }),
+    }
 }
 
 /// All that can change of a key, its values masked; what is not set is left out.

@@ -1,6 +1,8 @@
 //! Exports of the audit log: asked for, counted, then fetched. Nothing is stored: what is fetched is read as it is sent,
 //! up to the newest event that there was when it was asked for.
 
+use super::audit::Author;
+use super::changes::Kind;
 use super::{Caller, Service};
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use std::collections::VecDeque;
@@ -158,7 +160,7 @@ impl Service {
     /// Begins an export of the caller's organization's events, which [`Service::finish_export`] brings to its end.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
+    /// [`Error::TooManyChanges`], [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
     pub async fn begin_export(
         &self,
         caller: &Caller,
@@ -166,6 +168,7 @@ impl Service {
         random: [u8; 16],
         now: Timestamp,
     ) -> Result<Export> {
+        self.count_change(&Author::of(caller, now), Kind::Other)?;
         let first = self.events(caller, filter.clone(), None, 1, || true).await?;
         let Some(newest) = first.events.first().map(|event| event.link.number).or(first.next) else {
             return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::audit::Author;
+use super::changes::Kind;
 use super::idempotency::{Idempotency, Once};
 use crate::domain::{
     Action, AddressList, ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
@@ -54,6 +55,14 @@ pub struct KeyChange {
     pub allowed_addresses: Option<Option<AddressList>>,
 }
 
+impl KeyChange {
+    /// Whether all that it does is to switch the key off. There are no more of these than times that keys are switched on.
+    fn only_deactivates(&self) -> bool {
+        let Self { valid, rate_limit, allowed_addresses } = self;
+        *valid == Some(false) && rate_limit.is_none() && allowed_addresses.is_none()
+    }
+}
+
 /// The keys of one scope, as somebody deals with them at one time.
 pub struct Keys<'a> {
     service: &'a Service,
@@ -75,7 +84,7 @@ impl Keys<'_> {
     /// Mints a key.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the value is a key already, [`Error::IdempotencyKeyReused`].
+    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::IdempotencyKeyReused`].
     pub async fn create(
         &self,
         name: Name,
@@ -83,6 +92,7 @@ impl Keys<'_> {
         value: Value,
         idempotency: Option<Idempotency>,
     ) -> Result<Issued> {
+        self.service.count_change(&self.author, Kind::Other)?;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let scope = self.scope;
         let (created_at, author) = (self.now, self.author.clone());
@@ -99,6 +109,7 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
     pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
+        self.service.count_change(&self.author, Kind::Rotation)?;
         let Rotation { value, grace, expiry } = rotation;
         let (change, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
@@ -107,7 +118,8 @@ impl Keys<'_> {
         .await
     }
 
-    /// Ends the grace of a rotation now. The outgoing value is refused from the answer on.
+    /// Ends the grace of a rotation now. The outgoing value is refused from the answer on. No limit on changes refuses it:
+    /// there are no more of these than rotations.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
@@ -116,7 +128,7 @@ impl Keys<'_> {
         self.change(id, Action::KeyRotationCompleted, move |key| key.complete_rotation(now)).await
     }
 
-    /// Drops the new value of a rotation. It is refused from the answer on.
+    /// Drops the new value of a rotation. It is refused from the answer on. No limit on changes refuses it, either.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
@@ -128,8 +140,11 @@ impl Keys<'_> {
     /// Switches a key on or off, or narrows where and how often it is used; from the answer on.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`], and [`Error::TooManyChanges`] unless the key is switched off and nothing else.
     pub async fn update(&self, id: KeyId, change: KeyChange) -> Result<ApiKey> {
+        if !change.only_deactivates() {
+            self.service.count_change(&self.author, Kind::Other)?;
+        }
         self.change(id, Action::KeyUpdated, move |key| {
             key.valid = change.valid.unwrap_or(key.valid);
             key.rate_limit = change.rate_limit.unwrap_or(key.rate_limit);
@@ -141,7 +156,8 @@ impl Keys<'_> {
         .await
     }
 
-    /// Revokes a key for good, with all its values. It is refused from the answer on.
+    /// Revokes a key for good, with all its values. It is refused from the answer on. No limit on changes refuses it: there
+    /// are no more of these than keys.
     ///
     /// # Errors
     /// [`Error::NotFound`].

@@ -1,7 +1,9 @@
 //! What is measured only when somebody looks.
 
 use super::Service;
+use super::sizes::{Count, SLICE, largest};
 use crate::domain::{KeyCounts, Result, Timestamp};
+use crate::store::Counted;
 use tokio::sync::Mutex;
 
 /// For how long a count of all keys is good enough: it looks at every one of them.
@@ -10,6 +12,10 @@ const COUNT_LIFETIME_MS: i64 = 60_000;
 /// The last count of all keys, and when it was begun.
 #[derive(Default)]
 pub(super) struct KeyCount(Mutex<Option<(Timestamp, Option<KeyCounts>)>>);
+
+/// What each organization takes: when that was last counted, and the events that are counted already.
+#[derive(Default)]
+pub(super) struct Sizes(Mutex<(Option<Timestamp>, Count)>);
 
 impl Service {
     /// Brings up to date what the metrics say about what is stored. What cannot be found out is left as it was, or out:
@@ -30,6 +36,31 @@ impl Service {
                 self.metrics.set_api_keys(None);
             }
         }
+        if let Err(error) = self.measure_organizations(now).await {
+            log::warn!("what organizations take is not known: {error} {:?}", error.detail());
+        }
+    }
+
+    /// A reader is kept for a slice at a time, so that others get in between.
+    async fn measure_organizations(&self, now: Timestamp) -> Result<()> {
+        let mut sizes = self.sizes.0.lock().await;
+        let (last, events) = &mut *sizes;
+        if last.is_some_and(|at| (0..COUNT_LIFETIME_MS).contains(&(now.unix_ms() - at.unix_ms()))) {
+            return Ok(());
+        }
+        *last = Some(now);
+        let mut keys = Count::default();
+        for (what, count) in [(Counted::Events, &mut *events), (Counted::Keys, &mut keys)] {
+            loop {
+                let after = count.through();
+                let slice = self.store.read_slice(move |reads| reads.sizes(what, after, SLICE)).await?;
+                if !count.add(slice) {
+                    break;
+                }
+            }
+        }
+        self.metrics.set_organizations(&largest(&keys, events));
+        Ok(())
     }
 
     async fn count_api_keys(&self, now: Timestamp) -> Result<Option<KeyCounts>> {

@@ -4,6 +4,8 @@ mod attempts;
 mod audit;
 mod authentication;
 mod backup;
+mod buckets;
+mod changes;
 mod exports;
 mod failures;
 mod idempotency;
@@ -17,6 +19,7 @@ mod readiness;
 mod revocations;
 mod setup;
 mod shares;
+mod sizes;
 mod uses;
 mod verification;
 mod windows;
@@ -29,6 +32,7 @@ pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};
 pub use authentication::Caller;
 pub use backup::{Restoration, restore, stamp};
+pub use changes::ChangeLimit;
 pub use exports::{Export, ExportState, FoundEvents};
 pub use idempotency::Idempotency;
 pub use import::{Content, Exported, Import, Outcome};
@@ -44,9 +48,10 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use attempts::Attempts;
 use authentication::Identities;
+use changes::Changes;
 use exports::Exports;
 use failures::Failures;
-use measurement::KeyCount;
+use measurement::{KeyCount, Sizes};
 use readiness::Readiness;
 use shares::Shares;
 use std::sync::Arc;
@@ -70,6 +75,8 @@ pub struct Options {
     pub cache_capacity: usize,
     /// How many wrong keys an address may send.
     pub attempts: AttemptLimit,
+    /// How many changes an organization may make.
+    pub changes: ChangeLimit,
 }
 
 /// The running service.
@@ -78,7 +85,9 @@ pub struct Service {
     identities: Identities,
     uses: Uses,
     attempts: Attempts,
+    changes: Changes,
     key_count: KeyCount,
+    sizes: Sizes,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     exports: Exports,
@@ -105,7 +114,9 @@ impl Service {
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),
+            changes: Changes::new(options.changes),
             key_count: KeyCount::default(),
+            sizes: Sizes::default(),
             readiness: Readiness::default(),
             metrics,
             exports: Exports::default(),

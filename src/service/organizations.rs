@@ -2,14 +2,16 @@
 
 use super::Service;
 use super::audit::Author;
+use super::changes::Kind;
 use crate::domain::{Action, Error, Name, Organization, Result};
 
 impl Service {
     /// Renames the author's organization and returns it as stored.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::TooManyChanges`], [`Error::NotFound`].
     pub async fn rename_organization(&self, author: Author, name: Name) -> Result<Organization> {
+        self.count_change(&author, Kind::Other)?;
         let id = author.organization();
         self.store
             .write(move |writes| {

@@ -1,11 +1,12 @@
 //! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
 
+use super::sizes::{Count, SLICE, largest};
 use super::{API_KEYS_PAGE, EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyId, Link, Name, Organization, OrganizationId, Project,
-    ProjectId, Refusal, Result, Scope, Timestamp,
+    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
+    OrganizationSize, Project, ProjectId, Refusal, Result, Scope, Timestamp,
 };
-use crate::store::{self, Size, View};
+use crate::store::{self, Counted, Size, View};
 use std::path::PathBuf;
 
 /// How many organizations a page of a list has.
@@ -30,6 +31,8 @@ pub struct Facts {
     pub organizations: u32,
     /// How many keys it has.
     pub api_keys: KeyCounts,
+    /// The organizations that take the most, largest first.
+    pub largest: Vec<(OrganizationId, OrganizationSize)>,
     /// The newest event of the audit log.
     pub audit_head: Option<Link>,
     /// The newest event that changed anything, where it is one of the newest [`EVENTS_PAGE`]: failed authentications do not.
@@ -59,12 +62,13 @@ impl Overview {
         Ok(Self { path: options.path.clone(), view, now })
     }
 
-    /// What there is. Looks at every key.
+    /// What there is. Looks at every key and every event, a slice at a time.
     ///
     /// # Errors
     /// See [`Overview`].
     pub fn facts(&self) -> Result<Facts> {
         let size = store::size(&self.path)?;
+        let largest = self.largest()?;
         self.view.read(|reads| {
             let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
             Ok(Facts {
@@ -72,10 +76,19 @@ impl Overview {
                 schema: store::SCHEMA,
                 organizations: reads.count_organizations()?,
                 api_keys: reads.count_api_keys(self.now)?,
+                largest,
                 audit_head: reads.audit_head()?,
                 last_change: events.into_iter().find(|event| event.what.action != Action::AuthenticationFailed),
             })
         })
+    }
+
+    fn largest(&self) -> Result<Vec<(OrganizationId, OrganizationSize)>> {
+        let (mut keys, mut events) = (Count::default(), Count::default());
+        for (what, count) in [(Counted::Keys, &mut keys), (Counted::Events, &mut events)] {
+            count.finish(|after| self.view.read(|reads| reads.sizes(what, after, SLICE)))?;
+        }
+        Ok(largest(&keys, &events))
     }
 
     /// The latest time that the store knows of: it was past when it was written.

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::audit::{Author, describe_project};
+use super::changes::Kind;
 use crate::domain::{
     Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret,
 };
@@ -38,8 +39,9 @@ impl Service {
     /// Creates a project and its first key, both or neither.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the organization has a project of this name.
+    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the organization has a project of this name.
     pub async fn create_project(&self, author: Author, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
+        self.count_change(&author, Kind::Other)?;
         let project = Project {
             id: ProjectId::from_random(new.random),
             organization: author.organization(),
@@ -93,8 +95,9 @@ impl Service {
     /// Changes a project's name, description, or both.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
+    /// [`Error::TooManyChanges`], [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
     pub async fn update_project(&self, author: Author, id: ProjectId, change: ProjectChange) -> Result<Project> {
+        self.count_change(&author, Kind::Other)?;
         let organization = author.organization();
         self.store
             .write(move |writes| {
@@ -113,7 +116,8 @@ impl Service {
             .await
     }
 
-    /// Removes a project for good, and its keys with it: they are refused from the answer on.
+    /// Removes a project for good, and its keys with it: they are refused from the answer on. No limit on changes refuses it:
+    /// there are no more of these than projects.
     ///
     /// # Errors
     /// [`Error::NotFound`], also where the project is another organization's.

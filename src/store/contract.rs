@@ -12,7 +12,8 @@
 
 use crate::domain::{
     AddressList, ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, Forms, KeyCounts, KeyId, Link, Name,
-    NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit, Result, Scope, Timestamp,
+    NewEvent, Organization, OrganizationId, OrganizationSize, Presented, Project, ProjectId, RateLimit, Result, Scope,
+    Timestamp,
 };
 use crate::store::Staging;
 
@@ -91,6 +92,28 @@ pub struct EventsSlice<T> {
 /// A key's use: which key, the digest of which of its values, when.
 pub type Use = (KeyId, Digest, Timestamp);
 
+/// What is counted by organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// API keys.
+    Keys,
+    /// Events of the audit log.
+    Events,
+}
+
+/// What organizations take of a part of what there is.
+#[derive(Clone, Debug)]
+pub struct SizesSlice {
+    /// Each organization's share.
+    pub sizes: Vec<(OrganizationId, OrganizationSize)>,
+    /// The number of the first event that there is, also outside the part; `None` where the part is empty, or of keys.
+    pub first: Option<i64>,
+    /// The greatest number of the part.
+    pub through: i64,
+    /// How many rows the part has.
+    pub rows: u64,
+}
+
 /// What can be asked.
 pub trait Reads {
     /// Whether there is any organization at all: whether the store has been set up.
@@ -136,6 +159,9 @@ pub trait Reads {
 
     /// How many keys there are of all organizations, by what they are at that time. Looks at every one of them.
     fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts>;
+
+    /// What organizations take, of up to `limit` keys or events after the number `after`.
+    fn sizes(&self, what: Counted, after: i64, limit: u32) -> Result<SizesSlice>;
 
     /// The latest time among the newest thousand events and all uses of keys: it was past when it was written.
     fn latest_time(&self) -> Result<Option<Timestamp>>;

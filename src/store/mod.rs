@@ -9,7 +9,8 @@ mod ledger;
 mod sqlite;
 
 pub use contract::{
-    EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, Use, Writes,
+    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, SizesSlice, Use,
+    Writes,
 };
 pub use ledger::{KeyState, LedgerSummary, Standing};
 pub use sqlite::Staging;

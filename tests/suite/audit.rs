@@ -475,6 +475,31 @@ fn the_log_is_listed_and_exported_on_the_command_line() {
 }
 
 #[test]
+fn texts_that_a_spreadsheet_would_take_for_formulas_are_defused_in_csv_and_can_be_read_back() {
+    let server = Server::start();
+    let cells = [
+        ("=a", "'=a"),
+        ("'=a", "''=a"),
+        ("＝b", "'＝b"),
+        ("＋b", "'＋b"),
+        ("－b", "'－b"),
+        ("＠b", "'＠b"),
+        ("'c", "'c"),
+    ];
+    for (name, _) in cells {
+        let (_, value) = server.client().mint(name);
+        server.client_with(&value).mint("by it");
+    }
+    let export = done(server.folder(), &["audit", "export", "--format", "csv"]);
+    let mut reader = csv::Reader::from_reader(export.as_bytes());
+    let names: Vec<String> = reader.records().map(|record| record.expect("a row")[5].to_owned()).collect();
+    for (name, cell) in cells {
+        assert!(names.iter().any(|it| it == cell), "{name}: {names:?}");
+        assert_eq!(keystead::spreadsheet::fused(cell), name);
+    }
+}
+
+#[test]
 fn a_store_that_is_not_there_or_of_another_version_is_not_made_or_changed_by_a_look() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = run(folder.path(), &["audit", "verify"]);
@@ -605,6 +630,7 @@ pub fn service_options(path: &Path) -> keystead::service::Options {
         project_key_prefix: keystead::domain::KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 100,
         attempts: keystead::service::AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
+        changes: keystead::service::ChangeLimit { burst: 0, per_minute: 0 },
     }
 }
 

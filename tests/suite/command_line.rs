@@ -337,6 +337,27 @@ fn arguments_that_are_wrong_end_with_exit_code_2_and_a_sentence() {
 }
 
 #[test]
+fn a_setting_that_is_given_twice_with_different_values_is_refused() {
+    let folder = folder();
+    let path = folder.path();
+    done(path, &["--store", "a", "init", "--organization", "A"]);
+    for arguments in [
+        &["--store", "a", "status", "--store", "b"][..],
+        &["--store=a", "status", "--store", "b"],
+        &["keys", "--store", "b", "list", "--store=a"],
+        &["--store", "b", "keys", "revoke", "1", "--yes", "--store", "a"],
+        &["--store", "a", "audit", "--store", "a", "head", "--store", "b"],
+    ] {
+        assert_failed_with(&run(path, arguments), 2, "--store is given twice, with different values");
+    }
+    let twice = ["--config", "a.toml", "status", "--config", "b.toml"];
+    assert_failed_with(&run(path, &twice), 2, "--config is given twice, with different values");
+    done(path, &["--store", "a", "keys", "list", "--store", "a"]);
+    assert!(!path.join("b").exists());
+    assert_eq!(run(path, &["--store", "a", "--store", "b", "status"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_place_to_listen_at_that_would_be_dropped_is_refused() {
     let folder = folder();
     let before = |rest: &[&str]| run(folder.path(), &[&["--listen", "127.0.0.1:0"], rest].concat());

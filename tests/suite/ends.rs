@@ -3,7 +3,9 @@
 use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
-use keystead::service::{AttemptLimit, Author, Caller, FirstKey, Issued, Options, Rotation, Service, Value};
+use keystead::service::{
+    AttemptLimit, Author, Caller, ChangeLimit, FirstKey, Issued, Options, Rotation, Service, Value,
+};
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
 const HOUR_MS: i64 = 3_600_000;
@@ -27,6 +29,7 @@ fn fixture() -> Fixture {
         project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 100,
         attempts: AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
+        changes: ChangeLimit { burst: 0, per_minute: 0 },
     };
     let service = Service::open(&options, metrics()).expect("a service");
     let secret = new_secret();

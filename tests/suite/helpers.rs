@@ -2,7 +2,7 @@
 
 use keystead::domain::{ApiKey, KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::metrics::Metrics;
-use keystead::service::AttemptLimit;
+use keystead::service::{AttemptLimit, ChangeLimit};
 use keystead::store::{NewApiKey, Options, Store, Writes};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -428,6 +428,7 @@ pub fn service_options(folder: &Path) -> keystead::service::Options {
         project_key_prefix: prefix("confident_proj_"),
         cache_capacity: 10,
         attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
+        changes: ChangeLimit { burst: 0, per_minute: 0 },
     }
 }
 

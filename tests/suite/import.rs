@@ -403,6 +403,10 @@ fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
         (format!("{KEY},A\n{KEY},B\n"), "Column 1 of the head line has a name"),
         (format!("name,secret\nA,{KEY}\n"), "There is no column \"secret\""),
         (format!("name,key,name\nA,{KEY},B\n"), "has the column name twice"),
+        (format!("name;key\nA;{KEY}\n"), "separated by semicolons"),
+        (format!("\u{feff}\"secret\";\"Name\"\nA;{KEY}\n"), "separated by semicolons"),
+        (format!("name\tkey\nA\t{KEY}\n"), "separated by tabs"),
+        (format!("{KEY};A\n{KEY};B\n"), "Column 1 of the head line has a name"),
         (many, "10000 rows cannot be imported"),
         (quote, "longer than a row can be"),
     ] {
@@ -579,6 +583,26 @@ fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_i
         assert_eq!(essence(&again).len(), 1 + essence(&export_of(&folder)).len(), "its own project's key besides");
         assert!(essence(&export_of(&folder)).iter().all(|line| essence(&again).contains(line)), "{again}");
     }
+}
+
+#[test]
+fn an_export_goes_to_a_new_file_that_nobody_else_may_read_where_asked_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    for arguments in [&["export", "--digests"][..], &["export", "--format", "csv"], &["audit", "export"]] {
+        let printed = stdout(&run(folder.path(), arguments));
+        let file = folder.path().join("exported");
+        let to_file = || run(folder.path(), &[arguments, &["--output", "exported"]].concat());
+        let output = to_file();
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""), "{}", stderr(&output));
+        assert_eq!(std::fs::read_to_string(&file).expect("the file"), printed);
+        assert_eq!(std::fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
+        std::fs::write(&file, "something else").expect("a file");
+        assert_failed_with(&to_file(), 1, "exported cannot be created: it exists already");
+        assert_eq!(std::fs::read_to_string(&file).expect("the file"), "something else");
+        std::fs::remove_file(&file).expect("the file goes");
+    }
+    assert_failed_with(&run(folder.path(), &["export", "--output", "no/where"]), 1, "no/where cannot be created");
 }
 
 fn export_of(folder: &Folder) -> String {

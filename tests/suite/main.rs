@@ -10,6 +10,8 @@
 mod api;
 mod audit;
 mod backup;
+mod changes;
+mod closed_pipes;
 mod command_line;
 mod configuration;
 mod connections;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const ON: (&str, &str) = ("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0");
 
-const FAMILIES: [(&str, &str); 15] = [
+const FAMILIES: [(&str, &str); 18] = [
     ("keystead_http_requests_total", "counter"),
     ("keystead_http_request_duration_seconds", "histogram"),
     ("keystead_verifications_total", "counter"),
@@ -21,6 +21,9 @@ const FAMILIES: [(&str, &str); 15] = [
     ("keystead_store_commit_duration_seconds", "histogram"),
     ("keystead_store_size_bytes", "gauge"),
     ("keystead_api_keys", "gauge"),
+    ("keystead_organization_api_keys", "gauge"),
+    ("keystead_organization_audit_bytes", "gauge"),
+    ("keystead_organization_audit_events", "gauge"),
     ("keystead_audit_head_number", "gauge"),
     ("keystead_backup_last_success_timestamp_seconds", "gauge"),
     ("keystead_build_info", "gauge"),
@@ -247,6 +250,48 @@ fn keys_are_counted_by_state_and_no_more_than_once_in_a_minute() {
     client.put(&format!("/v2/organization/api-keys/{}", key["id"]), json!({"valid": false})).data();
     advance(86_400_000);
     assert_eq!(Reading::of(&watcher).keys(), [2.0, 2.0, 1.0], "one that is switched off counts as that alone");
+}
+
+#[test]
+fn what_the_largest_organizations_take_is_told_by_their_ids_and_counted_no_more_than_once_in_a_minute() {
+    let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
+    let client = server.client();
+    let store = open_store(&server.store_path());
+    let own = client.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
+    let small: Vec<String> = (0..12).map(|_| insert_organization(&store, "\"secret\"").0.id.to_string()).collect();
+    let value = |reading: &Reading, what: &str, id: &str| {
+        reading.samples.get(&format!("keystead_organization_{what}{{organization=\"{id}\"}}")).copied()
+    };
+    let told = |reading: &Reading| reading.samples.keys().filter(|it| it.contains("{organization=")).count();
+    (0..5).for_each(|_| _ = client.mint("a"));
+    let first = Reading::of(&watcher);
+    let events = || done(server.folder(), &["audit", "list", "--organization", &own, "--json"]).lines().count();
+    assert_eq!(value(&first, "api_keys", &own), Some(6.0));
+    assert_eq!(value(&first, "audit_events", &own), Some(events() as f64));
+    assert!(value(&first, "audit_bytes", &own).is_some_and(|bytes| (1_000.0..3_000.0).contains(&bytes)));
+    assert_eq!(told(&first), 3 * 10, "ten of thirteen");
+    assert!(!first.text.contains("secret"));
+
+    let new = small.iter().find(|id| value(&first, "api_keys", id).is_none()).expect("one of them").clone();
+    // The one that was not told of grows.
+    let organization = keystead::domain::OrganizationId::parse(&new).expect("an id");
+    let secrets: Vec<_> = (0..20_050).map(|_| new_secret()).collect();
+    insert_keys(&store, organization, &secrets).expect("keys");
+    client.mint("a");
+    assert_eq!(value(&Reading::of(&watcher), "api_keys", &own), Some(6.0), "not counted anew");
+    client.post("/dev/clock", json!({"advanceInMs": 60_000})).data();
+    let later = Reading::of(&watcher);
+    assert_eq!(value(&later, "api_keys", &own), Some(7.0));
+    assert_eq!(value(&later, "audit_events", &own), Some(events() as f64));
+    assert_eq!(value(&later, "api_keys", &new), Some(20_051.0), "over several slices");
+    assert_eq!(told(&later), 3 * 10);
+    let status = done_json(server.folder(), &["status", "--json", "--listen", server.address()]);
+    let largest = status["store"]["largestOrganizations"].as_array().expect("a list").clone();
+    assert_eq!(largest.len(), 10);
+    assert_eq!(largest[0], json!({"id": new, "apiKeys": 20_051, "auditEvents": 0, "auditBytes": 0}));
+    assert_eq!((&largest[1]["id"], &largest[1]["apiKeys"]), (&json!(own), &json!(7)));
+    let text = done(server.folder(), &["status", "--listen", server.address()]);
+    assert!(text.contains(&format!("{new}: 20051 API keys, 0 events in some 0 B")), "{text}");
 }
 
 #[test]

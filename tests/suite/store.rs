@@ -2,8 +2,8 @@
 
 use super::helpers::*;
 use keystead::domain::{
-    Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, OrganizationId, Origin, Scope,
-    Secret,
+    Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, Organization, OrganizationId,
+    Origin, Scope, Secret,
 };
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
@@ -11,7 +11,7 @@ use keystead::store::{NewApiKey, Options, Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 struct Fixture {
     store: Store,
@@ -441,4 +441,46 @@ fn a_store_that_was_closed_refuses_work_with_a_sentence() {
     let f = fixture();
     f.store.close();
     assert!(matches!(wait(f.store.write(|_| Ok(()))), Err(Error::Unavailable { .. })));
+}
+
+#[test]
+fn the_write_ahead_log_gives_its_disk_back_while_the_store_stays_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let size = || std::fs::metadata(folder.path().join("keystead.db-wal")).map_or(0, |it| it.len());
+    let store = open_store(&path);
+    let (organization, _, _) = insert_organization(&store, "A");
+    let fill = |seed: u8| {
+        let name = Name::parse(&"x".repeat(255)).expect("a name");
+        let new = |_| NewApiKey { name: name.clone(), ..new_key(organization.id, &new_secret()) };
+        let news: Vec<NewApiKey> = (0..30_000).map(new).collect();
+        // What marks the ledger has the log brought in at the next look, and not within a minute.
+        let another = Organization { id: OrganizationId::from_random([seed; 8]), ..organization.clone() };
+        let fill = wait(store.write(move |writes| {
+            writes.insert_organization(&another)?;
+            news.into_iter().try_for_each(|new| writes.insert_api_key(new).map(drop))
+        }));
+        fill.expect("keys");
+    };
+    // Nothing is written after it.
+    fill(1);
+    eventually(Duration::from_secs(10), || size() < 1 << 20);
+    // Somebody who reads keeps the log as it is, and nobody waits for that.
+    let reader = rusqlite::Connection::open(&path).expect("the file");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM api_keys").expect("a read");
+    fill(2);
+    let begun = Instant::now();
+    for _ in 0..5 {
+        insert_organization(&store, "A");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(size() > 8 << 20, "{}", size());
+    reader.execute_batch("COMMIT").expect("the end of a read");
+    insert_organization(&store, "A");
+    eventually(Duration::from_secs(10), || size() <= 4 << 20);
+    drop(store);
+    let store = open_store(&path);
+    let keys = wait(store.read(|reads| reads.count_api_keys(at(1_700_000_000_000)))).expect("a count");
+    assert_eq!(keys.active, 60_007);
 }

@@ -2,6 +2,7 @@
 
 use super::MOST_WRONG;
 use crate::cli::Failed;
+use crate::cli::output::{say, taken_nothing};
 use crate::service::Staging;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, StdoutLock, Write as _};
@@ -79,7 +80,7 @@ impl Report {
         self.flush()?;
         let count = rows(staged.count());
         match self.wrong {
-            0 => eprintln!("{count} can be imported. Nothing was changed."),
+            0 => say(format_args!("{count} can be imported. Nothing was changed.")),
             wrong if skips => {
                 let wrong = rows(wrong as u64);
                 return Err(Failed::new(format!(
@@ -114,11 +115,14 @@ impl Report {
                 || format!("Row {row} is API key {id}."),
             )
         });
-        printed.and_then(|()| self.flush()).map_err(|error| Failed::new(format!("{keys}; but then: {error}")))?;
+        printed.and_then(|()| self.flush()).map_err(|error| match error.is_closed_pipe {
+            true => error,
+            false => Failed::new(format!("{keys}; but then: {error}")),
+        })?;
         if self.wrong > 0 {
             return Err(Failed::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
         }
-        eprintln!("{keys}.");
+        say(format_args!("{keys}."));
         Ok(())
     }
 
@@ -130,10 +134,6 @@ impl Report {
     fn flush(&mut self) -> Result<(), Failed> {
         self.out.flush().map_err(|e| taken_nothing(&e))
     }
-}
-
-fn taken_nothing(error: &io::Error) -> Failed {
-    Failed::new(format!("Standard output took nothing more: {error}."))
 }
 
 fn rows(count: u64) -> String {

@@ -2,6 +2,7 @@
 
 use super::columns::Column;
 use crate::cli::Failed;
+use crate::spreadsheet::fused;
 use clap::ValueEnum;
 use csv::StringRecord;
 use serde_json::Value;
@@ -158,14 +159,28 @@ fn columns(head: &StringRecord) -> Result<Vec<Column>, Failed> {
     let names = head.iter().enumerate().map(|(at, name)| (at, name.strip_prefix('\u{feff}').unwrap_or(name)));
     let mut columns = Vec::new();
     for (at, name) in names {
-        let column = Column::parse(name)
-            .ok_or_else(|| Failed::new(unknown(name, format_args!("Column {} of the head line", at + 1))))?;
+        let column = Column::parse(name).ok_or_else(|| {
+            let place = format_args!("Column {} of the head line", at + 1);
+            Failed::new(other_separator(name).unwrap_or_else(|| unknown(name, place)))
+        })?;
         if columns.contains(&column) {
             return Err(Failed::new(format!("The head line has the column {} twice.", column.name())));
         }
         columns.push(column);
     }
     Ok(columns)
+}
+
+/// What to do where a name is really several, with another separator between them.
+fn other_separator(name: &str) -> Option<String> {
+    let is_name = |text: &str| Column::parse(text.trim_matches(['"', ' '])).is_some();
+    let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+    let is_between = |separator: char| name.contains(separator) && name.split(separator).any(is_name);
+    let (_, separators) = separators.into_iter().find(|(separator, _)| is_between(*separator))?;
+    Some(format!(
+        "The file seems to be separated by {separators} and must be separated by commas: save it again with commas between \
+         the fields, or as NDJSON. Nothing was imported."
+    ))
 }
 
 /// Which one is unknown, without repeating what may be a key.
@@ -188,17 +203,6 @@ fn csv_fields<'a>(columns: &[Column], record: &'a StringRecord) -> Fields<'a> {
         }
     }
     fields
-}
-
-/// Before a text that a spreadsheet would take for a formula, exports put an apostrophe, which does not belong to it.
-fn fused(text: &str) -> &str {
-    let rest = text.trim_start_matches('\'');
-    if rest.len() < text.len() && rest.starts_with(['=', '+', '-', '@']) { &text[1..] } else { text }
-}
-
-/// The reverse.
-pub(in crate::cli) fn defused(text: String) -> String {
-    if text.trim_start_matches('\'').starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
 }
 
 fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {

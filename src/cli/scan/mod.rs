@@ -7,7 +7,7 @@ pub(super) use finder::mask;
 
 use super::changes::confirm;
 use super::keys::{overview, revoke_keys};
-use super::output::{print, print_json};
+use super::output::{print, print_json, say};
 use super::records::{KeyRecord, key_state};
 use super::verify::whose;
 use super::{Failed, ambient};
@@ -100,7 +100,7 @@ pub(super) async fn run(config: &Config, arguments: Scan) -> Result<(), Failed> 
         for path in &paths {
             unreadable += if path == Path::new(sources::STANDARD_INPUT) {
                 if io::stdin().is_terminal() {
-                    eprintln!("Reading standard input.");
+                    say(format_args!("Reading standard input."));
                 }
                 sources::standard_input(&mut scan)?
             } else {
@@ -156,12 +156,15 @@ impl Scanner {
         let keys = counted(live.len() as u64, "live key", "live keys");
         if live.is_empty() {
             if unchecked == 0 {
-                eprintln!("{}, and no live key.", counted(found, "string looks like a key", "strings look like keys"));
+                say(format_args!(
+                    "{}, and no live key.",
+                    counted(found, "string looks like a key", "strings look like keys")
+                ));
             }
         } else if revoke {
             confirm(&format!("To be revoked for good: {keys}."), yes)?;
             revoke_keys(config, live.into_values().collect()).await?;
-            eprintln!("Found and revoked: {keys}.");
+            say(format_args!("Found and revoked: {keys}."));
         } else {
             wrong.push(format!("{keys} found lying open: revoke them, with --revoke or keystead keys revoke"));
         }

@@ -1,6 +1,7 @@
 //! What is scanned: files, folders, standard input, what is staged in git.
 
 use super::Failed;
+use crate::cli::output::say;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -51,7 +52,7 @@ pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, F
 
 /// One thing that could not be read.
 fn complain(what: impl Display, why: &dyn Display) -> usize {
-    eprintln!("keystead: {}", Failed::new(format!("{what} cannot be read: {why}.")));
+    say(format_args!("keystead: {}", Failed::new(format!("{what} cannot be read: {why}."))));
     1
 }
 

@@ -17,6 +17,7 @@ mod readers;
 mod restore;
 mod rows;
 mod settle;
+mod sizes;
 mod staging;
 mod unfinished;
 mod writer;

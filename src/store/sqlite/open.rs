@@ -19,6 +19,8 @@ const APPLICATION_ID: u32 = 0x4B45_5953;
 const MODE: u32 = 0o600;
 /// How long to wait before asking again for what SQLite does not wait for.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Bytes that the write-ahead log may keep of the disk once it was brought into the main file.
+pub(super) const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 const SENTENCE: &str = "The store cannot be opened.";
 
 /// Shares the store with whoever else has it open, and keeps it from being replaced.
@@ -146,6 +148,8 @@ fn configure(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::R
     switch_to_log(connection, busy_timeout)?;
     // FULL: a commit returns when the log is on disk, so an answer that follows it survives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // The log's file gives its disk back after a large transaction, with the first commit after it was brought in.
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
     // Negative: KiB. Keeps the pages that sorted runs go to from being read again and again.
     connection.pragma_update(None, "cache_size", -16_384)
 }

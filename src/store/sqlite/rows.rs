@@ -3,14 +3,15 @@
 use super::digest_index::{DigestIndex, Entry};
 use super::migrations::VERSION;
 use super::staging::Staging;
-use super::{audit, import};
+use super::{audit, import, sizes};
 use crate::domain::{
     AddressList, Algorithm, ApiKey, Checked, Description, Digest, Error, Event, EventFilter, Fingerprint, Forms,
     KeyCounts, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit,
     Result, Scope, Shadow, Tail, Timestamp,
 };
 use crate::store::{
-    EventsSlice, FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, Stale, Standing, Use, Writes,
+    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, SizesSlice, Stale, Standing, Use,
+    Writes,
 };
 use rusqlite::{Connection, Params, Row, params};
 
@@ -274,6 +275,10 @@ impl Reads for Rows<'_> {
             Ok(KeyCounts { active: all - deactivated - expired, deactivated, expired })
         })?;
         counts.ok_or_else(|| Error::Internal("a count gave no row".to_owned()))
+    }
+
+    fn sizes(&self, what: Counted, after: i64, limit: u32) -> Result<SizesSlice> {
+        sizes::slice(self.connection, what, after, limit)
     }
 
     fn latest_time(&self) -> Result<Option<Timestamp>> {

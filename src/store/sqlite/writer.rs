@@ -8,6 +8,7 @@ use super::digest_index::{DigestIndex, Merged};
 use super::doubt::Doubt;
 use super::import;
 use super::known::Known;
+use super::open::LOG_LIMIT;
 use super::place::Place;
 use super::rows::{Effects, Rows};
 use super::settle::{self, Failed};
@@ -371,9 +372,24 @@ impl Thread {
             return;
         }
         self.checkpointed = Some(now);
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        if let Err(error) = self.checkpoint() {
             log::warn!("the write-ahead log could not be brought into the main file, which is tried again: {error}");
         }
+    }
+
+    /// Brings the log in, and gives its disk back where that is much: after an import, say, when nothing else is written.
+    /// What a commit that failed left in the log is not touched.
+    fn checkpoint(&self) -> rusqlite::Result<()> {
+        let frames: i64 = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+        let page_size: i64 = self.connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        if self.doubt.is_open() || frames * page_size <= LOG_LIMIT {
+            return Ok(());
+        }
+        // All is in the main file by now, so this takes no time. Where somebody reads from the log, it waits for nobody.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let truncated = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(self.busy_timeout)?;
+        truncated
     }
 
     /// Brings the digest index up to date and the log into the main file.

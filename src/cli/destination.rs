@@ -1,0 +1,78 @@
+//! Where an export goes: to standard output, or to a new file that nobody else may read.
+
+use super::Failed;
+use super::output::taken_nothing;
+use super::private_file::PrivateFile;
+use clap::Args;
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+pub(super) struct Destination {
+    /// Write to this new file, readable by you alone, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Destination {
+    /// Creates the file, where there is to be one; it must not exist yet.
+    pub(super) fn open(&self) -> Result<Output, Failed> {
+        Ok(match &self.output {
+            None => Output::Standard(BufWriter::new(io::stdout().lock())),
+            Some(path) => Output::File(BufWriter::new(PrivateFile::create(path, "The file")?)),
+        })
+    }
+}
+
+/// What is written to. A file that was not finished is removed.
+pub(super) enum Output {
+    Standard(BufWriter<StdoutLock<'static>>),
+    File(BufWriter<PrivateFile>),
+}
+
+impl Output {
+    /// Brings all of it to where it belongs; a file is on disk when this returns.
+    pub(super) fn finish(self) -> Result<(), Failed> {
+        match self {
+            Self::Standard(mut out) => out.flush().map_err(|e| taken_nothing(&e)),
+            Self::File(out) => {
+                let file = out.into_inner().map_err(|e| unfinished(e.error()))?;
+                file.sync().map_err(|e| unfinished(&e))?;
+                file.keep();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard(out) => out.write(bytes),
+            Self::File(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard(out) => out.flush(),
+            Self::File(out) => out.flush(),
+        }
+    }
+}
+
+/// Why an export has no end.
+pub(super) fn unfinished(error: &io::Error) -> Failed {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failed::closed_pipe();
+    }
+    Failed::new(format!("The export could not be written to its end: {error}."))
+}
+
+/// The same of what the CSV library says.
+pub(super) fn unfinished_csv(error: csv::Error) -> Failed {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => unfinished(&error),
+        _ => Failed::new("The export could not be written to its end: a row is no CSV."),
+    }
+}

@@ -1,0 +1,93 @@
+//! How many changes an organization may make: each leaves an event in the audit log for good.
+//!
+//! What ends the validity of a key is never refused: a leaked key can be revoked at once, whatever else a runaway job of the
+//! same organization does. Rotations have a bucket of their own for the same reason.
+
+use super::Service;
+use super::audit::Author;
+use super::buckets::Buckets;
+use crate::domain::{Error, OrganizationId, Result, Timestamp};
+
+/// Organizations whose changes are counted at the same time.
+const REMEMBERED: usize = 16_384;
+
+/// How many changes an organization may make through the API.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeLimit {
+    /// At once.
+    pub burst: u32,
+    /// In a minute, beyond that; 0 for as many as it likes.
+    pub per_minute: u32,
+}
+
+/// What kinds of changes are counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// A rotation, which may be how a leaked value is ended.
+    Rotation,
+    /// Anything else that is counted.
+    Other,
+}
+
+/// The changes that organizations made.
+pub(super) struct Changes(Option<Buckets<(OrganizationId, Kind)>>);
+
+impl Changes {
+    pub(super) fn new(limit: ChangeLimit) -> Self {
+        let is_limited = limit.per_minute > 0;
+        Self(is_limited.then(|| Buckets::new(limit.burst, limit.per_minute, REMEMBERED)))
+    }
+
+    pub(super) fn count(&self, organization: OrganizationId, kind: Kind, now: Timestamp) -> Result<()> {
+        let Some(buckets) = &self.0 else { return Ok(()) };
+        buckets.take(&(organization, kind), now).map_err(|retry_after_s| Error::TooManyChanges { retry_after_s })
+    }
+}
+
+impl Service {
+    /// Counts a change before it is queued. The operator's are not limited.
+    ///
+    /// # Errors
+    /// [`Error::TooManyChanges`].
+    pub(super) fn count_change(&self, author: &Author, kind: Kind) -> Result<()> {
+        author.key().map_or(Ok(()), |_| self.changes.count(author.organization(), kind, author.now()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(1_700_000_000_000 + ms).unwrap()
+    }
+
+    #[test]
+    fn organizations_and_kinds_are_counted_apart_and_a_clock_that_was_set_back_locks_nobody_out() {
+        let changes = Changes::new(ChangeLimit { burst: 2, per_minute: 60 });
+        let [one, other] = [1, 2].map(|seed| OrganizationId::from_random([seed; 8]));
+        let count = |organization, kind, ms| match changes.count(organization, kind, at(ms)) {
+            Ok(()) => None,
+            Err(Error::TooManyChanges { retry_after_s }) => Some(retry_after_s),
+            Err(error) => unreachable!("{error}"),
+        };
+        assert_eq!([0, 0, 0].map(|ms| count(one, Kind::Other, ms)), [None, None, Some(1)]);
+        assert_eq!([0, 0, 0].map(|ms| count(one, Kind::Rotation, ms)), [None, None, Some(1)]);
+        assert_eq!(count(other, Kind::Other, 0), None);
+        assert_eq!(count(one, Kind::Other, -86_400_000), Some(1), "for no longer than a token takes");
+        assert_eq!(count(one, Kind::Other, 1_000), None);
+    }
+
+    #[test]
+    fn a_limit_above_one_change_a_millisecond_is_kept_and_0_is_none() {
+        let organization = OrganizationId::from_random([1; 8]);
+        let passing = |limit, ms| {
+            let changes = Changes::new(limit);
+            let count = |ms| (0..10_000).filter(|_| changes.count(organization, Kind::Other, at(ms)).is_ok()).count();
+            (count(0), count(ms))
+        };
+        assert_eq!(passing(ChangeLimit { burst: 5_000, per_minute: 240_000 }, 1_000), (5_000, 4_000));
+        assert_eq!(passing(ChangeLimit { burst: 1, per_minute: 0 }, 0), (10_000, 10_000));
+    }
+}

@@ -1,0 +1,121 @@
+//! Commands and servers whose output nobody reads to its end, as `keystead … | head -1` has it.
+
+use super::helpers::*;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// What SIGPIPE ends others with.
+const CLOSED: Option<i32> = Some(141);
+
+/// The end of a pipe that nobody reads.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+fn with(folder: &Path, arguments: &[&str], pipes: impl FnOnce(&mut Command)) -> Output {
+    let mut command = keystead(folder);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pipes(&mut command);
+    command.spawn().expect("the program runs").wait_with_output().expect("an end")
+}
+
+fn set_up() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    done(folder.path(), &["init", "--organization", "Acme"]);
+    done(folder.path(), &["projects", "create", "Web"]);
+    folder
+}
+
+const LOOKS: [&[&str]; 17] = [
+    &["keys", "list"],
+    &["keys", "list", "--json"],
+    &["keys", "get", "1"],
+    &["projects", "list"],
+    &["organizations", "list", "--json"],
+    &["audit", "list"],
+    &["audit", "head"],
+    &["audit", "verify"],
+    &["audit", "export"],
+    &["audit", "export", "--format", "csv"],
+    &["export"],
+    &["export", "--format", "csv", "--digests"],
+    &["status"],
+    &["doctor"],
+    &["completions", "bash"],
+    &["man"],
+    &["--help"],
+];
+
+#[test]
+fn a_command_whose_output_nobody_reads_ends_without_a_word() {
+    let folder = set_up();
+    for arguments in LOOKS.into_iter().chain([&["backup", "--stdout"][..], &["keys", "list", "--help"], &["--version"]])
+    {
+        let output = with(folder.path(), arguments, |command| _ = command.stdout(closed()));
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (CLOSED, ""), "{arguments:?}");
+        let output = with(folder.path(), arguments, |command| _ = command.stdout(closed()).stderr(closed()));
+        assert_eq!(output.status.code(), CLOSED, "{arguments:?}, with standard error closed as well");
+    }
+}
+
+#[test]
+fn where_nobody_reads_standard_error_a_command_does_all_the_same_and_hands_its_key_over() {
+    let folder = set_up();
+    let silent = |arguments: &[&str]| with(folder.path(), arguments, |command| _ = command.stderr(closed()));
+    let output = silent(&["keys", "create", "a"]);
+    assert_eq!(output.status.code(), Some(0));
+    let verdict = run_with_input(folder.path(), &["keys", "verify"], &output.stdout);
+    assert!(stdout(&verdict).starts_with("VALID"), "{}", stdout(&verdict));
+    for (arguments, code) in [
+        (&["keys", "rotate", "2", "--yes"][..], 0),
+        (&["keys", "deactivate", "2"], 0),
+        (&["keys", "revoke", "2", "--yes"], 0),
+        (&["keys", "revoke", "2", "--yes"], 1),
+        (&["keys", "create", "b", "--organization", "nobody's"], 1),
+        (&["scan", "missing"], 1),
+        (&["sevre"], 2),
+        (&["keys", "get", "confident_org_00112233445566778899aabbccddeeff"], 2),
+    ] {
+        assert_eq!(silent(arguments).status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_key_that_nobody_took_is_no_success_and_no_silent_end() {
+    let folder = set_up();
+    for arguments in [
+        &["keys", "create", "a"][..],
+        &["keys", "create", "a", "--json"],
+        &["keys", "rotate", "1", "--yes"],
+        &["projects", "create", "c", "--organization", "Acme"],
+        &["organizations", "create", "b"],
+    ] {
+        let output = with(folder.path(), arguments, |command| _ = command.stdout(closed()));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(" all the same: "), "{arguments:?}: {}", stderr(&output));
+        let output = with(folder.path(), arguments, |command| _ = command.stdout(closed()).stderr(closed()));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    }
+    let empty = tempfile::tempdir().expect("a folder");
+    let output = with(empty.path(), &["init", "--organization", "a"], |command| _ = command.stdout(closed()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("The store is set up, but standard output took nothing"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = keystead(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(closed());
+    let server = Server::spawn(folder.path(), command);
+    let client = server.client();
+    let (id, value) = client.mint("a");
+    client.revoke(id).data();
+    assert!(!server.client_with(&value).is_good());
+    assert!(server.raw(b"nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
+    eventually(Duration::from_secs(5), || client.get("/readyz").status == 200);
+    assert!(server.stop().success());
+}
