@@ -19,7 +19,7 @@ use futures_util::future::{join_all, try_join_all};
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 /// The file beside the store that a first key is handed over in where nobody looks on.
@@ -64,6 +64,7 @@ async fn serve(
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
         trusted_proxies,
         trusts_unix_peers,
+        unreadable_client: Once::new(),
         request_ids: http::RequestIds::new(ambient::random()?),
         request_log: http::RequestLog::new(config.log.requests),
         forwarded_credentials: forwarded_credentials(config)?,

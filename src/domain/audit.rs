@@ -222,6 +222,7 @@ impl Action {
 pub struct Origin {
     /// The client's address.
     pub address: Option<IpAddr>,
+    is_unreadable: bool,
     user_agent: Option<String>,
     request_id: Option<String>,
 }
@@ -230,7 +231,18 @@ impl Origin {
     /// Of what a client says about itself, the first 256 characters are kept.
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<&str>) -> Self {
         let keep = |text: &str| text.chars().take(MAX_CLIENT_TEXT).collect();
-        Self { address, user_agent: user_agent.map(keep), request_id: request_id.map(keep) }
+        Self { address, is_unreadable: false, user_agent: user_agent.map(keep), request_id: request_id.map(keep) }
+    }
+
+    /// The same, of a client that a trusted proxy named by what is no address.
+    #[must_use]
+    pub fn from_unreadable_address(self) -> Self {
+        Self { address: None, is_unreadable: true, ..self }
+    }
+
+    /// Whether a trusted proxy named the client by what is no address.
+    pub fn is_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 
     /// What the client calls itself.

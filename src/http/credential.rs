@@ -1,7 +1,8 @@
 //! From a request to an authenticated caller.
 
+use super::client::Client;
 use super::error::Failure;
-use super::{App, client, request_id};
+use super::{App, request_id};
 use crate::domain::{Error, Origin, Quota, Refusal, Timestamp};
 use crate::metrics::Via;
 use crate::service::Caller;
@@ -62,7 +63,7 @@ impl CredentialHeader {
 /// 401 without a good credential, 400 with two that differ, 403 or 429 where the key may not be used from there or so
 /// often, 429 where too many wrong ones came from there.
 pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let origin = Origin::new(client::address(app, request), None, None);
+    let origin = Client::of(app, request).origin(None, None);
     authenticate_with(app, request, only_credential(request.headers())?, origin, Via::Authentication).await
 }
 
@@ -84,7 +85,7 @@ pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Re
 /// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let first = app.forwarded_credentials.iter().find_map(|header| header.all(request.headers()).next());
-    let origin = Origin::new(client::address(app, request), None, None);
+    let origin = Client::of(app, request).origin(None, None);
     authenticate_with(app, request, first, origin, Via::ForwardAuth).await.map(|(caller, _)| caller)
 }
 

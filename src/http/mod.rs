@@ -52,7 +52,7 @@ use server::Size;
 use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 /// What request handlers stand on. Time and randomness come from outside.
@@ -75,6 +75,8 @@ pub struct App {
     pub trusted_proxies: Option<AddressList>,
     /// Whether that of everybody who comes over a Unix socket is.
     pub trusts_unix_peers: bool,
+    /// Whether it was logged that a trusted proxy named a client by what is no address.
+    pub unreadable_client: Once,
     /// What requests are called that nobody gave a name.
     pub request_ids: RequestIds,
     /// What is logged of requests.

@@ -1,7 +1,8 @@
 //! What a request is called: by its client, or by us.
 
+use super::App;
+use super::client::Client;
 use super::credential::CredentialHeader;
-use super::{App, client};
 use crate::domain::{KeyId, Origin};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -94,5 +95,5 @@ pub(super) fn origin(app: &App, request: &HttpRequest, credential: Option<&[u8]>
     });
     let extensions = request.extensions();
     let id = extensions.get::<Trace>().and_then(|trace| trace.id.to_str().ok());
-    Origin::new(client::address(app, request), user_agent, id)
+    Client::of(app, request).origin(user_agent, id)
 }

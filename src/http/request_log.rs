@@ -1,8 +1,9 @@
 //! One line a request. It says nothing that a client wrote but the request's id: no path that is not ours, no query, no
 //! header, no body.
 
+use super::App;
+use super::client::Client;
 use super::request_id::Trace;
-use super::{App, client};
 use crate::metrics::{Route, known_method};
 use actix_web::HttpMessage as _;
 use actix_web::body::{BodySize, MessageBody};
@@ -84,7 +85,7 @@ pub(super) fn answered<B: MessageBody>(app: &App, answer: &ServiceResponse<B>, i
         path: route.template(),
         status: answer.status().as_u16(),
         bytes,
-        address: client::address(app, request),
+        address: Client::of(app, request).address,
         key: request.extensions().get::<Trace>().and_then(|trace| trace.key.get()).map(|key| key.get()),
         id: id.to_str().unwrap_or("-"),
     };

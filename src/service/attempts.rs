@@ -3,7 +3,7 @@
 //! A token bucket an address. Never by key: a stranger could then lock it.
 
 use super::buckets::Buckets;
-use crate::domain::{Error, Result, Timestamp};
+use crate::domain::{Error, Origin, Result, Timestamp};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The part of an IPv6 address that one client has at the least: a /64 (RFC 6177).
@@ -25,7 +25,8 @@ pub struct AttemptLimit {
 /// What addresses have tried.
 pub(super) struct Attempts {
     counts_loopback: bool,
-    buckets: Buckets<IpAddr>,
+    /// By address; those whose address cannot be read share one.
+    buckets: Buckets<Option<IpAddr>>,
 }
 
 impl Attempts {
@@ -34,14 +35,15 @@ impl Attempts {
         Self { counts_loopback: limit.counts_loopback, buckets }
     }
 
-    /// Takes note of a wrong key. One whose origin nobody knows is not counted.
+    /// Takes note of a wrong key. One that came over a Unix socket is not counted.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] where the address has no more tokens.
-    pub(super) fn failed(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
-        let Some(address) = address.map(client).filter(|it| self.counts_loopback || !it.is_loopback()) else {
+    pub(super) fn failed(&self, origin: &Origin, now: Timestamp) -> Result<()> {
+        let address = origin.address.map(client).filter(|it| self.counts_loopback || !it.is_loopback());
+        if address.is_none() && !origin.is_unreadable() {
             return Ok(());
-        };
+        }
         self.buckets.take(&address, now).map_err(|retry_after_s| Error::TooManyAttempts { retry_after_s })
     }
 }
@@ -65,7 +67,7 @@ mod tests {
 
     fn failed(attempts: &Attempts, address: &str, ms: i64) -> Option<u64> {
         let now = Timestamp::from_unix_ms(1_700_000_000_000 + ms).unwrap();
-        match attempts.failed(Some(address.parse().unwrap()), now) {
+        match attempts.failed(&Origin::new(Some(address.parse().unwrap()), None, None), now) {
             Ok(()) => None,
             Err(Error::TooManyAttempts { retry_after_s }) => Some(retry_after_s),
             Err(other) => unreachable!("{other}"),
@@ -121,7 +123,7 @@ mod tests {
         let attempts = Attempts::new(LIMIT);
         for number in 0..100_000_u32 {
             let address = IpAddr::from(number.to_be_bytes());
-            _ = attempts.failed(Some(address), Timestamp::default());
+            _ = attempts.failed(&Origin::new(Some(address), None, None), Timestamp::default());
         }
         assert!(attempts.buckets.remembered() <= LIMIT.addresses);
     }

@@ -199,7 +199,7 @@ impl Service {
                 let refusal = admitted.err().unwrap_or(Refusal::Unknown);
                 if refusal.is_of_credential() {
                     self.failures.note(identity.as_deref(), refusal, &origin, now);
-                    self.attempts.failed(address, now)?;
+                    self.attempts.failed(&origin, now)?;
                 }
                 Err(Error::Unauthenticated(refusal))
             }

@@ -62,6 +62,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         body_limit: 1000,
         body_timeout: Duration::from_secs(1),
         trusted_proxies: None,
+        unreadable_client: std::sync::Once::new(),
         trusts_unix_peers: false,
         request_ids: http::RequestIds::new([7; 8]),
         request_log: http::RequestLog::new(true),

@@ -102,6 +102,67 @@ fn what_a_stranger_writes_into_x_forwarded_for_is_not_believed() {
     assert_eq!(from(&admin, &value, "203.0.113.7").status, 403);
 }
 
+/// Entries of `X-Forwarded-For` that name a client, and those that name none.
+const READABLE: [&str; 5] = [
+    "198.51.100.1:51234",
+    "\"198.51.100.1\"",
+    "\"198.51.100.1:80\"",
+    "[::ffff:198.51.100.1]:443",
+    "198.51.100.1, 10.0.0.1:9",
+];
+const UNREADABLE: [&str; 7] = [
+    "unknown",
+    "198.51.100.1,",
+    ",",
+    "198.51.100.1:port",
+    "_gazonk",
+    "198.51.100.1, unknown, 10.0.0.1",
+    "[198.51.100.1]",
+];
+
+#[test]
+fn a_client_never_passes_for_the_proxy_that_names_it() {
+    let server = Server::start_with(&[PROXY]);
+    let admin = server.client();
+    let restricted = |address: &str| {
+        let (id, value) = admin.mint("a");
+        admin.put(&format!("{KEYS}/{id}"), json!({"allowedAddresses": [address]})).data();
+        value
+    };
+    let [client, v6, proxy] = ["198.51.100.1", "2001:db8::/32", "127.0.0.1"].map(restricted);
+    for entry in READABLE {
+        assert_eq!(from(&admin, &client, entry).status, 200, "{entry}");
+        from(&admin, &proxy, entry).refused_with(403);
+    }
+    for entry in ["[2001:db8::1]:443", "2001:db8::1%eth0", "\"[2001:db8::1]\""] {
+        assert_eq!(from(&admin, &v6, entry).status, 200, "{entry}");
+    }
+    for entry in UNREADABLE {
+        for key in [&client, &proxy] {
+            from(&admin, key, entry).refused_with(403);
+        }
+        assert_eq!(from(&admin, admin.key(), entry).status, 200, "a key that may be used from anywhere");
+    }
+    assert_eq!(from(&admin, &proxy, "127.0.0.1").status, 200, "the proxy itself");
+    assert_eq!(server.log().matches("X-Forwarded-For").count(), 1, "{}", server.log());
+}
+
+#[test]
+fn wrong_keys_of_clients_that_cannot_be_told_apart_count_together_and_those_with_a_port_by_their_address() {
+    let server = Server::start_with(&[PROXY]);
+    let client = server.client();
+    let statuses = |entries: &[&str]| {
+        let answers = entries.iter().cycle().take(25).enumerate();
+        answers
+            .map(|(port, entry)| from(&client, WRONG, &entry.replace("PORT", &port.to_string())).status)
+            .collect::<Vec<_>>()
+    };
+    for entries in [&UNREADABLE[..], &["198.51.100.7:PORT"], &["[2001:db8::PORT]:443"]] {
+        let statuses = statuses(entries);
+        assert_eq!((statuses[0], statuses[24]), (401, 429), "{entries:?}: {statuses:?}");
+    }
+}
+
 #[test]
 fn limits_and_addresses_that_cannot_be_are_refused_and_change_nothing() {
     let server = Server::start();
