@@ -109,7 +109,7 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
             each_page(&log, &filter.into(), |events| {
                 let events = &events[..events.len().min(left)];
                 left -= events.len();
-                print(&if json { lines(events) } else { table(events) }).map(|()| left > 0)
+                if json { output::write(lines(events).as_bytes()) } else { print(&table(events)) }.map(|()| left > 0)
             })
         }
         Command::Export { filter, format, destination } => export(&log, &filter.into(), format, destination.open()?),

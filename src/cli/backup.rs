@@ -49,12 +49,17 @@ pub(super) async fn run(config: &Config, arguments: &Backup) -> Result<(), Faile
 async fn to_file(service: &Service, file: &Path, json: bool) -> Result<(), Failed> {
     let backup = copy(service, file).await?;
     let head = backup.head.to_string();
-    output::print(&if json {
+    if json {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        json!({"file": file, "bytes": backup.bytes, "apiKeys": backup.keys, "head": head}).to_string() + "\n"
-    } else {
-        format!("{}: {} keys, {} bytes, checked; audit log head {head}\n", file.display(), backup.keys, backup.bytes)
-    })
+        let object = json!({"file": file, "bytes": backup.bytes, "apiKeys": backup.keys, "head": head});
+        return output::print_json(&object);
+    }
+    output::print(&format!(
+        "{}: {} keys, {} bytes, checked; audit log head {head}\n",
+        file.display(),
+        backup.keys,
+        backup.bytes
+    ))
 }
 
 /// By way of a file, since SQLite does not write its pages in order.

@@ -98,7 +98,7 @@ pub(super) fn each_organization(
 /// By id or name.
 pub(super) fn project(overview: &Overview, organization: OrganizationId, text: &str) -> Result<Project, Failed> {
     let by_id = ProjectId::parse(text).map(|id| overview.project(organization, id)).transpose()?.flatten();
-    let found = match (by_id, Name::parse(text)) {
+    let found = match (by_id, Name::stored(text)) {
         (None, Ok(name)) => overview.project_by_name(organization, &name)?,
         (by_id, _) => by_id,
     };

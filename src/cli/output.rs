@@ -1,14 +1,17 @@
 //! What people and programs read on standard output, and how far something has come.
 
 use super::Failed;
+use crate::domain::escape_invisible;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr as _;
 use zeroize::Zeroizing;
 
+/// Prints a text for people. Characters that nobody sees, as names from older versions may have, are shown by their number.
 pub(super) fn print(text: &str) -> Result<(), Failed> {
-    write(text.as_bytes())
+    write(escape_invisible(text).as_bytes())
 }
 
 pub(super) fn write(bytes: &[u8]) -> Result<(), Failed> {
@@ -28,7 +31,7 @@ pub(super) fn taken_nothing(error: &io::Error) -> Failed {
 /// Says something on standard error. Where nobody reads that, what the command does goes on all the same.
 pub(super) fn say(line: impl Display) {
     // One write a line: others may write there, too.
-    _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+    _ = io::stderr().lock().write_all(format!("{}\n", escape_invisible(&line.to_string())).as_bytes());
 }
 
 /// One object a line.
@@ -42,16 +45,18 @@ pub(super) fn print_json(object: &impl Serialize) -> Result<(), Failed> {
 
 /// A full key, alone, so that a script can take it as it is.
 pub(super) fn print_secret(secret: &str) -> Result<(), Failed> {
-    print(&Zeroizing::new(format!("{secret}\n")))
+    write(Zeroizing::new(format!("{secret}\n")).as_bytes())
 }
 
-/// A head line and the rows, in columns as wide as they need to be.
+/// A head line and the rows, in columns as wide as they need to be: a terminal shows some characters twice as wide as others.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let visible = |row: [String; N]| row.map(|cell| escape_invisible(&cell).into_owned());
+    let rows: Vec<[String; N]> =
+        std::iter::once(head.map(str::to_owned)).chain(rows.into_iter().map(visible)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{:1$}", "", width - cell.width()));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()

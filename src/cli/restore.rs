@@ -38,7 +38,7 @@ pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
     if without_ledger {
         log::warn!("restored without a whole ledger: keys that were revoked since the backup may be good again");
     }
-    output::print(&if json {
+    if json {
         let object = json!({
             "store": std::path::absolute(store).unwrap_or_else(|_| store.clone()),
             "apiKeys": restored.backup.keys,
@@ -46,17 +46,16 @@ pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
             "changedByLedger": restored.changed,
             "replaced": restored.replaced,
         });
-        object.to_string() + "\n"
-    } else {
-        let replaced = restored.replaced.map(|it| format!("What was there is kept as {}.\n", it.display()));
-        format!(
-            "{} is restored: {} keys as of event {} of the audit log; {} of them were revoked, switched off or rotated since \
-             then, and are so again.\n{}",
-            store.display(),
-            restored.backup.keys,
-            restored.backup.head.number,
-            restored.changed,
-            replaced.unwrap_or_default()
-        )
-    })
+        return output::print_json(&object);
+    }
+    let replaced = restored.replaced.map(|it| format!("What was there is kept as {}.\n", it.display()));
+    output::print(&format!(
+        "{} is restored: {} keys as of event {} of the audit log; {} of them were revoked, switched off or rotated since then, \
+         and are so again.\n{}",
+        store.display(),
+        restored.backup.keys,
+        restored.backup.head.number,
+        restored.changed,
+        replaced.unwrap_or_default()
+    ))
 }

@@ -12,6 +12,7 @@ mod organization;
 mod project;
 mod secret;
 mod timestamp;
+mod visible;
 
 pub use audit::{Action, Actor, Checked, Event, EventFilter, EventHash, Fault, Link, NewEvent, Origin};
 pub use error::{Error, Refusal, Result};
@@ -22,3 +23,4 @@ pub use organization::{Organization, OrganizationId, OrganizationSize};
 pub use project::{Description, Project, ProjectId};
 pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail};
 pub use timestamp::{Timestamp, TimestampText};
+pub use visible::{escape_invisible, invisible};

@@ -1,21 +1,33 @@
 //! What people call things.
 
-use super::{Error, Result};
+use super::{Error, Result, invisible};
 
 /// The most characters (not bytes) that a name may have.
 const MAX: usize = 255;
 
 /// A human-readable label of a key, a project or an organization: 1 to 255 characters, none of them a control
-/// character, no white space around it.
+/// character, no white space around it. Names from older versions may have characters that nobody sees.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
 impl Name {
-    /// Trims and checks.
+    /// A new name: trims and checks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the text is empty, too long, or has control characters or others that nobody sees.
+    pub fn parse(text: &str) -> Result<Self> {
+        let name = Self::stored(text)?;
+        match invisible(name.as_str()) {
+            Some(c) => Err(invisible_in("name", c)),
+            None => Ok(name),
+        }
+    }
+
+    /// One that may be stored already.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the text is empty, too long, or has control characters.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn stored(text: &str) -> Result<Self> {
         let name = text.trim();
         if name.chars().any(char::is_control) {
             return Err(Error::Invalid("The name must not contain control characters.".to_owned()));
@@ -30,6 +42,10 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+pub(super) fn invisible_in(field: &str, c: char) -> Error {
+    Error::Invalid(format!("The {field} has a character that nobody sees (U+{:04X}); leave it out.", u32::from(c)))
 }
 
 #[cfg(test)]
@@ -53,7 +69,7 @@ mod tests {
                 prop_assert_eq!(Name::parse(name.as_str()).unwrap(), name);
             } else {
                 let length = text.trim().chars().count();
-                prop_assert!(length == 0 || length > 255);
+                prop_assert!(length == 0 || length > 255 || invisible(&text).is_some());
             }
         }
 

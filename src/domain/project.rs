@@ -1,6 +1,7 @@
 //! Projects: what an organization divides its work into.
 
-use super::{Error, Name, OrganizationId, Result, Timestamp};
+use super::name::invisible_in;
+use super::{Error, Name, OrganizationId, Result, Timestamp, invisible};
 use std::fmt;
 
 /// The most characters (not bytes) that a description may have.
@@ -46,9 +47,23 @@ impl fmt::Display for ProjectId {
 pub struct Description(String);
 
 impl Description {
+    /// A new description.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the text is too long or has control characters other than line breaks and tabs, or others that
+    /// nobody sees.
+    pub fn parse(text: &str) -> Result<Self> {
+        match invisible(text) {
+            Some(c) => Err(invisible_in("description", c)),
+            None => Self::stored(text),
+        }
+    }
+
+    /// One that may be stored already: those from older versions may have characters that nobody sees.
+    ///
     /// # Errors
     /// [`Error::Invalid`] where the text is too long or has control characters other than line breaks and tabs.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn stored(text: &str) -> Result<Self> {
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             return Err(Error::Invalid("The description must not contain control characters.".to_owned()));
         }

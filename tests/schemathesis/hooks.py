@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 
 import requests
 import schemathesis
@@ -14,6 +15,7 @@ NO_KEY = 2**40
 URL = os.environ["SERVER_URL"]
 HEADERS = {"CONFIDENT_API_KEY": os.environ["SERVER_KEY"]}
 counter = itertools.count()
+UNSEEN = re.compile("[\u200c\u200d\ufe0e\ufe0f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
 
 
 @schemathesis.hook
@@ -27,6 +29,11 @@ def before_call(context, case, kwargs):
     # Which texts of these characters are a cursor is not for a pattern to say.
     if is_valid and case.path.endswith("/projects") and "cursor" in (case.query or {}):
         case.query["cursor"] = "YQ"
+    # Whether one of these is seen depends on what is around it; beyond U+FFFF the pattern says nothing.
+    if is_valid and isinstance(case.body, dict):
+        for field in ("name", "description"):
+            if isinstance(case.body.get(field), str):
+                case.body[field] = UNSEEN.sub("", case.body[field]).strip() or "A name"
     # Reads may have the own key's number; what would switch it off, rotate or revoke it gets another one.
     number = str((case.path_parameters or {}).get("id", ""))
     if case.method.upper() != "GET" and number.isdecimal() and int(number) == OWN_KEY:

@@ -34,6 +34,7 @@ mod long_reads;
 mod manual;
 mod metrics;
 mod model;
+mod names;
 mod openapi;
 mod organizations_command;
 mod projects;

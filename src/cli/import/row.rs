@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         let by_id = ProjectId::parse(text).map(|id| self.content.project(organization, id)).transpose();
         let found = match by_id.map_err(sentence)?.flatten() {
             Some(project) => Some(project),
-            None => match Name::parse(text) {
+            None => match Name::stored(text) {
                 Ok(name) => self.content.project_called(organization, &name).map_err(sentence)?,
                 Err(_) => None,
             },
@@ -110,7 +110,7 @@ pub(super) fn find_organization(content: &Content, text: &str) -> Result<Organiz
     {
         return Ok(organization);
     }
-    let name = Name::parse(text).map_err(sentence)?;
+    let name = Name::stored(text).map_err(sentence)?;
     match content.organizations_called(Some(&name)).map_err(sentence)?.as_slice() {
         [] => Err("There is no such organization.".to_owned()),
         [one] => Ok(one.clone()),

@@ -259,7 +259,7 @@ fn event(row: &Row<'_>) -> Result<Event> {
     let project: Option<i64> = row.get(3)?;
     let (key, name): (Option<i64>, String) = (row.get(4)?, row.get(5)?);
     let actor = match key {
-        Some(id) => Actor::Key(KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?, Name::parse(&name)?),
+        Some(id) => Actor::Key(KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?, Name::stored(&name)?),
         None if name == Actor::Operator.name() => Actor::Operator,
         None => Actor::Keystead,
     };

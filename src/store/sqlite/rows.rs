@@ -562,7 +562,7 @@ fn project(row: &Row<'_>) -> Result<Project> {
         id: ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))?,
         organization: organization_id(row, 1)?,
         name: name(row, 2)?,
-        description: description.as_deref().map(Description::parse).transpose()?,
+        description: description.as_deref().map(Description::stored).transpose()?,
         created_at: timestamp(row, 4)?,
     })
 }
@@ -616,7 +616,7 @@ fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
 }
 
 fn name(row: &Row<'_>, column: usize) -> Result<Name> {
-    Name::parse(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+    Name::stored(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 fn key_id(row: &Row<'_>, column: usize) -> Result<KeyId> {

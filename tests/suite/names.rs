@@ -1,0 +1,90 @@
+//! Names that look like others, or change how the text around them is shown.
+
+use super::helpers::*;
+use serde_json::json;
+
+/// Each of these is in the middle of a name, or at its end.
+const UNSEEN: [&str; 8] =
+    ["\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}x", "\u{feff}", "\u{e0041}", "\u{200d}", "\u{3164}"];
+
+#[test]
+fn a_new_name_with_a_character_that_nobody_sees_is_refused_wherever_it_is_given() {
+    let server = Server::start();
+    let admin = server.client();
+    let project = admin.post("/v2/projects", json!({"name": "PA"})).data()["project"]["id"].take();
+    let project = format!("/v2/projects/{}", project.as_str().expect("an id"));
+    for unseen in UNSEEN {
+        let name = format!("PA{unseen}");
+        let body = json!({"name": name});
+        for path in [KEYS, "/v2/organization/api-keys", "/v1/projects", "/v2/projects", &format!("{project}/api-keys")]
+        {
+            let sentence = admin.post(path, body.clone()).refused_with(400);
+            assert!(sentence.starts_with("The name has a character that nobody sees (U+"), "{path}: {sentence}");
+            assert!(!sentence.contains(unseen));
+        }
+        for path in [ORGANIZATION, &project] {
+            admin.put(path, body.clone()).refused_with(400);
+        }
+        let sentence = admin.put(&project, json!({"description": name})).refused_with(400);
+        assert!(sentence.starts_with("The description has"), "{sentence}");
+        for command in [&["keys", "create"][..], &["projects", "create"], &["organizations", "create"]] {
+            let output = run(server.folder(), &[command, &[&name]].concat());
+            assert!(!output.status.success() && stderr(&output).contains("nobody sees"), "{}", stderr(&output));
+            assert!(!stderr(&output).contains(unseen));
+        }
+    }
+    for name in ["می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}💻", "❤\u{fe0f}", "日本語"] {
+        assert_eq!(admin.post(KEYS, json!({"name": name})).data()["apiKey"]["name"], json!(name));
+    }
+}
+
+#[test]
+fn a_name_from_an_older_version_is_shown_with_its_characters_numbers_and_its_key_can_be_changed() {
+    let server = Server::start();
+    let admin = server.client();
+    let (id, _) = admin.mint("PA");
+    let project = admin.post("/v2/projects", json!({"name": "Shop"})).data()["project"]["id"].take();
+    let store = rusqlite::Connection::open(server.store_path()).expect("the file");
+    store.execute("UPDATE api_keys SET name = ?1 WHERE id = ?2", rusqlite::params!["P\u{202e}A", id]).expect("a name");
+    store.execute_batch("UPDATE projects SET name = 'Shop' || char(8203), description = char(8238)").expect("a name");
+    store.execute_batch("UPDATE organizations SET name = 'Org' || char(65279)").expect("a name");
+    drop(store);
+    assert_eq!(admin.set_valid(id, false).data()["apiKey"]["name"], json!("P\u{202e}A"), "as it is");
+    assert_eq!(admin.get("/v2/projects?limit=1").status, 200);
+    let folder = server.folder();
+    let number = id.to_string();
+    for arguments in [
+        &["keys", "list"][..],
+        &["keys", "get", &number],
+        &["projects", "list"],
+        &["projects", "get", "Shop\u{200b}"],
+        &["projects", "get", project.as_str().expect("an id")],
+        &["organizations", "list"],
+        &["audit", "list"],
+        &["status"],
+    ] {
+        let shown = done(folder, arguments);
+        assert!(!shown.contains(['\u{202e}', '\u{200b}', '\u{feff}']), "{arguments:?}: {shown}");
+    }
+    assert!(done(folder, &["keys", "list"]).contains("P\\u{202e}A"));
+    let record = done_json(folder, &["keys", "get", &number, "--json"]);
+    assert_eq!(record["name"], json!("P\u{202e}A"), "programs get it as it is");
+    let output = run(folder, &["keys", "activate", &number]);
+    assert!(output.status.success() && stderr(&output).contains("P\\u{202e}A"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_wide_name_leaves_the_columns_of_a_table_in_line() {
+    let server = Server::start();
+    let admin = server.client();
+    for name in ["plain", "日本語", "👩\u{200d}💻 dev", "e\u{301}e\u{301}"] {
+        admin.mint(name);
+    }
+    let table = done(server.folder(), &["keys", "list"]);
+    let ends = |line: &str| {
+        let stars = line.find("***").or(line.find("VALUE"))?;
+        Some(unicode_width::UnicodeWidthStr::width(&line[..stars]))
+    };
+    let columns: Vec<Option<usize>> = table.lines().map(ends).collect();
+    assert!(columns[0].is_some() && columns.iter().all(|it| *it == columns[0]), "{columns:?}\n{table}");
+}
