@@ -104,8 +104,25 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
     }
 }
 
+/// Why a store that is older than its ledger cannot say which keys are good.
+pub(super) const BEHIND: &str = "the store is older than its ledger of revocations (keystead.revoked), so keys that are good in it \
+                                 may have been revoked since; start the server once, which brings the store up to date";
+
 pub(super) fn overview(config: &Config) -> Result<Overview, Failed> {
-    Ok(Overview::open(&service_options(config)?.store, ambient::now())?)
+    let overview = Overview::open(&service_options(config)?.store, ambient::now())?;
+    if overview.is_behind_ledger()? {
+        log::warn!("{BEHIND}");
+    }
+    Ok(overview)
+}
+
+/// The same for whoever is to say whether a key is good.
+pub(super) fn judging_overview(config: &Config) -> Result<Overview, Failed> {
+    let overview = Overview::open(&service_options(config)?.store, ambient::now())?;
+    if overview.is_behind_ledger()? {
+        return Err(Failed::new(format!("It cannot be said which keys are good: {BEHIND}.")));
+    }
+    Ok(overview)
 }
 
 pub(super) fn find(config: &Config, id: KeyId) -> Result<ApiKey, Failed> {

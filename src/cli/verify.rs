@@ -1,7 +1,7 @@
 //! `keystead keys verify`: is this key good, and whose is it?
 
 use super::key_file::read_key;
-use super::keys::overview;
+use super::keys::judging_overview;
 use super::output::{print, print_json};
 use super::records::{KeyRecord, OrganizationRecord, ProjectRecord, code};
 use super::{Failed, ambient};
@@ -40,7 +40,7 @@ struct VerdictRecord {
 
 pub(super) fn run(config: &Config, arguments: &Verify) -> Result<(), Failed> {
     let text = read_key(&arguments.key_file)?;
-    let looked = overview(config)?.look_up_presented(text.trim().as_bytes())?;
+    let looked = judging_overview(config)?.look_up_presented(text.trim().as_bytes())?;
     let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
     if arguments.json {
         print_json(&VerdictRecord {

@@ -110,7 +110,7 @@ impl Exports {
 
 impl Service {
     /// Up to `limit` events of the caller's organization, newest first, starting below the number `before` where given. A
-    /// search may take a while: it ends early where `goes_on` says no, and after [`SEARCH_TIME`].
+    /// search may take a while: it ends early where `goes_on` says no, and after five seconds.
     ///
     /// # Errors
     /// [`Error::TooManyAtOnce`] where the organization has too many long reads under way, [`Error::Unavailable`].
@@ -242,7 +242,7 @@ impl Service {
         found.cloned().ok_or(Error::NotFound("export"))
     }
 
-    /// The next events of an export, newest first: up to [`EXPORT_PIECE`] below the number `before`, or from its newest on.
+    /// The next events of an export, newest first: a few dozen below the number `before`, or from its newest on.
     ///
     /// # Errors
     /// [`Error::Unavailable`].

@@ -86,6 +86,14 @@ impl Content {
         View::open(&options.path, options.busy_timeout).map(Self)
     }
 
+    /// Whether the store is older than its ledger of revocations, so that keys that are good in it may have been revoked.
+    ///
+    /// # Errors
+    /// See [`Content`].
+    pub fn is_behind_ledger(&self) -> Result<bool> {
+        self.0.is_behind_ledger()
+    }
+
     /// The organization; `None` where there is none.
     ///
     /// # Errors

@@ -62,6 +62,14 @@ impl Overview {
         Ok(Self { path: options.path.clone(), view, now })
     }
 
+    /// Whether the store is older than its ledger of revocations, so that keys that are good in it may have been revoked.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn is_behind_ledger(&self) -> Result<bool> {
+        self.view.is_behind_ledger()
+    }
+
     /// What there is. Looks at every key and every event, a slice at a time.
     ///
     /// # Errors

@@ -346,6 +346,15 @@ impl View {
         sqlite::View::open(path, busy_timeout).map(Self)
     }
 
+    /// Whether the ledger of revocations beside the file knows of changes that the file does not have: the file is an older
+    /// copy, and keys that are good in it may have been revoked.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the file or the ledger cannot be read.
+    pub fn is_behind_ledger(&self) -> Result<bool> {
+        self.0.is_behind_ledger()
+    }
+
     /// Runs `work` in one read transaction.
     ///
     /// # Errors

@@ -382,6 +382,38 @@ fn an_older_copy_that_is_put_back_by_hand_brings_no_key_back_either() {
 }
 
 #[test]
+fn nothing_that_only_looks_calls_a_key_good_in_an_older_copy_of_the_store() {
+    let folder = folder();
+    let store = folder.path().join("keystead.db");
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, dead) = server.client().mint("dead");
+    assert_eq!(server.stop().code(), Some(0));
+    fs::copy(&store, folder.path().join("copy")).expect("a copy");
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().revoke(id);
+    assert_eq!(server.stop().code(), Some(0));
+    fs::copy(folder.path().join("copy"), &store).expect("the copy");
+    let contents =
+        || ["keystead.db", "keystead.revoked"].map(|name| fs::read(folder.path().join(name)).expect("a file"));
+    let before = contents();
+    let behind = "older than its ledger of revocations";
+    for (arguments, code) in [(&["keys", "verify"][..], 1), (&["keys", "verify", "--json"], 1), (&["scan"], 1)] {
+        let output = run_with_input(folder.path(), arguments, dead.as_bytes());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(behind), "{arguments:?}: {}", stderr(&output));
+        assert!(!stdout(&output).contains("VALID") && !stdout(&output).contains("LIVE"), "{}", stdout(&output));
+    }
+    for arguments in [&["keys", "list"][..], &["keys", "get", &id.to_string()], &["export"], &["projects", "list"]] {
+        let output = run(folder.path(), arguments);
+        assert!(output.status.success() && stderr(&output).contains(behind), "{arguments:?}: {}", stderr(&output));
+    }
+    assert_eq!(contents(), before, "nothing was written");
+    assert_eq!(Server::start_in(folder.path(), &[]).stop().code(), Some(0));
+    let output = run_with_input(folder.path(), &["keys", "verify"], dead.as_bytes());
+    assert!(stdout(&output).contains("UNKNOWN") && !stderr(&output).contains(behind), "{}", stderr(&output));
+}
+
+#[test]
 fn a_store_whose_log_was_removed_has_its_revoked_key_dead_and_the_other_one_good() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);

@@ -6,7 +6,7 @@ mod sources;
 pub(super) use finder::mask;
 
 use super::changes::confirm;
-use super::keys::{overview, revoke_keys};
+use super::keys::{judging_overview, revoke_keys};
 use super::output::{print, print_json, say};
 use super::records::{KeyRecord, key_state};
 use super::verify::whose;
@@ -76,7 +76,7 @@ struct Scanner {
 
 enum Store {
     Unopened,
-    Open(Overview),
+    Open(Box<Overview>),
     /// Why it cannot be looked into.
     Closed(String),
 }
@@ -176,7 +176,8 @@ impl Store {
     /// The key that was found; the outer `None` where the store cannot be looked into.
     fn look_up(&mut self, config: &Config, found: &Found) -> Result<Option<Option<Looked>>, Failed> {
         if let Self::Unopened = self {
-            *self = overview(config).map_or_else(|error| Self::Closed(error.to_string()), Self::Open);
+            *self = judging_overview(config)
+                .map_or_else(|error| Self::Closed(error.to_string()), |it| Self::Open(Box::new(it)));
         }
         let Self::Open(overview) = self else { return Ok(None) };
         for digest in found.digests.iter().chain(&found.imported) {

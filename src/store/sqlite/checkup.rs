@@ -14,9 +14,6 @@ use std::time::Duration;
 
 /// How many complaints SQLite makes at the most.
 const COMPLAINTS: u32 = 20;
-/// For how long a commit may be under way.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// A file, whatever its schema and its state.
 pub(in crate::store) struct Checkup {
     path: PathBuf,
@@ -74,12 +71,7 @@ impl Checkup {
         }
         let summary = ledger.each(|_, _, _| Ok::<(), io::Error>(())).map_err(|e| settle::unusable(&ledger, &e))?;
         let connection = self.connect()?;
-        // A server that is about to commit is behind its ledger for a moment.
-        let mut is_ahead = !settle::goes_with(&ledger, &connection)?;
-        if is_ahead {
-            std::thread::sleep(PAUSE);
-            is_ahead = !settle::goes_with(&ledger, &connection)?;
-        }
+        let is_ahead = settle::is_behind(&connection, &ledger)?;
         Ok(Some(LedgerState { summary, is_ahead }))
     }
 

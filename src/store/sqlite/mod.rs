@@ -122,6 +122,7 @@ impl Drop for Sqlite {
 pub(super) struct View {
     connection: Connection,
     index: DigestIndex,
+    ledger: Ledger,
 }
 
 impl View {
@@ -129,7 +130,11 @@ impl View {
         let connection = open::view(path, busy_timeout)?;
         let index = DigestIndex::default();
         index.catch_up(&connection).map_err(|e| open::unreadable(path, &e))?;
-        Ok(Self { connection, index })
+        Ok(Self { connection, index, ledger: Ledger::of(path) })
+    }
+
+    pub(super) fn is_behind_ledger(&self) -> Result<bool> {
+        settle::is_behind(&self.connection, &self.ledger)
     }
 
     pub(super) fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {

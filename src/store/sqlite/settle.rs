@@ -8,6 +8,10 @@ use crate::store::ledger::{EVENT_HASH, Ledger, LedgerSummary};
 use crate::store::{Settle, Standing};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;
+use std::time::Duration;
+
+/// How long a commit may take that the ledger knows of already.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Does anew what the ledger says where it was written for a later state of the store, or for another copy of it; begins a
 /// ledger where there is none.
@@ -120,6 +124,18 @@ pub(super) fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool
         Failed::Store(error) => error,
         Failed::Ledger(error) => unusable(ledger, &error),
     })
+}
+
+/// Whether the ledger knows of something that the store does not: the store is an older copy, or lost its last commit. A
+/// server that is about to commit is behind its ledger for a moment, so that is looked at twice.
+pub(super) fn is_behind(connection: &Connection, ledger: &Ledger) -> Result<bool> {
+    let is_behind =
+        || Ok::<_, Error>(ledger.has_history().map_err(|e| unusable(ledger, &e))? && !goes_with(ledger, connection)?);
+    if !is_behind()? {
+        return Ok(false);
+    }
+    std::thread::sleep(PAUSE);
+    is_behind()
 }
 
 /// Whether the store has, or had, the event with this number and this beginning of its hash.
