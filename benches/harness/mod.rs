@@ -126,8 +126,7 @@ impl Bench {
     }
 }
 
-/// What runs a client.
-pub fn event_loop() -> Runtime {
+fn event_loop() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -21,6 +21,7 @@ use flate2::write::GzEncoder;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use std::io::Write as _;
+use std::rc::Rc;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -74,7 +75,9 @@ impl AuditLogs {
 pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (caller, _) = authenticate_manager(&app, &request).await?;
     let Asked { filter, before, limit } = Asked::parse(request.query_string())?;
-    let connection = request.conn_data::<Requests>().cloned();
+    let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<Requests>().cloned());
+    let has_gone = move || connection.as_ref().is_some_and(Requests::have_ended);
+    let goes_on = Rc::new(move || is_in_time() && !has_gone());
     let (service, reader) = (Arc::clone(&app.service), caller.clone());
     let part = Part::new(limit, before);
     list::answer(
@@ -82,11 +85,11 @@ pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpRes
         Some(part),
         || service.begin_stream(&caller),
         move |from, limit| {
-            let (app, caller, filter, connection) = (app.clone(), reader.clone(), filter.clone(), connection.clone());
+            let (app, caller, filter) = (app.clone(), reader.clone(), filter.clone());
+            let goes_on = Rc::clone(&goes_on);
             async move {
-                let goes_on = || connection.as_ref().is_none_or(|connection| !connection.have_ended());
                 let number = from.map(|EventNumber(number)| number);
-                match app.service.events(&caller, filter, number, limit + 1, goes_on).await {
+                match app.service.events(&caller, filter, number, limit + 1, &*goes_on).await {
                     Ok(found) => {
                         let shown =
                             found.events.iter().map(|event| (EventNumber(event.link.number), AuditRecord::from(event)));

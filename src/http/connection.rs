@@ -273,14 +273,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         if this.requests.0.open.get() > MOST_REQUESTS {
             return Poll::Ready(Err(io::Error::other("there are too many requests at once")));
         }
-        let before = buffer.filled().len();
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if read.is_pending() {
             return if this.is_over(cx) { Poll::Ready(Ok(())) } else { this.poll_late(cx).map(Err) };
         }
         if buffer.filled().len() > before {
             this.arrived();
-        } else {
+        } else if room > 0 {
             this.requests.0.has_ended.set(true);
         }
         read

@@ -7,7 +7,7 @@ use super::{Caller, Service};
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many exports are remembered; older ones are forgotten.
@@ -110,7 +110,7 @@ impl Exports {
 
 impl Service {
     /// Up to `limit` events of the caller's organization, newest first, starting below the number `before` where given. A
-    /// search may take a while: it ends early where `goes_on` says no, and after five seconds.
+    /// search may take a while: it ends early where `goes_on` says no.
     ///
     /// # Errors
     /// [`Error::TooManyAtOnce`] where the organization has too many long reads under way, [`Error::Unavailable`].
@@ -124,18 +124,22 @@ impl Service {
     ) -> Result<FoundEvents> {
         let organization = caller.organization().id;
         let filter = EventFilter { organization: Some(organization), ..filter };
-        let begun = self.metrics.now();
         let mut found = self.look_at_events(&filter, before, limit, FIRST_SLICE).await?;
         if found.goes_on(limit) {
             let _share = self.long_reads.take(organization).ok_or(Error::TooManyAtOnce(
                 "This organization has too many searches of its audit log under way; wait until one of them has ended.",
             ))?;
-            let is_in_time = || self.metrics.now().saturating_duration_since(begun) < SEARCH_TIME;
-            while found.goes_on(limit) && is_in_time() && goes_on() {
+            while found.goes_on(limit) && goes_on() {
                 found = self.look_on(&filter, found, limit).await?;
             }
         }
         Ok(found)
+    }
+
+    /// Says for how long a search may go on that begins now: for five seconds.
+    pub fn search_time(&self) -> impl Fn() -> bool + use<> {
+        let (metrics, begun) = (Arc::clone(&self.metrics), self.metrics.now());
+        move || metrics.now().saturating_duration_since(begun) < SEARCH_TIME
     }
 
     async fn look_on(&self, filter: &EventFilter, mut found: FoundEvents, limit: u32) -> Result<FoundEvents> {
@@ -169,7 +173,7 @@ impl Service {
         now: Timestamp,
     ) -> Result<Export> {
         self.count_change(&Author::of(caller, now), Kind::Other)?;
-        let first = self.events(caller, filter.clone(), None, 1, || true).await?;
+        let first = self.events(caller, filter.clone(), None, 1, self.search_time()).await?;
         let Some(newest) = first.events.first().map(|event| event.link.number).or(first.next) else {
             return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));
         };
