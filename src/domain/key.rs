@@ -4,6 +4,7 @@ use super::{
     AddressList, Digest, Error, Fingerprint, Name, OrganizationId, ProjectId, RateLimit, Refusal, Result, Timestamp,
 };
 use core::net::IpAddr;
+use std::ops::Add;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -36,7 +37,7 @@ pub struct Scope {
 }
 
 /// How many keys there are, by what a request with one of them would come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyCounts {
     /// Those that are good.
     pub active: u32,
@@ -44,6 +45,18 @@ pub struct KeyCounts {
     pub deactivated: u32,
     /// Those that are switched on and whose time is over.
     pub expired: u32,
+}
+
+impl Add for KeyCounts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            active: self.active + more.active,
+            deactivated: self.deactivated + more.deactivated,
+            expired: self.expired + more.expired,
+        }
+    }
 }
 
 /// How long a key lasts, in whole days: 1 to 36,525, a century.

@@ -152,7 +152,7 @@ where
     R: Future<Output = Result<Page<C>, Failure>>,
 {
     let (left, from) = part.map_or((None, None), |part| (Some(part.limit), part.from));
-    let mut list = List { read, left, has_items: false };
+    let mut list = List { read, left, step: PIECE, has_items: false };
     let (piece, next) = list.piece(from).await?;
     let first = [format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes(), piece].concat();
     let Some(next) = next else { return Ok(envelope::head(StatusCode::OK).body(first)) };
@@ -173,6 +173,8 @@ struct List<F> {
     read: F,
     /// How many objects may follow; `None` where all may.
     left: Option<u32>,
+    /// How many are read next: about as many as make a piece, by the one before.
+    step: u32,
     has_items: bool,
 }
 
@@ -184,7 +186,8 @@ impl<F> List<F> {
         F: Fn(Option<C>, u32) -> R,
         R: Future<Output = Result<Page<C>, Failure>>,
     {
-        let page = (self.read)(from, self.left.map_or(PIECE, |left| left.min(PIECE))).await?;
+        let page = (self.read)(from, self.left.map_or(self.step, |left| left.min(self.step))).await?;
+        self.step = (page.count + page.count / 4 + 1).min(PIECE);
         self.left = self.left.map(|left| left.saturating_sub(page.count));
         let mut text = Vec::with_capacity(page.items.len() + 64);
         if self.has_items && page.count > 0 {

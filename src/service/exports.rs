@@ -17,10 +17,11 @@ const REMEMBERED_EACH: usize = 16;
 /// For how long an export is remembered: a day.
 const KEPT_MS: i64 = 24 * 3_600_000;
 
-/// How many events are looked at before others have their turn: some milliseconds.
-const SLICE: u32 = 2_000;
-/// The same before it is known that a search takes long; most find what they look for.
-const FIRST_SLICE: u32 = 500;
+/// How many events are looked at before others have their turn: about a millisecond. Most searches find in the first slice what
+/// they look for.
+const SLICE: u32 = 500;
+/// After how many slices a piece of an export ends, even if it is short: only what is sent shows whether somebody takes it.
+const SLICES_A_PIECE: u32 = 16;
 /// How long a search may take before it answers with what it has found.
 const SEARCH_TIME: Duration = Duration::from_secs(5);
 /// How many events of an export are read in one go.
@@ -101,6 +102,10 @@ impl Export {
 pub(super) struct Exports(Mutex<VecDeque<Export>>);
 
 impl Exports {
+    fn remembers(&self, id: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|export| export.id == id)
+    }
+
     fn lock(&self, now: Timestamp) -> MutexGuard<'_, VecDeque<Export>> {
         let mut exports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         exports.retain(|export| now.unix_ms() - export.created_at.unix_ms() < KEPT_MS);
@@ -124,7 +129,7 @@ impl Service {
     ) -> Result<FoundEvents> {
         let organization = caller.organization().id;
         let filter = EventFilter { organization: Some(organization), ..filter };
-        let mut found = self.look_at_events(&filter, before, limit, FIRST_SLICE).await?;
+        let mut found = self.look_at_events(&filter, before, limit).await?;
         if found.goes_on(limit) {
             let _share = self.long_reads.take(organization).ok_or(Error::TooManyAtOnce(
                 "This organization has too many searches of its audit log under way; wait until one of them has ended.",
@@ -144,20 +149,14 @@ impl Service {
 
     async fn look_on(&self, filter: &EventFilter, mut found: FoundEvents, limit: u32) -> Result<FoundEvents> {
         let left = limit - u32::try_from(found.events.len()).unwrap_or(limit);
-        let more = self.look_at_events(filter, found.next, left, SLICE).await?;
+        let more = self.look_at_events(filter, found.next, left).await?;
         found.events.extend(more.events);
         Ok(FoundEvents { next: more.next, ..found })
     }
 
-    async fn look_at_events(
-        &self,
-        filter: &EventFilter,
-        before: Option<i64>,
-        limit: u32,
-        within: u32,
-    ) -> Result<FoundEvents> {
+    async fn look_at_events(&self, filter: &EventFilter, before: Option<i64>, limit: u32) -> Result<FoundEvents> {
         let filter = filter.clone();
-        let slice = self.store.read_slice(move |reads| reads.events_within(&filter, before, limit, within)).await?;
+        let slice = self.store.read_slice(move |reads| reads.events_within(&filter, before, limit, SLICE)).await?;
         Ok(FoundEvents { events: slice.found, next: slice.next })
     }
 
@@ -226,7 +225,8 @@ impl Service {
 
     async fn count_exported(&self, export: &Export) -> Result<u64> {
         let (mut rows, mut next) = (0, Some(export.newest.saturating_add(1)));
-        while let Some(before) = next {
+        // One that is not remembered any more is nobody's.
+        while let Some(before) = next.filter(|_| self.exports.remembers(&export.id)) {
             let _share = self.long_reads.wait(export.organization).await;
             let filter = export.filter.clone();
             let slice = self.store.read_slice(move |reads| reads.count_events_within(&filter, before, SLICE)).await?;
@@ -246,14 +246,17 @@ impl Service {
         found.cloned().ok_or(Error::NotFound("export"))
     }
 
-    /// The next events of an export, newest first: a few dozen below the number `before`, or from its newest on.
+    /// The next events of an export, newest first: a few dozen, or none where those that are next are far away, below the number `before`, or from its newest on.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn exported_events(&self, export: &Export, before: Option<i64>) -> Result<FoundEvents> {
         let next = before.unwrap_or(export.newest.saturating_add(1));
         let mut found = FoundEvents { events: Vec::new(), next: Some(next) };
-        while found.goes_on(EXPORT_PIECE) {
+        for _ in 0..SLICES_A_PIECE {
+            if !found.goes_on(EXPORT_PIECE) {
+                break;
+            }
             let _share = self.long_reads.wait(export.organization).await;
             found = self.look_on(&export.filter, found, EXPORT_PIECE).await?;
         }

@@ -72,7 +72,14 @@ impl Service {
         }
         // Before the count: one that fails, or whose caller goes away, is not begun anew by the next caller.
         *last = Some((now, None));
-        let counts = self.store.read_slice(move |reads| reads.count_api_keys(now)).await?;
+        let (mut counts, mut after) = (KeyCounts::default(), None);
+        loop {
+            let (more, last) = self.store.read_slice(move |reads| reads.count_api_keys(after, SLICE, now)).await?;
+            (counts, after) = (counts + more, last);
+            if after.is_none() {
+                break;
+            }
+        }
         *last = Some((now, Some(counts)));
         Ok(Some(counts))
     }

@@ -83,7 +83,7 @@ impl Overview {
                 size,
                 schema: store::SCHEMA,
                 organizations: reads.count_organizations()?,
-                api_keys: reads.count_api_keys(self.now)?,
+                api_keys: reads.count_api_keys(None, u32::MAX, self.now)?.0,
                 largest,
                 audit_head: reads.audit_head()?,
                 last_change: events.into_iter().find(|event| event.what.action != Action::AuthenticationFailed),

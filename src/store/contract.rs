@@ -157,8 +157,9 @@ pub trait Reads {
     /// now and then how many were looked at. To be asked before anything else in a transaction.
     fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>>;
 
-    /// How many keys there are of all organizations, by what they are at that time. Looks at every one of them.
-    fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts>;
+    /// How many of the next `limit` keys of all organizations behind this one there are, by what they are at that time, and the
+    /// last of them where there may be more.
+    fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)>;
 
     /// What organizations take, of up to `limit` keys or events after the number `after`.
     fn sizes(&self, what: Counted, after: i64, limit: u32) -> Result<SizesSlice>;

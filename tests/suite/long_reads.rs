@@ -180,7 +180,7 @@ fn a_client_that_takes_its_answer_slowly_costs_little_memory() {
 
 #[test]
 fn a_key_has_so_many_whole_lists_under_way_at_once() {
-    let (server, _folder) = server_after(|store| add_keys(store, 20_000));
+    let (server, _folder) = server_after(|store| add_keys(store, 10_000));
     let (admin, other) = (server.client(), server.client().mint("another").1);
     let mut slow: Vec<_> = (0..32).map(|_| stalled(&server, KEYS, admin.key())).collect();
     slow.iter().for_each(|connection| assert!(connection.peek(&mut [0; 15]).expect("an answer") > 0));

@@ -154,7 +154,7 @@ fn keys_are_counted_by_what_they_are_at_a_time() {
     };
     wait(f.store.write(switch_one_off)).expect("a commit");
     for (ms, active, expired) in [(1_999, 4, 0), (2_000, 3, 1), (3_000, 2, 2)] {
-        let counts = wait(f.store.read(move |reads| reads.count_api_keys(at(ms)))).expect("a count");
+        let counts = wait(f.store.read(move |reads| reads.count_api_keys(None, u32::MAX, at(ms)))).expect("a count").0;
         assert_eq!(counts, KeyCounts { active, deactivated: 1, expired }, "{ms}");
     }
 }
@@ -481,6 +481,7 @@ fn the_write_ahead_log_gives_its_disk_back_while_the_store_stays_open() {
     eventually(Duration::from_secs(10), || size() <= 4 << 20);
     drop(store);
     let store = open_store(&path);
-    let keys = wait(store.read(|reads| reads.count_api_keys(at(1_700_000_000_000)))).expect("a count");
+    let keys =
+        wait(store.read(|reads| reads.count_api_keys(None, u32::MAX, at(1_700_000_000_000)))).expect("a count").0;
     assert_eq!(keys.active, 60_007);
 }

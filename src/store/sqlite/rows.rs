@@ -267,12 +267,15 @@ impl Reads for Rows<'_> {
         import::known_already(staged, has_sha256, limit, progress, |from| self.next_prefix(from), is_known)
     }
 
-    fn count_api_keys(&self, now: Timestamp) -> Result<KeyCounts> {
+    fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)> {
         let sql = "SELECT count(*), count(*) FILTER (WHERE NOT valid), \
-                   count(*) FILTER (WHERE valid AND expires_at <= ?1) FROM api_keys";
-        let counts = self.one(sql, [now.unix_ms()], |row| {
+                   count(*) FILTER (WHERE valid AND expires_at <= ?1), max(id) \
+                   FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 ORDER BY id LIMIT ?3)";
+        let parameters = (now.unix_ms(), after.map_or(0, KeyId::get), limit);
+        let counts = self.one(sql, parameters, |row| {
             let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(KeyCounts { active: all - deactivated - expired, deactivated, expired })
+            let last = row.get::<_, Option<i64>>(3)?.and_then(KeyId::new).filter(|_| all >= limit);
+            Ok((KeyCounts { active: all - deactivated - expired, deactivated, expired }, last))
         })?;
         counts.ok_or_else(|| Error::Internal("a count gave no row".to_owned()))
     }
