@@ -5,15 +5,18 @@
 
 use super::Options;
 use super::connection::{Answer, Connection, Limits, Requests};
-use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_http::{ConnectionType, HttpService, KeepAlive, Protocol, Request};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, apply_fn_factory, map_config};
 use actix_tls::accept::rustls_0_23::reexports::ServerConfig;
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
-use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Server, Service as _, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{
+    AppConfig, ResponseHead, Server, Service as _, ServiceFactory, ServiceRequest, ServiceResponse, fn_service,
+};
 use actix_web::error::{DispatchError, Error};
+use actix_web::http::Version;
 use actix_web::{App, HttpResponse};
 use std::future::ready;
 use std::io;
@@ -180,10 +183,23 @@ impl How {
             .on_connect_ext(move |connection: &C, data| _ = data.insert(requests(connection).clone()))
             .finish(apply_fn_factory(app, |request: Request, app| {
                 let unanswered = request.conn_data().map(Requests::begin);
+                let takes_chunks = request.version() >= Version::HTTP_11;
                 let answer = app.call(request);
-                async move { Ok(answer.await?.map_body(|_, body| Answer::new(body.boxed(), unanswered))) }
+                async move {
+                    let mut answer = answer.await?;
+                    if !takes_chunks && answer.response().body().size() == BodySize::Stream {
+                        end_by_closing(answer.response_mut().head_mut());
+                    }
+                    Ok(answer.map_body(|_, body| Answer::new(body.boxed(), unanswered)))
+                }
             }))
     }
+}
+
+/// HTTP/1.0 knows no chunks (RFC 9112, section 6.1): a body whose length nobody knows ends with the connection.
+fn end_by_closing(head: &mut ResponseHead) {
+    head.no_chunking(true);
+    head.set_connection_type(ConnectionType::Close);
 }
 
 type Secured = TlsStream<Connection<TcpStream>>;

@@ -408,6 +408,14 @@ fn nothing_that_only_looks_calls_a_key_good_in_an_older_copy_of_the_store() {
         assert!(output.status.success() && stderr(&output).contains(behind), "{arguments:?}: {}", stderr(&output));
     }
     assert_eq!(contents(), before, "nothing was written");
+    let [_, ledger] = &before;
+    let path = folder.path().join("keystead.revoked");
+    for length in [0, 1, 100, 256] {
+        fs::write(&path, &ledger[..length]).expect("a ledger that was cut");
+        let output = run_with_input(folder.path(), &["keys", "verify"], dead.as_bytes());
+        assert!(output.status.code() == Some(1) && !stdout(&output).contains("VALID"), "cut at {length}");
+    }
+    fs::write(&path, ledger).expect("the ledger");
     assert_eq!(Server::start_in(folder.path(), &[]).stop().code(), Some(0));
     let output = run_with_input(folder.path(), &["keys", "verify"], dead.as_bytes());
     assert!(stdout(&output).contains("UNKNOWN") && !stderr(&output).contains(behind), "{}", stderr(&output));

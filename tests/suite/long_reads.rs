@@ -201,3 +201,20 @@ fn a_key_has_so_many_whole_lists_under_way_at_once() {
     }
     eventually(Duration::from_secs(10), || admin.get(KEYS).status == 200);
 }
+
+#[test]
+fn a_long_list_over_http_1_0_has_no_chunks_and_ends_with_the_connection() {
+    let (server, _folder) = server_after(|store| add_keys(store, 500));
+    let admin = server.client();
+    let request = format!("GET {KEYS} HTTP/1.0\r\nConnection: keep-alive\r\nX-API-Key: {}\r\n\r\n", admin.key());
+    let answer = server.raw(request.as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+    // When it was used is the one thing that changes by itself.
+    let ids = |text: &str| {
+        let list: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let keys = list["data"]["apiKeys"].as_array().expect("a list").iter().map(|key| key["id"].clone());
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(ids(body), ids(&admin.get(KEYS).text));
+}

@@ -126,11 +126,10 @@ pub(super) fn goes_with(ledger: &Ledger, connection: &Connection) -> Result<bool
     })
 }
 
-/// Whether the ledger knows of something that the store does not: the store is an older copy, or lost its last commit. A
-/// server that is about to commit is behind its ledger for a moment, so that is looked at twice.
+/// Whether the ledger knows of something that the store does not: the store is an older copy, or lost its last commit. Of a
+/// ledger that was cut down to its head or less nothing is known, which is no better. A server that is about to commit is behind its ledger for a moment, so that is looked at twice.
 pub(super) fn is_behind(connection: &Connection, ledger: &Ledger) -> Result<bool> {
-    let is_behind =
-        || Ok::<_, Error>(ledger.has_history().map_err(|e| unusable(ledger, &e))? && !goes_with(ledger, connection)?);
+    let is_behind = || Ok::<_, Error>(ledger.path().exists() && !goes_with(ledger, connection)?);
     if !is_behind()? {
         return Ok(false);
     }
