@@ -87,10 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_locks_nobody_out_for_longer_than_an_empty_bucket() {
+    fn a_clock_that_was_set_back_locks_nobody_out() {
         let attempts = Attempts::new(LIMIT);
         assert_eq!([0, 0, 0].map(|ms| failed(&attempts, "203.0.113.7", ms)), [None; 3]);
+        assert_eq!([-1_000_000; 3].map(|ms| failed(&attempts, "203.0.113.7", ms)), [None; 3], "it counts anew");
         assert_eq!(failed(&attempts, "203.0.113.7", -1_000_000), Some(10));
+        assert_eq!(failed(&attempts, "203.0.113.7", -990_000), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Token buckets: how often something may be done at once, and in a minute beyond that, by each of many.
 //!
-//! A bucket is kept as the one instant at which it is full again. A clock that is set back makes nobody wait for longer than
-//! an empty bucket takes.
+//! A bucket is kept as the one instant at which it is full again. Where that lies further away than an empty bucket takes, the
+//! clock was set back, and the bucket is full: nobody waits until the clock has caught up.
 
 use crate::domain::Timestamp;
 use quick_cache::sync::Cache;
@@ -37,8 +37,10 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     pub(super) fn take(&self, whose: &K, now: Timestamp) -> Result<(), u64> {
         let Ok(full_at_us) = self.full_at_us.get_or_insert_with(whose, || Ok::<_, Infallible>(Arc::default()));
         let now_us = now.unix_ms() * 1000;
-        // At the most empty, also where the clock was set back.
-        let missing_us = |full_at_us: i64| (full_at_us - now_us).clamp(0, self.capacity_us);
+        let missing_us = |full_at_us: i64| {
+            let missing_us = (full_at_us - now_us).max(0);
+            if missing_us <= self.capacity_us { missing_us } else { 0 }
+        };
         let take = |full_at_us| {
             let missing_us = missing_us(full_at_us) + self.interval_us;
             (missing_us <= self.capacity_us).then_some(now_us + missing_us)
