@@ -2,6 +2,7 @@
 
 use super::{Failed, open_service};
 use crate::config::Config;
+use crate::domain::escape_invisible;
 use crate::service::Service;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -30,7 +31,8 @@ pub(super) fn confirm(what: &str, is_confirmed: bool) -> Result<(), Failed> {
         return Err(Failed::new(format!("{what} This cannot be undone: say --yes to do it. Nothing was changed.")));
     }
     let mut answer = String::new();
-    let asked = write!(io::stderr(), "{what} This cannot be undone. Do it? [y/N] ");
+    let shown = escape_invisible(what);
+    let asked = write!(io::stderr(), "{shown} This cannot be undone. Do it? [y/N] ");
     let asked = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
     asked.map_err(|e| Failed::new(format!("The terminal gives no answer: {e}. Nothing was changed.")))?;
     match answer.trim().to_ascii_lowercase().as_str() {

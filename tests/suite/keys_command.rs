@@ -191,7 +191,12 @@ fn what_cannot_be_undone_is_asked_about_at_a_terminal() {
         return;
     }
     let (folder, first) = store();
+    // A name from an older version; the file's own handle is closed before the program opens it.
+    let file = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the file");
+    file.execute_batch("UPDATE api_keys SET name = 'P' || char(8238) || 'A'").expect("a name");
+    drop(file);
     let (is_done, said) = at_a_terminal(folder.path(), "keys revoke 1", "n\n");
+    assert!(said.contains("P\\u{202e}A") && !said.contains('\u{202e}'), "{said}");
     assert!(!is_done && said.contains("[y/N]") && said.contains("Nothing was changed."), "{said}");
     assert_eq!(verdict(folder.path(), &first).1, "VALID");
     let (is_done, said) = at_a_terminal(folder.path(), "keys revoke 1", "y\n");
