@@ -432,8 +432,9 @@ impl Config {
         KeyPrefix::parse(&self.keys.organization_prefix)
             .map_err(|e| wrong("keys.organization_prefix", e.to_string()))?;
         KeyPrefix::parse(&self.keys.project_prefix).map_err(|e| wrong("keys.project_prefix", e.to_string()))?;
-        Name::parse(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
-        Name::parse(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
+        // Whether they are good for a store that is new, whoever sets it up finds out: an older store goes on with older settings.
+        Name::stored(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
+        Name::stored(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
         self.server.trusted_proxies().map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
         if self.tls.is_on() == self.tls.key.as_os_str().is_empty() {
             return Err(ConfigError("The settings tls.certificate and tls.key go together.".to_owned()));

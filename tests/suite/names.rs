@@ -74,6 +74,17 @@ fn a_name_from_an_older_version_is_shown_with_its_characters_numbers_and_its_key
 }
 
 #[test]
+fn a_setting_with_an_older_name_starts_an_older_store_and_sets_up_none() {
+    let setting = [("KEYSTEAD_SETUP_ORGANIZATION", "Org\u{200b}")];
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = keystead(folder.path());
+    let output = command.args(["serve", "--listen", "127.0.0.1:0"]).envs(setting).output().expect("the program runs");
+    assert_failed_with(&output, 1, "The name has a character that nobody sees (U+200B); leave it out.");
+    assert!(Server::start_in(folder.path(), &[]).stop().success());
+    assert!(Server::start_in(folder.path(), &setting).client().is_good());
+}
+
+#[test]
 fn a_wide_name_leaves_the_columns_of_a_table_in_line() {
     let server = Server::start();
     let admin = server.client();
