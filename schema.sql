@@ -4,7 +4,7 @@
 -- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
-PRAGMA user_version = 5;            -- the version of this schema
+PRAGMA user_version = 6;            -- the version of this schema
 
 -- Whom keys belong to.
 CREATE TABLE organizations (
@@ -86,6 +86,21 @@ CREATE TABLE imported_forms (
     has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))    -- 1: there may be keys that are known by a SHA-256 digest
 ) STRICT;
 INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);
+
+-- Values that were good once and never will be again: of keys that were revoked, and what rotations took away.
+CREATE TABLE ended_values (
+    digest    BLOB    NOT NULL CHECK (length(digest) = 32), -- digest of the full key
+    algorithm INTEGER NOT NULL CHECK (algorithm IN (0, 1)), -- 0 for BLAKE3, 1 for SHA-256
+    PRIMARY KEY (digest, algorithm)
+) STRICT, WITHOUT ROWID;
+
+-- How far the ledger of revocations, the file beside this one, has come with this store: always one row.
+CREATE TABLE ledger_mark (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),              -- 1
+    event      INTEGER NOT NULL,                                -- the newest event of the last commit that is in both; 0 for none
+    event_hash BLOB    NOT NULL CHECK (length(event_hash) = 16) -- the beginning of that event's hash
+) STRICT;
+INSERT INTO ledger_mark (id, event, event_hash) VALUES (1, 0, zeroblob(16));
 
 -- What was done, by whom, when and from where: a chain of hashes that is only ever appended to, and pruned from its old
 -- end. docs/audit.md says how the hashes are made.

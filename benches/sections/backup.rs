@@ -19,15 +19,11 @@ const CREATES: Pace = Pace::PerSecond(500);
 /// How long the slowest of a hundred creates may take while the store is copied, in milliseconds.
 const P99_MS: f64 = 10.0;
 
-/// A change that goes to the ledger of revocations against one that does not: both are one update of the same row, one
-/// event and one commit.
+/// A change that goes to the ledger of revocations against one that does not: both are one row, one event and one commit.
 pub fn ledger(bench: &Bench) {
     let store = bench.stores.copy(bench.scale.sizes[1]);
     let server = Server::keystead(&store.path(), &[]);
-    let limits = Requests::change_api_keys(
-        CHANGED,
-        [r#"{"rateLimit":null}"#, r#"{"rateLimit":{"limit":9,"windowInSeconds":9}}"#],
-    );
+    let creates = Requests::create_api_key();
     let switches = Requests::change_api_keys(CHANGED, [r#"{"valid":false}"#, r#"{"valid":true}"#]);
     let round = |requests: &Requests, connections| {
         let load = Load::new(requests, Until::Elapsed(bench.scale.round)).over(connections);
@@ -38,22 +34,22 @@ pub fn ledger(bench: &Bench) {
     let before = ledger_size();
     let create = bench.round(&server, &Requests::create_api_key(), Until::Elapsed(bench.scale.round));
     let by_creates = ledger_size() - before;
-    let [one_limit, one_switch, limits, switches] = interleaved(
+    let [one_create, one_switch, creates, switches] = interleaved(
         bench.scale.rounds,
-        [&|| round(&limits, 1), &|| round(&switches, 1), &|| round(&limits, CREATING), &|| round(&switches, CREATING)],
+        [&|| round(&creates, 1), &|| round(&switches, 1), &|| round(&creates, CREATING), &|| round(&switches, CREATING)],
     );
     println!(
         "`PUT …/api-keys/{{id}}` that switches a key off or on, which the ledger of revocations must know before the \
-         commit, against one that changes its limit, which it need not know. {} creates before added {by_creates} bytes to \
+         commit, against one that is created, which it need not know. {} creates before added {by_creates} bytes to \
          the ledger.\n",
         count(create.answers)
     );
     let mut table = Table::of_rates();
-    for (connections, limits, switches) in [(1, one_limit, one_switch), (CREATING, limits, switches)] {
-        table.rate(&format!("limit, {connections} connections"), &limits, None);
-        let judged = judge_ratios(&ratios(&switches, &limits), Target::AtLeast(0.5));
+    for (connections, creates, switches) in [(1, one_create, one_switch), (CREATING, creates, switches)] {
+        table.rate(&format!("create, {connections} connections"), &creates, None);
+        let judged = judge_ratios(&ratios(&switches, &creates), Target::AtLeast(0.5));
         table.rate(&format!("switch, {connections} connections"), &switches, Some(judged));
-        table.judgement("the same, p50", judge_ratios(&p50_ratios(&switches, &limits), Target::Stated));
+        table.judgement("the same, p50", judge_ratios(&p50_ratios(&switches, &creates), Target::Stated));
     }
     let judged = judge(by_creates as f64, format!("{by_creates} bytes"), Target::AtMost(0.0));
     table.judgement("ledger, by creates", judged);

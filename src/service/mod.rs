@@ -25,8 +25,8 @@ mod verification;
 mod windows;
 
 pub use crate::store::{
-    Backup, Checkup, ImportedApiKey, NewApiKey, Options as StoreOptions, Progress, Restored, SCHEMA, Size, Staging,
-    UNFINISHED, remove_unfinished, size,
+    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, NewApiKey, Options as StoreOptions, Progress, Restored,
+    SCHEMA, Size, Staging, UNFINISHED, remove_unfinished, size,
 };
 pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};

@@ -2,7 +2,7 @@
 
 use super::audit::Author;
 use crate::domain::{Action, ApiKey, Result, Shadow, Timestamp};
-use crate::store::{KeyState, Standing, Writes};
+use crate::store::{KeyState, Limits, Standing, Writes};
 
 /// Brings a key to how it stands by the ledger; says whether that changed anything. A key that the store does not know is
 /// none of its business: the store is from before the key was minted, or from after it was revoked.
@@ -37,5 +37,9 @@ fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
         rotates_at,
         last_used: known.filter(|it| it.fingerprint == fingerprint).and_then(|it| it.last_used),
     });
-    ApiKey { valid: state.valid, value: state.value, shadow, expires_at: state.expires_at, ..key.clone() }
+    let after = ApiKey { valid: state.valid, value: state.value, shadow, expires_at: state.expires_at, ..key.clone() };
+    match state.limits.clone() {
+        None => after,
+        Some(Limits { rate_limit, allowed_addresses }) => ApiKey { rate_limit, allowed_addresses, ..after },
+    }
 }

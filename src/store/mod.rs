@@ -5,15 +5,15 @@
 
 mod contract;
 mod files;
-mod ledger;
 mod sqlite;
+mod standing;
 
 pub use contract::{
     Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, SizesSlice, Use,
     Writes,
 };
-pub use ledger::{KeyState, LedgerSummary, Standing};
 pub use sqlite::Staging;
+pub use standing::{Agreement, KeyState, LedgerSummary, Limits, Standing};
 
 use crate::domain::{Digest, Error, Forms, Link, Result, Timestamp};
 use crate::metrics::Metrics;
@@ -251,8 +251,6 @@ pub type Finish<'a> = dyn Fn(&mut dyn Writes, &Restored) -> Result<()> + 'a;
 pub struct Restored {
     /// What the backup was.
     pub backup: Backup,
-    /// What the ledger holds.
-    pub ledger: LedgerSummary,
     /// How many keys the ledger changed.
     pub changed: usize,
     /// Where the store is now that was there before, or what there was of it.
@@ -315,22 +313,13 @@ impl Checkup {
         self.0.ledger_path()
     }
 
-    /// The state of the ledger of revocations; `None` where there is none.
+    /// How the ledger of revocations goes with the store, and what it holds. Reads the whole ledger.
     ///
     /// # Errors
-    /// As [`Checkup::schema`], also where the ledger cannot be read.
-    pub fn ledger(&self) -> Result<Option<LedgerState>> {
+    /// As [`Checkup::schema`].
+    pub fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
         self.0.ledger()
     }
-}
-
-/// How a ledger of revocations is, and how it fits its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LedgerState {
-    /// What it holds.
-    pub summary: LedgerSummary,
-    /// Whether it was written for a later state of the store, or for another copy of it.
-    pub is_ahead: bool,
 }
 
 /// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.

@@ -264,15 +264,22 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     assert!(all_is_well(&examine(folder.path(), &[]).0));
 
     let late = fs::read(&path).expect("the store");
-    fs::write(&path, early).expect("the store");
+    fs::write(&path, &early).expect("the store");
     assert_found(folder.path(), &[], "warning", "ledger", "The next start of the server brings the store up to date.");
-    fs::write(&path, late).expect("the store");
+    fs::write(&path, &late).expect("the store");
     let whole = fs::read(&ledger).expect("the ledger");
     let mut damaged = whole.clone();
-    // Behind the head and the first record, which says only what the ledger goes with.
-    damaged[2 * 160 + 9] ^= 1;
+    damaged[50] ^= 1;
+    fs::write(&ledger, &damaged).expect("the ledger");
+    let findings = ["1 of its lines cannot be read", "makes it anew from the store"];
+    findings.iter().for_each(|finding| assert_found(folder.path(), &[], "problem", "ledger", finding));
+    let last_line = whole.iter().rposition(|byte| *byte == b'{').expect("a line");
+    fs::write(&ledger, &whole[..last_line]).expect("the ledger");
+    assert_found(folder.path(), &[], "warning", "ledger", "It lacks changes that the store has");
+    fs::write(&path, &early).expect("the store");
     fs::write(&ledger, damaged).expect("the ledger");
-    assert_found(folder.path(), &[], "problem", "ledger", "Records of keystead.revoked that cannot be read: 1.");
+    assert_found(folder.path(), &[], "problem", "ledger", "The server does not start");
+    fs::write(&path, &late).expect("the store");
     fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
     assert_found(folder.path(), &[], "problem", "ledger", "it is no ledger of revoked keys");
     fs::remove_file(&ledger).expect("a removal");

@@ -27,6 +27,7 @@ mod frozen;
 mod helpers;
 mod import;
 mod keys_command;
+mod ledger;
 mod limits;
 mod listeners;
 mod lists;

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::cli::audit::check_chain;
 use crate::domain::Timestamp;
-use crate::service::{AuditLog, Checkup, SCHEMA};
+use crate::service::{Agreement, AuditLog, Checkup, LedgerSummary, SCHEMA};
 use std::cmp::Ordering;
 
 const MINUTE_MS: i64 = 60_000;
@@ -47,26 +47,41 @@ pub(super) fn schema(schema: u32) -> Check {
 /// What keeps revoked keys dead when an older copy of the store is put back.
 pub(super) fn ledger(checkup: &Checkup) -> Check {
     let what = "ledger";
-    match checkup.ledger() {
-        Err(error) => Check::failed(what, error),
-        Ok(None) => Check::warning(
+    let (agreement, LedgerSummary { keys, damaged }) = match checkup.ledger() {
+        Err(error) => return Check::failed(what, error),
+        Ok(found) => found,
+    };
+    match agreement {
+        Agreement::Same => {
+            Check::ok(what, format!("It is whole, and goes with the store; keys that it knows of: {keys}."))
+        }
+        Agreement::Missing => Check::warning(
             what,
             "keystead.revoked is not there, so keys that were revoked would come back with an older backup.",
-            "Put it back beside the store if you have it; the server begins a new one at its start.",
+            "Put it back beside the store if you have it; the server makes a new one from the store at its start.",
         ),
-        Ok(Some(state)) if state.summary.damaged > 0 => Check::problem(
-            what,
-            format!("Records of keystead.revoked that cannot be read: {}.", state.summary.damaged),
-            "Keys that they are about may come back with an older backup: put back a copy of it that is whole.",
-        ),
-        Ok(Some(state)) if state.is_ahead => Check::warning(
+        Agreement::Ahead => Check::warning(
             what,
             "It is ahead of the store, which is an older copy, or lost its last commit.",
             "The next start of the server brings the store up to date.",
         ),
-        Ok(Some(state)) => Check::ok(
+        Agreement::Behind if damaged > 0 => Check::problem(
             what,
-            format!("It is whole, and goes with the store; keys that it knows of: {}.", state.summary.keys),
+            format!(
+                "keystead.revoked is damaged: {damaged} of its lines cannot be read. The store has all that they said."
+            ),
+            "The next start of the server makes it anew from the store. See to the disk.",
+        ),
+        Agreement::Behind => Check::warning(
+            what,
+            "It lacks changes that the store has, or an earlier version wrote it.",
+            "The next start of the server makes it anew from the store.",
+        ),
+        Agreement::Lost(why) => Check::problem(
+            what,
+            format!("keystead.revoked is damaged: {why}."),
+            "The server does not start, since keys that were revoked might be good. Put a copy of it back that is whole. If \
+             there is none, and this store is not an older copy, move it away: a new one is made from the store.",
         ),
     }
 }

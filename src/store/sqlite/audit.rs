@@ -286,7 +286,7 @@ fn event(row: &Row<'_>) -> Result<Event> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::ledger::EVENT_HASH;
+    use crate::store::sqlite::ledger::{EVENT_HASH, Mark};
     use crate::store::sqlite::{migrations, settle};
     use rusqlite::StatementStatus;
 
@@ -317,11 +317,14 @@ mod tests {
     #[test]
     fn an_event_that_is_there_is_known_without_a_look_for_what_was_pruned() {
         let log = log(5);
-        assert!(settle::knows(&log, 10_004, [0; EVENT_HASH]).unwrap());
+        assert!(settle::knows(&log, Mark { number: 10_004, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(looked_at(&log), 0);
-        let known = [4, 5, 10_005].map(|number| settle::knows(&log, number, [0; EVENT_HASH]).unwrap());
+        let known = [4, 5, 10_005].map(|number| settle::knows(&log, Mark { number, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(known, [true, true, false]);
-        assert!(!settle::knows(&log, 10_004, [1; EVENT_HASH]).unwrap(), "another one with its number");
+        assert!(
+            !settle::knows(&log, Mark { number: 10_004, hash: [1; EVENT_HASH] }).unwrap(),
+            "another one with its number"
+        );
         assert!(looked_at(&log) > 9_000, "the note is the oldest event");
     }
 }

@@ -1,10 +1,10 @@
 //! Finding out what is wrong with a file that may not be opened.
 
+use super::ledger::{Ledger, Row};
 use super::{open, settle};
 use crate::domain::{Error, Result};
-use crate::store::LedgerState;
 use crate::store::files::beside;
-use crate::store::ledger::Ledger;
+use crate::store::{Agreement, LedgerSummary};
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::fs::File;
@@ -64,15 +64,16 @@ impl Checkup {
         Ledger::of(&self.path).path().to_owned()
     }
 
-    pub(in crate::store) fn ledger(&self) -> Result<Option<LedgerState>> {
+    pub(in crate::store) fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
-        if !ledger.exists() {
-            return Ok(None);
-        }
-        let summary = ledger.each(|_, _, _| Ok::<(), io::Error>(())).map_err(|e| settle::unusable(&ledger, &e))?;
-        let connection = self.connect()?;
-        let is_ahead = settle::is_behind(&connection, &ledger)?;
-        Ok(Some(LedgerState { summary, is_ahead }))
+        let (agreement, damaged) = settle::compare_patiently(&self.connect()?, &ledger)?;
+        let mut keys = 0;
+        let counted = ledger.each(|row, _| {
+            keys += usize::from(matches!(row, Row::Key(_)));
+            Ok::<_, io::Error>(())
+        });
+        counted.map_err(|e| settle::unusable(&ledger, e))?;
+        Ok((agreement, LedgerSummary { keys, damaged }))
     }
 
     fn connect(&self) -> Result<Connection> {

@@ -6,10 +6,11 @@
 //! commit would be done anew. So both are taken back, first the log and then the ledger, before anybody is answered; where
 //! that fails, too, it is tried again until it is done, and no other commit begins before.
 
+use super::ledger::{Ledger, Mark};
 use super::migrations::VERSION;
+use super::rows::Effects;
 use super::settle::{self, Failed};
-use crate::domain::{Error, Link, Result};
-use crate::store::ledger::{Ledger, Standing};
+use crate::domain::{Error, Result};
 use rusqlite::{Connection, ErrorCode};
 
 /// What is to be taken back.
@@ -17,34 +18,26 @@ use rusqlite::{Connection, ErrorCode};
 pub(super) struct Doubt {
     /// Whether the write-ahead log may hold a commit that failed.
     log: bool,
-    /// Where the ledger was appended to for it, and its event.
-    ledger: Option<(u64, Link)>,
+    /// Whether the ledger was appended to for it.
+    ledger: bool,
 }
 
 impl Doubt {
     pub(super) fn is_open(&self) -> bool {
-        self.log || self.ledger.is_some()
+        self.log || self.ledger
     }
 
-    /// Appends to the ledger, in the transaction of the connection.
+    /// Writes to the ledger, in the transaction of the connection, and has the store note it.
     pub(super) fn append(
         &mut self,
         connection: &Connection,
-        ledger: &Ledger,
-        standings: &[Standing],
-        event: Link,
+        ledger: &mut Ledger,
+        effects: &Effects,
+        event: Mark,
     ) -> std::result::Result<(), Failed> {
-        if ledger.begin()? {
-            // To refuse every revocation from now on would be worse.
-            log::error!(
-                "{} was removed while the store was open, and is begun anew: what was revoked until now would come back with an \
-                 older backup. If there is a copy of it, stop the server, put the copy back and make a backup",
-                ledger.path().display()
-            );
-        }
-        let begin = ledger.place(|number, hash| settle::knows(connection, number, hash).map_err(Failed::Store))?;
-        self.ledger = Some((begin, event));
-        Ok(ledger.append(begin, standings, event)?)
+        self.ledger = true;
+        ledger.append(&effects.standings, &effects.ended, event)?;
+        Ok(settle::note(connection, event)?)
     }
 
     /// Takes note of how the commit went.
@@ -57,18 +50,18 @@ impl Doubt {
     }
 
     /// Makes sure that what failed never comes to be.
-    pub(super) fn settle(&mut self, connection: &Connection, ledger: &Ledger) -> Result<()> {
+    pub(super) fn settle(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
         if self.log {
             // Written over the failed commit's beginning, without which the rest of it counts for nothing. It changes nothing.
             connection.pragma_update(None, "user_version", VERSION)?;
             self.log = false;
         }
-        if let Some((begin, event)) = self.ledger {
+        if self.ledger {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            let taken_back = ledger.take_back(begin, event);
+            let taken_back = ledger.take_back();
             connection.execute_batch("ROLLBACK")?;
             taken_back.map_err(|e| Error::unavailable("The disk does not answer as it should.", e))?;
-            self.ledger = None;
+            self.ledger = false;
         }
         Ok(())
     }

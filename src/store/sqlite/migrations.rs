@@ -78,6 +78,19 @@ const STEPS: &[&str] = &[
         has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
     ) STRICT;
     INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
+    // 6: what the ledger of revocations says last, and values that must not be brought in again.
+    "CREATE TABLE ledger_mark (
+        id         INTEGER PRIMARY KEY CHECK (id = 1),
+        event      INTEGER NOT NULL,
+        event_hash BLOB    NOT NULL CHECK (length(event_hash) = 16)
+    ) STRICT;
+    INSERT INTO ledger_mark (id, event, event_hash) VALUES (1, 0, zeroblob(16));
+    CREATE TABLE ended_values (
+        digest    BLOB    NOT NULL CHECK (length(digest) = 32),
+        algorithm INTEGER NOT NULL CHECK (algorithm IN (0, 1)),
+        PRIMARY KEY (digest, algorithm)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO ended_values (digest, algorithm) SELECT digest, digest_algorithm FROM former_values;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -103,6 +116,7 @@ mod tests {
         include_str!("schemas/3.sql"),
         include_str!("schemas/4.sql"),
         include_str!("schemas/5.sql"),
+        include_str!("schemas/6.sql"),
     ];
 
     /// Everything that makes a store's shape, without comments and white space.

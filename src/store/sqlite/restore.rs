@@ -2,6 +2,7 @@
 
 use super::backup;
 use super::digest_index::DigestIndex;
+use super::ledger::Ledger;
 use super::lock::Lock;
 use super::open::{self, is_there};
 use super::rows::Rows;
@@ -9,8 +10,7 @@ use super::settle;
 use super::unfinished::Unfinished;
 use crate::domain::{Error, Result};
 use crate::store::files::{beside, rename_to_free, sync_folder_of};
-use crate::store::ledger::Ledger;
-use crate::store::{Options, Restore, Restored};
+use crate::store::{Agreement, Options, Restore, Restored};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs;
 use std::io;
@@ -33,7 +33,7 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
             path.display()
         )));
     };
-    let ledger = Ledger::of(path);
+    let mut ledger = Ledger::of(path);
     if !ledger.exists() && !how.without_ledger {
         return Err(refuse(format_args!(
             "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
@@ -41,14 +41,48 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
             ledger.path().display()
         )));
     }
+    if let Agreement::Lost(why) = mend_ledger(options, &mut ledger)? {
+        if !how.without_ledger {
+            return Err(refuse(format_args!(
+                "{} is damaged: {why}. Put a copy of it back that is whole. --without-ledger restores all the same, with what \
+                 can be read of it; keys that the rest is about may be good again.",
+                ledger.path().display()
+            )));
+        }
+        ledger.renew().map_err(|e| settle::unusable(&ledger, e))?;
+    }
     let staged = open::staged(path);
     let unfinished = Unfinished::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;
     let backup = backup::copy(&mut source, unfinished.path(), how.progress)?;
     drop(source);
-    let mut restored = Restored { backup, ledger: Default::default(), changed: 0, replaced: None };
-    bring_up_to_date(options, unfinished.path(), &ledger, how.without_ledger, &mut restored, &how)?;
+    let mut restored = Restored { backup, changed: 0, replaced: None };
+    bring_up_to_date(options, unfinished.path(), &ledger, &mut restored, &how)?;
     restored.replaced = swap(path, unfinished.path(), how.aside)?;
     Ok(restored)
+}
+
+/// Holds the ledger against the store that is to be replaced, where that can be read: what it lacks is made anew from it.
+fn mend_ledger(options: &Options, ledger: &mut Ledger) -> Result<Agreement> {
+    let compared = match open::view(&options.path, options.busy_timeout) {
+        Ok(present) => mend_by(&present, ledger),
+        Err(error) => Err(error),
+    };
+    compared.or_else(|error| {
+        if is_there(&options.path) {
+            let (store, detail) = (options.path.display(), error.detail().unwrap_or_default());
+            log::warn!("{store} cannot be held against {}: {detail}", ledger.path().display());
+        }
+        settle::compare_with_nothing(ledger)
+    })
+}
+
+fn mend_by(present: &Connection, ledger: &mut Ledger) -> Result<Agreement> {
+    let (agreement, _) = settle::compare(present, ledger)?;
+    if agreement == Agreement::Behind {
+        log::warn!("{} lacks changes that the store has, and is made anew from the store", ledger.path().display());
+        settle::make(present, ledger)?;
+    }
+    Ok(agreement)
 }
 
 /// Brings the copy to today's schema and to what the ledger says.
@@ -56,7 +90,6 @@ fn bring_up_to_date(
     options: &Options,
     staged: &Path,
     ledger: &Ledger,
-    without_ledger: bool,
     restored: &mut Restored,
     how: &Restore<'_>,
 ) -> Result<()> {
@@ -64,22 +97,10 @@ fn bring_up_to_date(
     let index = DigestIndex::default();
     index.catch_up(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if ledger.exists() {
-        // What it changes is in the ledger already.
-        let (settled, _) = settle::apply(&transaction, &index, ledger, how.settle)?;
-        if settled.ledger.damaged > 0 && !without_ledger {
-            return Err(refuse(format_args!(
-                "{} is damaged: {} of its records cannot be read. --without-ledger restores all the same, with what can be \
-                 read of it.",
-                ledger.path().display(),
-                settled.ledger.damaged
-            )));
-        }
-        (restored.ledger, restored.changed) = (settled.ledger, settled.changed);
-    }
-    // In the ledger, or in the store that is replaced.
-    let highest = highest_key_number(&options.path).max(restored.ledger.highest);
-    settle::raise_numbers(&transaction, highest)?;
+    // What it changes is in the ledger already.
+    restored.changed = settle::apply(&transaction, &index, ledger, how.settle)?.changed;
+    settle::note_where_behind(&transaction, ledger)?;
+    settle::raise_numbers(&transaction, highest_key_number(&options.path))?;
     (how.finish)(&mut Rows::new(&transaction, &index, &[]), restored)?;
     transaction.commit()?;
     // Everything into the one file that is put in place.

@@ -14,6 +14,7 @@ use crate::store::{
     Writes,
 };
 use rusqlite::{Connection, Params, Row, params};
+use std::ops::RangeInclusive;
 
 /// An API key's columns, in the order that [`api_key`] reads them.
 macro_rules! select_api_key {
@@ -52,6 +53,8 @@ pub(super) struct Effects {
     pub(super) standings: Vec<Standing>,
     /// Whether the ledger is to know that the store has come this far.
     pub(super) marks_ledger: bool,
+    /// Values that were good and never will be again: these go to the ledger, too.
+    pub(super) ended: Vec<Digest>,
     /// Whether the ledger is to be compacted.
     pub(super) compacts_ledger: bool,
     /// What was imported.
@@ -69,7 +72,13 @@ impl Effects {
         self.stale.extend(more.stale);
         self.standings.extend(more.standings);
         self.marks_ledger |= more.marks_ledger;
+        self.ended.extend(more.ended);
         self.compacts_ledger |= more.compacts_ledger;
+    }
+
+    /// Whether the ledger has to be written to before the commit.
+    pub(super) fn are_in_ledger(&self) -> bool {
+        self.marks_ledger || !self.standings.is_empty() || !self.ended.is_empty()
     }
 
     /// Prefixes of all digests that keys are to be found by, and were not before.
@@ -164,6 +173,21 @@ impl<'a> Rows<'a> {
         self.index_at_once(id, digest)
     }
 
+    /// A value that was good will never be good again.
+    fn end(&mut self, digest: Digest) -> Result<()> {
+        insert_ended(self.connection, &digest)?;
+        self.effects.ended.push(digest);
+        Ok(())
+    }
+
+    /// Takes over from the ledger that a value has ended. That a key has it counts for more.
+    pub(super) fn end_value(&mut self, digest: &Digest) -> Result<()> {
+        match self.find_by_digest(digest)? {
+            None | Some((_, Presented::Former)) => insert_ended(self.connection, digest),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Makes a key found by a digest from now on, whatever the index in memory knows.
     fn index_at_once(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let entry = (digest.prefix(), id.get());
@@ -184,6 +208,57 @@ impl<'a> Rows<'a> {
 pub(super) fn count(connection: &Connection) -> Result<u64> {
     let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
     Ok(count.unsigned_abs())
+}
+
+fn insert_ended(connection: &Connection, digest: &Digest) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO ended_values (digest, algorithm) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![digest.as_bytes(), import::stored(digest.algorithm())])?;
+    Ok(())
+}
+
+/// When the key with this number was minted; `None` where there is none.
+pub(super) fn created_at(connection: &Connection, id: KeyId) -> Result<Option<Timestamp>> {
+    let mut statement = connection.prepare_cached("SELECT created_at FROM api_keys WHERE id = ?1")?;
+    let mut rows = statement.query([id.get()])?;
+    rows.next()?.map(|row| timestamp(row, 0)).transpose()
+}
+
+/// Hands over every key that may have been narrowed since it was minted.
+pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -> Result<()> {
+    let sql = select_api_key!(
+        "WHERE NOT k.valid OR k.rotates_at IS NOT NULL OR k.expires_at IS NOT NULL OR k.rate_limit IS NOT NULL \
+         OR k.allowed_addresses IS NOT NULL OR EXISTS (SELECT 1 FROM former_values f WHERE f.key_id = k.id)"
+    );
+    each(connection, sql, api_key, take)
+}
+
+/// Hands over all numbers that were given to keys and are no key's any more.
+pub(super) fn each_gap(connection: &Connection, take: impl FnMut(RangeInclusive<i64>)) -> Result<()> {
+    let sql = "WITH numbers (id) AS (SELECT id FROM api_keys \
+               UNION ALL SELECT seq + 1 FROM sqlite_sequence WHERE name = 'api_keys') \
+               SELECT before + 1, id - 1 FROM (SELECT lag(id, 1, 0) OVER (ORDER BY id) AS before, id FROM numbers) \
+               WHERE id > before + 1";
+    each(connection, sql, |row| Ok(row.get(0)?..=row.get(1)?), take)
+}
+
+/// Hands over every value that was good and never will be again.
+pub(super) fn each_ended(connection: &Connection, take: impl FnMut(Digest)) -> Result<()> {
+    let digest = |row: &Row<'_>| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?));
+    each(connection, "SELECT digest, algorithm FROM ended_values", digest, take)
+}
+
+fn each<T>(
+    connection: &Connection,
+    sql: &str,
+    parse: impl Fn(&Row<'_>) -> Result<T>,
+    mut take: impl FnMut(T),
+) -> Result<()> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(parse(row)?);
+    }
+    Ok(())
 }
 
 /// The digests of all of a key's values.
@@ -481,6 +556,7 @@ impl Writes for Rows<'_> {
         }
         for gone in digests(before).filter(|old| digests(after).all(|new| new != *old)) {
             self.retire(after.id, gone)?;
+            self.end(gone)?;
         }
         for new in digests(after).filter(|new| digests(before).all(|old| old != *new)) {
             self.index_at_once(after.id, new)?;
@@ -497,6 +573,7 @@ impl Writes for Rows<'_> {
         for digest in self.former_values(key.id)?.into_iter().chain(digests(key)) {
             self.forget(key.id, digest)?;
         }
+        digests(key).try_for_each(|digest| self.end(digest))?;
         self.change("DELETE FROM former_values WHERE key_id = ?1", [key.id.get()])?;
         self.effects.stale.extend(digests(key).map(Stale::Key));
         self.effects.standings.push(Standing::revoked(key));

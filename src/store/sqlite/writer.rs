@@ -8,17 +8,18 @@ use super::digest_index::{DigestIndex, Merged};
 use super::doubt::Doubt;
 use super::import;
 use super::known::Known;
-use super::open::LOG_LIMIT;
+use super::ledger::{Ledger, Mark};
+use super::open::{self, LOG_LIMIT};
 use super::place::Place;
 use super::rows::{Effects, Rows};
 use super::settle::{self, Failed};
-use crate::domain::{Error, Link, Result};
+use crate::domain::{Error, Result};
 use crate::metrics::Metrics;
-use crate::store::ledger::Ledger;
 use crate::store::{Options, SharedForms, Stale, Validity, Writes};
 use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +74,7 @@ impl Writer {
             shared,
             ledger: files.ledger,
             place: files.place,
+            path: options.path.clone(),
             doubt: Doubt::default(),
             settles: Arc::clone(&settles),
             data_version: None,
@@ -176,6 +178,7 @@ struct Thread {
     shared: Shared,
     ledger: Ledger,
     place: Place,
+    path: PathBuf,
     /// What a commit that failed may have left.
     doubt: Doubt,
     settles: Arc<AtomicBool>,
@@ -293,7 +296,7 @@ impl Thread {
             self.statement("ROLLBACK")?;
         }
         if self.doubt.is_open() {
-            self.doubt.settle(&self.connection, &self.ledger)?;
+            self.doubt.settle(&self.connection, &mut self.ledger)?;
         }
         Ok(())
     }
@@ -303,9 +306,11 @@ impl Thread {
         if effects.compacts_ledger {
             self.compact_ledger();
         }
-        if !effects.standings.is_empty() || effects.marks_ledger {
-            let event = audit::head(&self.connection)?.unwrap_or(Link::START);
-            self.doubt.append(&self.connection, &self.ledger, &effects.standings, event)?;
+        if effects.are_in_ledger() {
+            let event = audit::head(&self.connection)?.map_or(Mark::START, Mark::from);
+            let committed = || open::look(&self.path, self.busy_timeout);
+            settle::prepare(&self.connection, &mut self.ledger, committed)?;
+            self.doubt.append(&self.connection, &mut self.ledger, effects, event)?;
         }
         let outcome = self.statement("COMMIT");
         self.doubt.committed(&outcome);
@@ -313,16 +318,15 @@ impl Thread {
     }
 
     /// What is only tidied is no reason to fail. What lies last for a commit that never was, as a process leaves it that is
-    /// killed just before, must not take the place of what was committed: the next append is written over it.
-    fn compact_ledger(&self) {
-        match settle::goes_with(&self.ledger, &self.connection) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                return log::warn!("the ledger of revocations could not be compacted: {error} {:?}", error.detail());
-            }
-        }
-        match self.ledger.compact() {
+    /// killed just before, must not take the place of what was committed: the next append drops it.
+    fn compact_ledger(&mut self) {
+        let noted = settle::mark(&self.connection).ok();
+        let compacted = match self.ledger.last() {
+            Ok(last) if last.is_some() && last == noted => self.ledger.compact(),
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match compacted {
             Ok(None) => {}
             Ok(Some(bytes)) => log::info!("the ledger of revocations was compacted by {bytes} bytes"),
             Err(error) => log::warn!("the ledger of revocations could not be compacted: {error}"),
@@ -450,98 +454,5 @@ impl From<Failed> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self { sentence: FAILED, detail: error.detail().map_or_else(|| error.to_string(), str::to_owned) }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::domain::{ApiKey, EventHash, KeyPrefix, Name, Organization, OrganizationId, Scope, Secret, Timestamp};
-    use crate::store::{NewApiKey, Standing, Store};
-    use std::path::Path;
-
-    fn now() -> Instant {
-        #[allow(clippy::disallowed_methods, reason = "a test measures with the machine's clock")]
-        Instant::now()
-    }
-
-    fn open(path: &Path) -> Store {
-        let at = Timestamp::default();
-        let options = Options {
-            path: path.to_owned(),
-            busy_timeout: Duration::from_secs(5),
-            readers: 1,
-            write_queue: 8,
-            write_batch: 8,
-            watch_interval: Duration::from_millis(20),
-            uptime: || Duration::ZERO,
-            opened_at: at,
-        };
-        Store::open(&options, Arc::new(Metrics::new(now, at).unwrap()), &|_, _| Ok(false)).unwrap()
-    }
-
-    fn wait<T>(work: impl Future<Output = Result<T>>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work).unwrap()
-    }
-
-    /// Mints a key of an organization of its own.
-    fn mint(store: &Store, seed: u8) -> ApiKey {
-        let at = Timestamp::default();
-        let id = OrganizationId::from_random([seed; 8]);
-        let organization = Organization { id, name: Name::parse("Acme").unwrap(), created_at: at };
-        let value = Secret::new(&KeyPrefix::parse("a_").unwrap(), [seed; 16]).fingerprint();
-        let scope = Scope { organization: id, project: None };
-        let new = NewApiKey { scope, value, name: Name::parse("A key").unwrap(), created_at: at, expires_at: None };
-        wait(store.write(move |writes| {
-            writes.insert_organization(&organization)?;
-            writes.insert_api_key(new)
-        }))
-    }
-
-    /// Switches the key off and on so many times.
-    fn switch(store: &Store, key: &ApiKey, times: usize) {
-        let mut before = key.clone();
-        wait(store.write(move |writes| {
-            for _ in 0..times {
-                let after = ApiKey { valid: !before.valid, ..before.clone() };
-                writes.update_api_key(&before, &after)?;
-                before = after;
-            }
-            Ok(())
-        }));
-    }
-
-    #[test]
-    fn compacting_leaves_what_was_committed_where_a_record_of_a_commit_that_never_was_lies_last() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keystead.db");
-        let store = open(&path);
-        let [key, other] = [1, 2].map(|seed| mint(&store, seed));
-        switch(&store, &key, 8_001);
-        let ledger = Ledger::of(&path);
-        let size = || std::fs::metadata(ledger.path()).unwrap().len();
-        let compact = || {
-            wait(store.write(|writes| {
-                writes.compact_ledger();
-                Ok(())
-            }))
-        };
-        // As a process leaves it that is killed before its commit.
-        let never = Link { number: 99, hash: EventHash::NONE };
-        let begin = ledger.place(|_, _| Ok::<_, io::Error>(true)).unwrap();
-        ledger.append(begin, &[Standing::of(&key)], never).unwrap();
-        compact();
-        switch(&store, &other, 1);
-        let mut standings = Vec::new();
-        let read = ledger.each(|standing, _, _| {
-            standings.push((standing.id, standing.state.is_some_and(|state| state.valid)));
-            Ok::<_, io::Error>(())
-        });
-        read.unwrap();
-        assert_eq!(standings, [(key.id, false), (other.id, false)]);
-        let before = size();
-        compact();
-        assert!(size() < before / 100, "and it is compacted once nothing is in doubt");
     }
 }

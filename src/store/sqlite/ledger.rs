@@ -1,0 +1,615 @@
+//! The ledger of revocations: a small file beside the store that outlives it, so that an older copy of the store that
+//! is put in its place brings no key back to life.
+//!
+//! Whatever changes the validity of a key is appended here, and on disk, before the store's own commit is. A line says how a
+//! key stands from then on (`lines.rs`); for each key the last one counts. Every line names the newest event of its commit, and
+//! the store notes the event of the last commit that is in the ledger ([`Mark`]): `settle.rs` compares the two.
+//!
+//! Lines are only ever added, so that a copy is good whenever it is made. Where the last ones are cut short, that was a crash:
+//! their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what was
+//! changed or lost on the disk is noticed (`scan.rs`). Behind the lines there are zeros: to write over what is there costs half
+//! of what it costs to make the file longer.
+
+mod form1;
+mod lines;
+mod scan;
+mod state;
+
+pub(super) use lines::Row;
+
+use crate::domain::{Digest, Link};
+use crate::store::Standing;
+use crate::store::files::{beside, sync_folder_of};
+use scan::{Rest, Scan, rows, scan};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// How much longer the file is made when it is full, in bytes.
+const GROWTH: u64 = 16_384;
+/// A ledger that is smaller is not worth being compacted, in bytes.
+const COMPACTED_FROM: u64 = 1 << 20;
+/// How many bytes of an event's hash a [`Mark`] keeps.
+pub(super) const EVENT_HASH: usize = 16;
+
+/// The newest event of a commit, as the ledger and the store note it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) number: i64,
+    pub(super) hash: [u8; EVENT_HASH],
+}
+
+impl Mark {
+    /// Of no event.
+    pub(super) const START: Self = Self { number: 0, hash: [0; EVENT_HASH] };
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self::START
+    }
+}
+
+impl From<Link> for Mark {
+    fn from(event: Link) -> Self {
+        Self { number: event.number, hash: std::array::from_fn(|index| event.hash.as_bytes()[index]) }
+    }
+}
+
+/// What a look at a ledger found.
+pub(super) enum Found {
+    /// There is none.
+    Nothing,
+    /// None of it can be read.
+    Unreadable,
+    /// What can be read.
+    Contents(Contents),
+}
+
+/// What a ledger holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contents {
+    /// The event of its last commit that can be read.
+    pub(super) last: Mark,
+    /// How many lines are missing, or not as they were written.
+    pub(super) damaged: usize,
+    /// Whether some of these are at its end, so that the last commit may have been another one.
+    pub(super) has_damaged_end: bool,
+    /// Whether it has the earlier form.
+    pub(super) is_old: bool,
+}
+
+impl Contents {
+    /// Whether it can be written to as it is.
+    pub(super) fn is_whole(&self) -> bool {
+        self.damaged == 0 && !self.is_old
+    }
+}
+
+/// The file.
+pub(super) struct Ledger {
+    path: PathBuf,
+    /// Where it ended when this process last looked.
+    tail: Option<Tail>,
+    /// Where the last append of this process began, and its event.
+    appended: Option<(u64, Mark)>,
+    /// How large it was after it was last compacted.
+    compacted: u64,
+}
+
+/// The end of the file.
+#[derive(Clone, Copy)]
+struct Tail {
+    scan: Scan,
+    /// The hash of its last line.
+    line: blake3::Hash,
+}
+
+impl Ledger {
+    /// The ledger of the store with this path: `keystead.revoked` of `keystead.db`, and `keys.sqlite.revoked` of
+    /// `keys.sqlite`, so that two stores in a folder have one each.
+    pub(super) fn of(store: &Path) -> Self {
+        let is_db = store.extension().is_some_and(|extension| extension == "db");
+        let path = if is_db { store.with_extension("revoked") } else { beside(store, ".revoked") };
+        Self { path, tail: None, appended: None, compacted: 0 }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Reads all of it and checks that it is as it was written.
+    pub(super) fn look(&self) -> io::Result<Found> {
+        let Some(bytes) = self.read()? else { return Ok(Found::Nothing) };
+        if let Some(old) = form1::read(&bytes) {
+            return Ok(Found::Contents(old.contents));
+        }
+        let Some(scan) = scan(&bytes) else { return Ok(Found::Unreadable) };
+        let has_damaged_end = scan.rest == Rest::Damaged;
+        let damaged = scan.damaged.max(usize::from(has_damaged_end));
+        Ok(Found::Contents(Contents { last: scan.last, damaged, has_damaged_end, is_old: false }))
+    }
+
+    /// Hands over, for each key, what its last line says that can be read, and all that is about no key, each with its event.
+    pub(super) fn each<E: From<io::Error>>(&self, mut take: impl FnMut(Row, Mark) -> Result<(), E>) -> Result<(), E> {
+        let Some(bytes) = self.read()? else { return Ok(()) };
+        if let Some(old) = form1::read(&bytes) {
+            return old.rows.into_iter().try_for_each(|(standing, mark)| take(Row::Key(standing), mark));
+        }
+        let Some(scan) = scan(&bytes) else { return Ok(()) };
+        rows(&bytes, &scan).try_for_each(|(row, mark)| take(row, mark))
+    }
+
+    /// The event of its last commit; `None` where it is not there, or cannot be written to as it is.
+    pub(super) fn last(&mut self) -> io::Result<Option<Mark>> {
+        if let Some(tail) = self.tail
+            && self.has_end(&tail)?
+        {
+            return Ok(Some(tail.scan.last));
+        }
+        let bytes = self.read()?.unwrap_or_default();
+        let found = scan(&bytes).filter(|scan| scan.damaged == 0 && scan.rest != Rest::Damaged);
+        self.tail = found.map(|scan| Tail { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
+        Ok(found.map(|scan| scan.last))
+    }
+
+    /// Appends what is so after the commit whose newest event this is; on disk when this returns. Nobody else may be writing to
+    /// the store, and [`Ledger::last`] must have been asked.
+    pub(super) fn append(&mut self, standings: &[Standing], ended: &[Digest], event: Mark) -> io::Result<()> {
+        self.appended = None;
+        let Some(Tail { scan: mut at, .. }) = self.tail else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there"));
+        };
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        let begin = at.end as u64;
+        self.appended = Some((begin, event));
+        if at.rest != Rest::Nothing {
+            file.set_len(begin)?;
+        }
+        // As long as it is not known how this ends, nothing is known of the end.
+        self.tail = None;
+        let mut rows: Vec<Row> = standings.iter().cloned().map(Row::Key).collect();
+        rows.extend(ended.iter().copied().map(Row::Ended));
+        if rows.is_empty() {
+            rows.push(Row::Nothing);
+        }
+        let mut out = io::BufWriter::new(At { file: &file, offset: begin });
+        let line = write_lines(&mut out, &mut at, event, &rows)?;
+        let end = at.end as u64;
+        if end > file.metadata()?.len() {
+            let zeros = end.next_multiple_of(GROWTH) - end;
+            io::copy(&mut io::Read::take(io::repeat(0), zeros), &mut out)?;
+        }
+        out.flush()?;
+        drop(out);
+        file.sync_data()?;
+        at.rest = Rest::Nothing;
+        self.tail = Some(Tail { scan: at, line });
+        Ok(())
+    }
+
+    /// Takes back what this process appended last, if it is still there; on disk when this returns. Nobody else may be
+    /// writing to the store.
+    pub(super) fn take_back(&mut self) -> io::Result<()> {
+        let Some((begin, event)) = self.appended else { return Ok(()) };
+        let Some(bytes) = self.read()? else { return Ok(()) };
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        // Others may have written over it.
+        let is_there = scan(&bytes).is_some_and(|scan| {
+            let is_last = scan.last == event && (scan.begin..scan.end).contains(&(begin as usize));
+            is_last || scan.end as u64 == begin
+        });
+        if is_there {
+            file.set_len(begin)?;
+        }
+        file.sync_data()?;
+        (self.tail, self.appended) = (None, None);
+        Ok(())
+    }
+
+    /// Drops the lines that are for the last event: its commit never was. Nobody else may be writing to the store.
+    pub(super) fn drop_last(&mut self) -> io::Result<()> {
+        if let Some(Tail { scan, .. }) = self.tail.take() {
+            let file = OpenOptions::new().write(true).open(&self.path)?;
+            file.set_len(scan.begin as u64)?;
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the file anew: it says this and no more, and goes with this event. Nobody else may be writing to the store.
+    pub(super) fn make(&mut self, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
+        let new = beside(&self.path, "-new");
+        // A full disk is no fuller for what failed.
+        write_new(&new, last, rows).inspect_err(|_| _ = fs::remove_file(&new))?;
+        fs::rename(&new, &self.path)?;
+        sync_folder_of(&self.path)?;
+        self.tail = None;
+        Ok(())
+    }
+
+    /// Makes the file anew from what can be read of it. Where that is nothing, it is put aside.
+    pub(super) fn renew(&mut self) -> io::Result<()> {
+        let last = match self.look()? {
+            Found::Contents(Contents { last, .. }) if last != Mark::START => last,
+            _ => return fs::rename(&self.path, beside(&self.path, "-damaged")),
+        };
+        let mut rows = Vec::new();
+        self.each(|row, mark| {
+            rows.push((row, mark));
+            Ok::<_, io::Error>(())
+        })?;
+        self.make(last, &rows)
+    }
+
+    /// Drops lines that later ones of the same keys replace, where these are many; says how many bytes that gave back.
+    /// Nobody else may be writing to the store.
+    pub(super) fn compact(&mut self) -> io::Result<Option<u64>> {
+        let size = fs::metadata(&self.path)?.len();
+        if size < COMPACTED_FROM.max(2 * self.compacted) || self.last()?.is_none() {
+            return Ok(None);
+        }
+        let Some(bytes) = self.read()? else { return Ok(None) };
+        let Some(scan) = scan(&bytes) else { return Ok(None) };
+        self.compacted = size;
+        if 2 * rows(&bytes, &scan).count() as u64 > scan.number {
+            return Ok(None);
+        }
+        self.renew()?;
+        self.compacted = fs::metadata(&self.path)?.len();
+        Ok(Some(size.saturating_sub(self.compacted)))
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(&self.path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the file still ends there.
+    fn has_end(&self, Tail { scan, line }: &Tail) -> io::Result<bool> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        let mut bytes = vec![0; scan.end - scan.last_line];
+        match file.read_exact_at(&mut bytes, scan.last_line as u64) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read?,
+        }
+        let mut next = [0];
+        let is_behind = file.read_at(&mut next, scan.end as u64)? == 0 || next == [0];
+        Ok(is_behind && blake3::hash(&bytes) == *line)
+    }
+}
+
+/// Writes rows that are for one commit behind what there is; gives the hash of the last line.
+fn write_lines(out: &mut impl Write, at: &mut Scan, event: Mark, rows: &[Row]) -> io::Result<blake3::Hash> {
+    if event != at.last || at.number == 0 {
+        at.begin = at.end;
+    }
+    let mut hash = blake3::hash(&[]);
+    for (place, row) in (0..).zip(rows) {
+        at.number += 1;
+        let line = lines::write(at.number, [place, rows.len() as u64], event, row);
+        out.write_all(line.as_bytes())?;
+        hash = blake3::hash(line.as_bytes());
+        (at.last_line, at.end) = (at.end, at.end + line.len());
+    }
+    at.last = event;
+    Ok(hash)
+}
+
+fn write_new(new: &Path, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(new)?;
+    let mut out = io::BufWriter::new(&file);
+    out.write_all(lines::HEAD)?;
+    let mut at = Scan { end: lines::HEAD.len(), ..Scan::default() };
+    for (row, mark) in rows {
+        write_lines(&mut out, &mut at, *mark, std::slice::from_ref(row))?;
+    }
+    if at.last != last {
+        write_lines(&mut out, &mut at, last, &[Row::Nothing])?;
+    }
+    out.flush()?;
+    drop(out);
+    file.sync_all()
+}
+
+/// Writes to a file from an offset on, whatever its cursor.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Write for At<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.offset)?;
+        self.offset += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::{AddressList, Algorithm, Fingerprint, KeyId, RateLimit, Tail as KeyTail, Timestamp};
+    use crate::store::{KeyState, Limits};
+    use tempfile::TempDir;
+
+    fn event(number: i64) -> Mark {
+        Mark { number, hash: [u8::try_from(number).unwrap(); EVENT_HASH] }
+    }
+
+    fn revoked(id: i64) -> Standing {
+        let created_at = Timestamp::from_unix_ms(1_000 + id).unwrap();
+        Standing { id: KeyId::new(id).unwrap(), created_at, state: None }
+    }
+
+    fn digest(byte: u8) -> Digest {
+        Digest::from_bytes([byte; 32])
+    }
+
+    /// Everything that a state can have.
+    fn rotating(id: i64, valid: bool) -> Standing {
+        let tail = KeyTail::parse("a1b2c3").unwrap();
+        let value = Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), tail };
+        let limits = Limits {
+            rate_limit: RateLimit::new(10, 60),
+            allowed_addresses: Some(AddressList::parse(["10.0.0.0/8", "2001:db8::1"]).unwrap()),
+        };
+        let state = KeyState {
+            valid,
+            value,
+            shadow: Some((Fingerprint { digest: digest(2), tail }, Timestamp::from_unix_ms(5_000).unwrap())),
+            expires_at: Timestamp::from_unix_ms(9_000),
+            limits: Some(limits),
+        };
+        Standing { state: Some(Box::new(state)), ..revoked(id) }
+    }
+
+    fn fixture() -> (Ledger, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::of(&folder.path().join("keystead.db"));
+        ledger.make(Mark::START, &[]).unwrap();
+        (ledger, folder)
+    }
+
+    fn append(ledger: &mut Ledger, standings: &[Standing], event: Mark) {
+        ledger.last().unwrap();
+        ledger.append(standings, &[], event).unwrap();
+    }
+
+    fn rows(ledger: &Ledger) -> Vec<(Row, Mark)> {
+        let mut rows = Vec::new();
+        let read = ledger.each(|row, mark| {
+            rows.push((row, mark));
+            Ok::<_, io::Error>(())
+        });
+        read.unwrap();
+        rows
+    }
+
+    fn keys(ledger: &Ledger) -> Vec<Standing> {
+        let key = |(row, _)| if let Row::Key(standing) = row { Some(standing) } else { None };
+        rows(ledger).into_iter().filter_map(key).collect()
+    }
+
+    fn contents(ledger: &Ledger) -> Contents {
+        let Found::Contents(contents) = ledger.look().unwrap() else { panic!("it can be read") };
+        contents
+    }
+
+    #[test]
+    fn for_each_key_the_last_line_counts() {
+        let (mut ledger, _folder) = fixture();
+        let other = Standing { created_at: Timestamp::default(), ..revoked(1) };
+        append(&mut ledger, &[revoked(1), rotating(2, false)], event(1));
+        ledger.append(&[rotating(2, true), rotating(3, false)], &[digest(9)], event(2)).unwrap();
+        append(&mut ledger, std::slice::from_ref(&other), event(3));
+        append(&mut ledger, &[], event(4));
+        let expected = [
+            (Row::Key(revoked(1)), event(1)),
+            (Row::Key(rotating(2, true)), event(2)),
+            (Row::Key(rotating(3, false)), event(2)),
+            (Row::Ended(digest(9)), event(2)),
+            (Row::Key(other), event(3)),
+        ];
+        assert_eq!(rows(&ledger), expected);
+        let contents = contents(&ledger);
+        assert_eq!((contents.last, contents.is_whole()), (event(4), true));
+    }
+
+    #[test]
+    fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
+        let (mut ledger, _folder) = fixture();
+        append(&mut ledger, &[revoked(1)], event(1));
+        let begin = ledger.tail.unwrap().scan.end;
+        let before = fs::read(ledger.path()).unwrap();
+        append(&mut ledger, &[rotating(2, true), revoked(3)], event(2));
+        let end = ledger.tail.unwrap().scan.end;
+        let after = fs::read(ledger.path()).unwrap();
+        assert_eq!(before.len(), after.len(), "there was room for it");
+        // Without its line break the last line is damaged.
+        for written in (begin..end - 1).step_by(3) {
+            for torn in [after[..written].to_vec(), [&after[..written], &before[written..]].concat()] {
+                fs::write(ledger.path(), &torn).unwrap();
+                assert_eq!(keys(&ledger), [revoked(1)], "cut at {written}");
+                assert_eq!(
+                    (contents(&ledger).last, contents(&ledger).is_whole()),
+                    (event(1), true),
+                    "cut at {written}"
+                );
+                append(&mut ledger, &[revoked(4)], event(3));
+                assert_eq!(keys(&ledger), [revoked(1), revoked(4)], "cut at {written}");
+                assert!(contents(&ledger).is_whole(), "cut at {written}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_an_append_that_never_came_to_the_disk_is_a_crash_also_before_its_end() {
+        let (mut ledger, _folder) = fixture();
+        append(&mut ledger, &[revoked(1)], event(1));
+        let begin = ledger.tail.unwrap().scan.end;
+        append(&mut ledger, &(2..40).map(revoked).collect::<Vec<_>>(), event(2));
+        let whole = fs::read(ledger.path()).unwrap();
+        for sector in begin / 512..ledger.tail.unwrap().scan.end / 512 {
+            let mut torn = whole.clone();
+            torn[begin.max(512 * sector)..512 * (sector + 1)].fill(0);
+            fs::write(ledger.path(), &torn).unwrap();
+            assert_eq!(keys(&ledger), [revoked(1)], "sector {sector}");
+            assert!(contents(&ledger).is_whole(), "sector {sector}");
+        }
+    }
+
+    #[test]
+    fn the_file_grows_by_steps_and_others_appends_are_found() {
+        let (mut ledger, folder) = fixture();
+        let mut other = Ledger::of(&folder.path().join("keystead.db"));
+        for turn in 1..=120 {
+            let ledger = if turn % 3 == 0 { &mut other } else { &mut ledger };
+            append(ledger, &[revoked(turn)], event(turn));
+        }
+        assert_eq!(keys(&ledger), (1..=120).map(revoked).collect::<Vec<_>>());
+        assert_eq!(fs::metadata(ledger.path()).unwrap().len(), GROWTH);
+        append(&mut ledger, &(121..=200).map(revoked).collect::<Vec<_>>(), event(121));
+        assert_eq!(fs::metadata(ledger.path()).unwrap().len(), 2 * GROWTH);
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_there() {
+        let (mut ledger, folder) = fixture();
+        append(&mut ledger, &[revoked(1)], event(1));
+        append(&mut ledger, &[revoked(2), revoked(3)], event(2));
+        for _ in 0..2 {
+            ledger.take_back().unwrap();
+            assert_eq!(keys(&ledger), [revoked(1)], "once is enough");
+        }
+        append(&mut ledger, &[revoked(4)], event(1));
+        ledger.take_back().unwrap();
+        assert_eq!(keys(&ledger), [revoked(1)], "what was appended earlier for the same event stays");
+        append(&mut ledger, &[revoked(5)], event(5));
+        let mut other = Ledger::of(&folder.path().join("keystead.db"));
+        other.last().unwrap();
+        other.drop_last().unwrap();
+        append(&mut other, &[revoked(6)], event(6));
+        ledger.take_back().unwrap();
+        assert_eq!(keys(&ledger), [revoked(1), revoked(6)], "it was written over");
+    }
+
+    #[test]
+    fn a_ledger_that_is_gone_is_not_appended_to_and_nothing_of_it_is_taken_back() {
+        let (mut ledger, _folder) = fixture();
+        append(&mut ledger, &[revoked(1)], event(1));
+        let kept = fs::read(ledger.path()).unwrap();
+        fs::remove_file(ledger.path()).unwrap();
+        assert_eq!(ledger.last().unwrap(), None);
+        assert!(ledger.append(&[revoked(2)], &[], event(2)).is_err());
+        fs::write(ledger.path(), kept).unwrap();
+        ledger.take_back().unwrap();
+        assert_eq!(keys(&ledger), [revoked(1)]);
+    }
+
+    #[test]
+    fn what_a_commit_that_never_was_left_is_dropped() {
+        let (mut ledger, _folder) = fixture();
+        append(&mut ledger, &[revoked(1)], event(1));
+        append(&mut ledger, &[revoked(2)], event(2));
+        append(&mut ledger, &[revoked(3)], event(2));
+        ledger.drop_last().unwrap();
+        assert_eq!(ledger.last().unwrap(), Some(event(1)));
+        assert_eq!(keys(&ledger), [revoked(1)]);
+    }
+
+    #[test]
+    fn compacting_drops_what_later_lines_replace_and_nothing_else() {
+        let (mut ledger, _folder) = fixture();
+        let turns: Vec<Standing> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
+        append(&mut ledger, &[revoked(11)], event(1));
+        append(&mut ledger, &turns, event(2));
+        append(&mut ledger, &[], event(3));
+        let mut before = rows(&ledger);
+        let size = fs::metadata(ledger.path()).unwrap().len();
+        let gained = ledger.compact().unwrap().unwrap();
+        assert_eq!(fs::metadata(ledger.path()).unwrap().len(), size - gained);
+        assert!(size - gained < 10_000);
+        assert_eq!(rows(&ledger), before);
+        assert_eq!((contents(&ledger).last, contents(&ledger).is_whole()), (event(3), true));
+        append(&mut ledger, &[revoked(12)], event(4));
+        before.push((Row::Key(revoked(12)), event(4)));
+        assert_eq!(rows(&ledger), before);
+        assert_eq!(ledger.compact().unwrap(), None, "it is small now");
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_renewed() {
+        let (mut ledger, _folder) = fixture();
+        append(&mut ledger, &(0..8_000).map(|turn| revoked(1 + turn % 10)).collect::<Vec<_>>(), event(1));
+        append(&mut ledger, &[rotating(20, true)], event(2));
+        append(&mut ledger, &[revoked(21)], event(3));
+        let mut bytes = fs::read(ledger.path()).unwrap();
+        let at = bytes.windows(8).position(|window| window == b"\"key\":20").unwrap();
+        bytes[at] ^= 1;
+        fs::write(ledger.path(), &bytes).unwrap();
+        ledger.tail = None;
+        assert_eq!(contents(&ledger).damaged, 1);
+        assert_eq!(ledger.last().unwrap(), None);
+        assert_eq!(ledger.compact().unwrap(), None);
+        assert!(ledger.append(&[revoked(1)], &[], event(4)).is_err());
+        assert_eq!(fs::read(ledger.path()).unwrap(), bytes);
+        ledger.renew().unwrap();
+        assert_eq!(ledger.last().unwrap(), Some(event(3)));
+        assert_eq!(keys(&ledger), (1..=10).chain([21]).map(revoked).collect::<Vec<_>>());
+    }
+
+    /// What a look at a ledger with these bytes tells. Where that is that it is whole, all that it says must be right.
+    fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Row, Mark)], what: &str) -> Option<Contents> {
+        fs::write(ledger.path(), bytes).unwrap();
+        let Found::Contents(contents) = ledger.look().unwrap() else { return None };
+        if contents.is_whole() && contents.last == event(20) {
+            assert_eq!(rows(ledger), expected, "{what}");
+        }
+        Some(contents)
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_of_a_ledger_is_noticed_or_harmless() {
+        let (mut ledger, _folder) = fixture();
+        for turn in 1..=20 {
+            let standing = if turn % 5 == 0 { rotating(turn - 1, turn % 2 == 0) } else { revoked(turn) };
+            append(&mut ledger, &[standing], event(turn));
+        }
+        let end = ledger.tail.unwrap().scan.end;
+        let whole = fs::read(ledger.path()).unwrap()[..end + 64].to_vec();
+        let expected = rows(&ledger);
+        let (mut noticed, mut cut) = (0, 0);
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= [0x01, 0x20, 0xff][at % 3];
+            let found = look_at(&ledger, &changed, &expected, &format!("byte {at}"));
+            // It is never taken for a crash.
+            noticed += usize::from(found.is_none_or(|contents| !contents.is_whole()));
+            let found = look_at(&ledger, &whole[..at], &expected, &format!("cut at {at}"));
+            // To cut the last commits off is to have an earlier ledger: the store tells.
+            cut += usize::from(found.is_none_or(|contents| !contents.is_whole() || contents.last != event(20)));
+        }
+        println!(
+            "20 commits in {end} bytes, each changed: {noticed} noticed, {} harmless; cut at each length: {cut} noticed",
+            whole.len() - noticed
+        );
+        assert_eq!((noticed, cut), (end, end));
+    }
+}

@@ -1,0 +1,108 @@
+//! The state of a key as the ledger writes it: a JSON object with a version.
+
+use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, RateLimit, Tail, Timestamp};
+use crate::store::{KeyState, Limits};
+use serde::{Deserialize, Serialize};
+
+/// What this program writes. It reads no other: a newer program comes with a newer schema of the store, which this one
+/// refuses before it looks here.
+const VERSION: u8 = 1;
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Stored {
+    version: u8,
+    valid: bool,
+    value: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<Rotation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<StoredLimits>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Value {
+    algorithm: String,
+    digest: String,
+    tail: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    to: Value,
+    at: i64,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StoredLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<[u32; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_addresses: Option<Vec<String>>,
+}
+
+pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
+    let limits = |limits: &Limits| StoredLimits {
+        rate_limit: limits.rate_limit.map(|it| [it.limit(), it.window_s()]),
+        allowed_addresses: limits.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+    };
+    let stored = Stored {
+        version: VERSION,
+        valid: state.valid,
+        value: Value::of(&state.value),
+        rotation: state.shadow.as_ref().map(|(to, at)| Rotation { to: Value::of(to), at: at.unix_ms() }),
+        expires_at: state.expires_at.map(Timestamp::unix_ms),
+        limits: state.limits.as_ref().map(limits),
+    };
+    serde_json::json!(stored)
+}
+
+/// `None` where it is none of ours.
+pub(super) fn from_json(object: &serde_json::Value) -> Option<KeyState> {
+    let stored = Stored::deserialize(object).ok().filter(|stored| stored.version == VERSION)?;
+    let shadow = |it: Rotation| Some((it.to.fingerprint()?, Timestamp::from_unix_ms(it.at)?));
+    let limits = |it: StoredLimits| {
+        let rate_limit = |[limit, window_s]: [u32; 2]| RateLimit::new(limit, window_s);
+        let addresses = |list: Vec<String>| AddressList::parse(list.iter().map(String::as_str)).ok();
+        Some(Limits {
+            rate_limit: all_or_none(it.rate_limit.map(rate_limit))?,
+            allowed_addresses: all_or_none(it.allowed_addresses.map(addresses))?,
+        })
+    };
+    Some(KeyState {
+        valid: stored.valid,
+        value: stored.value.fingerprint()?,
+        shadow: all_or_none(stored.rotation.map(shadow))?,
+        expires_at: all_or_none(stored.expires_at.map(Timestamp::from_unix_ms))?,
+        limits: all_or_none(stored.limits.map(limits))?,
+    })
+}
+
+/// What is there must be right: `None` where it is not.
+fn all_or_none<T>(parsed: Option<Option<T>>) -> Option<Option<T>> {
+    match parsed {
+        Some(None) => None,
+        Some(value) => Some(value),
+        None => Some(None),
+    }
+}
+
+impl Value {
+    fn of(value: &Fingerprint) -> Self {
+        Self {
+            algorithm: value.digest.algorithm().name().to_owned(),
+            digest: value.digest.to_hex(),
+            tail: value.tail.as_str().to_owned(),
+        }
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        let digest = Digest::parse(Algorithm::parse(&self.algorithm)?, &self.digest)?;
+        Some(Fingerprint { digest, tail: Tail::foreign(&self.tail).ok()? })
+    }
+}

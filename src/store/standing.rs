@@ -1,0 +1,83 @@
+//! How a key stands: what the ledger of revocations keeps of it.
+
+use crate::domain::{AddressList, ApiKey, Fingerprint, KeyId, RateLimit, Shadow, Timestamp};
+
+/// How a key stands, as far as its validity goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The key.
+    pub id: KeyId,
+    /// When it was minted: with its number, what tells it from any other key of any copy of the store.
+    pub created_at: Timestamp,
+    /// What is good of it; `None` where it was revoked.
+    pub state: Option<Box<KeyState>>,
+}
+
+/// What decides over the validity of a key that is not revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyState {
+    /// Whether it is switched on.
+    pub valid: bool,
+    /// Its value; during a rotation the outgoing one.
+    pub value: Fingerprint,
+    /// The new value of a rotation, and from when on it is the only one.
+    pub shadow: Option<(Fingerprint, Timestamp)>,
+    /// From when on it authenticates nobody.
+    pub expires_at: Option<Timestamp>,
+    /// How often and from where it may be used; `None` where that is not known, as of keys that an older version wrote down.
+    pub limits: Option<Limits>,
+}
+
+/// How often a key may be used, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How often; `None` for as often as anybody likes.
+    pub rate_limit: Option<RateLimit>,
+    /// From where; `None` for anywhere.
+    pub allowed_addresses: Option<AddressList>,
+}
+
+/// How a ledger of revocations goes with a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// Each has all that the other has.
+    Same,
+    /// There is no ledger.
+    Missing,
+    /// The ledger knows of changes that the store does not have: the store is an older copy, or lost its last commit.
+    Ahead,
+    /// The store has all that the ledger said, and more than can be read of it.
+    Behind,
+    /// The ledger is damaged, and the store may lack what it said; how it is damaged.
+    Lost(String),
+}
+
+/// What a ledger of revocations holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerSummary {
+    /// Keys that it knows of.
+    pub keys: usize,
+    /// Lines that cannot be read.
+    pub damaged: usize,
+}
+
+impl Standing {
+    /// Of a key that is there.
+    pub fn of(key: &ApiKey) -> Self {
+        let shadow = |it: &Shadow| (it.fingerprint, it.rotates_at);
+        let limits = Limits { rate_limit: key.rate_limit, allowed_addresses: key.allowed_addresses.clone() };
+        let state = KeyState {
+            valid: key.valid,
+            value: key.value,
+            shadow: key.shadow.as_ref().map(shadow),
+            expires_at: key.expires_at,
+            limits: Some(limits),
+        };
+        Self { id: key.id, created_at: key.created_at, state: Some(Box::new(state)) }
+    }
+
+    /// Of a key that was just revoked.
+    pub fn revoked(key: &ApiKey) -> Self {
+        Self { id: key.id, created_at: key.created_at, state: None }
+    }
+}

@@ -1,0 +1,209 @@
+//! The ledger of revocations: what is lost of it is noticed, and made anew from the store where that is the newer one.
+
+use super::helpers::*;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A server's folder with a backup, and what became of keys since: the last commit removed a project with four keys.
+struct Fixture {
+    folder: TempDir,
+    /// An organization's key, before and after it was narrowed.
+    narrowed: (i64, String),
+    revoked: String,
+    off: String,
+    rotated: String,
+    of_project: Vec<String>,
+    good: String,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::start_in(folder.path(), &[]);
+        let client = server.client();
+        let [narrowed, revoked, off, rotated, good] = std::array::from_fn(|_| client.mint("a"));
+        let project = client.post("/v2/projects", json!({"name": "Shop"})).data()["project"]["id"].take();
+        let project = format!("/v2/projects/{}", project.as_str().expect("an id"));
+        let mint = |_| {
+            let key = client.post(&format!("{project}/api-keys"), json!({"name": "a"})).data();
+            key["value"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned()
+        };
+        let of_project: Vec<String> = (0..4).map(mint).collect();
+        done(folder.path(), &["backup", "backup.db"]);
+        let limits = json!({"valid": true, "rateLimit": {"limit": 3, "windowInSeconds": 60}, "allowedAddresses": ["192.0.2.0/24"]});
+        assert_eq!(client.put(&format!("/v2/organization/api-keys/{}", narrowed.0), limits).status, 200);
+        client.revoke(revoked.0);
+        client.set_valid(off.0, false);
+        client.post(&format!("/v2/organization/api-keys/{}/rotate", rotated.0), json!({}));
+        assert_eq!(client.delete(&project).status, 200);
+        assert_eq!(server.stop().code(), Some(0));
+        let [revoked, off, rotated, good] = [revoked.1, off.1, rotated.1, good.1];
+        Self { folder, narrowed, revoked, off, rotated, of_project, good }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// All that ended since the backup is ended, and what did not is good.
+    #[track_caller]
+    fn check(&self, folder: &Path) {
+        if folder != self.folder.path() {
+            fs::copy(self.path("first-key"), folder.join("first-key")).expect("the first key");
+        }
+        let server = Server::start_in(folder, &[]);
+        for dead in [&self.revoked, &self.off, &self.rotated].into_iter().chain(&self.of_project) {
+            assert!(!server.client_with(dead).is_good(), "{}", server.log());
+        }
+        assert!(server.client_with(&self.good).is_good());
+        let key = server.client().get(&format!("/v2/organization/api-keys/{}", self.narrowed.0)).data();
+        assert_eq!(key["rateLimit"], json!({"limit": 3, "windowInSeconds": 60}), "{key}");
+        assert_eq!(key["allowedAddresses"], json!(["192.0.2.0/24"]));
+        let question = json!({"value": self.narrowed.1, "address": "198.51.100.1"});
+        assert_eq!(server.client().post("/v2/verify", question).data()["valid"], false);
+        assert!(done(folder, &["doctor", "--json"]).contains("goes with the store"), "the next start mends it");
+    }
+
+    fn ledger(&self) -> Vec<u8> {
+        fs::read(self.path("keystead.revoked")).expect("the ledger")
+    }
+}
+
+/// Where the lines begin that the last commit wrote.
+fn last_commit(ledger: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(ledger);
+    let lines: Vec<&str> = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
+    let event = |line: &str| line.split(' ').nth(4).map(str::to_owned);
+    let last = event(lines.last().expect("a line"));
+    lines.iter().take_while(|line| event(line) != last).map(|line| line.len()).sum()
+}
+
+/// What can become of the last commit.
+fn damages(ledger: &[u8]) -> [(&'static str, Vec<u8>); 4] {
+    let begin = last_commit(ledger);
+    let mut flipped = ledger.to_vec();
+    flipped[begin + 30] ^= 1;
+    let line = ledger[begin..].iter().position(|byte| *byte == b'\n').expect("a line break") + begin + 1;
+    [
+        ("one byte of its first line changed", flipped),
+        ("its first line cut out", [&ledger[..begin], &ledger[line..]].concat()),
+        ("all of it cut off", ledger[..begin].to_vec()),
+        ("all but its first line cut off", ledger[..line].to_vec()),
+    ]
+}
+
+#[test]
+fn a_restore_brings_nothing_back_where_the_last_commit_of_the_ledger_is_damaged() {
+    let fixture = Fixture::new();
+    let (store, ledger) = (fs::read(fixture.path("keystead.db")).expect("the store"), fixture.ledger());
+    for (what, damaged) in damages(&ledger) {
+        fs::write(fixture.path("keystead.db"), &store).expect("the store");
+        fs::write(fixture.path("keystead.revoked"), damaged).expect("the ledger");
+        let doctor = stdout(&run(fixture.folder.path(), &["doctor", "--json"]));
+        assert!(!doctor.contains("goes with the store"), "{what}: {doctor}");
+        done(fixture.folder.path(), &["restore", "backup.db"]);
+        fixture.check(fixture.folder.path());
+    }
+}
+
+#[test]
+fn a_start_makes_a_ledger_anew_that_lost_its_end_or_is_gone() {
+    let fixture = Fixture::new();
+    let ledger = fixture.ledger();
+    let cases = damages(&ledger).map(|(what, damaged)| (what, Some(damaged))).into_iter().chain([("gone", None)]);
+    for (what, damaged) in cases {
+        match damaged {
+            Some(damaged) => fs::write(fixture.path("keystead.revoked"), damaged).expect("the ledger"),
+            None => fs::remove_file(fixture.path("keystead.revoked")).expect("a removal"),
+        }
+        let server = Server::start_in(fixture.folder.path(), &[]);
+        assert!(server.log().contains("anew from the store"), "{what}: {}", server.log());
+        assert_eq!(server.stop().code(), Some(0));
+        // It knows all that the lost one knew.
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        fs::copy(fixture.path("keystead.revoked"), elsewhere.path().join("keystead.revoked")).expect("the ledger");
+        done(elsewhere.path(), &["restore", fixture.path("backup.db").to_str().expect("a path")]);
+        fixture.check(elsewhere.path());
+    }
+}
+
+#[test]
+fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
+    let fixture = Fixture::new();
+    let ledger = fixture.ledger();
+    let [flipped, missing, ..] = damages(&ledger);
+    fs::copy(fixture.path("backup.db"), fixture.path("keystead.db")).expect("the older store");
+    let mut in_the_middle = ledger.clone();
+    in_the_middle[last_commit(&ledger) - 40] ^= 1;
+    for (what, damaged) in [flipped, missing, ("a byte before it changed", in_the_middle)] {
+        fs::write(fixture.path("keystead.revoked"), &damaged).expect("the ledger");
+        let refused = |arguments: &[&str]| {
+            let output = run_with_input(fixture.folder.path(), arguments, fixture.of_project[0].as_bytes());
+            assert_failed_with(&output, 1, "keystead.revoked");
+            assert!(!stdout(&output).contains("VALID"), "{what}");
+        };
+        refused(&["serve", "--listen", "127.0.0.1:0"]);
+        refused(&["keys", "verify"]);
+        refused(&["restore", "backup.db"]);
+        assert_eq!(fixture.ledger(), damaged, "{what}: nothing was written");
+        let output = run(fixture.folder.path(), &["restore", "--without-ledger", "backup.db"]);
+        assert!(stderr(&output).contains("may be good again"), "{what}: {}", stderr(&output));
+        let server = Server::start_in(fixture.folder.path(), &[]);
+        assert!(!server.client_with(&fixture.revoked).is_good(), "{what}: what can be read counts");
+        assert_eq!(server.stop().code(), Some(0));
+        fs::copy(fixture.path("backup.db"), fixture.path("keystead.db")).expect("the older store");
+    }
+}
+
+#[test]
+fn a_ledger_of_the_earlier_form_is_taken_over() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema5");
+    let key = |number: u32| format!("confident_org_{number:032x}");
+    let of_project = format!("confident_proj_{:032x}", 7);
+    for (what, is_first_restored) in [("started, then restored", false), ("restored", true)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["keystead.db", "keystead.revoked", "backup.db"] {
+            fs::copy(files.join(name), path(name)).expect("a copy");
+        }
+        fs::write(path("first-key"), key(1)).expect("the key");
+        let check = || {
+            let server = Server::start_in(folder.path(), &[]);
+            let is_good = |key: &str| server.client_with(key).is_good();
+            let goods = [key(1), key(5), key(8)].map(|key| is_good(&key));
+            let deads = [key(2), key(3), key(4), of_project.clone()].map(|key| is_good(&key));
+            assert_eq!((goods, deads), ([true; 3], [false; 4]), "{what}: {}", server.log());
+            assert_eq!(server.stop().code(), Some(0));
+            assert!(
+                fs::read(path("keystead.revoked")).expect("the ledger").starts_with(b"keystead revoked keys, form 2\n")
+            );
+        };
+        if !is_first_restored {
+            check();
+        }
+        done(folder.path(), &["restore", "backup.db"]);
+        check();
+    }
+}
+
+#[test]
+fn a_ledger_that_was_made_anew_knows_imported_keys_and_what_others_wrote_meanwhile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    let values: Vec<String> = (1..=3).map(|number| format!("sk_live_{number:024}")).collect();
+    let rows = values.iter().map(|value| format!("a,{value}\n")).collect::<String>();
+    fs::write(folder.path().join("keys.csv"), format!("name,key\n{rows}")).expect("a file");
+    done(folder.path(), &["import", "keys.csv"]);
+    done(folder.path(), &["backup", "backup.db"]);
+    fs::remove_file(folder.path().join("keystead.revoked")).expect("a removal");
+    // Number 1 is the first key's.
+    done(folder.path(), &["keys", "revoke", "2", "--yes"]);
+    assert_eq!(server.client().revoke(3).status, 200);
+    drop(server);
+    done(folder.path(), &["restore", "backup.db"]);
+    let server = Server::start_in(folder.path(), &[]);
+    let is_good = |value: &String| server.client().post("/v2/verify", json!({"value": value})).data()["valid"] == true;
+    assert_eq!(values.iter().map(is_good).collect::<Vec<_>>(), [false, false, true]);
+}
