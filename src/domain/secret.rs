@@ -119,6 +119,11 @@ pub struct Forms {
 }
 
 impl Forms {
+    /// Whether these bytes have the form of a key of a store that holds these.
+    pub fn admit(self, credential: &[u8]) -> bool {
+        is_key(credential) || self.foreign && is_foreign_key(credential)
+    }
+
     /// What either says.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -209,8 +214,7 @@ impl Digest {
     /// The BLAKE3 digest of a credential as a client presented it; `None` where it has not the form of a key of a store
     /// that holds these.
     pub fn of_presented(credential: &[u8], forms: Forms) -> Option<Self> {
-        let may_be_key = is_key(credential) || forms.foreign && is_foreign_key(credential);
-        may_be_key.then(|| Self::blake3(credential))
+        forms.admit(credential).then(|| Self::blake3(credential))
     }
 
     /// The SHA-256 digest of a credential that is found under no BLAKE3 digest; `None` where the store holds no such

@@ -177,6 +177,11 @@ fn share<Id: Copy + Eq + Hash, T: PartialEq>(known: &Cache<Id, Arc<T>>, id: Id, 
 }
 
 impl Service {
+    /// Whether a credential has the form of a key that the store may hold.
+    pub fn may_be_key(&self, credential: &[u8]) -> bool {
+        self.store.forms().admit(credential)
+    }
+
     /// The caller who presents this credential, which is not of any assumed form, from there.
     ///
     /// # Errors

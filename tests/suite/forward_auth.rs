@@ -99,11 +99,34 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
     let wrong = [("CONFIDENT_API_KEY", "wrong"), ("X-API-Key", three.as_str())];
     ask(&admin, "/auth/forward", &wrong).refused_with(401);
 
+    let unknown = ["Bearer confident_org_00000000000000000000000000000000", &three];
+    let unknown = [("Authorization", unknown[0]), ("X-API-Key", unknown[1])];
+    ask(&admin, "/auth/forward", &unknown).refused_with(401);
+
     let server = Server::start_with(&[("KEYSTEAD_FORWARD_AUTH_CREDENTIAL_HEADERS", "x-api-key")]);
     let admin = server.client();
     let (key, bearer) = (admin.key(), format!("Bearer {}", admin.key()));
     identity(&ask(&admin, "/auth/forward", &[("X-API-Key", key), ("Authorization", "Bearer of another kind")]));
     ask(&admin, "/auth/forward", &[("Authorization", &bearer), ("CONFIDENT_API_KEY", key)]).refused_with(401);
+}
+
+#[test]
+fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() {
+    let server = Server::start();
+    let admin = server.client();
+    let (key, bearer) = (admin.key(), format!("Bearer {}", admin.key()));
+    for path in DIALECTS {
+        for (hiding, own) in [
+            (("CONFIDENT_API_KEY", ""), ("X-API-Key", key)),
+            (("CONFIDENT_API_KEY", " "), ("Authorization", bearer.as_str())),
+            (("Authorization", "Bearer "), ("X-API-Key", key)),
+            (("Authorization", JWT), ("X-API-Key", key)),
+            (("Authorization", JWT), ("Authorization", &bearer)),
+        ] {
+            identity(&ask(&admin, path, &[hiding, own]));
+            ask(&admin, path, &[hiding]).refused_with(401);
+        }
+    }
 }
 
 #[test]

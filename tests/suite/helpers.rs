@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 pub const KEYS: &str = "/v1/organization/api-keys";
 pub const ORGANIZATION: &str = "/v1/organization";
+/// What an app's own users present: no key of ours.
+pub const JWT: &str =
+    "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
 
 /// The program, without whatever the environment would have it do, and without a listener for its metrics: many run at
 /// once.
