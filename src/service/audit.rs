@@ -3,11 +3,12 @@
 use super::{Caller, Service, StoreOptions};
 use crate::domain::{
     Action, Actor, ApiKey, Checked, Error, Event, EventFilter, KeyId, Link, NewEvent, Organization, OrganizationId,
-    Origin, Project, ProjectId, RateLimit, Result, Timestamp,
+    Origin, Project, ProjectId, RateLimit, Result, Timestamp, has_full_key,
 };
 use crate::store::View;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// How many events are removed by one transaction, so that others get in between.
 const PRUNED: u32 = 5000;
@@ -260,6 +261,12 @@ fn describe_text(text: &str) -> Value {
             "blake3": blake3::hash(text.as_bytes()).to_hex().as_str(),
         }),
     }
+}
+
+/// The name of a file, without its folders. One that has a full key in it is not kept.
+pub(super) fn describe_file(path: &Path) -> Option<String> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.filter(|name| !has_full_key(name.as_bytes()))
 }
 
 /// All that can change of a key, its values masked; what is not set is left out.
