@@ -17,6 +17,7 @@ mod metrics;
 mod openapi;
 mod organizations;
 mod projects;
+mod refused_head;
 mod request_id;
 mod request_log;
 mod samples;
@@ -148,7 +149,8 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
                 let answer = if connection::takes_head(request.head()) {
                     Either::Left(next.call(request))
                 } else {
-                    Either::Right(ready(Ok(request.into_response(Failure::head_too_large().error_response()))))
+                    let failure = forward_auth::head_too_large(request.path());
+                    Either::Right(ready(Ok(request.into_response(failure.error_response()))))
                 };
                 begun.answered(watch.clone(), Rc::clone(&panicked), answer)
             })

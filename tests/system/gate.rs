@@ -85,6 +85,18 @@ fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() 
 }
 
 #[test]
+fn more_headers_than_keystead_takes_are_no_servers_error() {
+    with_each(&[], |setup| {
+        // Envoy itself takes 100 of them.
+        let headers = vec![("A", "b"); if setup.kind == Kind::Envoy { 90 } else { 97 }];
+        // nginx and Envoy ask with few of them, the others with all.
+        let is_asked_with_few = setup.kind.is_nginx() || setup.kind == Kind::Envoy;
+        let expected = if is_asked_with_few { 401 } else { 431 };
+        assert_eq!(setup.send("GET", "/", &headers, b"").status, expected, "{:?}", setup.kind);
+    });
+}
+
+#[test]
 fn a_key_that_is_not_good_is_refused_and_never_reaches_the_app() {
     with_each(&[("KEYSTEAD_DEV_CLOCK", "true")], |setup| {
         let refused = |ask: &dyn Fn() -> Answer| {
