@@ -22,5 +22,5 @@ pub use name::Name;
 pub use organization::{Organization, OrganizationId, OrganizationSize};
 pub use project::{Description, Project, ProjectId};
 pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail, has_full_key};
-pub use timestamp::{Timestamp, TimestampText};
+pub use timestamp::{Moment, Timestamp, TimestampText};
 pub use visible::{escape_invisible, invisible};

@@ -96,7 +96,7 @@ async fn authenticate_with(
     origin: Origin,
     via: Via,
 ) -> Result<(Caller, Timestamp), Failure> {
-    let now = app.now();
+    let now = app.moment();
     let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
     let caller = app.service.authenticate(credential, origin, via, now).await?;
     request_id::authenticated(request, caller.key().id);
@@ -105,7 +105,7 @@ async fn authenticate_with(
     {
         request.extensions_mut().insert(Announcement { sunset, quota });
     }
-    Ok((caller, now))
+    Ok((caller, now.time))
 }
 
 /// What the answer to an authenticated request says about the key.

@@ -9,6 +9,7 @@ use crate::store::View;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 /// How many events are removed by one transaction, so that others get in between.
 const PRUNED: u32 = 5000;
@@ -129,6 +130,8 @@ pub struct Author {
     actor: Actor,
     origin: Origin,
     now: Timestamp,
+    /// By what a caller's changes are counted; those of others are not.
+    uptime: Option<Duration>,
 }
 
 impl Author {
@@ -140,17 +143,18 @@ impl Author {
             actor: Actor::Key(key.id, key.name.clone()),
             origin: caller.origin().clone(),
             now,
+            uptime: Some(caller.uptime()),
         }
     }
 
     /// Whoever can run the program on the machine, in any organization.
     pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { organization, actor: Actor::Operator, origin: Origin::default(), now }
+        Self { organization, actor: Actor::Operator, origin: Origin::default(), now, uptime: None }
     }
 
     /// The server by itself.
     pub(super) fn keystead(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { organization, actor: Actor::Keystead, origin: Origin::default(), now }
+        Self { organization, actor: Actor::Keystead, origin: Origin::default(), now, uptime: None }
     }
 
     /// The organization that it is done in.
@@ -161,6 +165,11 @@ impl Author {
     /// When it is done.
     pub(super) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// When a caller does it, by the clock that limits go by; `None` for others, who have none.
+    pub(super) fn uptime(&self) -> Option<Duration> {
+        self.uptime
     }
 
     /// The key that it is done with; `None` for the operator.

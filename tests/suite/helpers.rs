@@ -1,6 +1,8 @@
 //! The real server, its clients, and a store to look into.
 
-use keystead::domain::{ApiKey, KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use keystead::domain::{
+    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
+};
 use keystead::metrics::Metrics;
 use keystead::service::{AttemptLimit, ChangeLimit};
 use keystead::store::{NewApiKey, Options, Store, Writes};
@@ -414,6 +416,11 @@ pub fn store_options(path: &Path) -> Options {
 /// A clock that goes on while a process is stopped, as the program's own.
 pub fn uptime() -> Duration {
     rustix::time::clock_gettime(rustix::time::ClockId::Boottime).try_into().expect("a time after the start")
+}
+
+/// The moment so many milliseconds after the epoch, by either clock.
+pub fn moment(ms: i64) -> Moment {
+    Moment { time: at(ms), uptime: Duration::from_millis(ms.unsigned_abs()) }
 }
 
 /// The store itself, as another process beside a server would open it.
