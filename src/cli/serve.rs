@@ -58,6 +58,7 @@ async fn serve(
         service: Arc::clone(service),
         metrics,
         clock: ambient::now,
+        uptime: ambient::uptime,
         dev_clock: dev_clock(config),
         random: ambient::random,
         body_limit: config.server.body_limit_bytes,

@@ -21,6 +21,6 @@ pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId, OrganizationSize};
 pub use project::{Description, Project, ProjectId};
-pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail};
-pub use timestamp::{Timestamp, TimestampText};
+pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail, has_full_key};
+pub use timestamp::{Moment, Timestamp, TimestampText};
 pub use visible::{escape_invisible, invisible};

@@ -1,12 +1,12 @@
 //! What people call things.
 
-use super::{Error, Result, invisible};
+use super::{Error, Result, has_full_key, invisible};
 
 /// The most characters (not bytes) that a name may have.
 const MAX: usize = 255;
 
 /// A human-readable label of a key, a project or an organization: 1 to 255 characters, none of them a control
-/// character, no white space around it. Names from older versions may have characters that nobody sees.
+/// character, no white space around it. Names from older versions may have characters that nobody sees, or a key in them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
@@ -14,13 +14,12 @@ impl Name {
     /// A new name: trims and checks.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is empty, too long, or has control characters or others that nobody sees.
+    /// [`Error::Invalid`] where the text is empty, too long, has control characters or others that nobody sees, or has a full
+    /// key in it.
     pub fn parse(text: &str) -> Result<Self> {
         let name = Self::stored(text)?;
-        match invisible(name.as_str()) {
-            Some(c) => Err(invisible_in("name", c)),
-            None => Ok(name),
-        }
+        check_new("name", name.as_str())?;
+        Ok(name)
     }
 
     /// One that may be stored already.
@@ -44,8 +43,21 @@ impl Name {
     }
 }
 
-pub(super) fn invisible_in(field: &str, c: char) -> Error {
-    Error::Invalid(format!("The {field} has a character that nobody sees (U+{:04X}); leave it out.", u32::from(c)))
+/// Checks what only a new text must not have. A full key in it would be stored, listed, exported and recorded in clear; the
+/// sentence does not repeat it.
+pub(super) fn check_new(field: &str, text: &str) -> Result<()> {
+    if let Some(c) = invisible(text) {
+        let number = u32::from(c);
+        return Err(Error::Invalid(format!(
+            "The {field} has a character that nobody sees (U+{number:04X}); leave it out."
+        )));
+    }
+    if has_full_key(text.as_bytes()) {
+        return Err(Error::Invalid(format!(
+            "The {field} has something in it that looks like a full API key; leave it out."
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

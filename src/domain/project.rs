@@ -1,7 +1,7 @@
 //! Projects: what an organization divides its work into.
 
-use super::name::invisible_in;
-use super::{Error, Name, OrganizationId, Result, Timestamp, invisible};
+use super::name::check_new;
+use super::{Error, Name, OrganizationId, Result, Timestamp};
 use std::fmt;
 
 /// The most characters (not bytes) that a description may have.
@@ -50,16 +50,14 @@ impl Description {
     /// A new description.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is too long or has control characters other than line breaks and tabs, or others that
-    /// nobody sees.
+    /// [`Error::Invalid`] where the text is too long, has control characters other than line breaks and tabs, or others that
+    /// nobody sees, or has a full key in it.
     pub fn parse(text: &str) -> Result<Self> {
-        match invisible(text) {
-            Some(c) => Err(invisible_in("description", c)),
-            None => Self::stored(text),
-        }
+        check_new("description", text)?;
+        Self::stored(text)
     }
 
-    /// One that may be stored already: those from older versions may have characters that nobody sees.
+    /// One that may be stored already: those from older versions may have characters that nobody sees, or a key in them.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the text is too long or has control characters other than line breaks and tabs.

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 /// Characters of a secret after its prefix: 128 random bits as lower-case hexadecimal digits.
 const RANDOM_DIGITS: usize = 32;
+const MIN_PREFIX: usize = 2;
 const MAX_PREFIX: usize = 32;
 /// The characters that a key of another form may have.
 const FOREIGN: std::ops::RangeInclusive<usize> = 16..=256;
@@ -35,13 +36,13 @@ impl KeyPrefix {
             return Ok(Self(text.to_owned()));
         }
         Err(Error::Invalid(format!(
-            "A key prefix must have 2 to {MAX_PREFIX} characters of a-z, 0-9 and _, and end in _."
+            "A key prefix must have {MIN_PREFIX} to {MAX_PREFIX} characters of a-z, 0-9 and _, and end in _."
         )))
     }
 }
 
 fn is_prefix(text: &[u8]) -> bool {
-    (2..=MAX_PREFIX).contains(&text.len())
+    (MIN_PREFIX..=MAX_PREFIX).contains(&text.len())
         && text.ends_with(b"_")
         && text.iter().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
@@ -104,6 +105,11 @@ fn is_key(bytes: &[u8]) -> bool {
     is_prefix(prefix) && digits.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Whether something of the form of a full key, under any prefix, is anywhere in the text.
+pub fn has_full_key(text: &[u8]) -> bool {
+    text.windows(RANDOM_DIGITS + MIN_PREFIX).any(is_key)
+}
+
 /// Whether the bytes may be a key that was made elsewhere: 16 to 256 visible ASCII characters, our own form among them.
 fn is_foreign_key(bytes: &[u8]) -> bool {
     FOREIGN.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
@@ -119,6 +125,11 @@ pub struct Forms {
 }
 
 impl Forms {
+    /// Whether these bytes have the form of a key of a store that holds these.
+    pub fn admit(self, credential: &[u8]) -> bool {
+        is_key(credential) || self.foreign && is_foreign_key(credential)
+    }
+
     /// What either says.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -209,8 +220,7 @@ impl Digest {
     /// The BLAKE3 digest of a credential as a client presented it; `None` where it has not the form of a key of a store
     /// that holds these.
     pub fn of_presented(credential: &[u8], forms: Forms) -> Option<Self> {
-        let may_be_key = is_key(credential) || forms.foreign && is_foreign_key(credential);
-        may_be_key.then(|| Self::blake3(credential))
+        forms.admit(credential).then(|| Self::blake3(credential))
     }
 
     /// The SHA-256 digest of a credential that is found under no BLAKE3 digest; `None` where the store holds no such

@@ -1,6 +1,7 @@
 //! Points in time, as the wire and the store have them.
 
 use std::fmt;
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -12,6 +13,15 @@ const MAX_MS: i64 = 253_402_300_799_999;
 /// `Display` is the wire's form, `2024-12-04T23:00:00.000Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+/// A point in time by both of the machine's clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the one that can be set: what is stored and shown.
+    pub time: Timestamp,
+    /// By the one that cannot, as the time since some beginning: what limits count by.
+    pub uptime: Duration,
+}
 
 impl Timestamp {
     /// From milliseconds since the epoch; `None` before 1970 or after the year 9999.

@@ -122,10 +122,20 @@ impl Fields {
 /// 415 where it is not said to be JSON, 413 where it is too large, 408 where it takes too long, 400 where it is not a
 /// JSON object.
 pub(super) async fn read(app: &App, request: &HttpRequest, payload: Payload) -> Result<Fields, Failure> {
+    read_up_to(app.body_limit, app, request, payload).await
+}
+
+/// The same of a body of so many bytes at the most.
+pub(super) async fn read_up_to(
+    limit: usize,
+    app: &App,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Fields, Failure> {
     if !is_json(request) {
         return Err(not_said_to_be_json());
     }
-    parse(&collect(app, payload).await?)
+    parse(&collect(limit, app, payload).await?)
 }
 
 /// The same where no body at all, and no word of one, is as good as an empty object.
@@ -133,7 +143,7 @@ pub(super) async fn read_optional(app: &App, request: &HttpRequest, payload: Pay
     if request.headers().contains_key(CONTENT_TYPE) {
         return read(app, request, payload).await;
     }
-    let is_empty = collect(app, payload).await?.is_empty();
+    let is_empty = collect(app.body_limit, app, payload).await?.is_empty();
     if is_empty { Ok(Fields(Map::new())) } else { Err(not_said_to_be_json()) }
 }
 
@@ -161,13 +171,13 @@ fn is_json(request: &HttpRequest) -> bool {
 }
 
 /// The bytes of the body, within the limits of size and time.
-async fn collect(app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
+async fn collect(limit: usize, app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
     let all = async {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| Failure::bad_request("The request body did not arrive whole."))?;
-            if bytes.len() + chunk.len() > app.body_limit {
-                let sentence = format!("The request body is larger than {} bytes.", app.body_limit);
+            if bytes.len() + chunk.len() > limit {
+                let sentence = format!("The request body is larger than {limit} bytes.");
                 return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));
             }
             bytes.extend_from_slice(&chunk);

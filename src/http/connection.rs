@@ -76,6 +76,16 @@ impl Requests {
         Unanswered(self.clone())
     }
 
+    /// How many are not answered to the end.
+    pub(super) fn open(&self) -> u32 {
+        self.0.open.get()
+    }
+
+    /// How many ever began, modulo 2³².
+    pub(super) fn begun(&self) -> u32 {
+        self.0.begun.get()
+    }
+
     /// Whether the client will send no more: most that do this are gone and do not wait for an answer.
     pub(super) fn have_ended(&self) -> bool {
         self.0.has_ended.get()

@@ -64,7 +64,7 @@ impl CredentialHeader {
 /// often, 429 where too many wrong ones came from there.
 pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
     let origin = Client::of(app, request).origin(None, None);
-    authenticate_with(app, request, only_credential(request.headers())?, origin, Via::Authentication).await
+    authenticate_with(app, request, only_credential(app, request.headers())?, origin, Via::Authentication).await
 }
 
 /// The caller, who must be able to manage its organization, and the time of the request.
@@ -72,7 +72,7 @@ pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Ca
 /// # Errors
 /// Those of [`authenticate`], and 403 for a project's key.
 pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let credential = only_credential(request.headers())?;
+    let credential = only_credential(app, request.headers())?;
     let origin = request_id::origin(app, request, credential);
     let (caller, now) = authenticate_with(app, request, credential, origin, Via::Authentication).await?;
     caller.check_manages()?;
@@ -84,7 +84,7 @@ pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Re
 /// # Errors
 /// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
-    let first = app.forwarded_credentials.iter().find_map(|header| header.all(request.headers()).next());
+    let first = presented(app, request.headers(), &app.forwarded_credentials).first().copied();
     let origin = Client::of(app, request).origin(None, None);
     authenticate_with(app, request, first, origin, Via::ForwardAuth).await.map(|(caller, _)| caller)
 }
@@ -96,7 +96,7 @@ async fn authenticate_with(
     origin: Origin,
     via: Via,
 ) -> Result<(Caller, Timestamp), Failure> {
-    let now = app.now();
+    let now = app.moment();
     let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
     let caller = app.service.authenticate(credential, origin, via, now).await?;
     request_id::authenticated(request, caller.key().id);
@@ -105,7 +105,7 @@ async fn authenticate_with(
     {
         request.extensions_mut().insert(Announcement { sunset, quota });
     }
-    Ok((caller, now))
+    Ok((caller, now.time))
 }
 
 /// What the answer to an authenticated request says about the key.
@@ -148,15 +148,26 @@ pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName
 }
 
 /// The credential of a request that has one, be it in several headers.
-fn only_credential(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
-    let mut found = None;
-    for credential in CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers)) {
-        if found.is_some_and(|other| other != credential) {
-            return Err(Failure::bad_request("The request carries two different API keys; send one."));
-        }
-        found = Some(credential);
+fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, Failure> {
+    let presented = presented(app, headers, &CredentialHeader::ALL);
+    if presented.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Failure::bad_request("The request carries two different API keys; send one."));
     }
-    Ok(found)
+    Ok(presented.first().copied())
+}
+
+/// The credentials in these headers, in this order. An empty header has none, and a bearer token that has not the form of a
+/// key is another service's, such as the app's own behind a gate. Either counts only where there is nothing else, and is
+/// then refused.
+fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) -> Vec<&'a [u8]> {
+    let all = order.iter().flat_map(|header| header.all(headers).map(move |credential| (*header, credential)));
+    let (keys, mut others): (Vec<_>, Vec<_>) = all.partition(|(header, credential)| match header {
+        CredentialHeader::Authorization => app.service.may_be_key(credential),
+        CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => !credential.trim_ascii().is_empty(),
+    });
+    others.truncate(1);
+    let counted = if keys.is_empty() { others } else { keys };
+    counted.into_iter().map(|(_, credential)| credential).collect()
 }
 
 /// The token of `Bearer <token>`; schemes are case-insensitive (RFC 9110, section 11.1).

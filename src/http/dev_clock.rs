@@ -11,8 +11,9 @@ use actix_web::web::{self, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-/// How far the clock is ahead of the machine's, in milliseconds.
+/// How far the clocks are ahead of the machine's, in milliseconds.
 #[derive(Debug, Default)]
 pub struct DevClock {
     ahead_ms: AtomicI64,
@@ -22,6 +23,11 @@ impl DevClock {
     /// The time that it is here when it is `now` outside.
     pub fn shift(&self, now: Timestamp) -> Timestamp {
         now.plus_ms(self.ahead_ms.load(Ordering::SeqCst)).unwrap_or(now)
+    }
+
+    /// How far both clocks are ahead.
+    pub(super) fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst).unsigned_abs())
     }
 }
 

@@ -21,6 +21,8 @@ const KEY_ID: HeaderName = HeaderName::from_static("x-auth-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-auth-key-name");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
+/// Where nginx asks.
+pub(super) const NGINX: &str = "/auth/nginx";
 /// What Envoy puts before its client's path.
 const ENVOY: &str = "/auth/envoy";
 /// Where Envoy's configuration narrows the gate: the query is its client's.
@@ -29,7 +31,7 @@ const GATE: &str = "x-auth-gate";
 const NOT_HEADER_TEXT: &AsciiSet = &CONTROLS.add(b'%');
 
 pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
-    for (path, route) in [("/auth/nginx", web::to(nginx)), ("/auth/forward", web::to(forward))] {
+    for (path, route) in [(NGINX, web::to(nginx)), ("/auth/forward", web::to(forward))] {
         config.service(web::resource(path).app_data(metrics.route(path)).route(route));
     }
     let envoy = web::scope(ENVOY).app_data(metrics.route(ENVOY)).default_service(web::to(envoy));
@@ -43,6 +45,12 @@ async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Fai
         StatusCode::UNAUTHORIZED => failure,
         _ => failure.with_status(StatusCode::FORBIDDEN),
     })
+}
+
+/// The refusal of a head over HTTP/2, with a status that whoever asks at this path understands. Over HTTP/1.1, actix refuses it.
+pub(super) fn head_too_large(path: &str) -> Failure {
+    let failure = Failure::head_too_large();
+    if path == NGINX { failure.with_status(StatusCode::FORBIDDEN) } else { failure }
 }
 
 /// Traefik and Caddy pass any answer but 2xx on to the client.

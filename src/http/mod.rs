@@ -17,6 +17,7 @@ mod metrics;
 mod openapi;
 mod organizations;
 mod projects;
+mod refused_head;
 mod request_id;
 mod request_log;
 mod samples;
@@ -34,7 +35,7 @@ pub use request_id::RequestIds;
 pub use request_log::RequestLog;
 pub use server::Sockets;
 
-use crate::domain::{AddressList, Result, Timestamp};
+use crate::domain::{AddressList, Moment, Result, Timestamp};
 use crate::metrics::{Metrics, PANICKED, UNMATCHED};
 use crate::service::Service;
 use crate::tls::Certificate;
@@ -63,7 +64,9 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The machine's clock.
     pub clock: fn() -> Timestamp,
-    /// How far it is moved, where it may be.
+    /// The machine's clock that cannot be set, also while the process is stopped.
+    pub uptime: fn() -> Duration,
+    /// How far both are moved, where they may be.
     pub dev_clock: Option<DevClock>,
     /// The source of secrets.
     pub random: fn() -> Result<[u8; 16]>,
@@ -89,6 +92,11 @@ impl App {
     fn now(&self) -> Timestamp {
         let now = (self.clock)();
         self.dev_clock.as_ref().map_or(now, |dev_clock| dev_clock.shift(now))
+    }
+
+    fn moment(&self) -> Moment {
+        let ahead = self.dev_clock.as_ref().map_or(Duration::ZERO, DevClock::ahead);
+        Moment { time: self.now(), uptime: (self.uptime)() + ahead }
     }
 }
 
@@ -148,7 +156,8 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
                 let answer = if connection::takes_head(request.head()) {
                     Either::Left(next.call(request))
                 } else {
-                    Either::Right(ready(Ok(request.into_response(Failure::head_too_large().error_response()))))
+                    let failure = forward_auth::head_too_large(request.path());
+                    Either::Right(ready(Ok(request.into_response(failure.error_response()))))
                 };
                 begun.answered(watch.clone(), Rc::clone(&panicked), answer)
             })

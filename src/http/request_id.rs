@@ -3,7 +3,7 @@
 use super::App;
 use super::client::Client;
 use super::credential::CredentialHeader;
-use crate::domain::{KeyId, Origin};
+use crate::domain::{KeyId, Origin, has_full_key};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use actix_web::{HttpMessage as _, HttpRequest};
@@ -67,9 +67,10 @@ fn may_be_repeated(app: &App, id: &[u8], headers: &HeaderMap) -> bool {
         && !credentials.any(|credential| has(id, credential))
 }
 
-/// Whether somebody may have put a key of the usual form there.
+/// Whether somebody may have put a key of our form there, or a part of one with a usual prefix.
 fn has_key_mark(app: &App, text: &[u8]) -> bool {
-    KEY_MARKS.into_iter().any(|mark| has(text, mark))
+    has_full_key(text)
+        || KEY_MARKS.into_iter().any(|mark| has(text, mark))
         || app.service.key_prefixes().into_iter().any(|prefix| prefix.is_in(text))
 }
 

@@ -334,14 +334,14 @@ fn name() -> ObjectBuilder {
         .schema_type(Type::String)
         .min_length(Some(1))
         .pattern(Some(NAME))
-        .description(Some("1 to 255 characters, none of them a control character; white space around them is removed."))
+        .description(Some("1 to 255 characters, none of them a control character, without a full API key; white space around them is removed."))
 }
 
 fn description() -> ObjectBuilder {
     nullable(ObjectBuilder::new())
         .max_length(Some(2000))
         .pattern(Some(DESCRIPTION))
-        .description(Some("What it is for: up to 2,000 characters, line breaks among them."))
+        .description(Some("What it is for: up to 2,000 characters, line breaks among them, without a full API key."))
 }
 
 fn days(about: &str) -> ObjectBuilder {

@@ -5,6 +5,7 @@
 
 use super::Options;
 use super::connection::{Answer, Connection, Limits, Requests};
+use super::refused_head::RefusedHead;
 use actix_http::{ConnectionType, HttpService, KeepAlive, Protocol, Request};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, apply_fn_factory, map_config};
@@ -79,15 +80,15 @@ where
                 let accepting = how.clone();
                 let accept = move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
-                    ready(Ok::<_, DispatchError>((accepting.tcp(stream), Protocol::Http1, peer)))
+                    ready(Ok::<_, DispatchError>((plain(accepting.tcp(stream)), Protocol::Http1, peer)))
                 };
-                fn_service(accept).and_then(how.http(app(), Connection::requests))
+                fn_service(accept).and_then(how.http(app()))
             })?,
             Some(certificate) => {
                 let mut config = certificate.server()?;
                 config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
                 builder.listen("https", socket, move || {
-                    how.tls(config.clone()).and_then(how.http(app(), below_tls).map_err(TlsError::Service))
+                    how.tls(config.clone()).and_then(how.http(app()).map_err(TlsError::Service))
                 })?
             }
         };
@@ -97,9 +98,9 @@ where
         builder = builder.listen_uds("unix", socket, move || {
             let accepting = how.clone();
             let accept = move |stream: UnixStream| {
-                ready(Ok::<_, DispatchError>((accepting.connection(stream), Protocol::Http1, None)))
+                ready(Ok::<_, DispatchError>((plain(accepting.connection(stream)), Protocol::Http1, None)))
             };
-            fn_service(accept).and_then(how.http(app(), Connection::requests))
+            fn_service(accept).and_then(how.http(app()))
         })?;
     }
     Ok(builder.run())
@@ -132,7 +133,7 @@ impl How {
     ) -> impl ServiceFactory<
         TcpStream,
         Config = (),
-        Response = (Secured, Protocol, Option<SocketAddr>),
+        Response = (RefusedHead<Secured>, Protocol, Option<SocketAddr>),
         Error = TlsError<io::Error, DispatchError>,
         InitError = (),
     > + use<> {
@@ -148,7 +149,8 @@ impl How {
                     protocol = Protocol::Http2;
                     connection.requests().are_multiplexed();
                 }
-                (stream, protocol, peer)
+                let requests = connection.requests().clone();
+                (RefusedHead::new(stream, requests), protocol, peer)
             })
     }
 
@@ -156,9 +158,8 @@ impl How {
     fn http<C, S, B>(
         &self,
         app: App<S>,
-        requests: fn(&C) -> &Requests,
     ) -> HttpService<
-        C,
+        RefusedHead<C>,
         impl ServiceFactory<Request, Config = (), Response = ServiceResponse<Answer>, Error = HttpResponse, InitError = ()>
         + use<C, S, B>,
         Answer,
@@ -180,7 +181,7 @@ impl How {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .on_connect_ext(move |connection: &C, data| _ = data.insert(requests(connection).clone()))
+            .on_connect_ext(|connection: &RefusedHead<C>, data| _ = data.insert(connection.requests().clone()))
             .finish(apply_fn_factory(app, |request: Request, app| {
                 let unanswered = request.conn_data().map(Requests::begin);
                 let takes_chunks = request.version() >= Version::HTTP_11;
@@ -204,6 +205,8 @@ fn end_by_closing(head: &mut ResponseHead) {
 
 type Secured = TlsStream<Connection<TcpStream>>;
 
-fn below_tls(stream: &Secured) -> &Requests {
-    stream.get_ref().0.requests()
+/// A connection without TLS.
+fn plain<C>(connection: Connection<C>) -> RefusedHead<Connection<C>> {
+    let requests = connection.requests().clone();
+    RefusedHead::new(connection, requests)
 }

@@ -16,6 +16,9 @@ use utoipa::ToSchema;
 
 /// The most questions in one request.
 pub(super) const MAX_BATCH: usize = 1000;
+/// Bytes of a request with as many, at the least of what is taken: each with a value of 256 characters, all of them escaped
+/// with six bytes, an address, and what JSON needs around them.
+pub(super) const BATCH_BYTES: usize = MAX_BATCH * 2048;
 
 /// The answer to one question.
 #[derive(Serialize, ToSchema)]
@@ -105,7 +108,8 @@ pub(super) async fn batch<V: Version>(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate(&app, &request).await?;
-    let items = body::read(&app, &request, payload).await?.objects("keys", MAX_BATCH)?;
+    let limit = app.body_limit.max(BATCH_BYTES);
+    let items = body::read_up_to(limit, &app, &request, payload).await?.objects("keys", MAX_BATCH)?;
     let questions: Vec<Question<'_>> = items.iter().map(question).collect::<Result<_, _>>()?;
     let mut verdicts = Vec::with_capacity(questions.len());
     for question in questions {

@@ -3,11 +3,13 @@
 use super::{Caller, Service, StoreOptions};
 use crate::domain::{
     Action, Actor, ApiKey, Checked, Error, Event, EventFilter, KeyId, Link, NewEvent, Organization, OrganizationId,
-    Origin, Project, ProjectId, RateLimit, Result, Timestamp,
+    Origin, Project, ProjectId, RateLimit, Result, Timestamp, has_full_key,
 };
 use crate::store::View;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
 
 /// How many events are removed by one transaction, so that others get in between.
 const PRUNED: u32 = 5000;
@@ -128,6 +130,8 @@ pub struct Author {
     actor: Actor,
     origin: Origin,
     now: Timestamp,
+    /// By what a caller's changes are counted; those of others are not.
+    uptime: Option<Duration>,
 }
 
 impl Author {
@@ -139,17 +143,18 @@ impl Author {
             actor: Actor::Key(key.id, key.name.clone()),
             origin: caller.origin().clone(),
             now,
+            uptime: Some(caller.uptime()),
         }
     }
 
     /// Whoever can run the program on the machine, in any organization.
     pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { organization, actor: Actor::Operator, origin: Origin::default(), now }
+        Self { organization, actor: Actor::Operator, origin: Origin::default(), now, uptime: None }
     }
 
     /// The server by itself.
     pub(super) fn keystead(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { organization, actor: Actor::Keystead, origin: Origin::default(), now }
+        Self { organization, actor: Actor::Keystead, origin: Origin::default(), now, uptime: None }
     }
 
     /// The organization that it is done in.
@@ -160,6 +165,11 @@ impl Author {
     /// When it is done.
     pub(super) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// When a caller does it, by the clock that limits go by; `None` for others, who have none.
+    pub(super) fn uptime(&self) -> Option<Duration> {
+        self.uptime
     }
 
     /// The key that it is done with; `None` for the operator.
@@ -260,6 +270,12 @@ fn describe_text(text: &str) -> Value {
             "blake3": blake3::hash(text.as_bytes()).to_hex().as_str(),
         }),
     }
+}
+
+/// The name of a file, without its folders. One that has a full key in it is not kept.
+pub(super) fn describe_file(path: &Path) -> Option<String> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.filter(|name| !has_full_key(name.as_bytes()))
 }
 
 /// All that can change of a key, its values masked; what is not set is left out.

@@ -9,8 +9,8 @@ use super::Service;
 use super::uses::Usage;
 use super::windows::Window;
 use crate::domain::{
-    ApiKey, Digest, Error, KeyId, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota, Refusal,
-    Result, Timestamp,
+    ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota,
+    Refusal, Result, Timestamp,
 };
 use crate::metrics::{Lookup, Via};
 use crate::store::{Found, Stamp};
@@ -19,6 +19,7 @@ use std::convert::Infallible;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many organizations and how many projects are shared between the keys that are remembered.
 const SHARED: usize = 1024;
@@ -29,6 +30,7 @@ pub struct Caller {
     identity: Arc<Identity>,
     quota: Option<Quota>,
     origin: Origin,
+    uptime: Duration,
 }
 
 impl Caller {
@@ -55,6 +57,11 @@ impl Caller {
     /// Where the request came from.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// When it authenticated, by the clock that limits go by.
+    pub(super) fn uptime(&self) -> Duration {
+        self.uptime
     }
 
     /// Whether the caller may manage its organization.
@@ -113,10 +120,10 @@ impl Identity {
     ///
     /// # Errors
     /// The reason why the value is refused.
-    pub(super) fn admit(&self, address: Option<IpAddr>, now: Timestamp) -> std::result::Result<Option<Quota>, Refusal> {
-        self.key.admit(self.presented, address, now)?;
+    pub(super) fn admit(&self, address: Option<IpAddr>, now: Moment) -> std::result::Result<Option<Quota>, Refusal> {
+        self.key.admit(self.presented, address, now.time)?;
         match (self.key.rate_limit, &self.window) {
-            (Some(rate_limit), Some(window)) => window.take(self.key.id, rate_limit, now).map(Some),
+            (Some(rate_limit), Some(window)) => window.take(self.key.id, rate_limit, now.uptime).map(Some),
             _ => Ok(None),
         }
     }
@@ -177,14 +184,19 @@ fn share<Id: Copy + Eq + Hash, T: PartialEq>(known: &Cache<Id, Arc<T>>, id: Id, 
 }
 
 impl Service {
+    /// Whether a credential has the form of a key that the store may hold.
+    pub fn may_be_key(&self, credential: &[u8]) -> bool {
+        self.store.forms().admit(credential)
+    }
+
     /// The caller who presents this credential, which is not of any assumed form, from there.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::TooManyAttempts`] instead of it where too many wrong keys came from there, or
     /// [`Error::Unavailable`] where the store cannot be read.
-    pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Timestamp) -> Result<Caller> {
+    pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Moment) -> Result<Caller> {
         let address = origin.address;
-        let identity = self.identify_presented(credential, now).await?;
+        let identity = self.identify_presented(credential, now.time).await?;
         let admitted = match &identity {
             Some(identity) => identity.admit(address, now),
             None => Err(Refusal::Unknown),
@@ -192,14 +204,14 @@ impl Service {
         self.metrics.verified(via, admitted.err());
         match (identity, admitted) {
             (Some(identity), Ok(quota)) => {
-                self.uses.record(&identity, now);
-                Ok(Caller { identity, quota, origin })
+                self.uses.record(&identity, now.time);
+                Ok(Caller { identity, quota, origin, uptime: now.uptime })
             }
             (identity, admitted) => {
                 let refusal = admitted.err().unwrap_or(Refusal::Unknown);
                 if refusal.is_of_credential() {
-                    self.failures.note(identity.as_deref(), refusal, &origin, now);
-                    self.attempts.failed(&origin, now)?;
+                    self.failures.note(identity.as_deref(), refusal, &origin, now.time);
+                    self.attempts.failed(&origin, now.uptime)?;
                 }
                 Err(Error::Unauthenticated(refusal))
             }

@@ -1,6 +1,6 @@
 //! Backups, and what is made of them.
 
-use super::audit::Author;
+use super::audit::{Author, describe_file};
 use super::revocations::settle;
 use super::{Service, StoreOptions};
 use crate::domain::{Action, Actor, Checked, Error, Link, Result, Timestamp};
@@ -34,7 +34,7 @@ impl Service {
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Backup> {
         let backup = self.store.back_up(to.to_owned(), progress).await?;
-        let name = to.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = describe_file(to);
         let event = Author::on_whole_store(
             by,
             Action::StoreBackedUp,
@@ -79,7 +79,7 @@ pub fn restore(
     let aside = format!("-replaced-{}", stamp(now));
     let finish = |writes: &mut dyn Writes, restored: &Restored| {
         check_chain(writes)?;
-        let name = what.from.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = describe_file(&what.from);
         let change = json!({
             "file": name,
             "head": restored.backup.head.to_string(),

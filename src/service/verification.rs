@@ -1,7 +1,7 @@
 //! Is this key good, and whose is it? Asked by services about keys that were presented to them.
 
 use super::{Caller, Service};
-use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result, Timestamp};
+use crate::domain::{ApiKey, Digest, Moment, Organization, Project, Quota, Refusal, Result, Timestamp};
 use crate::metrics::Via;
 use std::fmt;
 use std::net::IpAddr;
@@ -69,7 +69,7 @@ impl Service {
             self.metrics.verified(Via::Verify, Some(Refusal::Unknown));
             return Ok(Verdict { outcome: Err(Refusal::Unknown), subject: None });
         };
-        let outcome = identity.admit(question.address, now);
+        let outcome = identity.admit(question.address, Moment { time: now, uptime: caller.uptime() });
         self.metrics.verified(Via::Verify, outcome.err());
         if outcome.is_ok() {
             self.uses.record(&identity, now);

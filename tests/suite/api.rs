@@ -46,6 +46,32 @@ fn two_different_credentials_in_one_request_are_refused_with_400() {
     assert!(sentence.contains("two different"), "{sentence}");
     let headers = [("X-API-Key", client.key()), ("X-API-Key", other.as_str())];
     client.send("GET", ORGANIZATION, &headers, b"").refused_with(400);
+    let bearer = format!("Bearer {other}");
+    let headers = [("X-API-Key", client.key()), ("Authorization", bearer.as_str())];
+    client.send("GET", ORGANIZATION, &headers, b"").refused_with(400);
+}
+
+#[test]
+fn an_empty_header_or_another_services_bearer_token_does_not_hide_a_key_elsewhere() {
+    let server = Server::start();
+    let client = server.client();
+    let key = client.key();
+    let bearer = format!("Bearer {key}");
+    for (hiding, own) in [
+        (("CONFIDENT_API_KEY", ""), ("X-API-Key", key)),
+        (("CONFIDENT_API_KEY", ""), ("Authorization", &bearer)),
+        (("X-API-Key", " "), ("CONFIDENT_API_KEY", key)),
+        (("Authorization", "Bearer "), ("X-API-Key", key)),
+        (("Authorization", JWT), ("X-API-Key", key)),
+        (("Authorization", JWT), ("CONFIDENT_API_KEY", key)),
+        (("Authorization", JWT), ("Authorization", &bearer)),
+    ] {
+        assert_eq!(client.send("GET", ORGANIZATION, &[hiding, own], b"").status, 200, "{hiding:?} before {own:?}");
+        assert_eq!(client.send("GET", ORGANIZATION, &[own, hiding], b"").status, 200, "{hiding:?} after {own:?}");
+        client.send("GET", ORGANIZATION, &[hiding], b"").refused_with(401);
+    }
+    let neither = [("CONFIDENT_API_KEY", ""), ("Authorization", JWT)];
+    client.send("GET", ORGANIZATION, &neither, b"").refused_with(401);
 }
 
 #[test]

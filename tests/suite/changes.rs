@@ -132,12 +132,13 @@ fn commands_are_not_limited_and_no_limit_is_none() {
         let service = Service::open(&options, metrics()).expect("a service");
         let name = || Name::parse("a").expect("a name");
         let (secret, now) = (new_secret(), at(1_700_000_000_000));
+        let moment = moment(now.unix_ms());
         let credential = secret.expose().to_owned();
         let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret };
         wait(service.initialize(&first, now)).expect("an organization");
         let origin = keystead::domain::Origin::default();
         let via = keystead::metrics::Via::Authentication;
-        let admin = wait(service.authenticate(credential.as_bytes(), origin, via, now)).expect("its first key");
+        let admin = wait(service.authenticate(credential.as_bytes(), origin, via, moment)).expect("its first key");
         let mint = |seed: u8| {
             let keys = service.keys(Author::of(&admin, now), None);
             wait(keys.create(name(), None, NewValue::Random([seed; 16]), None)).is_ok()

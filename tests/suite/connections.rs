@@ -242,4 +242,10 @@ fn a_head_over_http_2_has_the_limits_of_any_other() {
     let head = [HEAD.as_slice(), &[0x44, 8], b"/healthz", &headers].concat();
     client.send(HEADERS, END_STREAM | END_HEADERS, 1, &head).expect("a request");
     assert!(client.answer(1).contains("too many bytes or too many headers"));
+    let head = [HEAD.as_slice(), &[0x44, 11], b"/auth/nginx", &headers].concat();
+    client.send(HEADERS, END_STREAM | END_HEADERS, 3, &head).expect("a request");
+    let mut frames = std::iter::from_fn(|| client.next());
+    let (_, _, answer) = frames.find(|(kind, stream, _)| (*kind, *stream) == (HEADERS, 3)).expect("an answer");
+    // `:status`, by its index, and `403`, in the Huffman code of RFC 7541, appendix B.
+    assert!(answer.starts_with(&[0x48, 0x83, 0x68, 0x0c, 0xff]), "{answer:?}");
 }

@@ -36,7 +36,7 @@ fn fixture() -> Fixture {
     let credential = secret.expose().to_owned();
     let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret };
     wait(service.initialize(&first, at(NOW))).expect("an organization");
-    let admin = wait(service.authenticate(credential.as_bytes(), Origin::default(), Via::Authentication, at(NOW)))
+    let admin = wait(service.authenticate(credential.as_bytes(), Origin::default(), Via::Authentication, moment(NOW)))
         .expect("its first key");
     Fixture { service, admin, _folder: folder }
 }
@@ -58,7 +58,8 @@ impl Fixture {
 
     /// What comes of using the value then: when it ends, or why it is refused.
     fn use_at(&self, value: &str, ms: i64) -> Result<Option<Timestamp>, String> {
-        let used = wait(self.service.authenticate(value.as_bytes(), Origin::default(), Via::Authentication, at(ms)));
+        let used =
+            wait(self.service.authenticate(value.as_bytes(), Origin::default(), Via::Authentication, moment(ms)));
         used.map(|caller| caller.sunset()).map_err(|error| error.to_string())
     }
 }

@@ -2,6 +2,9 @@
 
 use super::helpers::*;
 use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
 
 const DIALECTS: [&str; 4] = ["/auth/nginx", "/auth/forward", "/auth/envoy", "/auth/envoy/some/path?scope=x&y"];
 const IDENTITY: [&str; 5] =
@@ -99,11 +102,34 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
     let wrong = [("CONFIDENT_API_KEY", "wrong"), ("X-API-Key", three.as_str())];
     ask(&admin, "/auth/forward", &wrong).refused_with(401);
 
+    let unknown = ["Bearer confident_org_00000000000000000000000000000000", &three];
+    let unknown = [("Authorization", unknown[0]), ("X-API-Key", unknown[1])];
+    ask(&admin, "/auth/forward", &unknown).refused_with(401);
+
     let server = Server::start_with(&[("KEYSTEAD_FORWARD_AUTH_CREDENTIAL_HEADERS", "x-api-key")]);
     let admin = server.client();
     let (key, bearer) = (admin.key(), format!("Bearer {}", admin.key()));
     identity(&ask(&admin, "/auth/forward", &[("X-API-Key", key), ("Authorization", "Bearer of another kind")]));
     ask(&admin, "/auth/forward", &[("Authorization", &bearer), ("CONFIDENT_API_KEY", key)]).refused_with(401);
+}
+
+#[test]
+fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() {
+    let server = Server::start();
+    let admin = server.client();
+    let (key, bearer) = (admin.key(), format!("Bearer {}", admin.key()));
+    for path in DIALECTS {
+        for (hiding, own) in [
+            (("CONFIDENT_API_KEY", ""), ("X-API-Key", key)),
+            (("CONFIDENT_API_KEY", " "), ("Authorization", bearer.as_str())),
+            (("Authorization", "Bearer "), ("X-API-Key", key)),
+            (("Authorization", JWT), ("X-API-Key", key)),
+            (("Authorization", JWT), ("Authorization", &bearer)),
+        ] {
+            identity(&ask(&admin, path, &[hiding, own]));
+            ask(&admin, path, &[hiding]).refused_with(401);
+        }
+    }
 }
 
 #[test]
@@ -200,5 +226,50 @@ fn what_a_proxys_client_is_told_about_its_key_reaches_the_proxy() {
     identity(&answer);
     for header in ["sunset", "x-api-key-warning", "ratelimit", "ratelimit-policy"] {
         assert!(answer.header(header).is_some(), "{header}");
+    }
+}
+
+/// The status of an answer as it came.
+#[track_caller]
+fn status(answer: &str) -> u16 {
+    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    status.unwrap_or_else(|| panic!("{answer:?}"))
+}
+
+#[test]
+fn a_head_that_is_refused_before_the_gate_is_refused_with_a_status_that_its_proxy_understands() {
+    let server = Server::start_with(&[("KEYSTEAD_SERVER_HEAD_TIMEOUT_MS", "1000")]);
+    let key = format!("X-API-Key: {}\r\n", server.first_key());
+    let head = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{key}{more}");
+    let many = "A: b\r\n".repeat(95);
+    for more in [format!("{many}\r\n"), "A: b\u{1}\r\n\r\n".to_owned(), "A: late".to_owned()] {
+        for path in ["/auth/nginx", "/auth/nginx?scope=organization"] {
+            assert_eq!(status(&server.raw(head(path, &more).as_bytes())), 403, "{path}: {more}");
+        }
+        for path in ["/auth/forward", "/auth/envoy", "/auth/envoy/auth/nginx", "/auth/nginxes", ORGANIZATION] {
+            let status = status(&server.raw(head(path, &more).as_bytes()));
+            assert!([400, 408, 431].contains(&status), "{status} at {path}: {more}");
+        }
+    }
+    // One header less fits. The refusal also comes after good requests over the same connection, and none changes an answer.
+    let few = head("/auth/nginx", &format!("{}\r\n", &many[6..]));
+    let other = head(ORGANIZATION, "\r\n");
+    for (requests, expected) in [
+        ([&few, &few, &head("/auth/nginx", &format!("{many}\r\n"))], [200, 200, 403]),
+        ([&few, &other, &head(ORGANIZATION, &format!("{many}\r\n"))], [200, 200, 431]),
+        ([&other, &other, &head("/auth/nginx", &format!("{many}\r\n"))], [200, 200, 403]),
+    ] {
+        let mut stream = TcpStream::connect(server.address()).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        let statuses = requests.map(|request| {
+            // In pieces, as they may come.
+            for piece in request.as_bytes().chunks(1000) {
+                stream.write_all(piece).expect("a request");
+            }
+            let mut answer = [0; 4096];
+            let length = stream.read(&mut answer).expect("an answer");
+            status(&String::from_utf8_lossy(&answer[..length]))
+        });
+        assert_eq!(statuses, expected);
     }
 }

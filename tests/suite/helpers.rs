@@ -1,6 +1,8 @@
 //! The real server, its clients, and a store to look into.
 
-use keystead::domain::{ApiKey, KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use keystead::domain::{
+    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
+};
 use keystead::metrics::Metrics;
 use keystead::service::{AttemptLimit, ChangeLimit};
 use keystead::store::{NewApiKey, Options, Store, Writes};
@@ -16,6 +18,9 @@ use tempfile::TempDir;
 
 pub const KEYS: &str = "/v1/organization/api-keys";
 pub const ORGANIZATION: &str = "/v1/organization";
+/// What an app's own users present: no key of ours.
+pub const JWT: &str =
+    "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
 
 /// The program, without whatever the environment would have it do, and without a listener for its metrics: many run at
 /// once.
@@ -411,6 +416,11 @@ pub fn store_options(path: &Path) -> Options {
 /// A clock that goes on while a process is stopped, as the program's own.
 pub fn uptime() -> Duration {
     rustix::time::clock_gettime(rustix::time::ClockId::Boottime).try_into().expect("a time after the start")
+}
+
+/// The moment so many milliseconds after the epoch, by either clock.
+pub fn moment(ms: i64) -> Moment {
+    Moment { time: at(ms), uptime: Duration::from_millis(ms.unsigned_abs()) }
 }
 
 /// The store itself, as another process beside a server would open it.

@@ -11,6 +11,7 @@ mod api;
 mod audit;
 mod backup;
 mod changes;
+mod clock_steps;
 mod closed_pipes;
 mod command_line;
 mod configuration;

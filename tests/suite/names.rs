@@ -39,6 +39,95 @@ fn a_new_name_with_a_character_that_nobody_sees_is_refused_wherever_it_is_given(
 }
 
 #[test]
+fn a_new_text_with_a_full_key_in_it_is_refused_wherever_it_is_given_and_is_not_repeated() {
+    let server = Server::start();
+    let admin = server.client();
+    let project = admin.post("/v2/projects", json!({"name": "PA"})).data()["project"]["id"].take();
+    let project = format!("/v2/projects/{}", project.as_str().expect("an id"));
+    let digits = "0123456789abcdef0123456789abcdef";
+    // Under an earlier prefix of the settings as well: such keys stay good.
+    for key in [admin.key(), &format!("confident_proj_{digits}"), &format!("acme_{digits}")] {
+        for name in [key.to_owned(), format!("the key of CI: {key}."), format!("X_{key}0")] {
+            let body = json!({"name": name});
+            let own_keys = format!("{project}/api-keys");
+            for path in [KEYS, "/v2/organization/api-keys", "/v1/projects", "/v2/projects", &own_keys] {
+                let sentence = admin.post(path, body.clone()).refused_with(400);
+                let expected = "The name has something in it that looks like a full API key; leave it out.";
+                assert_eq!(sentence, expected, "{path}");
+            }
+            for path in [ORGANIZATION, &project] {
+                admin.put(path, body.clone()).refused_with(400);
+            }
+            for sent in [
+                admin.put(&project, json!({"description": name})),
+                admin.post("/v2/projects", json!({"name": "PB", "description": format!("two\nlines {name}")})),
+            ] {
+                let sentence = sent.refused_with(400);
+                assert!(sentence.starts_with("The description has something in it"), "{sentence}");
+            }
+            for arguments in [
+                &["keys", "create", &name][..],
+                &["projects", "create", &name],
+                &["projects", "create", "PB", "--description", &name],
+                &["projects", "update", "PA", "--name", &name],
+                &["organizations", "create", &name],
+                &["organizations", "create", "PB", "--key-name", &name],
+            ] {
+                let output = run(server.folder(), arguments);
+                assert!(!output.status.success(), "{arguments:?}");
+                assert!(stderr(&output).contains("looks like a full API key"), "{arguments:?}: {}", stderr(&output));
+                assert!(!stderr(&output).contains(&key[key.len() - 32..]), "{}", stderr(&output));
+            }
+        }
+    }
+    let rows = format!("name,key\nthe key {},sk_live_0123456789\n", admin.key());
+    let output = run_with_input(server.folder(), &["import", "-", "--format", "csv"], rows.as_bytes());
+    let said = stdout(&output) + &stderr(&output);
+    assert!(!output.status.success() && said.contains("looks like a full API key"), "{said}");
+    assert!(!said.contains(&admin.key()[14..]), "{said}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = keystead(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("KEYSTEAD_SETUP_KEY_NAME", admin.key());
+    let output = command.output().expect("the program runs");
+    assert_failed_with(&output, 1, "The name has something in it that looks like a full API key; leave it out.");
+    // What only looks like a part of one is a name like any other.
+    for name in ["confident_org_", digits, &format!("confident_org_{}", &digits[1..]), &format!("sha-{digits}")] {
+        assert_eq!(admin.post(KEYS, json!({"name": name})).data()["apiKey"]["name"], json!(name));
+    }
+}
+
+#[test]
+fn the_audit_log_keeps_no_full_key_of_what_a_client_or_a_file_is_called() {
+    let server = Server::start();
+    let admin = server.client();
+    let key = format!("acme_{}", "0123456789abcdef".repeat(2));
+    let headers = [
+        ("CONFIDENT_API_KEY", admin.key()),
+        ("Content-Type", "application/json"),
+        ("User-Agent", &format!("curl {key}")),
+        ("X-Request-Id", &key),
+    ];
+    assert_eq!(admin.send("POST", KEYS, &headers, br#"{"name":"a"}"#).status, 200);
+    done(server.folder(), &["backup", &format!("{key}.db")]);
+    let events = done(server.folder(), &["audit", "list", "--json"]);
+    assert!(events.contains("store.backed_up") && !events.contains(&key), "{events}");
+}
+
+#[test]
+fn a_text_from_an_older_version_with_a_full_key_in_it_stays_readable() {
+    let server = Server::start();
+    let admin = server.client();
+    let (id, value) = admin.mint("a");
+    admin.post("/v2/projects", json!({"name": "Shop"})).data();
+    let store = rusqlite::Connection::open(server.store_path()).expect("the file");
+    store.execute("UPDATE api_keys SET name = ?1 WHERE id = ?2", rusqlite::params![value, id]).expect("a name");
+    store.execute("UPDATE projects SET name = ?1, description = ?1", [&value]).expect("a name");
+    drop(store);
+    assert_eq!(admin.set_valid(id, false).data()["apiKey"]["name"], json!(value));
+    assert_eq!(admin.get("/v2/projects").data()["projects"][0]["description"], json!(value));
+}
+
+#[test]
 fn a_name_from_an_older_version_is_shown_with_its_characters_numbers_and_its_key_can_be_changed() {
     let server = Server::start();
     let admin = server.client();

@@ -79,6 +79,26 @@ fn standard_input_is_scanned_and_each_key_is_placed_masked_and_judged() {
 }
 
 #[test]
+fn keys_in_utf_16_and_in_quoted_printable_text_are_found_and_judged() {
+    let keys = keys();
+    let text = format!("\u{feff}$env:KEY = \"{}\"\r\n{}\r\n", keys.live, keys.unknown);
+    for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+        for more in [&b""[..], b"x"] {
+            let bytes: Vec<u8> = more.iter().copied().chain(text.encode_utf16().flat_map(unit)).collect();
+            let output = keys.scan(&[], &bytes);
+            assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+            let said = stdout(&output);
+            assert!(said.contains("LIVE: API key 1 (First key) of Acme"), "{said}");
+            assert!(said.contains(&format!("{} unknown", masked(&keys.unknown))), "{said}");
+        }
+    }
+    let (begin, end) = keys.live.split_at(20);
+    let output = keys.scan(&[], format!("KEY=3D{begin}=\r\n{end}\r\n").as_bytes());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("-:1:7: ") && stdout(&output).contains("LIVE"), "{}", stdout(&output));
+}
+
+#[test]
 fn what_holds_no_live_key_ends_with_0() {
     let keys = keys();
     for text in ["", "nothing", &format!("{} {}", keys.unknown, keys.deactivated)] {

@@ -273,7 +273,10 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
     wait(async {
         for secret in &secrets {
             let credential = secret.expose().as_bytes();
-            service.authenticate(credential, Origin::default(), Via::Authentication, at(5)).await.expect("a good key");
+            service
+                .authenticate(credential, Origin::default(), Via::Authentication, moment(5))
+                .await
+                .expect("a good key");
         }
         // Stopped after the first of several parts was queued.
         drop(queue(service.flush_uses()));

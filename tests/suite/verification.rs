@@ -203,6 +203,27 @@ fn a_batch_is_answered_in_its_order_and_has_a_thousand_questions_at_the_most() {
 }
 
 #[test]
+fn a_batch_of_a_thousand_keys_of_256_characters_fits_whatever_its_spelling() {
+    let server = Server::start_with(&[("KEYSTEAD_SERVER_BODY_LIMIT_BYTES", "1000")]);
+    let admin = server.client();
+    let address = "2001:db8:1111:2222:3333:4444:5555:6666";
+    let question = |value: &str| format!("{{\"value\": \"{value}\", \"address\": \"{address}\"}}");
+    let batch = |questions: &[String]| format!("{{\n  \"keys\": [\n    {}\n  ]\n}}", questions.join(",\n    "));
+    let headers = [("CONFIDENT_API_KEY", admin.key()), ("Content-Type", "application/json")];
+    let ask = |body: &str| admin.send("POST", "/v2/verify/batch", &headers, body.as_bytes());
+    for character in ["k", "\\u006b"] {
+        let mut questions = vec![question(&character.repeat(256)); 1000];
+        questions[999] = question(admin.key());
+        let results = ask(&batch(&questions)).data()["results"].take();
+        let codes = [0, 999].map(|number| results[number]["code"].as_str().expect("a code").to_owned());
+        assert_eq!(codes, ["UNKNOWN", "VALID"]);
+    }
+    assert!(ask(&" ".repeat(2_048_001)).refused_with(413).contains("2048000 bytes"));
+    let body = format!("{{\"value\": \"{}\"}}", "k".repeat(1000));
+    admin.send("POST", "/v2/verify", &headers, body.as_bytes()).refused_with(413);
+}
+
+#[test]
 fn who_asks_needs_a_good_key() {
     let server = Server::start();
     let body = json!({"value": server.first_key()});

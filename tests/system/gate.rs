@@ -73,6 +73,30 @@ fn the_key_may_come_in_each_of_three_headers_and_reaches_the_app_in_none() {
 }
 
 #[test]
+fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() {
+    let jwt = "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    with_each(&[], |setup| {
+        let key = setup.admin.mint("a").1;
+        for hiding in [("CONFIDENT_API_KEY", ""), ("Authorization", "Bearer "), ("Authorization", jwt)] {
+            setup.let_in(&setup.send("GET", "/", &[hiding, ("X-API-Key", &key)], b""));
+            setup.refused(401, || setup.send("GET", "/", &[hiding], b""));
+        }
+    });
+}
+
+#[test]
+fn more_headers_than_keystead_takes_are_no_servers_error() {
+    with_each(&[], |setup| {
+        // Envoy itself takes 100 of them.
+        let headers = vec![("A", "b"); if setup.kind == Kind::Envoy { 90 } else { 97 }];
+        // nginx and Envoy ask with few of them, the others with all.
+        let is_asked_with_few = setup.kind.is_nginx() || setup.kind == Kind::Envoy;
+        let expected = if is_asked_with_few { 401 } else { 431 };
+        assert_eq!(setup.send("GET", "/", &headers, b"").status, expected, "{:?}", setup.kind);
+    });
+}
+
+#[test]
 fn a_key_that_is_not_good_is_refused_and_never_reaches_the_app() {
     with_each(&[("KEYSTEAD_DEV_CLOCK", "true")], |setup| {
         let refused = |ask: &dyn Fn() -> Answer| {

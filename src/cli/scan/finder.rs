@@ -4,10 +4,14 @@ use crate::domain::{Digest, Forms, Tail};
 use regex::Regex;
 use regex::bytes::Regex as BytesRegex;
 use std::io::{self, Read};
+use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// What a key ends with: an underscore and as many hexadecimal digits.
-const ENDING: &str = r"(?-u)_[0-9a-f]{32}";
+/// What a key ends with: an underscore and as many hexadecimal digits. In UTF-16, of either byte order, a zero byte stands
+/// between each two of them; in quoted-printable text, a soft line break may.
+const ENDING: &str = r"(?-u)_(?:(?:\x00[0-9a-f]){32}|(?:(?:=\r?\n)?[0-9a-f]){32})";
+/// The soft line breaks of quoted-printable text (RFC 2045, section 6.7), which are no part of it.
+const SOFT_BREAKS: [&[u8]; 2] = [b"=\r\n", b"=\n"];
 const DIGITS: usize = 32;
 const MAX_PREFIX: usize = 32;
 /// What earlier or other installations are likely to have their keys begin with ends like this.
@@ -16,8 +20,9 @@ const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
 const FORMS: Forms = Forms { foreign: false, sha256: true };
 /// How much is looked at in one go, in bytes: a file of any size and lines of any length take no more.
 const WINDOW: usize = 256 * 1024;
-/// What is looked at again with the bytes that follow: a whole key, and what stands before it.
-const OVERLAP: usize = MAX_PREFIX + DIGITS + 1;
+/// What is looked at again with the bytes that follow: a whole key, and a character before it and after it, each of which may
+/// take four bytes with a soft line break.
+const OVERLAP: usize = 4 * (MAX_PREFIX + DIGITS + 2);
 
 /// Something that looks like a key.
 pub(super) struct Found {
@@ -92,14 +97,14 @@ impl Finder {
                     continue;
                 }
                 // What follows is not known yet.
-                if ending.end() == filled && count > 0 {
+                if ending.end() + 1 >= filled && count > 0 {
                     break;
                 }
                 done = ending.end();
-                let Some((start, digests, imported)) = self.candidates(window, ending.start(), ending.end()) else {
+                let Some(Candidates { start, tail, digests, imported }) = self.candidates(window, ending.range())
+                else {
                     continue;
                 };
-                let Some(tail) = tail(&window[..ending.end()]) else { continue };
                 position.pass(window.get(position.offset..start).unwrap_or_default());
                 found(Found { line: position.line, column: position.column, tail, digests, imported })?;
             }
@@ -113,26 +118,97 @@ impl Finder {
         }
     }
 
-    /// Where a key begins that ends like this, and what it could be; `None` where it is none.
-    fn candidates(&self, window: &[u8], underscore: usize, end: usize) -> Option<(usize, Vec<Digest>, Vec<Digest>)> {
-        if window.get(end).is_some_and(|next| is_digit(*next)) {
+    /// What a key could be that ends like this; `None` where it is none.
+    fn candidates(&self, window: &[u8], ending: Range<usize>) -> Option<Candidates> {
+        let (underscore, end) = (ending.start, ending.end);
+        let is_wide = window.get(underscore + 1) == Some(&0);
+        let next = match window.get(end) {
+            Some(0) if is_wide => window.get(end + 1),
+            next => next.filter(|_| !is_wide),
+        };
+        if next.is_some_and(|next| is_digit(*next)) {
             return None;
         }
-        let before = &window[..=underscore];
+        let digits: Zeroizing<Vec<u8>> =
+            Zeroizing::new(window[ending].iter().copied().filter(|it| is_digit(*it)).collect());
+        let tail = tail(&digits)?;
+        let spellings: &[Spelling] =
+            if is_wide { &[Spelling::Wide] } else { &[Spelling::Plain, Spelling::QuotedPrintable] };
+        let (mut first, mut digests, mut imported) = (None, Vec::new(), Vec::new());
+        for spelling in spellings {
+            let before = spelling.before(window, underscore);
+            for length in self.prefix_lengths(&before.bytes) {
+                let begin = before.bytes.len() - length;
+                let key = Zeroizing::new([&before.bytes[begin..], &digits].concat());
+                let Some(digest) = Digest::of_presented(&key, FORMS).filter(|it| !digests.contains(it)) else {
+                    continue;
+                };
+                digests.push(digest);
+                imported.extend(Digest::sha256_of_presented(&key, FORMS));
+                first = first.or(before.places.get(begin).copied());
+            }
+        }
+        first.map(|start| Candidates { start, tail, digests, imported })
+    }
+
+    /// How much of what stands before the digits could be a key's prefix.
+    fn prefix_lengths(&self, before: &[u8]) -> impl Iterator<Item = usize> + use<> {
         let known = self.prefixes.iter().filter(|prefix| before.ends_with(prefix)).map(Vec::len).max();
-        let run = before.iter().rev().take(MAX_PREFIX + 1).take_while(|byte| is_of_prefix(**byte)).count();
+        let run = before.iter().rev().take_while(|byte| is_of_prefix(**byte)).count();
         let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely));
         let likely = Some(run).filter(|run| *run <= MAX_PREFIX && is_likely && Some(*run) != known);
-        let starts = [known, likely].into_iter().flatten().map(|length| underscore + 1 - length);
-        let (mut digests, mut imported) = (Vec::new(), Vec::new());
-        let mut first = None;
-        for start in starts {
-            first = first.or(Some(start));
-            let key = &window[start..end];
-            digests.extend(Digest::of_presented(key, FORMS));
-            imported.extend(Digest::sha256_of_presented(key, FORMS));
+        [known, likely].into_iter().flatten()
+    }
+}
+
+/// What was found, and where it begins.
+struct Candidates {
+    start: usize,
+    tail: Tail,
+    digests: Vec<Digest>,
+    imported: Vec<Digest>,
+}
+
+/// How the characters of a key are written.
+#[derive(Clone, Copy)]
+enum Spelling {
+    /// A byte each.
+    Plain,
+    /// The same, with soft line breaks between them.
+    QuotedPrintable,
+    /// Two bytes each, one of which is zero.
+    Wide,
+}
+
+/// Characters, and where each of them is.
+struct Before {
+    bytes: Zeroizing<Vec<u8>>,
+    places: Vec<usize>,
+}
+
+impl Spelling {
+    /// The last characters up to this underscore: one more than a prefix may have.
+    fn before(self, window: &[u8], underscore: usize) -> Before {
+        let mut places = vec![underscore];
+        while let Some(place) = places.last().and_then(|last| self.previous(window, *last))
+            && places.len() <= MAX_PREFIX
+        {
+            places.push(place);
         }
-        first.filter(|_| !digests.is_empty()).map(|first| (first, digests, imported))
+        places.reverse();
+        Before { bytes: Zeroizing::new(places.iter().map(|place| window[*place]).collect()), places }
+    }
+
+    /// Where the character before this one is.
+    fn previous(self, window: &[u8], place: usize) -> Option<usize> {
+        match self {
+            Self::Plain => place.checked_sub(1),
+            Self::QuotedPrintable => {
+                let soft_break = SOFT_BREAKS.iter().find(|it| window[..place].ends_with(it));
+                place.checked_sub(1 + soft_break.map_or(0, |it| it.len()))
+            }
+            Self::Wide => place.checked_sub(2).filter(|_| window[place - 1] == 0),
+        }
     }
 }
 
@@ -178,14 +254,18 @@ mod tests {
         }
     }
 
-    fn places(text: &[u8], at_once: usize) -> Vec<(u64, u64, usize)> {
-        let mut places = Vec::new();
+    fn all(text: &[u8], at_once: usize) -> Vec<Found> {
+        let mut all = Vec::new();
         let scanned = finder().scan(&mut Slowly(text, at_once), |found| {
-            places.push((found.line, found.column, found.digests.len()));
+            all.push(found);
             Ok::<_, io::Error>(())
         });
         scanned.unwrap();
-        places
+        all
+    }
+
+    fn places(text: &[u8], at_once: usize) -> Vec<(u64, u64, usize)> {
+        all(text, at_once).into_iter().map(|found| (found.line, found.column, found.digests.len())).collect()
     }
 
     #[test]
@@ -211,6 +291,51 @@ mod tests {
         }
     }
 
+    fn utf_16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(unit).collect()
+    }
+
+    #[test]
+    fn a_key_in_utf_16_is_found_in_either_byte_order_with_a_mark_or_without_at_any_offset() {
+        let text =
+            format!("a=1\r\nkey: confident_org_{HEX}\r\nacme_us_org_{HEX};confident_org_{HEX}0 my_confident_org_{HEX}");
+        for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+            for before in ["", "\u{feff}", "ä€\u{1f511} "] {
+                for more in [0, 1] {
+                    let bytes = [vec![b'x'; more], utf_16(&format!("{before}{text}"), unit)].concat();
+                    for at_once in [1, 7, usize::MAX] {
+                        let expected = [(2, 12, 1), (3, 2, 1), (3, 194, 2)];
+                        assert_eq!(places(&bytes, at_once), expected, "{before:?} {more}");
+                    }
+                }
+            }
+        }
+        for wrong in [format!("confident_org_{HEX}0"), format!("sha256_{HEX}")] {
+            assert_eq!(places(&utf_16(&wrong, u16::to_le_bytes), 1), []);
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_soft_line_break_splits_is_found_and_no_other_line_break_is_passed_over() {
+        let key = format!("confident_org_{HEX}");
+        let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
+        for line_break in ["=\n", "=\r\n"] {
+            for at in 1..key.len() {
+                let text = format!("x {}{line_break}{} y", &key[..at], &key[at..]);
+                for at_once in [1, 7, usize::MAX] {
+                    let found = all(text.as_bytes(), at_once);
+                    assert!(found.len() == 1 && found[0].digests.contains(&digest), "{text}");
+                }
+            }
+            assert_eq!(places(format!("key{line_break}acme_org_{HEX}").as_bytes(), 1), [(2, 1, 2)], "with and without");
+            assert_eq!(places(format!("{key}{line_break}0").as_bytes(), 1), [(1, 1, 1)]);
+        }
+        for line_break in ["\n", "\r\n", "=\r", "= \n"] {
+            assert_eq!(places(format!("{}{line_break}{}", &key[..30], &key[30..]).as_bytes(), 1), [], "{line_break:?}");
+        }
+        assert_eq!(places(format!("name\0acme_org_{HEX}\0").as_bytes(), 1), [(1, 6, 1)]);
+    }
+
     #[test]
     fn bytes_that_are_no_text_and_lines_without_end_are_no_obstacle() {
         let mut bytes = vec![0xff; 3 * WINDOW + 17];
@@ -233,6 +358,8 @@ mod tests {
         fn it_does_not_matter_how_the_bytes_come(
             pieces in proptest::collection::vec(prop_oneof![
                 Just(format!("confident_org_{HEX}")), Just(format!("b_org_{HEX}")), Just("\n".to_owned()), "[ -~]{0,70}",
+                Just("=\n".to_owned()), Just("\0".to_owned()), Just("confident_".to_owned()), Just(HEX[7..].to_owned()),
+                Just(format!("confident_org_{HEX}").replace("", "\0")), Just(format!("b_org_{HEX}").replace("", "=\r\n")),
             ], 0..30),
             at_once in 1usize..200,
         ) {

@@ -46,8 +46,8 @@ pub(super) struct Scan {
 
 const HELP: &str = "Prints path:line:column (in bytes), the masked value, and whether it is a key of this store: LIVE, deactivated,\n\
     expired, rotated out or unknown; unchecked, where there is no store to look into. Looks for what begins with the\n\
-    prefixes of the settings, or with anything that ends in _org_ or _proj_, and ends in 32 hexadecimal digits. Leaves .git\n\
-    and links alone.\n\nExit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
+    prefixes of the settings, or with anything that ends in _org_ or _proj_, and ends in 32 hexadecimal digits, in UTF-8 or\n\
+    UTF-16, but not compressed, in base64 or escaped. Leaves .git and links alone.\n\nExit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
     Examples:\n  keystead scan .\n  git log -p --all | keystead scan\n  keystead scan /srv /etc --revoke";
 
 /// Something that was found.

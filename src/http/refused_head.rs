@@ -1,0 +1,118 @@
+//! What nginx reads where actix refuses a request's head.
+//!
+//! actix answers a head that is too large, malformed or late by itself, with 431, 400 or 408, and no handler learns of it. nginx's
+//! `auth_request` makes a 500 of these. So where such a head was for nginx's gate, the status line that actix writes is
+//! changed to say 403, which nginx passes on. The connection ends with such an answer.
+
+use super::connection::Requests;
+use super::forward_auth::NGINX;
+use actix_web::rt::net::ActixStream;
+use std::borrow::Cow;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Ready};
+
+/// Bytes of a head that are kept: the longest method that a proxy sends, and the path.
+const BEGINNING: usize = 64;
+
+/// A connection above TLS.
+pub(super) struct RefusedHead<S> {
+    stream: S,
+    requests: Requests,
+    /// How the head begins that has come last.
+    beginning: Vec<u8>,
+    /// How many requests had begun before it.
+    begun: u32,
+}
+
+impl<S> RefusedHead<S> {
+    pub(super) fn new(stream: S, requests: Requests) -> Self {
+        Self { stream, requests, beginning: Vec::new(), begun: 0 }
+    }
+
+    pub(super) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Takes note of bytes that have arrived, which belong to a head where no request is open.
+    fn arrived(&mut self, bytes: &[u8]) {
+        if self.requests.open() > 0 {
+            return;
+        }
+        if self.begun != self.requests.begun() {
+            self.begun = self.requests.begun();
+            self.beginning.clear();
+        }
+        let room = BEGINNING.saturating_sub(self.beginning.len()).min(bytes.len());
+        self.beginning.extend_from_slice(&bytes[..room]);
+    }
+
+    /// What is sent in the place of these bytes, of which there are as many.
+    fn understood<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let is_refusal = self.requests.open() == 0
+            && matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4', ..])
+            && !matches!(bytes.get(9..12), Some(b"401" | b"403"));
+        if !is_refusal || !is_for_nginx(&self.beginning) {
+            return Cow::Borrowed(bytes);
+        }
+        let mut changed = bytes.to_vec();
+        changed.splice(9..12, *b"403");
+        Cow::Owned(changed)
+    }
+}
+
+fn is_for_nginx(head: &[u8]) -> bool {
+    let mut words = head.trim_ascii_start().splitn(3, |byte| *byte == b' ');
+    let target = words.nth(1).unwrap_or_default();
+    target.strip_prefix(NGINX.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'?', ..]))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for RefusedHead<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        this.arrived(&buffer.filled()[before..]);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for RefusedHead<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let bytes = this.understood(bytes);
+        Pin::new(&mut this.stream).poll_write(cx, &bytes)
+    }
+
+    /// HTTP/1.1 does not write this way.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: ActixStream> ActixStream for RefusedHead<S> {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        self.stream.poll_read_ready(cx)
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        self.stream.poll_write_ready(cx)
+    }
+}
