@@ -18,6 +18,13 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
 
+/// The fields that make a key.
+const NEW: [&str; 4] = ["name", "expiresInDays", "digest", "tail"];
+/// The fields that change a key.
+const CHANGE: [&str; 3] = ["valid", "rateLimit", "allowedAddresses"];
+/// The fields that give a key a new value.
+const ROTATION: [&str; 4] = ["gracePeriodInHours", "expiresInDays", "digest", "tail"];
+
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -51,7 +58,7 @@ pub(super) async fn create<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let project = project(&request)?;
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&NEW)?;
     let name = Name::parse(fields.string("name")?)?;
     let lifetime = if V::HAS_ROTATION { lifetime(&fields)?.flatten() } else { None };
     let value = value(&app, &fields)?;
@@ -73,7 +80,7 @@ pub(super) async fn update<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let change = change(&body::read(&app, &request, payload).await?)?;
+    let change = change(&body::read::<V>(&app, &request, payload).await?.only(&CHANGE)?)?;
     let key = app.service.keys(Author::of(&caller, now), project).update(id, change).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
@@ -92,7 +99,7 @@ pub(super) async fn rotate<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let fields = body::read_optional(&app, &request, payload).await?;
+    let fields = body::read_optional::<V>(&app, &request, payload).await?.only(&ROTATION)?;
     let rotation = Rotation {
         value: value(&app, &fields)?,
         grace: grace(&fields)?,
@@ -107,15 +114,25 @@ pub(super) async fn rotate<V: Version>(
     answer_issued::<V>(&issued, now)
 }
 
-pub(super) async fn complete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+pub(super) async fn complete<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
+    body::expect_none::<V>(&app, &request, payload).await?;
     let key =
         app.service.keys(Author::of(&caller, now), project(&request)?).complete_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
-pub(super) async fn cancel<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+pub(super) async fn cancel<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
+    body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(Author::of(&caller, now), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
@@ -179,13 +196,14 @@ fn change(fields: &Fields) -> Result<KeyChange, Failure> {
     let has_valid = fields.has("valid") || (rate_limit.is_none() && allowed_addresses.is_none());
     Ok(KeyChange {
         valid: has_valid.then(|| fields.boolean("valid")).transpose()?,
-        rate_limit: rate_limit.map(|it| it.as_ref().map(self::rate_limit).transpose()).transpose()?,
+        rate_limit: rate_limit.map(|it| it.map(self::rate_limit).transpose()).transpose()?,
         allowed_addresses: allowed_addresses.map(|it| it.map(AddressList::parse).transpose()).transpose()?,
     })
 }
 
 /// `{"limit", "windowInSeconds"}`.
-fn rate_limit(fields: &Fields) -> Result<RateLimit, Failure> {
+fn rate_limit(fields: Fields) -> Result<RateLimit, Failure> {
+    let fields = fields.only(&["limit", "windowInSeconds"])?;
     let number = |name, most| {
         let number = fields.integer(name).and_then(Result::ok).flatten().and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| (1..=most).contains(number));

@@ -53,4 +53,5 @@ mod systemd;
 mod tidy;
 mod tls;
 mod tls_server;
+mod unknown_names;
 mod verification;
