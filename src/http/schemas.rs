@@ -97,21 +97,24 @@ pub(super) fn organization_change<V: Version>() -> Body {
 /// `{"name"}` for a key of version 1, or with `digest` and `tail`.
 pub(super) fn new_v1_api_key() -> Body {
     let schema = fields::<V1>().property("name", name()).required("name");
-    Body::new::<V1>("NewApiKey", with_brought_value(schema))
+    Body::new::<V1>("NewApiKey", with_brought_value(schema).build())
         .such_as("named", json!({"name": "CI/CD key"}))
         .such_as("with a digest", with_digest())
 }
 
-/// `{"name", "expiresInDays"?}`, or with `digest` and `tail`. The example's digest is that of no key: the viewer fills it
+/// `{"name", "expiresInDays"?, "valid"?, …}`, or with `digest` and `tail`. The example's digest is that of no key: the viewer fills it
 /// in, and what it makes must be good for nobody.
 pub(super) fn new_v2_api_key() -> Body {
     let schema = fields::<V2>()
         .property("name", name())
         .required("name")
-        .property("expiresInDays", days("In how many days from now it expires; null or nothing for never."));
-    Body::new::<V2>("NewApiKey", with_brought_value(schema))
+        .property("expiresInDays", days("In how many days from now it expires; null or nothing for never."))
+        .property("expiresInSeconds", seconds("The same in seconds; not together with `expiresInDays`."));
+    let schema = with_restrictions::<V2>(schema);
+    Body::new::<V2>("NewApiKey", with_one_lifetime(with_brought_value(schema)).build())
         .such_as("for ever", json!({"name": "CI/CD key"}))
         .such_as("for 90 days", json!({"name": "CI/CD key", "expiresInDays": 90}))
+        .such_as("for 15 minutes, restricted", restricted())
         .such_as("with a digest", with_digest())
 }
 
@@ -120,45 +123,39 @@ fn with_digest() -> Value {
     json!({"name": "CI/CD key", "digest": "0".repeat(64), "tail": "0".repeat(6)})
 }
 
-/// `{"gracePeriodInHours"?, "expiresInDays"?}`, or with `digest` and `tail`.
+/// A key for a job.
+fn restricted() -> Value {
+    json!({
+        "name": "Nightly job",
+        "expiresInSeconds": 900,
+        "rateLimit": {"limit": 100, "windowInSeconds": 60},
+        "allowedAddresses": ["10.0.0.0/8"],
+    })
+}
+
+/// `{"gracePeriodInHours"?, "expiresInDays"?, "valid"?, …}`, or with `digest` and `tail`.
 pub(super) fn rotation() -> Body {
     let hours = number(0, Grace::MAX_HOURS)
         .description(Some("How long the outgoing value goes on; 0, null or nothing: it stops at once."));
-    let schema = fields::<V2>().property("gracePeriodInHours", hours).property(
-        "expiresInDays",
-        days("In how many days from now the key expires; null for never; nothing keeps what it is."),
-    );
-    Body::new::<V2>("Rotate", with_brought_value(schema))
+    let schema = fields::<V2>()
+        .property("gracePeriodInHours", hours)
+        .property(
+            "expiresInDays",
+            days("In how many days from now the key expires; null for never; nothing keeps what it is."),
+        )
+        .property("expiresInSeconds", seconds("The same in seconds; not together with `expiresInDays`."));
+    let schema = with_restrictions::<V2>(schema);
+    Body::new::<V2>("Rotate", with_one_lifetime(with_brought_value(schema)).build())
         .optional()
         .such_as("at once", json!({}))
         .such_as("with a day of grace", json!({"gracePeriodInHours": 24}))
         .such_as("for another 90 days", json!({"expiresInDays": 90}))
+        .such_as("from one network from now on", json!({"allowedAddresses": ["10.0.0.0/8"]}))
 }
 
-/// `{"valid"}`.
+/// `{"valid"?, "rateLimit"?, "allowedAddresses"?}`, at least one.
 pub(super) fn api_key_change<V: Version>() -> Body {
-    let valid = ObjectBuilder::new()
-        .schema_type(Type::Boolean)
-        .description(Some("False switches the key off from the next request on, true on again."));
-    let window = whole(1, RateLimit::MAX_WINDOW_S.into()).description(Some("It begins with the first use in it."));
-    let rate_limit = fields::<V>()
-        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
-        .property("limit", whole(1, RateLimit::MAX_LIMIT.into()))
-        .required("limit")
-        .property("windowInSeconds", window)
-        .required("windowInSeconds")
-        .description(Some("How often the key may be used; null for as often as anybody likes. Counted in memory."));
-    let addresses = ArrayBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
-        .items(network())
-        .min_items(Some(1))
-        .max_items(Some(AddressList::MAX))
-        .description(Some("Addresses and networks (CIDR) that the key may be used from; null for any."));
-    let fields = fields::<V>()
-        .property("valid", valid)
-        .property("rateLimit", rate_limit)
-        .property("allowedAddresses", addresses)
-        .build();
+    let fields = with_restrictions::<V>(fields::<V>()).build();
     let one = ["valid", "rateLimit", "allowedAddresses"];
     let one = one.into_iter().fold(AnyOfBuilder::new(), |any, name| any.item(Object::builder().required(name)));
     Body::new::<V>("ApiKeyChange", AllOfBuilder::new().item(fields).item(one).build())
@@ -369,6 +366,10 @@ fn days(about: &str) -> ObjectBuilder {
     number(1, Lifetime::MAX_DAYS).description(Some(about))
 }
 
+fn seconds(about: &str) -> ObjectBuilder {
+    number(Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS).description(Some(about))
+}
+
 /// An IP address.
 fn address() -> AnyOfBuilder {
     let format =
@@ -401,8 +402,30 @@ fn nullable(text: ObjectBuilder) -> ObjectBuilder {
     text.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
+/// The fields, and those that restrict a key.
+fn with_restrictions<V: Version>(fields: ObjectBuilder) -> ObjectBuilder {
+    let valid = ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some("False switches the key off from the next request on, true on again."));
+    let window = whole(1, RateLimit::MAX_WINDOW_S.into()).description(Some("It begins with the first use in it."));
+    let rate_limit = self::fields::<V>()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property("limit", whole(1, RateLimit::MAX_LIMIT.into()))
+        .required("limit")
+        .property("windowInSeconds", window)
+        .required("windowInSeconds")
+        .description(Some("How often the key may be used; null for as often as anybody likes. Counted in memory."));
+    let addresses = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(network())
+        .min_items(Some(1))
+        .max_items(Some(AddressList::MAX))
+        .description(Some("Addresses and networks (CIDR) that the key may be used from; null for any."));
+    fields.property("valid", valid).property("rateLimit", rate_limit).property("allowedAddresses", addresses)
+}
+
 /// The fields, and `digest` and `tail`: both or neither.
-fn with_brought_value(fields: ObjectBuilder) -> Schema {
+fn with_brought_value(fields: ObjectBuilder) -> AllOfBuilder {
     let of = |kind: Type| {
         let field = || ObjectBuilder::new().schema_type(kind.clone());
         ObjectBuilder::new().property("digest", field()).property("tail", field())
@@ -417,6 +440,10 @@ fn with_brought_value(fields: ObjectBuilder) -> Schema {
     AllOfBuilder::new()
         .item(fields.property("digest", digest).property("tail", tail))
         .item(AnyOfBuilder::new().item(of(Type::Null)).item(both))
-        .build()
-        .into()
+}
+
+/// The same where `expiresInDays` and `expiresInSeconds` are not both numbers.
+fn with_one_lifetime(fields: AllOfBuilder) -> AllOfBuilder {
+    let has_not = |name: &str| Object::builder().property(name, null());
+    fields.item(AnyOfBuilder::new().item(has_not("expiresInDays")).item(has_not("expiresInSeconds")))
 }

@@ -15,8 +15,9 @@ const ROTATING: &str = "The key is being rotated already: complete or cancel tha
                         grace period.";
 const ABOUT_ROTATION: &str = "\
 Without a grace period the old value stops at once and the new one is `value`. With one the new one is `shadowValue`, \
-and both authenticate until `rotatesAt`. Where `expiresInDays` is left out the expiry stays; a key that has expired \
-must be told, and has no grace period.";
+and both authenticate until `rotatesAt`. Where `expiresInDays` and `expiresInSeconds` are left out the expiry stays; a key \
+that has expired must be told, and has no grace period. `valid`, `rateLimit` and `allowedAddresses` change the key with both \
+of its values; what is left out stays.";
 
 const ABOUT_VERIFICATION: &str = "\
 For services to which keys are presented: they ask with a key of their own, an organization's or a project's. Always 200 \

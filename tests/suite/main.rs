@@ -43,6 +43,7 @@ mod race;
 mod readiness;
 mod request_log;
 mod restore;
+mod restrictions;
 mod rotation;
 mod scan_command;
 mod secrecy;
