@@ -84,6 +84,19 @@ pub struct Server {
     pub shutdown_timeout_s: u64,
     /// Peers whose `X-Forwarded-For` is believed: addresses and networks.
     pub trusted_proxies: Vec<String>,
+    /// What is done about fields and parameters of `/v2` that nobody asks for.
+    pub unknown_fields: UnknownFields,
+}
+
+/// The setting `server.unknown_fields`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownFields {
+    /// They are answered with 400.
+    #[default]
+    Refuse,
+    /// They are passed over.
+    Ignore,
 }
 
 impl Default for Server {
@@ -100,6 +113,7 @@ impl Default for Server {
             keep_alive_ms: 75_000,
             shutdown_timeout_s: 10,
             trusted_proxies: Vec::new(),
+            unknown_fields: UnknownFields::default(),
         }
     }
 }

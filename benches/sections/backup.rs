@@ -36,7 +36,9 @@ pub fn ledger(bench: &Bench) {
     let by_creates = ledger_size() - before;
     let [one_create, one_switch, creates, switches] = interleaved(
         bench.scale.rounds,
-        [&|| round(&creates, 1), &|| round(&switches, 1), &|| round(&creates, CREATING), &|| round(&switches, CREATING)],
+        [&|| round(&creates, 1), &|| round(&switches, 1), &|| round(&creates, CREATING), &|| {
+            round(&switches, CREATING)
+        }],
     );
     println!(
         "`PUT …/api-keys/{{id}}` that switches a key off or on, which the ledger of revocations must know before the \

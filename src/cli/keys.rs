@@ -5,12 +5,13 @@ use super::chosen::{self, InScope, parse_key_id};
 use super::handover::Handover;
 use super::output::{Listing, print, print_json, print_secret, say};
 use super::records::{KEY_HEAD, KeyRecord};
+use super::restrictions::Restrictions;
 use super::rotate::{self, Rotate};
 use super::verify::{self, Verify};
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{ApiKey, Error, KeyId, KeyPrefix, Lifetime, Name, Project, Scope, Secret, Timestamp};
-use crate::service::{Author, KeyChange, Overview, Value};
+use crate::service::{Author, KeyChange, NewKey, Overview, Value};
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
@@ -53,6 +54,7 @@ enum Command {
 }
 
 const CREATE_EXAMPLES: &str = "Examples:\n  keystead keys create \"CI\" --expires-in-days 90\n  keystead keys create \
+    \"Job\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8 --rate-limit 100/60\n  keystead keys create \
     \"Admin\" --key-file admin.key       # when the admin's key is lost\n  keystead keys create \"Shop\" --project \
     \"Web shop\" --json";
 
@@ -63,8 +65,13 @@ struct Create {
     #[command(flatten)]
     scope: InScope,
     /// In how many days it ends, 1 to 36525 [default: never]
-    #[arg(long, value_name = "DAYS", value_parser = parse_lifetime)]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     expires_in_days: Option<Lifetime>,
+    /// In how many seconds it ends, 60 to 3155760000
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "expires_in_days")]
+    expires_in_seconds: Option<Lifetime>,
+    #[command(flatten)]
+    restrictions: Restrictions,
     #[command(flatten)]
     handover: Handover,
     /// Print one JSON object: the key as /v2 answers with it
@@ -134,18 +141,18 @@ fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
 }
 
 async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
-    let name = Name::parse(&arguments.name)?;
+    let (name, restrictions) = (Name::parse(&arguments.name)?, arguments.restrictions.change()?);
     let (organization, project) = arguments.scope.find(&overview(config)?)?;
     let project = project.map(|project| project.id);
     let scope = Scope { organization: organization.id, project };
     let secret = arguments.handover.secret(&key_prefix(config, scope)?)?;
     let file = arguments.handover.create_file(&secret)?;
     let now = ambient::now();
-    let value = Value::Brought(secret.fingerprint());
-    let lifetime = arguments.expires_in_days;
+    let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
+    let new = NewKey { name, value: Value::Brought(secret.fingerprint()), lifetime, change: restrictions };
     let issued = change(config, async |service| {
         let keys = service.keys(Author::operator(scope.organization, now), project);
-        Ok(keys.create(name, lifetime, value, None).await?)
+        Ok(keys.create(new, None).await?)
     });
     let key = issued.await?.key;
     if let Some(file) = file {
@@ -253,7 +260,12 @@ pub(super) fn describe(key: &ApiKey) -> String {
     format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
 }
 
-pub(super) fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
+pub(super) fn parse_days(text: &str) -> Result<Lifetime, String> {
     let days = text.parse().ok().and_then(Lifetime::from_days);
     days.ok_or_else(|| format!("it must be 1 to {} days", Lifetime::MAX_DAYS))
+}
+
+pub(super) fn parse_seconds(text: &str) -> Result<Lifetime, String> {
+    let seconds = text.parse().ok().and_then(Lifetime::from_seconds);
+    seconds.ok_or_else(|| format!("it must be {} to {} seconds", Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS))
 }

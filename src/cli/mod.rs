@@ -29,6 +29,7 @@ mod probe;
 mod projects;
 mod records;
 mod restore;
+mod restrictions;
 mod rotate;
 mod scan;
 mod serve;

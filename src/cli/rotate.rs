@@ -2,9 +2,10 @@
 
 use super::changes::{change, confirm};
 use super::handover::Handover;
-use super::keys::{Number, describe, find, hand_over, key_prefix, parse_lifetime};
+use super::keys::{Number, describe, find, hand_over, key_prefix, parse_days, parse_seconds};
 use super::output::{print_json, say};
 use super::records::KeyRecord;
+use super::restrictions::{self, Restrictions};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{ApiKey, Expiry, Grace, Lifetime, Timestamp};
@@ -23,18 +24,23 @@ pub(super) struct Rotate {
     #[arg(long, value_name = "HOURS", value_parser = parse_grace)]
     grace_hours: Option<Grace>,
     /// In how many days from now the key ends, 1 to 36525 [default: when it did before]
-    #[arg(long, value_name = "DAYS", value_parser = parse_lifetime, conflicts_with = "never_expires")]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days, conflicts_with = "never_expires")]
     expires_in_days: Option<Lifetime>,
+    /// In how many seconds from now the key ends, 60 to 3155760000
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with_all = ["expires_in_days", "never_expires"])]
+    expires_in_seconds: Option<Lifetime>,
     /// The key ends no more
     #[arg(long)]
     never_expires: bool,
     #[command(flatten)]
+    restrictions: Restrictions,
+    #[command(flatten)]
     handover: Handover,
     /// End the grace of a rotation now: the old value is dead
-    #[arg(long, conflicts_with_all = NEW_VALUE)]
+    #[arg(long, conflicts_with_all = NEW_VALUE, conflicts_with_all = restrictions::FLAGS)]
     complete: bool,
     /// Take a rotation in its grace back: the new value is dead
-    #[arg(long, conflicts_with_all = NEW_VALUE, conflicts_with = "complete")]
+    #[arg(long, conflicts_with_all = NEW_VALUE, conflicts_with_all = restrictions::FLAGS, conflicts_with = "complete")]
     cancel: bool,
     /// Do it without being asked
     #[arg(long)]
@@ -45,7 +51,8 @@ pub(super) struct Rotate {
 }
 
 /// What goes with a rotation that begins, and not with its end.
-const NEW_VALUE: [&str; 5] = ["grace_hours", "expires_in_days", "never_expires", "key_file", "adopt_key_file"];
+const NEW_VALUE: [&str; 6] =
+    ["grace_hours", "expires_in_days", "expires_in_seconds", "never_expires", "key_file", "adopt_key_file"];
 
 pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Failed> {
     let key = find(config, arguments.key.id)?;
@@ -53,14 +60,14 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     if arguments.complete || arguments.cancel {
         return end_rotation(config, arguments, &key, now).await;
     }
-    let grace = arguments.grace_hours.unwrap_or_default();
-    let expiry = match arguments.expires_in_days {
+    let (grace, restrictions) = (arguments.grace_hours.unwrap_or_default(), arguments.restrictions.change()?);
+    let expiry = match arguments.expires_in_days.or(arguments.expires_in_seconds) {
         Some(lifetime) => Expiry::After(lifetime),
         None if arguments.never_expires => Expiry::Never,
         None => Expiry::Keep,
     };
     if expiry == Expiry::Keep && key.expires_at.is_some_and(|end| end <= now) {
-        let sentence = "The key has expired: say how long it lasts from now, --expires-in-days or --never-expires.";
+        let sentence = "The key has expired: say how long it lasts from now, --expires-in-days, --expires-in-seconds or --never-expires.";
         return Err(Failed::new(sentence));
     }
     if grace == Grace::default() {
@@ -68,7 +75,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     }
     let secret = arguments.handover.secret(&key_prefix(config, key.scope)?)?;
     let file = arguments.handover.create_file(&secret)?;
-    let rotation = Rotation { value: Value::Brought(secret.fingerprint()), grace, expiry };
+    let rotation = Rotation { value: Value::Brought(secret.fingerprint()), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {
         let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
         Ok(keys.rotate(key.id, rotation, None).await?)

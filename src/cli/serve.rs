@@ -9,7 +9,7 @@ use super::probe::scheme;
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
 use super::{Failed, ambient, chores, descriptors, service_options, systemd};
-use crate::config::{Config, Listen, MetricsListen};
+use crate::config::{Config, Listen, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
 use crate::metrics::Metrics;
@@ -65,6 +65,7 @@ async fn serve(
         body_timeout: Duration::from_millis(config.server.body_timeout_ms),
         trusted_proxies,
         trusts_unix_peers,
+        refuses_unknown_names: config.server.unknown_fields == UnknownFields::Refuse,
         unreadable_client: Once::new(),
         request_ids: http::RequestIds::new(ambient::random()?),
         request_log: http::RequestLog::new(config.log.requests),

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use std::ops::Add;
 
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+const DAY_S: i64 = 24 * 3_600;
 /// For how long the outgoing value must not have been used before ending its grace counts as safe.
 const QUIET_MS: i64 = HOUR_MS;
 
@@ -59,17 +59,26 @@ impl Add for KeyCounts {
     }
 }
 
-/// How long a key lasts, in whole days: 1 to 36,525, a century.
+/// How long a key lasts, in whole seconds: a minute to a century.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime(i64);
 
 impl Lifetime {
     /// The most days: a century, leap days included.
     pub const MAX_DAYS: i64 = 36_525;
+    /// The fewest seconds: a minute.
+    pub const MIN_SECONDS: i64 = 60;
+    /// The most seconds: as many days as there may be.
+    pub const MAX_SECONDS: i64 = Self::MAX_DAYS * DAY_S;
 
     /// `None` where the number of days is not allowed.
     pub fn from_days(days: i64) -> Option<Self> {
-        (1..=Self::MAX_DAYS).contains(&days).then_some(Self(days))
+        (1..=Self::MAX_DAYS).contains(&days).then_some(Self(days * DAY_S))
+    }
+
+    /// `None` where the number of seconds is not allowed.
+    pub fn from_seconds(seconds: i64) -> Option<Self> {
+        (Self::MIN_SECONDS..=Self::MAX_SECONDS).contains(&seconds).then_some(Self(seconds))
     }
 
     /// When a key ends that begins to last now.
@@ -78,7 +87,7 @@ impl Lifetime {
     /// [`Error::Invalid`] where that lies beyond the year 9999.
     pub fn end(self, now: Timestamp) -> Result<Timestamp> {
         let too_far = || Error::Invalid("The expiry would lie beyond the year 9999.".to_owned());
-        now.plus_ms(self.0 * DAY_MS).ok_or_else(too_far)
+        now.plus_ms(self.0 * 1_000).ok_or_else(too_far)
     }
 }
 
@@ -309,6 +318,7 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
+    const DAY_MS: i64 = DAY_S * 1_000;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_unix_ms(ms).unwrap()
@@ -410,6 +420,9 @@ mod tests {
         assert_eq!(end(366), "2025-03-01T00:00:00.000Z");
         assert_eq!(end(36_525), "2124-03-01T00:00:00.000Z", "2100 is no leap year");
         assert!(Lifetime::from_days(0).is_none() && Lifetime::from_days(36_526).is_none());
+        assert_eq!(Lifetime::from_seconds(3_155_760_000), Lifetime::from_days(36_525));
+        assert!(Lifetime::from_seconds(59).is_none() && Lifetime::from_seconds(3_155_760_001).is_none());
+        assert_eq!(Lifetime::from_seconds(60).unwrap().end(at(NOW)).unwrap(), at(NOW + 60_000));
         let late = at(253_402_300_799_999 - DAY_MS);
         assert!(Lifetime::from_days(1).unwrap().end(late).is_ok());
         assert!(Lifetime::from_days(2).unwrap().end(late).is_err());

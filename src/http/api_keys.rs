@@ -12,11 +12,28 @@ use crate::domain::{
     AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
     Secret, Tail, Timestamp,
 };
-use crate::service::{Author, Idempotency, Issued, KeyChange, Rotation, Value};
+use crate::service::{Author, Idempotency, Issued, KeyChange, NewKey, Rotation, Value};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
+
+/// The fields that make a key.
+const NEW: [&str; 8] =
+    ["name", "expiresInDays", "expiresInSeconds", "digest", "tail", "valid", "rateLimit", "allowedAddresses"];
+/// The fields that change a key.
+const CHANGE: [&str; 3] = ["valid", "rateLimit", "allowedAddresses"];
+/// The fields that give a key a new value.
+const ROTATION: [&str; 8] = [
+    "gracePeriodInHours",
+    "expiresInDays",
+    "expiresInSeconds",
+    "digest",
+    "tail",
+    "valid",
+    "rateLimit",
+    "allowedAddresses",
+];
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -51,12 +68,13 @@ pub(super) async fn create<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let project = project(&request)?;
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&NEW)?;
+    let (lifetime, change) =
+        if V::HAS_ROTATION { (lifetime(&fields)?.flatten(), change(&fields)?) } else { Default::default() };
     let name = Name::parse(fields.string("name")?)?;
-    let lifetime = if V::HAS_ROTATION { lifetime(&fields)?.flatten() } else { None };
-    let value = value(&app, &fields)?;
+    let new = NewKey { name, value: value(&app, &fields)?, lifetime, change };
     let idempotency = idempotency(&request, &fields)?;
-    let issued = app.service.keys(Author::of(&caller, now), project).create(name, lifetime, value, idempotency).await?;
+    let issued = app.service.keys(Author::of(&caller, now), project).create(new, idempotency).await?;
     answer_issued::<V>(&issued, now)
 }
 
@@ -73,7 +91,11 @@ pub(super) async fn update<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let change = change(&body::read(&app, &request, payload).await?)?;
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&CHANGE)?;
+    if CHANGE.into_iter().all(|name| !fields.has(name)) {
+        return Err(Failure::bad_request("The field \"valid\" is required."));
+    }
+    let change = change(&fields)?;
     let key = app.service.keys(Author::of(&caller, now), project).update(id, change).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
@@ -92,7 +114,7 @@ pub(super) async fn rotate<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let fields = body::read_optional(&app, &request, payload).await?;
+    let fields = body::read_optional::<V>(&app, &request, payload).await?.only(&ROTATION)?;
     let rotation = Rotation {
         value: value(&app, &fields)?,
         grace: grace(&fields)?,
@@ -101,21 +123,32 @@ pub(super) async fn rotate<V: Version>(
             Some(None) => Expiry::Never,
             Some(Some(lifetime)) => Expiry::After(lifetime),
         },
+        change: change(&fields)?,
     };
     let idempotency = idempotency(&request, &fields)?;
     let issued = app.service.keys(Author::of(&caller, now), project).rotate(id, rotation, idempotency).await?;
     answer_issued::<V>(&issued, now)
 }
 
-pub(super) async fn complete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+pub(super) async fn complete<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
+    body::expect_none::<V>(&app, &request, payload).await?;
     let key =
         app.service.keys(Author::of(&caller, now), project(&request)?).complete_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
-pub(super) async fn cancel<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+pub(super) async fn cancel<V: Version>(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
+    body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(Author::of(&caller, now), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
@@ -172,20 +205,20 @@ fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     text.parse().ok().and_then(KeyId::new).ok_or_else(|| Error::NotFound("API key").into())
 }
 
-/// `valid`, `rateLimit` and `allowedAddresses`: at least one of them.
+/// `valid`, `rateLimit` and `allowedAddresses`: any of them.
 fn change(fields: &Fields) -> Result<KeyChange, Failure> {
     let rate_limit = fields.optional_object("rateLimit")?;
     let allowed_addresses = fields.optional_strings("allowedAddresses")?;
-    let has_valid = fields.has("valid") || (rate_limit.is_none() && allowed_addresses.is_none());
     Ok(KeyChange {
-        valid: has_valid.then(|| fields.boolean("valid")).transpose()?,
-        rate_limit: rate_limit.map(|it| it.as_ref().map(self::rate_limit).transpose()).transpose()?,
+        valid: fields.has("valid").then(|| fields.boolean("valid")).transpose()?,
+        rate_limit: rate_limit.map(|it| it.map(self::rate_limit).transpose()).transpose()?,
         allowed_addresses: allowed_addresses.map(|it| it.map(AddressList::parse).transpose()).transpose()?,
     })
 }
 
 /// `{"limit", "windowInSeconds"}`.
-fn rate_limit(fields: &Fields) -> Result<RateLimit, Failure> {
+fn rate_limit(fields: Fields) -> Result<RateLimit, Failure> {
+    let fields = fields.only(&["limit", "windowInSeconds"])?;
     let number = |name, most| {
         let number = fields.integer(name).and_then(Result::ok).flatten().and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| (1..=most).contains(number));
@@ -196,16 +229,23 @@ fn rate_limit(fields: &Fields) -> Result<RateLimit, Failure> {
     RateLimit::new(limit, window_s).ok_or_else(|| Fields::wrong("rateLimit", "a limit and its window"))
 }
 
-/// `expiresInDays`: not there, null, or a number.
+/// `expiresInDays` or `expiresInSeconds`: not there, null, or a number. A null beside the other's number says nothing.
 fn lifetime(fields: &Fields) -> Result<Option<Option<Lifetime>>, Failure> {
-    let expected =
-        || Fields::wrong("expiresInDays", format_args!("a whole number from 1 to {}, or null", Lifetime::MAX_DAYS));
-    match fields.integer("expiresInDays") {
-        None => Ok(None),
-        Some(days) => match days.map_err(|_| expected())? {
-            None => Ok(Some(None)),
-            Some(days) => Lifetime::from_days(days).map(|lifetime| Some(Some(lifetime))).ok_or_else(expected),
-        },
+    let one = |name, [least, most]: [i64; 2], parse: fn(i64) -> Option<Lifetime>| {
+        let expected = || Fields::wrong(name, format_args!("a whole number from {least} to {most}, or null"));
+        let Some(number) = fields.integer(name) else { return Ok(None) };
+        number.map_err(|_| expected())?.map(|number| parse(number).ok_or_else(expected)).transpose().map(Some)
+    };
+    let days = one("expiresInDays", [1, Lifetime::MAX_DAYS], Lifetime::from_days)?;
+    let range = [Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS];
+    let seconds = one("expiresInSeconds", range, Lifetime::from_seconds)?;
+    match (days, seconds) {
+        (Some(Some(_)), Some(Some(_))) => {
+            Err(Failure::bad_request("Send either the field \"expiresInDays\" or the field \"expiresInSeconds\"."))
+        }
+        (Some(Some(lifetime)), _) | (_, Some(Some(lifetime))) => Ok(Some(Some(lifetime))),
+        (None, None) => Ok(None),
+        _ => Ok(Some(None)),
     }
 }
 

@@ -8,6 +8,7 @@ use super::envelope::{optional_time, success, success_with_status, time};
 use super::error::Failure;
 use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
 use super::samples::Samples;
+use super::v2::V2;
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
@@ -129,7 +130,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// From a query. Parameters that are not known are ignored, as fields are.
+    /// From a query. Parameters that are not known are refused before, or ignored where that is set.
     fn parse(query: &str) -> Result<Self, Failure> {
         let mut page = Self { filter: EventFilter::default(), before: None, limit: DEFAULT_LIMIT };
         for (name, value) in parameters(query)? {
@@ -230,7 +231,8 @@ pub(super) async fn create_export(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let filter = filter(&body::read_optional(&app, &request, payload).await?)?;
+    let fields = body::read_optional::<V2>(&app, &request, payload).await?;
+    let filter = filter(&fields.only(&["startTime", "endTime", "searchTerm"])?)?;
     let export = app.service.begin_export(&caller, filter, (app.random)()?, now).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
     actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });

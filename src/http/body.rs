@@ -1,9 +1,12 @@
 //! Reading a JSON request body, with a sentence for everything that can be wrong with it.
 //!
-//! No sentence repeats anything of the body: somebody may have put a key there.
+//! No sentence repeats anything of the body, since somebody may have put a key there; only an unknown field is named where its
+//! name can hold none.
 
 use super::App;
 use super::error::Failure;
+use super::unknown_names::expect_known;
+use super::version::Version;
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
@@ -15,11 +18,23 @@ use std::fmt;
 /// A field holds something else than a whole number.
 pub(super) struct NotAnInteger;
 
-/// A JSON object, its fields taken one by one. Fields that nobody asks for are ignored: clients of a newer version must
-/// keep working.
-pub(super) struct Fields(Map<String, Value>);
+/// A JSON object, its fields taken one by one.
+pub(super) struct Fields {
+    fields: Map<String, Value>,
+    /// Whether fields that nobody asks for are refused.
+    refuses_unknown: bool,
+}
 
 impl Fields {
+    /// Refuses other fields than these, in a version that does; in another one they are ignored, since clients of a newer
+    /// version must keep working.
+    pub(super) fn only(self, known: &[&str]) -> Result<Self, Failure> {
+        if self.refuses_unknown {
+            expect_known("field", self.fields.keys().map(String::as_str), known)?;
+        }
+        Ok(self)
+    }
+
     /// A required string.
     pub(super) fn string(&self, name: &str) -> Result<&str, Failure> {
         self.required(name)?.as_str().ok_or_else(|| Self::wrong(name, "a string"))
@@ -32,7 +47,7 @@ impl Fields {
 
     /// A string that may be missing or null.
     pub(super) fn optional_string(&self, name: &str) -> Result<Option<Option<&str>>, Failure> {
-        match self.0.get(name) {
+        match self.fields.get(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
             Some(Value::String(text)) => Ok(Some(Some(text))),
@@ -44,23 +59,27 @@ impl Fields {
     pub(super) fn objects(self, name: &str, most: usize) -> Result<Vec<Self>, Failure> {
         let wrong = || Self::wrong(name, format_args!("a list of 1 to {most} objects"));
         self.required(name)?;
-        let Some(Value::Array(items)) = self.0.into_iter().find_map(|(key, value)| (key == name).then_some(value))
+        let Some(Value::Array(items)) = self.fields.into_iter().find_map(|(key, value)| (key == name).then_some(value))
         else {
             return Err(wrong());
         };
         if !(1..=most).contains(&items.len()) {
             return Err(wrong());
         }
-        let object = |item| if let Value::Object(fields) = item { Ok(Self(fields)) } else { Err(wrong()) };
+        let refuses_unknown = self.refuses_unknown;
+        let object = |item| match item {
+            Value::Object(fields) => Ok(Self { fields, refuses_unknown }),
+            _ => Err(wrong()),
+        };
         items.into_iter().map(object).collect()
     }
 
     /// An object that may be missing or null.
     pub(super) fn optional_object(&self, name: &str) -> Result<Option<Option<Self>>, Failure> {
-        match self.0.get(name) {
+        match self.fields.get(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
-            Some(Value::Object(fields)) => Ok(Some(Some(Self(fields.clone())))),
+            Some(Value::Object(fields)) => Ok(Some(Some(Self { fields: fields.clone(), ..*self }))),
             Some(_) => Err(Self::wrong(name, "an object or null")),
         }
     }
@@ -68,7 +87,7 @@ impl Fields {
     /// A list of strings that may be missing or null.
     pub(super) fn optional_strings(&self, name: &str) -> Result<Option<Option<Vec<&str>>>, Failure> {
         let wrong = || Self::wrong(name, "a list of strings or null");
-        match self.0.get(name) {
+        match self.fields.get(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
             Some(Value::Array(items)) => {
@@ -80,12 +99,12 @@ impl Fields {
 
     /// Whether there is such a field, whatever it holds.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.fields.contains_key(name)
     }
 
     /// A whole number that may be missing or null; the inner error is for anything else.
     pub(super) fn integer(&self, name: &str) -> Option<Result<Option<i64>, NotAnInteger>> {
-        let value = self.0.get(name)?;
+        let value = self.fields.get(name)?;
         if value.is_null() {
             return Some(Ok(None));
         }
@@ -96,13 +115,13 @@ impl Fields {
 
     /// The fields as one text that is the same for the same fields in another order.
     pub(super) fn canonical(&self) -> String {
-        let mut fields: Vec<_> = self.0.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+        let mut fields: Vec<_> = self.fields.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
         fields.sort_unstable();
         fields.join(",")
     }
 
     fn required(&self, name: &str) -> Result<&Value, Failure> {
-        self.0.get(name).ok_or_else(|| Failure::bad_request(format!("The field \"{name}\" is required.")))
+        self.fields.get(name).ok_or_else(|| Failure::bad_request(format!("The field \"{name}\" is required.")))
     }
 
     /// The sentence for a `digest` that is none.
@@ -121,12 +140,12 @@ impl Fields {
 /// # Errors
 /// 415 where it is not said to be JSON, 413 where it is too large, 408 where it takes too long, 400 where it is not a
 /// JSON object.
-pub(super) async fn read(app: &App, request: &HttpRequest, payload: Payload) -> Result<Fields, Failure> {
-    read_up_to(app.body_limit, app, request, payload).await
+pub(super) async fn read<V: Version>(app: &App, request: &HttpRequest, payload: Payload) -> Result<Fields, Failure> {
+    read_up_to::<V>(app.body_limit, app, request, payload).await
 }
 
 /// The same of a body of so many bytes at the most.
-pub(super) async fn read_up_to(
+pub(super) async fn read_up_to<V: Version>(
     limit: usize,
     app: &App,
     request: &HttpRequest,
@@ -135,21 +154,50 @@ pub(super) async fn read_up_to(
     if !is_json(request) {
         return Err(not_said_to_be_json());
     }
-    parse(&collect(limit, app, payload).await?)
+    let fields = parse(&collect(limit, app, payload).await?)?;
+    Ok(fields_of::<V>(app, fields))
 }
 
 /// The same where no body at all, and no word of one, is as good as an empty object.
-pub(super) async fn read_optional(app: &App, request: &HttpRequest, payload: Payload) -> Result<Fields, Failure> {
+pub(super) async fn read_optional<V: Version>(
+    app: &App,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Fields, Failure> {
     if request.headers().contains_key(CONTENT_TYPE) {
-        return read(app, request, payload).await;
+        return read::<V>(app, request, payload).await;
     }
     let is_empty = collect(app.body_limit, app, payload).await?.is_empty();
-    if is_empty { Ok(Fields(Map::new())) } else { Err(not_said_to_be_json()) }
+    if is_empty { Ok(fields_of::<V>(app, Map::new())) } else { Err(not_said_to_be_json()) }
 }
 
-fn parse(bytes: &[u8]) -> Result<Fields, Failure> {
+/// Makes sure that a request that takes no fields brings none. No body is as good as an empty object, whatever it is said to
+/// be.
+pub(super) async fn expect_none<V: Version>(app: &App, request: &HttpRequest, payload: Payload) -> Result<(), Failure> {
+    if !refuses_unknown::<V>(app) {
+        return Ok(());
+    }
+    let bytes = collect(app.body_limit, app, payload).await?;
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    if !is_json(request) {
+        return Err(not_said_to_be_json());
+    }
+    fields_of::<V>(app, parse(&bytes)?).only(&[]).map(|_| ())
+}
+
+fn fields_of<V: Version>(app: &App, fields: Map<String, Value>) -> Fields {
+    Fields { fields, refuses_unknown: refuses_unknown::<V>(app) }
+}
+
+fn refuses_unknown<V: Version>(app: &App) -> bool {
+    V::REFUSES_UNKNOWN_NAMES && app.refuses_unknown_names
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Failure> {
     match serde_json::from_slice(bytes) {
-        Ok(Value::Object(fields)) => Ok(Fields(fields)),
+        Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(Failure::bad_request("The request body must be a JSON object.")),
         Err(e) => Err(Failure::bad_request(format!(
             "The request body is not valid JSON: see line {}, column {}.",

@@ -4,6 +4,7 @@
 
 use super::envelope::{success, time};
 use super::error::Failure;
+use super::v2::V2;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;
 use crate::metrics::Metrics;
@@ -48,7 +49,7 @@ async fn read(app: Data<App>) -> Result<HttpResponse, Failure> {
 /// `{"advanceInMs"}`: moves the clock on, never back.
 async fn advance(app: Data<App>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
     let Some(clock) = &app.dev_clock else { return Err(Failure::no_such_route()) };
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read::<V2>(&app, &request, payload).await?.only(&["advanceInMs"])?;
     let expected =
         || Failure::bad_request("The field \"advanceInMs\" must be a whole number from 0 on, within the year 9999.");
     let Some(Ok(Some(ms))) = fields.integer("advanceInMs") else { return Err(expected()) };

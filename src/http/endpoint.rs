@@ -2,14 +2,19 @@
 //!
 //! The server is registered from the same list that is described, so neither can have what the other has not.
 
+use super::error::Failure;
 use super::openapi::{Described, SCHEMES, failed, failed_with};
 use super::schemas::{self, Body};
-use super::{get, resource};
+use super::{App, get, list, resource, unknown_names};
 use crate::metrics::Metrics;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Responder, Route};
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceRequest;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{FromRequest, Handler, Responder, ResponseError as _, Route};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter};
@@ -26,6 +31,8 @@ pub(super) struct Endpoint {
     method: HttpMethod,
     route: Route,
     operation: OperationBuilder,
+    /// The parameters of the query that it takes.
+    parameters: Vec<String>,
     /// The schemas that the operation refers to.
     schemas: Vec<(String, RefOr<Schema>)>,
     needs_key: bool,
@@ -74,7 +81,7 @@ impl Endpoint {
         for parameter in schemas::path_parameters(&path) {
             operation = operation.parameter(parameter).response("404", failed("NotFound"));
         }
-        Self { path, method, route, operation, schemas: Vec::new(), needs_key: false }
+        Self { path, method, route, operation, parameters: Vec::new(), schemas: Vec::new(), needs_key: false }
     }
 
     fn for_managers(mut self) -> Self {
@@ -105,8 +112,8 @@ impl Endpoint {
 
     /// It takes a body.
     pub(super) fn takes(mut self, body: Body) -> Self {
-        let reference = Ref::from_schema_name(body.name);
-        self.schemas.push((body.name.to_owned(), body.schema.into()));
+        let reference = Ref::from_schema_name(&body.name);
+        self.schemas.push((body.name, body.schema.into()));
         let content = ContentBuilder::new().schema(Some(reference)).examples_from_iter(body.examples).build();
         let body = RequestBodyBuilder::new().content(JSON, content).required(Some(body.required)).build();
         self.describe(|operation| {
@@ -120,9 +127,25 @@ impl Endpoint {
 
     /// Parameters of the query say more.
     pub(super) fn queried_by(self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
-        parameters
-            .into_iter()
-            .fold(self, |endpoint, parameter| endpoint.describe(|operation| operation.parameter(parameter)))
+        parameters.into_iter().fold(self, |mut endpoint, parameter| {
+            endpoint.parameters.push(parameter.name.clone());
+            endpoint.describe(|operation| operation.parameter(parameter))
+        })
+    }
+
+    /// It takes no parameters of the query but those that were described so far.
+    pub(super) fn refuses_unknown_parameters(self) -> Self {
+        let known: Rc<[String]> = self.parameters.as_slice().into();
+        let check = move |request: ServiceRequest, next: Next<BoxBody>| {
+            let known = Rc::clone(&known);
+            async move {
+                match expect_known_parameters(&request, &known) {
+                    Ok(()) => next.call(request).await,
+                    Err(failure) => Ok(request.into_response(failure.error_response())),
+                }
+            }
+        };
+        Self { route: self.route.wrap(from_fn(check)), ..self }
     }
 
     /// It fails where the request contradicts what is there.
@@ -244,6 +267,16 @@ impl Endpoint {
 pub(super) trait Handles<A>: Handler<A, Output: Responder + 'static> {}
 
 impl<A, H: Handler<A, Output: Responder + 'static>> Handles<A> for H {}
+
+fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result<(), Failure> {
+    let is_strict = request.app_data::<Data<App>>().is_some_and(|app| app.refuses_unknown_names);
+    if !is_strict || request.query_string().is_empty() {
+        return Ok(());
+    }
+    let parameters = list::parameters(request.query_string())?;
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    unknown_names::expect_known("parameter", parameters.iter().map(|(name, _)| name.as_str()), &known)
+}
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     ObjectBuilder::new()

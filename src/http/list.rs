@@ -61,7 +61,7 @@ impl<C: Cursor> Part<C> {
         Self { limit, from }
     }
 
-    /// From a query; `None` where it asks for no part. Parameters that are not known are ignored, as fields are.
+    /// From a query; `None` where it asks for no part. Parameters that are not known are refused before, or ignored.
     pub(super) fn parse(query: &str) -> Result<Option<Self>, Failure> {
         let (mut limit, mut from) = (None, None);
         for (name, value) in parameters(query)? {

@@ -23,6 +23,7 @@ mod request_log;
 mod samples;
 mod schemas;
 mod server;
+mod unknown_names;
 mod v1;
 mod v2;
 mod verify;
@@ -74,6 +75,8 @@ pub struct App {
     pub body_limit: usize,
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
+    /// Whether fields and parameters that nobody asks for are refused, in the versions that refuse them.
+    pub refuses_unknown_names: bool,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Option<AddressList>,
     /// Whether that of everybody who comes over a Unix socket is.
@@ -212,8 +215,10 @@ impl Begun {
 
 /// All that the server does, as it is described.
 fn endpoints(samples: &Samples) -> Vec<Endpoint> {
-    let versions = version::endpoints::<v1::V1>(samples).into_iter().chain(version::endpoints::<v2::V2>(samples));
-    versions.chain(audit_logs::endpoints(samples)).chain(health::endpoints()).collect()
+    let v2 = version::endpoints::<v2::V2>(samples).into_iter().chain(audit_logs::endpoints(samples));
+    let versions =
+        version::endpoints::<v1::V1>(samples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
+    versions.chain(health::endpoints()).collect()
 }
 
 fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {

@@ -21,7 +21,7 @@ pub(super) async fn update<V: Version>(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name"])?;
     let name = Name::parse(fields.string("name")?)?;
     success(V::organization(&app.service.rename_organization(Author::of(&caller, now), name).await?))
 }

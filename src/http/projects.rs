@@ -58,7 +58,8 @@ pub(super) async fn create<V: Version>(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let fields = body::read(&app, &request, payload).await?;
+    // The published clients send an email, too, which is not kept.
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description", "email"])?;
     let new = NewProject {
         random: (app.random)()?,
         name: Name::parse(fields.string("name")?)?,
@@ -82,7 +83,7 @@ pub(super) async fn update<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let id = project_id(&request)?;
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description"])?;
     let description = fields.optional_string("description")?;
     let change = ProjectChange {
         name: fields.optional_string("name")?.flatten().map(Name::parse).transpose()?,

@@ -1,13 +1,17 @@
 //! What requests may hold, for the description: exactly what the handlers accept.
 
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::v1::V1;
+use super::v2::V2;
 use super::verify;
+use super::version::Version;
 use crate::domain::{Action, AddressList, Grace, Lifetime, RateLimit};
 use serde_json::{Value, json};
 use utoipa::openapi::example::Example;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
-    AllOfBuilder, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+    AdditionalProperties, AllOfBuilder, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat,
+    SchemaType, Type,
 };
 use utoipa::openapi::{Object, Ref, RefOr, Required, Schema};
 
@@ -43,7 +47,7 @@ pub(super) const NAME_CURSOR: &str = "^[A-Za-z0-9_-]{2,1360}$";
 /// A request body.
 pub(super) struct Body {
     /// What its schema is called.
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) schema: Schema,
     /// Whether the request may not do without it.
     pub(super) required: Required,
@@ -52,8 +56,8 @@ pub(super) struct Body {
 }
 
 impl Body {
-    fn new(name: &'static str, schema: impl Into<Schema>) -> Self {
-        Self { name, schema: schema.into(), required: Required::True, examples: Vec::new() }
+    fn new<V: Version>(name: &str, schema: impl Into<Schema>) -> Self {
+        Self { name: name_in::<V>(name), schema: schema.into(), required: Required::True, examples: Vec::new() }
     }
 
     fn optional(self) -> Self {
@@ -68,30 +72,49 @@ impl Body {
     }
 }
 
+/// What a schema is called that versions have each in a form of its own.
+fn name_in<V: Version>(name: &str) -> String {
+    format!("{}{name}", V::NAME.to_uppercase())
+}
+
+/// An object to which all its fields are to be added: a version that refuses others says so.
+fn fields<V: Version>() -> ObjectBuilder {
+    let closed = AdditionalProperties::<Schema>::FreeForm(false);
+    ObjectBuilder::new().additional_properties(V::REFUSES_UNKNOWN_NAMES.then_some(closed))
+}
+
+/// No field at all.
+pub(super) fn nothing<V: Version>() -> Body {
+    Body::new::<V>("Nothing", fields::<V>().build()).optional().such_as("nothing", json!({}))
+}
+
 /// `{"name"}` for an organization.
-pub(super) fn organization_change() -> Body {
-    let schema = ObjectBuilder::new().property("name", name()).required("name").build();
-    Body::new("OrganizationChange", schema).such_as("rename", json!({"name": "Example Ltd"}))
+pub(super) fn organization_change<V: Version>() -> Body {
+    let schema = fields::<V>().property("name", name()).required("name").build();
+    Body::new::<V>("OrganizationChange", schema).such_as("rename", json!({"name": "Example Ltd"}))
 }
 
 /// `{"name"}` for a key of version 1, or with `digest` and `tail`.
 pub(super) fn new_v1_api_key() -> Body {
-    let schema = ObjectBuilder::new().property("name", name()).required("name");
-    Body::new("V1NewApiKey", with_brought_value(schema))
+    let schema = fields::<V1>().property("name", name()).required("name");
+    Body::new::<V1>("NewApiKey", with_brought_value(schema).build())
         .such_as("named", json!({"name": "CI/CD key"}))
         .such_as("with a digest", with_digest())
 }
 
-/// `{"name", "expiresInDays"?}`, or with `digest` and `tail`. The example's digest is that of no key: the viewer fills it
+/// `{"name", "expiresInDays"?, "valid"?, …}`, or with `digest` and `tail`. The example's digest is that of no key: the viewer fills it
 /// in, and what it makes must be good for nobody.
 pub(super) fn new_v2_api_key() -> Body {
-    let schema = ObjectBuilder::new()
+    let schema = fields::<V2>()
         .property("name", name())
         .required("name")
-        .property("expiresInDays", days("In how many days from now it expires; null or nothing for never."));
-    Body::new("V2NewApiKey", with_brought_value(schema))
+        .property("expiresInDays", days("In how many days from now it expires; null or nothing for never."))
+        .property("expiresInSeconds", seconds("The same in seconds; not together with `expiresInDays`."));
+    let schema = with_restrictions::<V2>(schema);
+    Body::new::<V2>("NewApiKey", with_one_lifetime(with_brought_value(schema)).build())
         .such_as("for ever", json!({"name": "CI/CD key"}))
         .such_as("for 90 days", json!({"name": "CI/CD key", "expiresInDays": 90}))
+        .such_as("for 15 minutes, restricted", restricted())
         .such_as("with a digest", with_digest())
 }
 
@@ -100,48 +123,42 @@ fn with_digest() -> Value {
     json!({"name": "CI/CD key", "digest": "0".repeat(64), "tail": "0".repeat(6)})
 }
 
-/// `{"gracePeriodInHours"?, "expiresInDays"?}`, or with `digest` and `tail`.
+/// A key for a job.
+fn restricted() -> Value {
+    json!({
+        "name": "Nightly job",
+        "expiresInSeconds": 900,
+        "rateLimit": {"limit": 100, "windowInSeconds": 60},
+        "allowedAddresses": ["10.0.0.0/8"],
+    })
+}
+
+/// `{"gracePeriodInHours"?, "expiresInDays"?, "valid"?, …}`, or with `digest` and `tail`.
 pub(super) fn rotation() -> Body {
     let hours = number(0, Grace::MAX_HOURS)
         .description(Some("How long the outgoing value goes on; 0, null or nothing: it stops at once."));
-    let schema = ObjectBuilder::new().property("gracePeriodInHours", hours).property(
-        "expiresInDays",
-        days("In how many days from now the key expires; null for never; nothing keeps what it is."),
-    );
-    Body::new("Rotate", with_brought_value(schema))
+    let schema = fields::<V2>()
+        .property("gracePeriodInHours", hours)
+        .property(
+            "expiresInDays",
+            days("In how many days from now the key expires; null for never; nothing keeps what it is."),
+        )
+        .property("expiresInSeconds", seconds("The same in seconds; not together with `expiresInDays`."));
+    let schema = with_restrictions::<V2>(schema);
+    Body::new::<V2>("Rotate", with_one_lifetime(with_brought_value(schema)).build())
         .optional()
         .such_as("at once", json!({}))
         .such_as("with a day of grace", json!({"gracePeriodInHours": 24}))
         .such_as("for another 90 days", json!({"expiresInDays": 90}))
+        .such_as("from one network from now on", json!({"allowedAddresses": ["10.0.0.0/8"]}))
 }
 
-/// `{"valid"}`.
-pub(super) fn api_key_change() -> Body {
-    let valid = ObjectBuilder::new()
-        .schema_type(Type::Boolean)
-        .description(Some("False switches the key off from the next request on, true on again."));
-    let window = whole(1, RateLimit::MAX_WINDOW_S.into()).description(Some("It begins with the first use in it."));
-    let rate_limit = ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
-        .property("limit", whole(1, RateLimit::MAX_LIMIT.into()))
-        .required("limit")
-        .property("windowInSeconds", window)
-        .required("windowInSeconds")
-        .description(Some("How often the key may be used; null for as often as anybody likes. Counted in memory."));
-    let addresses = ArrayBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
-        .items(network())
-        .min_items(Some(1))
-        .max_items(Some(AddressList::MAX))
-        .description(Some("Addresses and networks (CIDR) that the key may be used from; null for any."));
-    let fields = ObjectBuilder::new()
-        .property("valid", valid)
-        .property("rateLimit", rate_limit)
-        .property("allowedAddresses", addresses)
-        .build();
+/// `{"valid"?, "rateLimit"?, "allowedAddresses"?}`, at least one.
+pub(super) fn api_key_change<V: Version>() -> Body {
+    let fields = with_restrictions::<V>(fields::<V>()).build();
     let one = ["valid", "rateLimit", "allowedAddresses"];
     let one = one.into_iter().fold(AnyOfBuilder::new(), |any, name| any.item(Object::builder().required(name)));
-    Body::new("ApiKeyChange", AllOfBuilder::new().item(fields).item(one).build())
+    Body::new::<V>("ApiKeyChange", AllOfBuilder::new().item(fields).item(one).build())
         .such_as("switch off", json!({"valid": false}))
         .such_as(
             "narrow",
@@ -150,22 +167,23 @@ pub(super) fn api_key_change() -> Body {
 }
 
 /// `{"value", "address"?}`, or `digest` instead of the value.
-pub(super) fn question() -> Body {
-    Body::new("Question", asked()).such_as("a key", json!({"value": format!("confident_org_{}", "0".repeat(32))}))
+pub(super) fn question<V: Version>() -> Body {
+    Body::new::<V>("Question", asked::<V>())
+        .such_as("a key", json!({"value": format!("confident_org_{}", "0".repeat(32))}))
 }
 
 /// `{"keys": […]}`.
-pub(super) fn questions() -> Body {
-    let keys = ArrayBuilder::new().items(Ref::from_schema_name("Question"));
+pub(super) fn questions<V: Version>() -> Body {
+    let keys = ArrayBuilder::new().items(Ref::from_schema_name(name_in::<V>("Question")));
     let keys = keys.min_items(Some(1)).max_items(Some(verify::MAX_BATCH));
-    let schema = ObjectBuilder::new().property("keys", keys).required("keys").build();
+    let schema = fields::<V>().property("keys", keys).required("keys").build();
     let digests = json!({"keys": [{"digest": "0".repeat(64)}, {"digest": "1".repeat(64)}]});
-    Body::new("Questions", schema).such_as("digests", digests)
+    Body::new::<V>("Questions", schema).such_as("digests", digests)
 }
 
-fn asked() -> Schema {
+fn asked<V: Version>() -> Schema {
     let text = || nullable(ObjectBuilder::new());
-    let fields = ObjectBuilder::new()
+    let fields = fields::<V>()
         .property("value", text().description(Some("The full key that was presented.")))
         .property(
             "digest",
@@ -184,30 +202,30 @@ fn asked() -> Schema {
 }
 
 /// `{"name", "description"?, "email"?}`.
-pub(super) fn new_project() -> Body {
+pub(super) fn new_project<V: Version>() -> Body {
     let email = ObjectBuilder::new()
         .schema_type(SchemaType::AnyValue)
         .description(Some("Taken because the published clients send it, and not kept."));
-    let schema = ObjectBuilder::new()
+    let schema = fields::<V>()
         .property("name", name())
         .required("name")
         .property("description", description())
         .property("email", email)
         .build();
-    Body::new("NewProject", schema)
+    Body::new::<V>("NewProject", schema)
         .such_as("named", json!({"name": "Web shop"}))
         .such_as("described", json!({"name": "Mobile app", "description": "What runs on telephones."}))
 }
 
 /// `{"name"?, "description"?}`, at least one.
-pub(super) fn project_change() -> Body {
-    let fields = ObjectBuilder::new()
+pub(super) fn project_change<V: Version>() -> Body {
+    let fields = fields::<V>()
         .property("name", nullable(name()).description(Some("Null or nothing leaves it as it is.")))
         .property("description", description());
     let named = Object::builder().property("name", ObjectBuilder::new().schema_type(Type::String)).required("name");
     let described = Object::builder().required("description");
     let schema = AllOfBuilder::new().item(fields).item(AnyOfBuilder::new().item(named).item(described)).build();
-    Body::new("ProjectChange", schema)
+    Body::new::<V>("ProjectChange", schema)
         .such_as("rename", json!({"name": "Shop"}))
         .such_as("without description", json!({"description": null}))
 }
@@ -279,12 +297,12 @@ pub(super) fn next_cursor() -> ObjectBuilder {
 /// `{"startTime"?, "endTime"?, "searchTerm"?}`.
 pub(super) fn new_export() -> Body {
     let time = || nullable(ObjectBuilder::new()).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
-    let schema = ObjectBuilder::new()
+    let schema = fields::<V2>()
         .property("startTime", time().description(Some("Not before this time.")))
         .property("endTime", time().description(Some("Not after this time, which lies after the other.")))
         .property("searchTerm", nullable(ObjectBuilder::new()).description(Some("With this anywhere in them.")))
         .build();
-    Body::new("NewAuditLogExport", schema)
+    Body::new::<V2>("NewAuditLogExport", schema)
         .optional()
         .such_as("everything", json!({}))
         .such_as("revocations", json!({"searchTerm": "api_key.revoked"}))
@@ -348,6 +366,10 @@ fn days(about: &str) -> ObjectBuilder {
     number(1, Lifetime::MAX_DAYS).description(Some(about))
 }
 
+fn seconds(about: &str) -> ObjectBuilder {
+    number(Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS).description(Some(about))
+}
+
 /// An IP address.
 fn address() -> AnyOfBuilder {
     let format =
@@ -380,8 +402,30 @@ fn nullable(text: ObjectBuilder) -> ObjectBuilder {
     text.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
+/// The fields, and those that restrict a key.
+fn with_restrictions<V: Version>(fields: ObjectBuilder) -> ObjectBuilder {
+    let valid = ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some("False switches the key off from the next request on, true on again."));
+    let window = whole(1, RateLimit::MAX_WINDOW_S.into()).description(Some("It begins with the first use in it."));
+    let rate_limit = self::fields::<V>()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property("limit", whole(1, RateLimit::MAX_LIMIT.into()))
+        .required("limit")
+        .property("windowInSeconds", window)
+        .required("windowInSeconds")
+        .description(Some("How often the key may be used; null for as often as anybody likes. Counted in memory."));
+    let addresses = ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(network())
+        .min_items(Some(1))
+        .max_items(Some(AddressList::MAX))
+        .description(Some("Addresses and networks (CIDR) that the key may be used from; null for any."));
+    fields.property("valid", valid).property("rateLimit", rate_limit).property("allowedAddresses", addresses)
+}
+
 /// The fields, and `digest` and `tail`: both or neither.
-fn with_brought_value(fields: ObjectBuilder) -> Schema {
+fn with_brought_value(fields: ObjectBuilder) -> AllOfBuilder {
     let of = |kind: Type| {
         let field = || ObjectBuilder::new().schema_type(kind.clone());
         ObjectBuilder::new().property("digest", field()).property("tail", field())
@@ -396,6 +440,10 @@ fn with_brought_value(fields: ObjectBuilder) -> Schema {
     AllOfBuilder::new()
         .item(fields.property("digest", digest).property("tail", tail))
         .item(AnyOfBuilder::new().item(of(Type::Null)).item(both))
-        .build()
-        .into()
+}
+
+/// The same where `expiresInDays` and `expiresInSeconds` are not both numbers.
+fn with_one_lifetime(fields: AllOfBuilder) -> AllOfBuilder {
+    let has_not = |name: &str| Object::builder().property(name, null());
+    fields.item(AnyOfBuilder::new().item(has_not("expiresInDays")).item(has_not("expiresInSeconds")))
 }

@@ -13,6 +13,7 @@ pub(super) struct V1;
 impl Version for V1 {
     const NAME: &'static str = "v1";
     const HAS_ROTATION: bool = false;
+    const REFUSES_UNKNOWN_NAMES: bool = false;
 
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         OrganizationData { organization: Organization::from(organization) }

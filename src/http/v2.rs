@@ -13,6 +13,7 @@ pub(super) struct V2;
 impl Version for V2 {
     const NAME: &'static str = "v2";
     const HAS_ROTATION: bool = true;
+    const REFUSES_UNKNOWN_NAMES: bool = true;
 
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         Organization::from(organization)

@@ -20,6 +20,9 @@ pub(super) const MAX_BATCH: usize = 1000;
 /// with six bytes, an address, and what JSON needs around them.
 pub(super) const BATCH_BYTES: usize = MAX_BATCH * 2048;
 
+/// The fields of a question.
+const QUESTION: [&str; 3] = ["value", "digest", "address"];
+
 /// The answer to one question.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -92,7 +95,7 @@ pub(super) async fn one<V: Version>(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate(&app, &request).await?;
-    let fields = body::read(&app, &request, payload).await?;
+    let fields = body::read::<V>(&app, &request, payload).await?.only(&QUESTION)?;
     let verdict = app.service.verify(&caller, question(&fields)?, now).await?;
     let shown = shown(&verdict, now);
     let mut response = success(Verification::new(&verdict, shown.as_ref().map(V::api_key_item)))?;
@@ -109,7 +112,9 @@ pub(super) async fn batch<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate(&app, &request).await?;
     let limit = app.body_limit.max(BATCH_BYTES);
-    let items = body::read_up_to(limit, &app, &request, payload).await?.objects("keys", MAX_BATCH)?;
+    let fields = body::read_up_to::<V>(limit, &app, &request, payload).await?;
+    let items = fields.only(&["keys"])?.objects("keys", MAX_BATCH)?;
+    let items: Vec<Fields> = items.into_iter().map(|item| item.only(&QUESTION)).collect::<Result<_, _>>()?;
     let questions: Vec<Question<'_>> = items.iter().map(question).collect::<Result<_, _>>()?;
     let mut verdicts = Vec::with_capacity(questions.len());
     for question in questions {

@@ -15,8 +15,9 @@ const ROTATING: &str = "The key is being rotated already: complete or cancel tha
                         grace period.";
 const ABOUT_ROTATION: &str = "\
 Without a grace period the old value stops at once and the new one is `value`. With one the new one is `shadowValue`, \
-and both authenticate until `rotatesAt`. Where `expiresInDays` is left out the expiry stays; a key that has expired \
-must be told, and has no grace period.";
+and both authenticate until `rotatesAt`. Where `expiresInDays` and `expiresInSeconds` are left out the expiry stays; a key \
+that has expired must be told, and has no grace period. `valid`, `rateLimit` and `allowedAddresses` change the key with both \
+of its values; what is left out stays.";
 
 const ABOUT_VERIFICATION: &str = "\
 For services to which keys are presented: they ask with a key of their own, an organization's or a project's. Always 200 \
@@ -29,6 +30,8 @@ pub(super) trait Version: 'static {
     const NAME: &'static str;
     /// Whether its keys expire and rotate.
     const HAS_ROTATION: bool;
+    /// Whether it refuses fields and parameters that nobody asks for; else they are ignored.
+    const REFUSES_UNKNOWN_NAMES: bool;
 
     /// An organization as `data`.
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema;
@@ -84,7 +87,7 @@ fn organization_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
             .answers(&sample),
         Endpoint::put(path(), organizations::update::<V>)
             .named(id("Update"), "Organization", "Rename the organization")
-            .takes(schemas::organization_change())
+            .takes(schemas::organization_change::<V>())
             .answers(&sample),
     ]
 }
@@ -104,7 +107,7 @@ fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(all(), projects::create::<V>)
             .named(id("CreateProject"), "Projects", "Create a project and its first key")
             .explained("The full value of the key is in this answer and never again.")
-            .takes(schemas::new_project())
+            .takes(schemas::new_project::<V>())
             .conflicts(taken)
             .answers_inline(&Created::new(&samples.project, V::api_key_item(&key))),
         Endpoint::get(one(), projects::read::<V>)
@@ -112,7 +115,7 @@ fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
             .answers(&sample),
         Endpoint::put(one(), projects::update::<V>)
             .named(id("UpdateProject"), "Projects", "Change a project's name or description")
-            .takes(schemas::project_change())
+            .takes(schemas::project_change::<V>())
             .conflicts(taken)
             .answers(&sample),
         Endpoint::delete(one(), projects::delete::<V>)
@@ -129,11 +132,11 @@ fn verification_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(format!("/{}/verify", V::NAME), verify::one::<V>)
             .named(id("Verify"), "Verification", "Tell whether a key that was presented is good, and whose it is")
             .explained(ABOUT_VERIFICATION)
-            .takes(schemas::question())
+            .takes(schemas::question::<V>())
             .answers_inline(&verification()),
         Endpoint::post(format!("/{}/verify/batch", V::NAME), verify::batch::<V>)
             .named(id("VerifyBatch"), "Verification", "Tell the same of up to 1,000 keys")
-            .takes(schemas::questions())
+            .takes(schemas::questions::<V>())
             .lists_inline("results", &[verification()]),
     ]
 }
@@ -164,7 +167,7 @@ impl KeysOf<'_> {
             .conflicts(EXISTS)
             .issues(&V::api_key(&created));
         let read = Endpoint::get(one(), api_keys::read::<V>).answers(&data);
-        let update = Endpoint::put(one(), api_keys::update::<V>).takes(schemas::api_key_change()).answers(&data);
+        let update = Endpoint::put(one(), api_keys::update::<V>).takes(schemas::api_key_change::<V>()).answers(&data);
         let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));
         vec![
             self.named::<V>(list, "List*ApiKeys", "List the API keys of the *, newest first"),
@@ -186,10 +189,12 @@ impl KeysOf<'_> {
             .issues(&V::api_key(&rotating));
         let complete = Endpoint::post(path("/complete"), api_keys::complete::<V>)
             .explained("The outgoing value is refused from the answer on.")
+            .takes(schemas::nothing::<V>())
             .conflicts(NOT_ROTATING)
             .answers(&data);
         let cancel = Endpoint::post(path("/cancel"), api_keys::cancel::<V>)
             .explained("The outgoing value stays as it was; the new one is refused from the answer on.")
+            .takes(schemas::nothing::<V>())
             .conflicts(NOT_ROTATING)
             .answers(&data);
         vec![

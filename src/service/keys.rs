@@ -33,6 +33,19 @@ pub struct Issued {
     pub is_repeated: bool,
 }
 
+/// What a key is to be that is minted.
+#[derive(Debug)]
+pub struct NewKey {
+    /// Its label.
+    pub name: Name,
+    /// The value.
+    pub value: Value,
+    /// How long it lasts; `None` for ever.
+    pub lifetime: Option<Lifetime>,
+    /// What else is to be other than usual.
+    pub change: KeyChange,
+}
+
 /// What a rotation is to be.
 #[derive(Debug)]
 pub struct Rotation {
@@ -42,6 +55,8 @@ pub struct Rotation {
     pub grace: Grace,
     /// What becomes of the expiry.
     pub expiry: Expiry,
+    /// What else is to become of the key.
+    pub change: KeyChange,
 }
 
 /// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
@@ -56,6 +71,14 @@ pub struct KeyChange {
 }
 
 impl KeyChange {
+    fn apply(self, key: &mut ApiKey) {
+        key.valid = self.valid.unwrap_or(key.valid);
+        key.rate_limit = self.rate_limit.unwrap_or(key.rate_limit);
+        if let Some(allowed_addresses) = self.allowed_addresses {
+            key.allowed_addresses = allowed_addresses;
+        }
+    }
+
     /// Whether all that it does is to switch the key off. There are no more of these than times that keys are switched on.
     fn only_deactivates(&self) -> bool {
         let Self { valid, rate_limit, allowed_addresses } = self;
@@ -81,23 +104,23 @@ impl Service {
 
 /// Every method fails with [`Error::NotFound`] where the project is not the author's organization's.
 impl Keys<'_> {
-    /// Mints a key.
+    /// Mints a key. It is never there without its restrictions.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::IdempotencyKeyReused`].
-    pub async fn create(
-        &self,
-        name: Name,
-        lifetime: Option<Lifetime>,
-        value: Value,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Issued> {
+    pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<Issued> {
         self.service.count_change(&self.author, Kind::Other)?;
+        let NewKey { name, value, lifetime, change } = new;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let scope = self.scope;
         let (created_at, author) = (self.now, self.author.clone());
         self.issue(value, idempotency, move |writes, value| {
-            let key = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
+            let minted = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
+            let mut key = minted.clone();
+            change.apply(&mut key);
+            if key != minted {
+                writes.update_api_key(&minted, &key)?;
+            }
             writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
             Ok(key)
         })
@@ -110,10 +133,14 @@ impl Keys<'_> {
     /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
     pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
         self.service.count_change(&self.author, Kind::Rotation)?;
-        let Rotation { value, grace, expiry } = rotation;
-        let (change, now) = (self.changes(id, Action::KeyRotated), self.now);
+        let Rotation { value, grace, expiry, change } = rotation;
+        let (rotated, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
-            change.run(writes, |key| key.rotate(value, grace, expiry, now))
+            rotated.run(writes, |key| {
+                key.rotate(value, grace, expiry, now)?;
+                change.apply(key);
+                Ok(())
+            })
         })
         .await
     }
@@ -146,11 +173,7 @@ impl Keys<'_> {
             self.service.count_change(&self.author, Kind::Other)?;
         }
         self.change(id, Action::KeyUpdated, move |key| {
-            key.valid = change.valid.unwrap_or(key.valid);
-            key.rate_limit = change.rate_limit.unwrap_or(key.rate_limit);
-            if let Some(allowed_addresses) = change.allowed_addresses {
-                key.allowed_addresses = allowed_addresses;
-            }
+            change.apply(key);
             Ok(())
         })
         .await

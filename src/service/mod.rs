@@ -36,7 +36,7 @@ pub use changes::ChangeLimit;
 pub use exports::{Export, ExportState, FoundEvents};
 pub use idempotency::Idempotency;
 pub use import::{Content, Exported, Import, Outcome};
-pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, Rotation, Value};
+pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, NewKey, Rotation, Value};
 pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;

@@ -184,7 +184,7 @@ fn an_answer_to_head_is_that_to_get_without_its_body() {
 }
 
 #[test]
-fn unknown_fields_of_a_request_are_ignored() {
+fn unknown_fields_of_a_request_to_v1_are_ignored() {
     let server = Server::start();
     let client = server.client();
     assert_eq!(client.post(KEYS, json!({"name": "a", "colour": {"r": 1}, "id": 99})).data()["apiKey"]["id"], json!(2));

@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use keystead::domain::{EventFilter, Name};
-use keystead::service::{Author, ChangeLimit, FirstKey, Service, Value as NewValue};
+use keystead::service::{Author, ChangeLimit, FirstKey, KeyChange, NewKey, Service, Value as NewValue};
 use serde_json::{Value, json};
 
 const BURST: usize = 5;
@@ -141,7 +141,9 @@ fn commands_are_not_limited_and_no_limit_is_none() {
         let admin = wait(service.authenticate(credential.as_bytes(), origin, via, moment)).expect("its first key");
         let mint = |seed: u8| {
             let keys = service.keys(Author::of(&admin, now), None);
-            wait(keys.create(name(), None, NewValue::Random([seed; 16]), None)).is_ok()
+            let value = NewValue::Random([seed; 16]);
+            let new = NewKey { name: name(), value, lifetime: None, change: KeyChange::default() };
+            wait(keys.create(new, None)).is_ok()
         };
         let passed = (0..10).filter(|seed| mint(*seed)).count();
         let log = wait(service.events(&admin, EventFilter::default(), None, 100, || true)).expect("events").events;

@@ -4,7 +4,7 @@ use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
 use keystead::service::{
-    AttemptLimit, Author, Caller, ChangeLimit, FirstKey, Issued, Options, Rotation, Service, Value,
+    AttemptLimit, Author, Caller, ChangeLimit, FirstKey, Issued, KeyChange, NewKey, Options, Rotation, Service, Value,
 };
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
@@ -45,13 +45,15 @@ impl Fixture {
     fn create(&self, seed: u8, days: Option<i64>) -> Issued {
         let lifetime = days.and_then(Lifetime::from_days);
         let keys = self.service.keys(Author::of(&self.admin, at(NOW)), None);
-        wait(keys.create(name(), lifetime, Value::Random([seed; 16]), None)).expect("a key")
+        let new = NewKey { name: name(), value: Value::Random([seed; 16]), lifetime, change: KeyChange::default() };
+        wait(keys.create(new, None)).expect("a key")
     }
 
     /// The new value of the key.
     fn rotate(&self, key: &Issued, seed: u8, hours: i64) -> String {
         let grace = Grace::from_hours(hours).expect("a grace");
-        let rotation = Rotation { value: Value::Random([seed; 16]), grace, expiry: Expiry::Keep };
+        let (value, change) = (Value::Random([seed; 16]), KeyChange::default());
+        let rotation = Rotation { value, grace, expiry: Expiry::Keep, change };
         let keys = self.service.keys(Author::of(&self.admin, at(NOW)), None);
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
     }

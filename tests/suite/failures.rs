@@ -65,6 +65,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         trusted_proxies: None,
         unreadable_client: std::sync::Once::new(),
         trusts_unix_peers: false,
+        refuses_unknown_names: true,
         request_ids: http::RequestIds::new([7; 8]),
         request_log: http::RequestLog::new(true),
         forwarded_credentials: http::CredentialHeader::ALL.into(),

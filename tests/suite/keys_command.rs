@@ -404,7 +404,7 @@ fn an_expired_key_is_revived_by_a_rotation_that_says_for_how_long() {
     store.close();
     assert_eq!(verdict(server.folder(), &value).1, "EXPIRED");
     let output = run(server.folder(), &["keys", "rotate", &id, "--yes"]);
-    assert_failed_with(&output, 1, "--expires-in-days or --never-expires");
+    assert_failed_with(&output, 1, "--expires-in-seconds or --never-expires");
     let new = done(server.folder(), &["keys", "rotate", &id, "--yes", "--never-expires"]);
     assert!(server.client_with(new.trim()).is_good());
 }
@@ -443,4 +443,55 @@ fn where_standard_output_takes_nothing_the_sentence_says_which_key_there_is_all_
     let output = keystead(folder.path()).args(["keys", "create", "a"]).stdout(full).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("API key 2 has the new value all the same"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_command_mints_and_rotates_keys_that_are_restricted_from_the_start() {
+    let server = Server::start();
+    let folder = server.folder();
+    let created = |more: &[&str]| {
+        let key = done_json(folder, &[&["keys", "create", "Job", "--json"], more].concat());
+        server.client().get(&format!("/v2/organization/api-keys/{}", key["id"])).data()
+    };
+    let more = ["--allowed-address", "10.0.0.0/8,192.0.2.1", "--allowed-address", "2001:db8::/32"];
+    let key = created(&[&more[..], &["--rate-limit", "100/60", "--deactivated"]].concat());
+    assert_eq!(key["allowedAddresses"], json!(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]));
+    assert_eq!(key["rateLimit"], json!({"limit": 100, "windowInSeconds": 60}));
+    assert_eq!(key["valid"], json!(false));
+    let key = created(&["--expires-in-seconds", "60"]);
+    let at = |name: &str| Timestamp::parse(key[name].as_str().expect("a time")).expect("a time").unix_ms();
+    assert_eq!(at("expiresAt") - at("created_at"), 60_000);
+
+    let id = key["id"].to_string();
+    let more = ["--expires-in-seconds", "90", "--rate-limit", "1/1", "--allowed-address", "10.0.0.1", "--deactivated"];
+    done(folder, &[&["keys", "rotate", &id, "--yes"], &more[..]].concat());
+    let rotated = server.client().get(&format!("/v2/organization/api-keys/{id}")).data();
+    assert_eq!((&rotated["valid"], &rotated["allowedAddresses"]), (&json!(false), &json!(["10.0.0.1"])));
+    assert_eq!(rotated["rateLimit"], json!({"limit": 1, "windowInSeconds": 1}));
+    assert_ne!(rotated["expiresAt"], key["expiresAt"]);
+    done(folder, &["keys", "rotate", &id, "--yes"]);
+    let kept = server.client().get(&format!("/v2/organization/api-keys/{id}")).data();
+    assert_eq!(kept["allowedAddresses"], rotated["allowedAddresses"]);
+}
+
+#[test]
+fn restrictions_that_cannot_be_are_refused_and_nothing_is_minted() {
+    let (folder, _) = store();
+    let folder = folder.path();
+    for (more, code, sentence) in [
+        (&["--rate-limit", "100"][..], 2, "uses in 1 to 86400 seconds"),
+        (&["--rate-limit", "0/60"], 2, "uses in 1 to 86400 seconds"),
+        (&["--expires-in-seconds", "59"], 2, "it must be 60 to 3155760000 seconds"),
+        (&["--expires-in-seconds", "60", "--expires-in-days", "1"], 2, "cannot be used with"),
+        (&["--allowed-address", "here"], 1, "An address must be written like"),
+    ] {
+        let output = run(folder, &[&["keys", "create", "Job", "--key-file", "job.key"], more].concat());
+        assert_failed_with(&output, code, sentence);
+        let output = run(folder, &[&["keys", "rotate", "1", "--yes", "--key-file", "job.key"], more].concat());
+        assert_failed_with(&output, code, sentence);
+    }
+    let output = run(folder, &["keys", "rotate", "1", "--complete", "--yes", "--deactivated"]);
+    assert_failed_with(&output, 2, "cannot be used with");
+    assert!(!folder.join("job.key").exists());
+    assert_eq!(lines(&done(folder, &["keys", "list", "--json"])).len(), 1);
 }

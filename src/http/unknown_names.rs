@@ -1,0 +1,103 @@
+//! Names in a request that nobody asks for. A misspelt name must not be taken for one that is not there: a rotation whose
+//! grace period is misspelt would end a key at once.
+
+use super::error::Failure;
+
+/// The fewest characters of a key of any form.
+const MIN_KEY: usize = 16;
+/// The most bytes of a name that is compared with known ones.
+const MAX_COMPARED: usize = 64;
+/// How similar a name must be to a known one to stand for it: 1 is equal.
+const SIMILAR: f64 = 0.6;
+
+/// Makes sure that all names are known; `kind` says what they are names of. The sentence names the first that is not, and the
+/// known one that was probably meant. It repeats a name only where what differs from a known one is too short to hold a key.
+///
+/// # Errors
+/// 400 where a name is unknown.
+pub(super) fn expect_known<'a>(
+    kind: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    known: &[&str],
+) -> Result<(), Failure> {
+    let Some(name) = names.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
+    let similar = most_similar(name, known);
+    let what = if name.len() < similar.map_or(0, str::len) + MIN_KEY {
+        format!("The {kind} \"{}\"", name.escape_default())
+    } else {
+        format!("A {kind} of the request")
+    };
+    let hint = match similar {
+        Some(similar) => format!("did you mean \"{similar}\"?"),
+        None if known.is_empty() => "none is known here".to_owned(),
+        None => format!("known are \"{}\"", known.join("\", \"")),
+    };
+    Err(Failure::bad_request(format!("{what} is unknown ({hint}).")))
+}
+
+/// The known name that this one was probably meant to be.
+fn most_similar<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > MAX_COMPARED {
+        return None;
+    }
+    let name = plain(name);
+    let similarities = known.iter().map(|it| (strsim::normalized_damerau_levenshtein(&name, &plain(it)), *it));
+    let best = similarities.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    best.filter(|(similarity, _)| *similarity >= SIMILAR).map(|(_, name)| name)
+}
+
+/// The name without what differs between ways to write several words as one.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 4] = ["name", "expiresInDays", "gracePeriodInHours", "allowedAddresses"];
+
+    fn sentence(name: &str, known: &[&str]) -> String {
+        expect_known("field", [name], known).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_misspelt_name_is_refused_with_the_one_that_was_meant() {
+        for (name, meant) in [
+            ("gracePeriodInHour", "gracePeriodInHours"),
+            ("grace_period_in_hours", "gracePeriodInHours"),
+            ("grace_period_hours", "gracePeriodInHours"),
+            ("grace-period", "gracePeriodInHours"),
+            ("GracePeriodInHours", "gracePeriodInHours"),
+            ("expiresInDay", "expiresInDays"),
+            ("expiresAt", "expiresInDays"),
+            ("allowed_address", "allowedAddresses"),
+            ("naem", "name"),
+        ] {
+            assert_eq!(sentence(name, &KNOWN), format!("The field \"{name}\" is unknown (did you mean \"{meant}\"?)."));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_like_no_other_is_refused_with_all_that_there_are() {
+        assert_eq!(
+            sentence("since", &["startTime", "endTime"]),
+            "The field \"since\" is unknown (known are \"startTime\", \"endTime\")."
+        );
+        assert_eq!(sentence("", &[]), "The field \"\" is unknown (none is known here).");
+        assert_eq!(sentence("a\"\n", &[]), "The field \"a\\\"\\n\" is unknown (none is known here).");
+        assert!(expect_known("field", ["name", "expiresInDays"], &KNOWN).is_ok());
+    }
+
+    #[test]
+    fn a_name_that_could_hold_a_key_is_not_repeated() {
+        let key = format!("confident_org_{}", "0123456789abcdef".repeat(2));
+        for name in [&key, "sk_live_4eC39Hql", &format!("name{key}"), &format!("gracePeriodInHours{}", "-".repeat(16))]
+        {
+            let sentence = sentence(name, &KNOWN);
+            assert!(sentence.starts_with("A field of the request is unknown ("), "{sentence}");
+        }
+        assert!(sentence(&"name".repeat(100_000), &KNOWN).len() < 200);
+    }
+}

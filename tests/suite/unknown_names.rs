@@ -1,0 +1,178 @@
+//! Fields and parameters that an endpoint does not know: refused on `/v2`, ignored on `/v1`.
+
+use super::helpers::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const V2_KEYS: &str = "/v2/organization/api-keys";
+/// A name that is like no other.
+const ODD: &str = "xyzzy";
+
+/// The versioned operations of the description: method, path to send to, and the operation.
+fn operations(description: &Value) -> Vec<(String, String, Value)> {
+    let mut operations = Vec::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("a path") {
+            let path = path
+                .replace("{projectId}", "proj_2f9c1e7ab3d84f06")
+                .replace("{exportId}", &format!("exp_{}", "0".repeat(32)))
+                .replace("{id}", "999");
+            operations.push((method.to_uppercase(), path, operation.clone()));
+        }
+    }
+    operations.retain(|(_, path, _)| path.starts_with("/v"));
+    assert!(operations.len() > 40, "the operations were found");
+    operations
+}
+
+/// The names of the fields that a body may have by its schema, and whether others are refused by it.
+fn described_fields<'a>(description: &'a Value, operation: &'a Value) -> Option<(BTreeSet<&'a str>, bool)> {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let schema = description.pointer(schema["$ref"].as_str()?.strip_prefix('#')?).expect("a schema");
+    let fields = if schema["allOf"].is_array() { &schema["allOf"][0] } else { schema };
+    let names = fields["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    Some((names, fields["additionalProperties"] == json!(false)))
+}
+
+/// Sends a request and gives its sentence, where it has one.
+fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> String {
+    let answer = client.try_ask(method, path, body.cloned()).expect("an answer");
+    if answer.text.starts_with('{') {
+        answer.json()["error"].as_str().unwrap_or_default().to_owned()
+    } else {
+        String::new()
+    }
+}
+
+#[test]
+fn a_misspelt_field_of_a_rotation_ends_no_key_and_of_a_new_key_makes_none() {
+    let server = Server::start();
+    let client = server.client();
+    let (id, value) = client.mint("a");
+    let key = server.client_with(&value);
+    let rotate = format!("{V2_KEYS}/{id}/rotate");
+    for (field, meant) in [
+        ("gracePeriodInHour", "gracePeriodInHours"),
+        ("grace_period_in_hours", "gracePeriodInHours"),
+        ("grace_period_hours", "gracePeriodInHours"),
+        ("expiresAt", "expiresInDays"),
+    ] {
+        let sentence = client.post(&rotate, json!({field: 24})).refused_with(400);
+        assert!(sentence.contains(field) && sentence.contains(&format!("did you mean \"{meant}\"?")), "{sentence}");
+        assert!(key.is_good());
+    }
+    let sentence = client.post(V2_KEYS, json!({"name": "b", "expiresInDay": 1})).refused_with(400);
+    assert!(sentence.contains("expiresInDay") && sentence.contains("did you mean \"expiresInDays\"?"), "{sentence}");
+    assert_eq!(client.get(V2_KEYS).data()["apiKeys"].as_array().expect("a list").len(), 2);
+}
+
+#[test]
+fn an_unknown_field_within_a_field_is_refused() {
+    let server = Server::start();
+    let client = server.client();
+    let (id, _) = client.mint("a");
+    let limit = json!({"rateLimit": {"limit": 1, "windowInSeconds": 60, "windowInSecond": 1}});
+    let sentence = client.put(&format!("{V2_KEYS}/{id}"), limit.clone()).refused_with(400);
+    assert!(sentence.contains("did you mean \"windowInSeconds\"?"), "{sentence}");
+    client.put(&format!("{KEYS}/{id}"), limit).data();
+    let keys = json!({"keys": [{"value": "a"}, {"value": "b", "adress": "10.0.0.1"}]});
+    let sentence = client.post("/v2/verify/batch", keys.clone()).refused_with(400);
+    assert!(sentence.contains("did you mean \"address\"?"), "{sentence}");
+    client.post("/v1/verify/batch", keys).data();
+}
+
+#[test]
+fn every_body_of_v2_refuses_other_fields_than_it_is_described_with_and_v1_ignores_them() {
+    let server = Server::start();
+    let client = server.client();
+    let description = client.get("/openapi.json").json();
+    for (method, path, operation) in operations(&description) {
+        let Some((names, is_closed)) = described_fields(&description, &operation) else { continue };
+        let is_strict = path.starts_with("/v2/");
+        assert_eq!(is_closed, is_strict, "{method} {path} is described like its version");
+        let sentence = ask(&client, &method, &path, Some(&json!({ODD: 1})));
+        let refusal = format!("The field \"{ODD}\" is unknown (");
+        assert_eq!(sentence.starts_with(&refusal), is_strict, "{method} {path}: {sentence}");
+        for name in names {
+            // Nothing takes a list of a list.
+            let sentence = ask(&client, &method, &path, Some(&json!({name: [[]]})));
+            assert!(!sentence.contains("unknown"), "{method} {path}: {sentence}");
+        }
+    }
+}
+
+#[test]
+fn every_query_of_v2_refuses_other_parameters_than_it_is_described_with_and_v1_ignores_them() {
+    let server = Server::start();
+    let client = server.client();
+    let description = client.get("/openapi.json").json();
+    for (method, path, operation) in operations(&description) {
+        // What could be done is not to be done.
+        let body = operation["requestBody"].is_object().then_some(json!([]));
+        let sentence = ask(&client, &method, &format!("{path}?{ODD}=1"), body.as_ref());
+        let refusal = format!("The parameter \"{ODD}\" is unknown (");
+        assert_eq!(sentence.starts_with(&refusal), path.starts_with("/v2/"), "{method} {path}: {sentence}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "query") {
+            let name = parameter["name"].as_str().expect("a name");
+            let sentence = ask(&client, &method, &format!("{path}?{name}=x"), None);
+            assert!(!sentence.contains("unknown"), "{method} {path}: {sentence}");
+        }
+    }
+    let sentence = client.get("/v2/organization/audit-logs?start_time=2026-01-01").refused_with(400);
+    assert!(sentence.contains("start_time") && sentence.contains("did you mean \"startTime\"?"), "{sentence}");
+    let sentence = client.get("/v2/organization/audit-logs?since=2026-01-01").refused_with(400);
+    assert!(sentence.contains("since") && sentence.contains("\"startTime\", \"endTime\""), "{sentence}");
+}
+
+#[test]
+fn a_key_in_the_place_of_a_name_is_not_repeated() {
+    let server = Server::start();
+    let client = server.client();
+    let key = client.key().to_owned();
+    for answer in [
+        client.post(V2_KEYS, json!({"name": "a", (key.as_str()): 1})),
+        client.post(V2_KEYS, json!({"name": "a", format!("name{key}"): 1})),
+        client.get(&format!("{V2_KEYS}?{key}")),
+        client.get(&format!("/v2/projects?limit{key}=1")),
+    ] {
+        assert!(!answer.text.contains(&key[20..]), "{}", answer.text);
+        let sentence = answer.refused_with(400);
+        assert!(sentence.contains(" of the request is unknown ("), "{sentence}");
+    }
+    assert!(!server.log().contains(&key[20..]));
+}
+
+#[test]
+fn a_refused_query_is_answered_and_logged_as_any_request() {
+    let server = Server::start();
+    let client = server.client();
+    let answer = client.get(&format!("{V2_KEYS}?state=active"));
+    let id = answer.header("x-request-id").expect("an id").to_owned();
+    answer.refused_with(400);
+    eventually(std::time::Duration::from_secs(5), || server.log().contains(&id));
+}
+
+#[test]
+fn a_request_that_takes_no_body_may_have_an_empty_one_of_any_type() {
+    let server = Server::start();
+    let client = server.client();
+    for (content_type, body) in [("application/json", ""), ("text/plain", ""), ("application/json", "{}")] {
+        let (id, _) = client.mint("a");
+        client.post(&format!("{V2_KEYS}/{id}/rotate"), json!({"gracePeriodInHours": 1})).data();
+        let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", content_type)];
+        client.send("POST", &format!("{V2_KEYS}/{id}/rotate/complete"), &headers, body.as_bytes()).data();
+    }
+    client.post(&format!("{V2_KEYS}/1/rotate/cancel"), json!({"force": true})).refused_with(400);
+}
+
+#[test]
+fn unknown_names_are_ignored_on_v2_where_that_is_set() {
+    let server = Server::start_with(&[("KEYSTEAD_SERVER_UNKNOWN_FIELDS", "ignore")]);
+    let client = server.client();
+    let id = client.post(V2_KEYS, json!({"name": "a", "expiresInDay": 1})).data()["id"].as_i64().expect("an id");
+    let rotation = json!({"gracePeriodInHours": 1, "gracePeriodInHour": 2});
+    client.post(&format!("{V2_KEYS}/{id}/rotate"), rotation).data();
+    client.post(&format!("{V2_KEYS}/{id}/rotate/complete"), json!({"force": true})).data();
+    client.get(&format!("{V2_KEYS}?state=active")).data();
+    client.get("/v2/organization/audit-logs?since=2026-01-01").data();
+}
