@@ -4,7 +4,7 @@
 -- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
-PRAGMA user_version = 5;            -- the version of this schema
+PRAGMA user_version = 6;            -- the version of this schema
 
 -- Whom keys belong to.
 CREATE TABLE organizations (
@@ -86,6 +86,21 @@ CREATE TABLE imported_forms (
     has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))    -- 1: there may be keys that are known by a SHA-256 digest
 ) STRICT;
 INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);
+
+-- The last import, if there was any. While it is under way, and once it has failed, the keys with its numbers are not there for
+-- anybody; they are there at once when it is published.
+CREATE TABLE imports (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),              -- 1: there is one at a time
+    token        BLOB    NOT NULL CHECK (length(token) = 16),     -- random: the file beside the store where its rows wait has the same
+    first_id     INTEGER NOT NULL,                                -- the number of its first key
+    last_id      INTEGER NOT NULL,                                -- the number of its last key
+    stored       INTEGER NOT NULL,                                -- how many of them are in api_keys
+    stored_place INTEGER NOT NULL,                                -- the row in the file that the last one of these comes from
+    indexed      INTEGER NOT NULL,                                -- how many of them are in digest_index, by their digests
+    indexed_prefix INTEGER NOT NULL,                              -- the first eight bytes of the last one of these
+    indexed_place INTEGER NOT NULL,                               -- the row in the file that it comes from
+    stage        INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))   -- 0: under way, 1: failed, 2: published, 3: removed after it failed
+) STRICT;
 
 -- What was done, by whom, when and from where: a chain of hashes that is only ever appended to, and pruned from its old
 -- end. docs/audit.md says how the hashes are made.

@@ -78,6 +78,19 @@ const STEPS: &[&str] = &[
         has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
     ) STRICT;
     INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
+    // 6: imports that come in bounded transactions.
+    "CREATE TABLE imports (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        token BLOB NOT NULL CHECK (length(token) = 16),
+        first_id INTEGER NOT NULL,
+        last_id INTEGER NOT NULL,
+        stored INTEGER NOT NULL,
+        stored_place INTEGER NOT NULL,
+        indexed INTEGER NOT NULL,
+        indexed_prefix INTEGER NOT NULL,
+        indexed_place INTEGER NOT NULL,
+        stage INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))
+    ) STRICT;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -103,6 +116,7 @@ mod tests {
         include_str!("schemas/3.sql"),
         include_str!("schemas/4.sql"),
         include_str!("schemas/5.sql"),
+        include_str!("schemas/6.sql"),
     ];
 
     /// Everything that makes a store's shape, without comments and white space.

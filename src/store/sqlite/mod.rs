@@ -12,6 +12,7 @@ mod known;
 mod lock;
 mod migrations;
 mod open;
+mod open_import;
 mod place;
 mod readers;
 mod restore;
@@ -27,7 +28,7 @@ pub(super) use checkup::Checkup;
 pub(super) use migrations::VERSION as SCHEMA;
 pub(super) use open::size;
 pub(super) use restore::restore;
-pub use staging::Staging;
+pub use staging::{ImportOrder, Staging};
 pub(super) use unfinished::remove_left;
 
 use super::ledger::Ledger;

@@ -88,11 +88,16 @@ pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
     // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
-    let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{uri}?immutable=1"), flags).map_err(unreadable)?;
+    let connection = immutable(path).map_err(unreadable)?;
     prepare_connection(&connection, busy_timeout).map_err(unreadable)?;
     Ok(connection)
+}
+
+/// A connection to a file that nobody writes.
+pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{uri}?immutable=1"), flags)
 }
 
 /// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.

@@ -28,6 +28,9 @@ use tokio::sync::oneshot;
 
 /// How often the log is brought into the main file, where nothing is to be written just then.
 const CHECKPOINTS: Duration = Duration::from_secs(60);
+/// How often to ask for the store where another process holds it. A process with much to write leaves it to others for a few of
+/// these now and then.
+const TURN: Duration = Duration::from_millis(1);
 const BUSY: &str = "The store has more to write than it can take; try again.";
 const FAILED: &str = "The store could not be written; nothing was changed.";
 const FULL: &str = "The store's disk is full; nothing was changed.";
@@ -283,7 +286,7 @@ impl Thread {
             let now = self.shared.metrics.now();
             let left = |job: &dyn Job| (job.queued_at() + self.busy_timeout).saturating_duration_since(now);
             let patience = batch.iter().map(|job| left(&**job)).min().unwrap_or_default();
-            self.connection.busy_timeout(self.watch_interval.min(patience))?;
+            self.connection.busy_timeout(TURN.min(patience))?;
             let begun = self.statement("BEGIN IMMEDIATE");
             self.connection.busy_timeout(self.busy_timeout)?;
             match begun {
