@@ -102,6 +102,21 @@ CREATE TABLE ledger_mark (
 ) STRICT;
 INSERT INTO ledger_mark (id, event, event_hash) VALUES (1, 0, zeroblob(16));
 
+-- The last import, if there was any. While it is under way, and once it has failed, the keys with its numbers are not there for
+-- anybody; they are there at once when it is published.
+CREATE TABLE imports (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),              -- 1: there is one at a time
+    token        BLOB    NOT NULL CHECK (length(token) = 16),     -- random: the file beside the store where its rows wait has the same
+    first_id     INTEGER NOT NULL,                                -- the number of its first key
+    last_id      INTEGER NOT NULL,                                -- the number of its last key
+    stored       INTEGER NOT NULL,                                -- how many of them are in api_keys
+    stored_place INTEGER NOT NULL,                                -- the row in the file that the last one of these comes from
+    indexed      INTEGER NOT NULL,                                -- how many of them are in digest_index, by their digests
+    indexed_prefix INTEGER NOT NULL,                              -- the first eight bytes of the last one of these
+    indexed_place INTEGER NOT NULL,                               -- the row in the file that it comes from
+    stage        INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))   -- 0: under way, 1: failed, 2: published, 3: removed after it failed
+) STRICT;
+
 -- What was done, by whom, when and from where: a chain of hashes that is only ever appended to, and pruned from its old
 -- end. docs/audit.md says how the hashes are made.
 CREATE TABLE audit_events (

@@ -443,6 +443,11 @@ impl Config {
             return Err(ConfigError(format!("The setting {name} must be at least 1.")));
         }
         let wrong = |name: &str, why: String| ConfigError(format!("The setting {name} is wrong. {why}"));
+        if is_special(&self.store.path) {
+            let path = self.store.path.display();
+            let why = format!("SQLite takes \"{path}\" for something else than a file. Write ./ before a file's name.");
+            return Err(wrong("store.path", why));
+        }
         KeyPrefix::parse(&self.keys.organization_prefix)
             .map_err(|e| wrong("keys.organization_prefix", e.to_string()))?;
         KeyPrefix::parse(&self.keys.project_prefix).map_err(|e| wrong("keys.project_prefix", e.to_string()))?;
@@ -461,6 +466,13 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether SQLite takes the path for something else than a file's: for a database in memory, a temporary one or a URI
+/// (<https://sqlite.org/c3ref/open.html>).
+fn is_special(path: &Path) -> bool {
+    let path = path.as_os_str().as_encoded_bytes();
+    path.is_empty() || path == b":memory:" || path.starts_with(b"file:")
 }
 
 fn read_file(file: &Path) -> Result<Table, ConfigError> {

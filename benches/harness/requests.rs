@@ -52,6 +52,12 @@ impl Requests {
         Self::new(wire.collect(), Expected::Good(""))
     }
 
+    /// `DELETE /v1/organization/api-keys/{id}` of each of the keys, by the first key of any store.
+    pub fn revoke_api_keys(ids: Range<i64>) -> Self {
+        let revoke = |id| ask("DELETE", &format!("/v1/organization/api-keys/{id}"), "");
+        Self::new(ids.map(revoke).collect(), Expected::Good(""))
+    }
+
     /// `GET /auth/nginx` with each of the keys.
     pub fn forward_auth(keys: impl Iterator<Item = usize>) -> Self {
         let wire = keys.map(|number| forward_auth(stores::secret(number).expose()));

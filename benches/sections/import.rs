@@ -1,9 +1,11 @@
 //! What it takes to bring keys in from elsewhere.
 
+use crate::harness::load::{Load, Pace, Until};
 use crate::harness::report::{Table, Target, count, judge, judge_ratios, median};
-use crate::harness::servers::{self, Finished};
+use crate::harness::requests::Requests;
+use crate::harness::servers::{self, Finished, Server};
 use crate::harness::stores::{self, StoreFolder};
-use crate::harness::{Bench, interleaved};
+use crate::harness::{Bench, Round, interleaved};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,13 @@ use tempfile::TempDir;
 const MIB: f64 = 1_048_576.0;
 /// What an import may take however large it is, in MiB: what SQLite keeps of the store and of the rows that wait.
 const MOST_MEMORY: f64 = 64.0;
+
+/// How many connections revoke keys beside an import.
+const REVOKING: usize = 4;
+/// How many keys they revoke together.
+const REVOCATIONS: Pace = Pace::PerSecond(100);
+/// How long the slowest of a hundred revocations may take beside an import, in milliseconds.
+const REVOKED_MS: f64 = 100.0;
 
 /// `keystead import` of full keys against a bare loop that inserts the same rows in batches.
 pub fn against_inserts(bench: &Bench) {
@@ -25,9 +34,10 @@ pub fn against_inserts(bench: &Bench) {
 
     println!(
         "`keystead import` of {} full keys from a CSV file, each of them checked, hashed twice, looked for in the file and in \
-         the store, stored by one transaction and reported, against a bare loop that has the rows already and inserts them, \
-         10,000 a commit, into the tables that an import fills: the keys, and the index by which they are found. Without the \
-         index, no key of them would be one; that loop is stated as well. Whole processes, from start to end.\n",
+         the store, stored by transactions of some 40 ms and reported, against a bare loop that has the rows already and \
+         inserts them, 10,000 a commit, into the tables that an import fills: the keys, and the index by which they are \
+         found. Without the index, no key of them would be one; that loop is stated as well. Whole processes, from start to \
+         end.\n",
         count(size)
     );
     let mut table =
@@ -51,6 +61,47 @@ pub fn against_inserts(bench: &Bench) {
     let peak = ours.iter().map(|run| run.peak as f64 / MIB).fold(0.0, f64::max);
     let judged = judge(peak, format!("{peak:.1} MiB at the most"), Target::AtMost(MOST_MEMORY));
     table.row(["its memory", "", "", ""].map(str::to_owned).into_iter().chain(judged));
+    print!("{table}");
+}
+
+/// Revocations while keys are imported, against the same revocations alone.
+pub fn revoking_beside(bench: &Bench) {
+    let size = bench.scale.large();
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder must be made in Cargo's target folder");
+    let file = keys_file(folder.path(), size);
+    let store = bench.stores.copy(bench.scale.sizes[1]);
+    let server = Server::keystead(&store.path(), &[]);
+    let requests = Requests::revoke_api_keys(2..bench.scale.sizes[1] as i64);
+    let round = || {
+        let load = Load::new(&requests, Until::Elapsed(bench.scale.round)).over(REVOKING).paced(REVOCATIONS);
+        let [round] = bench.rounds(&server, [load]);
+        round
+    };
+    let alone = round();
+    let (imported, beside) = std::thread::scope(|scope| {
+        let import = scope.spawn(|| servers::finish(servers::keystead(&store.path()).arg("import").arg(&file)));
+        let mut rounds = Vec::new();
+        while !import.is_finished() {
+            rounds.push(round());
+        }
+        (import.join().expect("an import must come to its end"), rounds)
+    });
+    assert_eq!(imported.output.lines().count(), size, "every row must be reported");
+    println!(
+        "`DELETE …/api-keys/{{id}}`, 100 a second over {REVOKING} connections, on a server with {} keys, while `keystead import` \
+         brings in {} more in {:.1} s, against the same alone.\n",
+        count(bench.scale.sizes[1]),
+        count(size),
+        imported.seconds
+    );
+    let mut table = Table::of_rates();
+    table.rate("alone", &[alone], None);
+    let worst = |figure: fn(&Round) -> f64| beside.iter().map(figure).fold(0.0, f64::max);
+    let (p99_ms, slowest_ms) = (worst(|round| round.p99_ms), worst(|round| round.slowest_ms));
+    table.rate("beside the import", &beside, None);
+    let judged = judge(p99_ms, format!("{p99_ms:.1} ms"), Target::AtMost(REVOKED_MS));
+    table.judgement("p99 of the slowest round", judged);
+    table.judgement("slowest of all", judge(slowest_ms, format!("{slowest_ms:.1} ms"), Target::Stated));
     print!("{table}");
 }
 

@@ -21,7 +21,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 19] = [
+pub const SECTIONS: [Section; 20] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -33,6 +33,7 @@ pub const SECTIONS: [Section; 19] = [
     ("ledger", backup::ledger),
     ("backup", backup::online),
     ("import", import::against_inserts),
+    ("revoke-beside-an-import", import::revoking_beside),
     ("mixed", mixed::against_obvious),
     ("authenticate-by-size", authenticate::by_size),
     ("flood", flood::by_wrong_keys),

@@ -21,6 +21,10 @@ const HEAD: Duration = Duration::from_secs(24 * 3600);
 const BACKUPS: Duration = Duration::from_secs(60);
 /// How often the ledger of revocations is compacted.
 const LEDGER: Duration = Duration::from_secs(3600);
+/// How often it is looked whether somebody imports keys.
+const IMPORTS: Duration = Duration::from_millis(50);
+/// How long to wait after an import could not be looked at or taken on.
+const IMPORTS_AGAIN: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -37,6 +41,7 @@ pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Sign
     }
     chores.spawn(clock_watch::watch(Arc::clone(service)));
     chores.spawn(compact_ledger(Arc::clone(service)));
+    chores.spawn(carry_imports(Arc::clone(service)));
     chores.spawn(log_heads(Arc::clone(service), signer));
     chores
 }
@@ -109,6 +114,17 @@ async fn compact_ledger(service: Arc<Service>) {
             log::warn!("the ledger of revocations could not be compacted: {error}");
         }
         tokio::time::sleep(LEDGER).await;
+    }
+}
+
+/// Does the writing of whoever imports keys: their process may be stopped while it holds the store, and this one goes on.
+async fn carry_imports(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(IMPORTS).await;
+        if let Err(error) = service.carry_imports().await {
+            log::warn!("an import that is under way could not be taken on: {error}");
+            tokio::time::sleep(IMPORTS_AGAIN).await;
+        }
     }
 }
 

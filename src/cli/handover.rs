@@ -1,7 +1,7 @@
 //! Where a new key comes from, and where it goes to.
 
 use super::key_file::{KeyFile, read_key};
-use super::{Failed, ambient};
+use super::{Failed, ambient, output};
 use crate::domain::{KeyPrefix, Secret};
 use clap::Args;
 use std::path::PathBuf;
@@ -25,9 +25,12 @@ impl Handover {
         }
     }
 
-    /// The key's file, where there is to be one. To be called before the key comes to be: one that could not be handed over
-    /// must not.
-    pub(super) fn create_file(&self, secret: &Secret) -> Result<Option<KeyFile>, Failed> {
+    /// Makes sure that the key can be handed over; gives its file, where there is to be one. To be called before the key is
+    /// minted: a key that cannot be handed over must not be.
+    pub(super) fn prepare(&self, secret: &Secret) -> Result<Option<KeyFile>, Failed> {
+        if self.shown(secret).is_some() {
+            output::expect_reader()?;
+        }
         self.key_file.as_ref().map(|path| KeyFile::create(path, secret)).transpose()
     }
 

@@ -1,7 +1,8 @@
 //! `keystead import`: keys that were made elsewhere come in, all of them or none.
 //!
 //! The file is read once, from its beginning to its end, and what will be stored waits on disk (`Staging`), so that nothing
-//! holds the store while rows are read and wrong ones are found.
+//! holds the store while rows are read and wrong ones are found. A server that has the store open takes it from there: this
+//! process may be stopped at any time.
 
 pub(super) mod columns;
 mod report;
@@ -23,6 +24,7 @@ use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
+use std::time::Duration;
 
 /// With more wrong rows than this, it is the wrong file; whatever else is wrong with it is not looked for.
 const MOST_WRONG: usize = 10_000;
@@ -61,7 +63,9 @@ pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Faile
     let mut source = Source::open(&arguments.file, arguments.format)?;
     let mut report = Report::new(arguments.json);
 
-    let mut staged = read(&mut source, &mut Reader::new(&content, default, ambient::now()), &mut report)?;
+    let staging = staging(config, arguments.dry_run)?;
+    let mut reader = Reader::new(&content, default, ambient::now());
+    let mut staged = read(&mut source, &mut reader, &mut report, staging)?;
     let twins = staged.twins(MOST_WRONG)?;
     for (row, earlier) in &twins {
         report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
@@ -106,11 +110,23 @@ fn default_organization(content: &Content, named: Option<&str>) -> Result<Option
     }
 }
 
+/// Where rows wait: beside the store, where they are to be stored.
+fn staging(config: &Config, is_dry_run: bool) -> Result<Staging, Failed> {
+    let patience = Duration::from_millis(config.store.busy_timeout_ms);
+    let staging = if is_dry_run { Staging::new() } else { Staging::beside(&config.store.path, patience) };
+    Ok(staging?)
+}
+
 /// Reads all rows; those that are wrong are reported, the others staged, by another thread.
-fn read(source: &mut Source, reader: &mut Reader<'_>, report: &mut Report) -> Result<Staging, Failed> {
+fn read(
+    source: &mut Source,
+    reader: &mut Reader<'_>,
+    report: &mut Report,
+    staging: Staging,
+) -> Result<Staging, Failed> {
     let (batches, waiting) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
     thread::scope(|scope| {
-        let staging = scope.spawn(|| stage(waiting));
+        let staging = scope.spawn(|| stage(staging, waiting));
         let read = read_batches(source, reader, report, &batches);
         drop(batches);
         let staged = staging.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -119,8 +135,7 @@ fn read(source: &mut Source, reader: &mut Reader<'_>, report: &mut Report) -> Re
     })
 }
 
-fn stage(batches: Receiver<Batch>) -> Result<Staging, Error> {
-    let mut staged = Staging::new()?;
+fn stage(mut staged: Staging, batches: Receiver<Batch>) -> Result<Staging, Error> {
     batches.iter().try_for_each(|batch| staged.push(&batch))?;
     Ok(staged)
 }
@@ -172,7 +187,8 @@ async fn import(
         most_known: MOST_WRONG,
         progress: Box::new(move |position| bar.set_position(position)),
     };
-    let outcome = change(config, async |service| Ok(service.import(import, ambient::now()).await?)).await;
+    let token = ambient::random()?;
+    let outcome = change(config, async |service| Ok(service.import(import, token, ambient::now()).await?)).await;
     progress.finish_and_clear();
     outcome
 }

@@ -38,7 +38,7 @@ pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed>
         secret,
     };
     // A key that could not be handed over must not come to be, nor a store for it.
-    let key_file = arguments.handover.create_file(&first.secret)?;
+    let key_file = arguments.handover.prepare(&first.secret)?;
     let service = open_service(config)?;
     let outcome = set_up(&service, &first, key_file).await;
     service.close().await;

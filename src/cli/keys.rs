@@ -146,7 +146,7 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let project = project.map(|project| project.id);
     let scope = Scope { organization: organization.id, project };
     let secret = arguments.handover.secret(&key_prefix(config, scope)?)?;
-    let file = arguments.handover.create_file(&secret)?;
+    let file = arguments.handover.prepare(&secret)?;
     let now = ambient::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
     let new = NewKey { name, value: Value::Brought(secret.fingerprint()), lifetime, change: restrictions };

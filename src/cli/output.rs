@@ -3,11 +3,16 @@
 use super::Failed;
 use crate::domain::escape_invisible;
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, major, minor};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr as _;
 use zeroize::Zeroizing;
+
+/// `/dev/null` (<https://www.kernel.org/doc/html/latest/admin-guide/devices.html>).
+const NULL_DEVICE: (u32, u32) = (1, 3);
 
 /// Prints a text for people. Characters that nobody sees, as names from older versions may have, are shown by their number.
 pub(super) fn print(text: &str) -> Result<(), Failed> {
@@ -26,6 +31,28 @@ pub(super) fn taken_nothing(error: &io::Error) -> Failed {
         return Failed::closed_pipe();
     }
     Failed::new(format!("Standard output took nothing more: {error}."))
+}
+
+/// Makes sure that somebody reads standard output, before something is made that is shown there once.
+///
+/// # Errors
+/// Where it is a pipe or a terminal that nobody reads, or the null device. A process that is started with its standard
+/// output closed finds the null device there: the runtime puts it in place before anything else is opened.
+pub(super) fn expect_reader() -> Result<(), Failed> {
+    let out = io::stdout();
+    let status = rustix::fs::fstat(&out).map_err(io::Error::from)?;
+    let is_null = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
+        && (major(status.st_rdev), minor(status.st_rdev)) == NULL_DEVICE;
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).map_err(io::Error::from)?;
+    let is_deserted = polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+    if is_null || is_deserted {
+        let why = if is_null { "is closed or the null device" } else { "is read by nobody" };
+        return Err(Failed::new(format!(
+            "Standard output {why}, so the key would be lost; say --key-file. No key was made or changed."
+        )));
+    }
+    Ok(())
 }
 
 /// Says something on standard error. Where nobody reads that, what the command does goes on all the same.

@@ -149,7 +149,7 @@ async fn create(config: &Config, arguments: Create) -> Result<(), Failed> {
     let scope = Scope { organization: organization.id, project: Some(ProjectId::from_random(random)) };
     let secret = Secret::new(&key_prefix(config, scope)?, key_random);
     let handover = Handover { key_file: arguments.key_file, adopt_key_file: None };
-    let file = handover.create_file(&secret)?;
+    let file = handover.prepare(&secret)?;
     let now = ambient::now();
     let new = NewProject { random, name, description, key_random };
     let author = Author::operator(organization.id, now);

@@ -74,7 +74,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
         confirm(&format!("The value of {} ends at once.", describe(&key)), arguments.yes)?;
     }
     let secret = arguments.handover.secret(&key_prefix(config, key.scope)?)?;
-    let file = arguments.handover.create_file(&secret)?;
+    let file = arguments.handover.prepare(&secret)?;
     let rotation = Rotation { value: Value::Brought(secret.fingerprint()), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {
         let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);

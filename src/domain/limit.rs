@@ -56,6 +56,10 @@ pub struct AddressList(Arc<[IpNet]>);
 impl AddressList {
     /// The most networks that a list may have.
     pub const MAX: usize = 64;
+    /// The bits of the prefix of IPv4's largest private network, 10.0.0.0/8 (RFC 1918).
+    const LARGEST_PRIVATE_V4: u8 = 8;
+    /// The bits of the prefix of IPv6's largest private network, fc00::/7 (RFC 4193).
+    const LARGEST_PRIVATE_V6: u8 = 7;
 
     /// From addresses (`203.0.113.7`) and networks in CIDR notation (`10.0.0.0/8`, `2001:db8::/32`).
     ///
@@ -73,6 +77,15 @@ impl AddressList {
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The first network that holds a large part of all addresses: more than any one organization has for itself.
+    pub fn wide_network(&self) -> Option<String> {
+        let is_wide = |network: &&IpNet| match network {
+            IpNet::V4(network) => network.prefix_len() < Self::LARGEST_PRIVATE_V4,
+            IpNet::V6(network) => network.prefix_len() < Self::LARGEST_PRIVATE_V6,
+        };
+        self.0.iter().find(is_wide).map(IpNet::to_string)
     }
 
     /// The networks, each as it is written.

@@ -6,6 +6,9 @@ use crate::store::{IdempotentRequest, Writes};
 
 /// For how long a request is remembered: a day.
 const KEPT_MS: i64 = 24 * 3_600_000;
+/// How many older requests each new one has forgotten: more than one, so that they become fewer, and few, so that no change
+/// waits for a day's requests.
+const FORGOTTEN: u32 = 16;
 
 /// What a caller says about a request that it may send again.
 #[derive(Clone, Debug)]
@@ -40,8 +43,9 @@ impl Once {
             return Ok(Issued { key: work(writes)?, secret, is_repeated: false });
         };
         let oldest = Timestamp::from_unix_ms(self.now.unix_ms() - KEPT_MS).unwrap_or_default();
-        writes.forget_idempotent_requests(oldest)?;
-        if let Some(earlier) = writes.idempotent_request(caller, &name)? {
+        writes.forget_idempotent_requests(oldest, FORGOTTEN)?;
+        let earlier = writes.idempotent_request(caller, &name)?;
+        if let Some(earlier) = earlier.filter(|earlier| earlier.created_at >= oldest) {
             if earlier.digest != request {
                 return Err(Error::IdempotencyKeyReused);
             }

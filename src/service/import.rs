@@ -1,17 +1,33 @@
-//! Keys that come from elsewhere, and all that can be taken elsewhere.
+//! Keys that come from elsewhere: in bounded transactions, and there all at once or not at all.
 
+use super::Service;
 use super::audit::Author;
-use super::{API_KEYS_PAGE, PROJECTS_PAGE, Service, StoreOptions};
-use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp};
-use crate::store::{Reads, Staging, View};
+use crate::domain::{Error, KeyId, Result, Timestamp};
+use crate::store::{ImportOrder, ImportStage, ImportState, Staging, Writes};
 use serde_json::json;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// How many organizations are read in one go.
-const ORGANIZATIONS_PAGE: u32 = 1000;
+/// How long a transaction may take that takes an import on: for as long, all changes wait.
+const STEP: Duration = Duration::from_millis(40);
+/// Keys that such a transaction begins with, and that it has at the least and at the most.
+const KEYS: u32 = 1000;
+const FEWEST: u32 = 16;
+const MOST: u32 = 32_768;
+/// How long to leave the store to other processes between two such transactions: they ask for it every millisecond.
+const GAP: Duration = Duration::from_millis(2);
+/// For how long the server may leave an import as it is before the command takes it on itself: at the beginning, when there may
+/// be none, and later.
+const FIRST_PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often to look how far the server has come.
+const LOOKS: Duration = Duration::from_millis(10);
+/// An import of no more keys is done at once, without looking for a server first.
+const SMALL: u64 = 2000;
 
 /// What is to be imported.
 pub struct Import {
-    /// The rows.
+    /// The rows, beside the store.
     pub staged: Staging,
     /// The BLAKE3 hash of the file that they come from, in hexadecimal digits.
     pub file: String,
@@ -34,176 +50,164 @@ pub struct Outcome {
     pub ids: Option<[KeyId; 2]>,
 }
 
+/// What waits, for the transactions that take it on one after the other.
+type Shared = Arc<Mutex<Staging>>;
+
 impl Service {
-    /// Stores what was staged: all of it, or nothing.
+    /// Stores what was staged: all of it, or nothing. Nobody is held up for longer than a small transaction takes; where a
+    /// server has the store open, that does all of it, whatever becomes of this process. `token` is random.
     ///
     /// # Errors
-    /// [`Error::Conflict`](crate::domain::Error::Conflict) where an organization or a project is not there any more.
-    pub async fn import(&self, import: Import, now: Timestamp) -> Result<Outcome> {
+    /// [`Error::Conflict`] where an organization or a project is not there any more, or a key of it was minted meanwhile.
+    pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
         let Import { mut staged, file, skips_known, most_known, progress } = import;
-        self.store
-            .write(move |writes| {
-                let known = writes.known_already(&staged, most_known, &*progress)?;
-                let is_refused = !known.is_empty() && (!skips_known || known.len() >= most_known);
-                if is_refused {
-                    return Ok(Outcome { staged, known, ids: None });
+        let looked = self.store.read_slice(move |reads| {
+            let known = reads.known_already(&staged, most_known, &*progress)?;
+            Ok((staged, known, progress))
+        });
+        let (found, known, progress) = looked.await?;
+        staged = found;
+        if !known.is_empty() && (!skips_known || known.len() >= most_known) {
+            return Ok(Outcome { staged, known, ids: None });
+        }
+        staged.remove(&known)?;
+        if staged.count() == 0 {
+            return Ok(Outcome { staged, known, ids: None });
+        }
+        staged.seal(ImportOrder { token, file, at: now })?;
+        let staged = Arc::new(Mutex::new(staged));
+        let [first, last] = self.wait_for_end(&staged, &*progress).await?;
+        let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;
+        let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Outcome { staged, known, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
+    }
+
+    /// Does what another process wants to be imported, or removes what is left of it where that process is gone. To be called
+    /// from time to time by a server.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn carry_imports(&self) -> Result<()> {
+        let Some(staged) = self.store.waiting_import().await? else { return self.remove_abandoned().await };
+        if self.import_state().await?.is_some_and(|state| state.is_of(&staged) && !state.is_hidden()) {
+            return Ok(());
+        }
+        let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
+        while self.store.is_import_waiting()? && self.take_on(&staged, &mut pace).await? {
+            tokio::time::sleep(GAP).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until it is published, and gives the numbers of its keys. Where nobody goes on with it, this process does.
+    async fn wait_for_end(&self, staged: &Shared, progress: &(dyn Fn(u64) + Send)) -> Result<[i64; 2]> {
+        let count = lock(staged).count();
+        let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, self.metrics.now());
+        let mut patience = if count > SMALL { FIRST_PATIENCE } else { Duration::ZERO };
+        loop {
+            let state = self.import_state().await?;
+            if let Some(state) = state.filter(|state| state.is_of(&lock(staged))) {
+                progress(count + (state.stored + state.indexed).unsigned_abs() / 2);
+                match state.stage {
+                    ImportStage::Published => return Ok(state.ids),
+                    ImportStage::Removed => return Err(Error::Conflict(FAILED.to_owned())),
+                    ImportStage::UnderWay | ImportStage::Failed => {}
                 }
-                staged.remove(&known)?;
-                let looked = staged.count();
-                let ids = writes.insert_staged(&staged, &|stored| progress(looked + stored))?;
-                if let Some([first, last]) = ids {
-                    for (organization, count) in staged.organizations() {
-                        let change = json!({"count": count, "first": first.get(), "last": last.get(), "file": file});
-                        writes.append_event(&Author::operator(organization, now).on_import(&change)?)?;
-                    }
-                }
-                Ok(Outcome { staged, known, ids })
-            })
-            .await
-    }
-}
-
-/// What is in a store, for imports and exports: nothing is written, and a server may have it open. Blocks. Every method
-/// fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the file cannot be read.
-pub struct Content(View);
-
-/// One thing that is exported.
-pub enum Exported<'a> {
-    /// An organization.
-    Organization(&'a Organization),
-    /// One of its projects.
-    Project(&'a Organization, &'a Project),
-    /// A key of either.
-    Key(&'a Organization, Option<&'a Project>, &'a ApiKey),
-}
-
-impl Content {
-    /// Opens the store's file.
-    ///
-    /// # Errors
-    /// As [`View::open`].
-    pub fn open(options: &StoreOptions) -> Result<Self> {
-        View::open(&options.path, options.busy_timeout).map(Self)
-    }
-
-    /// Whether the store is older than its ledger of revocations, so that keys that are good in it may have been revoked.
-    ///
-    /// # Errors
-    /// See [`Content`].
-    pub fn is_behind_ledger(&self) -> Result<bool> {
-        self.0.is_behind_ledger()
-    }
-
-    /// The organization; `None` where there is none.
-    ///
-    /// # Errors
-    /// See [`Content`].
-    pub fn organization(&self, id: OrganizationId) -> Result<Option<Organization>> {
-        self.0.read(|reads| reads.organization(id))
-    }
-
-    /// The first two organizations with this name, or the first two of all.
-    ///
-    /// # Errors
-    /// See [`Content`].
-    pub fn organizations_called(&self, name: Option<&Name>) -> Result<Vec<Organization>> {
-        self.0.read(|reads| {
-            let mut found = Vec::new();
-            each_organization(reads, |organization| {
-                if found.len() < 2 && name.is_none_or(|name| organization.name == *name) {
-                    found.push(organization.clone());
-                }
-                Ok::<_, crate::domain::Error>(())
-            })?;
-            Ok(found)
-        })
-    }
-
-    /// The organization's project with this id.
-    ///
-    /// # Errors
-    /// See [`Content`].
-    pub fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>> {
-        self.0.read(|reads| reads.project(organization, id))
-    }
-
-    /// The organization's project with this name.
-    ///
-    /// # Errors
-    /// See [`Content`].
-    pub fn project_called(&self, organization: OrganizationId, name: &Name) -> Result<Option<Project>> {
-        self.0.read(|reads| reads.project_by_name(organization, name))
-    }
-
-    /// The staged rows whose key is in the store already, by their places, up to `limit` of them.
-    ///
-    /// # Errors
-    /// See [`Content`].
-    pub fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
-        self.0.read(|reads| reads.known_already(staged, limit, progress))
-    }
-
-    /// Hands over everything, as it was at one moment and is at this time: each organization, its keys, newest first, and
-    /// each of its projects with its keys.
-    ///
-    /// # Errors
-    /// See [`Content`], and what `take` fails with.
-    pub fn export<E: From<crate::domain::Error>>(
-        &self,
-        now: Timestamp,
-        mut take: impl FnMut(Exported<'_>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        let mut outcome = Ok(());
-        self.0.read(|reads| {
-            outcome = each_organization(reads, |organization| {
-                take(Exported::Organization(organization))?;
-                each_key(reads, organization, None, now, &mut take)?;
-                let mut after: Option<Project> = None;
-                loop {
-                    let projects = reads.projects(organization.id, after.as_ref().map(|it| &it.name), PROJECTS_PAGE)?;
-                    for project in &projects {
-                        take(Exported::Project(organization, project))?;
-                        each_key(reads, organization, Some(project), now, &mut take)?;
-                    }
-                    let Some(last) = projects.into_iter().next_back() else { return Ok(()) };
-                    after = Some(last);
-                }
-            });
-            Ok(())
-        })?;
-        outcome
-    }
-}
-
-fn each_organization<E: From<crate::domain::Error>>(
-    reads: &dyn Reads,
-    mut take: impl FnMut(&Organization) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    let mut after: Option<Organization> = None;
-    loop {
-        let organizations = reads.organizations(after.as_ref(), ORGANIZATIONS_PAGE)?;
-        organizations.iter().try_for_each(&mut take)?;
-        let Some(last) = organizations.into_iter().next_back() else { return Ok(()) };
-        after = Some(last);
-    }
-}
-
-fn each_key<E: From<crate::domain::Error>>(
-    reads: &dyn Reads,
-    organization: &Organization,
-    project: Option<&Project>,
-    now: Timestamp,
-    mut take: impl FnMut(Exported<'_>) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    let scope = Scope { organization: organization.id, project: project.map(|project| project.id) };
-    let mut before = None;
-    loop {
-        let mut keys = reads.api_keys(scope, before, API_KEYS_PAGE)?;
-        let Some(last) = keys.last() else { return Ok(()) };
-        before = Some(last.id);
-        for key in &mut keys {
-            key.settle(now);
-            take(Exported::Key(organization, project, key))?;
+            }
+            let now = self.metrics.now();
+            if seen.is_some_and(|seen| seen != state) {
+                (patience, moved_at) = (PATIENCE, now);
+            }
+            seen = Some(state);
+            if now.saturating_duration_since(moved_at) < patience {
+                tokio::time::sleep(LOOKS).await;
+                continue;
+            }
+            self.take_on(staged, &mut pace).await?;
+            (seen, patience) = (Some(self.import_state().await?), Duration::ZERO);
+            if count > SMALL {
+                tokio::time::sleep(GAP).await;
+            }
         }
     }
+
+    /// One transaction towards the end; says whether there is more to do.
+    async fn take_on(&self, staged: &Shared, pace: &mut Pace) -> Result<bool> {
+        let (staged, keys, begun) = (Arc::clone(staged), pace.keys, self.metrics.now());
+        let goes_on = self.store.write(move |writes| take_on(writes, &lock(&staged), keys)).await?;
+        pace.took(self.metrics.now().saturating_duration_since(begun));
+        Ok(goes_on)
+    }
+
+    /// Removes what is left of an import whose process is gone.
+    async fn remove_abandoned(&self) -> Result<()> {
+        let Some(state) = self.import_state().await?.filter(ImportState::is_hidden) else { return Ok(()) };
+        let mut pace = Pace::default();
+        while !self.store.is_import_waiting()? {
+            let (keys, begun) = (pace.keys, self.metrics.now());
+            if self.store.write(move |writes| writes.remove_import(&state.token, keys)).await? {
+                break;
+            }
+            pace.took(self.metrics.now().saturating_duration_since(begun));
+            tokio::time::sleep(GAP).await;
+        }
+        Ok(())
+    }
+
+    async fn import_state(&self) -> Result<Option<ImportState>> {
+        self.store.read(|reads| reads.import_state()).await
+    }
+}
+
+const FAILED: &str = "An organization or a project of the import was removed meanwhile, or a key of it was minted; nothing was imported.";
+
+/// Takes an import on from wherever it is, by up to so many keys; says whether there is more to do.
+fn take_on(writes: &mut dyn Writes, staged: &Staging, keys: u32) -> Result<bool> {
+    match writes.import_state()? {
+        Some(state) if state.is_hidden() && (state.stage == ImportStage::Failed || !state.is_of(staged)) => {
+            // Whoever has the file is the only one whose import can go on.
+            let is_gone = writes.remove_import(&state.token, keys)?;
+            return Ok(!is_gone || !state.is_of(staged));
+        }
+        Some(state) if state.is_of(staged) => match state.stage {
+            ImportStage::UnderWay if state.is_whole() => return publish(writes, staged).map(|()| false),
+            ImportStage::UnderWay => writes.carry_import(staged, keys)?,
+            ImportStage::Failed | ImportStage::Published | ImportStage::Removed => return Ok(false),
+        },
+        _ => writes.begin_import(staged)?,
+    }
+    Ok(true)
+}
+
+fn publish(writes: &mut dyn Writes, staged: &Staging) -> Result<()> {
+    let [first, last] = writes.publish_import(staged)?.map(KeyId::get);
+    let Some(order) = staged.order() else { return Ok(()) };
+    for (organization, count) in staged.organizations() {
+        let change = json!({"count": count, "first": first, "last": last, "file": order.file});
+        writes.append_event(&Author::operator(organization, order.at).on_import(&change)?)?;
+    }
+    Ok(())
+}
+
+/// How many keys a transaction has, by how long the one before took.
+struct Pace {
+    keys: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { keys: KEYS }
+    }
+}
+
+impl Pace {
+    fn took(&mut self, time: Duration) {
+        let wanted = u128::from(self.keys) * STEP.as_micros() / time.as_micros().max(1);
+        // Not more than twice as many at once: what took no time may have had nothing to do.
+        self.keys = u32::try_from(wanted).unwrap_or(MOST).min(2 * self.keys).clamp(FEWEST, MOST);
+    }
+}
+
+fn lock(staged: &Shared) -> MutexGuard<'_, Staging> {
+    staged.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -234,7 +234,7 @@ impl Keys<'_> {
         let mut issued = self
             .write(move |writes| {
                 once.run(writes, scope, secret, |writes| {
-                    if is_brought && writes.api_key_by_digest(&value.digest)?.is_some() {
+                    if is_brought && writes.is_taken(&value.digest)? {
                         let sentence = "The digest is that of a key that exists; make a new key.";
                         return Err(Error::Conflict(sentence.to_owned()));
                     }

@@ -67,6 +67,58 @@ pub struct IdempotentRequest {
     pub created_at: Timestamp,
 }
 
+/// What has become of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportStage {
+    /// It goes on, unless its process is gone.
+    UnderWay,
+    /// It is being removed, since a project or an organization of it is gone, a key of it is there already, or its process is gone.
+    Failed,
+    /// Its keys are there.
+    Published,
+    /// There is nothing of it after it failed.
+    Removed,
+}
+
+/// How far an import has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportState {
+    /// Which one it is.
+    pub token: [u8; 16],
+    /// The numbers of its first and its last key.
+    pub ids: [i64; 2],
+    /// How many of its keys are stored.
+    pub stored: i64,
+    /// How many of them are in the index.
+    pub indexed: i64,
+    /// What has become of it.
+    pub stage: ImportStage,
+    /// Up to which number the keys that were there before are in the index.
+    pub waiting_through: i64,
+}
+
+impl ImportState {
+    /// How many keys it has.
+    pub fn count(&self) -> i64 {
+        self.ids[1] - self.ids[0] + 1
+    }
+
+    /// Whether it is the one of these rows.
+    pub fn is_of(&self, staged: &Staging) -> bool {
+        staged.order().is_some_and(|order| order.token == self.token)
+    }
+
+    /// Whether there may be keys of it that are there for nobody.
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.stage, ImportStage::UnderWay | ImportStage::Failed)
+    }
+
+    /// Whether all of it is stored and in the index.
+    pub fn is_whole(&self) -> bool {
+        self.stored == self.count() && self.indexed == self.count()
+    }
+}
+
 /// The key that a digest belongs to.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -150,6 +202,13 @@ pub trait Reads {
     /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
 
+    /// Whether a key has this digest, also one of an import that is under way, or had it. To be asked as
+    /// [`Reads::api_key_by_digest`], before a value that somebody brings becomes a key's.
+    fn is_taken(&self, digest: &Digest) -> Result<bool>;
+
+    /// The last import, if there was any. Its keys are there for no other question before it is published.
+    fn import_state(&self) -> Result<Option<ImportState>>;
+
     /// What imports have ever brought in.
     fn forms(&self) -> Result<Forms>;
 
@@ -217,12 +276,19 @@ pub trait Writes: Reads {
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
 
-    /// Adds all that is staged, in its order; gives the numbers of the first and the last, between which there are no
-    /// others. None of it may be there already. `progress` is told now and then how many were stored.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`](crate::domain::Error::Conflict) where an organization or a project is not there any more.
-    fn insert_staged(&mut self, staged: &Staging, progress: &dyn Fn(u64)) -> Result<Option<[KeyId; 2]>>;
+    /// Begins an import, for which it reserves numbers, between which there are no others. There must be none under way.
+    fn begin_import(&mut self, staged: &Staging) -> Result<()>;
+
+    /// Takes an import on by up to `limit` keys: each of them is stored once and comes into the index once. Where it can come to
+    /// nothing any more, since a project or an organization of it is gone or a key of it is there already, it has failed. Does
+    /// nothing where it is not under way. To be asked before anything else in a transaction.
+    fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()>;
+
+    /// Makes all keys of an import that is whole be there at once; gives the numbers of the first and the last.
+    fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]>;
+
+    /// Removes up to `limit` keys of an import that is under way, which has failed from now on; says whether all of it is gone.
+    fn remove_import(&mut self, token: &[u8; 16], limit: u32) -> Result<bool>;
 
     /// Gives a key another digest of the value that it has; `false` where it is gone or has another value by now.
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool>;
@@ -254,6 +320,6 @@ pub trait Writes: Reads {
     /// Has what is outdated in the ledger of revocations dropped with this commit, where that is much.
     fn compact_ledger(&mut self);
 
-    /// Forgets the requests that were done before.
-    fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()>;
+    /// Forgets up to `limit` of the requests that were done before, oldest first.
+    fn forget_idempotent_requests(&mut self, before: Timestamp, limit: u32) -> Result<()>;
 }

@@ -9,10 +9,10 @@ mod sqlite;
 mod standing;
 
 pub use contract::{
-    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportedApiKey, NewApiKey, Reads, SizesSlice, Use,
-    Writes,
+    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportStage, ImportState, ImportedApiKey, NewApiKey,
+    Reads, SizesSlice, Use, Writes,
 };
-pub use sqlite::Staging;
+pub use sqlite::{ImportOrder, Staging};
 pub use standing::{Agreement, KeyState, LedgerSummary, Limits, Standing};
 
 use crate::domain::{Digest, Error, Forms, Link, Result, Timestamp};
@@ -156,6 +156,24 @@ impl Store {
     /// memory, in the background.
     pub fn found_nothing(&self, now: Timestamp) {
         self.sqlite.found_nothing(now);
+    }
+
+    /// What waits beside the store to be imported, where its process is there.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where that cannot be found out.
+    pub async fn waiting_import(&self) -> Result<Option<Staging>> {
+        let path = self.sqlite.path().to_owned();
+        let waiting = tokio::task::spawn_blocking(move || Staging::waiting(&path)).await;
+        waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
+    }
+
+    /// Whether the process is there that has an import waiting beside the store.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where that cannot be found out.
+    pub fn is_import_waiting(&self) -> Result<bool> {
+        Staging::is_waiting(self.sqlite.path())
     }
 
     /// The sizes of the store's files.

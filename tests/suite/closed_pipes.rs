@@ -83,24 +83,63 @@ fn where_nobody_reads_standard_error_a_command_does_all_the_same_and_hands_its_k
     }
 }
 
+/// Every command that shows a key this once, in a store that is set up.
+const MINTS: [&[&str]; 5] = [
+    &["keys", "create", "a"],
+    &["keys", "create", "a", "--json"],
+    &["keys", "rotate", "1", "--yes"],
+    &["projects", "create", "c", "--organization", "Acme"],
+    &["organizations", "create", "b"],
+];
+const INIT: &[&str] = &["init", "--organization", "a"];
+
+/// Runs the program with its standard output closed, as a shell's `>&-` does.
+fn without_standard_output(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"exec "$0" "$@" >&-"#, env!("CARGO_BIN_EXE_keystead")]).args(arguments);
+    command.current_dir(folder).stdin(Stdio::null()).output().expect("the program runs")
+}
+
 #[test]
-fn a_key_that_nobody_took_is_no_success_and_no_silent_end() {
+fn no_key_is_minted_or_changed_where_standard_output_is_closed_or_takes_nothing() {
     let folder = set_up();
-    for arguments in [
-        &["keys", "create", "a"][..],
-        &["keys", "create", "a", "--json"],
-        &["keys", "rotate", "1", "--yes"],
-        &["projects", "create", "c", "--organization", "Acme"],
-        &["organizations", "create", "b"],
-    ] {
-        let output = with(folder.path(), arguments, |command| _ = command.stdout(closed()));
+    let look = || [done(folder.path(), &["audit", "head"]), done(folder.path(), &["export"])];
+    let before = look();
+    let empty = tempfile::tempdir().expect("a folder");
+    let runs: [fn(&Path, &[&str]) -> Output; 3] = [
+        without_standard_output,
+        |folder, arguments| with(folder, arguments, |command| _ = command.stdout(Stdio::null())),
+        |folder, arguments| with(folder, arguments, |command| _ = command.stdout(closed())),
+    ];
+    for run in runs {
+        for (folder, arguments) in MINTS.map(|it| (&folder, it)).into_iter().chain([(&empty, INIT)]) {
+            let output = run(folder.path(), arguments);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stderr(&output));
+            let sentence = "so the key would be lost; say --key-file. No key was made or changed.";
+            assert!(stderr(&output).contains(sentence), "{arguments:?}: {}", stderr(&output));
+        }
+    }
+    assert_eq!(look(), before);
+    assert_eq!(std::fs::read_dir(empty.path()).expect("the folder").count(), 0);
+    // Where the key goes to a file, standard output is not needed.
+    let output = without_standard_output(folder.path(), &["keys", "create", "a", "--key-file", "a.key"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(done(folder.path(), &["keys", "verify", "--key-file", "a.key"]).starts_with("VALID"));
+}
+
+#[test]
+fn a_key_that_could_not_be_written_is_no_success_and_no_silent_end() {
+    let folder = set_up();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the full device");
+    for arguments in MINTS {
+        let output = with(folder.path(), arguments, |command| _ = command.stdout(full()));
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(stderr(&output).contains(" all the same: "), "{arguments:?}: {}", stderr(&output));
-        let output = with(folder.path(), arguments, |command| _ = command.stdout(closed()).stderr(closed()));
+        let output = with(folder.path(), arguments, |command| _ = command.stdout(full()).stderr(closed()));
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     }
     let empty = tempfile::tempdir().expect("a folder");
-    let output = with(empty.path(), &["init", "--organization", "a"], |command| _ = command.stdout(closed()));
+    let output = with(empty.path(), INIT, |command| _ = command.stdout(full()));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("The store is set up, but standard output took nothing"), "{}", stderr(&output));
 }

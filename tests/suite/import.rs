@@ -1,14 +1,18 @@
 //! `keystead import` and `keystead export`: keys that were made elsewhere, and what becomes of them.
 
 use super::helpers::*;
-use super::race::{done, race};
-use rusqlite::Connection;
+use super::race::{done as settled, race};
+use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Project, ProjectId, Result, Scope};
+use keystead::service::{FirstKey, Import, Service};
+use keystead::store::{Counted, ImportOrder, ImportedApiKey, NewApiKey, Staging, Store, View};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// A key of another form, and what other tools say of it: `printf %s KEY | sha256sum`, `… | b3sum`, and Python's
 /// `base64.b64encode(hashlib.sha256(KEY).digest())`.
@@ -68,8 +72,12 @@ impl Folder {
         connection.query_row(sql, [], |row| row.get(0)).expect("a row")
     }
 
+    /// How many keys there are for anybody.
     fn keys(&self) -> i64 {
-        self.query("SELECT count(*) FROM api_keys")
+        self.query(
+            "SELECT count(*) FROM api_keys k WHERE NOT EXISTS \
+             (SELECT 1 FROM imports WHERE stage < 2 AND k.id BETWEEN first_id AND last_id)",
+        )
     }
 }
 
@@ -232,13 +240,13 @@ fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_fir
         };
         let rotate = || admin.post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({}));
         match round % 3 {
-            0 => race(user, [|| done(&admin.revoke(id), false)]),
-            1 => race(user, [|| done(&rotate(), false)]),
+            0 => race(user, [|| settled(&admin.revoke(id), false)]),
+            1 => race(user, [|| settled(&rotate(), false)]),
             _ => race(
                 user,
                 [false, true, false].map(|valid| {
                     let admin = &admin;
-                    move || done(&admin.set_valid(id, valid), valid)
+                    move || settled(&admin.set_valid(id, valid), valid)
                 }),
             ),
         }
@@ -699,51 +707,257 @@ fn digests_that_begin_alike_are_different_keys() {
     assert_eq!(folder.keys(), 6);
 }
 
-#[test]
-fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
-    use keystead::store::{ImportedApiKey, Staging, View};
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("keystead.db");
-    let store = open_store(&path);
-    let (organization, first, _) = insert_organization(&store, "Acme");
-    let mut staged = Staging::new().expect("a place to wait");
-    let secret = new_secret();
-    let key = ImportedApiKey {
-        new: new_key(organization.id, &secret),
-        sha256: None,
-        is_ours: true,
-        valid: true,
-        rate_limit: None,
-        allowed_addresses: None,
-    };
-    staged.push(&[(1, key)]).expect("a row");
-    assert_eq!(staged.twins(10).expect("a look"), []);
-    wait(store.write(move |writes| writes.insert_staged(&staged, &|_| ()))).expect("an import");
-    // The store is still open: what it has in memory is nowhere else but where the import put it.
-    let view = View::open(&path, Duration::from_secs(5)).expect("a look");
-    for digest in [first.value.digest, secret.fingerprint().digest] {
-        assert!(view.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some());
-    }
-}
-
-#[test]
-fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
-    use keystead::domain::{ProjectId, Scope};
-    use keystead::store::{ImportedApiKey, Staging};
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open_store(&folder.path().join("keystead.db"));
-    let (organization, _, _) = insert_organization(&store, "Acme");
-    let mut staged = Staging::new().expect("a place to wait");
-    for (place, project) in [(1, None), (2, ProjectId::new(7))] {
-        let new = new_key(organization.id, &new_secret());
-        let new = keystead::store::NewApiKey { scope: Scope { organization: organization.id, project }, ..new };
+/// Rows that wait beside the store: a new key of the organization each, of these projects.
+fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
+    let mut staged = Staging::beside(store, Duration::ZERO).expect("a place to wait");
+    for (place, (value, project)) in (1..).zip(keys) {
+        let scope = Scope { organization, project: *project };
+        let new = NewApiKey { scope, value: *value, ..new_key(organization, &new_secret()) };
         let (sha256, rate_limit, allowed_addresses) = (None, None, None);
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
         staged.push(&[(place, key)]).expect("a row");
     }
     assert_eq!(staged.twins(10).expect("a look"), []);
-    let refused = wait(store.write(move |writes| writes.insert_staged(&staged, &|_| ()))).expect_err("no such project");
-    assert!(refused.to_string().contains("was removed meanwhile; nothing was imported"), "{refused}");
-    let scope = Scope { organization: organization.id, project: None };
-    assert_eq!(wait(store.read(move |reads| reads.api_keys(scope, None, 10))).expect("a read").len(), 1);
+    staged
+}
+
+/// What is to be imported, all of it or nothing.
+fn import_of(staged: Staging) -> Import {
+    Import { staged, file: String::new(), skips_known: false, most_known: 10, progress: Box::new(|_| ()) }
+}
+
+/// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
+fn begin(store: &Store, mut staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
+    staged.seal(ImportOrder { token: [7; 16], file: String::new(), at: at(0) }).expect("a seal");
+    let staged = Arc::new(Mutex::new(staged));
+    let begun = Arc::clone(&staged);
+    wait(store.write(move |writes| writes.begin_import(&begun.lock().expect("rows")))).expect("a beginning");
+    (0..steps).for_each(|_| carry(store, &staged));
+    staged
+}
+
+fn carry(store: &Store, staged: &Arc<Mutex<Staging>>) {
+    let staged = Arc::clone(staged);
+    wait(store.write(move |writes| writes.carry_import(&staged.lock().expect("rows"), 1))).expect("a step");
+}
+
+fn publish(store: &Store, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]> {
+    let staged = Arc::clone(staged);
+    wait(store.write(move |writes| writes.publish_import(&staged.lock().expect("rows"))))
+}
+
+#[test]
+fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
+    let (name, first) = (|| Name::parse("a").expect("a name"), new_secret());
+    let digest = first.fingerprint().digest;
+    let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret: first };
+    let (organization, _) = wait(service.initialize(&first, at(1_709_164_800_000))).expect("an organization");
+    let imported = new_secret().fingerprint();
+    let staged = staged(&path, organization.id, &[(imported, None)]);
+    wait(service.import(import_of(staged), [7; 16], at(1_709_164_800_000))).expect("an import");
+    // The store is still open: what it has in memory is nowhere else but where the import put it.
+    let view = View::open(&path, Duration::from_secs(5)).expect("a look");
+    for digest in [digest, imported.digest] {
+        assert!(view.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some());
+    }
+    let files = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(files, 5, "the store, its log, shared memory, lock and ledger");
+}
+
+#[test]
+fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let (organization, first, _) = insert_organization(&store, "Acme");
+    let organization = organization.id;
+    let rows: Vec<_> = (0..3).map(|_| (new_secret().fingerprint(), None)).collect();
+    let digests: Vec<_> = rows.iter().map(|(value, _)| value.digest).collect();
+    let staged = staged(&path, organization, &rows);
+    let scope = Scope { organization, project: None };
+    let ids = |store: &Store| -> Vec<i64> {
+        let keys = wait(store.read(move |reads| reads.api_keys(scope, None, 10))).expect("a list");
+        keys.iter().map(|key| key.id.get()).collect()
+    };
+    let is_found = |digest: Digest| {
+        let other = View::open(&path, Duration::from_secs(5)).expect("a look");
+        let found = other.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some();
+        assert_eq!(wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read").is_some(), found);
+        found
+    };
+    // One step for the key in memory, three for rows, three for the index.
+    let staged = begin(&store, staged, 1);
+    let later = wait(store.write(move |writes| writes.insert_api_key(new_key(organization, &new_secret()))));
+    let later = later.expect("a key").id.get();
+    for _ in 0..6 {
+        publish(&store, &staged).expect_err("not all of it is there");
+        carry(&store, &staged);
+        assert_eq!(ids(&store), [later, first.id.get()]);
+        assert!(digests.iter().all(|digest| !is_found(*digest)));
+        wait(store.read(move |reads| {
+            assert_eq!(reads.api_key_anywhere(KeyId::new(2).expect("a number"))?, None);
+            assert_eq!(reads.api_key(scope, KeyId::new(2).expect("a number"))?, None);
+            assert_eq!(reads.count_api_keys(None, 100, at(0))?.0.active, 2);
+            // A slice that ends before the import's numbers, and one that begins there.
+            let (counts, last) = reads.count_api_keys(None, 1, at(0))?;
+            assert_eq!((counts.active, last), (1, KeyId::new(1)));
+            assert_eq!(reads.count_api_keys(last, 100, at(0))?.0.active, 1);
+            let sizes = reads.sizes(Counted::Keys, 0, 100)?;
+            assert_eq!((sizes.rows, sizes.through), (2, later));
+            Ok(())
+        }))
+        .expect("a read");
+    }
+    let backup = folder.path().join("backup.db");
+    assert_eq!(wait(store.back_up(backup, |_| ())).expect("a backup").keys, 2);
+    // A value of an import cannot become another key's.
+    let value = digests[1];
+    assert!(wait(store.read(move |reads| reads.is_taken(&value))).expect("a read"));
+    assert_eq!(publish(&store, &staged).expect("all of it").map(KeyId::get), [2, 4]);
+    assert_eq!(ids(&store), [later, 4, 3, 2, 1]);
+    assert!(digests.iter().all(|digest| is_found(*digest)));
+}
+
+/// Takes an import to its end, which must be none; nothing is left of it then.
+#[track_caller]
+fn comes_to_nothing(store: &Store, path: &Path, staged: &Arc<Mutex<Staging>>, keys: i64) {
+    (0..8).for_each(|_| carry(store, staged));
+    publish(store, staged).expect_err("nothing to publish");
+    while !wait(store.write(|writes| writes.remove_import(&[7; 16], 1))).expect("a step") {}
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the file");
+    let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
+    assert_eq!(count("SELECT stage FROM imports"), 3);
+    assert_eq!(count("SELECT count(*) FROM api_keys"), keys);
+    assert_eq!(count("SELECT count(*) FROM digest_index WHERE key_id NOT IN (SELECT id FROM api_keys)"), 0);
+}
+
+#[test]
+fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let organization = insert_organization(&store, "Acme").0.id;
+    let id = ProjectId::new(7).expect("a number");
+    let name = Name::parse("Web").expect("a name");
+    let project = Project { id, organization, name, description: None, created_at: at(0) };
+    for steps in 0..6 {
+        let (new, gone) = (project.clone(), project.clone());
+        wait(store.write(move |writes| writes.insert_project(&new))).expect("a project");
+        let rows = [None, Some(id)].map(|project| (new_secret().fingerprint(), project));
+        let staged = staged(&path, organization, &rows);
+        let staged = begin(&store, staged, steps);
+        wait(store.write(move |writes| writes.delete_project(&gone))).expect("the project's end");
+        comes_to_nothing(&store, &path, &staged, 1);
+    }
+}
+
+#[test]
+fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let organization = insert_organization(&store, "Acme").0.id;
+    let mut keys = 1;
+    for steps in 0..6 {
+        let rows = [(); 2].map(|()| (new_secret().fingerprint(), None));
+        let staged = staged(&path, organization, &rows);
+        let staged = begin(&store, staged, steps);
+        let twin = rows[0].0;
+        let is_minted = wait(store.write(move |writes| {
+            let is_taken = writes.is_taken(&twin.digest)?;
+            if !is_taken {
+                writes.insert_api_key(NewApiKey { value: twin, ..new_key(organization, &new_secret()) })?;
+            }
+            Ok(!is_taken)
+        }))
+        .expect("an answer");
+        assert!(is_minted || steps > 3, "it is in the index at the earliest after that many steps");
+        keys += if is_minted { 1 } else { 2 };
+        if is_minted {
+            comes_to_nothing(&store, &path, &staged, keys);
+        } else {
+            (0..8).for_each(|_| carry(&store, &staged));
+            publish(&store, &staged).expect("all of it");
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start() {
+    let folder = Folder::new();
+    let path = folder.database();
+    let store = open_store(&path);
+    let organization = wait(store.read(|reads| reads.organizations(None, 1))).expect("a list")[0].id;
+    let rows: Vec<_> = (0..50).map(|_| (new_secret().fingerprint(), None)).collect();
+    let staged = staged(&path, organization, &rows);
+    let staged = begin(&store, staged, 60);
+    store.close();
+    // A killed process gives its locks up, and leaves its file.
+    let left = folder.path().join("keystead.db-import");
+    let bytes = fs::read(&left).expect("the rows");
+    drop((store, staged));
+    fs::write(&left, bytes).expect("the rows");
+    assert_eq!(done(folder.path(), &["keys", "list", "--json"]).lines().count(), 1);
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM api_keys"), 51);
+    let server = folder.serve();
+    eventually(Duration::from_secs(5), || folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2") == 0);
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM api_keys"), 1);
+    assert!(server.stop().success());
+    folder.import_well(&format!("name,key\nA,{KEY}\n"));
+    assert!(!left.exists());
+}
+
+#[test]
+fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_stopped_at_any_moment() {
+    const ROWS: usize = 20_000;
+    let folder = Folder::new();
+    let server = folder.serve();
+    let admin = server.client();
+    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
+    for round in 0..10_u64 {
+        let (id, value) = admin.mint("leaked");
+        let mut child = keystead(folder.path())
+            .args(["import", &file])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        // The moment is what is varied, not what is waited for.
+        std::thread::sleep(Duration::from_millis(200 + 170 * round));
+        let signal = |name: &str| {
+            let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
+            assert!(status.expect("a shell").success());
+        };
+        signal("STOP");
+        let begun = Instant::now();
+        admin.revoke(id).data();
+        assert!(!server.client_with(&value).is_good());
+        assert_eq!(server.client().get("/readyz").status, 200);
+        assert!(begun.elapsed() < Duration::from_secs(1), "round {round}: {:?}", begun.elapsed());
+        signal("KILL");
+        child.wait().expect("an end");
+        eventually(Duration::from_secs(20), || {
+            folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2") == 0
+        });
+        let keys = folder.query::<i64>("SELECT count(*) FROM api_keys");
+        assert!(keys == 1 || keys == 1 + ROWS as i64, "{keys} keys");
+        if keys > 1 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn two_imports_at_once_are_refused_one_of_them() {
+    let folder = Folder::new();
+    let _first = staged(&folder.database(), OrganizationId::from_random([1; 8]), &[]);
+    let file = folder.file("keys.csv", &format!("name,key\nA,{KEY}\n"));
+    let mut command = keystead(folder.path());
+    let output = command.args(["import", &file]).env("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "100").output();
+    assert_failed_with(&output.expect("the program runs"), 1, "Another import is under way");
+    assert!(folder.import(&format!("name,key\nA,{KEY}\n"), &["--dry-run"]).status.success());
 }

@@ -299,6 +299,21 @@ fn a_request_with_an_idempotency_key_is_done_once() {
     advance(&client, DAY_MS + 1_000);
     let later = send(KEYS_V2, &body, "one");
     assert_eq!(later.header("idempotency-replayed"), None, "a day later it is forgotten");
+
+    // However many there are: no change waits until all of them are removed.
+    let file = rusqlite::Connection::open(server.store_path()).expect("the store");
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO idempotent_requests \
+               SELECT caller_key_id, name || i, request_digest, api_key_id, i FROM idempotent_requests, n WHERE name = ?1";
+    let name: String = file
+        .query_row("SELECT name FROM idempotent_requests ORDER BY created_at DESC LIMIT 1", [], |row| row.get(0))
+        .expect("a name");
+    file.execute(sql, [name]).expect("older requests");
+    advance(&client, DAY_MS + 1_000);
+    let later = send(KEYS_V2, &body, "one");
+    assert_eq!(later.header("idempotency-replayed"), None, "another day later");
+    let sql = "SELECT count(*) FROM idempotent_requests WHERE created_at <= 100";
+    let left: i64 = file.query_row(sql, [], |row| row.get(0)).expect("a count");
+    assert_eq!(left, 100 - 16);
     for bad in ["", &"x".repeat(256)] {
         send(KEYS_V2, &body, bad).refused_with(400);
     }

@@ -232,3 +232,23 @@ fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
         server.log().contains("something was done at 2100-01-01T00:00:00.000Z, which is yet to come")
     });
 }
+
+#[test]
+fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [":memory:", "file:keystead.db", "file:keystead.db?mode=memory"] {
+        for arguments in
+            [&["init", "--organization", "Acme"][..], &["serve", "--listen", "127.0.0.1:0"], &["keys", "list"]]
+        {
+            let output = run(folder.path(), &[arguments, &["--store", name]].concat());
+            assert_failed_with(&output, 1, "The setting store.path is wrong. SQLite takes ");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "{name}");
+    }
+    // Elsewhere it is a file's name like any other.
+    done(folder.path(), &["init", "--organization", "Acme", "--store", "./file:it.db"]);
+    done(folder.path(), &["backup", "file:copy", "--store", "./file:it.db"]);
+    done(folder.path(), &["restore", "file:copy", "--without-ledger", "--store", "./:memory:"]);
+    assert!(done(folder.path(), &["keys", "list", "--store", "./:memory:"]).contains("First key"));
+    assert!(folder.path().join("file:copy").is_file());
+}

@@ -18,7 +18,7 @@ const LITTLE_ROOM: u64 = 256 * MIB;
 /// A log larger than the store is nothing to speak of below this size, in bytes: it is brought in by some 4 MiB.
 const LARGE_LOG: u64 = 16 * MIB;
 
-fn folder(store: &Path) -> &Path {
+pub(super) fn folder(store: &Path) -> &Path {
     store.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 

@@ -1,6 +1,7 @@
 //! `keystead doctor`: what is wrong, in plain words, and what to do. Nothing is changed.
 
 mod files;
+mod place;
 mod store;
 
 use super::output::{print, print_json};
@@ -24,8 +25,8 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const HELP: &str = "Looks at the settings, permissions, disk space, the store's file and its log, the schema, the ledger of\n\
-    revocations, the clock and the audit log. Each line begins with ok, warning or problem.\nWorks beside a running server, and \
+const HELP: &str = "Looks at the settings, permissions, disk space, where the store is, its file and its log, the schema, the\n\
+    ledger of revocations, the clock and the audit log. Each line begins with ok, warning or problem.\nWorks beside a running server, and \
     on a store that cannot be opened.\n\nExit codes: 0 no problem, 1 at least one.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -124,6 +125,7 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
     report.add_all(files::permissions(&path, checkup.ledger_path()))?;
     report.add_all(files::secrets(&config))?;
     report.add_all(files::disk_space(&path))?;
+    report.add_all(place::check(&path, &checkup.ledger_path()))?;
     if path.exists() {
         // Before anything opens the file: whether somebody else has it open shows only then.
         report.add_all(files::write_ahead_log(&path, checkup.is_in_use()))?;
@@ -144,6 +146,15 @@ fn settings(config: &Config) -> Vec<Check> {
     if config.dev.clock {
         let advice = "Switch dev.clock off where keys matter.";
         checks.push(Check::warning("settings", "Anybody on this machine can move the server's clock.", advice));
+    }
+    // Which were checked when they were read.
+    let trusted = config.server.trusted_proxies().ok().and_then(|(addresses, _)| addresses);
+    if let Some(network) = trusted.and_then(|addresses| addresses.wide_network()) {
+        let finding = format!(
+            "{network} (server.trusted_proxies) has whole parts of the internet in it: whoever asks from there can claim any \
+             address in X-Forwarded-For."
+        );
+        checks.push(Check::warning("settings", finding, "Name the addresses of your proxies alone."));
     }
     match Signer::load(&config.audit.signing_key) {
         Ok(None) => {}

@@ -47,8 +47,8 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     let snapshot = source.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = audit::head(&snapshot)?;
     let keys = rows::count(&snapshot)?;
-    let mut target =
-        Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut target = Connection::open_with_flags(open::plain(to), flags)?;
     target.pragma_update(None, "journal_mode", "OFF")?;
     target.pragma_update(None, "synchronous", "OFF")?;
     let file = File::open(to)?;

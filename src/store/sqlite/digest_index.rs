@@ -11,8 +11,8 @@
 //!   then begins to read the file misses none;
 //! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
 //! - the digest that a rotation gives an older key goes into the table at once;
-//! - an import puts all that it adds, and all that waits from before, into the table in its own transaction (import.rs), so
-//!   that a million keys are never in memory;
+//! - an import puts all that waits from before, and all that it adds, into the table before its keys are there
+//!   (open_import.rs), so that a million keys are never in memory;
 //! - whatever goes into memory or into the table for the first time is among `Effects::prefixes`, by which known.rs learns
 //!   of it; or it came by an import, and known.rs begins anew;
 //! - nothing is trusted: whoever finds a key here compares the whole digest, and what goes into the table is compared
@@ -20,6 +20,7 @@
 //!
 //! Memory is bounded by two runs and a batch, some 2 MiB; after a crash as many rows are read again.
 
+use super::open_import;
 use crate::domain::Digest;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
@@ -81,11 +82,14 @@ impl DigestIndex {
         let indexed_through: i64 = connection
             .prepare_cached("SELECT indexed_through FROM digest_index_state")?
             .query_row([], |row| row.get(0))?;
-        let mut statement = connection.prepare_cached("SELECT id, digest FROM api_keys WHERE id > ?1 ORDER BY id")?;
-        let mut rows = statement.query([known.max(indexed_through)])?;
+        let sql = "SELECT id, digest FROM api_keys WHERE id > ?1 AND id < ?2 ORDER BY id";
+        let mut statement = connection.prepare_cached(sql)?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?));
+        for range in open_import::visible_ranges(connection, known.max(indexed_through), i64::MAX)? {
+            let mut rows = statement.query(range)?;
+            while let Some(row) = rows.next()? {
+                found.push((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?));
+            }
         }
         let mut memory = self.lock();
         // Others may have been faster; what they know may be on its way into the table already.

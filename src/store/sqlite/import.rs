@@ -1,9 +1,9 @@
-//! Storing what was staged, and what is known of imports.
+//! What imports have brought in, and which of their keys the store has already.
 
 use super::staging::Staging;
-use crate::domain::{Algorithm, Digest, Error, Forms, Result};
+use crate::domain::{Algorithm, Digest, Forms, Result};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, ToSql, params};
+use rusqlite::{Connection, ErrorCode, ToSql};
 
 /// After how many rows somebody is told how far it has come.
 const STEP: u64 = 1024;
@@ -70,100 +70,21 @@ pub(super) fn known_already(
     Ok(known)
 }
 
-/// Stores all of it and puts it into the digest index, in the caller's transaction; gives the first and the last number.
-pub(super) fn insert(connection: &Connection, staged: &Staging, progress: &dyn Fn(u64)) -> Result<Option<(i64, i64)>> {
-    if staged.count() == 0 {
-        return Ok(None);
-    }
-    let (mut places, mut ids) = (Places::default(), None);
-    let mut insert = connection.prepare(
-        "INSERT INTO api_keys (organization_id, project_id, digest, digest_algorithm, tail, name, valid, created_at, \
-         expires_at, rate_limit, rate_window_s, allowed_addresses) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
-    let mut statement = staged.connection().prepare(
-        "SELECT organization_id, project_id, digest, digest_algorithm, tail, name, valid, created_at, expires_at, \
-         rate_limit, rate_window_s, allowed_addresses, place FROM staged ORDER BY place",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        for column in 0..12 {
-            insert.raw_bind_parameter(column + 1, Borrowed(row.get_ref(column)?))?;
-        }
-        insert.raw_execute().map_err(|e| missing(&e).unwrap_or_else(|| e.into()))?;
-        let id = connection.last_insert_rowid();
-        let (first, _) = *ids.get_or_insert((id, id));
-        ids = Some((first, id));
-        places.push(row.get(12)?);
-        let count = (id - first + 1).unsigned_abs();
-        if count.is_multiple_of(STEP) {
-            progress(count);
-        }
-    }
-    let Some((first, last)) = ids else { return Ok(None) };
-    index(connection, staged, &places, first, last)?;
-    let Forms { foreign, sha256 } = staged.forms();
+/// Takes note of more that imports have brought in.
+pub(super) fn add_forms(connection: &Connection, forms: Forms) -> Result<()> {
     connection
         .prepare("UPDATE imported_forms SET has_foreign = max(has_foreign, ?1), has_sha256 = max(has_sha256, ?2)")?
-        .execute([foreign, sha256])?;
-    Ok(Some((first, last)))
-}
-
-/// Puts the new keys into the digest index, and before them the older ones that are in some process's memory only, so that
-/// no process has to take any of them into its memory.
-fn index(connection: &Connection, staged: &Staging, places: &Places, first: i64, last: i64) -> Result<()> {
-    let mut insert = connection.prepare("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)")?;
-    let mut waiting = connection.prepare(
-        "SELECT digest, id FROM api_keys \
-         WHERE id > (SELECT indexed_through FROM digest_index_state) AND id < ?1 ORDER BY digest",
-    )?;
-    let mut rows = waiting.query([first])?;
-    while let Some(row) = rows.next()? {
-        insert.execute(params![Digest::from_bytes(row.get(0)?).prefix(), row.get::<_, i64>(1)?])?;
-    }
-    staged.each_prefix(|place, prefix| {
-        insert.execute([prefix, first + places.rank(place)])?;
-        Ok(true)
-    })?;
-    connection.prepare("UPDATE digest_index_state SET indexed_through = ?1")?.execute([last])?;
+        .execute([forms.foreign, forms.sha256])?;
     Ok(())
 }
 
-/// What it means that a row refers to something that is not there.
-fn missing(error: &rusqlite::Error) -> Option<Error> {
-    let is_violation = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
-    let sentence = "An organization or a project of the import was removed meanwhile; nothing was imported.";
-    is_violation.then(|| Error::Conflict(sentence.to_owned()))
-}
-
-/// Which places there are, as runs without a gap: there are as many as rows that were left out.
-#[derive(Default)]
-struct Places {
-    /// The first place of each run, and how many places there are before it.
-    runs: Vec<(i64, i64)>,
-    next: i64,
-    count: i64,
-}
-
-impl Places {
-    fn push(&mut self, place: i64) {
-        if self.runs.is_empty() || place != self.next {
-            self.runs.push((place, self.count));
-        }
-        (self.next, self.count) = (place + 1, self.count + 1);
-    }
-
-    /// How many places there are before this one, which is one of them.
-    fn rank(&self, place: u64) -> i64 {
-        let place = place.cast_signed();
-        let run = self.runs.partition_point(|(first, _)| *first <= place);
-        let (first, before) = run.checked_sub(1).map_or((place, 0), |run| self.runs[run]);
-        before + place - first
-    }
+/// Whether a row refers to something that is not there.
+pub(super) fn is_missing(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
 /// A column of one database as a parameter of another.
-struct Borrowed<'a>(ValueRef<'a>);
+pub(super) struct Borrowed<'a>(pub(super) ValueRef<'a>);
 
 impl ToSql for Borrowed<'_> {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {

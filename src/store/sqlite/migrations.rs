@@ -78,7 +78,8 @@ const STEPS: &[&str] = &[
         has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
     ) STRICT;
     INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
-    // 6: what the ledger of revocations says last, and values that must not be brought in again.
+    // 6: what the ledger of revocations says last, values that must not be brought in again, and imports that come in bounded
+    // transactions.
     "CREATE TABLE ledger_mark (
         id         INTEGER PRIMARY KEY CHECK (id = 1),
         event      INTEGER NOT NULL,
@@ -90,7 +91,19 @@ const STEPS: &[&str] = &[
         algorithm INTEGER NOT NULL CHECK (algorithm IN (0, 1)),
         PRIMARY KEY (digest, algorithm)
     ) STRICT, WITHOUT ROWID;
-    INSERT INTO ended_values (digest, algorithm) SELECT digest, digest_algorithm FROM former_values;",
+    INSERT INTO ended_values (digest, algorithm) SELECT digest, digest_algorithm FROM former_values;
+    CREATE TABLE imports (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        token BLOB NOT NULL CHECK (length(token) = 16),
+        first_id INTEGER NOT NULL,
+        last_id INTEGER NOT NULL,
+        stored INTEGER NOT NULL,
+        stored_place INTEGER NOT NULL,
+        indexed INTEGER NOT NULL,
+        indexed_prefix INTEGER NOT NULL,
+        indexed_place INTEGER NOT NULL,
+        stage INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))
+    ) STRICT;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.

@@ -13,6 +13,7 @@ mod ledger;
 mod lock;
 mod migrations;
 mod open;
+mod open_import;
 mod place;
 mod readers;
 mod restore;
@@ -28,7 +29,7 @@ pub(super) use checkup::Checkup;
 pub(super) use migrations::VERSION as SCHEMA;
 pub(super) use open::size;
 pub(super) use restore::restore;
-pub use staging::Staging;
+pub use staging::{ImportOrder, Staging};
 pub(super) use unfinished::remove_left;
 
 use super::{Options, Reads, Settle, SharedForms, Validity};

@@ -6,7 +6,7 @@ use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
 use crate::store::Size;
 use crate::store::files::beside;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -88,11 +88,16 @@ pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
     // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
-    let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{uri}?immutable=1"), flags).map_err(unreadable)?;
+    let connection = immutable(path).map_err(unreadable)?;
     prepare_connection(&connection, busy_timeout).map_err(unreadable)?;
     Ok(connection)
+}
+
+/// A connection to a file that nobody writes.
+pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{uri}?immutable=1"), flags)
 }
 
 /// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
@@ -120,11 +125,16 @@ pub(super) fn staged(path: &Path) -> PathBuf {
 pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> Result<Connection> {
     // SQLite creates nothing (see create_private) and needs no mutex of its own: a connection has one user at a time.
     let open = || {
-        let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(plain(path), mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare_connection(&connection, busy_timeout)?;
         Ok(connection)
     };
     open().map_err(|e| unreadable(path, &e))
+}
+
+/// A path that SQLite takes for a file's, also where it begins as a URI does.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// How large the files are. There is no log where nobody has the store open.
@@ -240,6 +250,11 @@ fn make_private(path: &Path) -> Result<()> {
 fn bring_up_to_date(options: &Options, connection: &mut Connection) -> Result<()> {
     let path = options.path.as_path();
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
+    let is_ours = pragma::<i32>(connection, "application_id").map_err(unreadable)?.cast_unsigned() == APPLICATION_ID;
+    // Nothing to write, so nobody is waited for.
+    if is_ours && pragma::<u32>(connection, "user_version").map_err(unreadable)? == migrations::VERSION {
+        return Ok(());
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unreadable)?;
     let version: u32 = pragma(&transaction, "user_version").map_err(unreadable)?;
     let application_id: i32 = pragma(&transaction, "application_id").map_err(unreadable)?;
@@ -278,8 +293,8 @@ fn migrated(from: u32, now: Timestamp) -> NewEvent {
     }
 }
 
-fn pragma<T: rusqlite::types::FromSql>(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<T> {
-    transaction.pragma_query_value(None, name, |row| row.get(0))
+fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {

@@ -3,22 +3,25 @@
 use super::digest_index::{DigestIndex, Entry};
 use super::migrations::VERSION;
 use super::staging::Staging;
-use super::{audit, import, sizes};
+use super::{audit, import, open_import, sizes};
 use crate::domain::{
     AddressList, Algorithm, ApiKey, Checked, Description, Digest, Error, Event, EventFilter, Fingerprint, Forms,
     KeyCounts, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit,
     Result, Scope, Shadow, Tail, Timestamp,
 };
 use crate::store::{
-    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, SizesSlice, Stale, Standing, Use,
-    Writes,
+    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportState, NewApiKey, Reads, SizesSlice, Stale,
+    Standing, Use, Writes,
 };
 use rusqlite::{Connection, Params, Row, params};
 use std::ops::RangeInclusive;
 
-/// An API key's columns, in the order that [`api_key`] reads them.
+/// An API key's columns, in the order that [`api_key`] reads them. The keys of an import that is under way are not there.
 macro_rules! select_api_key {
     ($rest:literal) => {
+        select_api_key!("", $rest)
+    };
+    ($join:literal, $rest:literal) => {
         concat!(
             "SELECT k.id, k.organization_id, k.project_id, k.name, k.digest, k.tail, k.shadow_digest, k.shadow_tail, \
              k.rotates_at, s.last_used_at, k.valid, k.created_at, k.expires_at, v.last_used_at, k.rate_limit, \
@@ -26,6 +29,8 @@ macro_rules! select_api_key {
              FROM api_keys k \
              LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
              LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
+            $join,
+            "WHERE NOT EXISTS (SELECT 1 FROM imports o WHERE o.stage < 2 AND k.id BETWEEN o.first_id AND o.last_id) AND ",
             $rest
         )
     };
@@ -121,13 +126,13 @@ impl<'a> Rows<'a> {
         let just_minted = self.minted.iter().chain(&self.effects.minted);
         let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
         for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
-            let key = self.one(select_api_key!("WHERE k.id = ?1"), [id], api_key)?;
+            let key = self.one(select_api_key!("k.id = ?1"), [id], api_key)?;
             if let Some(found) = key.and_then(|key| key.presented(digest).map(|presented| (key, presented))) {
                 return Ok(Some(found));
             }
         }
         let indexed = self.all(
-            select_api_key!("JOIN digest_index i ON i.key_id = k.id WHERE i.prefix = ?1"),
+            select_api_key!("JOIN digest_index i ON i.key_id = k.id ", "i.prefix = ?1"),
             [digest.prefix()],
             api_key,
         )?;
@@ -149,6 +154,13 @@ impl<'a> Rows<'a> {
         let sql = "SELECT prefix FROM digest_index WHERE prefix >= ?1 ORDER BY prefix LIMIT 1";
         let in_table = self.one(sql, [from], |row| Ok(row.get(0)?))?;
         Ok(in_memory.into_iter().chain(in_table).min())
+    }
+
+    /// The digest of a key, also of an import that is under way.
+    fn any_digest(&self, id: i64) -> Result<Digest> {
+        let sql = "SELECT digest, digest_algorithm FROM api_keys WHERE id = ?1";
+        let digest = self.one(sql, [id], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))?;
+        digest.ok_or_else(|| damaged("no API key with this id", id))
     }
 
     /// A key's former values, oldest first.
@@ -206,7 +218,9 @@ impl<'a> Rows<'a> {
 
 /// How many keys there are.
 pub(super) fn count(connection: &Connection) -> Result<u64> {
-    let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
+    let sql = "SELECT (SELECT count(*) FROM api_keys) \
+               - (SELECT count(*) FROM imports o JOIN api_keys k ON k.id BETWEEN o.first_id AND o.last_id WHERE o.stage < 2)";
+    let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
 
@@ -226,18 +240,21 @@ pub(super) fn created_at(connection: &Connection, id: KeyId) -> Result<Option<Ti
 /// Hands over every key that may have been narrowed since it was minted.
 pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -> Result<()> {
     let sql = select_api_key!(
-        "WHERE NOT k.valid OR k.rotates_at IS NOT NULL OR k.expires_at IS NOT NULL OR k.rate_limit IS NOT NULL \
-         OR k.allowed_addresses IS NOT NULL OR EXISTS (SELECT 1 FROM former_values f WHERE f.key_id = k.id)"
+        "(NOT k.valid OR k.rotates_at IS NOT NULL OR k.expires_at IS NOT NULL OR k.rate_limit IS NOT NULL \
+         OR k.allowed_addresses IS NOT NULL OR EXISTS (SELECT 1 FROM former_values f WHERE f.key_id = k.id))"
     );
     each(connection, sql, api_key, take)
 }
 
-/// Hands over all numbers that were given to keys and are no key's any more.
+/// Hands over all numbers that were given to keys and are no key's any more. Numbers of an import that is under way will be.
 pub(super) fn each_gap(connection: &Connection, take: impl FnMut(RangeInclusive<i64>)) -> Result<()> {
-    let sql = "WITH numbers (id) AS (SELECT id FROM api_keys \
-               UNION ALL SELECT seq + 1 FROM sqlite_sequence WHERE name = 'api_keys') \
-               SELECT before + 1, id - 1 FROM (SELECT lag(id, 1, 0) OVER (ORDER BY id) AS before, id FROM numbers) \
-               WHERE id > before + 1";
+    let sql = "WITH taken (first, last) AS (SELECT id, id FROM api_keys \
+               UNION ALL SELECT first_id, last_id FROM imports WHERE stage = 0 \
+               UNION ALL SELECT seq + 1, seq + 1 FROM sqlite_sequence WHERE name = 'api_keys') \
+               SELECT before + 1, first - 1 FROM (SELECT first, \
+               max(last) OVER (ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM taken) \
+               WHERE first > before + 1 \
+               UNION ALL SELECT 1, min(first) - 1 FROM taken HAVING min(first) > 1";
     each(connection, sql, |row| Ok(row.get(0)?..=row.get(1)?), take)
 }
 
@@ -304,20 +321,26 @@ impl Reads for Rows<'_> {
     }
 
     fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
-        let sql = select_api_key!("WHERE k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
+        let sql = select_api_key!("k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
         self.one(sql, params![id.get(), scope.organization.get(), scope.project.map(ProjectId::get)], api_key)
     }
 
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>> {
-        self.one(select_api_key!("WHERE k.id = ?1"), [id.get()], api_key)
+        self.one(select_api_key!("k.id = ?1"), [id.get()], api_key)
     }
 
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
         let sql = select_api_key!(
-            "WHERE k.organization_id = ?1 AND k.project_id IS ?2 AND k.id < ?3 ORDER BY k.id DESC LIMIT ?4"
+            "k.organization_id = ?1 AND k.project_id IS ?2 AND k.id > ?3 AND k.id < ?4 ORDER BY k.id DESC LIMIT ?5"
         );
-        let before = before.map_or(i64::MAX, KeyId::get);
-        self.all(sql, params![scope.organization.get(), scope.project.map(ProjectId::get), before, limit], api_key)
+        let (organization, project) = (scope.organization.get(), scope.project.map(ProjectId::get));
+        let mut keys = Vec::new();
+        let ranges = open_import::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
+        for (after, before) in ranges.into_iter().rev() {
+            let left = u64::from(limit).cast_signed() - keys.len() as i64;
+            keys.extend(self.all(sql, params![organization, project, after, before, left], api_key)?);
+        }
+        Ok(keys)
     }
 
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>> {
@@ -330,6 +353,14 @@ impl Reads for Rows<'_> {
             Some(project) => Some(self.project(id, project)?.ok_or_else(|| incomplete("project"))?),
         };
         Ok(Some(Found { key, presented, organization, project }))
+    }
+
+    fn is_taken(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.find_by_digest(digest)?.is_some() || open_import::holds(self.connection, digest)?)
+    }
+
+    fn import_state(&self) -> Result<Option<ImportState>> {
+        open_import::state(self.connection)
     }
 
     fn forms(&self) -> Result<Forms> {
@@ -345,14 +376,20 @@ impl Reads for Rows<'_> {
     fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)> {
         let sql = "SELECT count(*), count(*) FILTER (WHERE NOT valid), \
                    count(*) FILTER (WHERE valid AND expires_at <= ?1), max(id) \
-                   FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 ORDER BY id LIMIT ?3)";
-        let parameters = (now.unix_ms(), after.map_or(0, KeyId::get), limit);
-        let counts = self.one(sql, parameters, |row| {
-            let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let last = row.get::<_, Option<i64>>(3)?.and_then(KeyId::new).filter(|_| all >= limit);
-            Ok((KeyCounts { active: all - deactivated - expired, deactivated, expired }, last))
-        })?;
-        counts.ok_or_else(|| Error::Internal("a count gave no row".to_owned()))
+                   FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 AND id < ?3 ORDER BY id LIMIT ?4)";
+        let (mut counts, mut last, mut left) = (KeyCounts::default(), None, limit);
+        for (after, before) in open_import::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
+            self.one(sql, (now.unix_ms(), after, before, left), |row| {
+                let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                counts.active += all - deactivated - expired;
+                counts.deactivated += deactivated;
+                counts.expired += expired;
+                last = row.get::<_, Option<i64>>(3)?.or(last);
+                left -= all;
+                Ok(())
+            })?;
+        }
+        Ok((counts, last.and_then(KeyId::new).filter(|_| left == 0)))
     }
 
     fn sizes(&self, what: Counted, after: i64, limit: u32) -> Result<SizesSlice> {
@@ -460,6 +497,7 @@ impl Writes for Rows<'_> {
             keys.iter().try_for_each(|key| self.delete_api_key(key))?;
             count += keys.len();
         }
+        open_import::remove_project(self.connection, project.organization.get(), project.id.get())?;
         self.change("DELETE FROM projects WHERE id = ?1", [project.id.get()])?;
         Ok(count)
     }
@@ -495,12 +533,36 @@ impl Writes for Rows<'_> {
         })
     }
 
-    fn insert_staged(&mut self, staged: &Staging, progress: &dyn Fn(u64)) -> Result<Option<[KeyId; 2]>> {
-        let Some((first, last)) = import::insert(self.connection, staged, progress)? else { return Ok(None) };
+    fn begin_import(&mut self, staged: &Staging) -> Result<()> {
+        open_import::begin(self.connection, staged)
+    }
+
+    fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()> {
+        let known = |entries: &[(i64, i64)]| {
+            let mut next = Some(i64::MIN);
+            for (prefix, id) in entries {
+                if next.is_some_and(|next| next < *prefix) {
+                    next = self.next_prefix(*prefix)?;
+                }
+                if next == Some(*prefix) && self.find_by_digest(&self.any_digest(*id)?)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        open_import::carry(self.connection, staged, limit, known)
+    }
+
+    fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]> {
+        let [first, last] = open_import::publish(self.connection, staged)?;
         self.effects.forms = self.effects.forms.or(staged.forms());
         self.effects.is_bulk = true;
         let id = |id| KeyId::new(id).ok_or_else(|| damaged("an API key's id", id));
-        Ok(Some([id(first)?, id(last)?]))
+        Ok([id(first)?, id(last)?])
+    }
+
+    fn remove_import(&mut self, token: &[u8; 16], limit: u32) -> Result<bool> {
+        open_import::remove(self.connection, token, limit)
     }
 
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
@@ -625,8 +687,12 @@ impl Writes for Rows<'_> {
         self.effects.compacts_ledger = true;
     }
 
-    fn forget_idempotent_requests(&mut self, before: Timestamp) -> Result<()> {
-        self.change("DELETE FROM idempotent_requests WHERE created_at < ?1", [before.unix_ms()])?;
+    fn forget_idempotent_requests(&mut self, before: Timestamp, limit: u32) -> Result<()> {
+        self.change(
+            "DELETE FROM idempotent_requests WHERE (caller_key_id, name) IN (SELECT caller_key_id, name \
+             FROM idempotent_requests WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
+            params![before.unix_ms(), limit],
+        )?;
         Ok(())
     }
 }

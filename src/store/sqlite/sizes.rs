@@ -1,5 +1,6 @@
 //! What each organization takes, a slice of a table at a time: no look at the whole store is one long read.
 
+use super::open_import;
 use super::rows::organization_id_of;
 use crate::domain::{OrganizationSize, Result};
 use crate::store::{Counted, SizesSlice};
@@ -8,7 +9,7 @@ use rusqlite::{Connection, params};
 /// The keys of a slice, by organization.
 const KEYS: &str = "\
 SELECT organization_id, count(*), 0, max(id), NULL \
-FROM (SELECT id, organization_id FROM api_keys WHERE id > ?1 ORDER BY id LIMIT ?2) GROUP BY organization_id";
+FROM (SELECT id, organization_id FROM api_keys WHERE id > ?1 AND id < ?3 ORDER BY id LIMIT ?2) GROUP BY organization_id";
 
 /// The events of a slice, by organization; null stands for the store. The lengths are in the rows' heads, so texts are not
 /// read. The numbers of a row take some 32 bytes, its hash as many.
@@ -17,15 +18,28 @@ SELECT organization_id, count(*), sum(bytes), max(number), (SELECT min(number) F
 SELECT number, organization_id, 64 + octet_length(change) + octet_length(actor_name) + octet_length(action) \
 + octet_length(resource) + coalesce(octet_length(client_address), 0) + coalesce(octet_length(user_agent), 0) \
 + coalesce(octet_length(request_id), 0) AS bytes \
-FROM audit_events WHERE number > ?1 ORDER BY number LIMIT ?2) GROUP BY organization_id";
+FROM audit_events WHERE number > ?1 AND number < ?3 ORDER BY number LIMIT ?2) GROUP BY organization_id";
 
 pub(super) fn slice(connection: &Connection, what: Counted, after: i64, limit: u32) -> Result<SizesSlice> {
+    let mut slice = SizesSlice { sizes: Vec::new(), first: None, through: after, rows: 0 };
+    let ranges = match what {
+        Counted::Keys => open_import::visible_ranges(connection, after, i64::MAX)?,
+        Counted::Events => vec![(after, i64::MAX)],
+    };
+    for range in ranges {
+        add(connection, what, range, limit, &mut slice)?;
+    }
+    Ok(slice)
+}
+
+/// Adds what is in the range to the slice, until that has `limit` rows.
+fn add(connection: &Connection, what: Counted, range: (i64, i64), limit: u32, slice: &mut SizesSlice) -> Result<()> {
     let mut statement = connection.prepare_cached(match what {
         Counted::Keys => KEYS,
         Counted::Events => EVENTS,
     })?;
-    let mut rows = statement.query(params![after, limit])?;
-    let mut slice = SizesSlice { sizes: Vec::new(), first: None, through: after, rows: 0 };
+    let limit = u64::from(limit).saturating_sub(slice.rows).cast_signed();
+    let mut rows = statement.query(params![range.0, limit, range.1])?;
     while let Some(row) = rows.next()? {
         let (count, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
         let [count, bytes] = [count, bytes].map(i64::unsigned_abs);
@@ -40,5 +54,5 @@ pub(super) fn slice(connection: &Connection, what: Counted, after: i64, limit: u
             slice.sizes.push((organization, size));
         }
     }
-    Ok(slice)
+    Ok(())
 }

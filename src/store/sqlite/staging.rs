@@ -1,30 +1,88 @@
 //! Keys from elsewhere, as they wait to be stored: on disk and not in memory, since there may be millions of them.
 //!
-//! They wait in a database of their own that SQLite removes by itself and that nobody else can open. It holds what the
-//! store will hold, and no full key.
+//! They wait in a database of their own: in one that SQLite removes by itself and that nobody else can open, or, where they
+//! are to be stored, in a file beside the store, from which the server takes them. It holds what the store will hold, and no
+//! full key. The file is locked for as long as the import's process is there, and written no more once it is sealed.
 
-use super::import;
-use crate::domain::{AddressList, Algorithm, Digest, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp};
+use super::unfinished::Unfinished;
+use super::{import, open};
+use crate::domain::{
+    AddressList, Algorithm, Digest, Error, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
+};
 use crate::store::ImportedApiKey;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use crate::store::files::beside;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to wait before asking again whether another import is over.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// As what rows are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportOrder {
+    /// Random: what there is of the import in the store has the same.
+    pub token: [u8; 16],
+    /// The BLAKE3 hash of the file that they come from, in hexadecimal digits.
+    pub file: String,
+    /// When somebody asked for it.
+    pub at: Timestamp,
+}
 
 /// Rows of an import.
 pub struct Staging {
     connection: Connection,
+    /// Where it is to be stored.
+    order: Option<ImportOrder>,
     /// The place of each organization's first row, and how many it has.
     counts: HashMap<OrganizationId, (u64, u64)>,
     forms: Forms,
     has_full_keys: bool,
+    /// Once it is sealed.
+    places: Places,
+    _file: Option<Unfinished>,
 }
 
 impl Staging {
-    /// Without any.
+    /// Without any, and not to be stored.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where there is no place for temporary files.
+    /// [`Error::Unavailable`] where there is no place for temporary files.
     pub fn new() -> Result<Self> {
-        let connection = Connection::open("")?;
+        Self::within(Connection::open("")?, None)
+    }
+
+    /// Without any, in a new file beside the store. Waits so long for another import.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where another import is under way, [`Error::Unavailable`] where the file cannot be made.
+    pub fn beside(store: &Path, mut patience: Duration) -> Result<Self> {
+        let file = loop {
+            match Unfinished::create(file_beside(store)) {
+                Ok(file) => break file,
+                Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
+                    let path = file_beside(store);
+                    let detail = format_args!("{} cannot be created: {e}. Nothing was imported.", path.display());
+                    return Err(Error::unavailable("There is no place for the rows of an import.", detail));
+                }
+                Err(_) if patience.is_zero() => {
+                    let sentence = "Another import is under way; wait for its end. Nothing was imported.";
+                    return Err(Error::Conflict(sentence.to_owned()));
+                }
+                Err(_) => {
+                    std::thread::sleep(PAUSE);
+                    patience = patience.saturating_sub(PAUSE);
+                }
+            }
+        };
+        let connection = Connection::open(open::plain(file.path()))?;
+        Self::within(connection, Some(file))
+    }
+
+    fn within(connection: Connection, _file: Option<Unfinished>) -> Result<Self> {
         // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk, in pages larger than the
         // store's since they are read from one end to the other.
         connection.execute_batch(
@@ -35,15 +93,102 @@ impl Staging {
                 valid INTEGER, created_at INTEGER, expires_at INTEGER, rate_limit INTEGER, rate_window_s INTEGER,
                 allowed_addresses TEXT, sha256 BLOB, prefix INTEGER
             ) STRICT;
+            CREATE TABLE runs (first INTEGER, before INTEGER) STRICT;
+            CREATE TABLE counts (organization_id INTEGER, first INTEGER, count INTEGER) STRICT;
+            CREATE TABLE orders (token BLOB, file TEXT, at INTEGER, has_foreign INTEGER, has_sha256 INTEGER) STRICT;
             BEGIN",
         )?;
-        Ok(Self { connection, counts: HashMap::new(), forms: Forms::default(), has_full_keys: false })
+        let (counts, forms) = (HashMap::new(), Forms::default());
+        Ok(Self { connection, order: None, counts, forms, has_full_keys: false, places: Places::default(), _file })
+    }
+
+    /// What waits beside the store to be stored, where it is sealed and its process is there.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where that cannot be found out.
+    pub(in crate::store) fn waiting(store: &Path) -> Result<Option<Self>> {
+        if !Self::is_waiting(store)? {
+            return Ok(None);
+        }
+        // It is written no more once there is an order, so its locks are not asked for.
+        let connection = open::immutable(&file_beside(store))?;
+        let sql = "SELECT token, file, at, has_foreign, has_sha256 FROM orders";
+        let parse = |row: &Row<'_>| {
+            let at = Timestamp::from_unix_ms(row.get(2)?).unwrap_or_default();
+            let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at };
+            Ok((order, Forms { foreign: row.get(3)?, sha256: row.get(4)? }))
+        };
+        // Before that it may be read by half.
+        let Ok((order, forms)) = connection.query_row(sql, [], parse) else { return Ok(None) };
+        let (counts, places) = (counts(&connection)?, Places::sealed(&connection)?);
+        Ok(Some(Self { connection, order: Some(order), counts, forms, has_full_keys: false, places, _file: None }))
+    }
+
+    /// Whether the process is there that has something waiting beside the store.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where that cannot be found out.
+    pub(in crate::store) fn is_waiting(store: &Path) -> Result<bool> {
+        let unreadable = |e: io::Error| Error::unavailable("The rows of an import cannot be read.", e);
+        match File::open(file_beside(store)).map(|file| file.try_lock_shared()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) | Ok(Err(TryLockError::Error(e))) => Err(unreadable(e)),
+            Ok(Ok(())) => Ok(false),
+            Ok(Err(TryLockError::WouldBlock)) => Ok(true),
+        }
+    }
+
+    /// As what it is to be stored, once it is sealed.
+    pub fn order(&self) -> Option<&ImportOrder> {
+        self.order.as_ref()
+    }
+
+    /// Ends what can be changed of it: from now on, it may be stored, also by another process.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the disk is full.
+    pub fn seal(&mut self, order: ImportOrder) -> Result<()> {
+        let mut places = Places::default();
+        self.each_place(|place| {
+            places.push(place.cast_signed());
+            Ok::<_, Error>(())
+        })?;
+        for run in &places.runs {
+            self.connection.execute("INSERT INTO runs VALUES (?1, ?2)", *run)?;
+        }
+        self.places = places;
+        for (organization, (first, count)) in &self.counts {
+            let counts = [organization.get(), first.cast_signed(), count.cast_signed()];
+            self.connection.execute("INSERT INTO counts VALUES (?1, ?2, ?3)", counts)?;
+        }
+        self.connection.execute_batch("COMMIT")?;
+        // Whoever finds the order finds all that was written before.
+        self.connection.execute(
+            "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![order.token, order.file, order.at.unix_ms(), self.forms.foreign, self.forms.sha256],
+        )?;
+        self.order = Some(order);
+        Ok(())
+    }
+
+    /// Up to `limit` prefixes of digests and the places of their rows behind these, sorted, each with how many rows there are
+    /// before its own. Once it is sealed.
+    pub(super) fn sorted(&self, after: (i64, i64), limit: u32) -> Result<Vec<(i64, i64, i64)>> {
+        let sql = "SELECT prefix, place FROM staged WHERE (prefix, place) > (?1, ?2) ORDER BY prefix, place LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after.0, after.1, limit])?;
+        let mut sorted = Vec::new();
+        while let Some(row) = rows.next()? {
+            let at: i64 = row.get(1)?;
+            sorted.push((row.get(0)?, at, self.places.rank(at)));
+        }
+        Ok(sorted)
     }
 
     /// Adds some. The place of each is its own choice, greater than that of the one before.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk is full.
+    /// [`Error::Unavailable`] where the disk is full.
     pub fn push(&mut self, keys: &[(u64, ImportedApiKey)]) -> Result<()> {
         let sql = "INSERT INTO staged VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         let mut insert = self.connection.prepare_cached(sql)?;
@@ -95,7 +240,7 @@ impl Staging {
     /// the last one was added and before anything else.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk is full.
+    /// [`Error::Unavailable`] where the disk is full.
     pub fn twins(&self, limit: usize) -> Result<Vec<(u64, u64)>> {
         // Whole digests would make it three times as large; they are looked at where their prefixes are the same.
         self.connection.execute_batch("CREATE INDEX by_prefix ON staged (prefix)")?;
@@ -136,7 +281,7 @@ impl Staging {
     /// Takes some away.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
+    /// [`Error::Unavailable`].
     pub fn remove(&mut self, places: &[u64]) -> Result<()> {
         let sql = "DELETE FROM staged WHERE place = ?1 RETURNING organization_id";
         let mut delete = self.connection.prepare_cached(sql)?;
@@ -152,7 +297,7 @@ impl Staging {
     /// Hands over every place, in order, for as long as `take` does not fail.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable), and what `take` fails with.
+    /// [`Error::Unavailable`], and what `take` fails with.
     pub fn each_place<E: From<crate::domain::Error>>(
         &self,
         mut take: impl FnMut(u64) -> std::result::Result<(), E>,
@@ -204,6 +349,55 @@ impl Staging {
     /// Where they are, for whoever stores them.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+}
+
+/// What each organization has, of rows that are sealed.
+fn counts(connection: &Connection) -> Result<HashMap<OrganizationId, (u64, u64)>> {
+    let mut statement = connection.prepare("SELECT organization_id, first, count FROM counts")?;
+    let mut rows = statement.query([])?;
+    let mut counts = HashMap::new();
+    while let Some(row) = rows.next()? {
+        if let Some(organization) = OrganizationId::new(row.get(0)?) {
+            counts.insert(organization, (place(row.get(1)?), place(row.get(2)?)));
+        }
+    }
+    Ok(counts)
+}
+
+fn file_beside(store: &Path) -> PathBuf {
+    beside(store, "-import")
+}
+
+/// Which places there are, as runs without a gap: there are as many as rows that were left out.
+#[derive(Default)]
+struct Places {
+    /// The first place of each run, and how many places there are before it.
+    runs: Vec<(i64, i64)>,
+    next: i64,
+    count: i64,
+}
+
+impl Places {
+    /// Those of rows that are sealed.
+    fn sealed(connection: &Connection) -> Result<Self> {
+        let mut statement = connection.prepare("SELECT first, before FROM runs ORDER BY first")?;
+        let runs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Self { runs: runs.collect::<rusqlite::Result<_>>()?, ..Self::default() })
+    }
+
+    fn push(&mut self, place: i64) {
+        if self.runs.is_empty() || place != self.next {
+            self.runs.push((place, self.count));
+        }
+        (self.next, self.count) = (place + 1, self.count + 1);
+    }
+
+    /// How many places there are before this one, which is one of them.
+    fn rank(&self, place: i64) -> i64 {
+        let run = self.runs.partition_point(|(first, _)| *first <= place);
+        let (first, before) = run.checked_sub(1).map_or((place, 0), |run| self.runs[run]);
+        before + place - first
     }
 }
 

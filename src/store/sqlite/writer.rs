@@ -29,6 +29,9 @@ use tokio::sync::oneshot;
 
 /// How often the log is brought into the main file, where nothing is to be written just then.
 const CHECKPOINTS: Duration = Duration::from_secs(60);
+/// How often to ask for the store where another process holds it. A process with much to write leaves it to others for a few of
+/// these now and then.
+const TURN: Duration = Duration::from_millis(1);
 const BUSY: &str = "The store has more to write than it can take; try again.";
 const FAILED: &str = "The store could not be written; nothing was changed.";
 const FULL: &str = "The store's disk is full; nothing was changed.";
@@ -98,7 +101,7 @@ impl Writer {
         F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(Task { work: Some(work), result: None, reply });
+        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: self.metrics.now() });
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Running { queue, .. }) = &*running else {
             return Err(Error::unavailable(FAILED, "the store is closed"));
@@ -137,6 +140,8 @@ impl Drop for Writer {
 
 /// A queued piece of work, whatever its result's type.
 trait Job: Send {
+    /// When it was queued.
+    fn queued_at(&self) -> Instant;
     /// Does the work; says whether it is to be kept.
     fn run(&mut self, writes: &mut dyn Writes) -> bool;
     /// Answers: with the result, or with `failure` where the result was good but could not be kept.
@@ -147,6 +152,7 @@ struct Task<T, F> {
     work: Option<F>,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
+    queued_at: Instant,
 }
 
 impl<T, F> Job for Task<T, F>
@@ -154,6 +160,10 @@ where
     T: Send,
     F: FnOnce(&mut dyn Writes) -> Result<T> + Send,
 {
+    fn queued_at(&self) -> Instant {
+        self.queued_at
+    }
+
     fn run(&mut self, writes: &mut dyn Writes) -> bool {
         let Some(work) = self.work.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| work(writes)))
@@ -238,12 +248,12 @@ impl Thread {
 
     /// Runs the batch in one transaction. When this returns, what was kept is on disk and what it made outdated is no
     /// longer believed.
-    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> std::result::Result<(), Failure> {
+    fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) -> std::result::Result<(), Failure> {
         if let Some(complaint) = self.place.complaint() {
             return Err(Failure { sentence: GONE, detail: complaint });
         }
         self.recover()?;
-        self.begin()?;
+        self.begin(batch)?;
         let done = self.run_jobs(batch).map_err(Failure::from);
         match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
             Ok((effects, merged)) => {
@@ -271,21 +281,37 @@ impl Thread {
         }
     }
 
-    /// Begins a transaction. Another process may hold the store for as long as an import takes: what others committed before
-    /// that is noticed meanwhile, as at any time.
-    fn begin(&mut self) -> rusqlite::Result<()> {
-        let mut patience = self.busy_timeout;
+    /// Begins a transaction. Another process may hold the store: what others committed before is noticed meanwhile, as at any
+    /// time, and each job that has waited for `busy_timeout` since it was queued is answered, and waits no more.
+    fn begin(&mut self, batch: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {
         loop {
             self.notice_others()?;
-            let slice = self.watch_interval.min(patience);
-            patience -= slice;
-            self.connection.busy_timeout(slice)?;
+            let now = self.shared.metrics.now();
+            let left = |job: &dyn Job| (job.queued_at() + self.busy_timeout).saturating_duration_since(now);
+            let patience = batch.iter().map(|job| left(&**job)).min().unwrap_or_default();
+            self.connection.busy_timeout(TURN.min(patience))?;
             let begun = self.statement("BEGIN IMMEDIATE");
             self.connection.busy_timeout(self.busy_timeout)?;
             match begun {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && !patience.is_zero() => {}
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                    self.give_up_overdue(batch);
+                    if batch.is_empty() {
+                        return Err(error);
+                    }
+                }
                 begun => return begun,
             }
+        }
+    }
+
+    /// Answers the jobs that have waited for as long as may be.
+    fn give_up_overdue(&self, batch: &mut Vec<Box<dyn Job>>) {
+        let now = self.shared.metrics.now();
+        let is_overdue = |job: &dyn Job| now.saturating_duration_since(job.queued_at()) >= self.busy_timeout;
+        let (overdue, rest): (Vec<_>, Vec<_>) = std::mem::take(batch).into_iter().partition(|job| is_overdue(&**job));
+        *batch = rest;
+        for job in overdue {
+            job.reply(Some(Error::unavailable(BUSY, "another process holds the store")));
         }
     }
 
