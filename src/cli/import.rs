@@ -52,6 +52,9 @@ pub(super) struct Import {
     /// Leave out the rows that are wrong, and import the others
     #[arg(long)]
     skip_bad_rows: bool,
+    /// Take in values that were revoked or rotated out, too: they are good again
+    #[arg(long)]
+    allow_revoked: bool,
     /// Print one JSON object a row
     #[arg(long)]
     json: bool,
@@ -78,17 +81,18 @@ pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Faile
 
     let progress = output::progress(2 * staged.count(), "steps");
     if arguments.dry_run {
-        let known = content.known_already(&staged, MOST_WRONG, &|count| progress.set_position(count))?;
+        let show = |count| progress.set_position(count);
+        let taken = content.taken(&staged, arguments.allow_revoked, MOST_WRONG, &show)?;
         progress.finish_and_clear();
-        report.known(&known)?;
+        report.taken(&taken)?;
         report.check_not_too_many()?;
-        staged.remove(&known)?;
+        staged.remove(&taken.places())?;
         return report.would_import(&staged, arguments.skip_bad_rows);
     }
     // Before the store is opened to be written: SQLite's locks are the process's, and whoever closes the file gives them up.
     drop(content);
-    let Outcome { staged, known, ids } = import(config, arguments, staged, source.hash(), &progress).await?;
-    report.known(&known)?;
+    let Outcome { staged, taken, ids } = import(config, arguments, staged, source.hash(), &progress).await?;
+    report.taken(&taken)?;
     report.check_not_too_many()?;
     match ids {
         None if !report.is_clean() && !arguments.skip_bad_rows => report.refused(),
@@ -183,8 +187,9 @@ async fn import(
     let import = service::Import {
         staged,
         file,
-        skips_known: arguments.skip_bad_rows,
-        most_known: MOST_WRONG,
+        skips_taken: arguments.skip_bad_rows,
+        allows_ended: arguments.allow_revoked,
+        most_taken: MOST_WRONG,
         progress: Box::new(move |position| bar.set_position(position)),
     };
     let token = ambient::random()?;

@@ -74,6 +74,9 @@ struct Create {
     restrictions: Restrictions,
     #[command(flatten)]
     handover: Handover,
+    /// Take a key that was revoked or rotated out, too: it is good again
+    #[arg(long, requires = "adopt_key_file")]
+    allow_revoked: bool,
     /// Print one JSON object: the key as /v2 answers with it
     #[arg(long)]
     json: bool,
@@ -140,6 +143,11 @@ fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
     if json { print_json(&key) } else { print(&key.describe()) }
 }
 
+/// A new value that is made or read here.
+pub(super) fn brought(secret: &Secret, allows_ended: bool) -> Value {
+    if allows_ended { Value::BroughtBack(secret.fingerprint()) } else { Value::Brought(secret.fingerprint()) }
+}
+
 async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let (name, restrictions) = (Name::parse(&arguments.name)?, arguments.restrictions.change()?);
     let (organization, project) = arguments.scope.find(&overview(config)?)?;
@@ -149,7 +157,8 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let file = arguments.handover.prepare(&secret)?;
     let now = ambient::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
-    let new = NewKey { name, value: Value::Brought(secret.fingerprint()), lifetime, change: restrictions };
+    let value = brought(&secret, arguments.allow_revoked);
+    let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = change(config, async |service| {
         let keys = service.keys(Author::operator(scope.organization, now), project);
         Ok(keys.create(new, None).await?)

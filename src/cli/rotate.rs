@@ -2,14 +2,14 @@
 
 use super::changes::{change, confirm};
 use super::handover::Handover;
-use super::keys::{Number, describe, find, hand_over, key_prefix, parse_days, parse_seconds};
+use super::keys::{Number, brought, describe, find, hand_over, key_prefix, parse_days, parse_seconds};
 use super::output::{print_json, say};
 use super::records::KeyRecord;
 use super::restrictions::{self, Restrictions};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{ApiKey, Expiry, Grace, Lifetime, Timestamp};
-use crate::service::{Author, Rotation, Value};
+use crate::service::{Author, Rotation};
 use clap::Args;
 
 const HELP: &str = "Without --grace-hours the old value is dead when the command ends. What ends a value for \
@@ -36,6 +36,9 @@ pub(super) struct Rotate {
     restrictions: Restrictions,
     #[command(flatten)]
     handover: Handover,
+    /// Take a key that was revoked or rotated out, too: it is good again
+    #[arg(long, requires = "adopt_key_file")]
+    allow_revoked: bool,
     /// End the grace of a rotation now: the old value is dead
     #[arg(long, conflicts_with_all = NEW_VALUE, conflicts_with_all = restrictions::FLAGS)]
     complete: bool,
@@ -51,8 +54,15 @@ pub(super) struct Rotate {
 }
 
 /// What goes with a rotation that begins, and not with its end.
-const NEW_VALUE: [&str; 6] =
-    ["grace_hours", "expires_in_days", "expires_in_seconds", "never_expires", "key_file", "adopt_key_file"];
+const NEW_VALUE: [&str; 7] = [
+    "grace_hours",
+    "expires_in_days",
+    "expires_in_seconds",
+    "never_expires",
+    "key_file",
+    "adopt_key_file",
+    "allow_revoked",
+];
 
 pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Failed> {
     let key = find(config, arguments.key.id)?;
@@ -75,7 +85,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     }
     let secret = arguments.handover.secret(&key_prefix(config, key.scope)?)?;
     let file = arguments.handover.prepare(&secret)?;
-    let rotation = Rotation { value: Value::Brought(secret.fingerprint()), grace, expiry, change: restrictions };
+    let rotation = Rotation { value: brought(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {
         let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
         Ok(keys.rotate(key.id, rotation, None).await?)

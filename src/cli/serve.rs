@@ -53,24 +53,7 @@ async fn serve(
     let signer = Signer::load(&config.audit.signing_key)?;
     let Listening { places, tcp, unix, files: _files } = listen(config, handed)?;
     expect_local_with_dev_clock(config, &places)?;
-    let (trusted_proxies, trusts_unix_peers) = config.server.trusted_proxies()?;
-    let app = Arc::new(http::App {
-        service: Arc::clone(service),
-        metrics,
-        clock: ambient::now,
-        uptime: ambient::uptime,
-        dev_clock: dev_clock(config),
-        random: ambient::random,
-        body_limit: config.server.body_limit_bytes,
-        body_timeout: Duration::from_millis(config.server.body_timeout_ms),
-        trusted_proxies,
-        trusts_unix_peers,
-        refuses_unknown_names: config.server.unknown_fields == UnknownFields::Refuse,
-        unreadable_client: Once::new(),
-        request_ids: http::RequestIds::new(ambient::random()?),
-        request_log: http::RequestLog::new(config.log.requests),
-        forwarded_credentials: forwarded_credentials(config)?,
-    });
+    let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
     let options = http_options(config, &places, certificate.as_ref());
     descriptors::raise(options.max_connections);
@@ -112,6 +95,28 @@ async fn serve(
     drop(chores);
     chores::finish(service, signer.as_ref()).await;
     outcome
+}
+
+/// What every request is answered with.
+fn app(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<http::App, Failed> {
+    let (trusted_proxies, trusts_unix_peers) = config.server.trusted_proxies()?;
+    Ok(http::App {
+        service: Arc::clone(service),
+        metrics,
+        clock: ambient::now,
+        uptime: ambient::uptime,
+        dev_clock: dev_clock(config),
+        random: ambient::random,
+        body_limit: config.server.body_limit_bytes,
+        body_timeout: Duration::from_millis(config.server.body_timeout_ms),
+        trusted_proxies,
+        trusts_unix_peers,
+        refuses_unknown_names: config.server.unknown_fields == UnknownFields::Refuse,
+        unreadable_client: Once::new(),
+        request_ids: http::RequestIds::new(ambient::random()?),
+        request_log: http::RequestLog::new(config.log.requests),
+        forwarded_credentials: forwarded_credentials(config)?,
+    })
 }
 
 /// The certificate of the settings.

@@ -1,5 +1,6 @@
 //! All that can be taken elsewhere, and what imports look at.
 
+use super::import::Taken;
 use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{ApiKey, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp};
 use crate::store::{Reads, Staging, View};
@@ -79,12 +80,12 @@ impl Content {
         self.0.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// The staged rows whose key is in the store already, by their places, up to `limit` of them.
+    /// The staged rows whose value is taken, up to `limit` of each kind; not those that have ended where these are allowed.
     ///
     /// # Errors
     /// See [`Content`].
-    pub fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
-        self.0.read(|reads| reads.known_already(staged, limit, progress))
+    pub fn taken(&self, staged: &Staging, allows_ended: bool, limit: usize, progress: &dyn Fn(u64)) -> Result<Taken> {
+        self.0.read(|reads| Taken::of(reads, staged, allows_ended, limit, progress))
     }
 
     /// Hands over everything, as it was at one moment and is at this time: each organization, its keys, newest first, and

@@ -3,7 +3,7 @@
 use super::Service;
 use super::audit::Author;
 use crate::domain::{Error, KeyId, Result, Timestamp};
-use crate::store::{ImportOrder, ImportStage, ImportState, Staging, Writes};
+use crate::store::{ImportOrder, ImportStage, ImportState, Reads, Staging, Writes};
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,10 +31,12 @@ pub struct Import {
     pub staged: Staging,
     /// The BLAKE3 hash of the file that they come from, in hexadecimal digits.
     pub file: String,
-    /// Whether rows whose key is in the store already are left out; else nothing is imported where there are any.
-    pub skips_known: bool,
-    /// No more of such rows are looked for.
-    pub most_known: usize,
+    /// Whether rows whose value is taken are left out; else nothing is imported where there are any.
+    pub skips_taken: bool,
+    /// Whether values that have ended may come back: the operator says so.
+    pub allows_ended: bool,
+    /// No more rows whose value is taken are looked for.
+    pub most_taken: usize,
     /// Is told how far it has come: once from 0 to the number of rows while they are looked at, and on to twice as many
     /// while they are stored.
     pub progress: Box<dyn Fn(u64) + Send>,
@@ -44,10 +46,42 @@ pub struct Import {
 pub struct Outcome {
     /// What was imported, or would have been.
     pub staged: Staging,
-    /// The places of the rows whose key is in the store already.
-    pub known: Vec<u64>,
+    /// The rows whose value is taken.
+    pub taken: Taken,
     /// The numbers of the first and the last key; `None` where nothing was imported.
     pub ids: Option<[KeyId; 2]>,
+}
+
+/// Rows whose value cannot become a key, by their places.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The store has the key already.
+    pub known: Vec<u64>,
+    /// The value was revoked or rotated out.
+    pub ended: Vec<u64>,
+}
+
+impl Taken {
+    /// Looks for up to `limit` of each.
+    pub(super) fn of(
+        reads: &dyn Reads,
+        staged: &Staging,
+        allows_ended: bool,
+        limit: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Self> {
+        let known = reads.known_already(staged, limit, progress)?;
+        let mut ended = if allows_ended { Vec::new() } else { reads.ended_already(staged, limit)? };
+        ended.retain(|place| known.binary_search(place).is_err());
+        Ok(Self { known, ended })
+    }
+
+    /// All of them, in their order.
+    pub fn places(&self) -> Vec<u64> {
+        let mut places = [self.known.as_slice(), &self.ended].concat();
+        places.sort_unstable();
+        places
+    }
 }
 
 /// What waits, for the transactions that take it on one after the other.
@@ -60,26 +94,27 @@ impl Service {
     /// # Errors
     /// [`Error::Conflict`] where an organization or a project is not there any more, or a key of it was minted meanwhile.
     pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
-        let Import { mut staged, file, skips_known, most_known, progress } = import;
+        let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress } = import;
         let looked = self.store.read_slice(move |reads| {
-            let known = reads.known_already(&staged, most_known, &*progress)?;
-            Ok((staged, known, progress))
+            let taken = Taken::of(reads, &staged, allows_ended, most_taken, &*progress)?;
+            Ok((staged, taken, progress))
         });
-        let (found, known, progress) = looked.await?;
+        let (found, taken, progress) = looked.await?;
         staged = found;
-        if !known.is_empty() && (!skips_known || known.len() >= most_known) {
-            return Ok(Outcome { staged, known, ids: None });
+        let places = taken.places();
+        if !places.is_empty() && (!skips_taken || places.len() >= most_taken) {
+            return Ok(Outcome { staged, taken, ids: None });
         }
-        staged.remove(&known)?;
+        staged.remove(&places)?;
         if staged.count() == 0 {
-            return Ok(Outcome { staged, known, ids: None });
+            return Ok(Outcome { staged, taken, ids: None });
         }
         staged.seal(ImportOrder { token, file, at: now })?;
         let staged = Arc::new(Mutex::new(staged));
         let [first, last] = self.wait_for_end(&staged, &*progress).await?;
         let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;
         let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Outcome { staged, known, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
+        Ok(Outcome { staged, taken, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
     }
 
     /// Does what another process wants to be imported, or removes what is left of it where that process is gone. To be called

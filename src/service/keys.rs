@@ -5,8 +5,8 @@ use super::audit::Author;
 use super::changes::Kind;
 use super::idempotency::{Idempotency, Once};
 use crate::domain::{
-    Action, AddressList, ApiKey, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
-    Result, Scope, Secret, Timestamp,
+    Action, AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId,
+    RateLimit, Result, Scope, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
@@ -20,7 +20,12 @@ pub enum Value {
     Random([u8; 16]),
     /// The caller made the secret and keeps it; only this is known of it.
     Brought(Fingerprint),
+    /// The same, and it may be a value that was revoked or rotated out: the operator says so.
+    BroughtBack(Fingerprint),
 }
+
+/// Why a value cannot become a key again.
+const ENDED: &str = "The value was revoked or rotated out, and cannot be used again; make a new key.";
 
 /// What was made or rotated.
 #[derive(Debug)]
@@ -107,7 +112,7 @@ impl Keys<'_> {
     /// Mints a key. It is never there without its restrictions.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::IdempotencyKeyReused`].
+    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already or has ended, [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<Issued> {
         self.service.count_change(&self.author, Kind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
@@ -221,22 +226,21 @@ impl Keys<'_> {
         F: FnOnce(&mut dyn Writes, Fingerprint) -> Result<ApiKey> + Send + 'static,
     {
         let scope = self.scope;
-        let (value, secret) = match value {
-            Value::Brought(fingerprint) => (fingerprint, None),
+        // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
+        let (value, secret, brought) = match value {
+            Value::Brought(fingerprint) => (fingerprint, None, Some(false)),
+            Value::BroughtBack(fingerprint) => (fingerprint, None, Some(true)),
             Value::Random(random) => {
                 let secret = Secret::new(self.service.key_prefix(scope), random);
-                (secret.fingerprint(), Some(secret))
+                (secret.fingerprint(), Some(secret), None)
             }
         };
-        // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
-        let is_brought = secret.is_none();
         let once = Once::new(self.author.key(), idempotency, self.now);
         let mut issued = self
             .write(move |writes| {
                 once.run(writes, scope, secret, |writes| {
-                    if is_brought && writes.is_taken(&value.digest)? {
-                        let sentence = "The digest is that of a key that exists; make a new key.";
-                        return Err(Error::Conflict(sentence.to_owned()));
+                    if let Some(allows_ended) = brought {
+                        expect_free(writes, &value.digest, allows_ended)?;
                     }
                     work(writes, value)
                 })
@@ -288,6 +292,17 @@ impl Keys<'_> {
 }
 
 /// Makes sure that the scope's project, if any, is there.
+/// Makes sure that a value can become a key.
+pub(super) fn expect_free<R: Reads + ?Sized>(reads: &R, digest: &Digest, allows_ended: bool) -> Result<()> {
+    if reads.is_taken(digest)? {
+        return Err(Error::Conflict("The digest is that of a key that exists; make a new key.".to_owned()));
+    }
+    if !allows_ended && reads.has_ended(digest)? {
+        return Err(Error::Conflict(ENDED.to_owned()));
+    }
+    Ok(())
+}
+
 fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
     let Some(project) = scope.project else { return Ok(()) };
     reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::audit::Author;
+use super::keys::expect_free;
 use crate::domain::{
     Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
 };
@@ -55,14 +56,12 @@ impl Service {
     /// Creates one more organization and its first key, both or neither.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the store is not set up yet, or the key is one already; nothing is changed then.
+    /// [`Error::Conflict`] where the store is not set up yet, or the key is one already or has ended; nothing is changed then.
     pub async fn create_organization(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
         let (organization, new) = begin(first, now);
         self.store
             .write(move |writes| {
-                if writes.api_key_by_digest(&new.value.digest)?.is_some() {
-                    return Err(Error::Conflict("The key exists already; make a new key.".to_owned()));
-                }
+                expect_free(writes, &new.value.digest, false)?;
                 if !writes.is_initialized()? {
                     return Err(Error::Conflict("The store is not set up yet; nothing was changed.".to_owned()));
                 }

@@ -202,17 +202,24 @@ pub trait Reads {
     /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
     fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
 
-    /// Whether a key has this digest, also one of an import that is under way, or had it. To be asked as
+    /// Whether a key has this digest, also one of an import that is under way. To be asked as
     /// [`Reads::api_key_by_digest`], before a value that somebody brings becomes a key's.
     fn is_taken(&self, digest: &Digest) -> Result<bool>;
 
     /// The last import, if there was any. Its keys are there for no other question before it is published.
     fn import_state(&self) -> Result<Option<ImportState>>;
 
+    /// Whether this is the digest of a value that was good once and never will be again: its key was revoked, or a rotation took
+    /// it away.
+    fn has_ended(&self, digest: &Digest) -> Result<bool>;
+
+    /// The staged rows whose value has ended, by their places, up to `limit` of them.
+    fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>>;
+
     /// What imports have ever brought in.
     fn forms(&self) -> Result<Forms>;
 
-    /// The staged rows whose value is, or was, a key's already, by their places, up to `limit` of them; `progress` is told
+    /// The staged rows whose value is a key's already, by their places, up to `limit` of them; `progress` is told
     /// now and then how many were looked at. To be asked before anything else in a transaction.
     fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>>;
 

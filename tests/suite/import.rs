@@ -723,7 +723,14 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
 
 /// What is to be imported, all of it or nothing.
 fn import_of(staged: Staging) -> Import {
-    Import { staged, file: String::new(), skips_known: false, most_known: 10, progress: Box::new(|_| ()) }
+    Import {
+        staged,
+        file: String::new(),
+        skips_taken: false,
+        allows_ended: false,
+        most_taken: 10,
+        progress: Box::new(|_| ()),
+    }
 }
 
 /// Begins an import as a process does that is stopped then, one transaction after the other: these many more.

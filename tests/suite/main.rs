@@ -20,6 +20,7 @@ mod deadness;
 mod dialects;
 mod doctor_command;
 mod durability;
+mod ended;
 mod ends;
 mod failures;
 mod flood;

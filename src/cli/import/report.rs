@@ -3,7 +3,7 @@
 use super::MOST_WRONG;
 use crate::cli::Failed;
 use crate::cli::output::{say, taken_nothing};
-use crate::service::Staging;
+use crate::service::{Staging, Taken};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
@@ -31,9 +31,12 @@ impl Report {
         self.flush()
     }
 
-    /// Rows whose keys are in the store.
-    pub(super) fn known(&mut self, rows: &[u64]) -> Result<(), Failed> {
-        rows.iter().try_for_each(|row| self.wrong(*row, None, "The store has this key already, or had it."))
+    /// Rows whose values cannot become keys.
+    pub(super) fn taken(&mut self, taken: &Taken) -> Result<(), Failed> {
+        let known = taken.known.iter().map(|row| (row, "The store has this key already."));
+        let ended =
+            taken.ended.iter().map(|row| (row, "The key was revoked or rotated out; --allow-revoked takes it in."));
+        known.chain(ended).try_for_each(|(row, sentence)| self.wrong(*row, None, sentence))
     }
 
     /// The row is not about a key.

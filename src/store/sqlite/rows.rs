@@ -147,6 +147,11 @@ impl<'a> Rows<'a> {
         Ok(former)
     }
 
+    /// Whether a key has this digest among its values now.
+    fn is_in_use(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.find_by_digest(digest)?.is_some_and(|(_, presented)| presented != Presented::Former))
+    }
+
     /// The first prefix of a digest of any key that is not less than this one.
     fn next_prefix(&self, from: i64) -> Result<Option<i64>> {
         let just_minted = self.minted.iter().chain(&self.effects.minted).map(|(prefix, _)| *prefix);
@@ -161,6 +166,20 @@ impl<'a> Rows<'a> {
         let sql = "SELECT digest, digest_algorithm FROM api_keys WHERE id = ?1";
         let digest = self.one(sql, [id], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))?;
         digest.ok_or_else(|| damaged("no API key with this id", id))
+    }
+
+    /// The first prefix of a value that has ended that is not less than this one. Prefixes are in the order of numbers, digests
+    /// in that of their bytes.
+    fn next_ended(&self, from: i64) -> Result<Option<i64>> {
+        let next = |from: i64, before: &[u8]| {
+            let sql = "SELECT digest FROM ended_values WHERE digest >= ?1 AND digest < ?2 ORDER BY digest LIMIT 1";
+            let parameters = params![from.to_be_bytes(), before];
+            self.one(sql, parameters, |row| Ok(Digest::from_bytes(row.get(0)?).prefix()))
+        };
+        match next(from.min(-1), &[0xff; 33])?.filter(|_| from < 0) {
+            None => next(from.max(0), &[0x80]),
+            found => Ok(found),
+        }
     }
 
     /// A key's former values, oldest first.
@@ -356,11 +375,28 @@ impl Reads for Rows<'_> {
     }
 
     fn is_taken(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.find_by_digest(digest)?.is_some() || open_import::holds(self.connection, digest)?)
+        Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
     }
 
     fn import_state(&self) -> Result<Option<ImportState>> {
         open_import::state(self.connection)
+    }
+
+    fn has_ended(&self, digest: &Digest) -> Result<bool> {
+        let sql = "SELECT 1 FROM ended_values WHERE digest = ?1 AND algorithm = ?2";
+        let parameters = params![digest.as_bytes(), import::stored(digest.algorithm())];
+        Ok(self.one(sql, parameters, |_| Ok(()))?.is_some())
+    }
+
+    fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>> {
+        import::known_already(
+            staged,
+            true,
+            limit,
+            &|_| {},
+            |from| self.next_ended(from),
+            |digest| self.has_ended(digest),
+        )
     }
 
     fn forms(&self) -> Result<Forms> {
@@ -369,8 +405,14 @@ impl Reads for Rows<'_> {
 
     fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
         let has_sha256 = self.forms()?.sha256;
-        let is_known = |digest: &Digest| Ok(self.find_by_digest(digest)?.is_some());
-        import::known_already(staged, has_sha256, limit, progress, |from| self.next_prefix(from), is_known)
+        import::known_already(
+            staged,
+            has_sha256,
+            limit,
+            progress,
+            |from| self.next_prefix(from),
+            |it| self.is_in_use(it),
+        )
     }
 
     fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)> {
@@ -544,7 +586,7 @@ impl Writes for Rows<'_> {
                 if next.is_some_and(|next| next < *prefix) {
                     next = self.next_prefix(*prefix)?;
                 }
-                if next == Some(*prefix) && self.find_by_digest(&self.any_digest(*id)?)?.is_some() {
+                if next == Some(*prefix) && self.is_in_use(&self.any_digest(*id)?)? {
                     return Ok(true);
                 }
             }
@@ -580,6 +622,8 @@ impl Writes for Rows<'_> {
         if changed > 0 {
             self.forget(id, *from)?;
             self.index_at_once(id, *to)?;
+            // The key is known by another digest from now on: nobody may bring in its value by this one.
+            self.end(*from)?;
             self.effects.stale.extend([*from, *to].map(Stale::Key));
             // What the ledger may say of the key names the digest that it had.
             self.effects.standings.extend(self.api_key_anywhere(id)?.as_ref().map(Standing::of));

@@ -1,0 +1,122 @@
+//! Values that were revoked or rotated out: nobody brings them back by mistake.
+
+use super::helpers::*;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const KEYS: &str = "/v2/organization/api-keys";
+const ENDED: &str = "The value was revoked or rotated out, and cannot be used again; make a new key.";
+
+/// What a caller sends who keeps the secret to itself.
+fn digest(value: &str) -> Value {
+    let tail = &value[value.len() - 6..];
+    json!({"name": "a", "digest": blake3::hash(value.as_bytes()).to_hex().as_str(), "tail": tail})
+}
+
+fn rotate(client: &Client, id: i64, body: &Value) -> Answer {
+    client.post(&format!("{KEYS}/{id}/rotate"), body.clone())
+}
+
+#[track_caller]
+fn assert_ended(client: &Client, value: &str) {
+    assert_eq!(client.post(KEYS, digest(value)).refused_with(409), ENDED);
+}
+
+#[test]
+fn a_value_that_was_revoked_or_rotated_out_is_no_new_keys_value() {
+    let server = Server::start();
+    let client = server.client();
+    let [(revoked, dead), (rotated, first), (other, _)] = std::array::from_fn(|_| client.mint("a"));
+    client.revoke(revoked);
+    // The store tells the users of the last 16 values what became of them; older ones have ended as well.
+    for _ in 0..18 {
+        assert_eq!(rotate(&client, rotated, &json!({})).status, 200);
+    }
+    for value in [&dead, &first] {
+        assert_ended(&client, value);
+        let mut new_value = digest(value);
+        new_value.as_object_mut().expect("an object").remove("name");
+        assert_eq!(rotate(&client, other, &new_value).refused_with(409), ENDED);
+        assert!(!server.client_with(value).is_good());
+    }
+    // The new value of a rotation that was taken back has ended, too.
+    let grace = rotate(&client, other, &json!({"gracePeriodInHours": 1})).data();
+    let new_value = grace["shadowValue"].as_str().expect("a value").to_owned();
+    assert_eq!(client.post(&format!("{KEYS}/{other}/rotate/cancel"), json!({})).status, 200);
+    assert_ended(&client, &new_value);
+}
+
+#[test]
+fn a_value_has_ended_also_after_a_restore_to_a_time_before_it_was_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    done(folder.path(), &["backup", "backup.db"]);
+    let (id, dead) = server.client().mint("a");
+    server.client().revoke(id);
+    assert_eq!(server.stop().code(), Some(0));
+    done(folder.path(), &["restore", "backup.db"]);
+    let server = Server::start_in(folder.path(), &[]);
+    assert_ended(&server.client(), &dead);
+}
+
+#[test]
+fn an_operator_can_bring_a_value_back_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    let client = server.client();
+    let [(revoked, dead), (other, first)] = std::array::from_fn(|_| client.mint("a"));
+    client.revoke(revoked);
+    rotate(&client, other, &json!({}));
+    let is_good = |value: &str| server.client_with(value).is_good();
+    fs::write(folder.path().join("dead"), &dead).expect("the key");
+    fs::write(folder.path().join("first"), &first).expect("the key");
+    let create = ["keys", "create", "again", "--adopt-key-file", "dead"];
+    assert_failed_with(&run(folder.path(), &create), 1, ENDED);
+    let number = other.to_string();
+    let back = ["keys", "rotate", &number, "--adopt-key-file", "first", "--yes"];
+    assert_failed_with(&run(folder.path(), &back), 1, ENDED);
+    let organization = ["organizations", "create", "Other", "--adopt-key-file", "dead"];
+    assert_failed_with(&run(folder.path(), &organization), 1, ENDED);
+    assert!(!is_good(&dead) && !is_good(&first));
+    done(folder.path(), &[&create[..], &["--allow-revoked"]].concat());
+    done(folder.path(), &[&back[..], &["--allow-revoked"]].concat());
+    assert!(is_good(&dead) && is_good(&first));
+    drop(server);
+    // The ledger does not end them again.
+    done(folder.path(), &["backup", "backup.db"]);
+    done(folder.path(), &["restore", "backup.db"]);
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(server.client_with(&dead).is_good() && server.client_with(&first).is_good());
+}
+
+fn import(folder: &Path, rows: &str, arguments: &[&str]) -> std::process::Output {
+    fs::write(folder.join("keys.csv"), rows).expect("a file");
+    run(folder, &[&["import", "keys.csv"], arguments].concat())
+}
+
+#[test]
+fn an_import_refuses_rows_with_values_that_have_ended() {
+    const SHA256: &str = "cf22cc2e2c5ec9d1ee7a3ec0b3d5b5cc8f3a4eac0d8ccbbcdd5d6bbd0fd1e6f1";
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    let rows = format!(
+        "name,key,digest,algorithm\na,sk_live_0123456789abcdef,,\nb,,{SHA256},sha256\nc,sk_live_fedcba9876543210,,\n"
+    );
+    assert!(import(folder.path(), &rows, &[]).status.success());
+    for number in ["2", "3"] {
+        done(folder.path(), &["keys", "revoke", number, "--yes"]);
+    }
+    let sentence = "The key was revoked or rotated out; --allow-revoked takes it in.";
+    for arguments in [&[][..], &["--dry-run"]] {
+        let output = import(folder.path(), &rows, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let told = stdout(&output);
+        assert_eq!(told.matches(sentence).count(), 2, "{told}");
+        assert_eq!(told.matches("The store has this key already.").count(), 1, "{told}");
+    }
+    let rows = rows.rsplit_once("c,").expect("three rows").0;
+    let output = import(folder.path(), rows, &["--allow-revoked"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(server.client_with("sk_live_0123456789abcdef").is_good());
+}
