@@ -60,7 +60,7 @@ impl Service {
         let (organization, new) = begin(first, now);
         self.store
             .write(move |writes| {
-                if writes.api_key_by_digest(&new.value.digest)?.is_some() {
+                if writes.is_taken(&new.value.digest)? {
                     return Err(Error::Conflict("The key exists already; make a new key.".to_owned()));
                 }
                 if !writes.is_initialized()? {
