@@ -16,14 +16,10 @@ const FEWEST: u32 = 16;
 const MOST: u32 = 32_768;
 /// How long to leave the store to other processes between two such transactions: they ask for it every millisecond.
 const GAP: Duration = Duration::from_millis(2);
-/// For how long the server may leave an import as it is before the command takes it on itself: at the beginning, when there may
-/// be none, and later.
-const FIRST_PATIENCE: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_millis(500);
+/// For how long a server may leave an import as it is before the command takes it on itself.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often to look how far the server has come.
 const LOOKS: Duration = Duration::from_millis(10);
-/// An import of no more keys is done at once, without looking for a server first.
-const SMALL: u64 = 2000;
 
 /// What is to be imported.
 pub struct Import {
@@ -118,11 +114,12 @@ impl Service {
     }
 
     /// Does what another process wants to be imported, or removes what is left of it where that process is gone. To be called
-    /// from time to time by a server.
+    /// often by a server.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn carry_imports(&self) -> Result<()> {
+        self.store.announce_server()?;
         let Some(staged) = self.store.waiting_import().await? else { return self.remove_abandoned().await };
         if self.import_state().await?.is_some_and(|state| state.is_of(&staged) && !state.is_hidden()) {
             return Ok(());
@@ -138,7 +135,6 @@ impl Service {
     async fn wait_for_end(&self, staged: &Shared, progress: &(dyn Fn(u64) + Send)) -> Result<[i64; 2]> {
         let count = lock(staged).count();
         let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, self.metrics.now());
-        let mut patience = if count > SMALL { FIRST_PATIENCE } else { Duration::ZERO };
         loop {
             let state = self.import_state().await?;
             if let Some(state) = state.filter(|state| state.is_of(&lock(staged))) {
@@ -149,20 +145,18 @@ impl Service {
                     ImportStage::UnderWay | ImportStage::Failed => {}
                 }
             }
-            let now = self.metrics.now();
-            if seen.is_some_and(|seen| seen != state) {
-                (patience, moved_at) = (PATIENCE, now);
+            if seen != Some(state) {
+                (seen, moved_at) = (Some(state), self.metrics.now());
             }
-            seen = Some(state);
-            if now.saturating_duration_since(moved_at) < patience {
+            let waited = self.metrics.now().saturating_duration_since(moved_at);
+            if self.store.has_server() && waited < PATIENCE {
                 tokio::time::sleep(LOOKS).await;
                 continue;
             }
             self.take_on(staged, &mut pace).await?;
-            (seen, patience) = (Some(self.import_state().await?), Duration::ZERO);
-            if count > SMALL {
-                tokio::time::sleep(GAP).await;
-            }
+            // What this process did itself is no sign of a server that goes on.
+            seen = Some(self.import_state().await?);
+            tokio::time::sleep(GAP).await;
         }
     }
 
@@ -176,6 +170,7 @@ impl Service {
 
     /// Removes what is left of an import whose process is gone.
     async fn remove_abandoned(&self) -> Result<()> {
+        self.store.remove_left_import()?;
         let Some(state) = self.import_state().await?.filter(ImportState::is_hidden) else { return Ok(()) };
         let mut pace = Pace::default();
         while !self.store.is_import_waiting()? {

@@ -168,6 +168,27 @@ impl Store {
         waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
     }
 
+    /// Tells others that this process takes on what they want to be imported, for as long as it is there.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the operating system gives no lock.
+    pub fn announce_server(&self) -> Result<()> {
+        self.sqlite.announce_server()
+    }
+
+    /// Whether another process has announced that.
+    pub fn has_server(&self) -> bool {
+        self.sqlite.has_server()
+    }
+
+    /// Removes the file that an import left beside the store whose process is gone, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where it cannot be removed.
+    pub fn remove_left_import(&self) -> Result<()> {
+        Staging::remove_left(self.sqlite.path())
+    }
+
     /// Whether the process is there that has an import waiting beside the store.
     ///
     /// # Errors

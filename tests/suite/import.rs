@@ -912,6 +912,7 @@ fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start()
     let server = folder.serve();
     eventually(Duration::from_secs(5), || folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2") == 0);
     assert_eq!(folder.query::<i64>("SELECT count(*) FROM api_keys"), 1);
+    assert!(!left.exists());
     assert!(server.stop().success());
     folder.import_well(&format!("name,key\nA,{KEY}\n"));
     assert!(!left.exists());

@@ -5,6 +5,8 @@
 //! gives up all that SQLite holds of it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 
 use crate::store::files::beside;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -48,6 +50,17 @@ impl Lock {
     /// Whether nobody else has the store open. To be asked at the end: where others have it, the lock may be gone after.
     pub(super) fn is_last(&self) -> bool {
         self.0.try_lock().is_ok()
+    }
+
+    /// Tells others that this process takes on what they want to be imported, for as long as it is there. That is a lock of
+    /// another kind on the same file (fcntl(2)), which goes by itself with the process.
+    pub(super) fn announce_server(&self) -> io::Result<()> {
+        Ok(fcntl_lock(&self.0, FlockOperation::NonBlockingLockShared)?)
+    }
+
+    /// Whether another process has announced that.
+    pub(super) fn has_server(&self) -> bool {
+        fcntl_getlk(&self.0, &Flock::from(FlockType::WriteLock)).is_ok_and(|lock| lock.is_some())
     }
 
     /// Gives it up before it is dropped.

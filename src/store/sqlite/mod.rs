@@ -33,7 +33,7 @@ pub use staging::{ImportOrder, Staging};
 pub(super) use unfinished::remove_left;
 
 use super::{Options, Reads, Settle, SharedForms, Validity};
-use crate::domain::{Digest, Result, Timestamp};
+use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
 use digest_index::DigestIndex;
 use known::Known;
@@ -95,6 +95,14 @@ impl Sqlite {
 
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
+    }
+
+    pub(super) fn announce_server(&self) -> Result<()> {
+        self.lock.announce_server().map_err(|e| Error::unavailable("The store cannot be locked.", e))
+    }
+
+    pub(super) fn has_server(&self) -> bool {
+        self.lock.has_server()
     }
 
     pub(super) fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {

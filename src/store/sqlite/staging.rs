@@ -4,7 +4,7 @@
 //! are to be stored, in a file beside the store, from which the server takes them. It holds what the store will hold, and no
 //! full key. The file is locked for as long as the import's process is there, and written no more once it is sealed.
 
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, remove_left};
 use super::{import, open};
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
@@ -135,6 +135,19 @@ impl Staging {
             Err(e) | Ok(Err(TryLockError::Error(e))) => Err(unreadable(e)),
             Ok(Ok(())) => Ok(false),
             Ok(Err(TryLockError::WouldBlock)) => Ok(true),
+        }
+    }
+
+    /// Removes what a process left beside the store that is gone, if it left anything.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where it cannot be removed.
+    pub(in crate::store) fn remove_left(store: &Path) -> Result<()> {
+        match remove_left(&file_beside(store)) {
+            Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
+                Err(Error::unavailable("What is left of an import cannot be removed.", e))
+            }
+            _ => Ok(()),
         }
     }
 
