@@ -34,7 +34,7 @@ pub fn against_inserts(bench: &Bench) {
 
     println!(
         "`keystead import` of {} full keys from a CSV file, each of them checked, hashed twice, looked for in the file and in \
-         the store, stored by transactions of some 40 ms and reported, against a bare loop that has the rows already and \
+         the store, stored by transactions of some 25 ms and reported, against a bare loop that has the rows already and \
          inserts them, 10,000 a commit, into the tables that an import fills: the keys, and the index by which they are \
          found. Without the index, no key of them would be one; that loop is stated as well. Whole processes, from start to \
          end.\n",

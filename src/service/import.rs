@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a transaction may take that takes an import on: for as long, all changes wait.
-const STEP: Duration = Duration::from_millis(40);
+const STEP: Duration = Duration::from_millis(25);
 /// Keys that such a transaction begins with, and that it has at the least and at the most.
 const KEYS: u32 = 1000;
 const FEWEST: u32 = 16;
@@ -20,6 +20,8 @@ const GAP: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often to look how far the server has come.
 const LOOKS: Duration = Duration::from_millis(10);
+/// An import of no more keys is as little as any other change, and done by the command, also where the server does not go on.
+const SMALL: u64 = 1000;
 
 /// What is to be imported.
 pub struct Import {
@@ -149,7 +151,7 @@ impl Service {
                 (seen, moved_at) = (Some(state), self.metrics.now());
             }
             let waited = self.metrics.now().saturating_duration_since(moved_at);
-            if self.store.has_server() && waited < PATIENCE {
+            if count > SMALL && waited < PATIENCE && self.store.has_server() {
                 tokio::time::sleep(LOOKS).await;
                 continue;
             }
