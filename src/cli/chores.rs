@@ -110,10 +110,10 @@ async fn back_up(service: Arc<Service>, config::Backup { folder, every_hours, ke
 
 async fn compact_ledger(service: Arc<Service>) {
     loop {
+        tokio::time::sleep(LEDGER).await;
         if let Err(error) = service.compact_ledger().await {
             log::warn!("the ledger of revocations could not be compacted: {error}");
         }
-        tokio::time::sleep(LEDGER).await;
     }
 }
 

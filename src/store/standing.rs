@@ -48,6 +48,8 @@ pub enum Agreement {
     Ahead,
     /// The store has all that the ledger said, and more than can be read of it.
     Behind,
+    /// Each has changes that the other does not have: the ledger was written for another copy of the store.
+    Forked,
     /// The ledger is damaged, and the store may lack what it said; how it is damaged.
     Lost(String),
 }

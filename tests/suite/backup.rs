@@ -490,8 +490,14 @@ fn restore_refuses_what_would_lose_something_and_says_what_to_do() {
     let output = run(folder.path(), &["restore", "backup.db", "--without-ledger"]);
     assert_done(&output);
     assert!(stderr(&output).contains("keys that were revoked since the backup may be good again"));
-    assert!(folder.path().join("keystead.revoked-damaged").exists() && !ledger.exists(), "nothing of it could be read");
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!is_good(&server, &dead), "the store that was replaced knew");
+    assert!(server.stop().success());
+    // Nothing is left that could know.
+    fs::remove_file(folder.path().join("keystead.db")).expect("a removal");
+    fs::write(&ledger, "no ledger").expect("a file");
     assert_done(&run(folder.path(), &["restore", "backup.db", "--without-ledger"]));
+    assert!(folder.path().join("keystead.revoked-damaged").exists() && !ledger.exists(), "nothing of it could be read");
     let server = Server::start_in(folder.path(), &[]);
     assert!(is_good(&server, &dead), "that is what the warning is about");
     assert!(server.log().contains("keystead.revoked is not there and is begun anew"));

@@ -275,8 +275,8 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     fs::write(&ledger, &damaged).expect("the ledger");
     let findings = ["1 of its lines cannot be read", "makes it anew from the store"];
     findings.iter().for_each(|finding| assert_found(folder.path(), &[], "problem", "ledger", finding));
-    let last_line = whole.iter().rposition(|byte| *byte == b'{').expect("a line");
-    fs::write(&ledger, &whole[..last_line]).expect("the ledger");
+    let end = whole.iter().rposition(|byte| *byte == b'\n').expect("a line");
+    fs::write(&ledger, &whole[..end - 1]).expect("the ledger");
     assert_found(folder.path(), &[], "warning", "ledger", "It lacks changes that the store has");
     fs::write(&path, &early).expect("the store");
     fs::write(&ledger, damaged).expect("the ledger");

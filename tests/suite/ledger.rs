@@ -207,3 +207,110 @@ fn a_ledger_that_was_made_anew_knows_imported_keys_and_what_others_wrote_meanwhi
     let is_good = |value: &String| server.client().post("/v2/verify", json!({"value": value})).data()["valid"] == true;
     assert_eq!(values.iter().map(is_good).collect::<Vec<_>>(), [false, false, true]);
 }
+
+/// A folder with a server's files in it, and nothing that was left out.
+fn copy_of(folder: &Path, names: &[(&str, &str)]) -> TempDir {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    for (from, to) in names {
+        fs::copy(folder.join(from), elsewhere.path().join(to)).expect("a copy");
+    }
+    elsewhere
+}
+
+#[test]
+fn an_older_copy_of_the_ledger_undoes_nothing_that_was_done_after_a_restore() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start_in(folder.path(), &[]);
+    let [(switched, off), (revoked, dead)] = std::array::from_fn(|_| server.client().mint("a"));
+    done(folder.path(), &["backup", "before.db"]);
+    server.client().set_valid(switched, false);
+    server.client().set_valid(switched, true);
+    fs::copy(path("keystead.revoked"), path("older.revoked")).expect("a copy");
+    drop(server);
+    done(folder.path(), &["restore", "before.db"]);
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().set_valid(switched, false);
+    server.client().revoke(revoked);
+    done(folder.path(), &["backup", "after.db"]);
+    assert_eq!(server.stop().code(), Some(0));
+    let names = ["after.db", "before.db", "first-key"].map(|name| (name, name));
+    let elsewhere = copy_of(folder.path(), &[&names[..], &[("older.revoked", "keystead.revoked")]].concat());
+    for (restored, is_revoked) in [("after.db", true), ("before.db", true)] {
+        done(elsewhere.path(), &["restore", restored]);
+        let server = Server::start_in(elsewhere.path(), &[]);
+        assert!(!server.client_with(&off).is_good(), "{restored}: {}", server.log());
+        assert_eq!(!server.client_with(&dead).is_good(), is_revoked, "{restored}: {}", server.log());
+        assert_eq!(server.stop().code(), Some(0));
+    }
+    // The same beside the running store's file.
+    fs::copy(path("older.revoked"), path("keystead.revoked")).expect("the older ledger");
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!server.client_with(&off).is_good() && !server.client_with(&dead).is_good(), "{}", server.log());
+}
+
+#[test]
+fn a_ledger_that_is_put_back_under_a_running_server_is_kept_until_a_restart_does_what_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start_in(folder.path(), &[]);
+    let [(revoked, dead), (other, _)] = std::array::from_fn(|_| server.client().mint("a"));
+    done(folder.path(), &["backup", "before.db"]);
+    server.client().revoke(revoked);
+    server.client().set_valid(other, false);
+    server.client().set_valid(other, true);
+    assert_eq!(server.stop().code(), Some(0));
+    fs::rename(path("keystead.revoked"), path("good.revoked")).expect("a name");
+    fs::copy(path("before.db"), path("keystead.db")).expect("the older store");
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(server.client_with(&dead).is_good(), "nobody knows");
+    fs::copy(path("good.revoked"), path("keystead.revoked")).expect("the ledger");
+    assert_eq!(server.client().set_valid(other, false).status, 503);
+    assert!(server.log().contains("it was exchanged while the store was open"), "{}", server.log());
+    assert_eq!(fs::read(path("keystead.revoked")).expect("it"), fs::read(path("good.revoked")).expect("it"));
+    assert_eq!(server.stop().code(), Some(0));
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!server.client_with(&dead).is_good(), "{}", server.log());
+    assert_eq!(server.client().set_valid(other, false).status, 200);
+}
+
+#[test]
+fn a_ledger_that_was_made_anew_ends_no_key_that_another_copy_of_the_store_minted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().set_valid(server.client().mint("a").0, false);
+    done(folder.path(), &["backup", "older.db"]);
+    let [(_, good), (revoked, dead)] = std::array::from_fn(|_| server.client().mint("a"));
+    done(folder.path(), &["backup", "newer.db"]);
+    server.client().revoke(revoked);
+    assert_eq!(server.stop().code(), Some(0));
+    done(folder.path(), &["restore", "older.db"]);
+    let mut ledger = fs::read(path("keystead.revoked")).expect("the ledger");
+    ledger[40] ^= 1;
+    fs::write(path("keystead.revoked"), ledger).expect("the ledger");
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(server.log().contains("is damaged"), "{}", server.log());
+    assert_eq!(server.stop().code(), Some(0));
+    done(folder.path(), &["restore", "newer.db"]);
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(server.client_with(&good).is_good() && !server.client_with(&dead).is_good(), "{}", server.log());
+}
+
+#[test]
+fn a_ledger_that_was_damaged_still_knows_that_a_key_was_switched_on_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, key) = server.client().mint("a");
+    server.client().set_valid(id, false);
+    done(folder.path(), &["backup", "off.db"]);
+    server.client().set_valid(id, true);
+    assert_eq!(server.stop().code(), Some(0));
+    let mut ledger = fs::read(path("keystead.revoked")).expect("the ledger");
+    ledger[40] ^= 1;
+    fs::write(path("keystead.revoked"), ledger).expect("the ledger");
+    assert_eq!(Server::start_in(folder.path(), &[]).stop().code(), Some(0));
+    done(folder.path(), &["restore", "off.db"]);
+    assert!(Server::start_in(folder.path(), &[]).client_with(&key).is_good());
+}

@@ -77,6 +77,11 @@ pub(super) fn ledger(checkup: &Checkup) -> Check {
             "It lacks changes that the store has, or an earlier version wrote it.",
             "The next start of the server makes it anew from the store.",
         ),
+        Agreement::Forked => Check::warning(
+            what,
+            "It was written for another copy of this store.",
+            "The next start of the server ends what either of them ended, and makes it anew from the store.",
+        ),
         Agreement::Lost(why) => Check::problem(
             what,
             format!("keystead.revoked is damaged: {why}."),

@@ -317,12 +317,13 @@ mod tests {
     #[test]
     fn an_event_that_is_there_is_known_without_a_look_for_what_was_pruned() {
         let log = log(5);
-        assert!(settle::knows(&log, Mark { number: 10_004, hash: [0; EVENT_HASH] }).unwrap());
+        assert!(settle::knows(&log, Mark { commit: 1, event: 10_004, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(looked_at(&log), 0);
-        let known = [4, 5, 10_005].map(|number| settle::knows(&log, Mark { number, hash: [0; EVENT_HASH] }).unwrap());
+        let known = [4, 5, 10_005]
+            .map(|number| settle::knows(&log, Mark { commit: 1, event: number, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(known, [true, true, false]);
         assert!(
-            !settle::knows(&log, Mark { number: 10_004, hash: [1; EVENT_HASH] }).unwrap(),
+            !settle::knows(&log, Mark { commit: 1, event: 10_004, hash: [1; EVENT_HASH] }).unwrap(),
             "another one with its number"
         );
         assert!(looked_at(&log) > 9_000, "the note is the oldest event");

@@ -33,11 +33,11 @@ impl Doubt {
         connection: &Connection,
         ledger: &mut Ledger,
         effects: &Effects,
-        event: Mark,
+        commit: Mark,
     ) -> std::result::Result<(), Failed> {
         self.ledger = true;
-        ledger.append(&effects.standings, &effects.ended, event)?;
-        Ok(settle::note(connection, event)?)
+        ledger.append(&effects.standings, &effects.ended, commit)?;
+        Ok(settle::note(connection, commit)?)
     }
 
     /// Takes note of how the commit went.

@@ -20,7 +20,7 @@ pub(super) use lines::Row;
 use crate::domain::{Digest, Link};
 use crate::store::Standing;
 use crate::store::files::{beside, sync_folder_of};
-use scan::{Rest, Scan, rows, scan};
+use scan::{Rest, Scan, replaced, rows, scan};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -33,27 +33,31 @@ const COMPACTED_FROM: u64 = 1 << 20;
 /// How many bytes of an event's hash a [`Mark`] keeps.
 pub(super) const EVENT_HASH: usize = 16;
 
-/// The newest event of a commit, as the ledger and the store note it.
+/// A commit that changed the ledger, as the ledger and the store note it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
-    pub(super) number: i64,
+    /// Which one it is, from 1 on. Of two states of a ledger, the one with the lower number is the older one.
+    pub(super) commit: i64,
+    /// The newest event that it ended with.
+    pub(super) event: i64,
+    /// The beginning of that event's hash.
     pub(super) hash: [u8; EVENT_HASH],
 }
 
 impl Mark {
-    /// Of no event.
-    pub(super) const START: Self = Self { number: 0, hash: [0; EVENT_HASH] };
+    /// Of no commit.
+    pub(super) const START: Self = Self { commit: 0, event: 0, hash: [0; EVENT_HASH] };
+
+    /// The commit with this number, which ends with this event.
+    pub(super) fn of(commit: i64, event: Link) -> Self {
+        let hash = std::array::from_fn(|index| event.hash.as_bytes()[index]);
+        Self { commit, event: event.number, hash }
+    }
 }
 
 impl Default for Mark {
     fn default() -> Self {
         Self::START
-    }
-}
-
-impl From<Link> for Mark {
-    fn from(event: Link) -> Self {
-        Self { number: event.number, hash: std::array::from_fn(|index| event.hash.as_bytes()[index]) }
     }
 }
 
@@ -70,8 +74,10 @@ pub(super) enum Found {
 /// What a ledger holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Contents {
-    /// The event of its last commit that can be read.
+    /// Its last commit that can be read.
     pub(super) last: Mark,
+    /// Whether it has another commit of the number that was asked for.
+    pub(super) contradicts: bool,
     /// How many lines are missing, or not as they were written.
     pub(super) damaged: usize,
     /// Whether some of these are at its end, so that the last commit may have been another one.
@@ -92,7 +98,7 @@ pub(super) struct Ledger {
     path: PathBuf,
     /// Where it ended when this process last looked.
     tail: Option<Tail>,
-    /// Where the last append of this process began, and its event.
+    /// Where the last append of this process began, and its commit.
     appended: Option<(u64, Mark)>,
     /// How large it was after it was last compacted.
     compacted: u64,
@@ -123,16 +129,17 @@ impl Ledger {
         self.path.exists()
     }
 
-    /// Reads all of it and checks that it is as it was written.
-    pub(super) fn look(&self) -> io::Result<Found> {
+    /// Reads all of it and checks that it is as it was written, and that it does not contradict this commit.
+    pub(super) fn look(&self, commit: Mark) -> io::Result<Found> {
         let Some(bytes) = self.read()? else { return Ok(Found::Nothing) };
         if let Some(old) = form1::read(&bytes) {
             return Ok(Found::Contents(old.contents));
         }
-        let Some(scan) = scan(&bytes) else { return Ok(Found::Unreadable) };
+        let Some(scan) = scan(&bytes, commit) else { return Ok(Found::Unreadable) };
         let has_damaged_end = scan.rest == Rest::Damaged;
         let damaged = scan.damaged.max(usize::from(has_damaged_end));
-        Ok(Found::Contents(Contents { last: scan.last, damaged, has_damaged_end, is_old: false }))
+        let Scan { last, contradicts, .. } = scan;
+        Ok(Found::Contents(Contents { last, contradicts, damaged, has_damaged_end, is_old: false }))
     }
 
     /// Hands over, for each key, what its last line says that can be read, and all that is about no key, each with its event.
@@ -141,33 +148,33 @@ impl Ledger {
         if let Some(old) = form1::read(&bytes) {
             return old.rows.into_iter().try_for_each(|(standing, mark)| take(Row::Key(standing), mark));
         }
-        let Some(scan) = scan(&bytes) else { return Ok(()) };
+        let Some(scan) = scan(&bytes, Mark::START) else { return Ok(()) };
         rows(&bytes, &scan).try_for_each(|(row, mark)| take(row, mark))
     }
 
-    /// The event of its last commit; `None` where it is not there, or cannot be written to as it is.
-    pub(super) fn last(&mut self) -> io::Result<Option<Mark>> {
+    /// Its last commit, and the one before; `None` where it is not there, or cannot be written to as it is.
+    pub(super) fn last(&mut self) -> io::Result<Option<[Mark; 2]>> {
         if let Some(tail) = self.tail
             && self.has_end(&tail)?
         {
-            return Ok(Some(tail.scan.last));
+            return Ok(Some([tail.scan.last, tail.scan.before]));
         }
         let bytes = self.read()?.unwrap_or_default();
-        let found = scan(&bytes).filter(|scan| scan.damaged == 0 && scan.rest != Rest::Damaged);
+        let found = scan(&bytes, Mark::START).filter(|scan| scan.damaged == 0 && scan.rest != Rest::Damaged);
         self.tail = found.map(|scan| Tail { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
-        Ok(found.map(|scan| scan.last))
+        Ok(found.map(|scan| [scan.last, scan.before]))
     }
 
-    /// Appends what is so after the commit whose newest event this is; on disk when this returns. Nobody else may be writing to
+    /// Appends what is so after this commit; on disk when this returns. Nobody else may be writing to
     /// the store, and [`Ledger::last`] must have been asked.
-    pub(super) fn append(&mut self, standings: &[Standing], ended: &[Digest], event: Mark) -> io::Result<()> {
+    pub(super) fn append(&mut self, standings: &[Standing], ended: &[Digest], commit: Mark) -> io::Result<()> {
         self.appended = None;
         let Some(Tail { scan: mut at, .. }) = self.tail else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there"));
         };
         let file = OpenOptions::new().write(true).open(&self.path)?;
         let begin = at.end as u64;
-        self.appended = Some((begin, event));
+        self.appended = Some((begin, commit));
         if at.rest != Rest::Nothing {
             file.set_len(begin)?;
         }
@@ -179,7 +186,7 @@ impl Ledger {
             rows.push(Row::Nothing);
         }
         let mut out = io::BufWriter::new(At { file: &file, offset: begin });
-        let line = write_lines(&mut out, &mut at, event, &rows)?;
+        let line = write_lines(&mut out, &mut at, commit, &rows)?;
         let end = at.end as u64;
         if end > file.metadata()?.len() {
             let zeros = end.next_multiple_of(GROWTH) - end;
@@ -196,12 +203,12 @@ impl Ledger {
     /// Takes back what this process appended last, if it is still there; on disk when this returns. Nobody else may be
     /// writing to the store.
     pub(super) fn take_back(&mut self) -> io::Result<()> {
-        let Some((begin, event)) = self.appended else { return Ok(()) };
+        let Some((begin, commit)) = self.appended else { return Ok(()) };
         let Some(bytes) = self.read()? else { return Ok(()) };
         let file = OpenOptions::new().write(true).open(&self.path)?;
         // Others may have written over it.
-        let is_there = scan(&bytes).is_some_and(|scan| {
-            let is_last = scan.last == event && (scan.begin..scan.end).contains(&(begin as usize));
+        let is_there = scan(&bytes, Mark::START).is_some_and(|scan| {
+            let is_last = scan.last == commit && (scan.begin..scan.end).contains(&(begin as usize));
             is_last || scan.end as u64 == begin
         });
         if is_there {
@@ -212,7 +219,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Drops the lines that are for the last event: its commit never was. Nobody else may be writing to the store.
+    /// Drops the lines of the last commit, which never was. Nobody else may be writing to the store.
     pub(super) fn drop_last(&mut self) -> io::Result<()> {
         if let Some(Tail { scan, .. }) = self.tail.take() {
             let file = OpenOptions::new().write(true).open(&self.path)?;
@@ -222,20 +229,22 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes the file anew: it says this and no more, and goes with this event. Nobody else may be writing to the store.
+    /// Makes the file anew: it says this and no more, and this is its last commit. Nobody else may be writing to the store.
     pub(super) fn make(&mut self, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
-        let new = beside(&self.path, "-new");
+        let new = beside(&fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()), "-new");
         // A full disk is no fuller for what failed.
         write_new(&new, last, rows).inspect_err(|_| _ = fs::remove_file(&new))?;
-        fs::rename(&new, &self.path)?;
-        sync_folder_of(&self.path)?;
+        // Where it is a link, the file that it stands for.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        fs::rename(&new, &path)?;
+        sync_folder_of(&path)?;
         self.tail = None;
         Ok(())
     }
 
     /// Makes the file anew from what can be read of it. Where that is nothing, it is put aside.
     pub(super) fn renew(&mut self) -> io::Result<()> {
-        let last = match self.look()? {
+        let last = match self.look(Mark::START)? {
             Found::Contents(Contents { last, .. }) if last != Mark::START => last,
             _ => return fs::rename(&self.path, beside(&self.path, "-damaged")),
         };
@@ -255,9 +264,9 @@ impl Ledger {
             return Ok(None);
         }
         let Some(bytes) = self.read()? else { return Ok(None) };
-        let Some(scan) = scan(&bytes) else { return Ok(None) };
+        let Some(scan) = scan(&bytes, Mark::START) else { return Ok(None) };
         self.compacted = size;
-        if 2 * rows(&bytes, &scan).count() as u64 > scan.number {
+        if 2 * replaced(&bytes, &scan) as u64 <= scan.number {
             return Ok(None);
         }
         self.renew()?;
@@ -290,20 +299,20 @@ impl Ledger {
     }
 }
 
-/// Writes rows that are for one commit behind what there is; gives the hash of the last line.
-fn write_lines(out: &mut impl Write, at: &mut Scan, event: Mark, rows: &[Row]) -> io::Result<blake3::Hash> {
-    if event != at.last || at.number == 0 {
-        at.begin = at.end;
+/// Writes rows that are of one commit behind what there is; gives the hash of the last line.
+fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Row]) -> io::Result<blake3::Hash> {
+    if commit != at.last || at.number == 0 {
+        (at.begin, at.before) = (at.end, at.last);
     }
     let mut hash = blake3::hash(&[]);
     for (place, row) in (0..).zip(rows) {
         at.number += 1;
-        let line = lines::write(at.number, [place, rows.len() as u64], event, row);
+        let line = lines::write(at.number, [place, rows.len() as u64], commit, row);
         out.write_all(line.as_bytes())?;
         hash = blake3::hash(line.as_bytes());
         (at.last_line, at.end) = (at.end, at.end + line.len());
     }
-    at.last = event;
+    at.last = commit;
     Ok(hash)
 }
 
@@ -350,7 +359,7 @@ mod tests {
     use tempfile::TempDir;
 
     fn event(number: i64) -> Mark {
-        Mark { number, hash: [u8::try_from(number).unwrap(); EVENT_HASH] }
+        Mark { commit: number, event: 10 * number, hash: [u8::try_from(number).unwrap(); EVENT_HASH] }
     }
 
     fn revoked(id: i64) -> Standing {
@@ -408,7 +417,7 @@ mod tests {
     }
 
     fn contents(ledger: &Ledger) -> Contents {
-        let Found::Contents(contents) = ledger.look().unwrap() else { panic!("it can be read") };
+        let Found::Contents(contents) = ledger.look(Mark::START).unwrap() else { panic!("it can be read") };
         contents
     }
 
@@ -485,7 +494,7 @@ mod tests {
         }
         assert_eq!(keys(&ledger), (1..=120).map(revoked).collect::<Vec<_>>());
         assert_eq!(fs::metadata(ledger.path()).unwrap().len(), GROWTH);
-        append(&mut ledger, &(121..=200).map(revoked).collect::<Vec<_>>(), event(121));
+        append(&mut ledger, &(121..=300).map(revoked).collect::<Vec<_>>(), event(121));
         assert_eq!(fs::metadata(ledger.path()).unwrap().len(), 2 * GROWTH);
     }
 
@@ -530,7 +539,7 @@ mod tests {
         append(&mut ledger, &[revoked(2)], event(2));
         append(&mut ledger, &[revoked(3)], event(2));
         ledger.drop_last().unwrap();
-        assert_eq!(ledger.last().unwrap(), Some(event(1)));
+        assert_eq!(ledger.last().unwrap(), Some([event(1), Mark::START]));
         assert_eq!(keys(&ledger), [revoked(1)]);
     }
 
@@ -561,7 +570,7 @@ mod tests {
         append(&mut ledger, &[rotating(20, true)], event(2));
         append(&mut ledger, &[revoked(21)], event(3));
         let mut bytes = fs::read(ledger.path()).unwrap();
-        let at = bytes.windows(8).position(|window| window == b"\"key\":20").unwrap();
+        let at = bytes.windows(8).position(|window| window == b" key 20 ").unwrap();
         bytes[at] ^= 1;
         fs::write(ledger.path(), &bytes).unwrap();
         ledger.tail = None;
@@ -571,14 +580,30 @@ mod tests {
         assert!(ledger.append(&[revoked(1)], &[], event(4)).is_err());
         assert_eq!(fs::read(ledger.path()).unwrap(), bytes);
         ledger.renew().unwrap();
-        assert_eq!(ledger.last().unwrap(), Some(event(3)));
+        assert_eq!(ledger.last().unwrap(), Some([event(3), event(1)]));
         assert_eq!(keys(&ledger), (1..=10).chain([21]).map(revoked).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_line_that_comes_twice_or_out_of_order_is_damage_and_does_not_count() {
+        let (mut ledger, _folder) = fixture();
+        append(&mut ledger, &[rotating(1, true)], event(1));
+        append(&mut ledger, &[rotating(1, false)], event(2));
+        append(&mut ledger, &[revoked(2)], event(3));
+        let bytes = fs::read(ledger.path()).unwrap();
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').take(4).collect();
+        let [head, on, off, last] = lines[..] else { panic!("four lines") };
+        for order in [vec![head, on, off, on, last], vec![head, off, on, last], vec![head, on, off, last, on, last]] {
+            fs::write(ledger.path(), order.concat()).unwrap();
+            assert!(!contents(&ledger).is_whole());
+            assert!(!keys(&ledger).contains(&rotating(1, true)));
+        }
     }
 
     /// What a look at a ledger with these bytes tells. Where that is that it is whole, all that it says must be right.
     fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Row, Mark)], what: &str) -> Option<Contents> {
         fs::write(ledger.path(), bytes).unwrap();
-        let Found::Contents(contents) = ledger.look().unwrap() else { return None };
+        let Found::Contents(contents) = ledger.look(Mark::START).unwrap() else { return None };
         if contents.is_whole() && contents.last == event(20) {
             assert_eq!(rows(ledger), expected, "{what}");
         }

@@ -82,10 +82,15 @@ const STEPS: &[&str] = &[
     // transactions.
     "CREATE TABLE ledger_mark (
         id         INTEGER PRIMARY KEY CHECK (id = 1),
+        number     INTEGER NOT NULL,
         event      INTEGER NOT NULL,
         event_hash BLOB    NOT NULL CHECK (length(event_hash) = 16)
     ) STRICT;
-    INSERT INTO ledger_mark (id, event, event_hash) VALUES (1, 0, zeroblob(16));
+    INSERT INTO ledger_mark (id, number, event, event_hash) VALUES (1, 0, 0, zeroblob(16));
+    CREATE TABLE skipped_numbers (
+        first INTEGER PRIMARY KEY,
+        last  INTEGER NOT NULL
+    ) STRICT;
     CREATE TABLE ended_values (
         digest    BLOB    NOT NULL CHECK (length(digest) = 32),
         algorithm INTEGER NOT NULL CHECK (algorithm IN (0, 1)),

@@ -41,7 +41,7 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
             ledger.path().display()
         )));
     }
-    if let Agreement::Lost(why) = mend_ledger(options, &mut ledger)? {
+    if let Agreement::Lost(why) = mend_ledger(options, &mut ledger, how.without_ledger)? {
         if !how.without_ledger {
             return Err(refuse(format_args!(
                 "{} is damaged: {why}. Put a copy of it back that is whole. --without-ledger restores all the same, with what \
@@ -62,9 +62,9 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
 }
 
 /// Holds the ledger against the store that is to be replaced, where that can be read: what it lacks is made anew from it.
-fn mend_ledger(options: &Options, ledger: &mut Ledger) -> Result<Agreement> {
+fn mend_ledger(options: &Options, ledger: &mut Ledger, without_ledger: bool) -> Result<Agreement> {
     let compared = match open::view(&options.path, options.busy_timeout) {
-        Ok(present) => mend_by(&present, ledger),
+        Ok(present) => mend_by(&present, ledger, without_ledger),
         Err(error) => Err(error),
     };
     compared.or_else(|error| {
@@ -76,11 +76,13 @@ fn mend_ledger(options: &Options, ledger: &mut Ledger) -> Result<Agreement> {
     })
 }
 
-fn mend_by(present: &Connection, ledger: &mut Ledger) -> Result<Agreement> {
+fn mend_by(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> Result<Agreement> {
     let (agreement, _) = settle::compare(present, ledger)?;
-    if agreement == Agreement::Behind {
+    let is_older = agreement == Agreement::Behind;
+    if is_older || (without_ledger && matches!(agreement, Agreement::Missing | Agreement::Lost(_))) {
         log::warn!("{} lacks changes that the store has, and is made anew from the store", ledger.path().display());
-        settle::make(present, ledger)?;
+        settle::make(present, ledger, is_older)?;
+        return Ok(Agreement::Same);
     }
     Ok(agreement)
 }
@@ -98,8 +100,11 @@ fn bring_up_to_date(
     index.catch_up(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // What it changes is in the ledger already.
-    restored.changed = settle::apply(&transaction, &index, ledger, how.settle)?.changed;
-    settle::note_where_behind(&transaction, ledger)?;
+    let (agreement, _) = settle::compare(&transaction, ledger)?;
+    restored.changed = settle::apply(&transaction, &index, ledger, &agreement, how.settle)?.changed;
+    if agreement == Agreement::Ahead {
+        settle::note_last(&transaction, ledger)?;
+    }
     settle::raise_numbers(&transaction, highest_key_number(&options.path))?;
     (how.finish)(&mut Rows::new(&transaction, &index, &[]), restored)?;
     transaction.commit()?;

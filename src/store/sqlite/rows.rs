@@ -237,10 +237,17 @@ impl<'a> Rows<'a> {
 
 /// How many keys there are.
 pub(super) fn count(connection: &Connection) -> Result<u64> {
-    let sql = "SELECT (SELECT count(*) FROM api_keys) \
-               - (SELECT count(*) FROM imports o JOIN api_keys k ON k.id BETWEEN o.first_id AND o.last_id WHERE o.stage < 2)";
-    let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-    Ok(count.unsigned_abs())
+    let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
+    // A backup may have an older schema.
+    let has_imports = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'imports'")?.exists([])?;
+    let hidden: i64 = match has_imports {
+        false => 0,
+        true => {
+            let sql = "SELECT count(*) FROM imports o JOIN api_keys k ON k.id BETWEEN o.first_id AND o.last_id WHERE o.stage < 2";
+            connection.query_row(sql, [], |row| row.get(0))?
+        }
+    };
+    Ok((count - hidden).unsigned_abs())
 }
 
 fn insert_ended(connection: &Connection, digest: &Digest) -> Result<()> {
@@ -249,11 +256,11 @@ fn insert_ended(connection: &Connection, digest: &Digest) -> Result<()> {
     Ok(())
 }
 
-/// When the key with this number was minted; `None` where there is none.
-pub(super) fn created_at(connection: &Connection, id: KeyId) -> Result<Option<Timestamp>> {
-    let mut statement = connection.prepare_cached("SELECT created_at FROM api_keys WHERE id = ?1")?;
+/// The key with this number, as an import that is under way has none.
+pub(super) fn key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>> {
+    let mut statement = connection.prepare_cached(select_api_key!("k.id = ?1"))?;
     let mut rows = statement.query([id.get()])?;
-    rows.next()?.map(|row| timestamp(row, 0)).transpose()
+    rows.next()?.map(api_key).transpose()
 }
 
 /// Hands over every key that may have been narrowed since it was minted.
@@ -265,10 +272,12 @@ pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -
     each(connection, sql, api_key, take)
 }
 
-/// Hands over all numbers that were given to keys and are no key's any more. Numbers of an import that is under way will be.
+/// Hands over all numbers that this store gave to keys and that are no key's any more. Those of an import that is under way will
+/// be keys', and those that were skipped may be in other copies of the store.
 pub(super) fn each_gap(connection: &Connection, take: impl FnMut(RangeInclusive<i64>)) -> Result<()> {
     let sql = "WITH taken (first, last) AS (SELECT id, id FROM api_keys \
                UNION ALL SELECT first_id, last_id FROM imports WHERE stage = 0 \
+               UNION ALL SELECT first, last FROM skipped_numbers \
                UNION ALL SELECT seq + 1, seq + 1 FROM sqlite_sequence WHERE name = 'api_keys') \
                SELECT before + 1, first - 1 FROM (SELECT first, \
                max(last) OVER (ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM taken) \

@@ -1,13 +1,18 @@
 //! How a store and its ledger of revocations go together, and bringing the one to what the other says.
 //!
-//! Both note the newest event of the last commit that changed the ledger ([`Mark`]); the store does so in that very commit.
+//! The ledger counts its commits, and the store notes the last one that it has, in the same transaction ([`Mark`]). So each
+//! tells whether the other one is older:
 //!
-//! - They have the same note: each has all that the other has.
-//! - The store does not have the event that the ledger names: it is an older copy, or lost its last commit in a crash before
-//!   anybody was answered. What the ledger says is done in it.
-//! - The store has that event and names a later one, or the ledger is damaged or gone: the ledger is an older copy, or lost its
-//!   last commits. It is made anew from the store, which is the newer one of the two.
-//! - The ledger is damaged, and nothing says that the store is the newer one: nobody can tell what is missing.
+//! - They have the same commit: each has all that the other has.
+//! - The ledger has later ones: the store is an older copy, or lost its last commit in a crash before anybody was answered. What
+//!   the ledger says of later commits is done in it.
+//! - The store has later ones, or the ledger is damaged or gone: the ledger is an older copy, or lost its end. It is made anew
+//!   from the store, which has all that it said.
+//! - They have different commits of one number: both were written to apart from each other. What either of them ended is ended,
+//!   and the ledger is made anew.
+//! - The ledger is damaged, and may have had later ones: nobody can tell what is missing.
+//!
+//! A store of an earlier version has no such note. It has a commit if it has, or had, the event that the commit ends with.
 
 use super::audit;
 use super::digest_index::DigestIndex;
@@ -28,23 +33,20 @@ const NO_LEDGER: &str = "it is no ledger of revoked keys, or its beginning is da
 
 /// How the ledger goes with the store, and how many of its lines cannot be read.
 pub(super) fn compare(connection: &Connection, ledger: &Ledger) -> Result<(Agreement, usize)> {
-    let contents = match ledger.look().map_err(|e| unusable(ledger, e))? {
+    let noted = mark(connection)?;
+    let contents = match ledger.look(noted).map_err(|e| unusable(ledger, e))? {
         Found::Nothing => return Ok((Agreement::Missing, 0)),
         Found::Unreadable => return Ok((Agreement::Lost(NO_LEDGER.to_owned()), 0)),
         Found::Contents(contents) => contents,
     };
-    let Contents { last, damaged, has_damaged_end, .. } = contents;
-    let noted = mark(connection)?;
-    let agreement = if last == noted {
-        match contents.is_whole() {
-            true => Agreement::Same,
-            // Whoever knows the last event knows all that came before.
-            false if !has_damaged_end => Agreement::Behind,
-            false => lost(damaged),
-        }
-    } else if last == Mark::START {
+    let Contents { last, contradicts, damaged, has_damaged_end, .. } = contents;
+    let agreement = if last == noted && contents.is_whole() && is_consistent(connection, noted)? {
+        Agreement::Same
+    } else if last == Mark::START && noted != Mark::START {
         Agreement::Lost("all but its beginning is gone".to_owned())
-    } else if knows(connection, last)? {
+    } else if contradicts && damaged == 0 {
+        Agreement::Forked
+    } else if has(connection, noted, last)? && (last != noted || !has_damaged_end) {
         Agreement::Behind
     } else if damaged == 0 {
         Agreement::Ahead
@@ -54,9 +56,14 @@ pub(super) fn compare(connection: &Connection, ledger: &Ledger) -> Result<(Agree
     Ok((agreement, damaged))
 }
 
+/// A store that has events and no note is of an earlier version, and so is what it was last written with.
+fn is_consistent(connection: &Connection, noted: Mark) -> Result<bool> {
+    Ok(noted != Mark::START || audit::head(connection)?.is_none())
+}
+
 /// The same where there is no store.
 pub(super) fn compare_with_nothing(ledger: &Ledger) -> Result<Agreement> {
-    Ok(match ledger.look().map_err(|e| unusable(ledger, e))? {
+    Ok(match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
         Found::Nothing => Agreement::Missing,
         Found::Unreadable => Agreement::Lost(NO_LEDGER.to_owned()),
         Found::Contents(Contents { damaged, .. }) if damaged > 0 => lost(damaged),
@@ -95,34 +102,48 @@ pub(super) fn by_ledger(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been writing just now: then the ledger was ahead of its commit.
     let (agreement, damaged) = compare(&transaction, ledger)?;
-    match agreement {
+    if !matches!(agreement, Agreement::Missing) && audit::head(&transaction)?.is_none() && has_commits(ledger)? {
+        return Err(emptied(ledger));
+    }
+    match &agreement {
         Agreement::Same => return Ok(()),
         Agreement::Lost(why) => return Err(unusable(ledger, why)),
         Agreement::Ahead => catch_up(&transaction, index, ledger, settle)?,
-        Agreement::Missing | Agreement::Behind => {
-            tell_of_loss(&transaction, ledger, damaged)?;
-            note(&transaction, make(&transaction, ledger)?)?;
+        Agreement::Missing | Agreement::Behind | Agreement::Forked => {
+            tell_of_loss(&transaction, ledger, &agreement, damaged)?;
+            // What it ended is ended, whichever of the two is the older one.
+            apply(&transaction, index, ledger, &agreement, settle)?;
+            let made = make(&transaction, ledger, true)?;
+            note(&transaction, made)?;
         }
     }
     Ok(transaction.commit()?)
 }
 
+fn has_commits(ledger: &Ledger) -> Result<bool> {
+    let found = ledger.look(Mark::START).map_err(|e| unusable(ledger, e))?;
+    Ok(matches!(found, Found::Contents(Contents { last, .. }) if last != Mark::START))
+}
+
 /// Says in the log why a ledger is made anew, where that is something to know.
-fn tell_of_loss(connection: &Connection, ledger: &Ledger, damaged: usize) -> Result<()> {
+fn tell_of_loss(connection: &Connection, ledger: &Ledger, agreement: &Agreement, damaged: usize) -> Result<()> {
     let path = ledger.path().display();
-    if !ledger.exists() {
-        if audit::head(connection)?.is_some() {
-            log::warn!(
-                "{path} is not there and is begun anew from the store: if this store is an older copy, what was revoked since it was \
-                 made is good again"
-            );
-        }
-    } else if damaged > 0 {
-        log::error!(
+    match agreement {
+        Agreement::Missing if audit::head(connection)?.is_some() => log::warn!(
+            "{path} is not there and is begun anew from the store: if this store is an older copy, what was revoked since it was \
+             made is good again"
+        ),
+        Agreement::Forked => log::warn!(
+            "{path} was written for another copy of this store: what either of them ended is ended, and it is made anew from the \
+             store"
+        ),
+        Agreement::Behind if damaged > 0 => log::error!(
             "{path} is damaged: {damaged} of its lines cannot be read; it is made anew from the store, which knows all that it said"
-        );
-    } else if mark(connection)? != Mark::START {
-        log::warn!("{path} lacked changes that the store has, and is made anew from the store");
+        ),
+        Agreement::Behind if mark(connection)? != Mark::START => {
+            log::warn!("{path} lacked changes that the store has, and is made anew from the store");
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -134,29 +155,28 @@ fn catch_up(
     ledger: &mut Ledger,
     settle: &Settle<'_>,
 ) -> Result<()> {
-    if audit::head(transaction)?.is_none() {
-        return Err(emptied(ledger));
-    }
-    let applied = apply(transaction, index, ledger, settle)?;
+    let applied = apply(transaction, index, ledger, &Agreement::Ahead, settle)?;
     log::warn!(
         "the store is older than {}: it is an older copy, or its last commits are lost; keys that were brought to how they \
          stood last: {}",
         ledger.path().display(),
         applied.changed
     );
-    let event = Mark::from(audit::head(transaction)?.unwrap_or(Link::START));
+    let last = last_to_append_to(ledger).map_err(|e| unusable(ledger, e))?;
+    let commit = Mark::of(last.commit + 1, audit::head(transaction)?.unwrap_or(Link::START));
     // Where the commit fails, these stay: they say nothing new, and whoever opens the store next does this again.
-    let written = renew_where_old(ledger).and_then(|()| ledger.append(&applied.standings, &applied.ended, event));
+    let written = ledger.append(&applied.standings, &applied.ended, commit);
     written.map_err(|e| unusable(ledger, e))?;
-    note(transaction, event)
+    note(transaction, commit)
 }
 
-fn renew_where_old(ledger: &mut Ledger) -> io::Result<()> {
-    if ledger.last()?.is_none() {
-        ledger.renew()?;
-        ledger.last()?;
+/// The last commit of a ledger that can be written to; it is made so where it has the earlier form.
+fn last_to_append_to(ledger: &mut Ledger) -> io::Result<Mark> {
+    if let Some([last, _]) = ledger.last()? {
+        return Ok(last);
     }
-    Ok(())
+    ledger.renew()?;
+    Ok(ledger.last()?.map_or(Mark::START, |[last, _]| last))
 }
 
 /// What a ledger changed in a store.
@@ -172,94 +192,126 @@ pub(super) struct Applied {
     ended: Vec<Digest>,
 }
 
+/// A ledger that is being applied to a store.
+struct Application<'a> {
+    connection: &'a Connection,
+    rows: Rows<'a>,
+    /// The last commit that the store has.
+    noted: Mark,
+    is_forked: bool,
+    settle: &'a Settle<'a>,
+    applied: Applied,
+}
+
 /// Does what the ledger says and the store has not come to know since, in the caller's transaction.
 pub(super) fn apply(
     transaction: &Transaction<'_>,
     index: &DigestIndex,
     ledger: &Ledger,
+    agreement: &Agreement,
     settle: &Settle<'_>,
 ) -> Result<Applied> {
-    let mut rows = Rows::new(transaction, index, &[]);
-    let mut applied = Applied::default();
+    let mut application = Application {
+        connection: transaction,
+        rows: Rows::new(transaction, index, &[]),
+        noted: mark(transaction)?,
+        is_forked: *agreement == Agreement::Forked,
+        settle,
+        applied: Applied::default(),
+    };
     let done = ledger.each(|row, mark| {
         let done = match row {
-            Row::Key(standing) => apply_to_key(transaction, &mut rows, standing, mark, settle, &mut applied),
-            Row::Gone(numbers) => apply_to_gone(transaction, &mut rows, &numbers, settle, &mut applied),
-            Row::Ended(digest) => rows.end_value(&digest),
+            Row::Key(standing) => application.key(standing, mark),
+            Row::Gone(numbers) => application.gone(&numbers),
+            Row::Ended(digest) => application.rows.end_value(&digest),
             Row::Nothing => Ok(()),
         };
         done.map_err(Failed::Store)
     });
     done.map_err(|failed| failed.of(ledger))?;
-    raise_numbers(transaction, applied.highest)?;
+    let Application { rows, mut applied, .. } = application;
     applied.ended = rows.into_effects().ended;
+    raise_numbers(transaction, applied.highest)?;
     Ok(applied)
 }
 
-fn apply_to_key(
-    connection: &Connection,
-    rows: &mut Rows<'_>,
-    standing: Standing,
-    mark: Mark,
-    settle: &Settle<'_>,
-    applied: &mut Applied,
-) -> Result<()> {
-    applied.highest = applied.highest.max(standing.id.get());
-    // A ledger that is older than the store would bring back what came before. A revocation is final and does no harm.
-    if standing.state.is_some() && knows(connection, mark)? {
-        return Ok(());
-    }
-    let has_changed = settle(rows, &standing)?;
-    applied.changed += usize::from(has_changed);
-    // Also where nothing was to be changed: what this store does with the key later must count as later than the row.
-    if has_changed || standing.state.is_some() {
-        applied.standings.push(standing);
-    }
-    Ok(())
-}
-
-fn apply_to_gone(
-    connection: &Connection,
-    rows: &mut Rows<'_>,
-    numbers: &RangeInclusive<i64>,
-    settle: &Settle<'_>,
-    applied: &mut Applied,
-) -> Result<()> {
-    applied.highest = applied.highest.max(*numbers.end());
-    let mut statement =
-        connection.prepare_cached("SELECT id, created_at FROM api_keys WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
-    let found = statement.query_map([numbers.start(), numbers.end()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for (id, created_at) in found.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
-        let id = KeyId::new(id).ok_or_else(|| rows::damaged("an API key's id", id))?;
-        let created_at = Timestamp::from_unix_ms(created_at).ok_or_else(|| rows::damaged("a time", created_at))?;
-        let standing = Standing { id, created_at, state: None };
-        if settle(rows, &standing)? {
-            applied.changed += 1;
-            applied.standings.push(standing);
+impl Application<'_> {
+    fn key(&mut self, mut standing: Standing, mark: Mark) -> Result<()> {
+        self.applied.highest = self.applied.highest.max(standing.id.get());
+        if let Some(state) = &standing.state {
+            // Which of two copies is the later one, nobody knows. A revocation is final and does no harm.
+            if self.is_forked {
+                let (is_off, key) = (!state.valid, rows::key(self.connection, standing.id)?);
+                let key = key.filter(|key| is_off && key.valid && key.created_at == standing.created_at);
+                let Some(mut key) = key else { return Ok(()) };
+                key.valid = false;
+                standing = Standing::of(&key);
+            } else if has(self.connection, self.noted, mark)? {
+                return Ok(());
+            }
         }
+        let has_changed = (self.settle)(&mut self.rows, &standing)?;
+        self.applied.changed += usize::from(has_changed);
+        // Also where nothing was to be changed: what this store does with the key later must count as later than the line.
+        if has_changed || standing.state.is_some() {
+            self.applied.standings.push(standing);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn gone(&mut self, numbers: &RangeInclusive<i64>) -> Result<()> {
+        self.applied.highest = self.applied.highest.max(*numbers.end());
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, created_at FROM api_keys WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+        let found = statement.query_map([numbers.start(), numbers.end()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (id, created_at) in found.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
+            let id = KeyId::new(id).ok_or_else(|| rows::damaged("an API key's id", id))?;
+            let created_at = Timestamp::from_unix_ms(created_at).ok_or_else(|| rows::damaged("a time", created_at))?;
+            let standing = Standing { id, created_at, state: None };
+            if (self.settle)(&mut self.rows, &standing)? {
+                self.applied.changed += 1;
+                self.applied.standings.push(standing);
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Makes the ledger anew from the store and from what can be read of it; gives the event that it goes with. The store must
-/// know all that the ledger says.
-pub(super) fn make(connection: &Connection, ledger: &mut Ledger) -> Result<Mark> {
+/// Makes the ledger anew from the store, and from what can be read of it that the store cannot know: of keys that it does not
+/// have, and of later commits unless it `has_all`. Gives its last commit.
+pub(super) fn make(connection: &Connection, ledger: &mut Ledger, has_all: bool) -> Result<Mark> {
     let noted = mark(connection)?;
-    let head = || Ok::<_, Error>(audit::head(connection)?.map_or(Mark::START, Mark::from));
-    let last = if noted == Mark::START { head()? } else { noted };
+    let mut last = noted;
     let mut rows = Vec::new();
+    let mut standings = Vec::new();
     let read = ledger.each(|row, mark| {
-        let is_kept = match &row {
-            // Of a key that is there, the store knows better.
-            Row::Key(standing) => rows::created_at(connection, standing.id)? != Some(standing.created_at),
-            Row::Gone(_) | Row::Nothing => false,
-            Row::Ended(_) => true,
-        };
-        rows.extend(is_kept.then_some((row, mark)));
+        if mark.commit > last.commit {
+            last = mark;
+        }
+        match row {
+            Row::Key(standing) => {
+                let knows_better = standing.state.is_some() && (has_all || has(connection, noted, mark)?);
+                let key = if knows_better { rows::key(connection, standing.id)? } else { None };
+                match key.filter(|key| key.created_at == standing.created_at) {
+                    Some(key) => standings.push(Standing::of(&key)),
+                    None => rows.push((Row::Key(standing), mark)),
+                }
+            }
+            Row::Ended(_) => rows.push((row, mark)),
+            Row::Gone(_) | Row::Nothing => {}
+        }
         Ok::<_, Failed>(())
     });
     read.map_err(|failed| failed.of(ledger))?;
-    rows::each_narrowed(connection, |key| rows.push((Row::Key(Standing::of(&key)), last)))?;
+    let head = audit::head(connection)?;
+    if last != noted || noted == Mark::START {
+        last = head.map_or(Mark::START, |head| Mark::of(last.commit + 1, head));
+    }
+    rows::each_narrowed(connection, |key| standings.push(Standing::of(&key)))?;
+    standings.sort_unstable_by_key(|standing| standing.id.get());
+    standings.dedup_by_key(|standing| standing.id.get());
+    rows.extend(standings.into_iter().map(|standing| (Row::Key(standing), last)));
     rows::each_gap(connection, |numbers| rows.push((Row::Gone(numbers), last)))?;
     rows::each_ended(connection, |digest| rows.push((Row::Ended(digest), last)))?;
     ledger.make(last, &rows).map_err(|e| unusable(ledger, e))?;
@@ -267,22 +319,25 @@ pub(super) fn make(connection: &Connection, ledger: &mut Ledger) -> Result<Mark>
 }
 
 /// Makes sure, before the ledger is written to in a transaction of the connection, that it has all that was committed to the
-/// store.
+/// store; gives the number of its last commit.
 pub(super) fn prepare(
     connection: &Connection,
     ledger: &mut Ledger,
     committed: impl FnOnce() -> Result<Connection>,
-) -> std::result::Result<(), Failed> {
+) -> std::result::Result<i64, Failed> {
     let noted = mark(connection)?;
-    if let Some(last) = ledger.last()?
-        && last != noted
-        && !knows(connection, last)?
-    {
-        // A process was killed between the two commits.
-        ledger.drop_last()?;
+    if let Some([last, before]) = ledger.last()? {
+        if before == noted && last.commit == noted.commit + 1 {
+            // A process was killed between the two commits.
+            ledger.drop_last()?;
+        } else if last != noted && last.commit >= noted.commit {
+            let why = "it was exchanged while the store was open, and knows of changes that the store does not have. Restart every \
+                       keystead that has the store open";
+            return Err(Failed::Ledger(io::Error::other(why)));
+        }
     }
-    if ledger.last()? == Some(noted) {
-        return Ok(());
+    if ledger.last()?.is_some_and(|[last, _]| last == noted) {
+        return Ok(noted.commit);
     }
     // To refuse every revocation from now on would be worse.
     let what = if ledger.exists() { "was damaged, or exchanged," } else { "was removed" };
@@ -291,66 +346,80 @@ pub(super) fn prepare(
          since it was made would come back with an older backup",
         ledger.path().display()
     );
-    make(&committed()?, ledger)?;
+    let made = make(&committed()?, ledger, true)?;
     ledger.last()?;
-    Ok(())
+    Ok(made.commit)
 }
 
-/// The event of the last commit that changed the ledger, as the store noted it; [`Mark::START`] where it has none.
+/// The last commit of the ledger that the store has, as it noted it; [`Mark::START`] where it has none, or is of an earlier
+/// version.
 pub(super) fn mark(connection: &Connection) -> Result<Mark> {
     let has_note = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'ledger_mark'")?.exists([])?;
     if !has_note {
         return Ok(Mark::START);
     }
-    let mut statement = connection.prepare_cached("SELECT event, event_hash FROM ledger_mark WHERE id = 1")?;
-    Ok(statement.query_row([], |row| Ok(Mark { number: row.get(0)?, hash: row.get(1)? }))?)
+    let mut statement = connection.prepare_cached("SELECT number, event, event_hash FROM ledger_mark WHERE id = 1")?;
+    Ok(statement.query_row([], |row| Ok(Mark { commit: row.get(0)?, event: row.get(1)?, hash: row.get(2)? }))?)
 }
 
-/// Has the store note the event of the commit that changes the ledger.
-pub(super) fn note(connection: &Connection, Mark { number, hash }: Mark) -> Result<()> {
-    let sql = "UPDATE ledger_mark SET event = ?1, event_hash = ?2 WHERE id = 1";
-    connection.prepare_cached(sql)?.execute(params![number, hash])?;
+/// Has the store note the commit that changes the ledger.
+pub(super) fn note(connection: &Connection, Mark { commit, event, hash }: Mark) -> Result<()> {
+    let sql = "UPDATE ledger_mark SET number = ?1, event = ?2, event_hash = ?3 WHERE id = 1";
+    connection.prepare_cached(sql)?.execute(params![commit, event, hash])?;
     Ok(())
 }
 
-/// Has a copy that the ledger was applied to note that, where it was behind the ledger.
-pub(super) fn note_where_behind(connection: &Connection, ledger: &Ledger) -> Result<()> {
-    match ledger.look().map_err(|e| unusable(ledger, e))? {
-        Found::Contents(Contents { last, .. }) if !knows(connection, last)? => note(connection, last),
+/// Has a copy note the last commit of the ledger, which was applied to it.
+pub(super) fn note_last(connection: &Connection, ledger: &Ledger) -> Result<()> {
+    match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
+        // The earlier form has no numbers; the next start takes it over.
+        Found::Contents(Contents { last, .. }) if last.commit > 0 => note(connection, last),
         _ => Ok(()),
     }
 }
 
 /// No key that comes later may have the number of one that there was, whatever became of the store that gave it out.
-pub(super) fn raise_numbers(transaction: &Transaction<'_>, highest: i64) -> Result<()> {
-    transaction.execute(
+pub(super) fn raise_numbers(connection: &Connection, highest: i64) -> Result<()> {
+    connection.execute(
         "INSERT INTO sqlite_sequence (name, seq) SELECT 'api_keys', 0 \
          WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'api_keys')",
         [],
     )?;
-    transaction.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'api_keys'", [highest])?;
+    connection.execute(
+        "INSERT INTO skipped_numbers (first, last) SELECT seq + 1, ?1 FROM sqlite_sequence WHERE name = 'api_keys' AND seq < ?1",
+        [highest],
+    )?;
+    connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'api_keys'", [highest])?;
     Ok(())
 }
 
-/// Whether the store cannot be believed without its ledger: that knows of something that the store does not, or cannot be
-/// read.
+/// Whether the store cannot be believed without its ledger: that knows of something that the store does not.
+///
+/// # Errors
+/// [`Error::Unavailable`] also where the ledger cannot be read, so that nobody knows.
 pub(super) fn is_behind(connection: &Connection, ledger: &Ledger) -> Result<bool> {
     match compare_patiently(connection, ledger)?.0 {
         Agreement::Same | Agreement::Missing | Agreement::Behind => Ok(false),
-        Agreement::Ahead => Ok(true),
+        Agreement::Ahead | Agreement::Forked => Ok(true),
         Agreement::Lost(why) => Err(unusable(ledger, why)),
     }
 }
 
-/// Whether the store has, or had, this event. Where it was pruned, the store is a later one.
-pub(super) fn knows(connection: &Connection, Mark { number, hash }: Mark) -> Result<bool> {
-    if let Some(event) = audit::link(connection, number)? {
+/// Whether a store that noted this commit last has another one.
+fn has(connection: &Connection, noted: Mark, commit: Mark) -> Result<bool> {
+    // The earlier form has no numbers, and neither has a store of an earlier version.
+    if noted.commit > 0 && commit.commit > 0 { Ok(commit.commit <= noted.commit) } else { knows(connection, commit) }
+}
+
+/// Whether the store has, or had, the event that the commit ends with. Where it was pruned, the store is a later one.
+pub(super) fn knows(connection: &Connection, Mark { event, hash, .. }: Mark) -> Result<bool> {
+    if let Some(event) = audit::link(connection, event)? {
         return Ok(event.hash.as_bytes().starts_with(&hash));
     }
     match audit::start(connection) {
-        Ok(start) => Ok(number <= start.number),
+        Ok(start) => Ok(event <= start.number),
         // A broken audit log is told by whoever checks it, and is no reason to be left without a store.
-        Err(Error::Internal(_)) => Ok(number <= Link::START.number),
+        Err(Error::Internal(_)) => Ok(event <= Link::START.number),
         Err(error) => Err(error),
     }
 }

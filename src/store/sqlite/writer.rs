@@ -13,7 +13,7 @@ use super::open::{self, LOG_LIMIT};
 use super::place::Place;
 use super::rows::{Effects, Rows};
 use super::settle::{self, Failed};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Link, Result};
 use crate::metrics::Metrics;
 use crate::store::{Options, SharedForms, Stale, Validity, Writes};
 use rusqlite::{Connection, ErrorCode};
@@ -333,10 +333,10 @@ impl Thread {
             self.compact_ledger();
         }
         if effects.are_in_ledger() {
-            let event = audit::head(&self.connection)?.map_or(Mark::START, Mark::from);
             let committed = || open::look(&self.path, self.busy_timeout);
-            settle::prepare(&self.connection, &mut self.ledger, committed)?;
-            self.doubt.append(&self.connection, &mut self.ledger, effects, event)?;
+            let number = settle::prepare(&self.connection, &mut self.ledger, committed)? + 1;
+            let commit = Mark::of(number, audit::head(&self.connection)?.unwrap_or(Link::START));
+            self.doubt.append(&self.connection, &mut self.ledger, effects, commit)?;
         }
         let outcome = self.statement("COMMIT");
         self.doubt.committed(&outcome);
@@ -348,7 +348,7 @@ impl Thread {
     fn compact_ledger(&mut self) {
         let noted = settle::mark(&self.connection).ok();
         let compacted = match self.ledger.last() {
-            Ok(last) if last.is_some() && last == noted => self.ledger.compact(),
+            Ok(Some([last, _])) if Some(last) == noted => self.ledger.compact(),
             Ok(_) => Ok(None),
             Err(error) => Err(error),
         };

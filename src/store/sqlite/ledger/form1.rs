@@ -42,8 +42,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Old> {
         return None;
     }
     let end = (0..records.len()).rev().find(|index| ends_batch(records, *index)).map_or(0, |index| index + 1);
-    let records = &records[..end];
+    let (records, rest) = records.split_at(end);
     let mut contents = Contents { last: records.last().map_or(Mark::START, mark), is_old: true, ..Contents::default() };
+    // What a crash cuts short has no checksum at its end.
+    contents.has_damaged_end =
+        rest.iter().any(|record| record[CHECKED..] != [0; RECORD - CHECKED] && !is_whole(record));
+    contents.damaged = usize::from(contents.has_damaged_end);
     let mut last = BTreeMap::new();
     for record in records {
         if !is_whole(record) {
@@ -69,7 +73,7 @@ fn ends_batch(records: &[Record], index: usize) -> bool {
 }
 
 fn mark(record: &Record) -> Mark {
-    Mark { number: number(record, 0), hash: bytes(record, 8) }
+    Mark { commit: 0, event: number(record, 0), hash: bytes(record, 8) }
 }
 
 /// A record's place among those that were appended together, and how many these are.

@@ -2,13 +2,20 @@
 //!
 //! After the head, each line is a checksum (the first eight bytes of the BLAKE3 hash of all that follows it in the line, as
 //! hexadecimal digits) and, with spaces between: the line's number in the file, its place among those that were written
-//! together, how many these are, the number of the newest event of their commit, the beginning of that event's hash, and
-//! what it says, a JSON object.
+//! together, how many these are, the number of their commit in the ledger, the newest event of that commit, the beginning of
+//! the event's hash, and what the line says. That is one of
+//!
+//! ```text
+//! key NUMBER CREATED_AT STATE       how a key stands: a JSON object (state.rs), or - where it was revoked
+//! gone FIRST LAST                   numbers that are no key's any more
+//! ended ALGORITHM DIGEST            a value that was good once and never will be again
+//! nothing                           only that the ledger goes with the event
+//! ```
 
 use super::{EVENT_HASH, Mark, state};
 use crate::domain::{Algorithm, Digest, KeyId, Timestamp};
-use crate::store::{KeyState, Standing};
-use serde_json::{Value, json};
+use crate::store::Standing;
+use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 /// The first line.
@@ -16,6 +23,8 @@ pub(super) const HEAD: &[u8] = b"keystead revoked keys, form 2\n";
 
 /// Digits of a checksum.
 const CHECKSUM: usize = 16;
+/// What stands for the state of a revoked key.
+const REVOKED: &str = "-";
 
 /// Something that the ledger says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +48,28 @@ pub(super) struct Line<'a> {
     pub(super) place: u64,
     /// How many these are.
     pub(super) count: u64,
-    /// The newest event of their commit.
+    /// Their commit.
     pub(super) mark: Mark,
     says: &'a str,
 }
 
 /// The line with its line break.
 pub(super) fn write(number: u64, [place, count]: [u64; 2], mark: Mark, row: &Row) -> String {
-    let hash = hex(&mark.hash);
-    let rest = format!("{number} {place} {count} {} {hash} {}", mark.number, to_json(row));
+    let Mark { commit, event, hash } = mark;
+    let mut rest = format!("{number} {place} {count} {commit} {event} ");
+    for byte in hash {
+        // Nothing can go wrong in memory.
+        _ = write!(rest, "{byte:02x}");
+    }
+    _ = match row {
+        Row::Key(Standing { id, created_at, state }) => {
+            let state = state.as_deref().map_or_else(|| REVOKED.to_owned(), |state| state::to_json(state).to_string());
+            write!(rest, " key {} {} {state}", id.get(), created_at.unix_ms())
+        }
+        Row::Gone(numbers) => write!(rest, " gone {} {}", numbers.start(), numbers.end()),
+        Row::Ended(digest) => write!(rest, " ended {} {}", digest.algorithm().name(), digest.to_hex()),
+        Row::Nothing => write!(rest, " nothing"),
+    };
     format!("{} {rest}\n", &blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM])
 }
 
@@ -55,55 +77,42 @@ impl<'a> Line<'a> {
     /// From a line without its line break; `None` where it is not as it was written.
     pub(super) fn read(line: &'a [u8]) -> Option<Self> {
         let (found, rest) = str::from_utf8(line).ok()?.split_once(' ')?;
-        let mut parts = rest.splitn(6, ' ');
-        let mut number = || parts.next()?.parse().ok();
-        let [line_number, place, count, event] = [number()?, number()?, number()?, number()?];
-        let [hash, says] = [parts.next()?, parts.next()?];
-        let mark = Mark { number: i64::try_from(event).ok()?, hash: from_hex(hash)? };
-        let line = Self { number: line_number, place, count, mark, says };
+        let mut parts = rest.splitn(7, ' ');
+        let mut count = || parts.next()?.parse::<u64>().ok();
+        let [number, place, count, commit, event] = [count()?, count()?, count()?, count()?, count()?];
+        let [commit, event] = [commit, event].map(|it| i64::try_from(it).ok());
+        let mark = Mark { commit: commit?, event: event?, hash: from_hex(parts.next()?)? };
+        let line = Self { number, place, count, mark, says: parts.next()? };
         (blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM] == *found).then_some(line)
+    }
+
+    /// The key that it is about.
+    pub(super) fn key(&self) -> Option<(&'a str, &'a str)> {
+        let mut parts = self.says.splitn(4, ' ');
+        if parts.next() == Some("key") { Some((parts.next()?, parts.next()?)) } else { None }
     }
 
     /// `None` where it says something that this program does not know.
     pub(super) fn row(&self) -> Option<Row> {
-        from_json(&serde_json::from_str(self.says).ok()?)
+        let mut parts = self.says.splitn(4, ' ');
+        let kind = parts.next()?;
+        let mut next = || parts.next();
+        Some(match kind {
+            "key" => {
+                let id = KeyId::new(next()?.parse().ok()?)?;
+                let created_at = Timestamp::from_unix_ms(next()?.parse().ok()?)?;
+                let state = match next()? {
+                    REVOKED => None,
+                    text => Some(Box::new(state::from_json(text)?)),
+                };
+                Row::Key(Standing { id, created_at, state })
+            }
+            "gone" => Row::Gone(next()?.parse().ok()?..=next()?.parse().ok()?),
+            "ended" => Row::Ended(Digest::parse(Algorithm::parse(next()?)?, next()?)?),
+            "nothing" => Row::Nothing,
+            _ => return None,
+        })
     }
-}
-
-fn to_json(row: &Row) -> Value {
-    match row {
-        Row::Key(Standing { id, created_at, state }) => {
-            let state = state.as_deref().map(state::to_json);
-            json!({"key": id.get(), "createdAt": created_at.unix_ms(), "state": state})
-        }
-        Row::Gone(numbers) => json!({"gone": [numbers.start(), numbers.end()]}),
-        Row::Ended(digest) => json!({"ended": digest.to_hex(), "algorithm": digest.algorithm().name()}),
-        Row::Nothing => json!({}),
-    }
-}
-
-fn from_json(object: &Value) -> Option<Row> {
-    let number = |value: &Value| value.as_i64();
-    if let Some(id) = object.get("key") {
-        let state = match object.get("state")? {
-            Value::Null => None,
-            state => Some(Box::<KeyState>::new(state::from_json(state)?)),
-        };
-        let created_at = Timestamp::from_unix_ms(number(object.get("createdAt")?)?)?;
-        return Some(Row::Key(Standing { id: KeyId::new(number(id)?)?, created_at, state }));
-    }
-    if let Some(numbers) = object.get("gone") {
-        return Some(Row::Gone(number(numbers.get(0)?)?..=number(numbers.get(1)?)?));
-    }
-    if let Some(digest) = object.get("ended") {
-        let algorithm = Algorithm::parse(object.get("algorithm")?.as_str()?)?;
-        return Some(Row::Ended(Digest::parse(algorithm, digest.as_str()?)?));
-    }
-    object.as_object().filter(|object| object.is_empty()).map(|_| Row::Nothing)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(text: &str) -> Option<[u8; EVENT_HASH]> {

@@ -2,7 +2,6 @@
 
 use super::Mark;
 use super::lines::{HEAD, Line, Row};
-use crate::domain::{KeyId, Timestamp};
 use std::collections::HashMap;
 
 /// What was found.
@@ -14,12 +13,16 @@ pub(super) struct Scan {
     pub(super) last_line: usize,
     /// The number of its last line.
     pub(super) number: u64,
-    /// The event that it goes with.
+    /// Its last commit.
     pub(super) last: Mark,
-    /// Where the last lines begin that are for that event.
+    /// Where the lines of that begin.
     pub(super) begin: usize,
+    /// The commit before it.
+    pub(super) before: Mark,
     /// How many lines before its end are missing or not as they were written.
     pub(super) damaged: usize,
+    /// Whether it has another commit of the number that was asked for.
+    pub(super) contradicts: bool,
     /// What comes after.
     pub(super) rest: Rest,
 }
@@ -39,21 +42,22 @@ pub(super) enum Rest {
 /// Zeros in a row that no single fault makes: a part of a write is missing.
 const HOLE: [u8; 16] = [0; 16];
 
-/// `None` where the beginning is not that of a ledger.
-pub(super) fn scan(bytes: &[u8]) -> Option<Scan> {
+/// `None` where the beginning is not that of a ledger. `commit` is what [`Scan::contradicts`] is about.
+pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
     if !bytes.starts_with(HEAD) {
         return None;
     }
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut scan = Scan { end: HEAD.len(), begin: HEAD.len(), ..Scan::default() };
     // Of lines that were written together: where the first one begins, and how many there are so far.
-    let (mut first, mut together, mut whole) = (0, 0, 0);
+    let (mut first, mut together, mut whole, mut bad, mut number) = (0, 0, 0, 0, 0);
     for (at, piece) in pieces(&bytes[..length]) {
-        let Some(line) = Line::read(piece).filter(|line| line.number > scan.number) else {
-            together = 0;
+        let Some(line) = Line::read(piece).filter(|line| line.number > number) else {
+            (together, bad) = (0, bad + 1);
             continue;
         };
-        whole += 1;
+        (whole, number) = (whole + 1, line.number);
+        scan.contradicts |= commit != Mark::START && line.mark.commit == commit.commit && line.mark != commit;
         if line.place == 0 {
             (first, together) = (at, 0);
         }
@@ -61,10 +65,10 @@ pub(super) fn scan(bytes: &[u8]) -> Option<Scan> {
         let is_together = together == line.place + 1;
         if is_together && line.place + 1 == line.count {
             if line.mark != scan.last || scan.number == 0 {
-                scan.begin = first;
+                (scan.begin, scan.before) = (first, scan.last);
             }
             (scan.end, scan.last_line, scan.number, scan.last) = (at + piece.len() + 1, at, line.number, line.mark);
-            scan.damaged = usize::try_from(line.number).ok()?.saturating_sub(whole);
+            scan.damaged = usize::try_from(line.number).ok()?.saturating_sub(whole).max(bad);
         } else if !is_together {
             together = 0;
         }
@@ -101,25 +105,32 @@ fn rest(bytes: &[u8]) -> Rest {
     if has_hole || (are_whole && is_cut) { Rest::Torn } else { Rest::Damaged }
 }
 
-/// For each key its last line, and all that is about no key, in their order, with the event of each.
+/// For each key its last line, and all that is about no key, in their order, with the commit of each.
 pub(super) fn rows(bytes: &[u8], scan: &Scan) -> impl Iterator<Item = (Row, Mark)> {
-    let mut last: HashMap<(KeyId, Timestamp), u64> = HashMap::new();
-    for line in lines(bytes, scan) {
-        if let Some(Row::Key(standing)) = line.row() {
-            last.insert((standing.id, standing.created_at), line.number);
-        }
-    }
+    let last = last_lines(bytes, scan);
     lines(bytes, scan).filter_map(move |line| {
-        let row = line.row()?;
-        let counts = match &row {
-            Row::Key(standing) => last.get(&(standing.id, standing.created_at)) == Some(&line.number),
-            Row::Nothing => false,
-            Row::Gone(_) | Row::Ended(_) => true,
-        };
-        counts.then_some((row, line.mark))
+        let is_replaced = line.key().is_some_and(|key| last.get(&key) != Some(&line.number));
+        let row = if is_replaced { None } else { line.row() }?;
+        (row != Row::Nothing).then_some((row, line.mark))
     })
 }
 
+/// How many lines later ones of the same keys replace.
+pub(super) fn replaced(bytes: &[u8], scan: &Scan) -> usize {
+    lines(bytes, scan).filter(|line| line.key().is_some()).count() - last_lines(bytes, scan).len()
+}
+
+/// The number of the last line of each key, as it is written there.
+fn last_lines<'a>(bytes: &'a [u8], scan: &Scan) -> HashMap<(&'a str, &'a str), u64> {
+    lines(bytes, scan).filter_map(|line| Some((line.key()?, line.number))).collect()
+}
+
+/// The lines that count. Their numbers rise.
 fn lines<'a>(bytes: &'a [u8], scan: &Scan) -> impl Iterator<Item = Line<'a>> + use<'a> {
-    pieces(&bytes[..scan.end]).filter_map(|(_, piece)| Line::read(piece))
+    let mut number = 0;
+    pieces(&bytes[..scan.end]).filter_map(move |(_, piece)| {
+        let line = Line::read(piece).filter(|line| line.number > number)?;
+        number = line.number;
+        Some(line)
+    })
 }

@@ -63,8 +63,8 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
 }
 
 /// `None` where it is none of ours.
-pub(super) fn from_json(object: &serde_json::Value) -> Option<KeyState> {
-    let stored = Stored::deserialize(object).ok().filter(|stored| stored.version == VERSION)?;
+pub(super) fn from_json(text: &str) -> Option<KeyState> {
+    let stored = serde_json::from_str(text).ok().filter(|stored: &Stored| stored.version == VERSION)?;
     let shadow = |it: Rotation| Some((it.to.fingerprint()?, Timestamp::from_unix_ms(it.at)?));
     let limits = |it: StoredLimits| {
         let rate_limit = |[limit, window_s]: [u32; 2]| RateLimit::new(limit, window_s);

@@ -97,10 +97,17 @@ CREATE TABLE ended_values (
 -- How far the ledger of revocations, the file beside this one, has come with this store: always one row.
 CREATE TABLE ledger_mark (
     id         INTEGER PRIMARY KEY CHECK (id = 1),              -- 1
-    event      INTEGER NOT NULL,                                -- the newest event of the last commit that is in both; 0 for none
+    number     INTEGER NOT NULL,                                -- the last commit that is in both, counted from 1; 0 for none
+    event      INTEGER NOT NULL,                                -- the newest event that it ended with; 0 for none
     event_hash BLOB    NOT NULL CHECK (length(event_hash) = 16) -- the beginning of that event's hash
 ) STRICT;
-INSERT INTO ledger_mark (id, event, event_hash) VALUES (1, 0, zeroblob(16));
+INSERT INTO ledger_mark (id, number, event, event_hash) VALUES (1, 0, 0, zeroblob(16));
+
+-- Numbers that no key has, because another copy of this store may have given them out.
+CREATE TABLE skipped_numbers (
+    first INTEGER PRIMARY KEY, -- the first such number
+    last  INTEGER NOT NULL     -- the last one; all in between are skipped as well
+) STRICT;
 
 -- The last import, if there was any. While it is under way, and once it has failed, the keys with its numbers are not there for
 -- anybody; they are there at once when it is published.
