@@ -92,7 +92,9 @@ fn rest(bytes: &[u8]) -> Rest {
     if bytes.is_empty() {
         return Rest::Nothing;
     }
-    let has_hole = bytes[0] == 0 || bytes.windows(HOLE.len()).any(|window| window == HOLE);
+    // Line breaks alone are what an editor may add, and no line.
+    let is_blank = bytes.iter().all(|byte| matches!(byte, b'\n' | b'\r' | 0));
+    let has_hole = is_blank || bytes[0] == 0 || bytes.windows(HOLE.len()).any(|window| window == HOLE);
     let (lines, end) = bytes.split_at(bytes.len() - 1);
     let mut lines = lines.split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
