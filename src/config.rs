@@ -84,7 +84,7 @@ pub struct Server {
     pub shutdown_timeout_s: u64,
     /// Peers whose `X-Forwarded-For` is believed: addresses and networks.
     pub trusted_proxies: Vec<String>,
-    /// What is done about fields and parameters of `/v2` that nobody asks for.
+    /// What is done about fields and parameters of `/v2` that nobody asks for, or that come more than once.
     pub unknown_fields: UnknownFields,
 }
 

@@ -1,12 +1,12 @@
 //! Reading a JSON request body, with a sentence for everything that can be wrong with it.
 //!
-//! No sentence repeats anything of the body, since somebody may have put a key there; only an unknown field is named where its
-//! name can hold none.
+//! No sentence repeats anything of the body, since somebody may have put a key there; only a field that is unknown or comes more than once
+//! is named, where its name can hold none.
 
-use super::App;
 use super::error::Failure;
-use super::unknown_names::expect_known;
+use super::unknown_names::{doubled, expect_known};
 use super::version::Version;
+use super::{App, json};
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
@@ -21,16 +21,21 @@ pub(super) struct NotAnInteger;
 /// A JSON object, its fields taken one by one.
 pub(super) struct Fields {
     fields: Map<String, Value>,
-    /// Whether fields that nobody asks for are refused.
+    /// The first name that comes more than once in it or in an object within.
+    doubled: Option<String>,
+    /// Whether fields that nobody asks for, and names that come more than once, are refused.
     refuses_unknown: bool,
 }
 
 impl Fields {
-    /// Refuses other fields than these, in a version that does; in another one they are ignored, since clients of a newer
-    /// version must keep working.
+    /// Refuses other fields than these, and any that comes more than once, in a version that does. In another one others are
+    /// ignored, since clients of a newer version must keep working, and the last of several counts.
     pub(super) fn only(self, known: &[&str]) -> Result<Self, Failure> {
         if self.refuses_unknown {
             expect_known("field", self.fields.keys().map(String::as_str), known)?;
+            if let Some(name) = &self.doubled {
+                return Err(doubled("field", name, known));
+            }
         }
         Ok(self)
     }
@@ -68,7 +73,7 @@ impl Fields {
         }
         let refuses_unknown = self.refuses_unknown;
         let object = |item| match item {
-            Value::Object(fields) => Ok(Self { fields, refuses_unknown }),
+            Value::Object(fields) => Ok(Self { fields, doubled: None, refuses_unknown }),
             _ => Err(wrong()),
         };
         items.into_iter().map(object).collect()
@@ -79,7 +84,10 @@ impl Fields {
         match self.fields.get(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
-            Some(Value::Object(fields)) => Ok(Some(Some(Self { fields: fields.clone(), ..*self }))),
+            Some(Value::Object(fields)) => {
+                let refuses_unknown = self.refuses_unknown;
+                Ok(Some(Some(Self { fields: fields.clone(), doubled: None, refuses_unknown })))
+            }
             Some(_) => Err(Self::wrong(name, "an object or null")),
         }
     }
@@ -154,8 +162,7 @@ pub(super) async fn read_up_to<V: Version>(
     if !is_json(request) {
         return Err(not_said_to_be_json());
     }
-    let fields = parse(&collect(limit, app, payload).await?)?;
-    Ok(fields_of::<V>(app, fields))
+    parse::<V>(app, &collect(limit, app, payload).await?)
 }
 
 /// The same where no body at all, and no word of one, is as good as an empty object.
@@ -168,7 +175,7 @@ pub(super) async fn read_optional<V: Version>(
         return read::<V>(app, request, payload).await;
     }
     let is_empty = collect(app.body_limit, app, payload).await?.is_empty();
-    if is_empty { Ok(fields_of::<V>(app, Map::new())) } else { Err(not_said_to_be_json()) }
+    if is_empty { Ok(fields_of::<V>(app, Map::new(), None)) } else { Err(not_said_to_be_json()) }
 }
 
 /// Makes sure that a request that takes no fields brings none. No body is as good as an empty object, whatever it is said to
@@ -184,20 +191,20 @@ pub(super) async fn expect_none<V: Version>(app: &App, request: &HttpRequest, pa
     if !is_json(request) {
         return Err(not_said_to_be_json());
     }
-    fields_of::<V>(app, parse(&bytes)?).only(&[]).map(|_| ())
+    parse::<V>(app, &bytes)?.only(&[]).map(|_| ())
 }
 
-fn fields_of<V: Version>(app: &App, fields: Map<String, Value>) -> Fields {
-    Fields { fields, refuses_unknown: refuses_unknown::<V>(app) }
+fn fields_of<V: Version>(app: &App, fields: Map<String, Value>, doubled: Option<String>) -> Fields {
+    Fields { fields, doubled, refuses_unknown: refuses_unknown::<V>(app) }
 }
 
 fn refuses_unknown<V: Version>(app: &App) -> bool {
     V::REFUSES_UNKNOWN_NAMES && app.refuses_unknown_names
 }
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Failure> {
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
+fn parse<V: Version>(app: &App, bytes: &[u8]) -> Result<Fields, Failure> {
+    match json::read(bytes) {
+        Ok((Value::Object(fields), doubled)) => Ok(fields_of::<V>(app, fields, doubled)),
         Ok(_) => Err(Failure::bad_request("The request body must be a JSON object.")),
         Err(e) => Err(Failure::bad_request(format!(
             "The request body is not valid JSON: see line {}, column {}.",

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::error::Failure;
 use super::{App, request_id};
-use crate::domain::{Error, Origin, Quota, Refusal, Timestamp};
+use crate::domain::{Error, Forms, Origin, Quota, Refusal, Timestamp};
 use crate::metrics::Via;
 use crate::service::Caller;
 use actix_web::dev::ServiceResponse;
@@ -158,10 +158,17 @@ fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a [
 
 /// The credentials in these headers, in this order. An empty header has none, and a bearer token that has not the form of a
 /// key is another service's, such as the app's own behind a gate. Either counts only where there is nothing else, and is
-/// then refused.
+/// then refused. Where imports brought keys of other forms, such a token has the form of one of those: it counts only where
+/// no other credential has the form of a key.
 fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) -> Vec<&'a [u8]> {
-    let all = order.iter().flat_map(|header| header.all(headers).map(move |credential| (*header, credential)));
-    let (keys, mut others): (Vec<_>, Vec<_>) = all.partition(|(header, credential)| match header {
+    let all = || order.iter().flat_map(|header| header.all(headers).map(move |credential| (*header, credential)));
+    let is_ours = |credential| Forms::default().admit(credential);
+    let has_key = all().any(|(header, credential)| match header {
+        CredentialHeader::Authorization => is_ours(credential),
+        CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => app.service.may_be_key(credential),
+    });
+    let (keys, mut others): (Vec<_>, Vec<_>) = all().partition(|(header, credential)| match header {
+        CredentialHeader::Authorization if has_key => is_ours(credential),
         CredentialHeader::Authorization => app.service.may_be_key(credential),
         CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => !credential.trim_ascii().is_empty(),
     });

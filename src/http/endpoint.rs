@@ -133,7 +133,7 @@ impl Endpoint {
         })
     }
 
-    /// It takes no parameters of the query but those that were described so far.
+    /// It takes no parameters of the query but those that were described so far, and each once.
     pub(super) fn refuses_unknown_parameters(self) -> Self {
         let known: Rc<[String]> = self.parameters.as_slice().into();
         let check = move |request: ServiceRequest, next: Next<BoxBody>| {
@@ -275,7 +275,9 @@ fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result
     }
     let parameters = list::parameters(request.query_string())?;
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    unknown_names::expect_known("parameter", parameters.iter().map(|(name, _)| name.as_str()), &known)
+    let names = || parameters.iter().map(|(name, _)| name.as_str());
+    unknown_names::expect_known("parameter", names(), &known)?;
+    unknown_names::expect_once("parameter", names(), &known)
 }
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {

@@ -12,6 +12,7 @@ mod envelope;
 mod error;
 mod forward_auth;
 mod health;
+mod json;
 mod list;
 mod metrics;
 mod openapi;
@@ -75,7 +76,8 @@ pub struct App {
     pub body_limit: usize,
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
-    /// Whether fields and parameters that nobody asks for are refused, in the versions that refuse them.
+    /// Whether fields and parameters that nobody asks for, or that come more than once, are refused, in the versions that do
+    /// so.
     pub refuses_unknown_names: bool,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Option<AddressList>,

@@ -34,9 +34,9 @@ const ABOUT: &str = "\
 Keystead keeps a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
 `{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with the right status.\n\n\
 Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in \
-one request are refused. Times are UTC, RFC 3339 with milliseconds. Fields of a request that are not known are ignored. \
-What answers GET answers HEAD too; a method that is not described is answered with 405 and `Allow`. Another \
-organization's objects are not there: 404.";
+one request are refused. Times are UTC, RFC 3339 with milliseconds. `/v1` ignores fields and parameters that are not \
+known; `/v2` refuses them, and those that come more than once. What answers GET answers HEAD too; a method that is not \
+described is answered with 405 and `Allow`. Another organization's objects are not there: 404.";
 
 /// Bytes of a long answer that are on their way at once.
 const PIECE: usize = 16_384;

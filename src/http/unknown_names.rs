@@ -1,7 +1,9 @@
-//! Names in a request that nobody asks for. A misspelt name must not be taken for one that is not there: a rotation whose
-//! grace period is misspelt would end a key at once.
+//! Names in a request that nobody asks for, or that come more than once. A misspelt name must not be taken for one that is not
+//! there, and no value of a name dropped for another: a rotation whose grace period is misspelt or dropped would end a key at
+//! once.
 
 use super::error::Failure;
+use std::collections::HashSet;
 
 /// The fewest characters of a key of any form.
 const MIN_KEY: usize = 16;
@@ -22,17 +24,43 @@ pub(super) fn expect_known<'a>(
 ) -> Result<(), Failure> {
     let Some(name) = names.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
     let similar = most_similar(name, known);
-    let what = if name.len() < similar.map_or(0, str::len) + MIN_KEY {
-        format!("The {kind} \"{}\"", name.escape_default())
-    } else {
-        format!("A {kind} of the request")
-    };
+    let what = called(kind, name, similar);
     let hint = match similar {
         Some(similar) => format!("did you mean \"{similar}\"?"),
         None if known.is_empty() => "none is known here".to_owned(),
         None => format!("known are \"{}\"", known.join("\", \"")),
     };
     Err(Failure::bad_request(format!("{what} is unknown ({hint}).")))
+}
+
+/// Makes sure that no name comes more than once. The sentence repeats one by the same rule.
+///
+/// # Errors
+/// 400 where one does.
+pub(super) fn expect_once<'a>(
+    kind: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    known: &[&str],
+) -> Result<(), Failure> {
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(name) => Err(doubled(kind, name, known)),
+        None => Ok(()),
+    }
+}
+
+/// The refusal of a name that comes more than once.
+pub(super) fn doubled(kind: &str, name: &str, known: &[&str]) -> Failure {
+    Failure::bad_request(format!("{} comes more than once.", called(kind, name, most_similar(name, known))))
+}
+
+/// What a sentence calls a name: by itself where what differs from the similar known one is too short to hold a key.
+fn called(kind: &str, name: &str, similar: Option<&str>) -> String {
+    if name.len() < similar.map_or(0, str::len) + MIN_KEY {
+        format!("The {kind} \"{}\"", name.escape_default())
+    } else {
+        format!("A {kind} of the request")
+    }
 }
 
 /// The known name that this one was probably meant to be.

@@ -431,6 +431,39 @@ fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
 }
 
 #[test]
+fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_elsewhere() {
+    let folder = Folder::new();
+    folder.import_well(&format!("name,key\nA,{}\nB,{}\n", foreign(1), foreign(2)));
+    let server = folder.serve();
+    let client = server.client();
+    let (own, other, imported) = (client.key(), client.mint("other").1, foreign(1));
+    let (bearer, imported_bearer) = (format!("Bearer {own}"), format!("Bearer {imported}"));
+    let ask = |path, headers: &[(&str, &str)]| client.send("GET", path, headers, b"").status;
+    for path in [ORGANIZATION, "/auth/nginx", "/auth/forward", "/auth/envoy"] {
+        for key in
+            [("X-API-Key", own), ("CONFIDENT_API_KEY", own), ("X-API-Key", &imported), ("Authorization", &bearer)]
+        {
+            assert_eq!(ask(path, &[("Authorization", JWT), key]), 200, "{path}: {key:?}");
+            assert_eq!(ask(path, &[key, ("Authorization", JWT)]), 200, "{path}: {key:?}");
+        }
+        // Alone, or beside what is no key, it is the client's.
+        assert_eq!(ask(path, &[("Authorization", &imported_bearer)]), 200);
+        assert_eq!(ask(path, &[("Authorization", &imported_bearer), ("X-API-Key", "")]), 200);
+        assert_eq!(ask(path, &[("Authorization", JWT)]), 401);
+        assert_eq!(ask(path, &[("Authorization", JWT), ("X-API-Key", &foreign(9))]), 401);
+    }
+    for two in [
+        [("Authorization", bearer.as_str()), ("X-API-Key", other.as_str())],
+        [("Authorization", &bearer), ("X-API-Key", &imported)],
+        [("CONFIDENT_API_KEY", &imported), ("X-API-Key", &foreign(2))],
+        [("Authorization", &imported_bearer), ("Authorization", JWT)],
+        [("Authorization", &imported_bearer), ("X-API-Key", "short")],
+    ] {
+        client.send("GET", ORGANIZATION, &two, b"").refused_with(400);
+    }
+}
+
+#[test]
 fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     let folder = Folder::new();
     folder.import_well(&format!("name,key,digest,algorithm\nA,{},,\nB,,{},sha256\n", foreign(1), sha256(&foreign(2))));

@@ -1,4 +1,4 @@
-//! Fields and parameters that an endpoint does not know: refused on `/v2`, ignored on `/v1`.
+//! Fields and parameters that an endpoint does not know, or that come more than once: refused on `/v2`, ignored on `/v1`.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -124,6 +124,69 @@ fn every_query_of_v2_refuses_other_parameters_than_it_is_described_with_and_v1_i
     assert!(sentence.contains("since") && sentence.contains("\"startTime\", \"endTime\""), "{sentence}");
 }
 
+/// Sends a body as it is.
+fn send(client: &Client, method: &str, path: &str, body: &str) -> Answer {
+    let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", "application/json")];
+    client.send(method, path, &headers, body.as_bytes())
+}
+
+#[test]
+fn a_field_that_comes_more_than_once_is_refused_on_v2_wherever_it_is() {
+    let server = Server::start();
+    let client = server.client();
+    let (id, value) = client.mint("a");
+    let (key, rotate) = (format!("{V2_KEYS}/{id}"), format!("{V2_KEYS}/{id}/rotate"));
+    for (method, path, body, field) in [
+        ("POST", rotate.as_str(), r#"{"gracePeriodInHours":24,"gracePeriodInHours":null}"#, "gracePeriodInHours"),
+        ("POST", &rotate, r#"{"gracePeriodInHours":24,"gracePeriod\u0049nHours":0}"#, "gracePeriodInHours"),
+        ("POST", &rotate, r#"{"gracePeriodInHours":24,"gracePeriodInHours":24}"#, "gracePeriodInHours"),
+        ("POST", &rotate, r#"{"rateLimit":{"limit":1,"limit":2,"windowInSeconds":60}}"#, "limit"),
+        ("PUT", &key, r#"{"valid":true,"valid":false,"valid":true}"#, "valid"),
+        ("POST", V2_KEYS, r#"{"name":"b","name":"c"}"#, "name"),
+        ("POST", "/v2/verify", r#"{"value":"a","address":"10.0.0.1","address":"10.0.0.2"}"#, "address"),
+        ("POST", "/v2/verify/batch", r#"{"keys":[{"value":"a"},{"value":"b","value":"c"}]}"#, "value"),
+        ("POST", "/v2/organization/audit-logs/exports", r#"{"searchTerm":"a","searchTerm":"b"}"#, "searchTerm"),
+    ] {
+        let sentence = send(&client, method, path, body).refused_with(400);
+        assert_eq!(sentence, format!("The field \"{field}\" comes more than once."), "{method} {path}: {body}");
+    }
+    assert!(server.client_with(&value).is_good());
+    assert_eq!(client.get(V2_KEYS).data()["apiKeys"].as_array().expect("a list").len(), 2);
+    // Two objects may have the same names, and what is no JSON is called so.
+    send(&client, "POST", "/v2/verify/batch", r#"{"keys":[{"value":"a"},{"value":"a"}]}"#).data();
+    for broken in [r#"{"valid":true,"valid":true"#, r#"{"valid":true,"valid":true}}"#] {
+        let sentence = send(&client, "PUT", &key, broken).refused_with(400);
+        assert!(sentence.contains("is not valid JSON"), "{sentence}");
+    }
+    send(&client, "PUT", &key, r#"["valid"]"#).refused_with(400);
+}
+
+#[test]
+fn a_name_that_comes_more_than_once_counts_as_it_is_there_last_on_v1_and_where_that_is_set() {
+    let server = Server::start();
+    let client = server.client();
+    let named = |client: &Client, path: &str| send(client, "POST", path, r#"{"name":"a","name":"b"}"#).data();
+    assert_eq!(named(&client, KEYS)["apiKey"]["name"], "b");
+    assert_eq!(client.get(&format!("{KEYS}?limit=1&limit=2")).data()["apiKeys"].as_array().expect("a list").len(), 2);
+    let server = Server::start_with(&[("KEYSTEAD_SERVER_UNKNOWN_FIELDS", "ignore")]);
+    assert_eq!(named(&server.client(), V2_KEYS)["name"], "b");
+    server.client().get(&format!("{V2_KEYS}?limit=1&limit=2")).data();
+}
+
+#[test]
+fn a_parameter_that_comes_more_than_once_is_refused_on_v2() {
+    let server = Server::start();
+    let client = server.client();
+    for (query, name) in [
+        (format!("{V2_KEYS}?limit=1&limit=2"), "limit"),
+        (format!("{V2_KEYS}?limit=1&l%69mit=1"), "limit"),
+        ("/v2/organization/audit-logs?actor=1&searchTerm=a&actor=2".to_owned(), "actor"),
+    ] {
+        let sentence = client.get(&query).refused_with(400);
+        assert_eq!(sentence, format!("The parameter \"{name}\" comes more than once."), "{query}");
+    }
+}
+
 #[test]
 fn a_key_in_the_place_of_a_name_is_not_repeated() {
     let server = Server::start();
@@ -139,6 +202,10 @@ fn a_key_in_the_place_of_a_name_is_not_repeated() {
         let sentence = answer.refused_with(400);
         assert!(sentence.contains(" of the request is unknown ("), "{sentence}");
     }
+    let twice = format!(r#"{{"value":"a","extra":{{"{key}":1,"{key}":2}}}}"#);
+    let twice = format!(r#"{{"keys":[{twice}]}}"#);
+    let sentence = send(&client, "POST", "/v2/verify/batch", &twice).refused_with(400);
+    assert_eq!(sentence, "A field of the request comes more than once.");
     assert!(!server.log().contains(&key[20..]));
 }
 
