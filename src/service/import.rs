@@ -107,7 +107,7 @@ impl Service {
         if staged.count() == 0 {
             return Ok(Outcome { staged, taken, ids: None });
         }
-        staged.seal(ImportOrder { token, file, at: now })?;
+        staged.seal(ImportOrder { token, file, at: now, allows_ended })?;
         let staged = Arc::new(Mutex::new(staged));
         let [first, last] = self.wait_for_end(&staged, &*progress).await?;
         let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;

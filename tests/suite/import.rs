@@ -734,8 +734,12 @@ fn import_of(staged: Staging) -> Import {
 }
 
 /// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
-fn begin(store: &Store, mut staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
-    staged.seal(ImportOrder { token: [7; 16], file: String::new(), at: at(0) }).expect("a seal");
+fn begin(store: &Store, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
+    begin_by(store, staged, ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended: false }, steps)
+}
+
+fn begin_by(store: &Store, mut staged: Staging, order: ImportOrder, steps: usize) -> Arc<Mutex<Staging>> {
+    staged.seal(order).expect("a seal");
     let staged = Arc::new(Mutex::new(staged));
     let begun = Arc::clone(&staged);
     wait(store.write(move |writes| writes.begin_import(&begun.lock().expect("rows")))).expect("a beginning");
@@ -888,6 +892,33 @@ fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
         } else {
             (0..8).for_each(|_| carry(&store, &staged));
             publish(&store, &staged).expect("all of it");
+        }
+    }
+}
+
+#[test]
+fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_such_values_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let organization = insert_organization(&store, "Acme").0.id;
+    // Prefixes are numbers with a sign: values of both halves end.
+    for (round, allows_ended) in [false, false, false, false, true].into_iter().enumerate() {
+        let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
+        let staged = staged(&path, organization, &rows);
+        let order = ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended };
+        let staged = begin_by(&store, staged, order, round.min(3));
+        let twin = rows[round % 3].0;
+        wait(store.write(move |writes| {
+            let key = writes.insert_api_key(NewApiKey { value: twin, ..new_key(organization, &new_secret()) })?;
+            writes.delete_api_key(&key)
+        }))
+        .expect("a key that is revoked");
+        if allows_ended {
+            (0..8).for_each(|_| carry(&store, &staged));
+            publish(&store, &staged).expect("all of it");
+        } else {
+            comes_to_nothing(&store, &path, &staged, 1);
         }
     }
 }

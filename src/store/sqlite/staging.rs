@@ -30,6 +30,8 @@ pub struct ImportOrder {
     pub file: String,
     /// When somebody asked for it.
     pub at: Timestamp,
+    /// Whether values that have ended may come back.
+    pub allows_ended: bool,
 }
 
 /// Rows of an import.
@@ -95,7 +97,9 @@ impl Staging {
             ) STRICT;
             CREATE TABLE runs (first INTEGER, before INTEGER) STRICT;
             CREATE TABLE counts (organization_id INTEGER, first INTEGER, count INTEGER) STRICT;
-            CREATE TABLE orders (token BLOB, file TEXT, at INTEGER, has_foreign INTEGER, has_sha256 INTEGER) STRICT;
+            CREATE TABLE orders (
+                token BLOB, file TEXT, at INTEGER, allows_ended INTEGER, has_foreign INTEGER, has_sha256 INTEGER
+            ) STRICT;
             BEGIN",
         )?;
         let (counts, forms) = (HashMap::new(), Forms::default());
@@ -112,11 +116,11 @@ impl Staging {
         }
         // It is written no more once there is an order, so its locks are not asked for.
         let connection = open::immutable(&file_beside(store))?;
-        let sql = "SELECT token, file, at, has_foreign, has_sha256 FROM orders";
+        let sql = "SELECT token, file, at, allows_ended, has_foreign, has_sha256 FROM orders";
         let parse = |row: &Row<'_>| {
             let at = Timestamp::from_unix_ms(row.get(2)?).unwrap_or_default();
-            let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at };
-            Ok((order, Forms { foreign: row.get(3)?, sha256: row.get(4)? }))
+            let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at, allows_ended: row.get(3)? };
+            Ok((order, Forms { foreign: row.get(4)?, sha256: row.get(5)? }))
         };
         // Before that it may be read by half.
         let Ok((order, forms)) = connection.query_row(sql, [], parse) else { return Ok(None) };
@@ -177,8 +181,15 @@ impl Staging {
         self.connection.execute_batch("COMMIT")?;
         // Whoever finds the order finds all that was written before.
         self.connection.execute(
-            "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![order.token, order.file, order.at.unix_ms(), self.forms.foreign, self.forms.sha256],
+            "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                order.token,
+                order.file,
+                order.at.unix_ms(),
+                order.allows_ended,
+                self.forms.foreign,
+                self.forms.sha256
+            ],
         )?;
         self.order = Some(order);
         Ok(())
