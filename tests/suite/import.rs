@@ -72,6 +72,10 @@ impl Folder {
         connection.query_row(sql, [], |row| row.get(0)).expect("a row")
     }
 
+    fn organization(&self) -> OrganizationId {
+        OrganizationId::new(self.query("SELECT id FROM organizations")).expect("a number")
+    }
+
     /// How many keys there are for anybody.
     fn keys(&self) -> i64 {
         self.query(
@@ -735,7 +739,11 @@ fn import_of(staged: Staging) -> Import {
 
 /// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
 fn begin(store: &Store, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
-    begin_by(store, staged, ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended: false }, steps)
+    begin_by(store, staged, order(), steps)
+}
+
+fn order() -> ImportOrder {
+    ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended: false }
 }
 
 fn begin_by(store: &Store, mut staged: Staging, order: ImportOrder, steps: usize) -> Arc<Mutex<Staging>> {
@@ -906,7 +914,7 @@ fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_suc
     for (round, allows_ended) in [false, false, false, false, true].into_iter().enumerate() {
         let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
         let staged = staged(&path, organization, &rows);
-        let order = ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended };
+        let order = ImportOrder { allows_ended, ..order() };
         let staged = begin_by(&store, staged, order, round.min(3));
         let twin = rows[round % 3].0;
         wait(store.write(move |writes| {
@@ -988,6 +996,34 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
             break;
         }
     }
+}
+
+#[test]
+fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins() {
+    let folder = Folder::new();
+    let path = folder.database();
+    let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
+    let organization = folder.organization();
+    let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
+    let mut first = staged(&path, organization, &rows);
+    first.seal(order()).expect("a seal");
+    let other = Connection::open(&path).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let next = std::thread::scope(|scope| {
+        let carrying = scope.spawn(|| wait(service.carry_imports()));
+        // By then it waits for the store, with the first one in its hands.
+        std::thread::sleep(Duration::from_millis(300));
+        drop(first);
+        let next = staged(&path, organization, &[]);
+        other.execute_batch("ROLLBACK").expect("an end");
+        carrying.join().expect("no panic").expect("an end");
+        next
+    });
+    assert_eq!(folder.keys(), 1);
+    drop(next);
+    wait(service.carry_imports()).expect("a removal");
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2"), 0);
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM api_keys"), 1);
 }
 
 #[test]
