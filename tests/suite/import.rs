@@ -1027,6 +1027,23 @@ fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins()
 }
 
 #[test]
+fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
+    let folder = Folder::new();
+    let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
+    let other = Connection::open(folder.database()).expect("the file");
+    let mut waiting = staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    waiting.seal(order()).expect("a seal");
+    let warnings = || server.log().matches("could not be taken on").count();
+    eventually(Duration::from_secs(5), || warnings() > 0);
+    // Long enough for a second attempt.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(warnings(), 1, "{}", server.log());
+    other.execute_batch("ROLLBACK").expect("an end");
+    eventually(Duration::from_secs(10), || folder.keys() == 2);
+}
+
+#[test]
 fn two_imports_at_once_are_refused_one_of_them() {
     let folder = Folder::new();
     let _first = staged(&folder.database(), OrganizationId::from_random([1; 8]), &[]);
