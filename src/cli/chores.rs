@@ -6,7 +6,7 @@ use crate::config::{self, Config};
 use crate::domain::{Link, Timestamp};
 use crate::service::Service;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How often last-used times are written: together with the write itself well within a second.
@@ -23,8 +23,10 @@ const BACKUPS: Duration = Duration::from_secs(60);
 const LEDGER: Duration = Duration::from_secs(3600);
 /// How often it is looked whether somebody imports keys.
 const IMPORTS: Duration = Duration::from_millis(50);
-/// How long to wait after an import could not be looked at or taken on.
-const IMPORTS_AGAIN: Duration = Duration::from_secs(60);
+/// How long to wait after an import could not be looked at or taken on: less than its command waits for the server.
+const IMPORTS_AGAIN: Duration = Duration::from_secs(1);
+/// How often at the most that is logged.
+const IMPORT_WARNINGS: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -119,10 +121,17 @@ async fn compact_ledger(service: Arc<Service>) {
 
 /// Does the writing of whoever imports keys: their process may be stopped while it holds the store, and this one goes on.
 async fn carry_imports(service: Arc<Service>) {
+    let mut warned_at: Option<Instant> = None;
     loop {
         tokio::time::sleep(IMPORTS).await;
         if let Err(error) = service.carry_imports().await {
-            log::warn!("an import that is under way could not be taken on: {error}");
+            let now = ambient::monotonic();
+            if warned_at.is_none_or(|at| now.saturating_duration_since(at) >= IMPORT_WARNINGS) {
+                warned_at = Some(now);
+                log::warn!(
+                    "an import that is under way could not be taken on, which is tried again every second: {error}"
+                );
+            }
             tokio::time::sleep(IMPORTS_AGAIN).await;
         }
     }

@@ -107,7 +107,7 @@ impl Service {
         if staged.count() == 0 {
             return Ok(Outcome { staged, taken, ids: None });
         }
-        staged.seal(ImportOrder { token, file, at: now })?;
+        staged.seal(ImportOrder { token, file, at: now, allows_ended })?;
         let staged = Arc::new(Mutex::new(staged));
         let [first, last] = self.wait_for_end(&staged, &*progress).await?;
         let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;
@@ -127,7 +127,7 @@ impl Service {
             return Ok(());
         }
         let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
-        while self.store.is_import_waiting()? && self.take_on(&staged, &mut pace).await? {
+        while self.take_on(&staged, &mut pace).await? {
             tokio::time::sleep(GAP).await;
         }
         Ok(())
@@ -193,8 +193,11 @@ impl Service {
 
 const FAILED: &str = "An organization or a project of the import was removed meanwhile, or a key of it was minted; nothing was imported.";
 
-/// Takes an import on from wherever it is, by up to so many keys; says whether there is more to do.
+/// Takes an import on from wherever it is, by up to so many keys, while its process is there; says whether there is more to do.
 fn take_on(writes: &mut dyn Writes, staged: &Staging, keys: u32) -> Result<bool> {
+    if !staged.still_waits()? {
+        return Ok(false);
+    }
     match writes.import_state()? {
         Some(state) if state.is_hidden() && (state.stage == ImportStage::Failed || !state.is_of(staged)) => {
             // Whoever has the file is the only one whose import can go on.

@@ -72,7 +72,7 @@ pub struct IdempotentRequest {
 pub enum ImportStage {
     /// It goes on, unless its process is gone.
     UnderWay,
-    /// It is being removed, since a project or an organization of it is gone, a key of it is there already, or its process is gone.
+    /// It is being removed, since a project or an organization of it is gone, a value of it is taken or has ended, or its process is gone.
     Failed,
     /// Its keys are there.
     Published,
@@ -287,8 +287,8 @@ pub trait Writes: Reads {
     fn begin_import(&mut self, staged: &Staging) -> Result<()>;
 
     /// Takes an import on by up to `limit` keys: each of them is stored once and comes into the index once. Where it can come to
-    /// nothing any more, since a project or an organization of it is gone or a key of it is there already, it has failed. Does
-    /// nothing where it is not under way. To be asked before anything else in a transaction.
+    /// nothing any more, since a project or an organization of it is gone, or a value of it is another key's by now or has ended, it
+    /// has failed. Does nothing where it is not under way. To be asked before anything else in a transaction.
     fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()>;
 
     /// Makes all keys of an import that is whole be there at once; gives the numbers of the first and the last.

@@ -72,6 +72,10 @@ impl Folder {
         connection.query_row(sql, [], |row| row.get(0)).expect("a row")
     }
 
+    fn organization(&self) -> OrganizationId {
+        OrganizationId::new(self.query("SELECT id FROM organizations")).expect("a number")
+    }
+
     /// How many keys there are for anybody.
     fn keys(&self) -> i64 {
         self.query(
@@ -767,8 +771,16 @@ fn import_of(staged: Staging) -> Import {
 }
 
 /// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
-fn begin(store: &Store, mut staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
-    staged.seal(ImportOrder { token: [7; 16], file: String::new(), at: at(0) }).expect("a seal");
+fn begin(store: &Store, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
+    begin_by(store, staged, order(), steps)
+}
+
+fn order() -> ImportOrder {
+    ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended: false }
+}
+
+fn begin_by(store: &Store, mut staged: Staging, order: ImportOrder, steps: usize) -> Arc<Mutex<Staging>> {
+    staged.seal(order).expect("a seal");
     let staged = Arc::new(Mutex::new(staged));
     let begun = Arc::clone(&staged);
     wait(store.write(move |writes| writes.begin_import(&begun.lock().expect("rows")))).expect("a beginning");
@@ -926,6 +938,33 @@ fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
 }
 
 #[test]
+fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_such_values_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let organization = insert_organization(&store, "Acme").0.id;
+    // Prefixes are numbers with a sign: values of both halves end.
+    for (round, allows_ended) in [false, false, false, false, true].into_iter().enumerate() {
+        let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
+        let staged = staged(&path, organization, &rows);
+        let order = ImportOrder { allows_ended, ..order() };
+        let staged = begin_by(&store, staged, order, round.min(3));
+        let twin = rows[round % 3].0;
+        wait(store.write(move |writes| {
+            let key = writes.insert_api_key(NewApiKey { value: twin, ..new_key(organization, &new_secret()) })?;
+            writes.delete_api_key(&key)
+        }))
+        .expect("a key that is revoked");
+        if allows_ended {
+            (0..8).for_each(|_| carry(&store, &staged));
+            publish(&store, &staged).expect("all of it");
+        } else {
+            comes_to_nothing(&store, &path, &staged, 1);
+        }
+    }
+}
+
+#[test]
 fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start() {
     let folder = Folder::new();
     let path = folder.database();
@@ -990,6 +1029,51 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
             break;
         }
     }
+}
+
+#[test]
+fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins() {
+    let folder = Folder::new();
+    let path = folder.database();
+    let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
+    let organization = folder.organization();
+    let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
+    let mut first = staged(&path, organization, &rows);
+    first.seal(order()).expect("a seal");
+    let other = Connection::open(&path).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let next = std::thread::scope(|scope| {
+        let carrying = scope.spawn(|| wait(service.carry_imports()));
+        // By then it waits for the store, with the first one in its hands.
+        std::thread::sleep(Duration::from_millis(300));
+        drop(first);
+        let next = staged(&path, organization, &[]);
+        other.execute_batch("ROLLBACK").expect("an end");
+        carrying.join().expect("no panic").expect("an end");
+        next
+    });
+    assert_eq!(folder.keys(), 1);
+    drop(next);
+    wait(service.carry_imports()).expect("a removal");
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2"), 0);
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM api_keys"), 1);
+}
+
+#[test]
+fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
+    let folder = Folder::new();
+    let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
+    let other = Connection::open(folder.database()).expect("the file");
+    let mut waiting = staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    waiting.seal(order()).expect("a seal");
+    let warnings = || server.log().matches("could not be taken on").count();
+    eventually(Duration::from_secs(5), || warnings() > 0);
+    // Long enough for a second attempt.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(warnings(), 1, "{}", server.log());
+    other.execute_batch("ROLLBACK").expect("an end");
+    eventually(Duration::from_secs(10), || folder.keys() == 2);
 }
 
 #[test]

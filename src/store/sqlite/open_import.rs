@@ -9,7 +9,7 @@
 //! What holds at all times:
 //! - keys that are there before it, and not in the digest index, come into that first. Their numbers are below the range, and
 //!   later keys have numbers above it: none can be added;
-//! - before a digest comes into the index, it is looked for among the keys that are there. One that is minted or brought later
+//! - before a digest comes into the index, it is looked for among the keys that are there and the values that have ended. One that is minted or brought later
 //!   is refused where the index leads to a key of the import ([`holds`]). So no value is there twice;
 //! - an import that failed, or whose process is gone, is only ever removed.
 
@@ -97,12 +97,13 @@ pub(super) fn begin(connection: &Connection, staged: &Staging) -> Result<()> {
     Ok(())
 }
 
-/// Takes it on by up to `limit` keys. `known` says whether one of these prefixes and numbers is of a key that is there already.
+/// Takes it on by up to `limit` keys. `taken` says whether one of these prefixes and numbers is of a key whose value another key
+/// has already, or that has ended.
 pub(super) fn carry(
     connection: &Connection,
     staged: &Staging,
     limit: u32,
-    known: impl Fn(&[(i64, i64)]) -> Result<bool>,
+    taken: impl Fn(&[(i64, i64)]) -> Result<bool>,
 ) -> Result<()> {
     let state = state(connection)?.filter(|state| state.is_of(staged) && state.stage == ImportStage::UnderWay);
     let Some(state) = state.filter(|state| !state.is_whole()) else { return Ok(()) };
@@ -116,7 +117,7 @@ pub(super) fn carry(
         .query_row("SELECT indexed_prefix, indexed_place FROM imports", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let sorted = staged.sorted(after, limit)?;
     let entries: Vec<_> = sorted.iter().map(|(prefix, _, number)| (*prefix, state.ids[0] + number)).collect();
-    if known(&entries)? {
+    if taken(&entries)? {
         return set_stage(connection, FAILED);
     }
     put(connection, &entries)?;

@@ -182,6 +182,26 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Whether the digest of one of these keys is such a one; `next` gives the first prefix of such a one that is not less than
+    /// this one. The keys' prefixes are in order: what lies between two such ones needs no look.
+    fn any_is(
+        &self,
+        entries: &[Entry],
+        next: impl Fn(i64) -> Result<Option<i64>>,
+        is_such: impl Fn(&Digest) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut found = Some(i64::MIN);
+        for (prefix, id) in entries {
+            if found.is_some_and(|found| found < *prefix) {
+                found = next(*prefix)?;
+            }
+            if found == Some(*prefix) && is_such(&self.any_digest(*id)?)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A key's former values, oldest first.
     fn former_values(&self, id: KeyId) -> Result<Vec<Digest>> {
         let sql = "SELECT digest, digest_algorithm FROM former_values WHERE key_id = ?1 ORDER BY number";
@@ -589,19 +609,13 @@ impl Writes for Rows<'_> {
     }
 
     fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()> {
-        let known = |entries: &[(i64, i64)]| {
-            let mut next = Some(i64::MIN);
-            for (prefix, id) in entries {
-                if next.is_some_and(|next| next < *prefix) {
-                    next = self.next_prefix(*prefix)?;
-                }
-                if next == Some(*prefix) && self.is_in_use(&self.any_digest(*id)?)? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+        let allows_ended = staged.order().is_some_and(|order| order.allows_ended);
+        let taken = |entries: &[(i64, i64)]| {
+            let is_known = self.any_is(entries, |from| self.next_prefix(from), |it| self.is_in_use(it))?;
+            Ok(is_known
+                || (!allows_ended && self.any_is(entries, |from| self.next_ended(from), |it| self.has_ended(it))?))
         };
-        open_import::carry(self.connection, staged, limit, known)
+        open_import::carry(self.connection, staged, limit, taken)
     }
 
     fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]> {

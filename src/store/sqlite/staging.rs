@@ -4,7 +4,7 @@
 //! are to be stored, in a file beside the store, from which the server takes them. It holds what the store will hold, and no
 //! full key. The file is locked for as long as the import's process is there, and written no more once it is sealed.
 
-use super::unfinished::{Unfinished, remove_left};
+use super::unfinished::{Unfinished, is_named, remove_left};
 use super::{import, open};
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
@@ -30,6 +30,8 @@ pub struct ImportOrder {
     pub file: String,
     /// When somebody asked for it.
     pub at: Timestamp,
+    /// Whether values that have ended may come back.
+    pub allows_ended: bool,
 }
 
 /// Rows of an import.
@@ -44,6 +46,8 @@ pub struct Staging {
     /// Once it is sealed.
     places: Places,
     _file: Option<Unfinished>,
+    /// Where another process has it waiting: its file, whatever has the file's name by now.
+    theirs: Option<File>,
 }
 
 impl Staging {
@@ -95,11 +99,22 @@ impl Staging {
             ) STRICT;
             CREATE TABLE runs (first INTEGER, before INTEGER) STRICT;
             CREATE TABLE counts (organization_id INTEGER, first INTEGER, count INTEGER) STRICT;
-            CREATE TABLE orders (token BLOB, file TEXT, at INTEGER, has_foreign INTEGER, has_sha256 INTEGER) STRICT;
+            CREATE TABLE orders (
+                token BLOB, file TEXT, at INTEGER, allows_ended INTEGER, has_foreign INTEGER, has_sha256 INTEGER
+            ) STRICT;
             BEGIN",
         )?;
         let (counts, forms) = (HashMap::new(), Forms::default());
-        Ok(Self { connection, order: None, counts, forms, has_full_keys: false, places: Places::default(), _file })
+        Ok(Self {
+            connection,
+            order: None,
+            counts,
+            forms,
+            has_full_keys: false,
+            places: Places::default(),
+            _file,
+            theirs: None,
+        })
     }
 
     /// What waits beside the store to be stored, where it is sealed and its process is there.
@@ -107,21 +122,32 @@ impl Staging {
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
     pub(in crate::store) fn waiting(store: &Path) -> Result<Option<Self>> {
-        if !Self::is_waiting(store)? {
+        let path = file_beside(store);
+        let Some(file) = locked_by_others(&path)? else { return Ok(None) };
+        // It is written no more once there is an order, so its locks are not asked for.
+        let connection = open::immutable(&path)?;
+        if !is_named(&file, &path) {
             return Ok(None);
         }
-        // It is written no more once there is an order, so its locks are not asked for.
-        let connection = open::immutable(&file_beside(store))?;
-        let sql = "SELECT token, file, at, has_foreign, has_sha256 FROM orders";
+        let sql = "SELECT token, file, at, allows_ended, has_foreign, has_sha256 FROM orders";
         let parse = |row: &Row<'_>| {
             let at = Timestamp::from_unix_ms(row.get(2)?).unwrap_or_default();
-            let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at };
-            Ok((order, Forms { foreign: row.get(3)?, sha256: row.get(4)? }))
+            let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at, allows_ended: row.get(3)? };
+            Ok((order, Forms { foreign: row.get(4)?, sha256: row.get(5)? }))
         };
         // Before that it may be read by half.
         let Ok((order, forms)) = connection.query_row(sql, [], parse) else { return Ok(None) };
         let (counts, places) = (counts(&connection)?, Places::sealed(&connection)?);
-        Ok(Some(Self { connection, order: Some(order), counts, forms, has_full_keys: false, places, _file: None }))
+        Ok(Some(Self {
+            connection,
+            order: Some(order),
+            counts,
+            forms,
+            has_full_keys: false,
+            places,
+            _file: None,
+            theirs: Some(file),
+        }))
     }
 
     /// Whether the process is there that has something waiting beside the store.
@@ -129,13 +155,16 @@ impl Staging {
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
     pub(in crate::store) fn is_waiting(store: &Path) -> Result<bool> {
-        let unreadable = |e: io::Error| Error::unavailable("The rows of an import cannot be read.", e);
-        match File::open(file_beside(store)).map(|file| file.try_lock_shared()) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) | Ok(Err(TryLockError::Error(e))) => Err(unreadable(e)),
-            Ok(Ok(())) => Ok(false),
-            Ok(Err(TryLockError::WouldBlock)) => Ok(true),
-        }
+        Ok(locked_by_others(&file_beside(store))?.is_some())
+    }
+
+    /// Whether the process is there still that has this waiting. Another's import, which may have the file's name by then, is not
+    /// taken for it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where that cannot be found out.
+    pub fn still_waits(&self) -> Result<bool> {
+        self.theirs.as_ref().map_or(Ok(true), is_locked_by_others)
     }
 
     /// Removes what a process left beside the store that is gone, if it left anything.
@@ -177,8 +206,15 @@ impl Staging {
         self.connection.execute_batch("COMMIT")?;
         // Whoever finds the order finds all that was written before.
         self.connection.execute(
-            "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![order.token, order.file, order.at.unix_ms(), self.forms.foreign, self.forms.sha256],
+            "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                order.token,
+                order.file,
+                order.at.unix_ms(),
+                order.allows_ended,
+                self.forms.foreign,
+                self.forms.sha256
+            ],
         )?;
         self.order = Some(order);
         Ok(())
@@ -376,6 +412,28 @@ fn counts(connection: &Connection) -> Result<HashMap<OrganizationId, (u64, u64)>
         }
     }
     Ok(counts)
+}
+
+/// The file, where a process that is there has it locked.
+fn locked_by_others(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(unreadable(e)),
+        Ok(file) => Ok(is_locked_by_others(&file)?.then_some(file)),
+    }
+}
+
+fn is_locked_by_others(file: &File) -> Result<bool> {
+    match file.try_lock_shared() {
+        // For the next look, and for whoever makes a new one in its place.
+        Ok(()) => file.unlock().map(|()| false).map_err(unreadable),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(unreadable(e)),
+    }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    Error::unavailable("The rows of an import cannot be read.", error)
 }
 
 fn file_beside(store: &Path) -> PathBuf {

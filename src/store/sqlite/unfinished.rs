@@ -77,7 +77,8 @@ fn lock(file: File, path: &Path) -> io::Result<File> {
     }
 }
 
-fn is_named(file: &File, path: &Path) -> bool {
+/// Whether this file has the name now.
+pub(super) fn is_named(file: &File, path: &Path) -> bool {
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     match (file.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(named)) => identity(open) == identity(named),
