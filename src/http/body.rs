@@ -165,33 +165,28 @@ pub(super) async fn read_up_to<V: Version>(
     parse::<V>(app, &collect(limit, app, payload).await?)
 }
 
-/// The same where no body at all, and no word of one, is as good as an empty object.
+/// The same where no body is as good as an empty object, whatever it is said to be.
 pub(super) async fn read_optional<V: Version>(
     app: &App,
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Fields, Failure> {
-    if request.headers().contains_key(CONTENT_TYPE) {
-        return read::<V>(app, request, payload).await;
-    }
-    let is_empty = collect(app.body_limit, app, payload).await?.is_empty();
-    if is_empty { Ok(fields_of::<V>(app, Map::new(), None)) } else { Err(not_said_to_be_json()) }
-}
-
-/// Makes sure that a request that takes no fields brings none. No body is as good as an empty object, whatever it is said to
-/// be.
-pub(super) async fn expect_none<V: Version>(app: &App, request: &HttpRequest, payload: Payload) -> Result<(), Failure> {
-    if !refuses_unknown::<V>(app) {
-        return Ok(());
-    }
     let bytes = collect(app.body_limit, app, payload).await?;
     if bytes.is_empty() {
-        return Ok(());
+        return Ok(fields_of::<V>(app, Map::new(), None));
     }
     if !is_json(request) {
         return Err(not_said_to_be_json());
     }
-    parse::<V>(app, &bytes)?.only(&[]).map(|_| ())
+    parse::<V>(app, &bytes)
+}
+
+/// Makes sure that a request that takes no fields brings none.
+pub(super) async fn expect_none<V: Version>(app: &App, request: &HttpRequest, payload: Payload) -> Result<(), Failure> {
+    if !refuses_unknown::<V>(app) {
+        return Ok(());
+    }
+    read_optional::<V>(app, request, payload).await?.only(&[]).map(|_| ())
 }
 
 fn fields_of<V: Version>(app: &App, fields: Map<String, Value>, doubled: Option<String>) -> Fields {

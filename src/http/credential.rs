@@ -46,13 +46,14 @@ impl CredentialHeader {
         }
     }
 
-    /// The credentials in it.
+    /// The credentials in it; an empty one is none.
     pub(super) fn all(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-        headers.get_all(self.name()).map(HeaderValue::as_bytes).filter_map(move |value| match self {
+        let values = headers.get_all(self.name()).map(HeaderValue::as_bytes).filter_map(move |value| match self {
             // Another scheme's credentials are meant for somebody else, such as a proxy on the way.
             Self::Authorization => bearer_token(value),
             Self::ConfidentApiKey | Self::XApiKey => Some(value),
-        })
+        });
+        values.filter(|credential| !credential.trim_ascii().is_empty())
     }
 }
 
@@ -156,9 +157,9 @@ fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a [
     Ok(presented.first().copied())
 }
 
-/// The credentials in these headers, in this order. An empty header has none, and a bearer token that has not the form of a
-/// key is another service's, such as the app's own behind a gate. Either counts only where there is nothing else, and is
-/// then refused. Where imports brought keys of other forms, such a token has the form of one of those: it counts only where
+/// The credentials in these headers, in this order. An empty header has none. A bearer token that has not the form of a key
+/// is another service's, such as the app's own behind a gate: it counts only where there is nothing else, and is then
+/// refused. Where imports brought keys of other forms, such a token has the form of one of those: it counts only where
 /// no other credential has the form of a key.
 fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) -> Vec<&'a [u8]> {
     let all = || order.iter().flat_map(|header| header.all(headers).map(move |credential| (*header, credential)));
@@ -170,7 +171,7 @@ fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) 
     let (keys, mut others): (Vec<_>, Vec<_>) = all().partition(|(header, credential)| match header {
         CredentialHeader::Authorization if has_key => is_ours(credential),
         CredentialHeader::Authorization => app.service.may_be_key(credential),
-        CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => !credential.trim_ascii().is_empty(),
+        CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => true,
     });
     others.truncate(1);
     let counted = if keys.is_empty() { others } else { keys };

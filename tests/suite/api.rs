@@ -75,6 +75,25 @@ fn an_empty_header_or_another_services_bearer_token_does_not_hide_a_key_elsewher
 }
 
 #[test]
+fn a_request_with_empty_credentials_is_told_that_a_key_is_required() {
+    let server = Server::start();
+    let client = server.client();
+    let none = client.send("GET", ORGANIZATION, &[], b"");
+    for empty in [
+        &[("CONFIDENT_API_KEY", "")][..],
+        &[("X-API-Key", " ")],
+        &[("Authorization", "Bearer ")],
+        &[("CONFIDENT_API_KEY", ""), ("X-API-Key", ""), ("Authorization", "Bearer ")],
+    ] {
+        for path in [ORGANIZATION, "/auth/nginx"] {
+            let answer = client.send("GET", path, empty, b"");
+            assert_eq!(answer.refused_with(401), none.refused_with(401), "{empty:?}");
+            assert_eq!(answer.header("www-authenticate"), none.header("www-authenticate"));
+        }
+    }
+}
+
+#[test]
 fn a_body_must_be_said_to_be_json_and_may_name_a_charset() {
     let server = Server::start();
     let client = server.client();
@@ -240,7 +259,7 @@ fn unknown_revoked_and_malformed_keys_are_refused_in_the_same_words() {
     let unknown = format!("confident_org_{}", "0".repeat(32));
     let upper = client.key().to_uppercase();
     let long = "a".repeat(4000);
-    for key in [revoked.as_str(), &unknown, "nonsense", "confident_org_", &upper, &client.key()[..45], &long, ""] {
+    for key in [revoked.as_str(), &unknown, "nonsense", "confident_org_", &upper, &client.key()[..45], &long] {
         let answer = server.client_with(key).get(ORGANIZATION);
         assert_eq!(answer.refused_with(401), "The API key is not valid.", "{key}");
         assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keystead", error="invalid_token""#));

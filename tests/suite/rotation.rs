@@ -362,7 +362,7 @@ fn a_rotation_takes_a_body_only_where_it_is_said_to_be_json() {
     let (_server, client) = server();
     let rotate_path = format!("{}/rotate", path(&create(&client, json!({"name": "a"}))));
     let key = ("X-API-Key", client.key());
-    client.send("POST", &rotate_path, &[key, ("Content-Type", "application/json")], b"").refused_with(400);
+    client.send("POST", &rotate_path, &[key, ("Content-Type", "application/json")], b" ").refused_with(400);
     client.send("POST", &rotate_path, &[key, ("Content-Type", "text/plain")], b"{}").refused_with(415);
     client.send("POST", &rotate_path, &[key], b"{}").refused_with(415);
 }

@@ -228,6 +228,10 @@ fn a_request_that_takes_no_body_may_have_an_empty_one_of_any_type() {
         client.post(&format!("{V2_KEYS}/{id}/rotate"), json!({"gracePeriodInHours": 1})).data();
         let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", content_type)];
         client.send("POST", &format!("{V2_KEYS}/{id}/rotate/complete"), &headers, body.as_bytes()).data();
+        client.send("POST", &format!("{V2_KEYS}/{id}/rotate"), &headers, body.as_bytes()).data();
+        client.send("POST", &format!("{V2_KEYS}/{id}/rotate/cancel"), &headers, body.as_bytes()).refused_with(409);
+        let export = client.send("POST", "/v2/organization/audit-logs/exports", &headers, body.as_bytes());
+        assert!(matches!(export.status, 202 | 409), "{export:?}");
     }
     client.post(&format!("{V2_KEYS}/1/rotate/cancel"), json!({"force": true})).refused_with(400);
 }
