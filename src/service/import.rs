@@ -90,7 +90,8 @@ impl Service {
     /// server has the store open, that does all of it, whatever becomes of this process. `token` is random.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where an organization or a project is not there any more, or a key of it was minted meanwhile.
+    /// [`Error::Conflict`] where a project is not there any more, or a value of it was taken or has ended meanwhile;
+    /// [`Error::Unavailable`].
     pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
         let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress } = import;
         let looked = self.store.read_slice(move |reads| {
@@ -109,7 +110,10 @@ impl Service {
         }
         staged.seal(ImportOrder { token, file, at: now, allows_ended })?;
         let staged = Arc::new(Mutex::new(staged));
-        let [first, last] = self.wait_for_end(&staged, &*progress).await?;
+        let [first, last] = match self.wait_for_end(&staged, &*progress).await {
+            Err(error @ Error::Unavailable { .. }) => self.look_again(&staged, error).await?,
+            ended => ended?,
+        };
         let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;
         let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Outcome { staged, taken, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
@@ -143,7 +147,7 @@ impl Service {
                 progress(count + (state.stored + state.indexed).unsigned_abs() / 2);
                 match state.stage {
                     ImportStage::Published => return Ok(state.ids),
-                    ImportStage::Removed => return Err(Error::Conflict(FAILED.to_owned())),
+                    ImportStage::Removed => return Err(self.why_it_failed(staged).await?),
                     ImportStage::UnderWay | ImportStage::Failed => {}
                 }
             }
@@ -160,6 +164,26 @@ impl Service {
             seen = Some(self.import_state().await?);
             tokio::time::sleep(GAP).await;
         }
+    }
+
+    /// What became of an import that this process could not take on: a server may have published it, or be about to.
+    async fn look_again(&self, staged: &Shared, error: Error) -> Result<[i64; 2]> {
+        let has_server = self.store.has_server();
+        let state = self.import_state().await.ok().flatten().filter(|state| state.is_of(&lock(staged)));
+        match state.map(|state| (state.stage, state.ids)) {
+            Some((ImportStage::Published, ids)) => Ok(ids),
+            Some((ImportStage::Removed, _)) => Err(self.why_it_failed(staged).await?),
+            _ if has_server => {
+                let detail = format!("{UNCERTAIN} ({})", error.detail().unwrap_or_default());
+                Err(Error::unavailable(UNCERTAIN, detail))
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn why_it_failed(&self, staged: &Shared) -> Result<Error> {
+        let staged = Arc::clone(staged);
+        self.store.read_slice(move |reads| came_between(reads, &lock(&staged)).map(Error::Conflict)).await
     }
 
     /// One transaction towards the end; says whether there is more to do.
@@ -191,7 +215,25 @@ impl Service {
     }
 }
 
-const FAILED: &str = "An organization or a project of the import was removed meanwhile, or a key of it was minted; nothing was imported.";
+const UNCERTAIN: &str = "It is not certain what became of the import. When the server goes on, look with keystead audit list before you try again.";
+
+/// What came between, in a sentence that says which row it was.
+fn came_between(reads: &dyn Reads, staged: &Staging) -> Result<String> {
+    let allows_ended = staged.order().is_some_and(|order| order.allows_ended);
+    let taken = Taken::of(reads, staged, allows_ended, 1, &|_| ())?;
+    if let Some(row) = taken.known.first() {
+        return Ok(format!("The key of row {row} was brought into the store meanwhile; nothing was imported."));
+    }
+    if let Some(row) = taken.ended.first() {
+        return Ok(format!("The key of row {row} was revoked or rotated out meanwhile; nothing was imported."));
+    }
+    for (organization, project, row) in staged.projects()? {
+        if reads.project(organization, project)?.is_none() {
+            return Ok(format!("The project of row {row} was removed meanwhile; nothing was imported."));
+        }
+    }
+    Ok("A key of the import was in the store meanwhile and is gone again; nothing was imported: try again.".to_owned())
+}
 
 /// Takes an import on from wherever it is, by up to so many keys, while its process is there; says whether there is more to do.
 fn take_on(writes: &mut dyn Writes, staged: &Staging, keys: u32) -> Result<bool> {

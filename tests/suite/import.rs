@@ -1076,6 +1076,89 @@ fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
     eventually(Duration::from_secs(10), || folder.keys() == 2);
 }
 
+/// A service of little that does not wait long for the store.
+fn hasty_service(folder: &Folder) -> Service {
+    let mut options = service_options(folder.path());
+    options.store.busy_timeout = Duration::from_millis(100);
+    Service::open(&options, metrics()).expect("a service")
+}
+
+#[test]
+fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
+    let folder = Folder::new();
+    let staged = || staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
+    let server = folder.serve();
+    let store = open_store(&folder.database());
+    eventually(Duration::from_secs(5), || store.has_server());
+    drop(store);
+    let service = hasty_service(&folder);
+    let other = Connection::open(folder.database()).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let said = |service: &Service| match wait(service.import(import_of(staged()), [7; 16], at(0))) {
+        Ok(_) => panic!("it was imported"),
+        Err(error) => error.detail().expect("a detail").to_owned(),
+    };
+    let uncertain = said(&service);
+    assert!(uncertain.starts_with("It is not certain what became of the import. When the server"), "{uncertain}");
+    assert!(uncertain.contains("another process holds the store"), "{uncertain}");
+    // Nobody else could have done it.
+    other.execute_batch("ROLLBACK").expect("an end");
+    assert!(server.stop().success());
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    assert_eq!(said(&service), "another process holds the store");
+    other.execute_batch("ROLLBACK").expect("an end");
+}
+
+#[test]
+fn an_import_that_a_server_published_before_the_store_was_busy_has_succeeded() {
+    let folder = Folder::new();
+    let staged = staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
+    let service = hasty_service(&folder);
+    let other = Connection::open(folder.database()).expect("the file");
+    // What a server does after the command looked.
+    let progress = Box::new(move |_| {
+        other.execute_batch("UPDATE imports SET stage = 2; BEGIN IMMEDIATE").expect("it is published");
+    });
+    let outcome = wait(service.import(Import { progress, ..import_of(staged) }, [7; 16], at(0))).expect("success");
+    assert_eq!(outcome.ids.map(|ids| ids.map(KeyId::get)), Some([2, 2]));
+}
+
+#[test]
+fn an_import_that_fails_says_which_row_something_came_between() {
+    let twin = new_secret().fingerprint();
+    let digest = twin.digest.to_hex();
+    let brought = format!(
+        "UPDATE api_keys SET digest = x'{digest}' WHERE id = 1; INSERT INTO digest_index (prefix, key_id) VALUES ({}, 1)",
+        u64::from_str_radix(&digest[..16], 16).expect("a number").cast_signed()
+    );
+    let ended = format!("INSERT INTO ended_values (digest, algorithm) VALUES (x'{digest}', 0)");
+    let removed = "DELETE FROM api_keys WHERE project_id = 7; UPDATE imports SET stage = 1; DELETE FROM projects";
+    for (change, sentence) in [
+        (brought.as_str(), "The key of row 1 was brought into the store meanwhile; nothing was imported."),
+        (&ended, "The key of row 1 was revoked or rotated out meanwhile; nothing was imported."),
+        (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
+    ] {
+        let folder = Folder::new();
+        let organization = folder.organization();
+        let other = Connection::open(folder.database()).expect("the file");
+        let sql = "INSERT INTO projects (id, organization_id, name, created_at) VALUES (7, ?1, 'Web', 0)";
+        other.execute(sql, [organization.get()]).expect("a project");
+        let rows = [(twin, None), (new_secret().fingerprint(), ProjectId::new(7))];
+        let staged = staged(&folder.database(), organization, &rows);
+        let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
+        let (change, is_first) = (change.to_owned(), Mutex::new(true));
+        let progress = Box::new(move |_| {
+            if std::mem::take(&mut *is_first.lock().expect("a flag")) {
+                other.execute_batch(&format!("BEGIN IMMEDIATE; {change}; COMMIT")).expect("a change");
+            }
+        });
+        let import = Import { progress, ..import_of(staged) };
+        let error = wait(service.import(import, [7; 16], at(0))).err().expect("a conflict");
+        assert_eq!(error.to_string(), sentence);
+        assert_eq!(folder.keys(), 1);
+    }
+}
+
 #[test]
 fn two_imports_at_once_are_refused_one_of_them() {
     let folder = Folder::new();

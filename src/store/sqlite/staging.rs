@@ -280,6 +280,24 @@ impl Staging {
         counts.into_iter().map(|(organization, (_, count))| (*organization, *count)).collect()
     }
 
+    /// The projects that they go to, each with the place of its first row, in the order of these.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub fn projects(&self) -> Result<Vec<(OrganizationId, ProjectId, u64)>> {
+        let mut statement = self.connection.prepare(
+            "SELECT organization_id, project_id, min(place) FROM staged WHERE project_id IS NOT NULL GROUP BY 1, 2 ORDER BY 3",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut projects = Vec::new();
+        while let Some(row) = rows.next()? {
+            let ids = OrganizationId::new(row.get(0)?).zip(ProjectId::new(row.get(1)?));
+            let first = place(row.get(2)?);
+            projects.extend(ids.map(|(organization, project)| (organization, project, first)));
+        }
+        Ok(projects)
+    }
+
     /// What they bring into a store.
     pub fn forms(&self) -> Forms {
         self.forms

@@ -172,14 +172,17 @@ where
     }
 
     fn reply(self: Box<Self>, failure: Option<Error>) {
-        let result = match (self.result, failure) {
+        let Self { work, result, reply, .. } = *self;
+        // What it holds is the caller's again by the time of the answer, also where it was never run.
+        drop(work);
+        let result = match (result, failure) {
             (Some(Err(error)), _) => Err(error),
             (_, Some(failure)) => Err(failure),
             (Some(Ok(value)), None) => Ok(value),
             (None, None) => Err(Error::Internal("a write was never run".to_owned())),
         };
         // A caller that has gone away does not want to know.
-        _ = self.reply.send(result);
+        _ = reply.send(result);
     }
 }
 
