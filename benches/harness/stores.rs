@@ -145,7 +145,7 @@ pub fn open(path: &Path) -> Result<Store> {
         uptime: || Duration::ZERO,
         opened_at: Timestamp::default(),
     };
-    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), &|_, _| Ok(false))
+    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), |_, _| Ok(false))
 }
 
 fn make(path: &Path, keys: usize) -> Result<()> {

@@ -108,10 +108,12 @@ impl Service {
     /// # Errors
     /// As [`Store::open`].
     pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
-        let opened_at = options.store.opened_at;
+        let (opened_at, clock, began) = (options.store.opened_at, Arc::clone(&metrics), metrics.now());
         Ok(Self {
-            store: Store::open(&options.store, Arc::clone(&metrics), &|writes, standing| {
-                revocations::settle(writes, standing, opened_at)
+            store: Store::open(&options.store, Arc::clone(&metrics), move |writes, standing| {
+                let passed = clock.now().saturating_duration_since(began);
+                let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
+                revocations::settle(writes, standing, now.unwrap_or(opened_at))
             })?,
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),

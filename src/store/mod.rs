@@ -47,6 +47,9 @@ pub struct Options {
 /// Brings one key to how it stands by the ledger; says whether that changed anything.
 pub type Settle<'a> = dyn Fn(&mut dyn Writes, &Standing) -> Result<bool> + 'a;
 
+/// The same, kept for as long as a store is open.
+type OwnedSettle = dyn Fn(&mut dyn Writes, &Standing) -> Result<bool> + Send;
+
 /// The store. Cheap to share behind an `Arc`; [`Store::close`] ends it.
 pub struct Store {
     sqlite: sqlite::Sqlite,
@@ -56,14 +59,18 @@ pub struct Store {
 
 impl Store {
     /// Opens the store, setting up or migrating the file where needed. What it does is counted in `metrics`. Where the
-    /// store is older than its ledger of revocations, `settle` brings it up to date, in one transaction.
+    /// store is older than its ledger of revocations, `settle` brings it up to date, in one transaction, also later.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
     /// damaged, is being restored, or cannot be opened. Such a file is left as it was.
-    pub fn open(options: &Options, metrics: Arc<Metrics>, settle: &Settle<'_>) -> Result<Self> {
+    pub fn open<F>(options: &Options, metrics: Arc<Metrics>, settle: F) -> Result<Self>
+    where
+        F: Fn(&mut dyn Writes, &Standing) -> Result<bool> + Send + 'static,
+    {
         let (validity, forms) = (Arc::new(Validity::new(options.uptime)), Arc::new(SharedForms::default()));
-        let sqlite = sqlite::Sqlite::open(options, Arc::clone(&validity), Arc::clone(&forms), metrics, settle)?;
+        let sqlite =
+            sqlite::Sqlite::open(options, Arc::clone(&validity), Arc::clone(&forms), metrics, Box::new(settle))?;
         Ok(Self { sqlite, validity, forms })
     }
 

@@ -425,7 +425,7 @@ pub fn moment(ms: i64) -> Moment {
 
 /// The store itself, as another process beside a server would open it.
 pub fn open_store(path: &Path) -> Store {
-    Store::open(&store_options(path), metrics(), &|_, _| Ok(false)).expect("the store opens")
+    Store::open(&store_options(path), metrics(), |_, _| Ok(false)).expect("the store opens")
 }
 
 /// What nobody reads.

@@ -27,7 +27,7 @@ fn fixture() -> Fixture {
     let metrics = metrics();
     // No time passes: what was read is believed until a commit makes it outdated.
     let options = Options { uptime: || Duration::ZERO, ..store_options(&path) };
-    let store = Store::open(&options, Arc::clone(&metrics), &|_, _| Ok(false)).expect("the store opens");
+    let store = Store::open(&options, Arc::clone(&metrics), |_, _| Ok(false)).expect("the store opens");
     let organization = insert_organization(&store, "Acme").0.id;
     Fixture { store, metrics, organization, path, _folder: folder }
 }

@@ -152,17 +152,17 @@ impl Ledger {
         rows(&bytes, &scan).try_for_each(|(row, mark)| take(row, mark))
     }
 
-    /// Its last commit, and the one before; `None` where it is not there, or cannot be written to as it is.
-    pub(super) fn last(&mut self) -> io::Result<Option<[Mark; 2]>> {
+    /// Its last commit; `None` where it is not there, or cannot be written to as it is.
+    pub(super) fn last(&mut self) -> io::Result<Option<Mark>> {
         if let Some(tail) = self.tail
             && self.has_end(&tail)?
         {
-            return Ok(Some([tail.scan.last, tail.scan.before]));
+            return Ok(Some(tail.scan.last));
         }
         let bytes = self.read()?.unwrap_or_default();
         let found = scan(&bytes, Mark::START).filter(|scan| scan.damaged == 0 && scan.rest != Rest::Damaged);
         self.tail = found.map(|scan| Tail { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
-        Ok(found.map(|scan| [scan.last, scan.before]))
+        Ok(found.map(|scan| scan.last))
     }
 
     /// Appends what is so after this commit; on disk when this returns. Nobody else may be writing to
@@ -216,16 +216,6 @@ impl Ledger {
         }
         file.sync_data()?;
         (self.tail, self.appended) = (None, None);
-        Ok(())
-    }
-
-    /// Drops the lines of the last commit, which never was. Nobody else may be writing to the store.
-    pub(super) fn drop_last(&mut self) -> io::Result<()> {
-        if let Some(Tail { scan, .. }) = self.tail.take() {
-            let file = OpenOptions::new().write(true).open(&self.path)?;
-            file.set_len(scan.begin as u64)?;
-            file.sync_data()?;
-        }
         Ok(())
     }
 
@@ -302,7 +292,7 @@ impl Ledger {
 /// Writes rows that are of one commit behind what there is; gives the hash of the last line.
 fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Row]) -> io::Result<blake3::Hash> {
     if commit != at.last || at.number == 0 {
-        (at.begin, at.before) = (at.end, at.last);
+        at.begin = at.end;
     }
     let mut hash = blake3::hash(&[]);
     for (place, row) in (0..).zip(rows) {
@@ -512,11 +502,9 @@ mod tests {
         assert_eq!(keys(&ledger), [revoked(1)], "what was appended earlier for the same event stays");
         append(&mut ledger, &[revoked(5)], event(5));
         let mut other = Ledger::of(&folder.path().join("keystead.db"));
-        other.last().unwrap();
-        other.drop_last().unwrap();
         append(&mut other, &[revoked(6)], event(6));
         ledger.take_back().unwrap();
-        assert_eq!(keys(&ledger), [revoked(1), revoked(6)], "it was written over");
+        assert_eq!(keys(&ledger), [revoked(1), revoked(5), revoked(6)], "it is not what lies last");
     }
 
     #[test]
@@ -529,17 +517,6 @@ mod tests {
         assert!(ledger.append(&[revoked(2)], &[], event(2)).is_err());
         fs::write(ledger.path(), kept).unwrap();
         ledger.take_back().unwrap();
-        assert_eq!(keys(&ledger), [revoked(1)]);
-    }
-
-    #[test]
-    fn what_a_commit_that_never_was_left_is_dropped() {
-        let (mut ledger, _folder) = fixture();
-        append(&mut ledger, &[revoked(1)], event(1));
-        append(&mut ledger, &[revoked(2)], event(2));
-        append(&mut ledger, &[revoked(3)], event(2));
-        ledger.drop_last().unwrap();
-        assert_eq!(ledger.last().unwrap(), Some([event(1), Mark::START]));
         assert_eq!(keys(&ledger), [revoked(1)]);
     }
 
@@ -580,7 +557,7 @@ mod tests {
         assert!(ledger.append(&[revoked(1)], &[], event(4)).is_err());
         assert_eq!(fs::read(ledger.path()).unwrap(), bytes);
         ledger.renew().unwrap();
-        assert_eq!(ledger.last().unwrap(), Some([event(3), event(1)]));
+        assert_eq!(ledger.last().unwrap(), Some(event(3)));
         assert_eq!(keys(&ledger), (1..=10).chain([21]).map(revoked).collect::<Vec<_>>());
     }
 

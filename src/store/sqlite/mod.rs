@@ -32,7 +32,7 @@ pub(super) use restore::restore;
 pub use staging::{ImportOrder, Staging};
 pub(super) use unfinished::remove_left;
 
-use super::{Options, Reads, Settle, SharedForms, Validity};
+use super::{Options, OwnedSettle, Reads, SharedForms, Validity};
 use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
 use digest_index::DigestIndex;
@@ -64,7 +64,7 @@ impl Sqlite {
         validity: Arc<Validity>,
         forms: Arc<SharedForms>,
         metrics: Arc<Metrics>,
-        settle: &Settle<'_>,
+        settle: Box<OwnedSettle>,
     ) -> Result<Self> {
         let lock = open::share(&options.path, options.busy_timeout)?;
         let mut connection = open::store(options)?;
@@ -72,12 +72,12 @@ impl Sqlite {
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
         forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
-        settle::by_ledger(&mut connection, &index, &mut ledger, settle)?;
+        settle::by_ledger(&mut connection, &index, &mut ledger, &*settle)?;
         let pools = Pools::open(options, &index)?;
         let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
         let shared = Shared { index, known: Arc::clone(&known), validity, forms, metrics };
         let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
-        let writer = Writer::spawn(connection, options, Files { ledger, place }, shared)?;
+        let writer = Writer::spawn(connection, options, Files { ledger, settle, place }, shared)?;
         Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, pools, writer, known, lock })
     }
 

@@ -172,11 +172,11 @@ fn catch_up(
 
 /// The last commit of a ledger that can be written to; it is made so where it has the earlier form.
 fn last_to_append_to(ledger: &mut Ledger) -> io::Result<Mark> {
-    if let Some([last, _]) = ledger.last()? {
+    if let Some(last) = ledger.last()? {
         return Ok(last);
     }
     ledger.renew()?;
-    Ok(ledger.last()?.map_or(Mark::START, |[last, _]| last))
+    Ok(ledger.last()?.unwrap_or_default())
 }
 
 /// What a ledger changed in a store.
@@ -319,25 +319,18 @@ pub(super) fn make(connection: &Connection, ledger: &mut Ledger, has_all: bool) 
 }
 
 /// Makes sure, before the ledger is written to in a transaction of the connection, that it has all that was committed to the
-/// store; gives the number of its last commit.
+/// store, and no more; gives the number of its last commit.
 pub(super) fn prepare(
     connection: &Connection,
     ledger: &mut Ledger,
     committed: impl FnOnce() -> Result<Connection>,
 ) -> std::result::Result<i64, Failed> {
     let noted = mark(connection)?;
-    if let Some([last, before]) = ledger.last()? {
-        if before == noted && last.commit == noted.commit + 1 {
-            // A process was killed between the two commits.
-            ledger.drop_last()?;
-        } else if last != noted && last.commit >= noted.commit {
-            let why = "it was exchanged while the store was open, and knows of changes that the store does not have. Restart every \
-                       keystead that has the store open";
-            return Err(Failed::Ledger(io::Error::other(why)));
-        }
-    }
-    if ledger.last()?.is_some_and(|[last, _]| last == noted) {
-        return Ok(noted.commit);
+    match ledger.last()? {
+        Some(last) if last == noted => return Ok(noted.commit),
+        // A process was killed between the two commits, or somebody put another ledger there.
+        Some(last) if last.commit >= noted.commit => return Err(Failed::Ahead),
+        _ => {}
     }
     // To refuse every revocation from now on would be worse.
     let what = if ledger.exists() { "was damaged, or exchanged," } else { "was removed" };
@@ -428,6 +421,8 @@ pub(super) fn knows(connection: &Connection, Mark { event, hash, .. }: Mark) -> 
 pub(super) enum Failed {
     Store(Error),
     Ledger(io::Error),
+    /// The ledger knows of changes that the store does not have.
+    Ahead,
 }
 
 impl Failed {
@@ -435,6 +430,7 @@ impl Failed {
         match self {
             Self::Store(error) => error,
             Self::Ledger(error) => unusable(ledger, error),
+            Self::Ahead => unusable(ledger, "it knows of changes that the store does not have"),
         }
     }
 }

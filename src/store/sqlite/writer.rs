@@ -15,7 +15,7 @@ use super::rows::{Effects, Rows};
 use super::settle::{self, Failed};
 use crate::domain::{Error, Link, Result};
 use crate::metrics::Metrics;
-use crate::store::{Options, SharedForms, Stale, Validity, Writes};
+use crate::store::{Options, OwnedSettle, SharedForms, Stale, Validity, Writes};
 use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +35,7 @@ const TURN: Duration = Duration::from_millis(1);
 const BUSY: &str = "The store has more to write than it can take; try again.";
 const FAILED: &str = "The store could not be written; nothing was changed.";
 const FULL: &str = "The store's disk is full; nothing was changed.";
+const BEHIND: &str = "The store had to be brought up to date first; nothing was changed. Try again.";
 const GONE: &str = "The store is not where it was; nothing was changed.";
 const IN_DOUBT: &str =
     "The store could not be written, and what was begun could not be taken back yet; look again what became of it.";
@@ -59,6 +60,7 @@ pub(super) struct Shared {
 /// What the thread keeps beside the connection.
 pub(super) struct Files {
     pub(super) ledger: Ledger,
+    pub(super) settle: Box<OwnedSettle>,
     pub(super) place: Place,
 }
 
@@ -76,6 +78,7 @@ impl Writer {
             connection,
             shared,
             ledger: files.ledger,
+            settle: files.settle,
             place: files.place,
             path: options.path.clone(),
             doubt: Doubt::default(),
@@ -190,6 +193,8 @@ struct Thread {
     connection: Connection,
     shared: Shared,
     ledger: Ledger,
+    /// Brings a key to how it stands by the ledger.
+    settle: Box<OwnedSettle>,
     place: Place,
     path: PathBuf,
     /// What a commit that failed may have left.
@@ -253,7 +258,7 @@ impl Thread {
     /// longer believed.
     fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) -> std::result::Result<(), Failure> {
         if let Some(complaint) = self.place.complaint() {
-            return Err(Failure { sentence: GONE, detail: complaint });
+            return Err(Failure { sentence: GONE, detail: complaint, is_behind_ledger: false });
         }
         self.recover()?;
         self.begin(batch)?;
@@ -273,7 +278,12 @@ impl Thread {
                 Ok(())
             }
             Err(failure) => match self.recover() {
-                Ok(()) => Err(failure),
+                Ok(()) => {
+                    if failure.is_behind_ledger {
+                        self.catch_up_with_ledger();
+                    }
+                    Err(failure)
+                }
                 Err(Failure { detail, .. }) => {
                     log::error!(
                         "a commit that failed is not taken back yet, which is tried until it is done: {detail}"
@@ -346,12 +356,24 @@ impl Thread {
         Ok(outcome?)
     }
 
+    /// Does in the store what the ledger says that a killed process, or somebody by hand, left ahead of it.
+    fn catch_up_with_ledger(&mut self) {
+        let Shared { index, known, validity, .. } = &self.shared;
+        let done = settle::by_ledger(&mut self.connection, index, &mut self.ledger, &*self.settle);
+        validity.lapse(Stale::Everything);
+        known.lapse();
+        if let Err(error) = done {
+            let detail = error.detail().unwrap_or_default();
+            log::error!("the store could not be brought up to date with its ledger of revocations: {error} {detail}");
+        }
+    }
+
     /// What is only tidied is no reason to fail. What lies last for a commit that never was, as a process leaves it that is
     /// killed just before, must not take the place of what was committed: the next append drops it.
     fn compact_ledger(&mut self) {
         let noted = settle::mark(&self.connection).ok();
         let compacted = match self.ledger.last() {
-            Ok(Some([last, _])) if Some(last) == noted => self.ledger.compact(),
+            Ok(last) if last.is_some() && last == noted => self.ledger.compact(),
             Ok(_) => Ok(None),
             Err(error) => Err(error),
         };
@@ -448,6 +470,8 @@ struct Failure {
     sentence: &'static str,
     /// What the log says.
     detail: String,
+    /// Whether the ledger has to be caught up with before anything else can be done.
+    is_behind_ledger: bool,
 }
 
 impl Failure {
@@ -463,7 +487,7 @@ impl From<rusqlite::Error> for Failure {
             Some(ErrorCode::DiskFull) => FULL,
             _ => FAILED,
         };
-        Self { sentence, detail: error.to_string() }
+        Self { sentence, detail: error.to_string(), is_behind_ledger: false }
     }
 }
 
@@ -471,10 +495,14 @@ impl From<Failed> for Failure {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Store(error) => error.into(),
+            Failed::Ahead => {
+                let detail = "the ledger of revocations knows of changes that the store does not have".to_owned();
+                Self { sentence: BEHIND, detail, is_behind_ledger: true }
+            }
             Failed::Ledger(error) => {
                 let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                 let sentence = if is_full { FULL } else { FAILED };
-                Self { sentence, detail: format!("the ledger of revocations: {error}") }
+                Self { sentence, detail: format!("the ledger of revocations: {error}"), is_behind_ledger: false }
             }
         }
     }
@@ -482,6 +510,10 @@ impl From<Failed> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { sentence: FAILED, detail: error.detail().map_or_else(|| error.to_string(), str::to_owned) }
+        Self {
+            sentence: FAILED,
+            detail: error.detail().map_or_else(|| error.to_string(), str::to_owned),
+            is_behind_ledger: false,
+        }
     }
 }

@@ -17,8 +17,6 @@ pub(super) struct Scan {
     pub(super) last: Mark,
     /// Where the lines of that begin.
     pub(super) begin: usize,
-    /// The commit before it.
-    pub(super) before: Mark,
     /// How many lines before its end are missing or not as they were written.
     pub(super) damaged: usize,
     /// Whether it has another commit of the number that was asked for.
@@ -65,7 +63,7 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
         let is_together = together == line.place + 1;
         if is_together && line.place + 1 == line.count {
             if line.mark != scan.last || scan.number == 0 {
-                (scan.begin, scan.before) = (first, scan.last);
+                scan.begin = first;
             }
             (scan.end, scan.last_line, scan.number, scan.last) = (at + piece.len() + 1, at, line.number, line.mark);
             scan.damaged = usize::try_from(line.number).ok()?.saturating_sub(whole).max(bad);
