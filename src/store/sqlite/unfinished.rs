@@ -20,7 +20,12 @@ impl Unfinished {
     /// [`io::ErrorKind::ResourceBusy`] where somebody else is writing it.
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
         remove_left(&path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = created.map_err(|error| match error.kind() {
+            // Somebody else began between the two.
+            io::ErrorKind::AlreadyExists => io::ErrorKind::ResourceBusy.into(),
+            _ => error,
+        })?;
         let _lock = lock(file, &path)?;
         Ok(Self { path, _lock })
     }
