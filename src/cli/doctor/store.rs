@@ -58,7 +58,8 @@ pub(super) fn ledger(checkup: &Checkup) -> Check {
         Agreement::Missing => Check::warning(
             what,
             "keystead.revoked is not there, so keys that were revoked would come back with an older backup.",
-            "Put it back beside the store if you have it; the server makes a new one from the store at its start.",
+            "If you have it, stop the server and put it back beside the store. Else the server makes a new one from the store at its \
+             start.",
         ),
         Agreement::Ahead => Check::warning(
             what,

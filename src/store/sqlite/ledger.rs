@@ -232,12 +232,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes the file anew from what can be read of it. Where that is nothing, it is put aside.
+    /// Makes the file anew from what can be read of it. Where it is damaged, it is kept as it was, too.
     pub(super) fn renew(&mut self) -> io::Result<()> {
-        let last = match self.look(Mark::START)? {
-            Found::Contents(Contents { last, .. }) if last != Mark::START => last,
-            _ => return fs::rename(&self.path, beside(&self.path, "-damaged")),
-        };
+        let aside = beside(&self.path, "-damaged");
+        let Found::Contents(contents) = self.look(Mark::START)? else { return fs::rename(&self.path, aside) };
+        if contents.last == Mark::START {
+            return fs::rename(&self.path, aside);
+        }
+        if contents.damaged > 0 {
+            fs::copy(&self.path, aside)?;
+        }
+        self.rewrite(contents.last)
+    }
+
+    fn rewrite(&mut self, last: Mark) -> io::Result<()> {
         let mut rows = Vec::new();
         self.each(|row, mark| {
             rows.push((row, mark));
@@ -259,7 +267,7 @@ impl Ledger {
         if 2 * replaced(&bytes, &scan) as u64 <= scan.number {
             return Ok(None);
         }
-        self.renew()?;
+        self.rewrite(scan.last)?;
         self.compacted = fs::metadata(&self.path)?.len();
         Ok(Some(size.saturating_sub(self.compacted)))
     }

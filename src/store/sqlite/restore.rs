@@ -37,7 +37,8 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
     if !ledger.exists() && !how.without_ledger {
         return Err(refuse(format_args!(
             "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
-             lost, --without-ledger restores all the same, and keys that were revoked since then are good again.",
+             lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Else \
+             --without-ledger restores all the same, and keys that were revoked since the backup may be good again.",
             ledger.path().display()
         )));
     }
