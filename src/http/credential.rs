@@ -85,7 +85,7 @@ pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Re
 /// # Errors
 /// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
-    let first = presented(app, request.headers(), &app.forwarded_credentials).first().copied();
+    let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
     let origin = Client::of(app, request).origin(None, None);
     authenticate_with(app, request, first, origin, Via::ForwardAuth).await.map(|(caller, _)| caller)
 }
@@ -150,32 +150,37 @@ pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName
 
 /// The credential of a request that has one, be it in several headers.
 fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, Failure> {
-    let presented = presented(app, headers, &CredentialHeader::ALL);
-    if presented.windows(2).any(|pair| pair[0] != pair[1]) {
+    let [first, other] = presented(app, headers, &CredentialHeader::ALL);
+    if other.is_some() {
         return Err(Failure::bad_request("The request carries two different API keys; send one."));
     }
-    Ok(presented.first().copied())
+    Ok(first)
 }
 
-/// The credentials in these headers, in this order. An empty header has none. A bearer token that has not the form of a key
+/// The first credential in these headers, in this order, and the first that differs from it. An empty header has none. A bearer token that has not the form of a key
 /// is another service's, such as the app's own behind a gate: it counts only where there is nothing else, and is then
 /// refused. Where imports brought keys of other forms, such a token has the form of one of those: it counts only where
 /// no other credential has the form of a key.
-fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) -> Vec<&'a [u8]> {
+fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) -> [Option<&'a [u8]>; 2] {
     let all = || order.iter().flat_map(|header| header.all(headers).map(move |credential| (*header, credential)));
-    let is_ours = |credential| Forms::default().admit(credential);
+    let mut some = all();
+    let Some((_, only)) = some.next() else { return [None, None] };
+    if some.next().is_none() {
+        return [Some(only), None];
+    }
+    let is_ours = |credential: &[u8]| Forms::default().admit(credential);
     let has_key = all().any(|(header, credential)| match header {
         CredentialHeader::Authorization => is_ours(credential),
         CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => app.service.may_be_key(credential),
     });
-    let (keys, mut others): (Vec<_>, Vec<_>) = all().partition(|(header, credential)| match header {
+    let counts = |(header, credential): &(CredentialHeader, &[u8])| match header {
         CredentialHeader::Authorization if has_key => is_ours(credential),
         CredentialHeader::Authorization => app.service.may_be_key(credential),
         CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => true,
-    });
-    others.truncate(1);
-    let counted = if keys.is_empty() { others } else { keys };
-    counted.into_iter().map(|(_, credential)| credential).collect()
+    };
+    let mut keys = all().filter(counts).map(|(_, credential)| credential);
+    let Some(first) = keys.next() else { return [Some(only), None] };
+    [Some(first), keys.find(|other| *other != first)]
 }
 
 /// The token of `Bearer <token>`; schemes are case-insensitive (RFC 9110, section 11.1).
