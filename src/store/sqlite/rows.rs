@@ -276,7 +276,7 @@ fn insert_ended(connection: &Connection, digest: &Digest) -> Result<()> {
     Ok(())
 }
 
-/// The key with this number, as an import that is under way has none.
+/// The key with this number. Those of an import that is under way are not there.
 pub(super) fn key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>> {
     let mut statement = connection.prepare_cached(select_api_key!("k.id = ?1"))?;
     let mut rows = statement.query([id.get()])?;
@@ -374,7 +374,7 @@ impl Reads for Rows<'_> {
     }
 
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>> {
-        self.one(select_api_key!("k.id = ?1"), [id.get()], api_key)
+        key(self.connection, id)
     }
 
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {

@@ -371,13 +371,12 @@ impl Thread {
     /// What is only tidied is no reason to fail. What lies last for a commit that never was, as a process leaves it that is
     /// killed just before, must not take the place of what was committed: the next append drops it.
     fn compact_ledger(&mut self) {
-        let noted = settle::mark(&self.connection).ok();
-        let compacted = match self.ledger.last() {
-            Ok(last) if last.is_some() && last == noted => self.ledger.compact(),
-            Ok(_) => Ok(None),
-            Err(error) => Err(error),
+        let noted = match settle::mark(&self.connection) {
+            Ok(noted) => noted,
+            Err(error) => return log::warn!("the ledger of revocations could not be compacted: {error}"),
         };
-        match compacted {
+        let last = self.ledger.last();
+        match last.and_then(|last| if last == Some(noted) { self.ledger.compact() } else { Ok(None) }) {
             Ok(None) => {}
             Ok(Some(bytes)) => log::info!("the ledger of revocations was compacted by {bytes} bytes"),
             Err(error) => log::warn!("the ledger of revocations could not be compacted: {error}"),
