@@ -240,9 +240,14 @@ impl Ledger {
             return fs::rename(&self.path, aside);
         }
         if contents.damaged > 0 {
-            fs::copy(&self.path, aside)?;
+            self.keep_damaged()?;
         }
         self.rewrite(contents.last)
+    }
+
+    /// Copies the file as it is to one beside it.
+    pub(super) fn keep_damaged(&self) -> io::Result<()> {
+        fs::copy(&self.path, beside(&self.path, "-damaged")).map(|_| ())
     }
 
     fn rewrite(&mut self, last: Mark) -> io::Result<()> {

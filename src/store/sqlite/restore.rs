@@ -79,13 +79,28 @@ fn mend_ledger(options: &Options, ledger: &mut Ledger, without_ledger: bool) -> 
 
 fn mend_by(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> Result<Agreement> {
     let (agreement, _) = settle::compare(present, ledger)?;
-    let is_older = agreement == Agreement::Behind;
-    if is_older || (without_ledger && matches!(agreement, Agreement::Missing | Agreement::Lost(_))) {
-        log::warn!("{} lacks changes that the store has, and is made anew from the store", ledger.path().display());
-        settle::make(present, ledger, is_older)?;
-        return Ok(Agreement::Same);
-    }
-    Ok(agreement)
+    let path = ledger.path().display();
+    let has_all = match &agreement {
+        Agreement::Behind => {
+            log::warn!("{path} lacks changes that the store has, and is made anew from the store");
+            true
+        }
+        Agreement::Missing if without_ledger => {
+            log::warn!("{path} is not there, and is made anew from the store that is replaced");
+            false
+        }
+        Agreement::Lost(why) if without_ledger => {
+            log::warn!(
+                "{path} is damaged: {why}; it is kept as {path}-damaged, and made anew from what can be read of it and from the \
+                 store that is replaced"
+            );
+            ledger.keep_damaged().map_err(|e| settle::unusable(ledger, e))?;
+            false
+        }
+        _ => return Ok(agreement),
+    };
+    settle::make(present, ledger, has_all)?;
+    Ok(Agreement::Same)
 }
 
 /// Brings the copy to today's schema and to what the ledger says.
