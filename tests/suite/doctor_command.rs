@@ -277,6 +277,11 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     findings.iter().for_each(|finding| assert_found(folder.path(), &[], "problem", "ledger", finding));
     let end = whole.iter().rposition(|byte| *byte == b'\n').expect("a line");
     fs::write(&ledger, &whole[..end - 1]).expect("the ledger");
+    findings.iter().for_each(|finding| assert_found(folder.path(), &[], "problem", "ledger", finding));
+    let mut older = whole.clone();
+    let begin = older[..end].iter().rposition(|byte| *byte == b'\n').expect("the line before");
+    older[begin + 1..].fill(0);
+    fs::write(&ledger, older).expect("the ledger");
     assert_found(folder.path(), &[], "warning", "ledger", "It lacks changes that the store has");
     fs::write(&path, &early).expect("the store");
     fs::write(&ledger, damaged).expect("the ledger");

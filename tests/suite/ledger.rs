@@ -133,11 +133,14 @@ fn a_start_makes_a_ledger_anew_that_lost_its_end_or_is_gone() {
 fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
     let fixture = Fixture::new();
     let ledger = fixture.ledger();
-    let [flipped, missing, ..] = damages(&ledger);
+    let [flipped, missing, cut, cut_behind_a_line] = damages(&ledger);
+    let end = ledger.iter().rposition(|byte| *byte != 0).expect("a line break") + 1;
+    let cut_in_a_line = ("cut in its last line", ledger[..end - 40].to_vec());
     fs::copy(fixture.path("backup.db"), fixture.path("keystead.db")).expect("the older store");
     let mut in_the_middle = ledger.clone();
     in_the_middle[last_commit(&ledger) - 40] ^= 1;
-    for (what, damaged) in [flipped, missing, ("a byte before it changed", in_the_middle)] {
+    let changed_before = ("a byte before it changed", in_the_middle);
+    for (what, damaged) in [flipped, missing, cut, cut_behind_a_line, cut_in_a_line, changed_before] {
         fs::write(fixture.path("keystead.revoked"), &damaged).expect("the ledger");
         let refused = |arguments: &[&str]| {
             let output = run_with_input(fixture.folder.path(), arguments, fixture.of_project[0].as_bytes());
@@ -155,6 +158,30 @@ fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
         assert_eq!(server.stop().code(), Some(0));
         fs::copy(fixture.path("backup.db"), fixture.path("keystead.db")).expect("the older store");
     }
+}
+
+#[test]
+fn a_store_that_takes_the_place_of_a_running_servers_is_not_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, key) = server.client().mint("a");
+    done(folder.path(), &["backup", "older.db"]);
+    for name in ["keystead.db-wal", "keystead.db-shm"] {
+        fs::rename(path(name), path(&format!("aside-{name}"))).expect("another name");
+    }
+    fs::rename(path("keystead.db"), path("aside.db")).expect("another name");
+    assert!(server.client_with(&key).is_good(), "nobody can change anything meanwhile");
+    fs::rename(path("older.db"), path("keystead.db")).expect("its place");
+    done(folder.path(), &["keys", "revoke", &id.to_string(), "--yes"]);
+    let client = server.client_with(&key);
+    assert_eq!(client.get("/v2/organization/api-keys").status, 503, "{}", server.log());
+    for gate in ["/auth/forward", "/auth/nginx", "/auth/envoy"] {
+        assert!(matches!(client.get(gate).status, 403 | 503), "{gate}");
+    }
+    assert!(server.log().contains("no key is judged"), "{}", server.log());
+    drop(server);
+    assert!(!Server::start_in(folder.path(), &[]).client_with(&key).is_good());
 }
 
 #[test]

@@ -73,10 +73,11 @@ impl Sqlite {
         forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
         settle::by_ledger(&mut connection, &index, &mut ledger, &*settle)?;
-        let pools = Pools::open(options, &index)?;
+        let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
+        let place = Arc::new(place);
+        let pools = Pools::open(options, &index, &place)?;
         let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
         let shared = Shared { index, known: Arc::clone(&known), validity, forms, metrics };
-        let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
         let writer = Writer::spawn(connection, options, Files { ledger, settle, place }, shared)?;
         Ok(Self { path: options.path.clone(), busy_timeout: options.busy_timeout, pools, writer, known, lock })
     }

@@ -2,6 +2,7 @@
 
 use super::digest_index::DigestIndex;
 use super::open;
+use super::place::Place;
 use super::rows::Rows;
 use crate::domain::{Error, Result};
 use crate::store::{Options, Reads};
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 
 const CLOSED: &str = "The store is closed.";
 const BUSY: &str = "The store is busy; try again.";
+const EXCHANGED: &str = "Another file has the store's place.";
 /// Connections for slices of long reads. More of them would take the processor from those who look up keys.
 const LONG_READERS: u32 = 2;
 
@@ -29,8 +31,8 @@ pub(in crate::store) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn open(options: &Options, index: &Arc<DigestIndex>) -> Result<Self> {
-        let pool = |size| Readers::open(options, size, Arc::clone(index)).map(Arc::new);
+    pub(super) fn open(options: &Options, index: &Arc<DigestIndex>, place: &Arc<Place>) -> Result<Self> {
+        let pool = |size| Readers::open(options, size, Arc::clone(index), Arc::clone(place)).map(Arc::new);
         Ok(Self { lookups: pool(options.readers)?, pieces: pool(options.readers)?, slices: pool(LONG_READERS)? })
     }
 
@@ -47,10 +49,11 @@ pub(in crate::store) struct Readers {
     turns: Arc<Semaphore>,
     patience: Duration,
     index: Arc<DigestIndex>,
+    place: Arc<Place>,
 }
 
 impl Readers {
-    fn open(options: &Options, size: u32, index: Arc<DigestIndex>) -> Result<Self> {
+    fn open(options: &Options, size: u32, index: Arc<DigestIndex>, place: Arc<Place>) -> Result<Self> {
         // The first connection of the pool reports less than this one when the file cannot be read.
         open::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let busy_timeout = options.busy_timeout;
@@ -68,7 +71,7 @@ impl Readers {
             .build(manager)
             .map_err(|e| Error::unavailable("The store cannot be read.", e))?;
         let turns = Arc::new(Semaphore::new(size as usize));
-        Ok(Self { pool: Mutex::new(Some(pool)), turns, patience: busy_timeout, index })
+        Ok(Self { pool: Mutex::new(Some(pool)), turns, patience: busy_timeout, index, place })
     }
 
     /// Runs `work` in a read transaction, in a thread that may block.
@@ -96,6 +99,10 @@ impl Readers {
 
     fn read_now<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
         let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
+        // What others end from now on is not found in the files that are open.
+        if let Some(complaint) = self.place.exchanged() {
+            return Err(Error::unavailable(EXCHANGED, complaint));
+        }
         let mut connection = pool.get().map_err(|e| Error::unavailable(BUSY, e))?;
         self.index.catch_up(&connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;

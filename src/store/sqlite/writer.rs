@@ -10,7 +10,7 @@ use super::import;
 use super::known::Known;
 use super::ledger::{Ledger, Mark};
 use super::open::{self, LOG_LIMIT};
-use super::place::Place;
+use super::place::{Complaint, Place};
 use super::rows::{Effects, Rows};
 use super::settle::{self, Failed};
 use crate::domain::{Error, Link, Result};
@@ -61,7 +61,7 @@ pub(super) struct Shared {
 pub(super) struct Files {
     pub(super) ledger: Ledger,
     pub(super) settle: Box<OwnedSettle>,
-    pub(super) place: Place,
+    pub(super) place: Arc<Place>,
 }
 
 struct Running {
@@ -84,6 +84,7 @@ impl Writer {
             doubt: Doubt::default(),
             settles: Arc::clone(&settles),
             data_version: None,
+            is_exchanged: false,
             batch: options.write_batch,
             busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
@@ -195,7 +196,7 @@ struct Thread {
     ledger: Ledger,
     /// Brings a key to how it stands by the ledger.
     settle: Box<OwnedSettle>,
-    place: Place,
+    place: Arc<Place>,
     path: PathBuf,
     /// What a commit that failed may have left.
     doubt: Doubt,
@@ -203,6 +204,8 @@ struct Thread {
     /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
     /// that writes, so these are other processes' commits.
     data_version: Option<i64>,
+    /// Whether other files had the names of the store's at the last look.
+    is_exchanged: bool,
     batch: usize,
     busy_timeout: Duration,
     watch_interval: Duration,
@@ -257,7 +260,7 @@ impl Thread {
     /// Runs the batch in one transaction. When this returns, what was kept is on disk and what it made outdated is no
     /// longer believed.
     fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) -> std::result::Result<(), Failure> {
-        if let Some(complaint) = self.place.complaint() {
+        if let Some(Complaint::Gone(complaint) | Complaint::Exchanged(complaint)) = self.place.complaint() {
             return Err(Failure { sentence: GONE, detail: complaint, is_behind_ledger: false });
         }
         self.recover()?;
@@ -403,9 +406,13 @@ impl Thread {
     }
 
     /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more, also not
-    /// what there is.
+    /// what there is. Where other files have the names of the store's, others' commits cannot be seen: then this counts as no
+    /// look.
     fn notice_others(&mut self) -> rusqlite::Result<()> {
         let began = (self.uptime)();
+        if !self.is_in_place() {
+            return Ok(());
+        }
         let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
             self.shared.validity.lapse(Stale::Everything);
@@ -416,6 +423,21 @@ impl Thread {
         }
         self.shared.validity.looked(began);
         Ok(())
+    }
+
+    /// Whether others write to the files that are open. Says in the log when that changes.
+    fn is_in_place(&mut self) -> bool {
+        let complaint = self.place.exchanged();
+        let was_exchanged = std::mem::replace(&mut self.is_exchanged, complaint.is_some());
+        match complaint {
+            Some(complaint) if !was_exchanged => log::error!("no key is judged: {complaint}"),
+            None if was_exchanged => {
+                log::warn!("the store's files are where they were again");
+                self.data_version = None;
+            }
+            _ => {}
+        }
+        !self.is_exchanged
     }
 
     /// SQLite does this by itself only when much has been written: a small store would be in its log alone for days, and lost

@@ -1,7 +1,7 @@
 //! Reading a ledger from one end to the other.
 
-use super::Mark;
 use super::lines::{HEAD, Line, Row};
+use super::{BLOCK, Mark};
 use std::collections::HashMap;
 
 /// What was found.
@@ -71,7 +71,7 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
             together = 0;
         }
     }
-    scan.rest = rest(&bytes[scan.end..length.max(scan.end)]);
+    scan.rest = rest(&bytes[scan.end..], bytes.len());
     Some(scan)
 }
 
@@ -86,10 +86,14 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-fn rest(bytes: &[u8]) -> Rest {
-    if bytes.is_empty() {
-        return Rest::Nothing;
-    }
+/// What the bytes behind the lines are, which go to the end of a file of this size.
+fn rest(bytes: &[u8], size: usize) -> Rest {
+    let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else {
+        // Nothing is behind the lines where they fill the last block, or where the file was cut there.
+        let is_cut = bytes.is_empty() && size as u64 % BLOCK != 0;
+        return if is_cut { Rest::Damaged } else { Rest::Nothing };
+    };
+    let (bytes, zeros) = bytes.split_at(last + 1);
     // Line breaks alone are what an editor may add, and no line.
     let is_blank = bytes.iter().all(|byte| matches!(byte, b'\n' | b'\r' | 0));
     let has_hole = is_blank || bytes[0] == 0 || bytes.windows(HOLE.len()).any(|window| window == HOLE);
@@ -97,11 +101,13 @@ fn rest(bytes: &[u8]) -> Rest {
     let mut lines = lines.split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
     let are_whole = lines.map(Line::read).all(|line| line.is_some());
-    // Cut short in its last line, or before it. Where the line break alone is not right, the line was all there.
-    let is_cut = match Line::read(last) {
-        Some(last) => end == b"\n" && last.place + 1 < last.count,
-        None => end != b"\n" && Line::read(&bytes[bytes.len() - 1 - last.len()..]).is_none(),
-    };
+    // Cut short in its last line, or before it. Where the line break alone is not right, the line was all there. Where there
+    // are no zeros, it is the file that was cut.
+    let is_cut = !zeros.is_empty()
+        && match Line::read(last) {
+            Some(last) => end == b"\n" && last.place + 1 < last.count,
+            None => end != b"\n" && Line::read(&bytes[bytes.len() - 1 - last.len()..]).is_none(),
+        };
     if has_hole || (are_whole && is_cut) { Rest::Torn } else { Rest::Damaged }
 }
 
