@@ -8,7 +8,7 @@
 //!              └─► config                 └─ sqlite: the only one that names rusqlite
 //!
 //! cli, http, service, store ─► metrics ─► domain
-//! cli, http ─► tls
+//! cli, http ─► tls, json
 //! ```
 
 pub mod audit_record;
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod json;
 pub mod metrics;
 pub mod service;
 pub mod spreadsheet;

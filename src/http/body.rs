@@ -3,10 +3,11 @@
 //! No sentence repeats anything of the body, since somebody may have put a key there; only a field that is unknown or comes more than once
 //! is named, where its name can hold none.
 
+use super::App;
 use super::error::Failure;
 use super::unknown_names::{doubled, expect_known};
 use super::version::Version;
-use super::{App, json};
+use crate::json;
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;

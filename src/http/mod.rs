@@ -12,7 +12,6 @@ mod envelope;
 mod error;
 mod forward_auth;
 mod health;
-mod json;
 mod list;
 mod metrics;
 mod openapi;

@@ -407,6 +407,37 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
 }
 
 #[test]
+fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_taken() {
+    let folder = Folder::new();
+    let key = foreign(1);
+    for (fields, why) in [
+        ("\"name\":\"A\",\"name\":\"B\"", "Its field \"name\" comes twice."),
+        ("\"name\":null,\"n\\u0061me\":\"B\"", "Its field \"name\" comes twice."),
+        ("\"name\":\"A\",\"expires_at\":\"2099-01-01\",\"expires_at\":null", "Its field \"expires_at\" comes twice."),
+        ("\"name\":\"A\",\"expires_at\":\"2099-01-01\",\"expiresAt\":null", "Its field \"expires_at\" comes twice."),
+        ("\"name\":\"A\",\"valid\":false,\"Valid\":true", "Its field \"valid\" comes twice."),
+        (
+            "\"name\":\"A\",\"rateLimit\":{\"limit\":1,\"limit\":9,\"windowInSeconds\":60}",
+            "Its field \"limit\" comes twice.",
+        ),
+        (
+            "\"name\":\"A\",\"rateLimit\":{\"limit\":1,\"windowInSeconds\":60},\"rate_window_s\":9",
+            "Its field \"rate_window_s\" comes twice.",
+        ),
+        (&format!("\"name\":\"A\",\"{KEY}\":1,\"{KEY}\":2"), "One of its fields comes twice."),
+        (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields comes twice."),
+    ] {
+        let file = folder.file("keys.ndjson", &format!("{{\"key\":\"{key}\",{fields}}}\n"));
+        let output = run(folder.path(), &["import", &file]);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{fields}: {said}");
+        assert!(said.contains("Row 1 (line 1) is refused") && said.contains(why), "{fields}: {said}");
+        assert!(!said.contains(KEY), "{said}");
+    }
+    assert_eq!(folder.keys(), 1);
+}
+
+#[test]
 fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
     let folder = Folder::new();
     let many = format!("name,key\n{}", "Bad,short\n".repeat(20_000));

@@ -2,6 +2,7 @@
 
 use super::columns::Column;
 use crate::cli::Failed;
+use crate::json;
 use crate::spreadsheet::fused;
 use clap::ValueEnum;
 use csv::StringRecord;
@@ -186,11 +187,23 @@ fn other_separator(name: &str) -> Option<String> {
 /// Which one is unknown, without repeating what may be a key.
 fn unknown(name: &str, place: impl std::fmt::Display) -> String {
     let names = Column::IMPORTED.map(Column::name).join(", ");
-    let is_word = name.len() <= MAX_NAME && name.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | ' '));
-    if is_word {
+    if is_word(name) {
         return format!("There is no column \"{name}\"; there are {names}.");
     }
     format!("{place} has a name that is none of {names}.")
+}
+
+/// Whether it is too short for a key, and could be a name.
+fn is_word(name: &str) -> bool {
+    name.len() <= MAX_NAME && name.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | ' '))
+}
+
+/// The refusal of a row in which a name comes more than once, without repeating what may be a key.
+fn doubled(name: &str) -> String {
+    match Column::parse(name).map(Column::name).or_else(|| is_word(name).then_some(name)) {
+        Some(name) => format!("Its field \"{name}\" comes twice."),
+        None => "One of its fields comes twice.".to_owned(),
+    }
 }
 
 fn csv_fields<'a>(columns: &[Column], record: &'a StringRecord) -> Fields<'a> {
@@ -206,11 +219,23 @@ fn csv_fields<'a>(columns: &[Column], record: &'a StringRecord) -> Fields<'a> {
 }
 
 fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
-    let object: serde_json::Map<String, Value> =
-        serde_json::from_slice(line).map_err(|_| "It is no JSON object.".to_owned())?;
+    let Ok((Value::Object(object), twice)) = json::read(line) else { return Err("It is no JSON object.".to_owned()) };
+    if let Some(name) = twice {
+        return Err(doubled(&name));
+    }
     let mut fields = Fields::default();
+    let mut columns = Vec::new();
+    let mut add = |column: Column| {
+        // Two names may stand for one column: expiresAt and expires_at.
+        if columns.contains(&column) {
+            return Err(doubled(column.name()));
+        }
+        columns.push(column);
+        Ok(())
+    };
     for (at, (name, value)) in object.into_iter().enumerate() {
         let column = Column::parse(&name).ok_or_else(|| unknown(&name, format_args!("Field {} of it", at + 1)))?;
+        add(column)?;
         let wrong = || format!("Its field {} is neither a text nor a number.", column.name());
         let text = match (column, value) {
             (_, Value::Null) => continue,
@@ -227,6 +252,7 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
                 let (Some(uses), Some(window)) = (number("limit"), number("windowInSeconds")) else {
                     return Err("Its rate limit must have limit and windowInSeconds.".to_owned());
                 };
+                add(Column::RateWindowS)?;
                 fields.0[Column::RateWindowS as usize] = Some(window.to_string().into());
                 uses.to_string()
             }

@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// # Errors
 /// What is not JSON.
-pub(super) fn read(bytes: &[u8]) -> serde_json::Result<(Value, Option<String>)> {
+pub fn read(bytes: &[u8]) -> serde_json::Result<(Value, Option<String>)> {
     let mut doubled = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Reader(&mut doubled).deserialize(&mut deserializer)?;
