@@ -11,6 +11,25 @@ const MIN_KEY: usize = 16;
 const MAX_COMPARED: usize = 64;
 /// How similar a name must be to a known one to stand for it: 1 is equal.
 const SIMILAR: f64 = 0.6;
+/// The same where another endpoint knows it: a name that is only somewhat like it is rather anything else.
+const SIMILAR_ELSEWHERE: f64 = 0.8;
+const EXPIRY: &str = "it goes with a new key or a rotation: rotate the key to change when it expires";
+const VALUE: &str = "it goes with a new key or a rotation: rotate the key to change its value";
+const RESTRICTION: &str = "it goes with a new key, a change of a key or a rotation";
+const LIMIT: &str = "it goes within \"rateLimit\"";
+/// Fields of bodies that deal with keys, and where they belong, for whoever sends one to another endpoint.
+const ELSEWHERE: [(&str, &str); 10] = [
+    ("expiresInDays", EXPIRY),
+    ("expiresInSeconds", EXPIRY),
+    ("expiresAt", EXPIRY),
+    ("gracePeriodInHours", "it goes with a rotation"),
+    ("digest", VALUE),
+    ("tail", VALUE),
+    ("rateLimit", RESTRICTION),
+    ("allowedAddresses", RESTRICTION),
+    ("limit", LIMIT),
+    ("windowInSeconds", LIMIT),
+];
 
 /// Makes sure that all names are known; `kind` says what they are names of. The sentence names the first that is not, and the
 /// known one that was probably meant. It repeats a name only where what differs from a known one is too short to hold a key.
@@ -23,14 +42,23 @@ pub(super) fn expect_known<'a>(
     known: &[&str],
 ) -> Result<(), Failure> {
     let Some(name) = names.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let similar = most_similar(name, known);
-    let what = called(kind, name, similar);
-    let hint = match similar {
-        Some(similar) => format!("did you mean \"{similar}\"?"),
-        None if known.is_empty() => "none is known here".to_owned(),
-        None => format!("known are \"{}\"", known.join("\", \"")),
+    let (similar, hint) = match (most_similar(name, known, SIMILAR), elsewhere(kind, name, known)) {
+        (Some(similar), _) => (Some(similar), format!("did you mean \"{similar}\"?")),
+        (None, Some((meant, place))) if meant == name => (Some(meant), place),
+        (None, Some((meant, place))) => (Some(meant), format!("did you mean \"{meant}\"? {place}")),
+        (None, None) if known.is_empty() => (None, "none is known here".to_owned()),
+        (None, None) => (None, format!("known are \"{}\"", known.join("\", \""))),
     };
-    Err(Failure::bad_request(format!("{what} is unknown ({hint}).")))
+    Err(Failure::bad_request(format!("{} is unknown ({hint}).", called(kind, name, similar))))
+}
+
+/// The field of another endpoint that this name is, or was probably meant to be, and where it belongs.
+fn elsewhere(kind: &str, name: &str, known: &[&str]) -> Option<(&'static str, String)> {
+    let others: Vec<&str> = ELSEWHERE.iter().map(|(other, _)| *other).filter(|other| !known.contains(other)).collect();
+    let meant = most_similar(name, &others, SIMILAR_ELSEWHERE)?;
+    let (meant, place) = ELSEWHERE.into_iter().find(|(other, _)| *other == meant)?;
+    let place = if kind == "field" { place.to_owned() } else { format!("it is a field of a body: {place}") };
+    Some((meant, place))
 }
 
 /// Makes sure that no name comes more than once. The sentence repeats one by the same rule.
@@ -51,7 +79,7 @@ pub(super) fn expect_once<'a>(
 
 /// The refusal of a name that comes more than once.
 pub(super) fn doubled(kind: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::bad_request(format!("{} comes more than once.", called(kind, name, most_similar(name, known))))
+    Failure::bad_request(format!("{} comes more than once.", called(kind, name, most_similar(name, known, SIMILAR))))
 }
 
 /// What a sentence calls a name: by itself where what differs from the similar known one is too short to hold a key.
@@ -63,15 +91,15 @@ fn called(kind: &str, name: &str, similar: Option<&str>) -> String {
     }
 }
 
-/// The known name that this one was probably meant to be.
-fn most_similar<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The known name that this one was probably meant to be: the most similar one, where it is at least so similar.
+fn most_similar<'a>(name: &str, known: &[&'a str], least: f64) -> Option<&'a str> {
     if name.len() > MAX_COMPARED {
         return None;
     }
     let name = plain(name);
     let similarities = known.iter().map(|it| (strsim::normalized_damerau_levenshtein(&name, &plain(it)), *it));
     let best = similarities.max_by(|(one, _), (other, _)| one.total_cmp(other));
-    best.filter(|(similarity, _)| *similarity >= SIMILAR).map(|(_, name)| name)
+    best.filter(|(similarity, _)| *similarity >= least).map(|(_, name)| name)
 }
 
 /// The name without what differs between ways to write several words as one.
@@ -116,6 +144,34 @@ mod tests {
         assert_eq!(sentence("", &[]), "The field \"\" is unknown (none is known here).");
         assert_eq!(sentence("a\"\n", &[]), "The field \"a\\\"\\n\" is unknown (none is known here).");
         assert!(expect_known("field", ["name", "expiresInDays"], &KNOWN).is_ok());
+    }
+
+    #[test]
+    fn a_field_of_another_endpoint_is_named_with_where_it_belongs() {
+        let change = ["valid", "rateLimit", "allowedAddresses"];
+        for name in ["expiresInSeconds", "expiresInDays", "expiresAt"] {
+            let expected = format!(
+                "The field \"{name}\" is unknown (it goes with a new key or a rotation: rotate the key to change when it expires)."
+            );
+            assert_eq!(sentence(name, &change), expected);
+        }
+        assert_eq!(
+            sentence("expires_in_second", &change),
+            "The field \"expires_in_second\" is unknown (did you mean \"expiresInSeconds\"? it goes with a new key or a \
+             rotation: rotate the key to change when it expires)."
+        );
+        assert_eq!(
+            sentence("gracePeriodInHours", &["name", "expiresInDays", "expiresInSeconds"]),
+            "The field \"gracePeriodInHours\" is unknown (it goes with a rotation)."
+        );
+        assert_eq!(
+            expect_known("parameter", ["gracePeriodInHours"], &["limit"]).unwrap_err().to_string(),
+            "The parameter \"gracePeriodInHours\" is unknown (it is a field of a body: it goes with a rotation)."
+        );
+        // No more than that: what is short is like many.
+        assert_eq!(sentence("mail", &["name"]), "The field \"mail\" is unknown (known are \"name\").");
+        let hidden = format!("expiresInSeconds{}", "7".repeat(16));
+        assert!(!sentence(&hidden, &change).contains("777"));
     }
 
     #[test]

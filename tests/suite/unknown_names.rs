@@ -102,6 +102,37 @@ fn every_body_of_v2_refuses_other_fields_than_it_is_described_with_and_v1_ignore
 }
 
 #[test]
+fn a_field_of_another_endpoint_is_named_whatever_its_length() {
+    let server = Server::start();
+    let client = server.client();
+    let (id, _) = client.mint("a");
+    let description = client.get("/openapi.json").json();
+    let bodies: Vec<_> = operations(&description)
+        .into_iter()
+        .filter(|(_, path, _)| path.starts_with("/v2/"))
+        .filter_map(|(method, path, operation)| {
+            let names = described_fields(&description, &operation)?.0;
+            Some((method, path, names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>()))
+        })
+        .collect();
+    let all: BTreeSet<&String> = bodies.iter().flat_map(|(_, _, names)| names).collect();
+    assert!(all.len() > 10, "the fields were found");
+    for (method, path, names) in &bodies {
+        for name in all.iter().filter(|name| !names.contains(**name)) {
+            let sentence = ask(&client, method, path, Some(&json!({name.as_str(): 1})));
+            assert!(sentence.starts_with(&format!("The field \"{name}\" is unknown (")), "{method} {path}: {sentence}");
+        }
+    }
+    let put = |fields: Value| client.put(&format!("{V2_KEYS}/{id}"), fields).refused_with(400);
+    for field in ["expiresInSeconds", "expiresInDays", "expires_in_seconds"] {
+        let sentence = put(json!({field: 60}));
+        assert!(sentence.contains("rotate the key to change when it expires"), "{sentence}");
+    }
+    let sentence = client.post(V2_KEYS, json!({"name": "b", "gracePeriodInHours": 1})).refused_with(400);
+    assert!(sentence.contains("it goes with a rotation"), "{sentence}");
+}
+
+#[test]
 fn every_query_of_v2_refuses_other_parameters_than_it_is_described_with_and_v1_ignores_them() {
     let server = Server::start();
     let client = server.client();
