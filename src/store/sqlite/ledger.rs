@@ -295,7 +295,7 @@ impl Ledger {
         }
         let mut next = [0];
         let is_end = match file.read_at(&mut next, scan.end as u64)? {
-            0 => scan.end as u64 % BLOCK == 0,
+            0 => (scan.end as u64).is_multiple_of(BLOCK),
             _ => next == [0],
         };
         Ok(is_end && blake3::hash(&bytes) == *line)

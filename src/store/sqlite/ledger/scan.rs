@@ -90,7 +90,7 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 fn rest(bytes: &[u8], size: usize) -> Rest {
     let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else {
         // Nothing is behind the lines where they fill the last block, or where the file was cut there.
-        let is_cut = bytes.is_empty() && size as u64 % BLOCK != 0;
+        let is_cut = bytes.is_empty() && !(size as u64).is_multiple_of(BLOCK);
         return if is_cut { Rest::Damaged } else { Rest::Nothing };
     };
     let (bytes, zeros) = bytes.split_at(last + 1);
