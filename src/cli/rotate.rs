@@ -100,7 +100,19 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     );
     let where_to = arguments.handover.describe(&secret);
     say(format_args!("{} has a new value; it {where_to}; {until}.", describe(&key)));
+    say_where_grace_is_cut_short(&key, grace, now);
     hand_over(&key, &arguments.handover, &secret, arguments.json, now)
+}
+
+/// The old value goes on for no longer than the key does.
+fn say_where_grace_is_cut_short(key: &ApiKey, grace: Grace, now: Timestamp) {
+    let end = key.shadow.as_ref().map(|shadow| shadow.rotates_at);
+    if let Some(end) = end.filter(|end| grace.end(now).is_some_and(|whole| *end < whole)) {
+        let hours = grace.hours();
+        say(format_args!(
+            "The key expires at {end}, before the {hours} hours of grace are over: the old value ends then, and so does the new one."
+        ));
+    }
 }
 
 async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Timestamp) -> Result<(), Failed> {

@@ -103,6 +103,16 @@ impl Grace {
     pub fn from_hours(hours: i64) -> Option<Self> {
         (0..=Self::MAX_HOURS).contains(&hours).then_some(Self(hours))
     }
+
+    /// How many hours it has.
+    pub fn hours(self) -> i64 {
+        self.0
+    }
+
+    /// When it ends if it begins now; `None` beyond the year 9999.
+    pub fn end(self, now: Timestamp) -> Option<Timestamp> {
+        now.plus_ms(self.0 * HOUR_MS)
+    }
 }
 
 /// What a rotation does to the expiry.
@@ -132,7 +142,7 @@ pub enum Presented {
 pub struct Shadow {
     /// What is kept of it.
     pub fingerprint: Fingerprint,
-    /// When it takes the outgoing value's place.
+    /// When it takes the outgoing value's place: when the grace ends, or the key before that.
     pub rotates_at: Timestamp,
     /// When it last authenticated.
     pub last_used: Option<Timestamp>,
@@ -260,7 +270,7 @@ impl ApiKey {
                 return Err(Error::Conflict(sentence.to_owned()));
             }
             let too_far = || Error::Invalid("The grace period would end beyond the year 9999.".to_owned());
-            let end = now.plus_ms(grace.0 * HOUR_MS).ok_or_else(too_far)?;
+            let end = grace.end(now).ok_or_else(too_far)?;
             let rotates_at = expires_at.map_or(end, |expires_at| expires_at.min(end));
             self.shadow = Some(Shadow { fingerprint: new, rotates_at, last_used: None });
         }

@@ -87,7 +87,8 @@ struct ApiKey<'a> {
     /// The new value of a rotation in its grace; shown in full and masked like the value.
     #[schema(required, pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     shadow_value: Option<&'a str>,
-    /// When the new value takes the outgoing one's place.
+    /// When the new value takes the outgoing one's place: at the end of the grace period, or when the key expires, if that is
+    /// earlier.
     #[serde(serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     rotates_at: Option<Timestamp>,

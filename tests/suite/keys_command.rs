@@ -410,6 +410,34 @@ fn an_expired_key_is_revived_by_a_rotation_that_says_for_how_long() {
 }
 
 #[test]
+fn a_rotation_whose_grace_is_cut_short_by_the_end_of_the_key_says_so() {
+    let (folder, _) = store();
+    let rotate = |lifetime: &str, more: &[&str]| {
+        let (id, _) = create(folder.path(), &["--expires-in-seconds", lifetime]);
+        let output = run(folder.path(), &[&["keys", "rotate", &id, "--json"], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        (serde_json::from_str::<Value>(&stdout(&output)).expect("an object"), stderr(&output))
+    };
+    let (key, said) = rotate("7200", &["--grace-hours", "24"]);
+    assert_eq!(key["rotatesAt"], key["expiresAt"]);
+    let end = key["expiresAt"].as_str().expect("a time");
+    let sentence = format!("The key expires at {end}, before the 24 hours of grace are over: the old value ends then");
+    assert!(said.contains(&sentence), "{said}");
+    for (lifetime, more) in [
+        ("7200", &["--grace-hours", "1"][..]),
+        ("7200", &["--grace-hours", "24", "--never-expires"]),
+        ("7200", &["--grace-hours", "24", "--expires-in-days", "2"]),
+        ("7200", &["--yes"]),
+    ] {
+        let (key, said) = rotate(lifetime, more);
+        assert!(key["rotatesAt"].is_null() || key["rotatesAt"] != key["expiresAt"]);
+        assert!(!said.contains("of grace"), "{more:?}: {said}");
+    }
+    let (_, said) = rotate("7200", &["--grace-hours", "24", "--expires-in-seconds", "60"]);
+    assert!(said.contains("before the 24 hours of grace are over"), "{said}");
+}
+
+#[test]
 fn every_change_is_recorded_as_the_operators() {
     let (folder, _) = store();
     let folder = folder.path();
