@@ -116,8 +116,10 @@ fn say_where_grace_is_cut_short(key: &ApiKey, grace: Grace, now: Timestamp) {
 }
 
 async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Timestamp) -> Result<(), Failed> {
-    let which = if arguments.complete { "old" } else { "new" };
-    confirm(&format!("The {which} value of {} ends at once.", describe(key)), arguments.yes)?;
+    let new = key.shadow.as_ref().map_or(&key.value, |shadow| &shadow.fingerprint);
+    let (which, ended, other) = if arguments.complete { ("old", &key.value, "new") } else { ("new", new, "old") };
+    let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
+    confirm(&format!("{ended} ends at once."), arguments.yes)?;
     let changed = change(config, async |service| {
         let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
         Ok(if arguments.complete {
@@ -127,7 +129,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
         })
     });
     let key = changed.await?;
-    say(format_args!("The {which} value of {} is dead; the other one stays.", describe(&key)));
+    say(format_args!("{ended} is dead; the {other} one, {}, stays.", key.value.tail));
     if arguments.json { print_json(&KeyRecord::new(&key, now)) } else { Ok(()) }
 }
 

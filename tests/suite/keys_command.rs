@@ -438,6 +438,30 @@ fn a_rotation_whose_grace_is_cut_short_by_the_end_of_the_key_says_so() {
 }
 
 #[test]
+fn the_end_of_a_rotation_says_which_value_is_dead_and_which_stays() {
+    let (folder, _) = store();
+    for (end, is_old_dead) in [("--complete", true), ("--cancel", false)] {
+        let (id, old) = create(folder.path(), &[]);
+        let new = done(folder.path(), &["keys", "rotate", &id, "--grace-hours", "1"]).trim().to_owned();
+        let output = run(folder.path(), &["keys", "rotate", &id, end, "--yes"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let masked = |value: &str| format!("***************{}", &value[value.len() - 6..]);
+        let (dead, alive) = if is_old_dead { (&old, &new) } else { (&new, &old) };
+        let which = if is_old_dead { ["old", "new"] } else { ["new", "old"] };
+        let sentence = format!(
+            "The {} value of API key {id} (A key), {}, is dead; the {} one, {}, stays.",
+            which[0],
+            masked(dead),
+            which[1],
+            masked(alive)
+        );
+        assert!(stderr(&output).contains(&sentence), "{}", stderr(&output));
+        assert_eq!(verdict(folder.path(), alive).1, "VALID");
+        assert_eq!(verdict(folder.path(), dead).0, Some(1));
+    }
+}
+
+#[test]
 fn every_change_is_recorded_as_the_operators() {
     let (folder, _) = store();
     let folder = folder.path();
