@@ -165,10 +165,17 @@ impl Failed {
     }
 }
 
+/// Who may bring a value back that has ended: not the commands that set up an organization with its first key.
+const TAKES_ENDED: &str = "If you mean it, keystead keys create and keystead keys rotate take it with --allow-revoked.";
+
 /// The operator reads the whole story, where there is one.
 impl From<domain::Error> for Failed {
     fn from(error: domain::Error) -> Self {
-        Self::new(error.detail().map_or_else(|| error.to_string(), str::to_owned))
+        let sentence = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+        match error {
+            domain::Error::ValueEnded => Self::new(format!("{sentence} {TAKES_ENDED}")),
+            _ => Self::new(sentence),
+        }
     }
 }
 

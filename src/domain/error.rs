@@ -45,6 +45,9 @@ pub enum Error {
     /// The request contradicts what is already there.
     #[error("{0}")]
     Conflict(String),
+    /// The value that is brought was a key's once, and cannot be one again.
+    #[error("The value was revoked or rotated out, and cannot be used again; make a new key.")]
+    ValueEnded,
     /// The same request may succeed later: the store is busy, full or out of reach.
     #[error("{sentence}")]
     Unavailable {

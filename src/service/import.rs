@@ -225,7 +225,9 @@ fn came_between(reads: &dyn Reads, staged: &Staging) -> Result<String> {
         return Ok(format!("The key of row {row} was brought into the store meanwhile; nothing was imported."));
     }
     if let Some(row) = taken.ended.first() {
-        return Ok(format!("The key of row {row} was revoked or rotated out meanwhile; nothing was imported."));
+        return Ok(format!(
+            "The key of row {row} was revoked or rotated out meanwhile; nothing was imported. --allow-revoked takes it in."
+        ));
     }
     for (organization, project, row) in staged.projects()? {
         if reads.project(organization, project)?.is_none() {

@@ -24,9 +24,6 @@ pub enum Value {
     BroughtBack(Fingerprint),
 }
 
-/// Why a value cannot become a key again.
-const ENDED: &str = "The value was revoked or rotated out, and cannot be used again; make a new key.";
-
 /// What was made or rotated.
 #[derive(Debug)]
 pub struct Issued {
@@ -112,7 +109,7 @@ impl Keys<'_> {
     /// Mints a key. It is never there without its restrictions.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already or has ended, [`Error::IdempotencyKeyReused`].
+    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<Issued> {
         self.service.count_change(&self.author, Kind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
@@ -298,7 +295,7 @@ pub(super) fn expect_free<R: Reads + ?Sized>(reads: &R, digest: &Digest, allows_
         return Err(Error::Conflict("The digest is that of a key that exists; make a new key.".to_owned()));
     }
     if !allows_ended && reads.has_ended(digest)? {
-        return Err(Error::Conflict(ENDED.to_owned()));
+        return Err(Error::ValueEnded);
     }
     Ok(())
 }

@@ -56,7 +56,8 @@ impl Service {
     /// Creates one more organization and its first key, both or neither.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the store is not set up yet, or the key is one already or has ended; nothing is changed then.
+    /// [`Error::Conflict`] where the store is not set up yet, or the key is one already, and [`Error::ValueEnded`]; nothing is
+    /// changed then.
     pub async fn create_organization(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
         let (organization, new) = begin(first, now);
         self.store

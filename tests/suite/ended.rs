@@ -71,13 +71,15 @@ fn an_operator_can_bring_a_value_back_and_says_so() {
     let is_good = |value: &str| server.client_with(value).is_good();
     fs::write(folder.path().join("dead"), &dead).expect("the key");
     fs::write(folder.path().join("first"), &first).expect("the key");
+    let told =
+        format!("{ENDED} If you mean it, keystead keys create and keystead keys rotate take it with --allow-revoked.");
     let create = ["keys", "create", "again", "--adopt-key-file", "dead"];
-    assert_failed_with(&run(folder.path(), &create), 1, ENDED);
+    assert_failed_with(&run(folder.path(), &create), 1, &told);
     let number = other.to_string();
     let back = ["keys", "rotate", &number, "--adopt-key-file", "first", "--yes"];
-    assert_failed_with(&run(folder.path(), &back), 1, ENDED);
+    assert_failed_with(&run(folder.path(), &back), 1, &told);
     let organization = ["organizations", "create", "Other", "--adopt-key-file", "dead"];
-    assert_failed_with(&run(folder.path(), &organization), 1, ENDED);
+    assert_failed_with(&run(folder.path(), &organization), 1, &told);
     assert!(!is_good(&dead) && !is_good(&first));
     done(folder.path(), &[&create[..], &["--allow-revoked"]].concat());
     done(folder.path(), &[&back[..], &["--allow-revoked"]].concat());

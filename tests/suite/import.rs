@@ -1166,7 +1166,10 @@ fn an_import_that_fails_says_which_row_something_came_between() {
     let removed = "DELETE FROM api_keys WHERE project_id = 7; UPDATE imports SET stage = 1; DELETE FROM projects";
     for (change, sentence) in [
         (brought.as_str(), "The key of row 1 was brought into the store meanwhile; nothing was imported."),
-        (&ended, "The key of row 1 was revoked or rotated out meanwhile; nothing was imported."),
+        (
+            &ended,
+            "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. --allow-revoked takes it in.",
+        ),
         (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
     ] {
         let folder = Folder::new();
