@@ -2,7 +2,7 @@
 
 use super::Failed;
 use super::output::print;
-use super::probe::{Health, ask, url};
+use super::probe::{Health, ask, place, url};
 use crate::config::{Config, Listen};
 use clap::Args;
 use std::time::Duration;
@@ -21,9 +21,9 @@ pub(super) struct Healthcheck {
 }
 
 pub(super) fn run(config: &Config, arguments: &Healthcheck) -> Result<(), Failed> {
-    let listen = arguments.listen.as_ref().unwrap_or(config.server.listen.first());
-    let server = format!("The server at {}", url(config, listen));
-    match ask(config, listen, Duration::from_millis(arguments.timeout_ms)) {
+    let named = arguments.listen.as_ref();
+    let server = format!("The server at {}", url(config, place(config, named)));
+    match ask(config, named, Duration::from_millis(arguments.timeout_ms)) {
         Health::Ready => print(&format!("{server} is ready.\n")),
         Health::NotReady(why) => Err(Failed::new(format!("{server} is not ready: {why}"))),
         Health::Silent(why) => Err(Failed::new(format!("{server} does not answer: {why}."))),

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// No answer of the server to this question is larger, in bytes.
 const ANSWER_LIMIT: u64 = 16 * 1024;
 
+/// What may be the reason where nobody answers at a place that only the settings name.
+const ELSEWHERE: &str = "; if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
+
 /// How a server is.
 pub(super) enum Health {
     /// It answers, and its store can be read and written.
@@ -25,19 +28,29 @@ pub(super) enum Health {
     Silent(String),
 }
 
+/// Where the server is asked: at the place that was named, or the first one of the settings.
+pub(super) fn place<'a>(config: &'a Config, named: Option<&'a Listen>) -> &'a Listen {
+    named.unwrap_or(config.server.listen.first())
+}
+
 /// Asks the server that listens there whether it is ready.
-pub(super) fn ask(config: &Config, listen: &Listen, timeout: Duration) -> Health {
+pub(super) fn ask(config: &Config, named: Option<&Listen>, timeout: Duration) -> Health {
+    let listen = place(config, named);
     if matches!(listen, Listen::Tcp(address) if address.port() == 0) {
         let why =
             "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
         return Health::Silent(why.to_owned());
     }
-    match get_ready(listen, config.tls.is_on(), timeout) {
+    let health = match get_ready(listen, config.tls.is_on(), timeout) {
         Ok(answer) => judge(&answer),
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Health::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
         }
         Err(e) => Health::Silent(e.to_string()),
+    };
+    match health {
+        Health::Silent(why) if named.is_none() => Health::Silent(why + ELSEWHERE),
+        health => health,
     }
 }
 

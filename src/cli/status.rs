@@ -1,7 +1,7 @@
 //! `keystead status`: what there is, with and without a running server.
 
 use super::output::{lines, print, print_json};
-use super::probe::{Health, ask, url};
+use super::probe::{Health, ask, place, url};
 use super::{Failed, ambient, service_options};
 use crate::config::{Config, Listen};
 use crate::service::{Facts, Overview};
@@ -122,8 +122,8 @@ impl From<Facts> for FactsRecord {
 }
 
 pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
-    let listen = arguments.listen.as_ref().unwrap_or(config.server.listen.first());
-    let (state, why) = match ask(config, listen, PATIENCE) {
+    let named = arguments.listen.as_ref();
+    let (state, why) = match ask(config, named, PATIENCE) {
         Health::Ready => ("ready", None),
         Health::NotReady(why) => ("not ready", Some(why)),
         Health::Silent(why) => ("silent", Some(why)),
@@ -135,7 +135,7 @@ pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
     };
     let record = Record {
         version: env!("CARGO_PKG_VERSION"),
-        server: ServerRecord { address: url(config, listen), state, why },
+        server: ServerRecord { address: url(config, place(config, named)), state, why },
         store: StoreRecord {
             path: std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone()),
             facts,

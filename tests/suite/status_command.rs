@@ -94,6 +94,25 @@ fn a_healthcheck_ends_with_0_where_the_server_is_ready_wherever_it_listens() {
 }
 
 #[test]
+fn where_nobody_answers_at_the_place_of_the_settings_it_is_said_how_to_name_another_one() {
+    let server = Server::start();
+    let hint = "if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
+    let ask = |arguments: &[&str]| {
+        let output = keystead(server.folder()).args(arguments).env("KEYSTEAD_SERVER_LISTEN", nobody()).output();
+        let output = output.expect("the program runs");
+        stdout(&output) + &stderr(&output)
+    };
+    for command in ["healthcheck", "status"] {
+        let said = ask(&[command]);
+        assert!(said.contains("Connection refused") && said.contains(hint), "{said}");
+        assert!(!ask(&[command, "--listen", server.address()]).contains(hint));
+        let said = ask(&[command, "--listen", &nobody()]);
+        assert!(said.contains("Connection refused") && !said.contains(hint), "it was named: {said}");
+    }
+    assert!(ask(&["status", "--json"]).contains(hint));
+}
+
+#[test]
 fn a_healthcheck_fails_with_a_sentence_where_nobody_answers_or_somebody_else_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let not_ready =
