@@ -3,7 +3,7 @@
 use super::destination::{Destination, Output, unfinished, unfinished_csv};
 use super::import::columns::Column;
 use super::import::source::Format;
-use super::keys::BEHIND;
+use super::keys::behind;
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{AddressList, ApiKey, Description, Organization, Project, RateLimit, Timestamp};
@@ -52,7 +52,7 @@ const COLUMNS: [Column; 20] = [
 pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
     let content = Content::open(&service_options(config)?.store)?;
     if content.is_behind_ledger()? {
-        log::warn!("{BEHIND}");
+        log::warn!("{}", behind(content.has_server()));
     }
     let is_written = |column: &Column| arguments.digests || !matches!(column, Column::Digest | Column::Algorithm);
     let columns: Vec<Column> = COLUMNS.into_iter().filter(is_written).collect();

@@ -114,14 +114,23 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
     }
 }
 
-/// Why a store that is older than its ledger cannot say which keys are good.
-pub(super) const BEHIND: &str = "the store is older than its ledger of revocations (keystead.revoked), so keys that are good in it \
-                                 may have been revoked since; start the server once, which brings the store up to date";
+/// Why a store that is older than its ledger cannot say which keys are good, and what to do.
+pub(super) fn behind(has_server: bool) -> String {
+    let what_to_do = if has_server {
+        "the server that is running brings the store up to date with its next change, or when you restart it"
+    } else {
+        "start the server once, which brings the store up to date"
+    };
+    format!(
+        "the store is older than its ledger of revocations (keystead.revoked), so keys that are good in it may have been revoked \
+         since; {what_to_do}"
+    )
+}
 
 pub(super) fn overview(config: &Config) -> Result<Overview, Failed> {
     let overview = Overview::open(&service_options(config)?.store, ambient::now())?;
     if overview.is_behind_ledger()? {
-        log::warn!("{BEHIND}");
+        log::warn!("{}", behind(overview.has_server()));
     }
     Ok(overview)
 }
@@ -130,7 +139,8 @@ pub(super) fn overview(config: &Config) -> Result<Overview, Failed> {
 pub(super) fn judging_overview(config: &Config) -> Result<Overview, Failed> {
     let overview = Overview::open(&service_options(config)?.store, ambient::now())?;
     if overview.is_behind_ledger()? {
-        return Err(Failed::new(format!("It cannot be said which keys are good: {BEHIND}.")));
+        let why = behind(overview.has_server());
+        return Err(Failed::new(format!("It cannot be said which keys are good: {why}.")));
     }
     Ok(overview)
 }

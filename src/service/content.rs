@@ -39,6 +39,11 @@ impl Content {
         self.0.is_behind_ledger()
     }
 
+    /// Whether a server has the store open.
+    pub fn has_server(&self) -> bool {
+        self.0.has_server()
+    }
+
     /// The organization; `None` where there is none.
     ///
     /// # Errors

@@ -70,6 +70,11 @@ impl Overview {
         self.view.is_behind_ledger()
     }
 
+    /// Whether a server has the store open.
+    pub fn has_server(&self) -> bool {
+        self.view.has_server()
+    }
+
     /// What there is. Looks at every key and every event, a slice at a time.
     ///
     /// # Errors

@@ -390,6 +390,11 @@ impl View {
         self.0.is_behind_ledger()
     }
 
+    /// Whether a server has the store open.
+    pub fn has_server(&self) -> bool {
+        self.0.has_server()
+    }
+
     /// Runs `work` in one read transaction.
     ///
     /// # Errors

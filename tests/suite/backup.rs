@@ -401,6 +401,7 @@ fn nothing_that_only_looks_calls_a_key_good_in_an_older_copy_of_the_store() {
         let output = run_with_input(folder.path(), arguments, dead.as_bytes());
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(behind), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("start the server once"), "{arguments:?}: {}", stderr(&output));
         assert!(!stdout(&output).contains("VALID") && !stdout(&output).contains("LIVE"), "{}", stdout(&output));
     }
     for arguments in [&["keys", "list"][..], &["keys", "get", &id.to_string()], &["export"], &["projects", "list"]] {

@@ -4,6 +4,7 @@ use super::helpers::*;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server's folder with a backup, and what became of keys since: the last commit removed a project with four keys.
@@ -297,6 +298,14 @@ fn a_ledger_that_is_put_back_under_a_running_server_is_done_before_the_next_chan
         let server = Server::start_in(folder.path(), &[]);
         assert!(server.client_with(&dead).is_good(), "nobody knows");
         fs::copy(path("good.revoked"), path("keystead.revoked")).expect("the ledger");
+        let what_to_do = "the server that is running brings the store up to date with its next change";
+        let say = |command: &[&str]| stderr(&run_with_input(folder.path(), command, dead.as_bytes()));
+        // Soon after its start it says that it is there.
+        eventually(Duration::from_secs(5), || say(&["keys", "verify"]).contains(what_to_do));
+        for command in [&["keys", "verify"][..], &["scan"], &["keys", "list"], &["export"]] {
+            let said = say(command);
+            assert!(said.contains(what_to_do) && !said.contains("start the server"), "{command:?}: {said}");
+        }
         let refused = server.client().set_valid(other, false);
         assert_eq!(refused.status, 503, "{ahead}: {}", server.log());
         assert!(!server.client_with(&dead).is_good(), "{ahead}: {}", server.log());

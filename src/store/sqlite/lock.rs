@@ -63,6 +63,13 @@ impl Lock {
         fcntl_getlk(&self.0, &Flock::from(FlockType::WriteLock)).is_ok_and(|lock| lock.is_some())
     }
 
+    /// The same for whoever only looks, and makes no file. To be asked where this process has announced nothing: closing the
+    /// file gives that up.
+    pub(super) fn is_announced(store: &Path) -> bool {
+        let file = File::open(beside(store, "-lock"));
+        file.is_ok_and(|file| Self(file).has_server())
+    }
+
     /// Gives it up before it is dropped.
     pub(super) fn release(&self) {
         if let Err(error) = self.0.unlock() {

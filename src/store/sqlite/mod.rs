@@ -131,6 +131,7 @@ impl Drop for Sqlite {
 
 /// A file that is only looked at.
 pub(super) struct View {
+    path: PathBuf,
     connection: Connection,
     index: DigestIndex,
     ledger: Ledger,
@@ -141,11 +142,15 @@ impl View {
         let connection = open::view(path, busy_timeout)?;
         let index = DigestIndex::default();
         index.catch_up(&connection).map_err(|e| open::unreadable(path, &e))?;
-        Ok(Self { connection, index, ledger: Ledger::of(path) })
+        Ok(Self { path: path.to_owned(), connection, index, ledger: Ledger::of(path) })
     }
 
     pub(super) fn is_behind_ledger(&self) -> Result<bool> {
         settle::is_behind(&self.connection, &self.ledger)
+    }
+
+    pub(super) fn has_server(&self) -> bool {
+        Lock::is_announced(&self.path)
     }
 
     pub(super) fn read<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
