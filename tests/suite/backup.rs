@@ -653,6 +653,30 @@ fn a_key_that_came_with_another_digest_is_good_after_a_restore_whichever_it_is_k
     }
 }
 
+fn assert_nothing_of_a_store(folder: &Path, when: &str) {
+    for name in ["keystead.db", "keystead.db-wal", "keystead.db-shm", "keystead.db-journal", "first-key"] {
+        assert!(!folder.join(name).exists(), "{when}: {name}");
+    }
+}
+
+#[test]
+fn a_new_store_that_is_refused_for_its_ledger_leaves_no_file_of_its_own() {
+    let head = "keystead revoked keys, form 2\n";
+    for ledger in ["something else", &format!("{head}damaged\ndamaged\n")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("keystead.revoked"), ledger).expect("a ledger");
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["init", "--organization", "Acme"]] {
+            assert_refused(&run(folder.path(), command), "keystead.revoked cannot be used");
+            assert_nothing_of_a_store(folder.path(), &format!("{command:?} beside {ledger}"));
+        }
+        // An empty file that was there before is not ours to remove.
+        fs::write(folder.path().join("keystead.db"), "").expect("an empty file");
+        let init = run(folder.path(), &["init", "--organization", "Acme"]);
+        assert_refused(&init, "keystead.revoked cannot be used");
+        assert_eq!(fs::metadata(folder.path().join("keystead.db")).expect("the file").len(), 0);
+    }
+}
+
 #[test]
 fn a_store_that_is_gone_beside_its_ledger_is_not_taken_for_a_new_one() {
     let folder = folder();
@@ -666,6 +690,7 @@ fn a_store_that_is_gone_beside_its_ledger_is_not_taken_for_a_new_one() {
     let sentence = "The store is empty, but keystead.revoked was written for one that was not";
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["init", "--organization", "Acme"]] {
         assert_refused(&run(folder.path(), command), sentence);
+        assert_nothing_of_a_store(folder.path(), &format!("{command:?}"));
     }
     assert_done(&restore(folder.path(), Path::new("backup.db")));
     assert!(is_good(&Server::start_in(folder.path(), &[]), &key));

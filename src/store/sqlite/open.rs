@@ -1,7 +1,8 @@
 //! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
 
+use super::ledger::Ledger;
 use super::lock::Lock;
-use super::{Options, audit, migrations};
+use super::{Options, audit, migrations, settle};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
 use crate::store::Size;
 use crate::store::files::beside;
@@ -47,6 +48,11 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
         ));
     }
     inspect(path)?;
+    if !is_there(path) {
+        let fit = settle::expect_fit_for_new(&Ledger::of(path));
+        // Another process may have set the store up just now, and the ledger with it.
+        fit.or_else(|refused| if is_there(path) { Ok(()) } else { Err(refused) })?;
+    }
     create_private(path)
         .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
     let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)

@@ -17,6 +17,7 @@
 use super::audit;
 use super::digest_index::DigestIndex;
 use super::ledger::{Contents, Found, Ledger, Mark, Row};
+use super::migrations;
 use super::rows::{self, Rows};
 use crate::domain::{Digest, Error, KeyId, Link, Result, Timestamp};
 use crate::store::{Agreement, Settle, Standing};
@@ -102,9 +103,7 @@ pub(super) fn by_ledger(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been writing just now: then the ledger was ahead of its commit.
     let (agreement, damaged) = compare(&transaction, ledger)?;
-    if !matches!(agreement, Agreement::Missing) && audit::head(&transaction)?.is_none() && has_commits(ledger)? {
-        return Err(emptied(ledger));
-    }
+    expect_not_emptied(&transaction, ledger, &agreement)?;
     match &agreement {
         Agreement::Same => return Ok(()),
         Agreement::Lost(why) => return Err(unusable(ledger, why)),
@@ -118,6 +117,29 @@ pub(super) fn by_ledger(
         }
     }
     Ok(transaction.commit()?)
+}
+
+/// Makes sure that a new store may be set up beside the ledger, before there is a file of it.
+///
+/// # Errors
+/// What [`by_ledger`] would fail with on that store.
+pub(super) fn expect_fit_for_new(ledger: &Ledger) -> Result<()> {
+    let new = Connection::open_in_memory()?;
+    migrations::migrate(&new, 0)?;
+    let (agreement, _) = compare(&new, ledger)?;
+    expect_not_emptied(&new, ledger, &agreement)?;
+    match agreement {
+        Agreement::Lost(why) => Err(unusable(ledger, why)),
+        _ => Ok(()),
+    }
+}
+
+/// A store without events beside a ledger with commits is not the one that the ledger was written for.
+fn expect_not_emptied(connection: &Connection, ledger: &Ledger, agreement: &Agreement) -> Result<()> {
+    if !matches!(agreement, Agreement::Missing) && audit::head(connection)?.is_none() && has_commits(ledger)? {
+        return Err(emptied(ledger));
+    }
+    Ok(())
 }
 
 fn has_commits(ledger: &Ledger) -> Result<bool> {
