@@ -114,9 +114,9 @@ fn when_nothing_can_be_written_from_any_step_on_it_is_taken_back_when_that_is_ov
 #[test]
 fn a_server_that_dies_before_it_could_take_a_change_back_has_done_it_everywhere_or_nowhere() {
     for change in [Change::Revoke, Change::Rotate, Change::Deactivate] {
-        // The ledger's sync; the commit's, and then what takes back that, or the first sync after it that is the ledger's.
-        let taken_back = ["fsync:error=EIO:when=1", "fdatasync:error=EIO:when=2+"];
-        for faults in [&["fdatasync:error=EIO:when=1+"][..], &["fsync:error=EIO:when=1+"], &taken_back] {
+        // The ledger's syncs; the commit's syncs; the commit's first one, and then the ledger's when it is taken back.
+        let commit_then_ledger = ["fsync:error=EIO:when=1", "fdatasync:error=EIO:when=2+"];
+        for faults in [&["fdatasync:error=EIO:when=1+"][..], &["fsync:error=EIO:when=1+"], &commit_then_ledger] {
             let folder = tempfile::tempdir().expect("a folder");
             let mut watched = Watched::start(folder.path(), 3, &[]);
             // A write of its own would have the one fault that there is.

@@ -9,8 +9,8 @@
 //! their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what was
 //! changed or lost on the disk is noticed (`scan.rs`).
 //!
-//! The file is made longer in whole blocks of zeros, which are on disk before lines are written over them. That costs half of
-//! what it costs to make the file longer with each line. And it tells a crash from a file that was cut: a crash leaves the
+//! The file is made longer in whole blocks of zeros, which are on disk before lines are written over them. A line then costs half
+//! of what it costs to make the file longer with each one. It also tells a crash from a file that was cut: a crash leaves the
 //! block, with zeros where a part of the lines is missing.
 
 mod form1;
@@ -336,13 +336,13 @@ fn write_new(new: &Path, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes the file so long, in whole blocks, that lines end at `end` at the latest; on disk when this returns.
+/// Makes the file long enough, in whole blocks, for lines that end at `end`; on disk when this returns.
 fn make_room(file: &File, end: u64) -> io::Result<()> {
     let (length, room) = (file.metadata()?.len(), end.next_multiple_of(BLOCK));
     if length >= room { Ok(()) } else { zero(file, length, room) }
 }
 
-/// Writes zeros over all that comes from there on; on disk when this returns.
+/// Writes zeros over all that follows `begin`; on disk when this returns.
 fn wipe(file: &File, begin: u64) -> io::Result<()> {
     zero(file, begin, file.metadata()?.len())
 }

@@ -99,7 +99,7 @@ impl Readers {
 
     fn read_now<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
         let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
-        // What others end from now on is not found in the files that are open.
+        // A command that ends a key now ends it in the other file.
         if let Some(complaint) = self.place.exchanged() {
             return Err(Error::unavailable(EXCHANGED, complaint));
         }

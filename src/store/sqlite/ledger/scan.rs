@@ -86,10 +86,10 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// What the bytes behind the lines are, which go to the end of a file of this size.
+/// What lies behind the lines. `bytes` is all of it; `size` is the size of the file.
 fn rest(bytes: &[u8], size: usize) -> Rest {
     let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else {
-        // Nothing is behind the lines where they fill the last block, or where the file was cut there.
+        // Lines that end with the file fill its last block, or the file was cut.
         let is_cut = bytes.is_empty() && !(size as u64).is_multiple_of(BLOCK);
         return if is_cut { Rest::Damaged } else { Rest::Nothing };
     };
@@ -101,8 +101,8 @@ fn rest(bytes: &[u8], size: usize) -> Rest {
     let mut lines = lines.split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
     let are_whole = lines.map(Line::read).all(|line| line.is_some());
-    // Cut short in its last line, or before it. Where the line break alone is not right, the line was all there. Where there
-    // are no zeros, it is the file that was cut.
+    // Cut short in its last line, or before it. Where the line break alone is not right, the line was all there. A crash
+    // leaves zeros behind what it cut short: where there are none, the file was cut.
     let is_cut = !zeros.is_empty()
         && match Line::read(last) {
             Some(last) => end == b"\n" && last.place + 1 < last.count,
