@@ -141,7 +141,10 @@ fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
     let mut in_the_middle = ledger.clone();
     in_the_middle[last_commit(&ledger) - 40] ^= 1;
     let changed_before = ("a byte before it changed", in_the_middle);
-    for (what, damaged) in [flipped, missing, cut, cut_behind_a_line, cut_in_a_line, changed_before] {
+    let mut second_line = ledger.clone();
+    second_line[60] ^= 1;
+    let no_latest = ("its second line changed, and cut off", second_line[..last_commit(&ledger)].to_vec());
+    for (what, damaged) in [flipped, missing, cut, cut_behind_a_line, cut_in_a_line, changed_before, no_latest] {
         fs::write(fixture.path("keystead.revoked"), &damaged).expect("the ledger");
         let refused = |arguments: &[&str]| {
             let output = run_with_input(fixture.folder.path(), arguments, fixture.of_project[0].as_bytes());
@@ -159,6 +162,48 @@ fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
         assert_eq!(server.stop().code(), Some(0));
         fs::copy(fixture.path("backup.db"), fixture.path("keystead.db")).expect("the older store");
     }
+}
+
+/// The older store has commits that the rest of the ledger lacks, and is not the newest one all the same.
+#[test]
+fn an_older_store_is_not_taken_for_the_newest_one_however_much_of_the_ledger_is_cut_off() {
+    let fixture = Fixture::new();
+    let server = Server::start_in(fixture.folder.path(), &[]);
+    let [first, second] = std::array::from_fn(|_| server.client().mint("a"));
+    server.client().revoke(first.0);
+    done(fixture.folder.path(), &["backup", "later.db"]);
+    server.client().revoke(second.0);
+    assert_eq!(server.stop().code(), Some(0));
+    let [older, newest] = ["later.db", "keystead.db"].map(|name| fs::read(fixture.path(name)).expect("a store"));
+    let ledger = fixture.ledger();
+    let end = ledger.iter().rposition(|byte| *byte != 0).expect("a line break") + 1;
+    let lines: Vec<usize> = (0..end).filter(|at| ledger[*at] == b'\n').map(|at| at + 1).skip(1).collect();
+    // Behind each line, and in each.
+    for line in &lines[..lines.len() - 1] {
+        for (what, length, is_zeroed) in
+            [("cut", *line, false), ("cut", line + 50, false), ("overwritten with zeros", *line, true)]
+        {
+            let mut damaged = ledger[..length].to_vec();
+            if is_zeroed {
+                // A crash leaves the last commit like this, and nobody was answered.
+                if length >= last_commit(&ledger) {
+                    continue;
+                }
+                damaged.resize(ledger.len(), 0);
+            }
+            fs::write(fixture.path("keystead.db"), &older).expect("a copy");
+            fs::write(fixture.path("keystead.revoked"), &damaged).expect("the ledger");
+            let output = run_with_input(fixture.folder.path(), &["keys", "verify"], second.1.as_bytes());
+            assert_failed_with(&output, 1, "keystead.revoked");
+            // The newest one has all that was lost.
+            fs::write(fixture.path("keystead.db"), &newest).expect("a copy");
+            let output = run_with_input(fixture.folder.path(), &["keys", "verify"], second.1.as_bytes());
+            assert!(stdout(&output).contains("UNKNOWN"), "{what} at {length}: {}", stderr(&output));
+        }
+    }
+    done(fixture.folder.path(), &["restore", "later.db"]);
+    let server = Server::start_in(fixture.folder.path(), &[]);
+    assert!(!server.client_with(&second.1).is_good());
 }
 
 #[test]

@@ -5,9 +5,10 @@
 //! key stands from then on (`lines.rs`); for each key the last one counts. Every line names the newest event of its commit, and
 //! the store notes the event of the last commit that is in the ledger ([`Mark`]): `settle.rs` compares the two.
 //!
-//! Lines are only ever added, so that a copy is good whenever it is made. Where the last ones are cut short, that was a crash:
+//! Lines are added and never changed, but for the second one, which names the latest commit; so a copy is good whenever it is made. Where the last ones are cut short, that was a crash:
 //! their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what was
-//! changed or lost on the disk is noticed (`scan.rs`).
+//! changed or lost on the disk is noticed (`scan.rs`). Where the end is lost, the second line tells which commit was the last one,
+//! and so whether the store has all that was lost.
 //!
 //! The file is made longer in whole blocks of zeros, which are on disk before lines are written over them. A line then costs half
 //! of what it costs to make the file longer with each one. It also tells a crash from a file that was cut: a crash leaves the
@@ -83,8 +84,9 @@ pub(super) struct Contents {
     pub(super) contradicts: bool,
     /// How many lines are missing, or not as they were written.
     pub(super) damaged: usize,
-    /// Whether some of these are at its end, so that the last commit may have been another one.
-    pub(super) has_damaged_end: bool,
+    /// The last commit that it ever had: another one than the last that can be read where its end is lost. `None` where nobody
+    /// can tell.
+    pub(super) latest: Option<Mark>,
     /// Whether it has the earlier form.
     pub(super) is_old: bool,
 }
@@ -141,8 +143,9 @@ impl Ledger {
         let Some(scan) = scan(&bytes, commit) else { return Ok(Found::Unreadable) };
         let has_damaged_end = scan.rest == Rest::Damaged;
         let damaged = scan.damaged.max(usize::from(has_damaged_end));
+        let latest = if has_damaged_end { scan.latest } else { Some(scan.last) };
         let Scan { last, contradicts, .. } = scan;
-        Ok(Found::Contents(Contents { last, contradicts, damaged, has_damaged_end, is_old: false }))
+        Ok(Found::Contents(Contents { last, contradicts, damaged, latest, is_old: false }))
     }
 
     /// Hands over, for each key, what its last line says that can be read, and all that is about no key, each with its event.
@@ -192,6 +195,10 @@ impl Ledger {
         let line = write_lines(&mut lines, &mut at, commit, &rows)?;
         make_room(&file, at.end as u64)?;
         file.write_all_at(&lines, begin)?;
+        if at.latest.is_some() {
+            file.write_all_at(lines::write_latest(commit).as_bytes(), lines::HEAD.len() as u64)?;
+            at.latest = Some(commit);
+        }
         file.sync_data()?;
         at.rest = Rest::Nothing;
         self.tail = Some(Tail { scan: at, line });
@@ -322,8 +329,9 @@ fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Row]) 
 fn write_new(new: &Path, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(new)?;
     let mut out = io::BufWriter::new(&file);
-    out.write_all(lines::HEAD)?;
-    let mut at = Scan { end: lines::HEAD.len(), ..Scan::default() };
+    let latest = lines::write_latest(last);
+    out.write_all(&[lines::HEAD, latest.as_bytes()].concat())?;
+    let mut at = Scan { end: lines::HEAD.len() + latest.len(), ..Scan::default() };
     for (row, mark) in rows {
         write_lines(&mut out, &mut at, *mark, std::slice::from_ref(row))?;
     }
@@ -479,7 +487,11 @@ mod tests {
         assert!(end as u64 > BLOCK && whole.len() as u64 == 2 * BLOCK, "it has two blocks");
         for length in begin..=end {
             fs::write(ledger.path(), &whole[..length]).unwrap();
-            assert!(contents(&ledger).has_damaged_end, "cut at {length}");
+            assert_eq!(
+                (contents(&ledger).is_whole(), contents(&ledger).latest),
+                (false, Some(event(2))),
+                "cut at {length}"
+            );
             assert_eq!(ledger.last().unwrap(), None, "cut at {length}");
         }
         let in_block = &whole[..BLOCK as usize];

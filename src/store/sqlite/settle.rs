@@ -40,19 +40,19 @@ pub(super) fn compare(connection: &Connection, ledger: &Ledger) -> Result<(Agree
         Found::Unreadable => return Ok((Agreement::Lost(NO_LEDGER.to_owned()), 0)),
         Found::Contents(contents) => contents,
     };
-    let Contents { last, contradicts, damaged, has_damaged_end, .. } = contents;
+    let Contents { last, contradicts, damaged, latest, .. } = contents;
     let agreement = if last == noted && contents.is_whole() && is_consistent(connection, noted)? {
         Agreement::Same
-    } else if last == Mark::START && noted != Mark::START {
+    } else if latest == Some(Mark::START) && noted != Mark::START {
         Agreement::Lost("all but its beginning is gone".to_owned())
     } else if contradicts && damaged == 0 {
         Agreement::Forked
-    } else if has(connection, noted, last)? && (last != noted || !has_damaged_end) {
+    } else if has(connection, noted, last)? && latest.map_or(Ok(false), |latest| has(connection, noted, latest))? {
         Agreement::Behind
     } else if damaged == 0 {
         Agreement::Ahead
     } else {
-        lost(damaged)
+        lost(&contents)
     };
     Ok((agreement, damaged))
 }
@@ -67,7 +67,7 @@ pub(super) fn compare_with_nothing(ledger: &Ledger) -> Result<Agreement> {
     Ok(match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
         Found::Nothing => Agreement::Missing,
         Found::Unreadable => Agreement::Lost(NO_LEDGER.to_owned()),
-        Found::Contents(Contents { damaged, .. }) if damaged > 0 => lost(damaged),
+        Found::Contents(contents) if contents.damaged > 0 => lost(&contents),
         Found::Contents(_) => Agreement::Ahead,
     })
 }
@@ -85,8 +85,12 @@ pub(super) fn compare_patiently(connection: &Connection, ledger: &Ledger) -> Res
     Ok(compared)
 }
 
-fn lost(damaged: usize) -> Agreement {
-    Agreement::Lost(format!("{damaged} of its lines cannot be read, and the store may not have what they said"))
+fn lost(Contents { last, latest, damaged, .. }: &Contents) -> Agreement {
+    if *latest == Some(*last) {
+        Agreement::Lost(format!("{damaged} of its lines cannot be read, and the store may not have what they said"))
+    } else {
+        Agreement::Lost("its end is damaged or cut off, and the store may not have what it said".to_owned())
+    }
 }
 
 /// Brings the store to what the ledger says, or the ledger to what the store says, whichever is the older one. Begins a ledger
@@ -423,7 +427,12 @@ pub(super) fn is_behind(connection: &Connection, ledger: &Ledger) -> Result<bool
 /// Whether a store that noted this commit last has another one.
 fn has(connection: &Connection, noted: Mark, commit: Mark) -> Result<bool> {
     // The earlier form has no numbers, and neither has a store of an earlier version.
-    if noted.commit > 0 && commit.commit > 0 { Ok(commit.commit <= noted.commit) } else { knows(connection, commit) }
+    if noted.commit > 0 && commit.commit > 0 {
+        // Another one of the same number was written apart from this store.
+        Ok(commit.commit < noted.commit || commit == noted)
+    } else {
+        knows(connection, commit)
+    }
 }
 
 /// Whether the store has, or had, the event that the commit ends with. Where it was pruned, the store is a later one.

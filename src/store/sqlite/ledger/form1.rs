@@ -45,9 +45,13 @@ pub(super) fn read(bytes: &[u8]) -> Option<Old> {
     let (records, rest) = records.split_at(end);
     let mut contents = Contents { last: records.last().map_or(Mark::START, mark), is_old: true, ..Contents::default() };
     // What a crash cuts short has no checksum at its end.
-    contents.has_damaged_end =
-        rest.iter().any(|record| record[CHECKED..] != [0; RECORD - CHECKED] && !is_whole(record));
-    contents.damaged = usize::from(contents.has_damaged_end);
+    let has_damaged_end = rest.iter().any(|record| record[CHECKED..] != [0; RECORD - CHECKED] && !is_whole(record));
+    contents.damaged = usize::from(has_damaged_end);
+    contents.latest = if has_damaged_end {
+        rest.iter().filter(|record| is_whole(record)).map(mark).max_by_key(|mark| mark.event)
+    } else {
+        Some(contents.last)
+    };
     let mut last = BTreeMap::new();
     for record in records {
         if !is_whole(record) {

@@ -1,6 +1,7 @@
 //! The lines that the ledger consists of.
 //!
-//! After the head, each line is a checksum (the first eight bytes of the BLAKE3 hash of all that follows it in the line, as
+//! After the head comes a line that names the latest commit, and is written over with each one. All lines after it are only ever
+//! added. Each line is a checksum (the first eight bytes of the BLAKE3 hash of all that follows it in the line, as
 //! hexadecimal digits) and, with spaces between: the line's number in the file, its place among those that were written
 //! together, how many these are, the number of their commit in the ledger, the newest event of that commit, the beginning of
 //! the event's hash, and what the line says. That is one of
@@ -10,6 +11,7 @@
 //! gone FIRST LAST                   numbers that are no key's any more
 //! ended ALGORITHM DIGEST            a value that was good once and never will be again
 //! nothing                           only that the ledger goes with the event
+//! latest                            that this commit was written, and none after it: says the second line, number 0
 //! ```
 
 use super::{EVENT_HASH, Mark, state};
@@ -23,6 +25,8 @@ pub(super) const HEAD: &[u8] = b"keystead revoked keys, form 2\n";
 
 /// Digits of a checksum.
 const CHECKSUM: usize = 16;
+/// What the second line says.
+const LATEST: &str = "latest";
 /// What stands for the state of a revoked key.
 const REVOKED: &str = "-";
 
@@ -56,11 +60,8 @@ pub(super) struct Line<'a> {
 /// The line with its line break.
 pub(super) fn write(number: u64, [place, count]: [u64; 2], mark: Mark, row: &Row) -> String {
     let Mark { commit, event, hash } = mark;
-    let mut rest = format!("{number} {place} {count} {commit} {event} ");
-    for byte in hash {
-        // Nothing can go wrong in memory.
-        _ = write!(rest, "{byte:02x}");
-    }
+    let mut rest = format!("{number} {place} {count} {commit} {event} {}", to_hex(hash));
+    // Nothing can go wrong in memory.
     _ = match row {
         Row::Key(Standing { id, created_at, state }) => {
             let state = state.as_deref().map_or_else(|| REVOKED.to_owned(), |state| state::to_json(state).to_string());
@@ -70,6 +71,15 @@ pub(super) fn write(number: u64, [place, count]: [u64; 2], mark: Mark, row: &Row
         Row::Ended(digest) => write!(rest, " ended {} {}", digest.algorithm().name(), digest.to_hex()),
         Row::Nothing => write!(rest, " nothing"),
     };
+    with_checksum(&rest)
+}
+
+/// The second line with its line break. All have the same length.
+pub(super) fn write_latest(Mark { commit, event, hash }: Mark) -> String {
+    with_checksum(&format!("0 0 1 {commit:019} {event:019} {} {LATEST}", to_hex(hash)))
+}
+
+fn with_checksum(rest: &str) -> String {
     format!("{} {rest}\n", &blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM])
 }
 
@@ -84,6 +94,11 @@ impl<'a> Line<'a> {
         let mark = Mark { commit: commit?, event: event?, hash: from_hex(parts.next()?)? };
         let line = Self { number, place, count, mark, says: parts.next()? };
         (blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM] == *found).then_some(line)
+    }
+
+    /// Whether it is the second line.
+    pub(super) fn is_latest(&self) -> bool {
+        self.number == 0 && self.says == LATEST
     }
 
     /// The key that it is about.
@@ -113,6 +128,10 @@ impl<'a> Line<'a> {
             _ => return None,
         })
     }
+}
+
+fn to_hex(bytes: [u8; EVENT_HASH]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(text: &str) -> Option<[u8; EVENT_HASH]> {

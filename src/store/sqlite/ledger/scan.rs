@@ -21,6 +21,8 @@ pub(super) struct Scan {
     pub(super) damaged: usize,
     /// Whether it has another commit of the number that was asked for.
     pub(super) contradicts: bool,
+    /// What the second line names; `None` where that cannot be read.
+    pub(super) latest: Option<Mark>,
     /// What comes after.
     pub(super) rest: Rest,
 }
@@ -50,6 +52,13 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
     // Of lines that were written together: where the first one begins, and how many there are so far.
     let (mut first, mut together, mut whole, mut bad, mut number) = (0, 0, 0, 0, 0);
     for (at, piece) in pieces(&bytes[..length]) {
+        if at == HEAD.len()
+            && let Some(line) = Line::read(piece).filter(Line::is_latest)
+        {
+            scan.latest = Some(line.mark);
+            (scan.end, scan.begin) = (at + piece.len() + 1, at + piece.len() + 1);
+            continue;
+        }
         let Some(line) = Line::read(piece).filter(|line| line.number > number) else {
             (together, bad) = (0, bad + 1);
             continue;
@@ -72,7 +81,19 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
         }
     }
     scan.rest = rest(&bytes[scan.end..], bytes.len());
+    if scan.rest != Rest::Damaged && scan.has_lost_commits(bytes.len()) {
+        scan.rest = Rest::Damaged;
+    }
     Some(scan)
+}
+
+impl Scan {
+    /// Whether commits are gone without a trace but in the second line. That and a commit's lines reach the disk together, and in
+    /// any order: where nobody was answered, it may name one more. There is room for the lines of that before.
+    fn has_lost_commits(&self, size: usize) -> bool {
+        let more = self.latest.map_or(0, |latest| latest.commit - self.last.commit);
+        more > 1 || (more == 1 && self.end == size)
+    }
 }
 
 /// Everything between line breaks after the head, with where it begins; what has no line break after it is left out.
