@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long a transaction may take that takes an import on: for as long, all changes wait.
 const STEP: Duration = Duration::from_millis(25);
+/// The same where no server has the store open: only other commands wait.
+const LONG_STEP: Duration = Duration::from_millis(250);
 /// Keys that such a transaction begins with, and that it has at the least and at the most.
 const KEYS: u32 = 1000;
 const FEWEST: u32 = 16;
@@ -131,7 +133,7 @@ impl Service {
             return Ok(());
         }
         let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
-        while self.take_on(&staged, &mut pace).await? {
+        while self.take_on(&staged, &mut pace, STEP).await? {
             tokio::time::sleep(GAP).await;
         }
         Ok(())
@@ -155,11 +157,12 @@ impl Service {
                 (seen, moved_at) = (Some(state), self.metrics.now());
             }
             let waited = self.metrics.now().saturating_duration_since(moved_at);
-            if count > SMALL && waited < PATIENCE && self.store.has_server() {
+            let has_server = self.store.has_server();
+            if count > SMALL && waited < PATIENCE && has_server {
                 tokio::time::sleep(LOOKS).await;
                 continue;
             }
-            self.take_on(staged, &mut pace).await?;
+            self.take_on(staged, &mut pace, if has_server { STEP } else { LONG_STEP }).await?;
             // What this process did itself is no sign of a server that goes on.
             seen = Some(self.import_state().await?);
             tokio::time::sleep(GAP).await;
@@ -187,10 +190,10 @@ impl Service {
     }
 
     /// One transaction towards the end; says whether there is more to do.
-    async fn take_on(&self, staged: &Shared, pace: &mut Pace) -> Result<bool> {
+    async fn take_on(&self, staged: &Shared, pace: &mut Pace, step: Duration) -> Result<bool> {
         let (staged, keys, begun) = (Arc::clone(staged), pace.keys, self.metrics.now());
         let goes_on = self.store.write(move |writes| take_on(writes, &lock(&staged), keys)).await?;
-        pace.took(self.metrics.now().saturating_duration_since(begun));
+        pace.took(self.metrics.now().saturating_duration_since(begun), step);
         Ok(goes_on)
     }
 
@@ -204,7 +207,7 @@ impl Service {
             if self.store.write(move |writes| writes.remove_import(&state.token, keys)).await? {
                 break;
             }
-            pace.took(self.metrics.now().saturating_duration_since(begun));
+            pace.took(self.metrics.now().saturating_duration_since(begun), STEP);
             tokio::time::sleep(GAP).await;
         }
         Ok(())
@@ -280,8 +283,9 @@ impl Default for Pace {
 }
 
 impl Pace {
-    fn took(&mut self, time: Duration) {
-        let wanted = u128::from(self.keys) * STEP.as_micros() / time.as_micros().max(1);
+    /// Takes note of how long a transaction took that should take this long.
+    fn took(&mut self, time: Duration, step: Duration) {
+        let wanted = u128::from(self.keys) * step.as_micros() / time.as_micros().max(1);
         // Not more than twice as many at once: what took no time may have had nothing to do.
         self.keys = u32::try_from(wanted).unwrap_or(MOST).min(2 * self.keys).clamp(FEWEST, MOST);
     }

@@ -43,10 +43,16 @@ pub(super) fn known_already(
 ) -> Result<Vec<u64>> {
     let (mut known, mut count) = (Vec::new(), 0_u64);
     // Both are in order: what lies between two known ones needs no look.
-    let mut next = Some(i64::MIN);
+    let mut next = next_known(i64::MIN)?;
+    if next.is_none() {
+        return Ok(known);
+    }
     staged.each_prefix(|place, prefix| {
         if next.is_some_and(|next| next < prefix) {
             next = next_known(prefix)?;
+        }
+        if next.is_none() {
+            return Ok(false);
         }
         if next == Some(prefix) && is_known(&staged.digest(place)?)? {
             known.push(place);

@@ -43,8 +43,8 @@ pub struct Staging {
     counts: HashMap<OrganizationId, (u64, u64)>,
     forms: Forms,
     has_full_keys: bool,
-    /// Once it is sealed.
-    places: Places,
+    /// Which they have; to be counted anew where some were taken away.
+    places: Option<Places>,
     _file: Option<Unfinished>,
     /// Where another process has it waiting: its file, whatever has the file's name by now.
     theirs: Option<File>,
@@ -88,9 +88,10 @@ impl Staging {
 
     fn within(connection: Connection, _file: Option<Unfinished>) -> Result<Self> {
         // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk, in pages larger than the
-        // store's since they are read from one end to the other.
+        // store's since they are read from one end to the other. A second thread sorts.
         connection.execute_batch(
             "PRAGMA page_size = 32768; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
+            PRAGMA threads = 1;
             CREATE TABLE staged (
                 place INTEGER PRIMARY KEY,
                 organization_id INTEGER, project_id INTEGER, digest BLOB, digest_algorithm INTEGER, tail TEXT, name TEXT,
@@ -111,7 +112,7 @@ impl Staging {
             counts,
             forms,
             has_full_keys: false,
-            places: Places::default(),
+            places: Some(Places::default()),
             _file,
             theirs: None,
         })
@@ -144,7 +145,7 @@ impl Staging {
             counts,
             forms,
             has_full_keys: false,
-            places,
+            places: Some(places),
             _file: None,
             theirs: Some(file),
         }))
@@ -190,15 +191,14 @@ impl Staging {
     /// # Errors
     /// [`Error::Unavailable`] where the disk is full.
     pub fn seal(&mut self, order: ImportOrder) -> Result<()> {
-        let mut places = Places::default();
-        self.each_place(|place| {
-            places.push(place.cast_signed());
-            Ok::<_, Error>(())
-        })?;
+        let places = match self.places.take() {
+            Some(places) => places,
+            None => self.count_places()?,
+        };
         for run in &places.runs {
             self.connection.execute("INSERT INTO runs VALUES (?1, ?2)", *run)?;
         }
-        self.places = places;
+        self.places = Some(places);
         for (organization, (first, count)) in &self.counts {
             let counts = [organization.get(), first.cast_signed(), count.cast_signed()];
             self.connection.execute("INSERT INTO counts VALUES (?1, ?2, ?3)", counts)?;
@@ -220,16 +220,26 @@ impl Staging {
         Ok(())
     }
 
+    fn count_places(&self) -> Result<Places> {
+        let mut places = Places::default();
+        self.each_place(|place| {
+            places.push(place.cast_signed());
+            Ok::<_, Error>(())
+        })?;
+        Ok(places)
+    }
+
     /// Up to `limit` prefixes of digests and the places of their rows behind these, sorted, each with how many rows there are
     /// before its own. Once it is sealed.
     pub(super) fn sorted(&self, after: (i64, i64), limit: u32) -> Result<Vec<(i64, i64, i64)>> {
+        let places = self.places.as_ref().ok_or_else(|| Error::Internal("an import is not sealed".to_owned()))?;
         let sql = "SELECT prefix, place FROM staged WHERE (prefix, place) > (?1, ?2) ORDER BY prefix, place LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![after.0, after.1, limit])?;
         let mut sorted = Vec::new();
         while let Some(row) = rows.next()? {
             let at: i64 = row.get(1)?;
-            sorted.push((row.get(0)?, at, self.places.rank(at)));
+            sorted.push((row.get(0)?, at, places.rank(at)));
         }
         Ok(sorted)
     }
@@ -261,6 +271,9 @@ impl Staging {
                 key.sha256.as_ref().map(Digest::as_bytes),
                 new.value.digest.prefix(),
             ])?;
+            if let Some(places) = &mut self.places {
+                places.push(place.cast_signed());
+            }
             self.forms = self.forms.or(Forms { foreign: !key.is_ours, sha256: algorithm == Algorithm::Sha256 });
             self.has_full_keys |= key.sha256.is_some();
             self.counts.entry(new.scope.organization).or_insert((*place, 0)).1 += 1;
@@ -353,6 +366,7 @@ impl Staging {
         let sql = "DELETE FROM staged WHERE place = ?1 RETURNING organization_id";
         let mut delete = self.connection.prepare_cached(sql)?;
         for place in places {
+            self.places = None;
             let organization = delete.query_row([place.cast_signed()], |row| row.get(0)).optional()?;
             if let Some(count) = organization.and_then(OrganizationId::new).and_then(|it| self.counts.get_mut(&it)) {
                 count.1 -= 1;
