@@ -268,6 +268,10 @@ impl Service {
         }
         let read = self.store.look_up(move |reads| {
             for (digest, stamp) in stamps {
+                // Whoever brought the key in by its other digest could not be told that the value had ended.
+                if digest == old && reads.has_ended(&new)? {
+                    continue;
+                }
                 if let Some(found) = reads.api_key_by_digest(&digest)? {
                     return Ok(Some((found, stamp, digest)));
                 }

@@ -180,13 +180,15 @@ impl Overview {
     /// See [`Overview`].
     pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<Looked>> {
         let forms = self.view.read(|reads| reads.forms())?;
-        let digests = [Digest::of_presented(credential, forms), Digest::sha256_of_presented(credential, forms)];
-        for digest in digests.into_iter().flatten() {
-            if let Some(looked) = self.look_up(&digest)? {
-                return Ok(Some(looked));
-            }
+        let Some(digest) = Digest::of_presented(credential, forms) else { return Ok(None) };
+        if let Some(looked) = self.look_up(&digest)? {
+            return Ok(Some(looked));
         }
-        Ok(None)
+        // A value that ended is nobody's, by whichever digest it came back.
+        match Digest::sha256_of_presented(credential, forms) {
+            Some(sha256) if !self.view.read(|reads| reads.has_ended(&digest))? => self.look_up(&sha256),
+            _ => Ok(None),
+        }
     }
 
     /// The key that has a value with this digest, or had one; `None` where nobody has. No use is recorded.

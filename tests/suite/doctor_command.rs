@@ -143,7 +143,7 @@ fn a_store_that_is_not_there_is_not_ours_or_is_cut_off_is_a_problem() {
     let path = folder.path().join("keystead.db");
     let bytes = fs::read(&path).expect("the store");
     fs::write(&path, &bytes[..bytes.len() / 2]).expect("half a store");
-    assert_found(folder.path(), &[], "problem", "store", "put a backup in its place");
+    assert_found(folder.path(), &[], "problem", "store", "keystead restore FILE");
 }
 
 #[test]

@@ -97,6 +97,38 @@ fn import(folder: &Path, rows: &str, arguments: &[&str]) -> std::process::Output
     run(folder, &[&["import", "keys.csv"], arguments].concat())
 }
 
+/// The SHA-256 digest tells nobody that the value is known, until somebody presents it.
+#[test]
+fn a_value_that_has_ended_is_refused_by_whichever_digest_it_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, dead) = server.client().mint("a");
+    let (twin, value) = server.client().mint("a");
+    server.client().revoke(id);
+    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let sha256 =
+        |value: &str| keystead::domain::Digest::sha256_of_presented(value.as_bytes(), forms).expect("a key").to_hex();
+    let rows = format!("name,digest,algorithm\na,{},sha256\nb,{},sha256\n", sha256(&dead), sha256(&value));
+    assert!(import(folder.path(), &rows, &[]).status.success());
+    let verify = |value: &str| {
+        let output = run_with_input(folder.path(), &["keys", "verify"], value.as_bytes());
+        stdout(&output).contains("VALID") && output.status.success()
+    };
+    let code = |value: &str| server.client().post("/v2/verify", json!({"value": value})).data()["code"].take();
+    for _ in 0..2 {
+        assert!(!server.client_with(&dead).is_good() && !verify(&dead));
+        assert_eq!(code(&dead), "UNKNOWN");
+    }
+    // Of two keys with one value, the end of the one is the end of the value.
+    assert!(server.client_with(&value).is_good() && verify(&value));
+    server.client().revoke(twin);
+    assert!(!server.client_with(&value).is_good() && !verify(&value));
+    assert_eq!(code(&value), "UNKNOWN");
+    assert_eq!(server.stop().code(), Some(0));
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!server.client_with(&dead).is_good() && !server.client_with(&value).is_good());
+}
+
 #[test]
 fn an_import_refuses_rows_with_values_that_have_ended() {
     const SHA256: &str = "cf22cc2e2c5ec9d1ee7a3ec0b3d5b5cc8f3a4eac0d8ccbbcdd5d6bbd0fd1e6f1";

@@ -206,6 +206,51 @@ fn an_older_store_is_not_taken_for_the_newest_one_however_much_of_the_ledger_is_
     assert!(!server.client_with(&second.1).is_good());
 }
 
+/// SQLite brings the log that a killed server left into whatever file has the store's name: that has the newest marks then, and
+/// the older keys.
+#[test]
+fn an_older_copy_is_not_mixed_with_the_log_that_a_killed_server_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let rows: String = (0..1000).map(|number| format!("key {number},sk_live_{number:016}\n")).collect();
+    fs::write(path("keys.csv"), format!("name,key\n{rows}")).expect("a file");
+    let dead = ["sk_live_0000000000000000", "sk_live_0000000000000999"];
+    assert_eq!(Server::start_in(folder.path(), &[]).stop().code(), Some(0));
+    done(folder.path(), &["import", "keys.csv"]);
+    done(folder.path(), &["backup", "backup.db"]);
+    fs::copy(path("keystead.db"), path("by-hand.db")).expect("a copy");
+    done(folder.path(), &["keys", "revoke", "2", "--yes"]);
+    let server = Server::start_in(folder.path(), &[]);
+    server.client().revoke(1001);
+    server.kill();
+    let files = ["keystead.db", "keystead.db-wal", "keystead.revoked"]
+        .map(|name| (name, fs::read(path(name)).expect("a file")));
+    for copy in ["backup.db", "by-hand.db"] {
+        for (name, bytes) in &files {
+            fs::write(path(name), bytes).expect("a file");
+        }
+        fs::copy(path(copy), path("keystead.db")).expect("the older store");
+        for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["keys", "verify"]] {
+            let output = run_with_input(folder.path(), arguments, dead[0].as_bytes());
+            assert_failed_with(&output, 1, "do not belong together");
+            assert!(stderr(&output).contains("keystead restore FILE"), "{copy}: {}", stderr(&output));
+        }
+        done(folder.path(), &["restore", "backup.db"]);
+        let server = Server::start_in(folder.path(), &[]);
+        for dead in dead {
+            assert!(!server.client_with(dead).is_good(), "{copy}");
+        }
+        assert!(server.client_with("sk_live_0000000000000001").is_good(), "{copy}");
+        assert_eq!(server.stop().code(), Some(0));
+    }
+    // The newest store goes with its log.
+    for (name, bytes) in &files {
+        fs::write(path(name), bytes).expect("a file");
+    }
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!server.client_with(dead[1]).is_good() && server.client_with("sk_live_0000000000000001").is_good());
+}
+
 #[test]
 fn no_key_is_judged_while_another_file_has_the_place_of_the_running_servers_store() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -125,7 +125,7 @@ fn a_damaged_file_is_refused_with_what_to_do() {
     let file = rusqlite::Connection::open(&unversioned.path).expect("the file");
     file.pragma_update(None, "user_version", 0).expect("a version");
     drop(file);
-    assert_refused(&unversioned, "put a backup in its place");
+    assert_refused(&unversioned, "keystead restore FILE");
 }
 
 #[test]

@@ -41,6 +41,9 @@ impl<'a> Reader<'a> {
         }
         let name = Name::parse(fields.get(Column::Name).unwrap_or_default()).map_err(sentence)?;
         let (value, sha256, is_ours) = value(fields)?;
+        if fields.get(Column::Key).is_some_and(|key| name.as_str().contains(key)) {
+            return Err("Its name has the key in it, and names are stored and shown.".to_owned());
+        }
         let scope = self.scope(fields)?;
         let created_at = time(fields, Column::CreatedAt)?.unwrap_or(self.now);
         let new = NewApiKey { scope, value, name, created_at, expires_at: time(fields, Column::ExpiresAt)? };

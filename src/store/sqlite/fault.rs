@@ -16,8 +16,8 @@ impl From<rusqlite::Error> for Error {
                 "The store's disk does not answer as it should."
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                let advice = "Stop every process that uses the store, keep a copy of it together with its -wal file, and put a \
-                              backup in its place (keystead restore)";
+                let advice = "Stop every process that uses the store, keep a copy of it together with its -wal file, and restore \
+                              a backup: keystead restore FILE. Copy no backup to its place";
                 return Self::unavailable(DAMAGED, format_args!("The store is damaged: {error}. {advice}."));
             }
             _ => return Self::Internal(format!("SQLite: {error}")),

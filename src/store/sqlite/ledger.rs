@@ -639,9 +639,15 @@ mod tests {
             let standing = if turn % 5 == 0 { rotating(turn - 1, turn % 2 == 0) } else { revoked(turn) };
             append(&mut ledger, &[standing], event(turn));
         }
-        let end = ledger.tail.unwrap().scan.end;
+        let Scan { begin, end, .. } = ledger.tail.unwrap().scan;
         let whole = fs::read(ledger.path()).unwrap();
         let expected = rows(&ledger);
+        for at in begin..end {
+            let mut zeroed = whole.clone();
+            zeroed[at] = 0;
+            let found = look_at(&ledger, &zeroed, &expected, &format!("byte {at}"));
+            assert!(found.is_some_and(|contents| !contents.is_whole()), "a zero is no crash: byte {at}");
+        }
         let (mut noticed, mut cut) = (0, 0);
         for at in 0..end + 64 {
             let mut changed = whole.clone();

@@ -35,6 +35,7 @@ pub(super) use unfinished::remove_left;
 use super::{Options, OwnedSettle, Reads, SharedForms, Validity};
 use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
+use crate::store::files::beside;
 use digest_index::DigestIndex;
 use known::Known;
 use ledger::Ledger;
@@ -43,6 +44,7 @@ use place::Place;
 use readers::Pools;
 use rows::Rows;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,11 +69,18 @@ impl Sqlite {
         settle: Box<OwnedSettle>,
     ) -> Result<Self> {
         let lock = open::share(&options.path, options.busy_timeout)?;
+        let was_killed = open::is_there(&beside(&options.path, "-wal")) && !lock.has_server();
         let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
         forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
+        if was_killed {
+            settle::expect_of_one_piece(&connection, &ledger, &options.path).inspect_err(|_| {
+                // Whoever closes the store last would bring the log in for good.
+                _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            })?;
+        }
         settle::by_ledger(&mut connection, &index, &mut ledger, &*settle)?;
         let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
         let place = Arc::new(place);
@@ -146,6 +155,9 @@ impl View {
     }
 
     pub(super) fn is_behind_ledger(&self) -> Result<bool> {
+        if open::is_there(&beside(&self.path, "-wal")) && !self.has_server() {
+            settle::expect_of_one_piece(&self.connection, &self.ledger, &self.path)?;
+        }
         settle::is_behind(&self.connection, &self.ledger)
     }
 

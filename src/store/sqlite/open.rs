@@ -23,6 +23,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Bytes that the write-ahead log may keep of the disk once it was brought into the main file.
 pub(super) const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 const SENTENCE: &str = "The store cannot be opened.";
+/// Where SQLite's file header says whether the file goes with a write-ahead log, and what stands there where it does not
+/// (<https://sqlite.org/fileformat2.html>, section 1.3.3). A backup is such a file.
+const READ_VERSION: usize = 19;
+const NO_LOG: u8 = 1;
 
 /// Shares the store with whoever else has it open, and keeps it from being replaced.
 pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
@@ -190,8 +194,10 @@ fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::R
 
 /// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.
 fn inspect(path: &Path) -> Result<()> {
-    // The log first: of a store that is being set up just now, the file is not empty before there is a log.
-    if is_there(&beside(path, "-wal")) && !is_there(path) {
+    // The log first: of a store that is being set up just now, the file is not empty before there is a log, and says that it
+    // has one.
+    let has_log = is_there(&beside(path, "-wal"));
+    if has_log && !is_there(path) {
         return Err(left_alone(path));
     }
     let mut file = match File::open(path) {
@@ -211,6 +217,9 @@ fn inspect(path: &Path) -> Result<()> {
     let is_sqlite = file.read_exact(&mut header).is_ok() && header.starts_with(b"SQLite format 3\0");
     if !is_sqlite || number(&header, 68) != APPLICATION_ID {
         return Err(not_ours(path));
+    }
+    if has_log && header[READ_VERSION] == NO_LOG {
+        return Err(mixed(path, "it was copied there while the log of another store was"));
     }
     // The header's sizes hold whenever no log waits to be copied into the file.
     let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));
@@ -337,6 +346,18 @@ fn left_alone(path: &Path) -> Error {
     )
 }
 
+/// SQLite would bring the log of one file into another one.
+pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
+    refuse(
+        path,
+        format_args!(
+            "and {} do not belong together: {why}. Nothing was changed. Stop every process that uses the store and restore a \
+             backup: keystead restore FILE. A backup that is only copied to the store's place would be mixed with that log",
+            beside(path, "-wal").display()
+        ),
+    )
+}
+
 fn not_ours(path: &Path) -> Error {
     refuse(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
 }
@@ -345,8 +366,8 @@ fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
     refuse(
         path,
         format_args!(
-            "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and put \
-             a backup in its place"
+            "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
+             backup: keystead restore FILE. Copy no backup to its place: that would be mixed with the -wal file"
         ),
     )
 }

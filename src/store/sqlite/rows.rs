@@ -633,7 +633,8 @@ impl Writes for Rows<'_> {
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
         let changed = self.change(
             "UPDATE api_keys SET digest = ?4, digest_algorithm = ?5 \
-             WHERE id = ?1 AND digest = ?2 AND digest_algorithm = ?3",
+             WHERE id = ?1 AND digest = ?2 AND digest_algorithm = ?3 \
+             AND NOT EXISTS (SELECT 1 FROM ended_values WHERE digest = ?4 AND algorithm = ?5)",
             params![
                 id.get(),
                 from.as_bytes(),

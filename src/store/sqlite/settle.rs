@@ -17,13 +17,14 @@
 use super::audit;
 use super::digest_index::DigestIndex;
 use super::ledger::{Contents, Found, Ledger, Mark, Row};
-use super::migrations;
 use super::rows::{self, Rows};
+use super::{migrations, open};
 use crate::domain::{Digest, Error, KeyId, Link, Result, Timestamp};
 use crate::store::{Agreement, Settle, Standing};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a commit may take that the ledger knows of already.
@@ -91,6 +92,25 @@ fn lost(Contents { last, latest, damaged, .. }: &Contents) -> Agreement {
     } else {
         Agreement::Lost("its end is damaged or cut off, and the store may not have what it said".to_owned())
     }
+}
+
+/// Makes sure that what ended is ended in a store that seems to have all that the ledger has. It is not where the store's log was
+/// brought into an older copy of it: of the last commits, that has the log's pages alone.
+pub(super) fn expect_of_one_piece(connection: &Connection, ledger: &Ledger, store: &Path) -> Result<()> {
+    if compare(connection, ledger)?.0 != Agreement::Same {
+        return Ok(());
+    }
+    let checked = ledger.each(|row, _| {
+        let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
+        let found = rows::key(connection, id).map_err(Failed::Store)?;
+        let is_good = found.is_some_and(|key| key.valid && key.created_at == created_at);
+        if is_good && state.is_none_or(|state| !state.valid) {
+            let why = format_args!("API key {} is dead, and good in the store; an older copy was put there", id.get());
+            return Err(Failed::Store(open::mixed(store, why)));
+        }
+        Ok(())
+    });
+    checked.map_err(|failed| failed.of(ledger))
 }
 
 /// Brings the store to what the ledger says, or the ledger to what the store says, whichever is the older one. Begins a ledger

@@ -117,7 +117,7 @@ fn rest(bytes: &[u8], size: usize) -> Rest {
     let (bytes, zeros) = bytes.split_at(last + 1);
     // Line breaks alone are what an editor may add, and no line.
     let is_blank = bytes.iter().all(|byte| matches!(byte, b'\n' | b'\r' | 0));
-    let has_hole = is_blank || bytes[0] == 0 || bytes.windows(HOLE.len()).any(|window| window == HOLE);
+    let has_hole = is_blank || bytes.windows(HOLE.len()).any(|window| window == HOLE);
     let (lines, end) = bytes.split_at(bytes.len() - 1);
     let mut lines = lines.split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
