@@ -36,6 +36,12 @@ pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     let handed = systemd::sockets()?;
     let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
+    if service.announce_server()? {
+        log::warn!(
+            "another server has {} open: what the one is asked to change may not be in force in the other for 200 milliseconds",
+            config.store.path.display()
+        );
+    }
     let outcome = serve(config, &service, metrics, handed).await;
     service.close().await;
     log::info!("stopped; everything is in {}", config.store.path.display());

@@ -156,6 +156,15 @@ impl Service {
         if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
+    /// Tells other processes that this one is a server; says whether there is another one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the operating system gives no lock.
+    pub fn announce_server(&self) -> Result<bool> {
+        self.store.announce_server()?;
+        Ok(self.store.has_server())
+    }
+
     /// Waits until no process that has the store open believes what it read before now.
     pub async fn wait_for_others(&self) {
         self.store.wait_for_others().await;

@@ -141,7 +141,8 @@ fn an_import_refuses_rows_with_values_that_have_ended() {
     for number in ["2", "3"] {
         done(folder.path(), &["keys", "revoke", number, "--yes"]);
     }
-    let sentence = "The key was revoked or rotated out; --allow-revoked takes it in.";
+    let sentence =
+        "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with --allow-revoked.";
     for arguments in [&[][..], &["--dry-run"]] {
         let output = import(folder.path(), &rows, arguments);
         assert_eq!(output.status.code(), Some(1));

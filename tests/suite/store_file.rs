@@ -252,3 +252,12 @@ fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
     assert!(done(folder.path(), &["keys", "list", "--store", "./:memory:"]).contains("First key"));
     assert!(folder.path().join("file:copy").is_file());
 }
+
+#[test]
+fn a_second_server_on_a_store_says_that_there_is_another_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = Server::start_in(folder.path(), &[]);
+    assert!(!first.log().contains("another server"), "{}", first.log());
+    let second = Server::start_in(folder.path(), &[]);
+    assert!(second.log().contains("another server has keystead.db open"), "{}", second.log());
+}

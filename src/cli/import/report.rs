@@ -35,7 +35,7 @@ impl Report {
     pub(super) fn taken(&mut self, taken: &Taken) -> Result<(), Failed> {
         let known = taken.known.iter().map(|row| (row, "The store has this key already."));
         let ended =
-            taken.ended.iter().map(|row| (row, "The key was revoked or rotated out; --allow-revoked takes it in."));
+            taken.ended.iter().map(|row| (row, "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with --allow-revoked."));
         known.chain(ended).try_for_each(|(row, sentence)| self.wrong(*row, None, sentence))
     }
 
