@@ -235,6 +235,8 @@ fn an_older_copy_is_not_mixed_with_the_log_that_a_killed_server_left() {
             assert_failed_with(&output, 1, "do not belong together");
             assert!(stderr(&output).contains("keystead restore FILE"), "{copy}: {}", stderr(&output));
         }
+        let doctor = run(folder.path(), &["doctor"]);
+        assert!(stdout(&doctor).contains("do not belong together"), "{copy}: {}", stdout(&doctor));
         done(folder.path(), &["restore", "backup.db"]);
         let server = Server::start_in(folder.path(), &[]);
         for dead in dead {

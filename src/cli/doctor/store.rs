@@ -22,8 +22,8 @@ pub(super) fn pages(checkup: &Checkup, is_thorough: bool) -> Check {
         ),
         Ok(complaints) => {
             let shown = complaints.iter().take(SHOWN).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
-            let advice = "Stop every process that uses it, keep a copy of it together with its -wal file, and put a \
-                          backup in its place.";
+            let advice = "Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
+                          backup: keystead restore FILE.";
             Check::problem("store", format!("The file is damaged: {}.", shown.collect::<Vec<_>>().join("; ")), advice)
         }
     }

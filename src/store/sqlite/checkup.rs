@@ -66,7 +66,11 @@ impl Checkup {
 
     pub(in crate::store) fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
-        let (agreement, damaged) = settle::compare_patiently(&self.connect()?, &ledger)?;
+        let connection = self.connect()?;
+        if super::was_killed(&self.path) {
+            settle::expect_of_one_piece(&connection, &ledger, &self.path)?;
+        }
+        let (agreement, damaged) = settle::compare_patiently(&connection, &ledger)?;
         let mut keys = 0;
         let counted = ledger.each(|row, _| {
             keys += usize::from(matches!(row, Row::Key(_)));

@@ -69,7 +69,7 @@ impl Sqlite {
         settle: Box<OwnedSettle>,
     ) -> Result<Self> {
         let lock = open::share(&options.path, options.busy_timeout)?;
-        let was_killed = open::is_there(&beside(&options.path, "-wal")) && !lock.has_server();
+        let was_killed = was_killed(&options.path);
         let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
@@ -132,6 +132,11 @@ impl Sqlite {
     }
 }
 
+/// Whether a server left its log behind. To be asked where this process has announced nothing ([`Lock::is_announced`]).
+fn was_killed(store: &Path) -> bool {
+    open::is_there(&beside(store, "-wal")) && !Lock::is_announced(store)
+}
+
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.known.close();
@@ -155,7 +160,7 @@ impl View {
     }
 
     pub(super) fn is_behind_ledger(&self) -> Result<bool> {
-        if open::is_there(&beside(&self.path, "-wal")) && !self.has_server() {
+        if was_killed(&self.path) {
             settle::expect_of_one_piece(&self.connection, &self.ledger, &self.path)?;
         }
         settle::is_behind(&self.connection, &self.ledger)

@@ -219,7 +219,7 @@ fn inspect(path: &Path) -> Result<()> {
         return Err(not_ours(path));
     }
     if has_log && header[READ_VERSION] == NO_LOG {
-        return Err(mixed(path, "it was copied there while the log of another store was"));
+        return Err(mixed(path, "the file was copied there beside the log of another one"));
     }
     // The header's sizes hold whenever no log waits to be copied into the file.
     let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));

@@ -97,20 +97,35 @@ fn lost(Contents { last, latest, damaged, .. }: &Contents) -> Agreement {
 /// Makes sure that what ended is ended in a store that seems to have all that the ledger has. It is not where the store's log was
 /// brought into an older copy of it: of the last commits, that has the log's pages alone.
 pub(super) fn expect_of_one_piece(connection: &Connection, ledger: &Ledger, store: &Path) -> Result<()> {
-    if compare(connection, ledger)?.0 != Agreement::Same {
-        return Ok(());
+    for _ in 0..LOOKS {
+        if good_and_dead(connection, ledger)?.is_none() {
+            return Ok(());
+        }
+        // A command may be between the two commits.
+        std::thread::sleep(PAUSE);
     }
+    let Some(id) = good_and_dead(connection, ledger)? else { return Ok(()) };
+    let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
+    Err(open::mixed(store, why))
+}
+
+/// A key that is good in a store that has all that the ledger has, and dead by that.
+fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyId>> {
+    if compare(connection, ledger)?.0 != Agreement::Same {
+        return Ok(None);
+    }
+    let mut found = None;
     let checked = ledger.each(|row, _| {
         let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
-        let found = rows::key(connection, id).map_err(Failed::Store)?;
-        let is_good = found.is_some_and(|key| key.valid && key.created_at == created_at);
-        if is_good && state.is_none_or(|state| !state.valid) {
-            let why = format_args!("API key {} is dead, and good in the store; an older copy was put there", id.get());
-            return Err(Failed::Store(open::mixed(store, why)));
+        let is_dead = state.is_none_or(|state| !state.valid);
+        let key = if is_dead { rows::key(connection, id)? } else { None };
+        if key.is_some_and(|key| key.valid && key.created_at == created_at) {
+            found = Some(id);
         }
-        Ok(())
+        Ok::<_, Failed>(())
     });
-    checked.map_err(|failed| failed.of(ledger))
+    checked.map_err(|failed| failed.of(ledger))?;
+    Ok(found)
 }
 
 /// Brings the store to what the ledger says, or the ledger to what the store says, whichever is the older one. Begins a ledger
