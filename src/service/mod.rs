@@ -159,7 +159,7 @@ impl Service {
     /// Tells other processes that this one is a server; says whether there is another one.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the operating system gives no lock.
+    /// [`Error::Unavailable`] where the operating system gives no lock.
     pub fn announce_server(&self) -> Result<bool> {
         self.store.announce_server()?;
         Ok(self.store.has_server())

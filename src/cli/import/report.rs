@@ -7,6 +7,10 @@ use crate::service::{Staging, Taken};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
+/// What is wrong with a row whose value has ended.
+const ENDED: &str = "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with \
+                     --allow-revoked.";
+
 /// A line a row on standard output, a summary on standard error.
 pub(super) struct Report {
     out: BufWriter<StdoutLock<'static>>,
@@ -34,8 +38,7 @@ impl Report {
     /// Rows whose values cannot become keys.
     pub(super) fn taken(&mut self, taken: &Taken) -> Result<(), Failed> {
         let known = taken.known.iter().map(|row| (row, "The store has this key already."));
-        let ended =
-            taken.ended.iter().map(|row| (row, "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with --allow-revoked."));
+        let ended = taken.ended.iter().map(|row| (row, ENDED));
         known.chain(ended).try_for_each(|(row, sentence)| self.wrong(*row, None, sentence))
     }
 

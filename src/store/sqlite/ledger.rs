@@ -5,10 +5,10 @@
 //! key stands from then on (`lines.rs`); for each key the last one counts. Every line names the newest event of its commit, and
 //! the store notes the event of the last commit that is in the ledger ([`Mark`]): `settle.rs` compares the two.
 //!
-//! Lines are added and never changed, but for the second one, which names the latest commit; so a copy is good whenever it is made. Where the last ones are cut short, that was a crash:
-//! their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what was
-//! changed or lost on the disk is noticed (`scan.rs`). Where the end is lost, the second line tells which commit was the last one,
-//! and so whether the store has all that was lost.
+//! Lines are added and never changed, so that a copy is good whenever it is made. Where the last ones are cut short, that was a
+//! crash: their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what
+//! was changed or lost on the disk is noticed (`scan.rs`). The second line alone is written over, with each commit: it names the
+//! latest one. So a ledger that lost its end still tells whether the store has all that was lost.
 //!
 //! The file is made longer in whole blocks of zeros, which are on disk before lines are written over them. A line then costs half
 //! of what it costs to make the file longer with each one. It also tells a crash from a file that was cut: a crash leaves the
