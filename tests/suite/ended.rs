@@ -141,6 +141,15 @@ fn an_import_refuses_rows_with_values_that_have_ended() {
     for number in ["2", "3"] {
         done(folder.path(), &["keys", "revoke", number, "--yes"]);
     }
+    // The digest alone had ended; the full key has the same one.
+    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let never_used = "sk_live_aaaaaaaaaaaaaaaa";
+    let sha256 = keystead::domain::Digest::sha256_of_presented(never_used.as_bytes(), forms).expect("a key").to_hex();
+    assert!(import(folder.path(), &format!("name,digest,algorithm\nd,{sha256},sha256\n"), &[]).status.success());
+    done(folder.path(), &["keys", "revoke", "5", "--yes"]);
+    let output = import(folder.path(), &format!("name,key\nd,{never_used}\n"), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+
     let sentence =
         "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with --allow-revoked.";
     for arguments in [&[][..], &["--dry-run"]] {
@@ -150,6 +159,8 @@ fn an_import_refuses_rows_with_values_that_have_ended() {
         assert_eq!(told.matches(sentence).count(), 2, "{told}");
         assert_eq!(told.matches("The store has this key already.").count(), 1, "{told}");
     }
+    let output = import(folder.path(), "name,key\nsee sk_live_bbbbbbbbbbbbbbbb,sk_live_bbbbbbbbbbbbbbbb\n", &[]);
+    assert!(stdout(&output).contains("Its name has the key in it"), "{}", stdout(&output));
     let rows = rows.rsplit_once("c,").expect("three rows").0;
     let output = import(folder.path(), rows, &["--allow-revoked"]);
     assert!(output.status.success(), "{}", stderr(&output));

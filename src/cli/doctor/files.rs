@@ -149,7 +149,7 @@ pub(super) fn write_ahead_log(store: &Path, is_in_use: bool) -> Option<Check> {
     Some(match (size.wal, is_in_use) {
         (0, false) => Check::ok("log", "Nobody has the store open, and all is in the one file."),
         (_, false) => {
-            let finding = format!("A server ended without bringing {log} of its log into the store. Nothing is lost.");
+            let finding = format!("A server ended without bringing {log} of its log into the store.");
             let advice = format!("Never remove {}-wal: start the server, which brings it in.", store.display());
             Check::warning("log", finding, advice)
         }

@@ -1,7 +1,7 @@
 //! Finding out what is wrong with a file that may not be opened.
 
 use super::ledger::{Ledger, Row};
-use super::{open, settle};
+use super::{left_log, open, settle};
 use crate::domain::{Error, Result};
 use crate::store::files::beside;
 use crate::store::{Agreement, LedgerSummary};
@@ -67,8 +67,8 @@ impl Checkup {
     pub(in crate::store) fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
         let connection = self.connect()?;
-        if super::was_killed(&self.path) {
-            settle::expect_of_one_piece(&connection, &ledger, &self.path)?;
+        if left_log::is_there(&self.path) {
+            left_log::expect_fitting(&connection, &ledger, &self.path)?;
         }
         let (agreement, damaged) = settle::compare_patiently(&connection, &ledger)?;
         let mut keys = 0;

@@ -10,6 +10,7 @@ mod fault;
 mod import;
 mod known;
 mod ledger;
+mod left_log;
 mod lock;
 mod migrations;
 mod open;
@@ -35,7 +36,6 @@ pub(super) use unfinished::remove_left;
 use super::{Options, OwnedSettle, Reads, SharedForms, Validity};
 use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
-use crate::store::files::beside;
 use digest_index::DigestIndex;
 use known::Known;
 use ledger::Ledger;
@@ -69,17 +69,16 @@ impl Sqlite {
         settle: Box<OwnedSettle>,
     ) -> Result<Self> {
         let lock = open::share(&options.path, options.busy_timeout)?;
-        let was_killed = was_killed(&options.path);
+        let has_left_log = left_log::is_there(&options.path);
         let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
         forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
-        if was_killed {
-            settle::expect_of_one_piece(&connection, &ledger, &options.path).inspect_err(|_| {
-                // Whoever closes the store last would bring the log in for good.
-                _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-            })?;
+        if has_left_log && let Err(mixed) = left_log::expect_fitting(&connection, &ledger, &options.path) {
+            // Whoever closes the store last would bring the log in for good.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            return Err(mixed);
         }
         settle::by_ledger(&mut connection, &index, &mut ledger, &*settle)?;
         let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
@@ -132,11 +131,6 @@ impl Sqlite {
     }
 }
 
-/// Whether a server left its log behind. To be asked where this process has announced nothing ([`Lock::is_announced`]).
-fn was_killed(store: &Path) -> bool {
-    open::is_there(&beside(store, "-wal")) && !Lock::is_announced(store)
-}
-
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.known.close();
@@ -160,8 +154,8 @@ impl View {
     }
 
     pub(super) fn is_behind_ledger(&self) -> Result<bool> {
-        if was_killed(&self.path) {
-            settle::expect_of_one_piece(&self.connection, &self.ledger, &self.path)?;
+        if left_log::is_there(&self.path) {
+            left_log::expect_fitting(&self.connection, &self.ledger, &self.path)?;
         }
         settle::is_behind(&self.connection, &self.ledger)
     }

@@ -418,9 +418,11 @@ impl Reads for Rows<'_> {
     }
 
     fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>> {
+        let sql = "SELECT 1 FROM ended_values WHERE algorithm = ?1 LIMIT 1";
+        let has_sha256 = self.one(sql, [import::stored(Algorithm::Sha256)], |_| Ok(()))?.is_some();
         import::known_already(
             staged,
-            self.one("SELECT 1 FROM ended_values WHERE algorithm = 1 LIMIT 1", [], |_| Ok(()))?.is_some(),
+            has_sha256,
             limit,
             &|_| {},
             |from| self.next_ended(from),

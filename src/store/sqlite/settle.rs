@@ -17,20 +17,19 @@
 use super::audit;
 use super::digest_index::DigestIndex;
 use super::ledger::{Contents, Found, Ledger, Mark, Row};
+use super::migrations;
 use super::rows::{self, Rows};
-use super::{migrations, open};
 use crate::domain::{Digest, Error, KeyId, Link, Result, Timestamp};
 use crate::store::{Agreement, Settle, Standing};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::time::Duration;
 
 /// How long a commit may take that the ledger knows of already.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// How often that is waited for.
-const LOOKS: usize = 3;
+pub(super) const LOOKS: usize = 3;
 const NO_LEDGER: &str = "it is no ledger of revoked keys, or its beginning is damaged";
 
 /// How the ledger goes with the store, and how many of its lines cannot be read.
@@ -92,40 +91,6 @@ fn lost(Contents { last, latest, damaged, .. }: &Contents) -> Agreement {
     } else {
         Agreement::Lost("its end is damaged or cut off, and the store may not have what it said".to_owned())
     }
-}
-
-/// Makes sure that what ended is ended in a store that seems to have all that the ledger has. It is not where the store's log was
-/// brought into an older copy of it: of the last commits, that has the log's pages alone.
-pub(super) fn expect_of_one_piece(connection: &Connection, ledger: &Ledger, store: &Path) -> Result<()> {
-    for _ in 0..LOOKS {
-        if good_and_dead(connection, ledger)?.is_none() {
-            return Ok(());
-        }
-        // A command may be between the two commits.
-        std::thread::sleep(PAUSE);
-    }
-    let Some(id) = good_and_dead(connection, ledger)? else { return Ok(()) };
-    let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
-    Err(open::mixed(store, why))
-}
-
-/// A key that is good in a store that has all that the ledger has, and dead by that.
-fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyId>> {
-    if compare(connection, ledger)?.0 != Agreement::Same {
-        return Ok(None);
-    }
-    let mut found = None;
-    let checked = ledger.each(|row, _| {
-        let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
-        let is_dead = state.is_none_or(|state| !state.valid);
-        let key = if is_dead { rows::key(connection, id)? } else { None };
-        if key.is_some_and(|key| key.valid && key.created_at == created_at) {
-            found = Some(id);
-        }
-        Ok::<_, Failed>(())
-    });
-    checked.map_err(|failed| failed.of(ledger))?;
-    Ok(found)
 }
 
 /// Brings the store to what the ledger says, or the ledger to what the store says, whichever is the older one. Begins a ledger
@@ -492,7 +457,7 @@ pub(super) enum Failed {
 }
 
 impl Failed {
-    fn of(self, ledger: &Ledger) -> Error {
+    pub(super) fn of(self, ledger: &Ledger) -> Error {
         match self {
             Self::Store(error) => error,
             Self::Ledger(error) => unusable(ledger, error),

@@ -43,7 +43,7 @@ pub struct Staging {
     counts: HashMap<OrganizationId, (u64, u64)>,
     forms: Forms,
     has_full_keys: bool,
-    /// Which they have; to be counted anew where some were taken away.
+    /// Their places; `None` once some rows were taken away, until it is sealed.
     places: Option<Places>,
     _file: Option<Unfinished>,
     /// Where another process has it waiting: its file, whatever has the file's name by now.
@@ -365,8 +365,10 @@ impl Staging {
     pub fn remove(&mut self, places: &[u64]) -> Result<()> {
         let sql = "DELETE FROM staged WHERE place = ?1 RETURNING organization_id";
         let mut delete = self.connection.prepare_cached(sql)?;
-        for place in places {
+        if !places.is_empty() {
             self.places = None;
+        }
+        for place in places {
             let organization = delete.query_row([place.cast_signed()], |row| row.get(0)).optional()?;
             if let Some(count) = organization.and_then(OrganizationId::new).and_then(|it| self.counts.get_mut(&it)) {
                 count.1 -= 1;

@@ -88,8 +88,8 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
 }
 
 impl Scan {
-    /// Whether commits are gone without a trace but in the second line. That and a commit's lines reach the disk together, and in
-    /// any order: where nobody was answered, it may name one more. There is room for the lines of that before.
+    /// Whether commits are gone that the second line still names. It is synced together with the lines of its commit. So after a
+    /// crash it may name one commit whose lines never came to the disk; then the file has room for them.
     fn has_lost_commits(&self, size: usize) -> bool {
         let more = self.latest.map_or(0, |latest| latest.commit - self.last.commit);
         more > 1 || (more == 1 && self.end == size)
