@@ -76,6 +76,14 @@ impl Requests {
         Self::new((0..count).map(wrong_key).collect(), Expected::Refused)
     }
 
+    /// `POST /v2/verify/batch` so many times, each about so many values of the right form that are nobody's.
+    pub fn unknown_values(batches: usize, each: usize) -> Self {
+        Self::new(
+            (0..batches).map(|number| verify_unknown(number * each..(number + 1) * each)).collect(),
+            Expected::Good(""),
+        )
+    }
+
     /// The same requests in this order.
     pub fn ordered(self, order: Vec<u32>) -> Self {
         let list = Arc::into_inner(self.0).expect("requests must be put in order before they are shared");
@@ -121,6 +129,12 @@ pub fn create_api_key() -> Vec<u8> {
 /// `POST /v1/verify` about this key.
 pub fn verify(key: &str) -> Vec<u8> {
     post("/v1/verify", &format!(r#"{{"value":"{key}"}}"#))
+}
+
+/// `POST /v2/verify/batch` about keys past the end of any store.
+fn verify_unknown(numbers: Range<usize>) -> Vec<u8> {
+    let value = |number| format!(r#"{{"value":"{}"}}"#, stores::secret(usize::MAX - number).expose());
+    post("/v2/verify/batch", &format!(r#"{{"keys":[{}]}}"#, numbers.map(value).collect::<Vec<_>>().join(",")))
 }
 
 /// What nginx asks before it lets a request with this key pass.

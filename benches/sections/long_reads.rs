@@ -31,6 +31,9 @@ const REMEMBERED: usize = 10;
 /// How long a key may wait, and a piece of a list, in milliseconds.
 const P99_MS: f64 = 20.0;
 const LIST_MS: f64 = 200.0;
+/// How many clients ask about many unknown values at once, and about how many each.
+const BATCHES: usize = 16;
+const QUESTIONS: usize = 1_000;
 /// What a slow client may take of the server's memory, in KiB.
 const CONNECTION_KIB: f64 = 64.0;
 const KIB: f64 = 1024.0;
@@ -45,27 +48,40 @@ pub fn beside(bench: &Bench) {
     let server = Server::keystead(&store.path(), &[("KEYSTEAD_CACHE_CAPACITY", REMEMBERED.to_string())]);
     let keys = Requests::get_organization((0..size).step_by(size / KEYS).take(KEYS));
     let lists = Lists::default();
+    let batches = Requests::unknown_values(BATCHES, QUESTIONS);
+    let until = Until::Elapsed(bench.scale.long_round);
+    let load = || Load::new(&keys, until).over(CONNECTIONS);
     let round = || {
-        let load = Load::new(&keys, Until::Elapsed(bench.scale.long_round)).over(CONNECTIONS);
-        let [round] = bench.rounds(&server, [load]);
+        let [round] = bench.rounds(&server, [load()]);
         round
     };
-    let [alone, searched, listed] = interleaved(
+    let beside_batches = || {
+        let [round, _] = bench.rounds(&server, [load(), Load::new(&batches, until).over(BATCHES)]);
+        round
+    };
+    let [alone, searched, listed, asked] = interleaved(
         bench.scale.rounds,
-        [&round, &|| beside_searches(&server, &lists, round), &|| beside_slow_readers(&server, &lists, round)],
+        [
+            &round,
+            &|| beside_searches(&server, &lists, round),
+            &|| beside_slow_readers(&server, &lists, round),
+            &beside_batches,
+        ],
     );
     println!(
         "`GET /v1/organization` with {KEYS} keys in turn on {CONNECTIONS} connections, none of them in memory, on a store of {} \
          keys and {} events: while {SEARCHES} clients search the audit log for what is not in it, as fast as answers come; \
-         and while {} clients take a list of all keys, {TAKEN} bytes a second each. What waits in the kernel is not in the \
-         server's memory. The clients share the server's cores.\n",
+         while {} clients take a list of all keys, {TAKEN} bytes a second each; and while {BATCHES} clients ask about {} \
+         values at once that are nobody's. What waits in the kernel is not in the server's memory. The clients share the \
+         server's cores.\n",
         count(size),
         count(EVENTS),
         count(SLOW_READERS),
+        count(QUESTIONS),
     );
     let mut table = Table::of_rates();
     table.rate("nobody else", &alone, None);
-    for (beside, rounds) in [("searches", &searched), ("slow readers", &listed)] {
+    for (beside, rounds) in [("searches", &searched), ("slow readers", &listed), ("batches", &asked)] {
         let p50 = judge_ratios(&p50_ratios(rounds, &alone), Target::Stated);
         table.rate(&format!("beside {beside}, p50"), rounds, Some(p50));
         table.judgement("the same, p99", judge_ratios(&p99_ratios(rounds, &alone), Target::Stated));
