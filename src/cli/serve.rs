@@ -38,7 +38,8 @@ pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
     if service.announce_server()? {
         log::warn!(
-            "another server has {} open: what the one is asked to change may not be in force in the other for 200 milliseconds",
+            "another server has {} open: each change waits for 200 milliseconds until it is in force in both, and each counts \
+             uses and wrong keys for itself",
             config.store.path.display()
         );
     }

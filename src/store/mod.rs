@@ -55,6 +55,8 @@ pub struct Store {
     sqlite: sqlite::Sqlite,
     validity: Arc<Validity>,
     forms: Arc<SharedForms>,
+    /// Whether this process has announced that it is a server.
+    is_server: AtomicBool,
 }
 
 impl Store {
@@ -71,7 +73,7 @@ impl Store {
         let (validity, forms) = (Arc::new(Validity::new(options.uptime)), Arc::new(SharedForms::default()));
         let sqlite =
             sqlite::Sqlite::open(options, Arc::clone(&validity), Arc::clone(&forms), metrics, Box::new(settle))?;
-        Ok(Self { sqlite, validity, forms })
+        Ok(Self { sqlite, validity, forms, is_server: AtomicBool::new(false) })
     }
 
     /// Runs `work` in one read transaction: it sees one state of the store throughout. It must be short: it reads an object
@@ -113,7 +115,8 @@ impl Store {
     }
 
     /// Runs `work` in a write transaction that it may share with others; where it fails, all it did is undone. Answers
-    /// once the commit is on disk.
+    /// once the commit is on disk and, in a server beside which there is another one, once that believes nothing any more that
+    /// it read before.
     ///
     /// # Errors
     /// What `work` fails with, or [`Error::Unavailable`] where the queue is full or the commit failed.
@@ -122,7 +125,12 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
     {
-        self.sqlite.writer().submit(work)?.await.map_err(|_| Error::Internal("the writer has stopped".to_owned()))?
+        let written = self.sqlite.writer().submit(work)?.await;
+        let written = written.map_err(|_| Error::Internal("the writer has stopped".to_owned()))??;
+        if self.is_server.load(Ordering::Relaxed) && self.has_server() {
+            self.wait_for_others().await;
+        }
+        Ok(written)
     }
 
     /// The stamp of what is read about the key with this digest from now on. Take it *before* reading.
@@ -180,6 +188,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] where the operating system gives no lock.
     pub fn announce_server(&self) -> Result<()> {
+        self.is_server.store(true, Ordering::Relaxed);
         self.sqlite.announce_server()
     }
 

@@ -140,3 +140,24 @@ fn a_value_that_a_command_ended_while_the_server_was_stopped_is_refused_once_it_
     let refused = freeze_and_end_values(&server, &Signals, 5);
     assert_eq!(refused, 5 * 6 * USES);
 }
+
+#[test]
+fn what_one_server_of_a_store_ended_does_not_pass_at_the_other_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, other) = (Server::start_in(folder.path(), &[]), Server::start_in(folder.path(), &[]));
+    let admin = one.client();
+    for round in 0..20 {
+        let (id, value) = admin.mint("a");
+        assert_eq!(answer(use_value(&other, &value)), 200, "the other server remembers it");
+        let is_frozen = round == 19;
+        if is_frozen {
+            Signals.freeze(&other);
+        }
+        admin.delete(&format!("/v1/organization/api-keys/{id}")).data();
+        let waiting = use_value(&other, &value);
+        if is_frozen {
+            Signals.thaw(&other);
+        }
+        assert_eq!(answer(waiting), 401, "round {round}");
+    }
+}
