@@ -4,6 +4,7 @@ use super::helpers::*;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 struct Folder {
     folder: tempfile::TempDir,
@@ -139,6 +140,20 @@ fn damage_that_shows_only_later_is_answered_with_a_sentence() {
     let sentence = server.client().get(KEYS).refused_with(503);
     assert_eq!(sentence, "The store is damaged; its operator must see to it.");
     assert!(server.log().contains("malformed"), "{}", server.log());
+}
+
+#[test]
+fn a_store_that_is_emptied_under_a_server_is_named_once_in_its_log() {
+    let store = store();
+    let server = Server::start_in(store.folder.path(), &[("KEYSTEAD_STORE_WATCH_INTERVAL_MS", "10")]);
+    fs::File::options().write(true).open(&store.path).expect("the store").set_len(0).expect("it is emptied");
+    let complaints = || server.log().matches("other processes' changes cannot be watched").count();
+    eventually(Duration::from_secs(5), || complaints() > 0);
+    // Each takes longer than a look.
+    for _ in 0..20 {
+        run(server.folder(), &["status"]);
+    }
+    assert_eq!(complaints(), 1, "{}", server.log());
 }
 
 #[test]

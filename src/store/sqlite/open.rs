@@ -174,22 +174,25 @@ fn configure(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::R
     connection.pragma_update(None, "cache_size", -16_384)
 }
 
-/// Turns the write-ahead log on. For this alone SQLite does not wait for others by itself: two processes that set up a
-/// store at once meet here.
+/// Turns the write-ahead log on. Where two processes set up a store at once, SQLite does not wait by itself for this alone;
+/// where a file is not in this mode and somebody has it open, it does. So it is asked again here, for as long as may be.
 fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
     let mut patience = busy_timeout;
-    loop {
+    let switched = loop {
         let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
         match mode {
-            Ok(mode) if mode == "wal" => return Ok(()),
-            Ok(_) => return Err(rusqlite::Error::InvalidQuery),
-            Err(e) if e.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || patience.is_zero() => return Err(e),
+            Ok(mode) if mode == "wal" => break Ok(()),
+            Ok(_) => break Err(rusqlite::Error::InvalidQuery),
+            Err(e) if e.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || patience.is_zero() => break Err(e),
             Err(_) => {
                 std::thread::sleep(PAUSE);
                 patience = patience.saturating_sub(PAUSE);
             }
         }
-    }
+    };
+    connection.busy_timeout(busy_timeout)?;
+    switched
 }
 
 /// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.

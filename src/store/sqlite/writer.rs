@@ -85,6 +85,7 @@ impl Writer {
             settles: Arc::clone(&settles),
             data_version: None,
             is_exchanged: false,
+            watch_failure: None,
             batch: options.write_batch,
             busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
@@ -206,6 +207,8 @@ struct Thread {
     data_version: Option<i64>,
     /// Whether other files had the names of the store's at the last look.
     is_exchanged: bool,
+    /// Why the last look while there was nothing to do failed.
+    watch_failure: Option<String>,
     batch: usize,
     busy_timeout: Duration,
     watch_interval: Duration,
@@ -226,9 +229,7 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => {
                     // What fails was logged when it began, and is told to whoever asks.
                     _ = self.recover();
-                    if let Err(error) = self.notice_others() {
-                        log::error!("other processes' changes cannot be watched: {error}");
-                    }
+                    self.watch_others();
                     self.checkpoint_where_due();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -403,6 +404,21 @@ impl Thread {
         // Twice as many as were minted, so that a run is in the table before the next one is full.
         let merged = self.shared.index.merge(&self.connection, 2 * effects.minted.len())?;
         Ok((effects, merged))
+    }
+
+    /// Looks for other processes' commits while there is nothing to do. Says in the log when that begins to fail, and when it
+    /// goes on.
+    fn watch_others(&mut self) {
+        let failure = self.notice_others().err().map(|error| error.to_string());
+        if failure != self.watch_failure {
+            match &failure {
+                Some(error) => {
+                    log::error!("nothing is answered from memory: other processes' changes cannot be watched: {error}")
+                }
+                None => log::warn!("other processes' changes are watched again"),
+            }
+        }
+        self.watch_failure = failure;
     }
 
     /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more, also not
