@@ -278,6 +278,29 @@ fn no_key_is_judged_while_another_file_has_the_place_of_the_running_servers_stor
 }
 
 #[test]
+fn what_was_ended_in_another_file_is_ended_when_the_running_servers_store_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = Server::start_in(folder.path(), &[]);
+    let (id, key) = server.client().mint("a");
+    let (_, other) = server.client().mint("b");
+    done(folder.path(), &["backup", "copy.db"]);
+    let files = ["keystead.db", "keystead.db-wal", "keystead.db-shm"];
+    for name in files {
+        fs::rename(path(name), path(&format!("aside-{name}"))).expect("another name");
+    }
+    fs::rename(path("copy.db"), path("keystead.db")).expect("its place");
+    done(folder.path(), &["keys", "revoke", &id.to_string(), "--yes"]);
+    for name in files {
+        fs::rename(path(&format!("aside-{name}")), path(name)).expect("its own name");
+    }
+    let status = |key: &str| server.client_with(key).get("/v2/organization").status;
+    assert_ne!(status(&key), 200, "{}", server.log());
+    eventually(Duration::from_secs(5), || status(&other) == 200);
+    assert_eq!(status(&key), 401, "{}", server.log());
+}
+
+#[test]
 fn a_ledger_of_the_earlier_form_is_taken_over() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema5");
     let key = |number: u32| format!("confident_org_{number:032x}");

@@ -9,9 +9,14 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where the store is, and the files that are there.
-pub(super) struct Place(Vec<(PathBuf, Identity)>);
+pub(super) struct Place {
+    files: Vec<(PathBuf, Identity)>,
+    /// Whether other files were seen there since the last call of [`Place::caught_up`].
+    was_exchanged: AtomicBool,
+}
 
 /// The device and the file's number on it.
 type Identity = (u64, u64);
@@ -22,29 +27,47 @@ impl Place {
         // SQLite follows links, and keeps the log beside the file itself.
         let files = [path.to_owned(), beside(&path.canonicalize()?, "-wal")]
             .map(|file| identity(&file).map(|identity| (file, identity)));
-        Ok(Self(files.into_iter().collect::<io::Result<_>>()?))
+        Ok(Self { files: files.into_iter().collect::<io::Result<_>>()?, was_exchanged: AtomicBool::new(false) })
     }
 
     /// What is wrong where they are not there any more.
     pub(super) fn complaint(&self) -> Option<Complaint> {
-        self.0.iter().find_map(|(file, expected)| match identity(file) {
+        let complaint = self.files.iter().find_map(|(file, expected)| match identity(file) {
             Ok(found) if found == *expected => None,
             Ok(_) => Some(Complaint::Exchanged(format!(
-                "{} is another file than the one that was opened; stop the server before",
+                "{} is another file than the one that the server opened; put that one back, or start the server anew",
                 file.display()
             ))),
             Err(e) => {
                 Some(Complaint::Gone(format!("{} is not to be found: {e}; put it back where it was", file.display())))
             }
-        })
+        });
+        if matches!(complaint, Some(Complaint::Exchanged(_))) {
+            self.was_exchanged.store(true, Ordering::SeqCst);
+        }
+        complaint
     }
 
-    /// What is wrong where others may write to files of these names that are not the ones that were opened.
+    /// What is wrong where others may write to files of these names that are not the ones that were opened, or may have done so
+    /// since [`Place::caught_up`].
     pub(super) fn exchanged(&self) -> Option<String> {
         match self.complaint() {
             Some(Complaint::Exchanged(complaint)) => Some(complaint),
+            Some(Complaint::Gone(_)) | None if self.was_exchanged.load(Ordering::SeqCst) => Some(
+                "the store's files were others for a while; what was done there is looked for in the ledger".to_owned(),
+            ),
             Some(Complaint::Gone(_)) | None => None,
         }
+    }
+
+    /// Whether the files are there again after others were.
+    pub(super) fn is_back(&self) -> bool {
+        self.was_exchanged.load(Ordering::SeqCst) && self.complaint().is_none()
+    }
+
+    /// To be called when all is done that was done in the other files.
+    pub(super) fn caught_up(&self) {
+        self.was_exchanged.store(false, Ordering::SeqCst);
     }
 }
 

@@ -265,6 +265,7 @@ impl Thread {
             return Err(Failure { sentence: GONE, detail: complaint, is_behind_ledger: false });
         }
         self.recover()?;
+        self.come_back()?;
         self.begin(batch)?;
         let done = self.run_jobs(batch).map_err(Failure::from);
         match done.and_then(|done| self.keep(&done.0).map(|()| done)) {
@@ -362,14 +363,18 @@ impl Thread {
 
     /// Does in the store what the ledger says that a killed process, or somebody by hand, left ahead of it.
     fn catch_up_with_ledger(&mut self) {
+        if let Err(error) = self.do_what_the_ledger_says() {
+            let detail = error.detail().unwrap_or_default();
+            log::error!("the store could not be brought up to date with its ledger of revocations: {error} {detail}");
+        }
+    }
+
+    fn do_what_the_ledger_says(&mut self) -> Result<()> {
         let Shared { index, known, validity, .. } = &self.shared;
         let done = settle::by_ledger(&mut self.connection, index, &mut self.ledger, &*self.settle);
         validity.lapse(Stale::Everything);
         known.lapse();
-        if let Err(error) = done {
-            let detail = error.detail().unwrap_or_default();
-            log::error!("the store could not be brought up to date with its ledger of revocations: {error} {detail}");
-        }
+        done
     }
 
     /// What is only tidied is no reason to fail. What lies last for a commit that never was, as a process leaves it that is
@@ -409,16 +414,30 @@ impl Thread {
     /// Looks for other processes' commits while there is nothing to do. Says in the log when that begins to fail, and when it
     /// goes on.
     fn watch_others(&mut self) {
-        let failure = self.notice_others().err().map(|error| error.to_string());
+        let looked = self.come_back().and_then(|()| Ok(self.notice_others()?));
+        let failure = looked.err().map(|error| error.detail().map_or_else(|| error.to_string(), str::to_owned));
         if failure != self.watch_failure {
             match &failure {
                 Some(error) => {
-                    log::error!("nothing is answered from memory: other processes' changes cannot be watched: {error}")
+                    log::error!("nothing is answered from memory: other processes' changes cannot be watched: {error}");
                 }
                 None => log::warn!("other processes' changes are watched again"),
             }
         }
         self.watch_failure = failure;
+    }
+
+    /// Where other files had the names of the store's for a while, does in the store what the ledger says was done in them.
+    /// Until that is done, no key is judged.
+    fn come_back(&mut self) -> Result<()> {
+        if !self.place.is_back() {
+            return Ok(());
+        }
+        self.do_what_the_ledger_says()?;
+        self.data_version = None;
+        self.place.caught_up();
+        log::warn!("the store's files are where they were again");
+        Ok(())
     }
 
     /// Looks whether other processes committed anything; if so, takes over their keys and believes nothing any more, also not
@@ -441,17 +460,12 @@ impl Thread {
         Ok(())
     }
 
-    /// Whether others write to the files that are open. Says in the log when that changes.
+    /// Whether others write to the files that are open. Says in the log when that ends.
     fn is_in_place(&mut self) -> bool {
         let complaint = self.place.exchanged();
         let was_exchanged = std::mem::replace(&mut self.is_exchanged, complaint.is_some());
-        match complaint {
-            Some(complaint) if !was_exchanged => log::error!("no key is judged: {complaint}"),
-            None if was_exchanged => {
-                log::warn!("the store's files are where they were again");
-                self.data_version = None;
-            }
-            _ => {}
+        if let Some(complaint) = complaint.filter(|_| !was_exchanged) {
+            log::error!("no key is judged: {complaint}");
         }
         !self.is_exchanged
     }
