@@ -1,13 +1,14 @@
 //! `keystead import`: keys that were made elsewhere come in, all of them or none.
 //!
 //! The file is read once, from its beginning to its end, and what will be stored waits on disk (`Staging`), so that nothing
-//! holds the store while rows are read and wrong ones are found. A server that has the store open takes it from there: this
-//! process may be stopped at any time.
+//! holds the store while rows are read and wrong ones are found. A server that has the store open takes it from there, or else
+//! another process that this one starts: this one may be stopped at any time.
 
 pub(super) mod columns;
 mod report;
 mod row;
 pub(super) mod source;
+pub(super) mod writer;
 
 use super::changes::change;
 use super::{Failed, ambient, output, service_options};
@@ -191,6 +192,7 @@ async fn import(
         allows_ended: arguments.allow_revoked,
         most_taken: MOST_WRONG,
         progress: Box::new(move |position| bar.set_position(position)),
+        start_writer: writer::start(&config.store.path),
     };
     let token = ambient::random()?;
     let outcome = change(config, async |service| Ok(service.import(import, token, ambient::now()).await?)).await;

@@ -118,6 +118,9 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Take in keys that were made elsewhere, all of them or none
     Import(import::Import),
+    /// Store the rows of an import that another process has staged
+    #[command(name = import::writer::NAME, hide = true)]
+    ImportWriter,
     /// Write all organizations, projects and keys, without anything that could be used as a key
     Export(export::Export),
     /// Print a script that completes commands and flags in a shell
@@ -236,6 +239,7 @@ impl Invocation {
             Command::Status(arguments) => status::run(&config, &arguments),
             Command::Healthcheck(arguments) => healthcheck::run(&config, &arguments),
             Command::Import(arguments) => runtime.block_on(import::run(&config, &arguments)),
+            Command::ImportWriter => runtime.block_on(import::writer::run(&config)),
             Command::Export(arguments) => export::run(&config, &arguments),
             Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
         };

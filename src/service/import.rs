@@ -18,11 +18,12 @@ const FEWEST: u32 = 16;
 const MOST: u32 = 32_768;
 /// How long to leave the store to other processes between two such transactions: they ask for it every millisecond.
 const GAP: Duration = Duration::from_millis(2);
-/// For how long a server may leave an import as it is before the command takes it on itself.
+/// For how long a server, or the writer of this import, may leave it as it is before the command takes it on itself.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for an import of no more than [`SMALL`] keys, which is as little as any other change.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(300);
 /// How often to look how far the server has come.
 const LOOKS: Duration = Duration::from_millis(10);
-/// An import of no more keys is as little as any other change, and done by the command, also where the server does not go on.
 const SMALL: u64 = 1000;
 
 /// What is to be imported.
@@ -40,6 +41,15 @@ pub struct Import {
     /// Is told how far it has come: once from 0 to the number of rows while they are looked at, and on to twice as many
     /// while they are stored.
     pub progress: Box<dyn Fn(u64) + Send>,
+    /// Is asked for another process that calls [`Service::write_import`], where no server is there. This process may be stopped
+    /// at any time; that one is not stopped with it, so it does not hold the store for long.
+    pub start_writer: Box<dyn Fn() -> Option<Box<dyn Writer>> + Send>,
+}
+
+/// A process that stores what was staged. Dropping it ends it.
+pub trait Writer: Send {
+    /// Whether it is there still.
+    fn is_there(&mut self) -> bool;
 }
 
 /// What became of an import.
@@ -95,7 +105,7 @@ impl Service {
     /// [`Error::Conflict`] where a project is not there any more, or a value of it was taken or has ended meanwhile;
     /// [`Error::Unavailable`].
     pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
-        let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress } = import;
+        let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress, start_writer } = import;
         let looked = self.store.read_slice(move |reads| {
             let taken = Taken::of(reads, &staged, allows_ended, most_taken, &*progress)?;
             Ok((staged, taken, progress))
@@ -112,7 +122,8 @@ impl Service {
         }
         staged.seal(ImportOrder { token, file, at: now, allows_ended })?;
         let staged = Arc::new(Mutex::new(staged));
-        let [first, last] = match self.wait_for_end(&staged, &*progress).await {
+        let writer = if self.store.has_server() { None } else { start_writer() };
+        let [first, last] = match self.wait_for_end(&staged, writer, &*progress).await {
             Err(error @ Error::Unavailable { .. }) => self.look_again(&staged, error).await?,
             ended => ended?,
         };
@@ -139,9 +150,29 @@ impl Service {
         Ok(())
     }
 
+    /// Does what another process wants to be imported until that is done, that process is gone, or a server is there, which
+    /// goes on with it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn write_import(&self) -> Result<()> {
+        let Some(staged) = self.store.waiting_import().await? else { return Ok(()) };
+        let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
+        while !self.store.has_server() && self.take_on(&staged, &mut pace, LONG_STEP).await? {
+            tokio::time::sleep(GAP).await;
+        }
+        self.remove_abandoned().await
+    }
+
     /// Waits until it is published, and gives the numbers of its keys. Where nobody goes on with it, this process does.
-    async fn wait_for_end(&self, staged: &Shared, progress: &(dyn Fn(u64) + Send)) -> Result<[i64; 2]> {
+    async fn wait_for_end(
+        &self,
+        staged: &Shared,
+        mut writer: Option<Box<dyn Writer>>,
+        progress: &(dyn Fn(u64) + Send),
+    ) -> Result<[i64; 2]> {
         let count = lock(staged).count();
+        let patience = if count > SMALL { PATIENCE } else { LITTLE_PATIENCE };
         let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, self.metrics.now());
         loop {
             let state = self.import_state().await?;
@@ -158,7 +189,7 @@ impl Service {
             }
             let waited = self.metrics.now().saturating_duration_since(moved_at);
             let has_server = self.store.has_server();
-            if count > SMALL && waited < PATIENCE && has_server {
+            if waited < patience && (has_server || writer.as_mut().is_some_and(|writer| writer.is_there())) {
                 tokio::time::sleep(LOOKS).await;
                 continue;
             }

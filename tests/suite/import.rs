@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -798,6 +798,7 @@ fn import_of(staged: Staging) -> Import {
         allows_ended: false,
         most_taken: 10,
         progress: Box::new(|_| ()),
+        start_writer: Box::new(|| None),
     }
 }
 
@@ -1031,25 +1032,16 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
     let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
     for round in 0..10_u64 {
         let (id, value) = admin.mint("leaked");
-        let mut child = keystead(folder.path())
-            .args(["import", &file])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program runs");
+        let mut child = begin_import(&folder, &file);
         // The moment is what is varied, not what is waited for.
         std::thread::sleep(Duration::from_millis(200 + 170 * round));
-        let signal = |name: &str| {
-            let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
-            assert!(status.expect("a shell").success());
-        };
-        signal("STOP");
+        signal(&child, "STOP");
         let begun = Instant::now();
         admin.revoke(id).data();
         assert!(!server.client_with(&value).is_good());
         assert_eq!(server.client().get("/readyz").status, 200);
         assert!(begun.elapsed() < Duration::from_secs(1), "round {round}: {:?}", begun.elapsed());
-        signal("KILL");
+        signal(&child, "KILL");
         child.wait().expect("an end");
         eventually(Duration::from_secs(20), || {
             folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2") == 0
@@ -1060,6 +1052,63 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
             break;
         }
     }
+}
+
+#[test]
+fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let admin = server.client();
+    let lines: String = (0..1_000).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
+    for round in 0..40_u64 {
+        let (id, value) = admin.mint("leaked");
+        let mut import = begin_import(&folder, &file);
+        // The moment is what is varied, not what is waited for.
+        std::thread::sleep(Duration::from_millis(20 + 5 * round));
+        signal(&import, "STOP");
+        let begun = Instant::now();
+        admin.revoke(id).data();
+        assert!(!server.client_with(&value).is_good());
+        assert!(begun.elapsed() < Duration::from_secs(1), "round {round}: {:?}", begun.elapsed());
+        signal(&import, "KILL");
+        import.wait().expect("an end");
+        if folder.query::<i64>("SELECT count(*) FROM api_keys") > 1_000 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_started_beside_a_stopped_import_revokes_at_once_and_goes_on_with_it() {
+    const ROWS: usize = 20_000;
+    let folder = Folder::new();
+    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
+    let mut import = begin_import(&folder, &file);
+    eventually(Duration::from_secs(20), || folder.query::<i64>("SELECT count(*) FROM imports") > 0);
+    signal(&import, "STOP");
+    let server = folder.serve();
+    let admin = server.client();
+    let (id, value) = admin.mint("leaked");
+    let begun = Instant::now();
+    admin.revoke(id).data();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(!server.client_with(&value).is_good());
+    eventually(Duration::from_secs(20), || folder.query::<i64>("SELECT count(*) FROM imports WHERE stage < 2") == 0);
+    signal(&import, "CONT");
+    assert!(import.wait().expect("an end").success());
+    assert_eq!(folder.query::<i64>("SELECT count(*) FROM api_keys"), 1 + ROWS as i64);
+}
+
+fn begin_import(folder: &Folder, file: &str) -> Child {
+    let mut command = keystead(folder.path());
+    command.args(["import", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
+}
+
+fn signal(process: &Child, name: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", process.id())]).status();
+    assert!(status.expect("a shell").success());
 }
 
 #[test]

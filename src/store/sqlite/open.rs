@@ -203,15 +203,17 @@ fn inspect(path: &Path) -> Result<()> {
     if has_log && !is_there(path) {
         return Err(left_alone(path));
     }
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    // Before it is opened: to open a named pipe would wait for whoever writes to it.
+    let unreadable = |e: io::Error| refuse(path, format_args!("cannot be read: {e}; see its permissions"));
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(refuse(path, format_args!("cannot be read: {e}; see its permissions"))),
+        Err(e) => return Err(unreadable(e)),
     };
-    let metadata = file.metadata().map_err(|e| refuse(path, format_args!("cannot be read: {e}")))?;
     if !metadata.is_file() {
         return Err(refuse(path, "is not a regular file; point --store at another one"));
     }
+    let mut file = File::open(path).map_err(unreadable)?;
     // A rollback journal means that the very first set-up was cut short: SQLite takes it back.
     if metadata.len() == 0 || is_there(&beside(path, "-journal")) {
         return Ok(());

@@ -1,0 +1,56 @@
+//! The process that stores an import's rows where no server does.
+//!
+//! It is in a process group of its own, so that Ctrl-Z or `kill -STOP` for the command does not stop it in the middle of a
+//! transaction: it would hold the store for as long.
+
+use crate::cli::{Failed, open_service};
+use crate::config::Config;
+use crate::service::Writer;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The command that it runs, which is for nobody else.
+pub(in crate::cli) const NAME: &str = "import-writer";
+
+/// Starts one; `None` where that cannot be done, and the command has to store the rows itself.
+pub(super) fn start(store: &Path) -> Box<dyn Fn() -> Option<Box<dyn Writer>> + Send> {
+    let store = store.to_owned();
+    Box::new(move || {
+        let mut command = Command::new(std::env::current_exe().ok()?);
+        command.arg(NAME).arg("--store").arg(&store).process_group(0);
+        let streams = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match streams.spawn() {
+            Ok(child) => Some(Box::new(Process(child))),
+            Err(error) => {
+                log::debug!("no other process to store the rows, which this one does: {error}");
+                None
+            }
+        }
+    })
+}
+
+struct Process(Child);
+
+impl Writer for Process {
+    fn is_there(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_none())
+    }
+}
+
+impl Drop for Process {
+    /// What it does is done by whole transactions.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
+            log::debug!("the process that stores the rows cannot be ended: {error}");
+        }
+    }
+}
+
+/// What it does.
+pub(in crate::cli) async fn run(config: &Config) -> Result<(), Failed> {
+    let service = open_service(config)?;
+    let written = service.write_import().await;
+    service.close().await;
+    Ok(written?)
+}
