@@ -142,6 +142,9 @@ CREATE TABLE audit_events (
     hash            BLOB    NOT NULL CHECK (length(hash) = 32) -- BLAKE3 of the predecessor's hash and this event
 ) STRICT;
 
+-- Finds an organization's events, however many others there are.
+CREATE INDEX audit_events_by_organization ON audit_events (organization_id);
+
 -- Requests that must not be done twice, kept for a day.
 CREATE TABLE idempotent_requests (
     caller_key_id  INTEGER NOT NULL,                               -- the key that the caller authenticated with

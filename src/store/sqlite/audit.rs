@@ -26,14 +26,21 @@ macro_rules! select_event {
 /// How many columns the canonical form has; the hash follows them.
 const FIELDS: usize = 12;
 
-/// What a filter's parameters are compared with. One statement for all filters: it is prepared once.
+/// What a filter's parameters are compared with. One statement for all filters of an organization's events, which are found by
+/// their index however many others there are, and one for all filters of everybody's.
 macro_rules! passes {
+    (everybody) => {
+        concat!("?1 IS NULL AND ", passes!())
+    };
+    (organization) => {
+        concat!("organization_id = ?1 AND ", passes!())
+    };
     () => {
-        "(?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at <= ?3) \
+        "(?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at <= ?3) \
          AND (?4 IS NULL OR actor_name = ?4 OR CAST(actor_key_id AS TEXT) = ?4) \
          AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR resource = ?6) \
          AND (?7 IS NULL OR instr(lower(concat_ws(' ', actor_name, action, resource, change, client_address, user_agent, \
-         request_id)), lower(?7)) > 0)"
+         request_id)), lower(?7)) > 0) AND number < ?8 AND number >= ?9"
     };
 }
 
@@ -127,8 +134,10 @@ pub(super) fn events(
 
 /// Up to `limit` events that pass the filter, newest first, below the number `before` and from `from` on.
 fn find(connection: &Connection, filter: &EventFilter, before: i64, from: i64, limit: u32) -> Result<Vec<Event>> {
-    let sql =
-        concat!(select_event!("WHERE "), passes!(), " AND number < ?8 AND number >= ?9 ORDER BY number DESC LIMIT ?10");
+    let sql = match filter.organization {
+        None => concat!(select_event!("WHERE "), passes!(everybody), " ORDER BY number DESC LIMIT ?10"),
+        Some(_) => concat!(select_event!("WHERE "), passes!(organization), " ORDER BY number DESC LIMIT ?10"),
+    };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![
         filter.organization.map(OrganizationId::get),
@@ -156,7 +165,7 @@ pub(super) fn events_within(
     limit: u32,
     within: u32,
 ) -> Result<EventsSlice<Vec<Event>>> {
-    let slice = Slice::below(connection, before, within)?;
+    let slice = Slice::below(connection, filter.organization, before, within)?;
     let found = find(connection, filter, slice.numbers.end, slice.numbers.start, limit)?;
     let full = found.last().filter(|_| found.len() >= limit as usize).map(|last| last.link.number);
     Ok(EventsSlice { next: full.filter(|last| *last > slice.oldest).or(slice.next()), found })
@@ -168,8 +177,11 @@ pub(super) fn count_within(
     before: i64,
     within: u32,
 ) -> Result<EventsSlice<u64>> {
-    let slice = Slice::below(connection, Some(before), within)?;
-    let sql = concat!("SELECT count(*) FROM audit_events WHERE ", passes!(), " AND number < ?8 AND number >= ?9");
+    let slice = Slice::below(connection, filter.organization, Some(before), within)?;
+    let sql = match filter.organization {
+        None => concat!("SELECT count(*) FROM audit_events WHERE ", passes!(everybody)),
+        Some(_) => concat!("SELECT count(*) FROM audit_events WHERE ", passes!(organization)),
+    };
     let parameters = params![
         filter.organization.map(OrganizationId::get),
         filter.from.map(Timestamp::unix_ms),
@@ -185,7 +197,7 @@ pub(super) fn count_within(
     Ok(EventsSlice { found: count.unsigned_abs(), next: slice.next() })
 }
 
-/// A part of the log. Numbers count up by one, so that a range of them bounds how many events there are.
+/// A part of the log: an organization's events, or everybody's.
 struct Slice {
     numbers: Range<i64>,
     /// The first event that is left.
@@ -193,7 +205,21 @@ struct Slice {
 }
 
 impl Slice {
-    fn below(connection: &Connection, before: Option<i64>, within: u32) -> Result<Self> {
+    /// The newest `within` events below `before`.
+    fn below(
+        connection: &Connection,
+        organization: Option<OrganizationId>,
+        before: Option<i64>,
+        within: u32,
+    ) -> Result<Self> {
+        match organization {
+            None => Self::of_everybody(connection, before, within),
+            Some(id) => Self::of_organization(connection, id, before.unwrap_or(i64::MAX), within),
+        }
+    }
+
+    /// Numbers count up by one, so that a range of them bounds how many events there are.
+    fn of_everybody(connection: &Connection, before: Option<i64>, within: u32) -> Result<Self> {
         let mut statement = connection
             .prepare_cached("SELECT (SELECT min(number) FROM audit_events), (SELECT max(number) FROM audit_events)")?;
         let [oldest, newest] =
@@ -201,6 +227,19 @@ impl Slice {
         let (oldest, after_newest) = (oldest.unwrap_or(1), newest.map_or(1, |newest| newest.saturating_add(1)));
         let end = before.map_or(after_newest, |before| before.min(after_newest));
         Ok(Self { numbers: end.saturating_sub(within.into())..end, oldest })
+    }
+
+    fn of_organization(connection: &Connection, id: OrganizationId, before: i64, within: u32) -> Result<Self> {
+        let mut statement = connection.prepare_cached(
+            "SELECT (SELECT min(number) FROM audit_events WHERE organization_id = ?1), \
+             (SELECT min(number) FROM (SELECT number FROM audit_events WHERE organization_id = ?1 AND number < ?2 \
+             ORDER BY number DESC LIMIT ?3))",
+        )?;
+        let [oldest, first] = statement.query_row(params![id.get(), before, within], |row| {
+            Ok([row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?])
+        })?;
+        let oldest = oldest.unwrap_or(before);
+        Ok(Self { numbers: first.unwrap_or(before)..before, oldest })
     }
 
     fn next(&self) -> Option<i64> {
@@ -259,7 +298,7 @@ fn event(row: &Row<'_>) -> Result<Event> {
     let project: Option<i64> = row.get(3)?;
     let (key, name): (Option<i64>, String) = (row.get(4)?, row.get(5)?);
     let actor = match key {
-        Some(id) => Actor::Key(KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?, Name::stored(&name)?),
+        Some(id) => Actor::Key(KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?, Name::read(&name)?),
         None if name == Actor::Operator.name() => Actor::Operator,
         None => Actor::Keystead,
     };
@@ -305,6 +344,30 @@ mod tests {
     /// How many events were looked at to find the newest note.
     fn looked_at(connection: &Connection) -> i32 {
         connection.prepare_cached(NEWEST_NOTE).unwrap().get_status(StatementStatus::FullscanStep)
+    }
+
+    #[test]
+    fn an_organizations_events_are_found_however_many_others_there_are() {
+        let connection = log(1);
+        let id = OrganizationId::new(7).unwrap();
+        connection
+            .execute(
+                "UPDATE audit_events SET organization_id = 7, action = 'api_key.created' WHERE number IN (5, 6)",
+                [],
+            )
+            .unwrap();
+        let filter = EventFilter { organization: Some(id), ..EventFilter::default() };
+        let numbers = |before, limit, within| {
+            let slice = events_within(&connection, &filter, before, limit, within).unwrap();
+            (slice.found.iter().map(|event| event.link.number).collect::<Vec<_>>(), slice.next)
+        };
+        assert_eq!(numbers(None, 100, 500), (vec![6, 5], None));
+        assert_eq!(numbers(None, 1, 500), (vec![6], Some(6)));
+        assert_eq!(numbers(None, 100, 1), (vec![6], Some(6)));
+        assert_eq!(numbers(Some(6), 100, 1), (vec![5], None));
+        assert_eq!(numbers(Some(5), 100, 500), (vec![], None));
+        let count = count_within(&connection, &filter, i64::MAX, 500).unwrap();
+        assert_eq!((count.found, count.next), (2, None));
     }
 
     #[test]

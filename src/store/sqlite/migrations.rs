@@ -78,8 +78,8 @@ const STEPS: &[&str] = &[
         has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
     ) STRICT;
     INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
-    // 6: what the ledger of revocations says last, values that must not be brought in again, and imports that come in bounded
-    // transactions.
+    // 6: what the ledger of revocations says last, values that must not be brought in again, imports that come in bounded
+    // transactions, and organizations' own events.
     "CREATE TABLE ledger_mark (
         id         INTEGER PRIMARY KEY CHECK (id = 1),
         number     INTEGER NOT NULL,
@@ -108,7 +108,8 @@ const STEPS: &[&str] = &[
         indexed_prefix INTEGER NOT NULL,
         indexed_place INTEGER NOT NULL,
         stage INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))
-    ) STRICT;",
+    ) STRICT;
+    CREATE INDEX audit_events_by_organization ON audit_events (organization_id);",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
