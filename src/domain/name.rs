@@ -27,7 +27,14 @@ impl Name {
     /// # Errors
     /// [`Error::Invalid`] where the text is empty, too long, or has control characters.
     pub fn stored(text: &str) -> Result<Self> {
-        let name = text.trim();
+        Self::read(text.trim())
+    }
+
+    /// One as a store has it, which is compared with what is there.
+    ///
+    /// # Errors
+    /// As [`Name::stored`].
+    pub fn read(name: &str) -> Result<Self> {
         if name.chars().any(char::is_control) {
             return Err(Error::Invalid("The name must not contain control characters.".to_owned()));
         }

@@ -19,6 +19,29 @@ pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Opens a file to read it; `None` where there is none.
+///
+/// # Errors
+/// As [`is_regular`].
+pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    if is_regular(path)? { File::open(path).map(Some) } else { Ok(None) }
+}
+
+/// Whether there is a file.
+///
+/// # Errors
+/// Where there is something else, which might be read without end, or a link that leads nowhere: what it leads to may be on a disk
+/// that is not there just now.
+pub(super) fn is_regular(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(true),
+        Ok(_) => Err(io::Error::other("it is not a regular file")),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        Err(_) if path.is_symlink() => Err(io::Error::other("it is a link that leads nowhere")),
+        Err(_) => Ok(false),
+    }
+}
+
 /// Gives a file another name, and replaces nobody's file.
 pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {

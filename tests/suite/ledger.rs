@@ -4,6 +4,7 @@ use super::helpers::*;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -298,6 +299,27 @@ fn what_was_ended_in_another_file_is_ended_when_the_running_servers_store_is_bac
     assert_ne!(status(&key), 200, "{}", server.log());
     eventually(Duration::from_secs(5), || status(&other) == 200);
     assert_eq!(status(&key), 401, "{}", server.log());
+}
+
+#[test]
+fn a_ledger_that_is_no_file_or_a_link_that_leads_nowhere_is_named_and_nothing_is_judged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "admin.key"]);
+    let ledger = folder.path().join("keystead.revoked");
+    fs::remove_file(&ledger).expect("a ledger");
+    let verdicts = |sentence: &str| {
+        for command in [&["keys", "verify", "--key-file", "admin.key"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+            let output = run(folder.path(), command);
+            assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+            assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
+        }
+        assert!(stdout(&run(folder.path(), &["doctor"])).contains(sentence));
+    };
+    std::os::unix::fs::symlink("nowhere", &ledger).expect("a link");
+    verdicts("it is a link that leads nowhere");
+    fs::remove_file(&ledger).expect("a link");
+    assert!(Command::new("mkfifo").arg(&ledger).status().expect("mkfifo").success());
+    verdicts("it is not a regular file");
 }
 
 #[test]

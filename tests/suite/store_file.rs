@@ -157,6 +157,28 @@ fn a_store_that_is_emptied_under_a_server_is_named_once_in_its_log() {
 }
 
 #[test]
+fn a_store_that_is_a_named_pipe_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("keystead.db");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    for command in [&["keys", "list"][..], &["init", "--organization", "Acme"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let output = run(folder.path(), command);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("is not a regular file"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn lists_come_to_an_end_where_a_name_ends_in_white_space() {
+    let store = store();
+    let connection = rusqlite::Connection::open(&store.path).expect("the store");
+    connection.execute("UPDATE organizations SET name = 'O '", []).expect("a name");
+    drop(connection);
+    assert_eq!(done(store.folder.path(), &["organizations", "list", "--json"]).lines().count(), 1);
+    assert_eq!(done(store.folder.path(), &["export"]).lines().count(), 2);
+}
+
+#[test]
 fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
     let folder = empty();
     fs::create_dir(&folder.path).expect("a folder");

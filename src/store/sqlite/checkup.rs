@@ -3,11 +3,10 @@
 use super::ledger::{Ledger, Row};
 use super::{left_log, open, settle};
 use crate::domain::{Error, Result};
-use crate::store::files::beside;
+use crate::store::files::{beside, open_regular};
 use crate::store::{Agreement, LedgerSummary};
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +28,7 @@ impl Checkup {
     /// (<https://sqlite.org/walformat.html>, section 2.3).
     pub(in crate::store) fn is_in_use(&self) -> bool {
         // Closing it takes away every lock that this process has on it, so nothing may be open here.
-        let Ok(shared_memory) = File::open(beside(&self.path, "-shm")) else { return false };
+        let Ok(Some(shared_memory)) = open_regular(&beside(&self.path, "-shm")) else { return false };
         fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).is_ok_and(|lock| lock.is_some())
     }
 

@@ -23,10 +23,10 @@ pub(super) use lines::Row;
 
 use crate::domain::{Digest, Link};
 use crate::store::Standing;
-use crate::store::files::{beside, sync_folder_of};
+use crate::store::files::{beside, open_regular, sync_folder_of};
 use scan::{Rest, Scan, replaced, rows, scan};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -282,19 +282,15 @@ impl Ledger {
     }
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(&self.path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let Some(mut file) = open_regular(&self.path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
     }
 
     /// Whether the file still ends there.
     fn has_end(&self, Tail { scan, line }: &Tail) -> io::Result<bool> {
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            file => file?,
-        };
+        let Some(file) = open_regular(&self.path)? else { return Ok(false) };
         let mut bytes = vec![0; scan.end - scan.last_line];
         match file.read_exact_at(&mut bytes, scan.last_line as u64) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),

@@ -832,7 +832,7 @@ fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
 }
 
 fn name(row: &Row<'_>, column: usize) -> Result<Name> {
-    Name::stored(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+    Name::read(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 fn key_id(row: &Row<'_>, column: usize) -> Result<KeyId> {

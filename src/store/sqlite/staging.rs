@@ -10,7 +10,7 @@ use crate::domain::{
     AddressList, Algorithm, Digest, Error, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
 };
 use crate::store::ImportedApiKey;
-use crate::store::files::beside;
+use crate::store::files::{beside, open_regular};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -450,11 +450,8 @@ fn counts(connection: &Connection) -> Result<HashMap<OrganizationId, (u64, u64)>
 
 /// The file, where a process that is there has it locked.
 fn locked_by_others(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(unreadable(e)),
-        Ok(file) => Ok(is_locked_by_others(&file)?.then_some(file)),
-    }
+    let Some(file) = open_regular(path).map_err(unreadable)? else { return Ok(None) };
+    Ok(is_locked_by_others(&file)?.then_some(file))
 }
 
 fn is_locked_by_others(file: &File) -> Result<bool> {

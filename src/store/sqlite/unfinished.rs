@@ -1,6 +1,6 @@
 //! A copy of a store until it is whole.
 
-use crate::store::files::{beside, rename_to_free, sync_folder_of};
+use crate::store::files::{beside, open_regular, rename_to_free, sync_folder_of};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -60,15 +60,10 @@ fn remove_companions(path: &Path) {
 /// # Errors
 /// [`io::ErrorKind::ResourceBusy`] where the attempt goes on.
 pub(in crate::store) fn remove_left(path: &Path) -> io::Result<()> {
-    match File::open(path) {
-        Ok(file) => {
-            let _lock = lock(file, path)?;
-            remove_companions(path);
-            fs::remove_file(path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    let Some(file) = open_regular(path)? else { return Ok(()) };
+    let _lock = lock(file, path)?;
+    remove_companions(path);
+    fs::remove_file(path)
 }
 
 /// The file under this name, which nobody else has locked or removed or given another name.
