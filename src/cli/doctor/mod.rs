@@ -6,7 +6,7 @@ mod store;
 
 use super::output::{print, print_json};
 use super::signature::Signer;
-use super::{Failed, ambient, serve, service_options};
+use super::{Failed, ambient, passed_over, serve, service_options};
 use crate::config::Config;
 use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
 use clap::Args;
@@ -158,6 +158,11 @@ fn settings(config: &Config) -> Vec<Check> {
         Ok(()) => Check::ok("settings", "They can be read and are possible."),
         Err(error) => Check::failed("settings", error),
     }];
+    for name in passed_over().unwrap_or_default() {
+        let advice = "Unset it, unless something else uses it. Every setting is described in config.toml.";
+        let finding = format!("The environment variable {name} is no setting of Keystead, and is passed over.");
+        checks.push(Check::warning("settings", finding, advice));
+    }
     if config.dev.clock {
         let advice = "Switch dev.clock off where keys matter.";
         checks.push(Check::warning("settings", "Anybody on this machine can move the server's clock.", advice));
