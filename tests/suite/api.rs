@@ -281,7 +281,9 @@ fn unknown_revoked_and_malformed_keys_are_refused_in_the_same_words() {
         assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keystead", error="invalid_token""#));
     }
     let answer = client.send("GET", ORGANIZATION, &[], b"");
-    assert!(answer.refused_with(401).contains("CONFIDENT_API_KEY"));
+    let sentence =
+        "An API key is required: send it in the header CONFIDENT_API_KEY, Authorization: Bearer or X-API-Key.";
+    assert_eq!(answer.refused_with(401), sentence);
     assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keystead""#));
     let head = format!("GET {ORGANIZATION} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: ");
     let answer = server.raw(&[head.as_bytes(), b"\xff\xfe\r\n\r\n"].concat());
