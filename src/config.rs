@@ -3,6 +3,7 @@
 //! What each setting means is said in `config.toml`, which a test holds equal to the defaults here.
 
 mod listen;
+mod wrong;
 
 pub use listen::{Listen, Listeners};
 
@@ -21,8 +22,23 @@ const UNIX_PEERS: &str = "unix:";
 
 /// A sentence that names the setting and says what is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(String);
+#[error("{sentence}")]
+pub struct ConfigError {
+    sentence: String,
+    picture: Option<String>,
+}
+
+impl ConfigError {
+    fn new(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), picture: None }
+    }
+
+    /// The line of the configuration file that is wrong, drawn over several lines with a mark below it; `None` where the
+    /// sentence is about no line.
+    pub fn picture(&self) -> Option<&str> {
+        self.picture.as_deref()
+    }
+}
 
 /// Every setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -334,12 +350,16 @@ pub enum MetricsListen {
 }
 
 impl TryFrom<String> for MetricsListen {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        // What says where it stands comes before or after this.
-        let wrong = "neither \"off\" nor an address and port such as 127.0.0.1:9408";
-        if text == "off" { Ok(Self::Off) } else { text.parse().map(Self::On).map_err(|_| wrong) }
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse().map(Self::On).map_err(|_| {
+            listen::advice(&text)
+                .unwrap_or_else(|| "neither \"off\" nor an address and port such as 127.0.0.1:9408".to_owned())
+        })
     }
 }
 
@@ -390,28 +410,43 @@ impl Default for Log {
 }
 
 impl Config {
-    /// Defaults, then the file, then the environment. A file that was named must exist.
+    /// Defaults, then the file, then the environment. A file that was named must exist. A variable that is no setting, and is
+    /// not like one either, is passed over: see [`Config::passed_over`].
     ///
     /// # Errors
     /// A sentence that names the setting that is unknown or wrong.
     pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let defaults = Self::table()?;
         let mut settings = match file {
-            Some(file) => read_file(file)?,
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            Some(file) => read_file(file, &defaults)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE), &defaults)?,
             None => Table::new(),
         };
-        let defaults = Table::try_from(Self::default()).map_err(|e| ConfigError(e.to_string()))?;
         for (name, text) in environment {
-            if let Some(setting) = name.strip_prefix(ENVIRONMENT_PREFIX).filter(|it| !is_of_kubernetes(it)) {
-                let (section, key, value) = from_environment(&defaults, &name, setting, &text)?;
-                if let Value::Table(section) = settings.entry(section).or_insert_with(|| Value::Table(Table::new())) {
-                    section.insert(key, value);
-                }
+            let Some(setting) = setting_of(&name) else { continue };
+            let Some((section, key, value)) = from_environment(&defaults, &name, &setting, &text)? else { continue };
+            if let Value::Table(section) = settings.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+                section.insert(key, value);
             }
         }
-        settings
-            .try_into()
-            .map_err(|e: toml::de::Error| ConfigError(format!("The configuration is wrong: {}.", one_line(&e))))
+        settings.try_into().map_err(|e: toml::de::Error| {
+            ConfigError::new(format!("The configuration is wrong: {}.", wrong::in_words(e.message(), &defaults)))
+        })
+    }
+
+    /// Which of these environment variables have the name of a setting without being one, and are passed over.
+    ///
+    /// # Errors
+    /// None that a caller could do something about: where the defaults are no table.
+    pub fn passed_over(names: impl Iterator<Item = String>) -> Result<Vec<String>, ConfigError> {
+        let defaults = Self::table()?;
+        let is_none = |name: &String| setting_of(name).is_some_and(|setting| find(&defaults, &setting).is_none());
+        Ok(names.filter(is_none).collect())
+    }
+
+    /// All settings with their defaults.
+    fn table() -> Result<Table, ConfigError> {
+        Table::try_from(Self::default()).map_err(|e| ConfigError::new(e.to_string()))
     }
 
     /// Checks what the types do not.
@@ -440,9 +475,9 @@ impl Config {
             ("brute_force.addresses", self.brute_force.addresses as u64),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
-            return Err(ConfigError(format!("The setting {name} must be at least 1.")));
+            return Err(ConfigError::new(format!("The setting {name} must be at least 1.")));
         }
-        let wrong = |name: &str, why: String| ConfigError(format!("The setting {name} is wrong. {why}"));
+        let wrong = |name: &str, why: String| ConfigError::new(format!("The setting {name} is wrong. {why}"));
         if is_special(&self.store.path) {
             let path = self.store.path.display();
             let why = format!("SQLite takes \"{path}\" for something else than a file. Write ./ before a file's name.");
@@ -456,7 +491,7 @@ impl Config {
         Name::stored(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
         self.server.trusted_proxies().map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
         if self.tls.is_on() == self.tls.key.as_os_str().is_empty() {
-            return Err(ConfigError("The settings tls.certificate and tls.key go together.".to_owned()));
+            return Err(ConfigError::new("The settings tls.certificate and tls.key go together.".to_owned()));
         }
         if self.server.socket_mode().is_none() {
             return Err(wrong("server.socket_mode", "It must be octal digits such as \"0660\".".to_owned()));
@@ -475,14 +510,20 @@ fn is_special(path: &Path) -> bool {
     path.is_empty() || path == b":memory:" || path.starts_with(b"file:")
 }
 
-fn read_file(file: &Path) -> Result<Table, ConfigError> {
+fn read_file(file: &Path, defaults: &Table) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|e| ConfigError(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
+        .map_err(|e| ConfigError::new(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
     // Read as the whole configuration first, since that names the line of what is wrong.
     let checked: Result<Config, _> = toml::from_str(&text);
-    checked
-        .and_then(|_| toml::from_str(&text))
-        .map_err(|e| ConfigError(format!("The configuration file {} is wrong: {}.", file.display(), one_line(&e))))
+    checked.and_then(|_| toml::from_str(&text)).map_err(|error| {
+        let place = wrong::place(&error, &text, defaults);
+        let what = wrong::in_words(error.message(), defaults);
+        let end = if what.ends_with('?') { "" } else { "." };
+        ConfigError {
+            sentence: format!("The configuration file {} is wrong{place}: {what}{end}", file.display()),
+            picture: Some(wrong::picture(&error, defaults)),
+        }
+    })
 }
 
 /// Kubernetes tells every pod where the service called `keystead` is, where there is one: `KEYSTEAD_SERVICE_HOST`,
@@ -491,42 +532,59 @@ fn is_of_kubernetes(setting: &str) -> bool {
     setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
 }
 
-/// The section, key and value that a variable stands for; the default's type says how its text is read.
+/// What the variable would set, in small letters; `None` where it is none of ours.
+fn setting_of(variable: &str) -> Option<String> {
+    let setting = variable.strip_prefix(ENVIRONMENT_PREFIX).filter(|it| !is_of_kubernetes(it))?;
+    Some(setting.to_ascii_lowercase())
+}
+
+/// The section, the key and the default of a setting that is written as in the name of a variable.
+fn find<'a>(defaults: &'a Table, setting: &str) -> Option<(&'a str, String, &'a Value)> {
+    defaults.iter().find_map(|(section, keys)| {
+        let key = setting.strip_prefix(section.as_str())?.strip_prefix('_')?;
+        keys.get(key).map(|default| (section.as_str(), key.to_owned(), default))
+    })
+}
+
+/// The section, key and value that a variable stands for; the default's type says how its text is read. `None` for one that is
+/// no setting, and not like one. A sentence never has the text in it, which may be a secret.
 fn from_environment(
     defaults: &Table,
     name: &str,
     setting: &str,
     text: &str,
-) -> Result<(String, String, Value), ConfigError> {
-    let setting = setting.to_ascii_lowercase();
-    let found = defaults.iter().find_map(|(section, keys)| {
-        let key = setting.strip_prefix(section.as_str())?.strip_prefix('_')?;
-        keys.get(key).map(|default| (section.clone(), key.to_owned(), default))
-    });
-    let Some((section, key, default)) = found else {
-        return Err(ConfigError(format!("The environment variable {name} is no setting of Keystead.")));
+) -> Result<Option<(String, String, Value)>, ConfigError> {
+    let Some((section, key, default)) = find(defaults, setting) else {
+        let variable = |meant: String| format!("{ENVIRONMENT_PREFIX}{}", meant.to_ascii_uppercase());
+        let meant: Vec<String> = wrong::meant(setting, defaults).into_iter().map(variable).collect();
+        if meant.is_empty() {
+            return Ok(None);
+        }
+        let meant = meant.join(" or ");
+        let sentence = format!("The environment variable {name} is no setting of Keystead. Did you mean {meant}?");
+        return Err(ConfigError::new(sentence));
     };
+    let must_be =
+        |what: &str| ConfigError::new(format!("The environment variable {name} ({section}.{key}) must be {what}."));
     let value = match default {
-        Value::Integer(_) => text
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| ConfigError(format!("The environment variable {name} must be a whole number.")))?,
-        Value::Boolean(_) => text
-            .parse()
-            .map(Value::Boolean)
-            .map_err(|_| ConfigError(format!("The environment variable {name} must be true or false.")))?,
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| must_be("a whole number"))?,
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| must_be("true or false"))?,
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
         }
         _ => Value::String(text.to_owned()),
     };
-    Ok((section, key, value))
-}
-
-/// TOML's errors are drawn over several lines.
-fn one_line(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join(" ").trim_end_matches('.').to_owned()
+    let alone = Table::from_iter([(key.clone(), value.clone())]);
+    let checked: Result<Config, _> = Table::from_iter([(section.to_owned(), Value::Table(alone))]).try_into();
+    if let Err(error) = checked {
+        return Err(wrong::expected(error.message()).map_or_else(
+            || {
+                let why = error.message();
+                ConfigError::new(format!("The environment variable {name} ({section}.{key}) is wrong: {why}."))
+            },
+            |expected| must_be(&expected),
+        ));
+    }
+    Ok(Some((section.to_owned(), key, value)))
 }

@@ -1,13 +1,13 @@
 //! What a server that begins says on standard output.
 
-use crate::config::Listen;
+use super::{output, probe};
+use crate::config::{Config, Listen};
 use crate::domain::Secret;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 /// Where the server really is.
 pub(super) struct Announcement<'a> {
-    /// What is spoken at addresses.
-    pub(super) scheme: &'static str,
+    pub(super) config: &'a Config,
     /// Where it listens; what was named first comes first.
     pub(super) places: &'a [Listen],
     /// Where its metrics are: a place, and the path there.
@@ -19,20 +19,21 @@ pub(super) struct Announcement<'a> {
 impl Announcement<'_> {
     /// Says it. A closed standard output is no reason not to serve.
     pub(super) fn say(&self) {
-        let mut places = String::new();
-        for place in self.places {
-            let url = self.url(place);
-            log::info!("listening on {url}");
-            places += &format!("Keystead is listening on {url}\n");
+        let places = self.places.iter().map(|place| self.written(place));
+        let metrics = self.metrics.as_ref().map(|(place, path)| self.written(place) + path);
+        // Whoever sees standard output among the log reads it once.
+        if !output::is_seen_with_log() {
+            places.clone().for_each(|place| log::info!("listening on {place}"));
+            metrics.iter().for_each(|metrics| log::info!("metrics are at {metrics}"));
         }
-        if let Some((place, path)) = &self.metrics {
-            let url = format!("{}{path}", self.url(place));
-            log::info!("metrics are at {url}");
-            places += &format!("Metrics are at {url}\n");
-        }
+        let mut text: String = places.map(|place| format!("Keystead is listening on {place}\n")).collect();
+        text.extend(metrics.map(|metrics| format!("Metrics are at {metrics}\n")));
         let mut out = io::stdout().lock();
         // At once: whoever reads only the first line may be gone before the second.
-        let mut said = out.write_all(places.as_bytes());
+        let mut said = out.write_all(text.as_bytes());
+        if out.is_terminal() {
+            said = said.and_then(|()| out.write_all(self.description().as_bytes()));
+        }
         if let Some(secret) = self.first_key {
             said = said.and_then(|()| out.write_all(self.hand_over(secret).as_bytes()));
         }
@@ -41,23 +42,39 @@ impl Announcement<'_> {
         }
     }
 
+    /// Where a person goes on, with a browser.
+    fn description(&self) -> String {
+        let address = self.places.iter().find(|place| matches!(place, Listen::Tcp(_)));
+        address.map_or_else(String::new, |address| {
+            format!("The API is described at {}/docs\n", probe::url(self.config, address))
+        })
+    }
+
     fn hand_over(&self, secret: &Secret) -> String {
+        let (store, organization) = (self.config.store.path.display(), &self.config.setup.organization);
         let key = secret.expose();
+        let mut advice = "Mint another one with it".to_owned();
         let curl = match self.places.first() {
             Some(Listen::Unix(path)) => format!("curl --unix-socket {} -X POST http://localhost", path.display()),
-            place => format!("curl -X POST {}", place.map(|place| self.url(place)).unwrap_or_default()),
+            place => {
+                if self.config.tls.is_on() {
+                    advice += " (write a name that the certificate has in place of the address)";
+                }
+                let url = place.map(|place| probe::url(self.config, place)).unwrap_or_default();
+                format!("curl -X POST {url}")
+            }
         };
         format!(
-            "\nThis store is new. Its first key, shown this once:\n\n    {key}\n\nMint another one with it:\n\n    \
+            "\n{store} is new and was set up for {organization}. Its first key, shown this once:\n\n    {key}\n\n{advice}:\n\n    \
              {curl}/v1/organization/api-keys \\\n      -H \"CONFIDENT_API_KEY: {key}\" \\\n      \
              -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"CI/CD key\"}}'\n\n"
         )
     }
 
-    /// The place as whoever uses it writes it.
-    fn url(&self, place: &Listen) -> String {
+    /// The place as it was asked for, with the port that it got.
+    fn written(&self, place: &Listen) -> String {
         match place {
-            Listen::Tcp(address) => format!("{}://{address}", self.scheme),
+            Listen::Tcp(address) => format!("{}://{address}", probe::scheme(self.config)),
             Listen::Unix(_) => place.to_string(),
         }
     }

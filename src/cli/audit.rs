@@ -117,7 +117,7 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
 }
 
 fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
-    let (start, last, count) = check_chain(log)?;
+    let (start, last, count) = check_chain(log)??;
     if let Some(expected) = expect {
         let found = if expected.number == start.number { Some(start) } else { log.link(expected.number)? };
         if found != Some(expected) {
@@ -133,8 +133,12 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
     print(&format!("{count} events, {} to {}: all as they were written.\n{last}\n", start.number + 1, last.number))
 }
 
-/// What the first event follows, the last one, and how many there are, where all of them are as they were written.
-pub(super) fn check_chain(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
+/// What the first event follows, the last one, and how many there are, where all of them are as they were written; else the
+/// first that is not.
+///
+/// # Errors
+/// Where the log cannot be read.
+pub(super) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, u64), Failed>, Failed> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
     let progress = output::progress(newest.saturating_sub(log.start()?.number).unsigned_abs(), "events");
     let (mut start, mut last, mut count) = (Link::START, None, 0);
@@ -148,7 +152,7 @@ pub(super) fn check_chain(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
                 continue;
             }
             progress.finish_and_clear();
-            return Err(broken(checked.last.number + 1, fault));
+            return Ok(Err(broken(checked.last.number + 1, fault)));
         }
         if last.is_none() {
             start = checked.start;
@@ -157,7 +161,7 @@ pub(super) fn check_chain(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
         progress.inc(checked.count);
         if checked.count < u64::from(EVENTS_PAGE) {
             progress.finish_and_clear();
-            return Ok((start, checked.last, count));
+            return Ok(Ok((start, checked.last, count)));
         }
     }
 }

@@ -144,17 +144,19 @@ pub struct Invocation {
 #[error("{}", scan::mask(.sentence).as_ref().unwrap_or(.sentence))]
 pub struct Failed {
     sentence: String,
+    /// What is shown below the sentence.
+    picture: Option<String>,
     /// Whether nobody reads standard output any more: there is nothing to say about that.
     is_closed_pipe: bool,
 }
 
 impl Failed {
     fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), is_closed_pipe: false }
+        Self { sentence: sentence.into(), picture: None, is_closed_pipe: false }
     }
 
     fn closed_pipe() -> Self {
-        Self { sentence: "Standard output was closed.".to_owned(), is_closed_pipe: true }
+        Self { is_closed_pipe: true, ..Self::new("Standard output was closed.") }
     }
 
     /// Tells the operator, and gives the exit code. A closed pipe ends the program as `SIGPIPE` ends others: without a word,
@@ -163,7 +165,9 @@ impl Failed {
         if self.is_closed_pipe {
             return ExitCode::from(CLOSED_PIPE);
         }
-        output::say(format_args!("keystead: {self}"));
+        let picture =
+            self.picture.as_ref().map(|picture| format!("\n{}", scan::mask(picture).as_ref().unwrap_or(picture)));
+        output::say(format_args!("keystead: {self}{}", picture.unwrap_or_default()));
         ExitCode::FAILURE
     }
 }
@@ -191,7 +195,7 @@ impl From<std::io::Error> for Failed {
 
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Self {
-        Self::new(error.to_string())
+        Self { picture: error.picture().map(str::to_owned), ..Self::new(error.to_string()) }
     }
 }
 
@@ -222,6 +226,9 @@ impl Invocation {
             (Command::Doctor(arguments), config) => return doctor::run(config, self.store, arguments),
             (_, config) => config?,
         };
+        for name in passed_over()? {
+            log::warn!("the environment variable {name} is no setting of Keystead, and is passed over");
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -311,6 +318,11 @@ fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
     config.store.path = followed(config.store.path);
     config.check()?;
     Ok(config)
+}
+
+/// Environment variables that have the name of a setting without being one.
+fn passed_over() -> Result<Vec<String>, Failed> {
+    Ok(Config::passed_over(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?)
 }
 
 /// What a link stands for, and anything else as it is. The store's log, lock and ledger lie beside the file itself, where

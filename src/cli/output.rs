@@ -55,6 +55,14 @@ pub(super) fn expect_reader() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Whether standard output goes where the log goes, such as to one terminal or one journal: whoever reads the one reads the
+/// other.
+pub(super) fn is_seen_with_log() -> bool {
+    let file = |status: rustix::fs::Stat| (status.st_dev, status.st_ino);
+    let (out, log) = (rustix::fs::fstat(io::stdout()), rustix::fs::fstat(io::stderr()));
+    matches!((out, log), (Ok(out), Ok(log)) if file(out) == file(log))
+}
+
 /// Says something on standard error. Where nobody reads that, what the command does goes on all the same.
 pub(super) fn say(line: impl Display) {
     // One write a line: others may write there, too.

@@ -49,13 +49,17 @@ pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
         return output::print_json(&object);
     }
     let replaced = restored.replaced.map(|it| format!("What was there is kept as {}.\n", it.display()));
+    let done = "revoked, switched off or rotated since then";
+    let changed = match restored.changed {
+        0 => format!("none of them was {done}"),
+        1 => format!("1 of them was {done}, and is so again"),
+        changed => format!("{changed} of them were {done}, and are so again"),
+    };
     output::print(&format!(
-        "{} is restored: {} keys as of event {} of the audit log; {} of them were revoked, switched off or rotated since then, \
-         and are so again.\n{}",
+        "{} is restored: {} keys as of event {} of the audit log; {changed}.\n{}",
         store.display(),
         restored.backup.keys,
         restored.backup.head.number,
-        restored.changed,
         replaced.unwrap_or_default()
     ))
 }

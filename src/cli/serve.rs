@@ -5,11 +5,10 @@ use super::certificate::CertificateFiles;
 use super::init::set_up;
 use super::key_file::KeyFile;
 use super::listeners::{Listening, bind_tcp};
-use super::probe::scheme;
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
-use super::{Failed, ambient, chores, descriptors, service_options, systemd};
-use crate::config::{Config, Listen, MetricsListen, UnknownFields};
+use super::{Failed, ambient, chores, descriptors, output, service_options, systemd};
+use crate::config::{self, Config, Listen, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
 use crate::metrics::Metrics;
@@ -45,8 +44,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     }
     let outcome = serve(config, &service, metrics, handed).await;
     service.close().await;
-    log::info!("stopped; everything is in {}", config.store.path.display());
-    outcome
+    outcome.inspect(|()| log::info!("stopped; everything is in {}", config.store.path.display()))
 }
 
 async fn serve(
@@ -63,7 +61,6 @@ async fn serve(
     let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
     let options = http_options(config, &places, certificate.as_ref());
-    descriptors::raise(options.max_connections);
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
@@ -78,7 +75,7 @@ async fn serve(
     // After binding: a first key is not spent on a start that fails.
     let first_key = hand_over_first_key(config, service).await?;
     let metrics = metrics_place.map(|address| (Listen::Tcp(address), http::METRICS_PATH));
-    Announcement { scheme: scheme(config), places: &places, metrics, first_key: first_key.as_ref() }.say();
+    Announcement { config, places: &places, metrics, first_key: first_key.as_ref() }.say();
     systemd::ready();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
@@ -198,12 +195,14 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
+/// What the settings say, with as many connections as there can be.
 fn http_options(config: &Config, places: &[Listen], files: Option<&CertificateFiles>) -> http::Options {
     let server = &config.server;
+    let is_chosen = server.max_connections != config::Server::default().max_connections;
     http::Options {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,
-        max_connections: server.max_connections,
+        max_connections: descriptors::make_room(server.max_connections, is_chosen),
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         send_timeout: Duration::from_millis(server.send_timeout_ms),
@@ -237,13 +236,21 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
     let file = (!io::stdout().is_terminal()).then(|| first_key_file(&config.store.path));
     let key_file = file.as_ref().map(|path| KeyFile::create(path, &first.secret)).transpose()?;
     set_up(service, &first, key_file).await?;
-    log::info!("{} is new and was set up for {}", config.store.path.display(), config.setup.organization);
+    let (store, organization) = (config.store.path.display(), &config.setup.organization);
     match file {
         Some(file) => {
-            log::info!("its first key is in {}; keep it safe and remove the file", file.display());
+            let file = file.display();
+            log::info!(
+                "{store} is new and was set up for {organization}; its first key is in {file}: keep it safe and remove the file"
+            );
             Ok(None)
         }
-        None => Ok(Some(first.secret)),
+        None => {
+            if !output::is_seen_with_log() {
+                log::info!("{store} is new and was set up for {organization}");
+            }
+            Ok(Some(first.secret))
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 /// What the name of a Unix socket begins with.
 const UNIX: &str = "unix:";
+/// What says where it stands comes before or after this.
+const WRONG: &str = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
 
 /// One place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +31,31 @@ impl Listen {
 }
 
 impl FromStr for Listen {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // What says where it stands comes before or after this.
-        let wrong = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
         match text.strip_prefix(UNIX) {
-            Some("") => Err(wrong),
+            Some("") => Err(WRONG.to_owned()),
             Some(path) => Ok(Self::Unix(path.into())),
-            None => text.parse().map(Self::Tcp).map_err(|_| wrong),
+            None => text.parse().map(Self::Tcp).map_err(|_| advice(text).unwrap_or_else(|| WRONG.to_owned())),
         }
     }
+}
+
+/// What is wrong with a text that is no address with a port, and what to write, where it is a name or a port alone. What says
+/// where it stands comes before or after this.
+pub(super) fn advice(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port: u16 = port.parse().ok()?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let what = match host {
+        "" => "a port needs an address",
+        host if host.chars().all(is_name) && host.contains(|c: char| c.is_ascii_alphabetic()) => {
+            "names are not supported"
+        }
+        _ => return None,
+    };
+    Some(format!("{what}; write 127.0.0.1:{port} for this machine alone, or 0.0.0.0:{port} for all of its addresses"))
 }
 
 impl fmt::Display for Listen {
@@ -88,14 +104,14 @@ impl Default for Listeners {
 }
 
 impl TryFrom<OneOrMore> for Listeners {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(text: OneOrMore) -> Result<Self, Self::Error> {
         let places: Result<Vec<_>, _> = match text {
             OneOrMore::One(text) => text.split(',').map(|place| place.trim().parse()).collect(),
             OneOrMore::More(texts) => texts.iter().map(|place| place.parse()).collect(),
         };
-        Self::new(places?).ok_or("a list that names no place to listen at")
+        Self::new(places?).ok_or_else(|| "a list that names no place to listen at".to_owned())
     }
 }
 

@@ -110,7 +110,7 @@ impl fmt::Display for Refusal {
             Self::RateLimited(quota) => {
                 return write!(f, "The API key was used too often; try again in {} seconds.", quota.reset_s);
             }
-            Self::Missing => "An API key is required: send it in the CONFIDENT_API_KEY header.",
+            Self::Missing => "An API key is required.",
             Self::Unknown | Self::RotatedOut => "The API key is not valid.",
             Self::Deactivated => "The API key is deactivated.",
             Self::Expired => "The API key has expired.",

@@ -38,6 +38,15 @@ impl CredentialHeader {
         Self::ALL.into_iter().find(|header| header.name().as_str().eq_ignore_ascii_case(name))
     }
 
+    /// As it is written in a sentence.
+    fn written(self) -> &'static str {
+        match self {
+            Self::ConfidentApiKey => "CONFIDENT_API_KEY",
+            Self::Authorization => "Authorization: Bearer",
+            Self::XApiKey => "X-API-Key",
+        }
+    }
+
     fn name(self) -> HeaderName {
         match self {
             Self::ConfidentApiKey => CONFIDENT_API_KEY,
@@ -65,7 +74,8 @@ impl CredentialHeader {
 /// often, 429 where too many wrong ones came from there.
 pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
     let origin = Client::of(app, request).origin(None, None);
-    authenticate_with(app, request, only_credential(app, request.headers())?, origin, Via::Authentication).await
+    let credential = only_credential(app, request.headers())?;
+    authenticate_with(app, request, credential, origin, Via::Authentication).await
 }
 
 /// The caller, who must be able to manage its organization, and the time of the request.
@@ -86,6 +96,7 @@ pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Re
 /// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
+    let first = first.ok_or_else(|| missing(&app.forwarded_credentials))?;
     let origin = Client::of(app, request).origin(None, None);
     authenticate_with(app, request, first, origin, Via::ForwardAuth).await.map(|(caller, _)| caller)
 }
@@ -93,12 +104,11 @@ pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> 
 async fn authenticate_with(
     app: &App,
     request: &HttpRequest,
-    credential: Option<&[u8]>,
+    credential: &[u8],
     origin: Origin,
     via: Via,
 ) -> Result<(Caller, Timestamp), Failure> {
     let now = app.moment();
-    let credential = credential.ok_or(Error::Unauthenticated(Refusal::Missing))?;
     let caller = app.service.authenticate(credential, origin, via, now).await?;
     request_id::authenticated(request, caller.key().id);
     if let (sunset, quota) = (caller.sunset(), caller.quota())
@@ -149,12 +159,23 @@ pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName
 }
 
 /// The credential of a request that has one, be it in several headers.
-fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, Failure> {
+fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<&'a [u8], Failure> {
     let [first, other] = presented(app, headers, &CredentialHeader::ALL);
     if other.is_some() {
         return Err(Failure::bad_request("The request carries two different API keys; send one."));
     }
-    Ok(first)
+    first.ok_or_else(|| missing(&CredentialHeader::ALL))
+}
+
+/// The refusal of a request without a credential, with the headers that take one.
+fn missing(headers: &[CredentialHeader]) -> Failure {
+    let names: Vec<&str> = headers.iter().map(|header| header.written()).collect();
+    let names = match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    };
+    let sentence = format!("An API key is required: send it in the header {names}.");
+    Failure::from(Error::Unauthenticated(Refusal::Missing)).with_sentence(sentence)
 }
 
 /// The first credential in these headers, in this order, and the first that differs from it. An empty header has none. A bearer token that has not the form of a key

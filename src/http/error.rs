@@ -37,6 +37,11 @@ impl Failure {
         Self { status, ..self }
     }
 
+    /// The same with more to say.
+    pub(super) fn with_sentence(self, sentence: String) -> Self {
+        Self { sentence: sentence.into(), ..self }
+    }
+
     pub(super) fn bad_request(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, sentence)
     }

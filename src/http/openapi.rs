@@ -8,7 +8,9 @@ use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal as Reason};
 use crate::metrics::Metrics;
 use actix_web::body::{MessageBody, SizedStream};
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, Route};
 use futures_util::stream;
@@ -37,6 +39,9 @@ Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Author
 one request are refused. Times are UTC, RFC 3339 with milliseconds. `/v1` ignores fields and parameters that are not \
 known; `/v2` refuses them, and those that come more than once. What answers GET answers HEAD too; a method that is not \
 described is answered with 405 and `Allow`. Another organization's objects are not there: 404.";
+
+/// Where the viewer is, as seen from `/`: a proxy may have the whole server below a path of its own.
+const VIEWER: &str = "docs";
 
 /// Bytes of a long answer that are on their way at once.
 const PIECE: usize = 16_384;
@@ -169,7 +174,7 @@ fn with_header(response: Response, name: &str, about: &str) -> Response {
     ResponseBuilder::from(response).header(name, header).build()
 }
 
-/// The description, the viewer's page, and what the page loads.
+/// The description, the viewer's page, what the page loads, and `/`, which leads there.
 pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     let files: [(&str, &str, &[u8]); 4] = [
         ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
@@ -177,10 +182,16 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
         ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", include_bytes!("docs/swagger-ui-bundle.js")),
         ("/docs/swagger-ui.css", "text/css; charset=utf-8", include_bytes!("docs/swagger-ui.css")),
     ];
+    config.service(resource("/", "GET, HEAD", [get().to(lead_to_viewer)], metrics));
     config.service(resource("/openapi.json", "GET, HEAD", [get().to(describe)], metrics));
     for (path, content_type, bytes) in files {
         config.service(resource(path, "GET, HEAD", [file(content_type, bytes)], metrics));
     }
+}
+
+/// For now: another page may take this place.
+async fn lead_to_viewer() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, VIEWER)).finish()
 }
 
 async fn describe(description: Data<Description>) -> Result<HttpResponse, Failure> {

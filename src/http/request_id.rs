@@ -86,12 +86,12 @@ pub(super) fn authenticated(request: &HttpRequest, key: KeyId) {
 }
 
 /// Where a change comes from, for the record of what was done.
-pub(super) fn origin(app: &App, request: &HttpRequest, credential: Option<&[u8]>) -> Origin {
+pub(super) fn origin(app: &App, request: &HttpRequest, credential: &[u8]) -> Origin {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     // Nobody has authenticated yet: what takes long to search, nobody needs to keep.
     let user_agent = user_agent.filter(|text| {
         let text = text.as_bytes();
-        let credential = credential.filter(|credential| credential.len() <= MAX_KEY).unwrap_or_default();
+        let credential = if credential.len() <= MAX_KEY { credential } else { b"" };
         text.len() <= MAX_USER_AGENT && !has_key_mark(app, text) && !has(text, credential)
     });
     let extensions = request.extensions();

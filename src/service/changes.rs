@@ -1,4 +1,5 @@
-//! How many changes an organization may make: each leaves an event in the audit log for good.
+//! How many changes an organization may make: each leaves an event in the audit log for good. Exports of that log, which leave
+//! none, are counted with them.
 //!
 //! What ends the validity of a key is never refused: a leaked key can be revoked at once, whatever else a runaway job of the
 //! same organization does. Rotations have a bucket of their own for the same reason.

@@ -341,9 +341,10 @@ impl Checkup {
         Self(sqlite::Checkup::new(path, busy_timeout))
     }
 
-    /// Whether another process has the store open. This one must not, not even as a [`View`].
-    pub fn is_in_use(&self) -> bool {
-        self.0.is_in_use()
+    /// Where another process has the store open, how many bytes of its log wait to be brought into the main file. This
+    /// process must not have it open, not even as a [`View`].
+    pub fn waiting_log(&self) -> Option<u64> {
+        self.0.waiting_log()
     }
 
     /// The version of its schema.

@@ -151,11 +151,27 @@ fn a_wrong_method_is_answered_with_405_and_what_is_allowed() {
 #[test]
 fn an_unknown_route_is_answered_with_404() {
     let server = Server::start();
-    for path in
-        ["/", "/v1", "/v1/organization/", "/v3/organization", "/v1/organization/api-keys/1/2", "/%ff%00", "/..%2f"]
-    {
+    for path in ["/v1", "/v1/organization/", "/v3/organization", "/v1/organization/api-keys/1/2", "/%ff%00", "/..%2f"] {
         server.client().get(path).refused_with(404);
     }
+}
+
+#[test]
+fn the_bare_address_leads_to_the_description() {
+    let server = Server::start();
+    for method in ["GET", "HEAD"] {
+        let answer = server.raw(format!("{method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+        let (status, rest) = answer.split_once("\r\n").expect("a status");
+        assert_eq!(status, "HTTP/1.1 302 Found");
+        assert!(rest.to_ascii_lowercase().contains("\r\nlocation: docs\r\n"), "{answer}");
+    }
+    // As a browser does, which follows it.
+    let page = server.client().send("GET", "/", &[], b"");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.text.contains("<title>Keystead: the API</title>"), "{}", page.text);
+    let refused = server.client().send("POST", "/", &[], b"{}");
+    refused.refused_with(405);
+    assert_eq!(refused.header("allow"), Some("GET, HEAD"));
 }
 
 #[test]
@@ -265,7 +281,9 @@ fn unknown_revoked_and_malformed_keys_are_refused_in_the_same_words() {
         assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keystead", error="invalid_token""#));
     }
     let answer = client.send("GET", ORGANIZATION, &[], b"");
-    assert!(answer.refused_with(401).contains("CONFIDENT_API_KEY"));
+    let sentence =
+        "An API key is required: send it in the header CONFIDENT_API_KEY, Authorization: Bearer or X-API-Key.";
+    assert_eq!(answer.refused_with(401), sentence);
     assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="keystead""#));
     let head = format!("GET {ORGANIZATION} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: ");
     let answer = server.raw(&[head.as_bytes(), b"\xff\xfe\r\n\r\n"].concat());

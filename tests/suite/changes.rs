@@ -4,6 +4,7 @@ use super::helpers::*;
 use keystead::domain::{EventFilter, Name};
 use keystead::service::{Author, ChangeLimit, FirstKey, KeyChange, NewKey, Service, Value as NewValue};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const BURST: usize = 5;
 
@@ -151,4 +152,21 @@ fn commands_are_not_limited_and_no_limit_is_none() {
         passed
     });
     assert_eq!(passed, [10, 1]);
+}
+
+#[test]
+fn an_export_counts_like_a_change_and_leaves_no_event() {
+    let server = limited();
+    let client = server.client();
+    let before = events(&client, "").len();
+    let exports = "/v2/organization/audit-logs/exports";
+    for _ in 0..BURST {
+        let begun = client.post(exports, json!({}));
+        assert_eq!(begun.status, 202, "{}", begun.text);
+        let path = format!("{exports}/{}", begun.json()["data"]["id"].as_str().expect("an id"));
+        eventually(Duration::from_secs(20), || client.get(&path).data()["completedAt"].is_string());
+    }
+    assert_limited(&client.post(exports, json!({})));
+    assert_limited(&client.post(KEYS, json!({"name": "a"})));
+    assert_eq!(events(&client, "").len(), before);
 }

@@ -5,11 +5,11 @@ use super::metrics::Reading;
 use super::tls_server;
 use serde_json::Value;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn folder() -> tempfile::TempDir {
@@ -163,12 +163,75 @@ fn serve_without_a_terminal_leaves_the_first_key_in_a_private_file_and_logs_wher
     assert!(server.log().contains(&format!("listening on {}", server.base)));
 }
 
+/// What a server says, from its start to its stop, where its log goes to where its standard output goes.
+fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment: &[(&str, &str)]) -> String {
+    let program = env!("CARGO_BIN_EXE_keystead");
+    let serve = format!("echo $$ > pid; exec {program} serve --listen {listen} 2>&1");
+    let mut command = Command::new(if is_terminal { "script" } else { "sh" });
+    let more: &[&str] = if is_terminal { &["/dev/null"] } else { &[] };
+    command.args([if is_terminal { "-qec" } else { "-c" }, &serve]).args(more).current_dir(folder);
+    command.env("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0").envs(environment.iter().copied());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut said = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("standard output"));
+    // The last thing that a start says.
+    while !said.contains("audit log head: ") {
+        assert_ne!(out.read_line(&mut said).expect("a line"), 0, "{said}");
+    }
+    let stop = Command::new("sh").args(["-c", "kill -TERM $(cat pid)"]).current_dir(folder).status();
+    assert!(stop.expect("a shell").success());
+    child.wait().expect("an end");
+    said.replace('\r', "")
+}
+
+#[test]
+fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
+    if !is_there("script") {
+        return;
+    }
+    let folder = folder();
+    let said = said_in_one_place(folder.path(), "0.0.0.0:0", true, &[]);
+    let lines: Vec<&str> = said.lines().collect();
+    let port = lines[0].strip_prefix("Keystead is listening on http://0.0.0.0:").expect("the address");
+    assert!(lines[1].starts_with("Metrics are at http://127.0.0.1:"), "{said}");
+    assert_eq!(lines[2], format!("The API is described at http://127.0.0.1:{port}/docs"));
+    let new = "keystead.db is new and was set up for My organization. Its first key, shown this once:";
+    assert_eq!((lines[3], lines[4]), ("", new));
+    assert!(is_key(lines[6].trim()), "{said}");
+    assert_eq!(lines[8], "Mint another one with it:");
+    assert!(said.contains(&format!("curl -X POST http://127.0.0.1:{port}/v1/organization/api-keys")), "{said}");
+    assert_eq!(said.matches("listening").count(), 1, "{said}");
+
+    let said = said_in_one_place(folder.path(), "127.0.0.1:0", true, &[]);
+    assert_eq!(said.lines().count(), 4, "{said}");
+    let said = said_in_one_place(folder.path(), "unix:k.sock", true, &[]);
+    assert!(said.starts_with("Keystead is listening on unix:k.sock\nMetrics are at "), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+
+    let folder = self::folder();
+    tls_server::write_pair(folder.path());
+    let said = said_in_one_place(folder.path(), "127.0.0.1:0", true, &tls_server::SETTINGS);
+    assert!(said.contains("\nMint another one with it (write a name that the certificate has in place"), "{said}");
+}
+
+#[test]
+fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
+    let folder = folder();
+    let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
+    let told = "its first key is in first-key: keep it safe and remove the file";
+    assert!(said.lines().next().is_some_and(|line| line.ends_with(told)), "{said}");
+    assert_eq!((said.lines().count(), said.matches("istening on").count()), (4, 1), "{said}");
+    let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
+    assert_eq!((said.lines().count(), said.matches("istening on").count()), (3, 1), "{said}");
+}
+
 #[test]
 fn serve_on_an_address_in_use_says_so_and_spends_no_first_key() {
     let server = Server::start();
     let folder = folder();
     let output = run(folder.path(), &["serve", "--listen", server.address()]);
     assert_failed_with(&output, 1, "cannot be listened on");
+    assert!(!stderr(&output).contains("stopped"), "it never began: {}", stderr(&output));
     assert!(!folder.path().join("first-key").exists());
 }
 

@@ -91,10 +91,11 @@ fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_se
     ];
     let config = Config::load(Some(path()), variables(&told)).expect("a configuration");
     assert_eq!(config, Config::default());
-    for name in ["KEYSTEAD_SERVICE", "KEYSTEAD_SERVICES_HOST", "KEYSTEAD_PORTS", "KEYSTEAD_POR", "KEYSTEAD_"] {
-        let error = Config::load(Some(path()), variables(&[(name, "1")])).expect_err(name).to_string();
-        assert!(error.contains(name), "{error}");
-    }
+    let passed_over =
+        |names: &[&str]| Config::passed_over(names.iter().map(|name| (*name).to_owned())).expect("the settings");
+    assert!(passed_over(&told.map(|(name, _)| name)).is_empty(), "nobody is to be told of them");
+    let others = ["KEYSTEAD_SERVICE", "KEYSTEAD_SERVICES_HOST", "KEYSTEAD_PORTS", "KEYSTEAD_POR", "KEYSTEAD_"];
+    assert_eq!(passed_over(&others), others);
     let sections = toml::Table::try_from(Config::default()).expect("a table");
     for (section, _) in sections {
         let taken = ["port", "service"].map(|name| section == name || section.starts_with(&format!("{name}_")));
@@ -122,6 +123,7 @@ fn what_is_unknown_or_wrong_is_refused_by_name() {
     for (name, value) in [
         ("KEYSTEAD_SERVER_LISTNE", "127.0.0.1:1"),
         ("KEYSTEAD_LISTEN", "127.0.0.1:1"),
+        ("KEYSTEAD_STORE", "a.db"),
         ("KEYSTEAD_STORE_READERS", "many"),
         ("KEYSTEAD_DEV_CLOCK", "1"),
     ] {
@@ -129,7 +131,7 @@ fn what_is_unknown_or_wrong_is_refused_by_name() {
         assert!(error.contains(name), "{error}");
     }
     let error =
-        Config::load(None, variables(&[("KEYSTEAD_METRICS_LISTEN", "9408")])).expect_err("no address").to_string();
+        Config::load(None, variables(&[("KEYSTEAD_METRICS_LISTEN", "on")])).expect_err("no address").to_string();
     assert!(error.contains("nor an address and port") && error.contains("metrics.listen"), "{error}");
     assert!(Config::load(Some(&folder.path().join("missing.toml")), std::iter::empty()).is_err());
 }
@@ -149,5 +151,93 @@ fn settings_that_cannot_work_are_refused_by_name() {
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
         assert!(!folder.path().join("keystead.db").exists());
+    }
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (text, sentence, picture) in [
+        (
+            "[store]\n# A comment.\nreaders = \"many\"\n",
+            " at line 3, column 11 (store.readers): this must be a whole number from 0 to 4294967295.",
+            "  |\n3 | readers = \"many\"\n  |           ^^^^^^\n",
+        ),
+        ("[server]\nworkers = -1", "this must be a whole number, 0 or more.", "2 | workers = -1\n  |           ^^\n"),
+        ("[brute_force]\nloopback = \"yes\"", "this must be true or false.", "2 | loopback = \"yes\"\n"),
+        ("[log]\nformat = \"xml\"", "this must be \"human\" or \"json\".", "2 | format = \"xml\"\n"),
+        ("[tls]\nkey = 5", "this must be a text in quotes.", "2 | key = 5\n"),
+        ("server = 5", "this must be a section.", "1 | server = 5\n"),
+        ("[sever]\nworkers = 1", "there is no setting sever here; did you mean server?", "1 | [sever]\n  |  ^^^^^\n"),
+        ("workers = 1", "there is no setting workers here; it belongs below [server].", "1 | workers = 1\n"),
+        ("[store", " at line 1, column 7: unclosed table", "1 | [store\n  |       ^\n"),
+        (
+            "[server]\nlisten = \"localhost:8081\"",
+            "names are not supported; write 127.0.0.1:8081 for this machine alone, or 0.0.0.0:8081 for all of its addresses.",
+            "2 | listen = \"localhost:8081\"\n",
+        ),
+        ("[server]\nlisten = \"8081\"", "a port needs an address; write 127.0.0.1:8081", "2 | listen = \"8081\"\n"),
+        ("[metrics]\nlisten = \"db-1.lan:9\"", "names are not supported; write 127.0.0.1:9 ", "2 | listen"),
+    ] {
+        fs::write(folder.path().join("config.toml"), text).expect("settings");
+        let output = run(folder.path(), &["status"]);
+        assert_failed_with(&output, 1, "keystead: The configuration file config.toml is wrong at line ");
+        let said = stderr(&output);
+        let (first, drawn) = said.split_once('\n').expect("a picture");
+        assert!(first.contains(sentence), "{said}");
+        assert!(drawn.contains(picture), "{said}");
+        assert!(!["i64", "u32", "usize", "i128", "struct", "sequence"].iter().any(|it| said.contains(it)), "{said}");
+        // The doctor has a line for each thing that it looks at.
+        let doctor = stdout(&run(folder.path(), &["doctor"]));
+        assert!(doctor.lines().next().is_some_and(|line| line.contains(sentence)), "{doctor}");
+    }
+}
+
+#[test]
+fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = new_secret().expose().to_owned();
+    for (text, secret) in [
+        ("[server]\npassword = \"hunter2\"".to_owned(), "hunter2"),
+        ("[server]\npassword = \"hunter2\npassword = 1".to_owned(), "hunter2"),
+        (format!("[tls]\nkey = \"{key}"), &*key),
+    ] {
+        fs::write(folder.path().join("config.toml"), text).expect("settings");
+        let output = run(folder.path(), &["status"]);
+        assert_failed_with(&output, 1, "config.toml is wrong at line 2");
+        assert!(!stderr(&output).contains(secret), "{}", stderr(&output));
+    }
+    fs::remove_file(folder.path().join("config.toml")).expect("a removal");
+    for name in ["KEYSTEAD_SERVER_LISTN", "KEYSTEAD_SERVER_LISTEN", "KEYSTEAD_STORE_READERS", "KEYSTEAD_LOG_FORMAT"] {
+        let output = keystead(folder.path()).arg("status").env(name, "hunter2").output().expect("the program runs");
+        assert_failed_with(&output, 1, name);
+        assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_refused_with_the_one_that_was_meant_and_another_one_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let with = |name: &str, arguments: &[&str]| {
+        keystead(folder.path()).args(arguments).env(name, "hunter2").output().expect("the program runs")
+    };
+    for (name, meant) in [
+        ("KEYSTEAD_SERVER_LISTN", "Did you mean KEYSTEAD_SERVER_LISTEN?"),
+        ("KEYSTEAD_LISTEN", "Did you mean KEYSTEAD_METRICS_LISTEN or KEYSTEAD_SERVER_LISTEN?"),
+        ("KEYSTEAD_TLS_CERT", "Did you mean KEYSTEAD_TLS_CERTIFICATE?"),
+    ] {
+        let sentence = format!("The environment variable {name} is no setting of Keystead. {meant}");
+        assert_failed_with(&with(name, &["status"]), 1, &sentence);
+    }
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    for name in ["KEYSTEAD_KEY", "KEYSTEAD_URL", "KEYSTEAD_TOKEN"] {
+        let output = with(name, &["keys", "list"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let warning = format!("WARN ] the environment variable {name} is no setting of Keystead, and is passed over\n");
+        assert!(stderr(&output).ends_with(&warning) && !stderr(&output).contains("hunter2"), "{}", stderr(&output));
+        let doctor = with(name, &["doctor"]);
+        assert!(doctor.status.success(), "{}", stderr(&doctor));
+        let warning = format!("warning  settings     The environment variable {name} is no setting of Keystead");
+        assert!(stdout(&doctor).contains(&warning), "{}", stdout(&doctor));
     }
 }

@@ -3,8 +3,11 @@
 use super::helpers::*;
 use super::tls_server::{SETTINGS, http_2, start_with};
 use rustls::{ClientConnection, StreamOwned};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Long enough that no machine is too slow for a head, and short enough to wait for.
@@ -196,13 +199,50 @@ impl Frames {
     }
 }
 
+/// A server that may have 256 files open.
+fn start_with_few_files(folder: &Path, max_connections: Option<&str>) -> Server {
+    let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 256; exec \"$0\" serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_keystead")]);
+    command.current_dir(folder).env("KEYSTEAD_METRICS_LISTEN", "off").stderr(log);
+    command.envs(max_connections.map(|number| ("KEYSTEAD_SERVER_MAX_CONNECTIONS", number)));
+    Server::spawn(folder, command)
+}
+
+#[test]
+fn connections_beyond_the_files_that_may_be_open_wait_instead_of_failing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = start_with_few_files(folder.path(), None);
+    let mut streams: Vec<TcpStream> = (0..240).map(|_| connect(&server)).collect();
+    for stream in &mut streams[..50] {
+        stream.write_all(GET).expect("a request");
+        assert!(read_answer(stream).starts_with("http/1.1 200 "));
+    }
+    // Their turn comes once others are gone.
+    let mut last = streams.pop().expect("a connection");
+    drop(streams);
+    last.write_all(GET).expect("a request");
+    assert!(read_answer(&mut last).starts_with("http/1.1 200 "));
+    assert!(server.stop().success());
+    let log = fs::read_to_string(folder.path().join("log")).expect("the log");
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "nobody chose the number: {log}");
+}
+
+#[test]
+fn whoever_chose_more_connections_than_there_can_be_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = start_with_few_files(folder.path(), Some("300"));
+    let told = "server.max_connections is 300, but 256 files may be open at once: 128 connections are taken at a time.";
+    assert!(server.log().contains(told), "{}", server.log());
+}
+
 #[test]
 fn a_client_with_too_many_requests_at_once_over_http_2_is_sent_away() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, certificate) = start_with(folder.path(), &SETTINGS);
     let mut many = Frames::connect(&server, &certificate, 0);
     // No answer fits into a window of 0 bytes, so all of them wait.
-    let is_gone = (0..10_000).any(|number| many.get(2 * number + 1, "/").is_err());
+    let is_gone = (0..10_000).any(|number| many.get(2 * number + 1, "/nothing").is_err());
     while !is_gone && many.next().is_some() {}
     let mut some = Frames::connect(&server, &certificate, 65_535);
     for number in 0..500 {

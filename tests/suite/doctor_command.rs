@@ -146,17 +146,114 @@ fn a_store_that_is_not_there_is_not_ours_or_is_cut_off_is_a_problem() {
     assert_found(folder.path(), &[], "problem", "store", "keystead restore FILE");
 }
 
+/// Overwrites the first page of a table or an index.
+fn damage(path: &Path, table: &str) {
+    let file = Connection::open(path).expect("the file");
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: u32 = file.query_row(root, [table], |row| row.get(0)).expect("a page");
+    drop(file);
+    let mut bytes = fs::read(path).expect("the file");
+    bytes[(root as usize - 1) * 4096..root as usize * 4096].fill(0xff);
+    fs::write(path, &bytes).expect("a damaged file");
+}
+
 #[test]
-fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
+fn damage_is_named_once_and_not_taken_for_a_wrong_clock_or_a_changed_event() {
+    for table in ["api_keys", "audit_events"] {
+        let (folder, _) = store();
+        damage(&folder.path().join("keystead.db"), table);
+        assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
+        let (checks, _) = examine(folder.path(), &[]);
+        assert!(!checks.iter().any(|check| check.1 == "clock" || check.1 == "audit log"), "{checks:?}");
+    }
+}
+
+#[test]
+fn what_to_do_about_damage_comes_before_its_details_of_which_a_few_are_shown() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let file = Connection::open(&path).expect("the file");
-    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'former_values'";
-    let root: u32 = file.query_row(root, [], |row| row.get(0)).expect("a page");
+    let filler = "CREATE TABLE filler (x); WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers \
+                  WHERE n < 100) INSERT INTO filler SELECT randomblob(4000) FROM numbers;";
+    file.execute_batch(filler).expect("a larger store");
     drop(file);
     let mut bytes = fs::read(&path).expect("the file");
-    bytes[(root as usize - 1) * 4096..root as usize * 4096].fill(0xff);
+    let end = bytes.len();
+    bytes[end - 50 * 4096..].fill(0xff);
     fs::write(&path, &bytes).expect("a damaged file");
+    let output = run(folder.path(), &["doctor"]);
+    let text = stdout(&output);
+    let line = text.lines().find(|line| line.starts_with("problem  store")).expect("a problem");
+    let advice = "The file is damaged. Stop every process that uses it, keep a copy of it together with its -wal file, and \
+                  restore a backup: keystead restore FILE. In detail: ";
+    let (_, details) = line.split_once(advice).unwrap_or_else(|| panic!("{line}"));
+    assert!(details.matches("; ").count() == 3 && details.contains("; and ") && details.ends_with(" more."), "{line}");
+    // A backup that is refused says it in one line, too.
+    fs::rename(&path, folder.path().join("bad.db")).expect("another name");
+    let output = run(folder.path(), &["restore", "bad.db", "--store", "other.db", "--without-ledger"]);
+    assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+    assert!(!stderr(&output).contains("***"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_large_log_is_a_warning_only_while_somebody_keeps_it_from_being_brought_in() {
+    let (folder, _) = store();
+    let path = folder.path().join("keystead.db");
+    let [writer, reader] = [(); 2].map(|()| Connection::open(&path).expect("the store"));
+    writer.execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE filler (x)").expect("a table");
+    let fill = "DELETE FROM filler; INSERT INTO filler VALUES (randomblob(17000000))";
+    writer.execute_batch(fill).expect("a large log");
+    reader.execute_batch("BEGIN; SELECT * FROM filler LIMIT 0; SELECT count(*) FROM api_keys").expect("a reader");
+    writer.execute_batch(fill).expect("a larger log");
+    writer.execute_batch(fill).expect("a larger log");
+    let checkpoint = || writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).expect("a checkpoint");
+    checkpoint();
+    let [log, main] =
+        ["-wal", ""].map(|suffix| fs::metadata(format!("{}{suffix}", path.display())).expect("a file").len());
+    assert!(log > main, "{log} {main}");
+    assert_found(
+        folder.path(),
+        &[],
+        "warning",
+        "log",
+        "are not being brought in. Something has been reading the store",
+    );
+    reader.execute_batch("COMMIT").expect("the reader's end");
+    checkpoint();
+    let (checks, is_healthy) = examine(folder.path(), &[]);
+    let is_told = checks.iter().any(|check| check.2.contains("The store is open, and all is in the one file."));
+    assert!(is_healthy && all_is_well(&checks) && is_told, "{checks:?}");
+}
+
+#[test]
+fn a_store_that_is_no_regular_file_is_named_and_nothing_is_advised_or_left_about_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("place")).expect("a folder");
+    for place in ["/dev/null", "place"] {
+        assert_found(folder.path(), &["--store", place], "problem", "store", "is not a regular file. Point --store");
+        let text = stdout(&run(folder.path(), &["doctor", "--store", place]));
+        assert!(!text.contains("chmod"), "{text}");
+    }
+}
+
+#[test]
+fn a_path_that_is_refused_gets_no_lock_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("place")).expect("a folder");
+    fs::write(folder.path().join("list"), "shopping list").expect("a file");
+    for (place, sentence) in [("place", "is not a regular file"), ("list", "is not a Keystead store")] {
+        for command in [&["serve"][..], &["init", "--organization", "Acme", "--key-file", "key"], &["backup", "b.db"]] {
+            let output = run(folder.path(), &[command, &["--store", place]].concat());
+            assert_failed_with(&output, 1, sentence);
+            assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 2, "{command:?} left something");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
+    let (folder, _) = store();
+    damage(&folder.path().join("keystead.db"), "former_values");
     assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
     let (checks, _) = examine(folder.path(), &[]);
     assert!(checks.iter().any(|check| check.1 == "audit log" && check.0 == "ok"), "{checks:?}");

@@ -114,6 +114,21 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
 }
 
 #[test]
+fn whoever_comes_without_a_key_is_told_the_headers_that_this_gate_takes() {
+    for (headers, told) in [
+        ("CONFIDENT_API_KEY,Authorization,X-API-Key", "CONFIDENT_API_KEY, Authorization: Bearer or X-API-Key"),
+        ("x-api-key,authorization", "X-API-Key or Authorization: Bearer"),
+        ("X-API-Key", "X-API-Key"),
+    ] {
+        let server = Server::start_with(&[("KEYSTEAD_FORWARD_AUTH_CREDENTIAL_HEADERS", headers)]);
+        for path in ["/auth/forward", "/auth/nginx", "/auth/envoy/x"] {
+            let sentence = ask(&server.client(), path, &[]).refused_with(401);
+            assert_eq!(sentence, format!("An API key is required: send it in the header {told}."));
+        }
+    }
+}
+
+#[test]
 fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() {
     let server = Server::start();
     let admin = server.client();

@@ -77,13 +77,21 @@ fn places_come_from_the_file_and_from_the_environment_and_the_first_one_is_asked
         .output()
         .expect("the program runs");
     assert_failed_with(&output, 1, "The server at unix:c.sock does not answer");
-    for wrong in ["", "unix:", "8080", "127.0.0.1:1,", "localhost:8080", "/run/k.sock"] {
+    let neither = "neither an address and port";
+    for (wrong, sentence) in [
+        ("", neither),
+        ("unix:", neither),
+        ("127.0.0.1:1,", neither),
+        ("/run/k.sock", neither),
+        ("8080", "a port needs an address; write 127.0.0.1:8080 for this machine alone"),
+        ("localhost:8080", "names are not supported; write 127.0.0.1:8080 for this machine alone"),
+    ] {
         let output = keystead(folder.path())
             .arg("healthcheck")
             .env("KEYSTEAD_SERVER_LISTEN", wrong)
             .output()
             .expect("the program runs");
-        assert_failed_with(&output, 1, "neither an address and port");
+        assert_failed_with(&output, 1, sentence);
     }
 }
 

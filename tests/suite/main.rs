@@ -40,6 +40,7 @@ mod model;
 mod names;
 mod openapi;
 mod organizations_command;
+mod packaging;
 mod projects;
 mod projects_command;
 mod race;

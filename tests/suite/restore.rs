@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -256,4 +257,65 @@ fn numbers_of_keys_that_the_ledger_knows_are_not_given_out_again_on_an_older_cop
     fs::copy(folder.path().join("copy"), folder.path().join("keystead.db")).expect("the copy");
     let server = Server::start_in(folder.path(), &[]);
     assert_eq!(server.client().mint("new").0, revoked + 1);
+}
+
+#[test]
+fn a_restore_says_what_it_changed_and_leaves_nothing_for_the_next_start_to_do() {
+    let folder = folder();
+    let server = Server::start_in(folder.path(), &[]);
+    let client = server.client();
+    let ids: Vec<i64> = (0..3).map(|_| client.mint("a").0).collect();
+    done(folder.path(), &["backup", "backup.db"]);
+    assert!(server.stop().success());
+    let finding = "It is whole, and goes with the store";
+    for (revoked, sentence) in [
+        (0, "audit log; none of them was revoked, switched off or rotated since then.\n"),
+        (1, "audit log; 1 of them was revoked, switched off or rotated since then, and is so again.\n"),
+        (3, "audit log; 3 of them were revoked, switched off or rotated since then, and are so again.\n"),
+    ] {
+        for id in &ids[..revoked] {
+            // Which the restore before this one may have revoked already.
+            run(folder.path(), &["keys", "revoke", &id.to_string(), "--yes"]);
+        }
+        let said = done(folder.path(), &["restore", "backup.db"]);
+        assert!(said.contains(sentence), "{said}");
+        let doctor = done(folder.path(), &["doctor"]);
+        assert!(doctor.contains(finding) && !doctor.contains("warning  ledger"), "{doctor}");
+        fs::remove_file(folder.path().join("log")).expect("the log");
+        let server = Server::start_in(folder.path(), &[]);
+        assert!(!server.log().contains("WARN"), "{}", server.log());
+        assert!(server.stop().success());
+    }
+}
+
+#[test]
+fn a_restore_replaces_no_socket_or_device() {
+    let folder = folder();
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    done(folder.path(), &["backup", "backup.db"]);
+    let _socket = UnixListener::bind(folder.path().join("place")).expect("a socket");
+    let output = run(folder.path(), &["restore", "backup.db", "--store", "place", "--without-ledger"]);
+    assert_failed_with(&output, 1, "place is not a regular file; point --store at another one.");
+    assert!(!folder.path().join("place-lock").exists());
+}
+
+#[test]
+fn a_restore_beside_the_ledger_of_another_copy_revokes_what_either_of_them_revoked() {
+    let folder = folder();
+    let [store, ledger] = ["keystead.db", "keystead.revoked"].map(|name| folder.path().join(name));
+    let server = Server::start_in(folder.path(), &[]);
+    let [one, other, kept] = std::array::from_fn(|_| server.client().mint("a"));
+    done(folder.path(), &["backup", "backup.db"]);
+    assert!(server.stop().success());
+    done(folder.path(), &["keys", "revoke", &one.0.to_string(), "--yes"]);
+    let of_one = fs::read(&ledger).expect("the ledger");
+    fs::copy(folder.path().join("backup.db"), &store).expect("the backup");
+    fs::remove_file(&ledger).expect("a removal");
+    done(folder.path(), &["keys", "revoke", &other.0.to_string(), "--yes"]);
+    fs::write(&ledger, of_one).expect("the other ledger");
+    let restored = done_json(folder.path(), &["restore", "backup.db", "--json"]);
+    assert_eq!(restored["changedByLedger"], 2);
+    let server = Server::start_in(folder.path(), &[]);
+    let good = [&one, &other, &kept].map(|(_, key)| is_good(&server, key));
+    assert_eq!(good, [false, false, true]);
 }

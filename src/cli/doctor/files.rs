@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 const NO_ROOM: u64 = 16 * MIB;
 /// Below this much room it is time to look, in bytes.
 const LITTLE_ROOM: u64 = 256 * MIB;
-/// A log larger than the store is nothing to speak of below this size, in bytes: it is brought in by some 4 MiB.
+/// What waits in the log is nothing to speak of below this size, in bytes: it is brought in by some 4 MiB.
 const LARGE_LOG: u64 = 16 * MIB;
 
 pub(super) fn folder(store: &Path) -> &Path {
@@ -142,23 +142,24 @@ fn judge_room(available: u64, has_file_left: bool, size: u64) -> Check {
     }
 }
 
-/// The store's companion while it is open.
-pub(super) fn write_ahead_log(store: &Path, is_in_use: bool) -> Option<Check> {
+/// The store's companion while it is open, of which so many bytes wait where somebody has it open.
+pub(super) fn write_ahead_log(store: &Path, waiting: Option<u64>) -> Option<Check> {
     let size = size(store).ok()?;
-    let log = HumanBytes(size.wal);
-    Some(match (size.wal, is_in_use) {
-        (0, false) => Check::ok("log", "Nobody has the store open, and all is in the one file."),
-        (_, false) => {
+    let log = HumanBytes(waiting.unwrap_or(size.wal));
+    Some(match (size.wal, waiting) {
+        (0, None) => Check::ok("log", "Nobody has the store open, and all is in the one file."),
+        (_, None) => {
             let finding = format!("A server ended without bringing {log} of its log into the store.");
             let advice = format!("Never remove {}-wal: start the server, which brings it in.", store.display());
             Check::warning("log", finding, advice)
         }
-        (wal, true) if wal > size.main && wal > LARGE_LOG => {
-            let finding = format!("The write-ahead log, {log}, is larger than the store: it is not being brought in.");
+        (_, Some(waiting)) if waiting > size.main && waiting > LARGE_LOG => {
+            let finding = format!("{log} of the write-ahead log, more than the store has, are not being brought in.");
             let advice = "Something has been reading the store for long: end it. Or restart the server.";
             Check::warning("log", finding, advice)
         }
-        (_, true) => Check::ok("log", format!("The store is open, and {log} wait to be brought into the one file.")),
+        (_, Some(0)) => Check::ok("log", "The store is open, and all is in the one file."),
+        (_, Some(_)) => Check::ok("log", format!("The store is open, and {log} wait to be brought into the one file.")),
     })
 }
 

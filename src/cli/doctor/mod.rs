@@ -6,7 +6,7 @@ mod store;
 
 use super::output::{print, print_json};
 use super::signature::Signer;
-use super::{Failed, ambient, serve, service_options};
+use super::{Failed, ambient, passed_over, serve, service_options};
 use crate::config::Config;
 use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
 use clap::Args;
@@ -46,24 +46,33 @@ struct Check {
     /// What to do about it, where it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
+    /// What people read, where that is not the finding and then the advice.
+    #[serde(skip)]
+    text: Option<String>,
 }
 
 impl Check {
     fn ok(what: &'static str, finding: impl Into<String>) -> Self {
-        Self { what, state: State::Ok, finding: finding.into(), advice: None }
+        Self { what, state: State::Ok, finding: finding.into(), advice: None, text: None }
     }
 
     fn warning(what: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, state: State::Warning, finding: finding.into(), advice: Some(advice.into()) }
+        Self { what, state: State::Warning, finding: finding.into(), advice: Some(advice.into()), text: None }
     }
 
     fn problem(what: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, state: State::Problem, finding: finding.into(), advice: Some(advice.into()) }
+        Self { what, state: State::Problem, finding: finding.into(), advice: Some(advice.into()), text: None }
+    }
+
+    /// People read what to do before the details of the finding.
+    fn problem_with_details(what: &'static str, finding: &str, details: &str, advice: &str) -> Self {
+        let text = format!("{finding}. {advice} In detail: {details}.");
+        Self { text: Some(text), ..Self::problem(what, format!("{finding}: {details}."), advice) }
     }
 
     /// What failed with a sentence that says what to do.
     fn failed(what: &'static str, error: impl Into<Failed>) -> Self {
-        Self { what, state: State::Problem, finding: error.into().to_string(), advice: None }
+        Self { what, state: State::Problem, finding: error.into().to_string(), advice: None, text: None }
     }
 }
 
@@ -82,7 +91,8 @@ impl Report {
                 State::Problem => "problem",
             };
             let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
-            print(&format!("{state:9}{:13}{}{advice}\n", check.what, check.finding))?;
+            let text = check.text.clone().unwrap_or_else(|| format!("{}{advice}", check.finding));
+            print(&format!("{state:9}{:13}{text}\n", check.what))?;
         }
         self.checks.push(check);
         Ok(())
@@ -122,13 +132,18 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
     };
     let path = std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
     let checkup = Checkup::new(&path, Duration::from_millis(config.store.busy_timeout_ms));
-    report.add_all(files::permissions(&path, checkup.ledger_path()))?;
     report.add_all(files::secrets(&config))?;
+    if path.exists() && !path.is_file() {
+        let advice = "Point --store (or store.path) at the store, or at a place for a new one.";
+        report.add(Check::problem("store", format!("{} is not a regular file.", path.display()), advice))?;
+        return report.finish();
+    }
+    report.add_all(files::permissions(&path, checkup.ledger_path()))?;
     report.add_all(files::disk_space(&path))?;
     report.add_all(place::check(&path, &checkup.ledger_path()))?;
     if path.exists() {
         // Before anything opens the file: whether somebody else has it open shows only then.
-        report.add_all(files::write_ahead_log(&path, checkup.is_in_use()))?;
+        report.add_all(files::write_ahead_log(&path, checkup.waiting_log()))?;
         look_inside(&mut report, &config, &checkup, arguments.thorough)?;
     } else {
         let advice = "Point --store (or store.path) at the right file, put a backup there, or set up a new one with \
@@ -143,6 +158,11 @@ fn settings(config: &Config) -> Vec<Check> {
         Ok(()) => Check::ok("settings", "They can be read and are possible."),
         Err(error) => Check::failed("settings", error),
     }];
+    for name in passed_over().unwrap_or_default() {
+        let advice = "Unset it, unless something else uses it. Every setting is described in config.toml.";
+        let finding = format!("The environment variable {name} is no setting of Keystead, and is passed over.");
+        checks.push(Check::warning("settings", finding, advice));
+    }
     if config.dev.clock {
         let advice = "Switch dev.clock off where keys matter.";
         checks.push(Check::warning("settings", "Anybody on this machine can move the server's clock.", advice));
@@ -169,19 +189,25 @@ fn look_inside(report: &mut Report, config: &Config, checkup: &Checkup, is_thoro
         Ok(schema) => schema,
         Err(error) => return report.add(Check::failed("store", error)),
     };
-    report.add(store::pages(checkup, is_thorough))?;
+    let pages = store::pages(checkup, is_thorough);
+    let is_damaged = pages.state == State::Problem;
+    report.add(pages)?;
     report.add(store::schema(schema))?;
     if schema != SCHEMA {
         return Ok(());
     }
     let (options, now) = (service_options(config)?.store, ambient::now());
     report.add(store::ledger(checkup))?;
-    match Overview::open(&options, now).and_then(|overview| overview.latest_time()) {
-        Ok(latest) => report.add(store::clock(latest, now))?,
-        Err(error) => report.add(Check::failed("clock", error))?,
+    let clock = Overview::open(&options, now).and_then(|overview| overview.latest_time());
+    let clock = clock.map(|latest| store::clock(latest, now)).map_err(Failed::from);
+    let audit_log = AuditLog::open(&options).map_err(Failed::from).and_then(|log| store::audit_log(&log));
+    for (what, checked) in [("store", clock), ("audit log", audit_log)] {
+        match checked {
+            Ok(check) => report.add(check)?,
+            // What keeps it from being looked at was said above.
+            Err(_) if is_damaged => {}
+            Err(error) => report.add(Check::failed(what, error))?,
+        }
     }
-    match AuditLog::open(&options) {
-        Ok(log) => report.add(store::audit_log(&log)),
-        Err(error) => report.add(Check::failed("audit log", error)),
-    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the store itself says.
 
 use super::Check;
+use crate::cli::Failed;
 use crate::cli::audit::check_chain;
 use crate::domain::Timestamp;
 use crate::service::{Agreement, AuditLog, Checkup, LedgerSummary, SCHEMA};
@@ -22,9 +23,13 @@ pub(super) fn pages(checkup: &Checkup, is_thorough: bool) -> Check {
         ),
         Ok(complaints) => {
             let shown = complaints.iter().take(SHOWN).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+            let mut shown: Vec<String> = shown.collect();
+            if complaints.len() > SHOWN {
+                shown.push(format!("and {} more", complaints.len() - SHOWN));
+            }
             let advice = "Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
                           backup: keystead restore FILE.";
-            Check::problem("store", format!("The file is damaged: {}.", shown.collect::<Vec<_>>().join("; ")), advice)
+            Check::problem_with_details("store", "The file is damaged", &shown.join("; "), advice)
         }
     }
 }
@@ -112,15 +117,17 @@ pub(super) fn clock(latest: Option<Timestamp>, now: Timestamp) -> Check {
     Check::ok("clock", format!("It is {now}, after all that was done."))
 }
 
-pub(super) fn audit_log(log: &AuditLog) -> Check {
-    match check_chain(log) {
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn audit_log(log: &AuditLog) -> Result<Check, Failed> {
+    Ok(match check_chain(log)? {
         Ok((_, last, count)) => {
             Check::ok("audit log", format!("{count} events up to {}, all as they were written.", last.number))
         }
-        Err(error) => {
+        Err(broken) => {
             let advice = "Somebody changed the file past Keystead, or the disk did: compare with a backup, and see \
                           docs/audit.md.";
-            Check::problem("audit log", error.to_string(), advice)
+            Check::problem("audit log", broken.to_string(), advice)
         }
-    }
+    })
 }

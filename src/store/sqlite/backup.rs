@@ -1,5 +1,6 @@
 //! Copying a store while it is used.
 
+use super::checkup::HEADING;
 use super::unfinished::Unfinished;
 use super::{audit, open, rows};
 use crate::domain::{Error, Link, Result};
@@ -72,7 +73,10 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     }
     drop(copying);
     drop(snapshot);
-    check(&target)?;
+    if let Some(complaint) = complaint(&target)? {
+        let sentence = "The store is damaged; its operator must see to it.";
+        return Err(Error::unavailable(sentence, format_args!("the store is damaged: {complaint}")));
+    }
     // A file by itself, with no log that would have to go with it.
     let mode: String = target.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
     if mode != "delete" {
@@ -83,14 +87,9 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     Ok(Backup { head: head.unwrap_or(Link::START), keys, bytes: file.metadata()?.len() })
 }
 
-/// Whether everything in the file is where SQLite expects it.
-pub(super) fn check(connection: &Connection) -> Result<()> {
+/// Where not everything in the file is where SQLite expects it, what is not.
+pub(super) fn complaint(connection: &Connection) -> Result<Option<String>> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if found == "ok" {
-        return Ok(());
-    }
-    Err(Error::unavailable(
-        "The store is damaged; its operator must see to it.",
-        format_args!("it is damaged: {found}"),
-    ))
+    let lines: Vec<&str> = found.lines().filter(|line| *line != HEADING).collect();
+    Ok((found != "ok").then(|| lines.join("; ")))
 }

@@ -8,11 +8,21 @@ use crate::store::{Agreement, LedgerSummary};
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many complaints SQLite makes at the most.
 const COMPLAINTS: u32 = 20;
+/// Where the log's companion says how many pages the log has, and how many of them are in the main file
+/// (<https://sqlite.org/walformat.html>, sections 2.1 and 2.2).
+const PAGES: u64 = 16;
+const PAGES_MOVED: u64 = 96;
+/// Bytes of a page and of what the log writes before each.
+const PAGE: u64 = 4096 + 24;
+/// What SQLite puts before its complaints.
+pub(super) const HEADING: &str = "*** in database main ***";
+
 /// A file, whatever its schema and its state.
 pub(in crate::store) struct Checkup {
     path: PathBuf,
@@ -24,12 +34,22 @@ impl Checkup {
         Self { path: path.to_owned(), busy_timeout }
     }
 
-    /// Whether another process has the file open: every user of a write-ahead log holds a lock on its companion
-    /// (<https://sqlite.org/walformat.html>, section 2.3).
-    pub(in crate::store) fn is_in_use(&self) -> bool {
+    /// Where another process has the file open, how many bytes of its log are not in the main file yet. Every user of a log
+    /// holds a lock on its companion (<https://sqlite.org/walformat.html>, section 2.3), which says that; the size of the
+    /// log's own file does not, since it is written over from its beginning.
+    pub(in crate::store) fn waiting_log(&self) -> Option<u64> {
         // Closing it takes away every lock that this process has on it, so nothing may be open here.
-        let Ok(Some(shared_memory)) = open_regular(&beside(&self.path, "-shm")) else { return false };
-        fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).is_ok_and(|lock| lock.is_some())
+        let shared_memory = open_regular(&beside(&self.path, "-shm")).ok()??;
+        fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).ok()??;
+        let number = |at| {
+            let mut bytes = [0; 4];
+            shared_memory.read_exact_at(&mut bytes, at).map(|()| u64::from(u32::from_ne_bytes(bytes)))
+        };
+        let pages = match (number(PAGES), number(PAGES_MOVED)) {
+            (Ok(all), Ok(moved)) => all.saturating_sub(moved),
+            _ => 0,
+        };
+        Some(pages * PAGE)
     }
 
     pub(in crate::store) fn schema(&self) -> Result<u32> {
@@ -47,7 +67,9 @@ impl Checkup {
             Ok(())
         });
         check.map_err(unreadable)?;
-        complaints.retain(|complaint| complaint != "ok");
+        // One of them may have many lines.
+        complaints = complaints.iter().flat_map(|complaint| complaint.lines()).map(str::to_owned).collect();
+        complaints.retain(|complaint| complaint != "ok" && complaint != HEADING);
         if is_thorough && complaints.is_empty() {
             let check = connection.pragma_query(None, "foreign_key_check", |row| {
                 let table: String = row.get(0)?;

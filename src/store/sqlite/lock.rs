@@ -47,6 +47,11 @@ impl Lock {
         }
     }
 
+    /// Whether anybody ever had a store there: whoever opens one makes the lock's file, which stays.
+    pub(super) fn is_there(store: &Path) -> bool {
+        beside(store, "-lock").exists()
+    }
+
     /// Whether nobody else has the store open. To be asked at the end: where others have it, the lock may be gone after.
     pub(super) fn is_last(&self) -> bool {
         self.0.try_lock().is_ok()

@@ -30,6 +30,10 @@ const NO_LOG: u8 = 1;
 
 /// Shares the store with whoever else has it open, and keeps it from being replaced.
 pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
+    // Nobody ever had a store there: a path that is refused gets no lock beside it.
+    if !Lock::is_there(path) {
+        expect_fit(path)?;
+    }
     match Lock::shared(path, patience) {
         Ok(Some(lock)) => Ok(lock),
         Ok(None) => Err(refuse(path, "is held by a keystead restore or a keystead that is stopping; wait for its end")),
@@ -40,6 +44,18 @@ pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
 /// Opens, checks and brings up to date; gives the connection that writes.
 pub(super) fn store(options: &Options) -> Result<Connection> {
     let path = options.path.as_path();
+    expect_fit(path)?;
+    create_private(path)
+        .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
+    let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|mut connection| bring_up_to_date(options, &mut connection).map(|()| connection))?;
+    configure(&mut connection, options.busy_timeout).map_err(|e| unreadable(path, &e))?;
+    make_private(path)?;
+    Ok(connection)
+}
+
+/// Makes sure, before anything is written there, that the path has a store or that one may be set up there.
+fn expect_fit(path: &Path) -> Result<()> {
     if !is_there(path) && staged(path).exists() {
         let staged = staged(path);
         return Err(refuse(
@@ -52,18 +68,12 @@ pub(super) fn store(options: &Options) -> Result<Connection> {
         ));
     }
     inspect(path)?;
-    if !is_there(path) {
-        let fit = settle::expect_fit_for_new(&Ledger::of(path));
-        // Another process may have set the store up just now, and the ledger with it.
-        fit.or_else(|refused| if is_there(path) { Ok(()) } else { Err(refused) })?;
+    if is_there(path) {
+        return Ok(());
     }
-    create_private(path)
-        .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
-    let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .and_then(|mut connection| bring_up_to_date(options, &mut connection).map(|()| connection))?;
-    configure(&mut connection, options.busy_timeout).map_err(|e| unreadable(path, &e))?;
-    make_private(path)?;
-    Ok(connection)
+    let fit = settle::expect_fit_for_new(&Ledger::of(path));
+    // Another process may have set the store up just now, and the ledger with it.
+    fit.or_else(|refused| if is_there(path) { Ok(()) } else { Err(refused) })
 }
 
 /// A connection to a store of today's version that is only looked at.
@@ -121,9 +131,9 @@ pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> 
     if version == 0 {
         return Err(refuse(path, "is empty"));
     }
-    super::backup::check(&connection)
+    let complaint = super::backup::complaint(&connection)
         .map_err(|e| damaged(path, e.detail().map_or_else(|| e.to_string(), str::to_owned)))?;
-    Ok(connection)
+    complaint.map_or(Ok(connection), |complaint| Err(damaged(path, complaint)))
 }
 
 /// Where a backup is made ready to take the store's place.
@@ -211,7 +221,7 @@ fn inspect(path: &Path) -> Result<()> {
         Err(e) => return Err(unreadable(e)),
     };
     if !metadata.is_file() {
-        return Err(refuse(path, "is not a regular file; point --store at another one"));
+        return Err(not_regular(path));
     }
     let mut file = File::open(path).map_err(unreadable)?;
     // A rollback journal means that the very first set-up was cut short: SQLite takes it back.
@@ -361,6 +371,11 @@ pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
             beside(path, "-wal").display()
         ),
     )
+}
+
+/// Of a folder or a device, say.
+pub(super) fn not_regular(path: &Path) -> Error {
+    refuse(path, "is not a regular file; point --store at another one")
 }
 
 fn not_ours(path: &Path) -> Error {

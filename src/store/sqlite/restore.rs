@@ -25,6 +25,10 @@ pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<R
     if same_file(path, from) {
         return Err(refuse(format_args!("{} is the store itself.", from.display())));
     }
+    // A folder is set aside like a file; a device or a socket would be gone.
+    if path.exists() && !path.is_file() && !path.is_dir() {
+        return Err(open::not_regular(path));
+    }
     let mut source = open::backup(from, options.busy_timeout)?;
     let lock = Lock::exclusive(path).map_err(|e| refuse(format_args!("{} cannot be locked: {e}.", path.display())))?;
     let Some(_lock) = lock else {
@@ -84,6 +88,13 @@ fn mend_by(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> R
         Agreement::Behind => {
             log::warn!("{path} lacks changes that the store has, and is made anew from the store");
             true
+        }
+        Agreement::Forked => {
+            log::warn!(
+                "{path} was written for another copy of this store: what either of them ended is ended, and it is made anew from \
+                 what it says and from the store that is replaced"
+            );
+            false
         }
         Agreement::Missing if without_ledger => {
             log::warn!("{path} is not there, and is made anew from the store that is replaced");
