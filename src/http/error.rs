@@ -42,6 +42,12 @@ impl Failure {
         Self { sentence: sentence.into(), ..self }
     }
 
+    /// The same without a word about when to try again.
+    pub(super) fn without_retry_after(mut self) -> Self {
+        self.headers.retain(|(name, _)| *name != RETRY_AFTER);
+        self
+    }
+
     pub(super) fn bad_request(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, sentence)
     }

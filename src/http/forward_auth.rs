@@ -38,12 +38,14 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     config.service(envoy);
 }
 
-/// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else.
+/// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else. A 403 with `Retry-After` stands for a
+/// 429, and no other 403 has it: by this header nginx tells them apart.
 async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let answer = check(&app, &request, request.uri().query()).await;
     answer.map_err(|failure| match failure.status() {
         StatusCode::UNAUTHORIZED => failure,
-        _ => failure.with_status(StatusCode::FORBIDDEN),
+        StatusCode::TOO_MANY_REQUESTS => failure.with_status(StatusCode::FORBIDDEN),
+        _ => failure.with_status(StatusCode::FORBIDDEN).without_retry_after(),
     })
 }
 

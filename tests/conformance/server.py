@@ -11,8 +11,9 @@ STOP_TIMEOUT_S = 30
 
 
 class Server:
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, listen: str = "127.0.0.1:0", **settings: str) -> None:
         self._folder = folder
+        self._listen = listen
         self._settings = settings
         self.start()
 
@@ -22,7 +23,7 @@ class Server:
         are not handed on."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD")}
         self._process = subprocess.Popen(
-            [os.environ["KEYSTEAD"], "--listen", "127.0.0.1:0", "--store", self._folder / "keystead.db"],
+            [os.environ["KEYSTEAD"], "--listen", self._listen, "--store", self._folder / "keystead.db"],
             cwd=self._folder,
             env=environment | {"KEYSTEAD_METRICS_LISTEN": "off"} | self._settings,
             stdout=subprocess.PIPE,
@@ -30,7 +31,7 @@ class Server:
         )
         line = self._process.stdout.readline()
         if not line.startswith(ANNOUNCEMENT):
-            self._end()
+            self.end()
             raise AssertionError(f"the server did not start, it said {line!r}")
         self.url = line.removeprefix(ANNOUNCEMENT).rstrip()
 
@@ -40,13 +41,16 @@ class Server:
         try:
             assert self._process.wait(STOP_TIMEOUT_S) == 0
         finally:
-            self._end()
+            self.end()
 
     @property
     def first_key(self) -> str:
         return (self._folder / "first-key").read_text().strip()
 
-    def _end(self) -> None:
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def end(self) -> None:
         """Leaves no process behind, whatever happened before."""
         self._process.kill()
         self._process.wait()

@@ -271,7 +271,10 @@ fn no_key_is_judged_while_another_file_has_the_place_of_the_running_servers_stor
     let client = server.client_with(&key);
     assert_eq!(client.get("/v2/organization/api-keys").status, 503, "{}", server.log());
     for (gate, refused) in [("/auth/forward", 503), ("/auth/nginx", 403), ("/auth/envoy", 403)] {
-        assert_eq!(client.get(gate).status, refused, "{gate}");
+        let answer = client.get(gate);
+        assert_eq!(answer.status, refused, "{gate}");
+        // At nginx's gate it stands for a limit.
+        assert_eq!(answer.header("retry-after").is_some(), gate != "/auth/nginx", "{gate}");
     }
     assert!(server.log().contains("no key is judged"), "{}", server.log());
     drop(server);

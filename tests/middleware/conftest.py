@@ -1,0 +1,66 @@
+"""Keystead, and a service in front of which the guide's middleware stands."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+import httpx
+import pytest
+from programs import ALL, Program, own_address
+from server import Server
+
+
+@dataclass
+class Setup:
+    """Keystead, the service with a key of a project of its own, and what the tests need of both."""
+
+    keystead: Server
+    service: Program
+    # Every key that was made or presented.
+    keys: list[str]
+
+    def mint(self, name: str, **restrictions) -> tuple[int, str]:
+        """A new key of the organization: its number and its value."""
+        made = self.ask("POST", "/v2/organization/api-keys", {"name": name, **restrictions})
+        made = made.get("apiKey", made)
+        self.keys.append(made["value"])
+        return made["id"], made["value"]
+
+    def ask(self, method: str, path: str, body: dict | None = None) -> dict:
+        """What the organization's first key is answered."""
+        return ask(self.keystead, method, path, body)
+
+
+def ask(keystead: Server, method: str, path: str, body: dict | None = None) -> dict:
+    headers = {"X-API-Key": keystead.first_key, "Content-Type": "application/json"}
+    content = None if body is None else json.dumps(body)
+    answer = httpx.request(method, keystead.url + path, headers=headers, content=content, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+@pytest.fixture(scope="session", params=ALL)
+def command(request) -> tuple[list, str]:
+    """A program out of the guide, built once: the command that runs it, and where it then listens."""
+    host, port = own_address(1 + list(ALL).index(request.param))
+    return ALL[request.param](host, port), f"http://{host}:{port}/"
+
+
+@pytest.fixture
+def setup(command, tmp_path: Path) -> Iterator[Setup]:
+    host, port = own_address(100)
+    keystead = Server(tmp_path, listen=f"{host}:{port}")
+    try:
+        service_key = ask(keystead, "POST", "/v2/projects", {"name": "Service"})["apiKey"]["value"]
+        program, url = command
+        service = Program(program, url, tmp_path / "service.log", keystead.url, service_key)
+        setup = Setup(keystead, service, [service_key, keystead.first_key])
+        try:
+            yield setup
+        finally:
+            setup.service.end()
+        for key in setup.keys:
+            assert key not in setup.service.log, "a key is in the service's log"
+    finally:
+        keystead.end()
