@@ -105,7 +105,11 @@ fn say_where_grace_is_cut_short(key: &ApiKey, grace: Grace, now: Timestamp) {
 }
 
 async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Timestamp) -> Result<(), Failed> {
-    let new = key.shadow.as_ref().map_or(&key.value, |shadow| &shadow.fingerprint);
+    let Some(shadow) = &key.shadow else {
+        let sentence = "The key is not being rotated.";
+        return Err(Failed::new(format!("{sentence} {} has this one value, which stays.", describe(key))));
+    };
+    let new = &shadow.fingerprint;
     let (which, ended, other) = if arguments.complete { ("old", &key.value, "new") } else { ("new", new, "old") };
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} ends at once."), arguments.yes)?;
