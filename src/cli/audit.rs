@@ -136,7 +136,7 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
 /// What the first event follows, the last one, and how many there are, where all of them are as they were written.
 pub(super) fn check_chain(log: &AuditLog) -> Result<(Link, Link, u64), Failed> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
-    let progress = output::progress(newest.saturating_sub(log.start()?.number).unsigned_abs(), "events");
+    let progress = output::progress(Some(newest.saturating_sub(log.start()?.number).unsigned_abs()), "events");
     let (mut start, mut last, mut count) = (Link::START, None, 0);
     loop {
         let checked = log.check(last)?;
