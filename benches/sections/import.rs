@@ -79,7 +79,9 @@ pub fn revoking_beside(bench: &Bench) {
     };
     let alone = round();
     let (imported, beside) = std::thread::scope(|scope| {
-        let import = scope.spawn(|| servers::finish(servers::keystead(&store.path()).arg("import").arg(&file)));
+        let import = scope.spawn(|| {
+            servers::finish(servers::keystead(&store.path()).args(["import", "--organization-keys"]).arg(&file))
+        });
         let mut rounds = Vec::new();
         while !import.is_finished() {
             rounds.push(round());
@@ -123,7 +125,7 @@ fn keys_file(folder: &Path, keys: usize) -> PathBuf {
 
 fn imported(bench: &Bench, (keys, file): &(usize, PathBuf)) -> Finished {
     let store = bench.stores.copy(1);
-    let finished = servers::finish(servers::keystead(&store.path()).arg("import").arg(file));
+    let finished = servers::finish(servers::keystead(&store.path()).args(["import", "--organization-keys"]).arg(file));
     assert_eq!(finished.output.lines().count(), *keys, "every row must be reported");
     assert_kept(&store, *keys);
     finished

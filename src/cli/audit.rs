@@ -140,7 +140,7 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
 /// Where the log cannot be read.
 pub(super) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, u64), Failed>, Failed> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
-    let progress = output::progress(newest.saturating_sub(log.start()?.number).unsigned_abs(), "events");
+    let progress = output::progress(Some(newest.saturating_sub(log.start()?.number).unsigned_abs()), "events");
     let (mut start, mut last, mut count) = (Link::START, None, 0);
     loop {
         let checked = log.check(last)?;

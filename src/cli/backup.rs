@@ -71,7 +71,7 @@ async fn to_stdout(service: &Service, store: &Path) -> Result<(), Failed> {
 }
 
 async fn copy(service: &Service, to: &Path) -> Result<Copied, Failed> {
-    let bar = output::progress(0, "pages");
+    let bar = output::progress(Some(0), "pages");
     let shown = bar.clone();
     let backup = service.back_up(to, Actor::Operator, ambient::now(), move |progress| show(&shown, progress)).await;
     bar.finish_and_clear();

@@ -30,13 +30,20 @@ pub(super) fn confirm(what: &str, is_confirmed: bool) -> Result<(), Failed> {
     if !io::stdin().is_terminal() {
         return Err(Failed::new(format!("{what} This cannot be undone: say --yes to do it. Nothing was changed.")));
     }
-    let mut answer = String::new();
-    let shown = escape_invisible(what);
-    let asked = write!(io::stderr(), "{shown} This cannot be undone. Do it? [y/N] ");
-    let asked = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
-    asked.map_err(|e| Failed::new(format!("The terminal gives no answer: {e}. Nothing was changed.")))?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failed::new("Nothing was changed.")),
+    if ask(&format!("{what} This cannot be undone. Do it?"), "Nothing was changed.")? {
+        return Ok(());
     }
+    Err(Failed::new("Nothing was changed."))
+}
+
+/// Asks at a terminal; anything but yes is no.
+///
+/// # Errors
+/// Where the terminal gives no answer, with `outcome` as what came of it.
+pub(super) fn ask(question: &str, outcome: &str) -> Result<bool, Failed> {
+    let mut answer = String::new();
+    let asked = write!(io::stderr(), "{} [y/N] ", escape_invisible(question));
+    let asked = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
+    asked.map_err(|e| Failed::new(format!("The terminal gives no answer: {e}. {outcome}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -4,7 +4,7 @@ use super::Failed;
 use super::output::taken_nothing;
 use super::private_file::PrivateFile;
 use clap::Args;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
@@ -15,6 +15,11 @@ pub(super) struct Destination {
 }
 
 impl Destination {
+    /// Whether what is written there is seen at once.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.output.is_none() && io::stdout().is_terminal()
+    }
+
     /// Creates the file, where there is to be one; it must not exist yet.
     pub(super) fn open(&self) -> Result<Output, Failed> {
         Ok(match &self.output {

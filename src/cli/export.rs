@@ -4,14 +4,15 @@ use super::destination::{Destination, Output, unfinished, unfinished_csv};
 use super::import::columns::Column;
 use super::import::source::Format;
 use super::keys::behind;
-use super::{Failed, ambient, service_options};
+use super::{Failed, ambient, output, service_options};
 use crate::config::Config;
 use crate::domain::{AddressList, ApiKey, Description, Organization, Project, RateLimit, Timestamp};
 use crate::service::{Content, Exported};
 use crate::spreadsheet::defused;
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::{Map, Value};
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
 
 #[derive(Args, Debug)]
 pub(super) struct Export {
@@ -65,8 +66,24 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
             Writer::Csv(Box::new(writer))
         }
     };
-    content.export(ambient::now(), |exported| writer.write(&columns, |column| cell(column, &exported)))?;
+    let now = ambient::now();
+    let progress = progress(&content, &arguments.destination, now)?;
+    content.export(now, |exported| {
+        if let Exported::Key(..) = exported {
+            progress.inc(1);
+        }
+        writer.write(&columns, |column| cell(column, &exported))
+    })?;
+    progress.finish_and_clear();
     writer.finish()
+}
+
+/// A bar where somebody looks on and does not see the rows themselves.
+fn progress(content: &Content, destination: &Destination, now: Timestamp) -> Result<ProgressBar, Failed> {
+    if destination.is_terminal() || !io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    Ok(output::progress(Some(content.count_keys(now)?), "keys"))
 }
 
 enum Writer {

@@ -5,18 +5,21 @@
 //! another process that this one starts: this one may be stopped at any time.
 
 pub(super) mod columns;
+mod organization_keys;
 mod report;
 mod row;
 pub(super) mod source;
+mod steps;
 pub(super) mod writer;
 
 use super::changes::change;
 use super::{Failed, ambient, output, service_options};
 use crate::config::Config;
 use crate::domain::{Error, KeyId, OrganizationId};
-use crate::service::{self, Content, ImportedApiKey, Outcome, Staging};
+use crate::service::{self, Content, ImportedApiKey, NOTHING_IMPORTED, Outcome, Staging};
 use clap::Args;
 use indicatif::ProgressBar;
+use organization_keys::OrganizationKeys;
 use report::Report;
 use row::{Reader, find_organization};
 use source::{Format, Source};
@@ -26,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
+use steps::Steps;
 
 /// With more wrong rows than this, it is the wrong file; whatever else is wrong with it is not looked for.
 const MOST_WRONG: usize = 10_000;
@@ -47,6 +51,9 @@ pub(super) struct Import {
     /// The organization of rows that name none, by id or name [default: the only one]
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<String>,
+    /// Import keys without a project, too: each can manage its whole organization
+    #[arg(long)]
+    organization_keys: bool,
     /// Say what would happen to each row, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -56,6 +63,9 @@ pub(super) struct Import {
     /// Take in values that were revoked or rotated out, too: they are good again
     #[arg(long)]
     allow_revoked: bool,
+    /// Print a line for each row at a terminal, too
+    #[arg(long)]
+    verbose: bool,
     /// Print one JSON object a row
     #[arg(long)]
     json: bool,
@@ -64,35 +74,43 @@ pub(super) struct Import {
 pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Failed> {
     let content = Content::open(&service_options(config)?.store)?;
     let default = default_organization(&content, arguments.organization.as_deref())?;
+    let mut organization_keys = OrganizationKeys::new(arguments.organization_keys, arguments.dry_run);
+    organization_keys.confirm(&arguments.file, arguments.format)?;
     let mut source = Source::open(&arguments.file, arguments.format)?;
-    let mut report = Report::new(arguments.json);
+    let mut report = Report::new(arguments.json, arguments.verbose);
+    let steps = Steps::new(arguments.dry_run);
 
     let staging = staging(config, arguments.dry_run)?;
     let mut reader = Reader::new(&content, default, ambient::now());
-    let mut staged = read(&mut source, &mut reader, &mut report, staging)?;
-    let twins = staged.twins(MOST_WRONG)?;
+    let mut staged = read(&mut source, &mut reader, &mut organization_keys, &mut report, steps, staging)?;
+    let twins = staged.twins(MOST_WRONG).map_err(nothing_imported)?;
     for (row, earlier) in &twins {
         report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
     }
-    staged.remove(&twins.iter().map(|(row, _)| *row).collect::<Vec<_>>())?;
+    staged.remove(&twins.iter().map(|(row, _)| *row).collect::<Vec<_>>()).map_err(nothing_imported)?;
     report.check_not_too_many()?;
     if !report.is_clean() && !arguments.skip_bad_rows && !arguments.dry_run {
         return report.refused();
     }
 
-    let progress = output::progress(2 * staged.count(), "steps");
     if arguments.dry_run {
+        let progress = steps.looking(staged.count());
         let show = |count| progress.set_position(count);
         let taken = content.taken(&staged, arguments.allow_revoked, MOST_WRONG, &show)?;
         progress.finish_and_clear();
         report.taken(&taken)?;
         report.check_not_too_many()?;
         staged.remove(&taken.places())?;
-        return report.would_import(&staged, arguments.skip_bad_rows);
+        let imports = report.would_import(&staged, arguments.skip_bad_rows);
+        let are_meant = organization_keys.check_all();
+        if let (Err(_), Err(why)) = (&imports, &are_meant) {
+            output::say(why);
+        }
+        return imports.and(are_meant);
     }
     // Before the store is opened to be written: SQLite's locks are the process's, and whoever closes the file gives them up.
     drop(content);
-    let Outcome { staged, taken, ids } = import(config, arguments, staged, source.hash(), &progress).await?;
+    let Outcome { staged, taken, ids } = import(config, arguments, staged, source.hash()).await?;
     report.taken(&taken)?;
     report.check_not_too_many()?;
     match ids {
@@ -115,28 +133,35 @@ fn default_organization(content: &Content, named: Option<&str>) -> Result<Option
     }
 }
 
+/// Why rows could not be staged, and what that means.
+fn nothing_imported(error: Error) -> Failed {
+    error.meaning(NOTHING_IMPORTED).into()
+}
+
 /// Where rows wait: beside the store, where they are to be stored.
 fn staging(config: &Config, is_dry_run: bool) -> Result<Staging, Failed> {
     let patience = Duration::from_millis(config.store.busy_timeout_ms);
     let staging = if is_dry_run { Staging::new() } else { Staging::beside(&config.store.path, patience) };
-    Ok(staging?)
+    staging.map_err(nothing_imported)
 }
 
 /// Reads all rows; those that are wrong are reported, the others staged, by another thread.
 fn read(
     source: &mut Source,
     reader: &mut Reader<'_>,
+    organization_keys: &mut OrganizationKeys,
     report: &mut Report,
+    steps: Steps,
     staging: Staging,
 ) -> Result<Staging, Failed> {
     let (batches, waiting) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
     thread::scope(|scope| {
         let staging = scope.spawn(|| stage(staging, waiting));
-        let read = read_batches(source, reader, report, &batches);
+        let read = read_batches(source, reader, organization_keys, report, &steps.reading(source.total()), &batches);
         drop(batches);
         let staged = staging.join().unwrap_or_else(|panic| resume_unwind(panic));
         read?;
-        Ok(staged?)
+        staged.map_err(nothing_imported)
     })
 }
 
@@ -149,16 +174,21 @@ fn stage(mut staged: Staging, batches: Receiver<Batch>) -> Result<Staging, Error
 fn read_batches(
     source: &mut Source,
     reader: &mut Reader<'_>,
+    organization_keys: &mut OrganizationKeys,
     report: &mut Report,
+    progress: &ProgressBar,
     batches: &SyncSender<Batch>,
 ) -> Result<(), Failed> {
-    let progress = output::progress(source.total(), "bytes");
     let mut batch = Batch::new();
     while let Some(row) = source.next()? {
         let (number, line) = (row.number, row.line);
-        match row.fields.and_then(|fields| reader.key(&fields)) {
-            Ok(Some(key)) => batch.push((number, key)),
-            Ok(None) => report.passed_over(number)?,
+        let fields = row.fields.inspect(|fields| organization_keys.count(fields));
+        match fields.and_then(|fields| reader.key(&fields)) {
+            Ok(Some(key)) => {
+                organization_keys.check(number, &key)?;
+                batch.push((number, key));
+            }
+            Ok(None) => progress.suspend(|| report.passed_over(number))?,
             Err(sentence) => {
                 progress.suspend(|| report.wrong(number, Some(line), &sentence))?;
                 report.check_not_too_many()?;
@@ -177,25 +207,17 @@ fn read_batches(
     Ok(())
 }
 
-async fn import(
-    config: &Config,
-    arguments: &Import,
-    staged: Staging,
-    file: String,
-    progress: &ProgressBar,
-) -> Result<Outcome, Failed> {
-    let bar = progress.clone();
+async fn import(config: &Config, arguments: &Import, staged: Staging, file: String) -> Result<Outcome, Failed> {
+    let progress = Box::new(Steps::new(false).show(staged.count()));
     let import = service::Import {
         staged,
         file,
         skips_taken: arguments.skip_bad_rows,
         allows_ended: arguments.allow_revoked,
         most_taken: MOST_WRONG,
-        progress: Box::new(move |position| bar.set_position(position)),
+        progress,
         start_writer: writer::start(&config.store.path),
     };
     let token = ambient::random()?;
-    let outcome = change(config, async |service| Ok(service.import(import, token, ambient::now()).await?)).await;
-    progress.finish_and_clear();
-    outcome
+    change(config, async |service| Ok(service.import(import, token, ambient::now()).await?)).await
 }

@@ -5,12 +5,13 @@ use super::chosen::{self, InScope, parse_key_id};
 use super::handover::Handover;
 use super::output::{Listing, print, print_json, print_secret, say};
 use super::records::{KEY_HEAD, KeyRecord};
-use super::restrictions::Restrictions;
+use super::restrictions::{Restrictions, parse_days, parse_seconds};
 use super::rotate::{self, Rotate};
+use super::update::{self, Update};
 use super::verify::{self, Verify};
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
-use crate::domain::{ApiKey, Error, KeyId, KeyPrefix, Lifetime, Name, Project, Scope, Secret, Timestamp};
+use crate::domain::{ApiKey, Error, Expiry, KeyId, KeyPrefix, Lifetime, Name, Project, Scope, Secret, Timestamp};
 use crate::service::{Author, KeyChange, NewKey, Overview, Value};
 use clap::{Args, Subcommand};
 
@@ -39,6 +40,8 @@ enum Command {
     Deactivate(One),
     /// Switch a key on again
     Activate(One),
+    /// Give a key another name, another end or other limits; its value stays
+    Update(Update),
     /// Give a key a new value and print it, or end the grace of a rotation
     Rotate(Rotate),
     /// Revoke a key for good, with all its values
@@ -98,6 +101,19 @@ struct One {
     json: bool,
 }
 
+impl Keys {
+    /// Makes sure that there is something to do.
+    ///
+    /// # Errors
+    /// What the command takes.
+    pub(super) fn expect_change(&self) -> Result<(), &'static str> {
+        match &self.command {
+            Command::Update(update) if !update.has_change() => Err(update::TAKES),
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> {
     match arguments.command {
         Command::Create(create) => self::create(config, &create).await,
@@ -108,6 +124,7 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
         }
         Command::Deactivate(one) => switch(config, &one, false).await,
         Command::Activate(one) => switch(config, &one, true).await,
+        Command::Update(update) => update::run(config, &update).await,
         Command::Rotate(rotate) => rotate::run(config, &rotate).await,
         Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
         Command::Verify(verify) => verify::run(config, &verify),
@@ -149,7 +166,7 @@ pub(super) fn find(config: &Config, id: KeyId) -> Result<ApiKey, Failed> {
     chosen::api_key(&overview(config)?, id)
 }
 
-fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
+pub(super) fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
     if json { print_json(&key) } else { print(&key.describe()) }
 }
 
@@ -238,7 +255,8 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
     let now = ambient::now();
     let updated = change(config, async |service| {
         let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
-        Ok(keys.update(key.id, KeyChange { valid: Some(valid), ..KeyChange::default() }).await?)
+        let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
+        Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
     let key = updated.await?;
     say(format_args!(
@@ -277,14 +295,4 @@ pub(super) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<()
 /// What a sentence calls a key.
 pub(super) fn describe(key: &ApiKey) -> String {
     format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
-}
-
-pub(super) fn parse_days(text: &str) -> Result<Lifetime, String> {
-    let days = text.parse().ok().and_then(Lifetime::from_days);
-    days.ok_or_else(|| format!("it must be 1 to {} days", Lifetime::MAX_DAYS))
-}
-
-pub(super) fn parse_seconds(text: &str) -> Result<Lifetime, String> {
-    let seconds = text.parse().ok().and_then(Lifetime::from_seconds);
-    seconds.ok_or_else(|| format!("it must be {} to {} seconds", Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS))
 }

@@ -37,6 +37,7 @@ mod signals;
 mod signature;
 mod status;
 mod systemd;
+mod update;
 mod verify;
 
 use crate::config::{Config, ConfigError, Listeners};
@@ -96,7 +97,7 @@ enum Command {
     Serve(serve::Serve),
     /// Create the store, an organization and its first key
     Init(init::Init),
-    /// Mint, show, switch, rotate, revoke and verify keys
+    /// Mint, show, change, rotate, revoke and verify keys
     Keys(keys::Keys),
     /// Create, show and rename organizations
     Organizations(organizations::Organizations),
@@ -205,6 +206,7 @@ impl Invocation {
     pub fn from_process() -> Self {
         let CommandLine { global, serve, command } = CommandLine::try_parse().unwrap_or_else(|error| refuse(&error));
         let command = whole_command(serve, command).unwrap_or_else(|error| refuse(&error));
+        expect_change(&command).unwrap_or_else(|error| refuse(&error));
         expect_one_value_each(std::env::args_os().skip(1)).unwrap_or_else(|error| refuse(&error));
         let store = global.store.clone().map(followed);
         Self { config: configure(global, &command), store, command }
@@ -267,6 +269,11 @@ fn whole_command(before: serve::Serve, command: Option<Command>) -> Result<Comma
         Some(Command::Serve(_)) => wrong("--listen stands before serve and after it; say all of them after it"),
         Some(_) => wrong("--listen before a command goes with serve only"),
     }
+}
+
+fn expect_change(command: &Command) -> Result<(), clap::Error> {
+    let Command::Keys(keys) = command else { return Ok(()) };
+    keys.expect_change().map_err(|why| CommandLine::command().error(ErrorKind::MissingRequiredArgument, why))
 }
 
 /// What may stand before a command and after it must not say two different things: one of them would be dropped.

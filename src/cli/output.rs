@@ -2,12 +2,13 @@
 
 use super::Failed;
 use crate::domain::escape_invisible;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, major, minor};
 use serde::Serialize;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr as _;
 use zeroize::Zeroizing;
 
@@ -138,10 +139,45 @@ pub(super) fn lines(all: Vec<(&str, String)>) -> String {
     all.into_iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
-/// A bar at a terminal, nothing elsewhere. `unit` is what is counted, such as `events`.
-pub(super) fn progress(total: u64, unit: &str) -> ProgressBar {
-    let progress = ProgressBar::new(total);
-    let style =
-        ProgressStyle::with_template(&format!("{{bar:40}} {{human_pos}} of {{human_len}} {unit}, {{eta}} left"));
-    progress.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+/// From when on a bar says how long it will take: sooner, nobody knows the rate.
+const RATE_KNOWN: Duration = Duration::from_secs(1);
+
+/// A bar at a terminal, nothing elsewhere. `total` is `None` where nobody knows it; `unit` is what is counted, such as `events`.
+/// One bar is for what goes on at one rate: what comes after that at another rate gets one of its own, when it begins.
+pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
+    let (progress, template) = match total {
+        Some(total) => (ProgressBar::new(total), "{bar:40} {human_pos} of {human_len} {msg}{left}"),
+        None => (ProgressBar::no_length(), "{human_pos} {msg}"),
+    };
+    let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        if let Some(left) = time_left(state.elapsed(), state.pos(), state.len().unwrap_or_default()) {
+            // What cannot be drawn is not drawn.
+            _ = write!(out, ", {} left", HumanDuration(left));
+        }
+    };
+    let style = ProgressStyle::with_template(template).map(|style| style.with_key("left", left));
+    progress.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(unit.to_owned())
+}
+
+/// How long the rest takes at the rate of what was done in this time; `None` while that is not known.
+fn time_left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
+    let rest = total.checked_sub(done).filter(|rest| *rest > 0 && done > 0 && elapsed >= RATE_KNOWN)?;
+    Duration::try_from_secs_f64(elapsed.as_secs_f64() / done as f64 * rest as f64).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_goes_by_the_rate_so_far_and_is_not_told_before_there_is_one() {
+        let left = |ms, done, total| time_left(Duration::from_millis(ms), done, total);
+        assert_eq!(left(2_000, 100, 400), Some(Duration::from_secs(6)));
+        assert_eq!(left(10_000, 399, 400).map(|it| it.as_millis()), Some(25));
+        assert_eq!(left(999, 100, 400), None, "too soon");
+        assert_eq!(left(60_000, 0, 400), None, "nothing is done");
+        assert_eq!(left(60_000, 400, 400), None, "nothing is left");
+        assert_eq!(left(60_000, 5, 0), None, "nobody knows how much there is");
+        assert_eq!(left(u64::MAX, 1, u64::MAX), None, "longer than there are seconds");
+    }
 }

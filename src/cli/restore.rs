@@ -28,7 +28,7 @@ pub(super) struct Restore {
 
 pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
     let Restore { file: from, without_ledger, json } = arguments;
-    let bar = output::progress(0, "pages");
+    let bar = output::progress(Some(0), "pages");
     let what = Restoration { from, without_ledger };
     let restored =
         restore(&service_options(config)?.store, &what, ambient::now(), &mut |progress| show(&bar, progress));

@@ -1,37 +1,94 @@
-//! What a key may be restricted to as it is minted or rotated, as flags.
+//! What a key may be restricted to, and when it ends, as flags.
 
 use super::Failed;
-use crate::domain::{AddressList, RateLimit};
+use crate::domain::{AddressList, Expiry, Lifetime, RateLimit};
 use crate::service::KeyChange;
 use clap::Args;
 
+/// How often and from where.
 #[derive(Args, Debug)]
-pub(super) struct Restrictions {
+pub(super) struct Limits {
     /// Where the key may be used from, such as 10.0.0.0/8; several with commas
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     allowed_address: Vec<String>,
     /// How many times the key may be used in how many seconds, such as 100/60
     #[arg(long, value_name = "USES/SECONDS", value_parser = parse_rate_limit)]
     rate_limit: Option<RateLimit>,
+}
+
+/// What there may be from the moment that a key is minted or rotated.
+#[derive(Args, Debug)]
+pub(super) struct Restrictions {
+    #[command(flatten)]
+    limits: Limits,
     /// The key is switched off until keystead keys activate
     #[arg(long)]
     deactivated: bool,
 }
 
-/// The flags, for whatever they do not go with.
+/// The flags of [`Restrictions`], for whatever they do not go with.
 pub(super) const FLAGS: [&str; 3] = ["allowed_address", "rate_limit", "deactivated"];
 
-impl Restrictions {
+/// When a key ends that is there already.
+#[derive(Args, Debug)]
+pub(super) struct Expires {
+    /// In how many days from now the key ends, 1 to 36525 [default: when it did before]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days, conflicts_with = "never_expires")]
+    expires_in_days: Option<Lifetime>,
+    /// In how many seconds from now the key ends, 60 to 3155760000
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with_all = ["expires_in_days", "never_expires"])]
+    expires_in_seconds: Option<Lifetime>,
+    /// The key ends no more
+    #[arg(long)]
+    never_expires: bool,
+}
+
+impl Limits {
+    pub(super) fn are_said(&self) -> bool {
+        !self.allowed_address.is_empty() || self.rate_limit.is_some()
+    }
+
     /// What they make of a key; what is not said stays as it is.
     pub(super) fn change(&self) -> Result<KeyChange, Failed> {
         let addresses = self.allowed_address.iter().map(String::as_str);
         let addresses = (!self.allowed_address.is_empty()).then(|| AddressList::parse(addresses)).transpose()?;
         Ok(KeyChange {
-            valid: self.deactivated.then_some(false),
             rate_limit: self.rate_limit.map(Some),
             allowed_addresses: addresses.map(Some),
+            ..KeyChange::default()
         })
     }
+}
+
+impl Restrictions {
+    /// The same.
+    pub(super) fn change(&self) -> Result<KeyChange, Failed> {
+        Ok(KeyChange { valid: self.deactivated.then_some(false), ..self.limits.change()? })
+    }
+}
+
+impl Expires {
+    pub(super) fn are_said(&self) -> bool {
+        self.expiry() != Expiry::Keep
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        match self.expires_in_days.or(self.expires_in_seconds) {
+            Some(lifetime) => Expiry::After(lifetime),
+            None if self.never_expires => Expiry::Never,
+            None => Expiry::Keep,
+        }
+    }
+}
+
+pub(super) fn parse_days(text: &str) -> Result<Lifetime, String> {
+    let days = text.parse().ok().and_then(Lifetime::from_days);
+    days.ok_or_else(|| format!("it must be 1 to {} days", Lifetime::MAX_DAYS))
+}
+
+pub(super) fn parse_seconds(text: &str) -> Result<Lifetime, String> {
+    let seconds = text.parse().ok().and_then(Lifetime::from_seconds);
+    seconds.ok_or_else(|| format!("it must be {} to {} seconds", Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS))
 }
 
 fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {

@@ -2,13 +2,13 @@
 
 use super::changes::{change, confirm};
 use super::handover::Handover;
-use super::keys::{Number, brought, describe, find, hand_over, key_prefix, parse_days, parse_seconds};
+use super::keys::{Number, brought, describe, find, hand_over, key_prefix};
 use super::output::{print_json, say};
 use super::records::KeyRecord;
-use super::restrictions::{self, Restrictions};
+use super::restrictions::{self, Expires, Restrictions};
 use super::{Failed, ambient};
 use crate::config::Config;
-use crate::domain::{ApiKey, Expiry, Grace, Lifetime, Timestamp};
+use crate::domain::{ApiKey, Expiry, Grace, Timestamp};
 use crate::service::{Author, Rotation};
 use clap::Args;
 
@@ -23,15 +23,8 @@ pub(super) struct Rotate {
     /// For how many hours the old value goes on, 0 to 8784 [default: 0]
     #[arg(long, value_name = "HOURS", value_parser = parse_grace)]
     grace_hours: Option<Grace>,
-    /// In how many days from now the key ends, 1 to 36525 [default: when it did before]
-    #[arg(long, value_name = "DAYS", value_parser = parse_days, conflicts_with = "never_expires")]
-    expires_in_days: Option<Lifetime>,
-    /// In how many seconds from now the key ends, 60 to 3155760000
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with_all = ["expires_in_days", "never_expires"])]
-    expires_in_seconds: Option<Lifetime>,
-    /// The key ends no more
-    #[arg(long)]
-    never_expires: bool,
+    #[command(flatten)]
+    expires: Expires,
     #[command(flatten)]
     restrictions: Restrictions,
     #[command(flatten)]
@@ -71,11 +64,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
         return end_rotation(config, arguments, &key, now).await;
     }
     let (grace, restrictions) = (arguments.grace_hours.unwrap_or_default(), arguments.restrictions.change()?);
-    let expiry = match arguments.expires_in_days.or(arguments.expires_in_seconds) {
-        Some(lifetime) => Expiry::After(lifetime),
-        None if arguments.never_expires => Expiry::Never,
-        None => Expiry::Keep,
-    };
+    let expiry = arguments.expires.expiry();
     if expiry == Expiry::Keep && key.expires_at.is_some_and(|end| end <= now) {
         let sentence = "The key has expired: say how long it lasts from now, --expires-in-days, --expires-in-seconds or --never-expires.";
         return Err(Failed::new(sentence));
@@ -116,7 +105,11 @@ fn say_where_grace_is_cut_short(key: &ApiKey, grace: Grace, now: Timestamp) {
 }
 
 async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Timestamp) -> Result<(), Failed> {
-    let new = key.shadow.as_ref().map_or(&key.value, |shadow| &shadow.fingerprint);
+    let Some(shadow) = &key.shadow else {
+        let sentence = "The key is not being rotated.";
+        return Err(Failed::new(format!("{sentence} {} has this one value, which stays.", describe(key))));
+    };
+    let new = &shadow.fingerprint;
     let (which, ended, other) = if arguments.complete { ("old", &key.value, "new") } else { ("new", new, "old") };
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} ends at once."), arguments.yes)?;

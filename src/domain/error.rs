@@ -74,6 +74,17 @@ impl Error {
             _ => None,
         }
     }
+
+    /// The same, with one more sentence for the operator where there is a detail: what the cause means for what was begun.
+    pub fn meaning(self, sentence: &str) -> Self {
+        match self {
+            Self::Unavailable { sentence: known, detail } => {
+                Self::unavailable(known, format_args!("{}. {sentence}", detail.trim_end_matches('.')))
+            }
+            Self::Internal(detail) => Self::Internal(format!("{}. {sentence}", detail.trim_end_matches('.'))),
+            other => other,
+        }
+    }
 }
 
 /// Why a credential was refused.

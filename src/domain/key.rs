@@ -115,15 +115,27 @@ impl Grace {
     }
 }
 
-/// What a rotation does to the expiry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a change does to the expiry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// Nothing was said: it stays.
+    #[default]
     Keep,
     /// The key lasts for ever.
     Never,
     /// The key lasts this long from now.
     After(Lifetime),
+}
+
+impl Expiry {
+    /// When a key ends whose end was `before` until now.
+    fn end(self, before: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
+        match self {
+            Self::Keep => Ok(before),
+            Self::Never => Ok(None),
+            Self::After(lifetime) => lifetime.end(now).map(Some),
+        }
+    }
 }
 
 /// Which of a key's values somebody presented.
@@ -256,11 +268,7 @@ impl ApiKey {
                 return Err(Error::Invalid(sentence.to_owned()));
             }
         }
-        let expires_at = match expiry {
-            Expiry::Keep => self.expires_at,
-            Expiry::Never => None,
-            Expiry::After(lifetime) => Some(lifetime.end(now)?),
-        };
+        let expires_at = expiry.end(self.expires_at, now)?;
         if grace == Grace::default() {
             self.value_last_used = self.last_used();
             (self.value, self.shadow) = (new, None);
@@ -275,6 +283,21 @@ impl ApiKey {
             self.shadow = Some(Shadow { fingerprint: new, rotates_at, last_used: None });
         }
         self.expires_at = expires_at;
+        Ok(())
+    }
+
+    /// Changes when the key ends. A key that has expired is good again until then, by its newest value alone. A rotation
+    /// under way gets no more time by it: where the key now ends before the grace does, the outgoing value ends with the key,
+    /// also should the key get a later end after that.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the end would lie beyond the year 9999.
+    pub fn set_expiry(&mut self, expiry: Expiry, now: Timestamp) -> Result<()> {
+        self.settle(now);
+        self.expires_at = expiry.end(self.expires_at, now)?;
+        if let (Some(shadow), Some(end)) = (&mut self.shadow, self.expires_at) {
+            shadow.rotates_at = shadow.rotates_at.min(end);
+        }
         Ok(())
     }
 
@@ -421,6 +444,30 @@ mod tests {
         let day = Expiry::After(Lifetime::from_days(1).unwrap());
         renewed.rotate(fingerprint(2), hours(48), day, at(NOW)).unwrap();
         assert_eq!(renewed.sunset(Presented::Value), Some(at(NOW + DAY_MS)));
+    }
+
+    #[test]
+    fn another_expiry_only_ever_shortens_a_grace_and_revives_the_newest_value_alone() {
+        let after = |seconds| Expiry::After(Lifetime::from_seconds(seconds).unwrap());
+        let mut key = key(Some(at(NOW + DAY_MS)));
+        key.rotate(fingerprint(2), hours(48), Expiry::Keep, at(NOW)).unwrap();
+        assert_eq!(key.sunset(Presented::Value), Some(at(NOW + DAY_MS)), "cut to the key");
+        key.set_expiry(Expiry::Never, at(NOW)).unwrap();
+        assert_eq!((key.expires_at, key.sunset(Presented::Value)), (None, Some(at(NOW + DAY_MS))));
+        key.set_expiry(after(60), at(NOW)).unwrap();
+        assert_eq!(key.sunset(Presented::Value), Some(at(NOW + 60_000)));
+        key.set_expiry(Expiry::Keep, at(NOW + 1)).unwrap();
+        assert_eq!(key.expires_at, Some(at(NOW + 60_000)));
+        for presented in [Presented::Value, Presented::Shadow] {
+            assert_eq!(key.check(presented, at(NOW + 59_999)), Ok(()));
+            assert!(key.check(presented, at(NOW + 60_000)).is_err());
+        }
+        let mut in_time = key.clone();
+        in_time.set_expiry(after(3_600), at(NOW + 59_999)).unwrap();
+        assert_eq!(in_time.sunset(Presented::Value), Some(at(NOW + 60_000)), "no more time");
+        key.set_expiry(after(3_600), at(NOW + 60_000)).unwrap();
+        assert_eq!((key.value, key.shadow.clone()), (fingerprint(2), None));
+        assert_eq!(key.check(Presented::Value, at(NOW + 60_001)), Ok(()));
     }
 
     #[test]

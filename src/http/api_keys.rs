@@ -22,10 +22,13 @@ use std::sync::Arc;
 const NEW: [&str; 8] =
     ["name", "expiresInDays", "expiresInSeconds", "digest", "tail", "valid", "rateLimit", "allowedAddresses"];
 /// The fields that change a key.
-const CHANGE: [&str; 3] = ["valid", "rateLimit", "allowedAddresses"];
+const CHANGE: [&str; 6] = ["name", "expiresInDays", "expiresInSeconds", "valid", "rateLimit", "allowedAddresses"];
+/// Those of version 1.
+const V1_CHANGE: [&str; 3] = ["valid", "rateLimit", "allowedAddresses"];
 /// The fields that give a key a new value.
-const ROTATION: [&str; 8] = [
+const ROTATION: [&str; 9] = [
     "gracePeriodInHours",
+    "name",
     "expiresInDays",
     "expiresInSeconds",
     "digest",
@@ -70,7 +73,7 @@ pub(super) async fn create<V: Version>(
     let project = project(&request)?;
     let fields = body::read::<V>(&app, &request, payload).await?.only(&NEW)?;
     let (lifetime, change) =
-        if V::HAS_ROTATION { (lifetime(&fields)?.flatten(), change(&fields)?) } else { Default::default() };
+        if V::HAS_ROTATION { (lifetime(&fields)?.flatten(), restrictions(&fields)?) } else { Default::default() };
     let name = Name::parse(fields.string("name")?)?;
     let new = NewKey { name, value: value(&app, &fields)?, lifetime, change };
     let idempotency = idempotency(&request, &fields)?;
@@ -91,12 +94,14 @@ pub(super) async fn update<V: Version>(
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
     let (project, id) = (project(&request)?, key_id(&request)?);
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&CHANGE)?;
-    if CHANGE.into_iter().all(|name| !fields.has(name)) {
-        return Err(Failure::bad_request("The field \"valid\" is required."));
+    let known: &[&str] = if V::HAS_ROTATION { &CHANGE } else { &V1_CHANGE };
+    let fields = body::read::<V>(&app, &request, payload).await?.only(known)?;
+    if known.iter().all(|name| !fields.has(name)) {
+        return Err(nothing_to_change::<V>());
     }
-    let change = change(&fields)?;
-    let key = app.service.keys(Author::of(&caller, now), project).update(id, change).await?;
+    let (expiry, change) =
+        if V::HAS_ROTATION { (expiry(&fields)?, change(&fields)?) } else { (Expiry::Keep, restrictions(&fields)?) };
+    let key = app.service.keys(Author::of(&caller, now), project).update(id, expiry, change).await?;
     success(V::api_key(&ShownKey::masked(&key, now)))
 }
 
@@ -118,11 +123,7 @@ pub(super) async fn rotate<V: Version>(
     let rotation = Rotation {
         value: value(&app, &fields)?,
         grace: grace(&fields)?,
-        expiry: match lifetime(&fields)? {
-            None => Expiry::Keep,
-            Some(None) => Expiry::Never,
-            Some(Some(lifetime)) => Expiry::After(lifetime),
-        },
+        expiry: expiry(&fields)?,
         change: change(&fields)?,
     };
     let idempotency = idempotency(&request, &fields)?;
@@ -205,11 +206,26 @@ fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     text.parse().ok().and_then(KeyId::new).ok_or_else(|| Error::NotFound("API key").into())
 }
 
-/// `valid`, `rateLimit` and `allowedAddresses`: any of them.
+fn nothing_to_change<V: Version>() -> Failure {
+    if V::HAS_ROTATION {
+        Failure::bad_request(format!("Send at least one of the fields \"{}\".", CHANGE.join("\", \"")))
+    } else {
+        Failure::bad_request("The field \"valid\" is required.")
+    }
+}
+
+/// What changes a key that is there, but for its expiry: `name` and [`restrictions`].
 fn change(fields: &Fields) -> Result<KeyChange, Failure> {
+    let name = fields.has("name").then(|| fields.string("name")).transpose()?;
+    Ok(KeyChange { name: name.map(Name::parse).transpose()?, ..restrictions(fields)? })
+}
+
+/// `valid`, `rateLimit` and `allowedAddresses`: any of them.
+fn restrictions(fields: &Fields) -> Result<KeyChange, Failure> {
     let rate_limit = fields.optional_object("rateLimit")?;
     let allowed_addresses = fields.optional_strings("allowedAddresses")?;
     Ok(KeyChange {
+        name: None,
         valid: fields.has("valid").then(|| fields.boolean("valid")).transpose()?,
         rate_limit: rate_limit.map(|it| it.map(self::rate_limit).transpose()).transpose()?,
         allowed_addresses: allowed_addresses.map(|it| it.map(AddressList::parse).transpose()).transpose()?,
@@ -247,6 +263,15 @@ fn lifetime(fields: &Fields) -> Result<Option<Option<Lifetime>>, Failure> {
         (None, None) => Ok(None),
         _ => Ok(Some(None)),
     }
+}
+
+/// What is said about the expiry of a key that is there.
+fn expiry(fields: &Fields) -> Result<Expiry, Failure> {
+    Ok(match lifetime(fields)? {
+        None => Expiry::Keep,
+        Some(None) => Expiry::Never,
+        Some(Some(lifetime)) => Expiry::After(lifetime),
+    })
 }
 
 /// `gracePeriodInHours`: 0 where it is not there.

@@ -137,14 +137,8 @@ fn restricted() -> Value {
 pub(super) fn rotation() -> Body {
     let hours = number(0, Grace::MAX_HOURS)
         .description(Some("How long the outgoing value goes on; 0, null or nothing: it stops at once."));
-    let schema = fields::<V2>()
-        .property("gracePeriodInHours", hours)
-        .property(
-            "expiresInDays",
-            days("In how many days from now the key expires; null for never; nothing keeps what it is."),
-        )
-        .property("expiresInSeconds", seconds("The same in seconds; not together with `expiresInDays`."));
-    let schema = with_restrictions::<V2>(schema);
+    let schema = fields::<V2>().property("gracePeriodInHours", hours);
+    let schema = with_restrictions::<V2>(with_name_and_expiry(schema));
     Body::new::<V2>("Rotate", with_one_lifetime(with_brought_value(schema)).build())
         .optional()
         .such_as("at once", json!({}))
@@ -153,17 +147,32 @@ pub(super) fn rotation() -> Body {
         .such_as("from one network from now on", json!({"allowedAddresses": ["10.0.0.0/8"]}))
 }
 
-/// `{"valid"?, "rateLimit"?, "allowedAddresses"?}`, at least one.
-pub(super) fn api_key_change<V: Version>() -> Body {
-    let fields = with_restrictions::<V>(fields::<V>()).build();
-    let one = ["valid", "rateLimit", "allowedAddresses"];
-    let one = one.into_iter().fold(AnyOfBuilder::new(), |any, name| any.item(Object::builder().required(name)));
-    Body::new::<V>("ApiKeyChange", AllOfBuilder::new().item(fields).item(one).build())
-        .such_as("switch off", json!({"valid": false}))
-        .such_as(
-            "narrow",
-            json!({"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]}),
-        )
+/// `{"valid"?, "rateLimit"?, "allowedAddresses"?}` for a key of version 1, at least one.
+pub(super) fn v1_api_key_change() -> Body {
+    let fields = with_restrictions::<V1>(fields::<V1>());
+    such_as_changes(Body::new::<V1>("ApiKeyChange", at_least_one(fields, &RESTRICTIONS).build()))
+}
+
+/// `{"name"?, "expiresInDays"?, "valid"?, …}`, at least one.
+pub(super) fn v2_api_key_change() -> Body {
+    let fields = with_restrictions::<V2>(with_name_and_expiry(fields::<V2>()));
+    let one = [&["name", "expiresInDays", "expiresInSeconds"], RESTRICTIONS.as_slice()].concat();
+    let schema = with_one_lifetime(at_least_one(fields, &one)).build();
+    such_as_changes(Body::new::<V2>("ApiKeyChange", schema))
+        .such_as("rename", json!({"name": "Deployment"}))
+        .such_as("for another 90 days", json!({"expiresInDays": 90}))
+        .such_as("for ever", json!({"expiresInDays": null}))
+}
+
+fn such_as_changes(body: Body) -> Body {
+    let narrowed = json!({"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]});
+    body.such_as("switch off", json!({"valid": false})).such_as("narrow", narrowed)
+}
+
+/// The fields where one of these is there.
+fn at_least_one(fields: ObjectBuilder, names: &[&str]) -> AllOfBuilder {
+    let one = names.iter().fold(AnyOfBuilder::new(), |any, name| any.item(Object::builder().required(*name)));
+    AllOfBuilder::new().item(fields.build()).item(one)
 }
 
 /// `{"value", "address"?}`, or `digest` instead of the value.
@@ -401,6 +410,20 @@ fn number(least: i64, most: i64) -> ObjectBuilder {
 fn nullable(text: ObjectBuilder) -> ObjectBuilder {
     text.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
+
+/// The fields, and those that rename a key and say when it expires.
+fn with_name_and_expiry(fields: ObjectBuilder) -> ObjectBuilder {
+    fields
+        .property("name", name())
+        .property(
+            "expiresInDays",
+            days("In how many days from now the key expires; null for never; nothing keeps what it is."),
+        )
+        .property("expiresInSeconds", seconds("The same in seconds; not together with `expiresInDays`."))
+}
+
+/// What [`with_restrictions`] adds.
+const RESTRICTIONS: [&str; 3] = ["valid", "rateLimit", "allowedAddresses"];
 
 /// The fields, and those that restrict a key.
 fn with_restrictions<V: Version>(fields: ObjectBuilder) -> ObjectBuilder {

@@ -13,15 +13,14 @@ const MAX_COMPARED: usize = 64;
 const SIMILAR: f64 = 0.6;
 /// The same where another endpoint knows it: a name that is only somewhat like it is rather anything else.
 const SIMILAR_ELSEWHERE: f64 = 0.8;
-const EXPIRY: &str = "it goes with a new key or a rotation: rotate the key to change when it expires";
 const VALUE: &str = "it goes with a new key or a rotation: rotate the key to change its value";
 const RESTRICTION: &str = "it goes with a new key, a change of a key or a rotation";
 const LIMIT: &str = "it goes within \"rateLimit\"";
 /// Fields of bodies that deal with keys, and where they belong, for whoever sends one to another endpoint.
 const ELSEWHERE: [(&str, &str); 10] = [
-    ("expiresInDays", EXPIRY),
-    ("expiresInSeconds", EXPIRY),
-    ("expiresAt", EXPIRY),
+    ("expiresInDays", RESTRICTION),
+    ("expiresInSeconds", RESTRICTION),
+    ("expiresAt", "say \"expiresInDays\" with a new key, a change of a key or a rotation"),
     ("gracePeriodInHours", "it goes with a rotation"),
     ("digest", VALUE),
     ("tail", VALUE),
@@ -148,17 +147,20 @@ mod tests {
 
     #[test]
     fn a_field_of_another_endpoint_is_named_with_where_it_belongs() {
-        let change = ["valid", "rateLimit", "allowedAddresses"];
-        for name in ["expiresInSeconds", "expiresInDays", "expiresAt"] {
-            let expected = format!(
-                "The field \"{name}\" is unknown (it goes with a new key or a rotation: rotate the key to change when it expires)."
-            );
-            assert_eq!(sentence(name, &change), expected);
+        let question = ["value", "digest", "address"];
+        for name in ["expiresInSeconds", "expiresInDays"] {
+            let expected =
+                format!("The field \"{name}\" is unknown (it goes with a new key, a change of a key or a rotation).");
+            assert_eq!(sentence(name, &question), expected);
         }
         assert_eq!(
-            sentence("expires_in_second", &change),
-            "The field \"expires_in_second\" is unknown (did you mean \"expiresInSeconds\"? it goes with a new key or a \
-             rotation: rotate the key to change when it expires)."
+            sentence("expiresAt", &question),
+            "The field \"expiresAt\" is unknown (say \"expiresInDays\" with a new key, a change of a key or a rotation)."
+        );
+        assert_eq!(
+            sentence("expires_in_second", &question),
+            "The field \"expires_in_second\" is unknown (did you mean \"expiresInSeconds\"? it goes with a new key, a \
+             change of a key or a rotation)."
         );
         assert_eq!(
             sentence("gracePeriodInHours", &["name", "expiresInDays", "expiresInSeconds"]),
@@ -171,7 +173,7 @@ mod tests {
         // No more than that: what is short is like many.
         assert_eq!(sentence("mail", &["name"]), "The field \"mail\" is unknown (known are \"name\").");
         let hidden = format!("expiresInSeconds{}", "7".repeat(16));
-        assert!(!sentence(&hidden, &change).contains("777"));
+        assert!(!sentence(&hidden, &question).contains("777"));
     }
 
     #[test]

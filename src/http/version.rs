@@ -16,8 +16,12 @@ const ROTATING: &str = "The key is being rotated already: complete or cancel tha
 const ABOUT_ROTATION: &str = "\
 Without a grace period the old value stops at once and the new one is `value`. With one the new one is `shadowValue`, \
 and both authenticate until `rotatesAt`. Where `expiresInDays` and `expiresInSeconds` are left out the expiry stays; a key \
-that has expired must be told, and has no grace period. `valid`, `rateLimit` and `allowedAddresses` change the key with both \
-of its values; what is left out stays.";
+that has expired must be told, and has no grace period. `name`, `valid`, `rateLimit` and `allowedAddresses` change the key \
+with both of its values; what is left out stays.";
+const ABOUT_CHANGE: &str = "\
+In force from the answer on. `expiresInDays` and `expiresInSeconds` count from now, and null in either means never; a key \
+that has expired is good again. A rotation under way gets no more time by a later expiry: its outgoing value ends at \
+`rotatesAt`, or with the key before that. What is left out stays.";
 
 const ABOUT_VERIFICATION: &str = "\
 For services to which keys are presented: they ask with a key of their own, an organization's or a project's. Always 200 \
@@ -167,13 +171,19 @@ impl KeysOf<'_> {
             .conflicts(EXISTS)
             .issues(&V::api_key(&created));
         let read = Endpoint::get(one(), api_keys::read::<V>).answers(&data);
-        let update = Endpoint::put(one(), api_keys::update::<V>).takes(schemas::api_key_change::<V>()).answers(&data);
+        let update = Endpoint::put(one(), api_keys::update::<V>).answers(&data);
+        let (update, what_update_does) = if V::HAS_ROTATION {
+            let update = update.explained(ABOUT_CHANGE).takes(schemas::v2_api_key_change());
+            (update, "Change the name, the expiry or the restrictions of an API key of the *")
+        } else {
+            (update.takes(schemas::v1_api_key_change()), "Switch an API key of the * on or off")
+        };
         let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));
         vec![
             self.named::<V>(list, "List*ApiKeys", "List the API keys of the *, newest first"),
             self.named::<V>(create, "Create*ApiKey", "Make an API key of the *"),
             self.named::<V>(read, "Read*ApiKey", "Show an API key of the *"),
-            self.named::<V>(update, "Update*ApiKey", "Switch an API key of the * on or off"),
+            self.named::<V>(update, "Update*ApiKey", what_update_does),
             self.named::<V>(delete, "Delete*ApiKey", "Revoke an API key of the *, for good"),
         ]
     }

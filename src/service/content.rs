@@ -2,7 +2,9 @@
 
 use super::import::Taken;
 use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
-use crate::domain::{ApiKey, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp};
+use crate::domain::{
+    ApiKey, KeyCounts, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp,
+};
 use crate::store::{Reads, Staging, View};
 
 /// How many organizations are read in one go.
@@ -91,6 +93,16 @@ impl Content {
     /// See [`Content`].
     pub fn taken(&self, staged: &Staging, allows_ended: bool, limit: usize, progress: &dyn Fn(u64)) -> Result<Taken> {
         self.0.read(|reads| Taken::of(reads, staged, allows_ended, limit, progress))
+    }
+
+    /// How many keys there are.
+    ///
+    /// # Errors
+    /// See [`Content`].
+    pub fn count_keys(&self, now: Timestamp) -> Result<u64> {
+        let (KeyCounts { active, deactivated, expired }, _) =
+            self.0.read(|reads| reads.count_api_keys(None, u32::MAX, now))?;
+        Ok([active, deactivated, expired].into_iter().map(u64::from).sum())
     }
 
     /// Hands over everything, as it was at one moment and is at this time: each organization, its keys, newest first, and

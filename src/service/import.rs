@@ -38,9 +38,8 @@ pub struct Import {
     pub allows_ended: bool,
     /// No more rows whose value is taken are looked for.
     pub most_taken: usize,
-    /// Is told how far it has come: once from 0 to the number of rows while they are looked at, and on to twice as many
-    /// while they are stored.
-    pub progress: Box<dyn Fn(u64) + Send>,
+    /// Is told how far it has come.
+    pub progress: Box<dyn Fn(ImportProgress) + Send>,
     /// Is asked for another process that calls [`Service::write_import`], where no server is there. This process may be stopped
     /// at any time; that one is not stopped with it, so it does not hold the store for long.
     pub start_writer: Box<dyn Fn() -> Option<Box<dyn Writer>> + Send>,
@@ -50,6 +49,17 @@ pub struct Import {
 pub trait Writer: Send {
     /// Whether it is there still.
     fn is_there(&mut self) -> bool;
+}
+
+/// How far an import has come: of how many of its rows each step is done, one step after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportProgress {
+    /// It was looked whether the store has their values.
+    LookedFor(u64),
+    /// They are in the store, for nobody yet.
+    Stored(u64),
+    /// They would be found by their values.
+    Indexed(u64),
 }
 
 /// What became of an import.
@@ -107,20 +117,22 @@ impl Service {
     pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
         let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress, start_writer } = import;
         let looked = self.store.read_slice(move |reads| {
-            let taken = Taken::of(reads, &staged, allows_ended, most_taken, &*progress)?;
+            let show = |count| progress(ImportProgress::LookedFor(count));
+            let taken = Taken::of(reads, &staged, allows_ended, most_taken, &show)?;
             Ok((staged, taken, progress))
         });
-        let (found, taken, progress) = looked.await?;
+        let nothing_imported = |error: Error| error.meaning(NOTHING_IMPORTED);
+        let (found, taken, progress) = looked.await.map_err(nothing_imported)?;
         staged = found;
         let places = taken.places();
         if !places.is_empty() && (!skips_taken || places.len() >= most_taken) {
             return Ok(Outcome { staged, taken, ids: None });
         }
-        staged.remove(&places)?;
+        staged.remove(&places).map_err(nothing_imported)?;
         if staged.count() == 0 {
             return Ok(Outcome { staged, taken, ids: None });
         }
-        staged.seal(ImportOrder { token, file, at: now, allows_ended })?;
+        staged.seal(ImportOrder { token, file, at: now, allows_ended }).map_err(nothing_imported)?;
         let staged = Arc::new(Mutex::new(staged));
         let writer = if self.store.has_server() { None } else { start_writer() };
         let [first, last] = match self.wait_for_end(&staged, writer, &*progress).await {
@@ -169,7 +181,7 @@ impl Service {
         &self,
         staged: &Shared,
         mut writer: Option<Box<dyn Writer>>,
-        progress: &(dyn Fn(u64) + Send),
+        progress: &(dyn Fn(ImportProgress) + Send),
     ) -> Result<[i64; 2]> {
         let count = lock(staged).count();
         let patience = if count > SMALL { PATIENCE } else { LITTLE_PATIENCE };
@@ -177,7 +189,10 @@ impl Service {
         loop {
             let state = self.import_state().await?;
             if let Some(state) = state.filter(|state| state.is_of(&lock(staged))) {
-                progress(count + (state.stored + state.indexed).unsigned_abs() / 2);
+                progress(match state.stored.unsigned_abs() {
+                    stored if stored < count => ImportProgress::Stored(stored),
+                    _ => ImportProgress::Indexed(state.indexed.unsigned_abs()),
+                });
                 match state.stage {
                     ImportStage::Published => return Ok(state.ids),
                     ImportStage::Removed => return Err(self.why_it_failed(staged).await?),
@@ -203,14 +218,16 @@ impl Service {
     /// What became of an import that this process could not take on: a server may have published it, or be about to.
     async fn look_again(&self, staged: &Shared, error: Error) -> Result<[i64; 2]> {
         let has_server = self.store.has_server();
-        let state = self.import_state().await.ok().flatten().filter(|state| state.is_of(&lock(staged)));
-        match state.map(|state| (state.stage, state.ids)) {
-            Some((ImportStage::Published, ids)) => Ok(ids),
-            Some((ImportStage::Removed, _)) => Err(self.why_it_failed(staged).await?),
+        let state = self.import_state().await.map(|state| state.filter(|state| state.is_of(&lock(staged))));
+        match state.map(|state| state.map(|state| (state.stage, state.ids))) {
+            Ok(Some((ImportStage::Published, ids))) => Ok(ids),
+            Ok(Some((ImportStage::Removed, _))) => Err(self.why_it_failed(staged).await?),
             _ if has_server => {
                 let detail = format!("{UNCERTAIN} ({})", error.detail().unwrap_or_default());
                 Err(Error::unavailable(UNCERTAIN, detail))
             }
+            // Nobody else could have published it.
+            Ok(_) if !self.store.is_in_doubt(&error) => Err(error.meaning(NOTHING_IMPORTED)),
             _ => Err(error),
         }
     }
@@ -249,6 +266,8 @@ impl Service {
     }
 }
 
+/// What a cause means that kept an import from being published.
+pub const NOTHING_IMPORTED: &str = "Nothing was imported.";
 const UNCERTAIN: &str = "It is not certain what became of the import. When the server goes on, look with keystead audit list before you try again.";
 
 /// What came between, in a sentence that says which row it was.

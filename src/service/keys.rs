@@ -64,6 +64,8 @@ pub struct Rotation {
 /// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
 #[derive(Debug, Default)]
 pub struct KeyChange {
+    /// Its label.
+    pub name: Option<Name>,
     /// Switches it on or off.
     pub valid: Option<bool>,
     /// How often it may be used.
@@ -74,6 +76,9 @@ pub struct KeyChange {
 
 impl KeyChange {
     fn apply(self, key: &mut ApiKey) {
+        if let Some(name) = self.name {
+            key.name = name;
+        }
         key.valid = self.valid.unwrap_or(key.valid);
         key.rate_limit = self.rate_limit.unwrap_or(key.rate_limit);
         if let Some(allowed_addresses) = self.allowed_addresses {
@@ -83,8 +88,8 @@ impl KeyChange {
 
     /// Whether all that it does is to switch the key off. There are no more of these than times that keys are switched on.
     fn only_deactivates(&self) -> bool {
-        let Self { valid, rate_limit, allowed_addresses } = self;
-        *valid == Some(false) && rate_limit.is_none() && allowed_addresses.is_none()
+        let Self { name, valid, rate_limit, allowed_addresses } = self;
+        *valid == Some(false) && name.is_none() && rate_limit.is_none() && allowed_addresses.is_none()
     }
 }
 
@@ -166,15 +171,18 @@ impl Keys<'_> {
         self.change(id, Action::KeyRotationCancelled, move |key| key.cancel_rotation(now)).await
     }
 
-    /// Switches a key on or off, or narrows where and how often it is used; from the answer on.
+    /// Renames a key, switches it on or off, or changes when it ends and where and how often it is used; from the answer on.
     ///
     /// # Errors
-    /// [`Error::NotFound`], and [`Error::TooManyChanges`] unless the key is switched off and nothing else.
-    pub async fn update(&self, id: KeyId, change: KeyChange) -> Result<ApiKey> {
-        if !change.only_deactivates() {
+    /// [`Error::NotFound`], those of [`ApiKey::set_expiry`], and [`Error::TooManyChanges`] unless the key is switched off and
+    /// nothing else.
+    pub async fn update(&self, id: KeyId, expiry: Expiry, change: KeyChange) -> Result<ApiKey> {
+        if expiry != Expiry::Keep || !change.only_deactivates() {
             self.service.count_change(&self.author, Kind::Other)?;
         }
+        let now = self.now;
         self.change(id, Action::KeyUpdated, move |key| {
+            key.set_expiry(expiry, now)?;
             change.apply(key);
             Ok(())
         })

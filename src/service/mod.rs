@@ -37,7 +37,7 @@ pub use changes::ChangeLimit;
 pub use content::{Content, Exported};
 pub use exports::{Export, ExportState, FoundEvents};
 pub use idempotency::Idempotency;
-pub use import::{Import, Outcome, Taken, Writer};
+pub use import::{Import, ImportProgress, NOTHING_IMPORTED, Outcome, Taken, Writer};
 pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, NewKey, Rotation, Value};
 pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};

@@ -133,6 +133,11 @@ impl Store {
         Ok(written)
     }
 
+    /// Whether it is not certain what became of a write that failed with this: the commit failed, and could not be taken back.
+    pub fn is_in_doubt(&self, error: &Error) -> bool {
+        sqlite::is_in_doubt(error)
+    }
+
     /// The stamp of what is read about the key with this digest from now on. Take it *before* reading.
     pub fn stamp(&self, digest: &Digest) -> Stamp {
         self.validity.stamp(digest)

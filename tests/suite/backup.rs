@@ -636,7 +636,7 @@ fn a_key_that_came_with_another_digest_is_good_after_a_restore_whichever_it_is_k
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     fs::write(folder.path().join("keys.csv"), format!("name,digest,algorithm\nold,{SHA256},sha256\n")).expect("a file");
-    assert_done(&run(folder.path(), &["import", "keys.csv"]));
+    assert_done(&run(folder.path(), &["import", "--organization-keys", "keys.csv"]));
     back_up(folder.path(), "before.db");
     let client = server.client();
     client.set_valid(2, false);

@@ -76,6 +76,8 @@ fn an_organization_makes_as_many_changes_as_it_may_and_what_is_refused_is_no_eve
         client.put(ORGANIZATION, json!({"name": "c"})),
         client.set_valid(keys[0].0, true),
         client.put(&format!("{KEYS}/{}", keys[0].0), json!({"valid": false, "rateLimit": null})),
+        client.put(&format!("/v2/organization/api-keys/{}", keys[0].0), json!({"valid": false, "name": "b"})),
+        client.put(&format!("/v2/organization/api-keys/{}", keys[0].0), json!({"valid": false, "expiresInDays": 1})),
         client.post("/v2/organization/audit-logs/exports", json!({})),
     ] {
         assert_limited(&answer);

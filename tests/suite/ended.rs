@@ -94,7 +94,7 @@ fn an_operator_can_bring_a_value_back_and_says_so() {
 
 fn import(folder: &Path, rows: &str, arguments: &[&str]) -> std::process::Output {
     fs::write(folder.join("keys.csv"), rows).expect("a file");
-    run(folder, &[&["import", "keys.csv"], arguments].concat())
+    run(folder, &[&["import", "--organization-keys", "keys.csv"], arguments].concat())
 }
 
 /// The SHA-256 digest tells nobody that the value is known, until somebody presents it.

@@ -94,7 +94,11 @@ fn values_to_end(admin: &Client, folder: &Path, round: usize) -> Vec<Ended> {
         let file = folder.join(format!("{column}-{round}.csv"));
         let text = format!("name,key,{column}\nagain,{},{state}\n", ended.value);
         std::fs::write(&file, text).expect("a file");
-        ended.commands.push(["import", "--allow-revoked", file.to_str().expect("a path")].map(str::to_owned).to_vec());
+        ended.commands.push(
+            ["import", "--organization-keys", "--allow-revoked", file.to_str().expect("a path")]
+                .map(str::to_owned)
+                .to_vec(),
+        );
         ended
     });
     let [disabled, restricted] = imported;

@@ -494,6 +494,18 @@ pub fn is_there(program: &str) -> bool {
     is_there
 }
 
+/// Runs the program at a pseudo-terminal, which `script` of util-linux makes, with this typed: whether it succeeded, and what
+/// it said.
+pub fn at_a_terminal(folder: &Path, arguments: &str, answer: &str) -> (bool, String) {
+    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_keystead"));
+    let mut script = Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).current_dir(folder);
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script runs");
+    child.stdin.as_mut().expect("standard input").write_all(answer.as_bytes()).expect("an answer");
+    let output = child.wait_with_output().expect("an end");
+    (output.status.success(), stdout(&output))
+}
+
 /// Says that it is over once it is dropped, also where a test fails: threads that wait for that would hang the test.
 pub struct Over<'a>(pub &'a AtomicBool);
 

@@ -53,7 +53,7 @@ impl Folder {
     /// Imports a CSV file of these lines.
     fn import(&self, lines: &str, more: &[&str]) -> Output {
         let file = self.file("keys.csv", lines);
-        run(self.path(), &[&["import", &file], more].concat())
+        run(self.path(), &[&["import", "--organization-keys", &file], more].concat())
     }
 
     #[track_caller]
@@ -397,7 +397,7 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
     ] {
         let good = |number| json!({"name": "A", "key": foreign(number)}).to_string();
         let file = folder.file("keys.jsonl", &format!("{}\n{line}\n{}\n", good(1), good(2)));
-        let output = run(folder.path(), &["import", &file]);
+        let output = run(folder.path(), &["import", "--organization-keys", &file]);
         let said = format!("{}{}", stdout(&output), stderr(&output));
         assert_eq!(output.status.code(), Some(1));
         assert!(said.contains("Row 2 (line 2) is refused") && said.contains(why), "{said}");
@@ -428,7 +428,7 @@ fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_tak
         (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields comes twice."),
     ] {
         let file = folder.file("keys.ndjson", &format!("{{\"key\":\"{key}\",{fields}}}\n"));
-        let output = run(folder.path(), &["import", &file]);
+        let output = run(folder.path(), &["import", "--organization-keys", &file]);
         let said = format!("{}{}", stdout(&output), stderr(&output));
         assert_eq!(output.status.code(), Some(1), "{fields}: {said}");
         assert!(said.contains("Row 1 (line 1) is refused") && said.contains(why), "{fields}: {said}");
@@ -569,7 +569,7 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
     let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
     for round in 0..8_u64 {
         let mut child = keystead(folder.path())
-            .args(["import", &file])
+            .args(["import", "--organization-keys", &file])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -589,7 +589,10 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
             return;
         }
     }
-    assert!(run(folder.path(), &["import", &file]).status.success(), "nothing is left in its way");
+    assert!(
+        run(folder.path(), &["import", "--organization-keys", &file]).status.success(),
+        "nothing is left in its way"
+    );
 }
 
 #[test]
@@ -648,7 +651,7 @@ fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_i
         let elsewhere = other.serve();
         elsewhere.client().post("/v2/projects", json!({"name": "=Web"})).data();
         let file = other.file(&format!("keys.{format}"), &export);
-        let output = run(other.path(), &["import", &file]);
+        let output = run(other.path(), &["import", "--organization-keys", &file]);
         assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
         assert!(stdout(&output).contains("Row 1 is passed over"), "{}", stdout(&output));
         eventually(Duration::from_secs(5), || elsewhere.client_with(KEY).is_good());
@@ -709,7 +712,7 @@ fn a_key_in_the_middle_of_a_rotation_is_not_taken_in_by_half() {
     server.client().post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({"gracePeriodInHours": 1})).data();
     let export = stdout(&run(folder.path(), &["export", "--digests"]));
     let other = Folder::new();
-    let output = run(other.path(), &["import", &other.file("keys.ndjson", &export)]);
+    let output = run(other.path(), &["import", "--organization-keys", &other.file("keys.ndjson", &export)]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("is being rotated"), "{}", stdout(&output));
     assert_eq!(other.keys(), 1);
@@ -1103,7 +1106,12 @@ fn a_server_that_is_started_beside_a_stopped_import_revokes_at_once_and_goes_on_
 
 fn begin_import(folder: &Folder, file: &str) -> Child {
     let mut command = keystead(folder.path());
-    command.args(["import", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
+    command
+        .args(["import", "--organization-keys", file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs")
 }
 
 fn signal(process: &Child, name: &str) {
@@ -1185,7 +1193,7 @@ fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
     other.execute_batch("ROLLBACK").expect("an end");
     assert!(server.stop().success());
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
-    assert_eq!(said(&service), "another process holds the store");
+    assert_eq!(said(&service), "another process holds the store. Nothing was imported.");
     other.execute_batch("ROLLBACK").expect("an end");
 }
 
@@ -1248,7 +1256,8 @@ fn two_imports_at_once_are_refused_one_of_them() {
     let _first = staged(&folder.database(), OrganizationId::from_random([1; 8]), &[]);
     let file = folder.file("keys.csv", &format!("name,key\nA,{KEY}\n"));
     let mut command = keystead(folder.path());
-    let output = command.args(["import", &file]).env("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "100").output();
+    let output =
+        command.args(["import", "--organization-keys", &file]).env("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "100").output();
     assert_failed_with(&output.expect("the program runs"), 1, "Another import is under way");
     assert!(folder.import(&format!("name,key\nA,{KEY}\n"), &["--dry-run"]).status.success());
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 /// A folder with a store that was set up for Acme, and its first key.
@@ -172,17 +171,6 @@ fn what_cannot_be_undone_is_refused_without_a_terminal_unless_confirmed() {
     }
     assert_eq!(contents(folder.path()), before);
     assert_eq!(verdict(folder.path(), &first), (Some(0), "VALID".to_owned()));
-}
-
-/// Asks at a pseudo-terminal, which `script` of util-linux makes.
-fn at_a_terminal(folder: &Path, arguments: &str, answer: &str) -> (bool, String) {
-    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_keystead"));
-    let mut script = Command::new("script");
-    script.args(["-qec", &command, "/dev/null"]).current_dir(folder);
-    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script runs");
-    std::io::Write::write_all(child.stdin.as_mut().expect("standard input"), answer.as_bytes()).expect("an answer");
-    let output = child.wait_with_output().expect("an end");
-    (output.status.success(), stdout(&output))
 }
 
 #[test]
@@ -458,6 +446,16 @@ fn the_end_of_a_rotation_says_which_value_is_dead_and_which_stays() {
         assert!(stderr(&output).contains(&sentence), "{}", stderr(&output));
         assert_eq!(verdict(folder.path(), alive).1, "VALID");
         assert_eq!(verdict(folder.path(), dead).0, Some(1));
+        // Once it is over, no value is said to end, with or without --yes.
+        for more in [&[][..], &["--yes"]] {
+            let again = run(folder.path(), &[&["keys", "rotate", &id, end], more].concat());
+            let sentence = format!(
+                "The key is not being rotated. API key {id} (A key, {}) has this one value, which stays.",
+                masked(alive)
+            );
+            assert_failed_with(&again, 1, &sentence);
+            assert!(!stderr(&again).contains("ends at once"), "{}", stderr(&again));
+        }
     }
 }
 

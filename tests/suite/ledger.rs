@@ -217,7 +217,7 @@ fn an_older_copy_is_not_mixed_with_the_log_that_a_killed_server_left() {
     fs::write(path("keys.csv"), format!("name,key\n{rows}")).expect("a file");
     let dead = ["sk_live_0000000000000000", "sk_live_0000000000000999"];
     assert_eq!(Server::start_in(folder.path(), &[]).stop().code(), Some(0));
-    done(folder.path(), &["import", "keys.csv"]);
+    done(folder.path(), &["import", "--organization-keys", "keys.csv"]);
     done(folder.path(), &["backup", "backup.db"]);
     fs::copy(path("keystead.db"), path("by-hand.db")).expect("a copy");
     done(folder.path(), &["keys", "revoke", "2", "--yes"]);
@@ -363,7 +363,7 @@ fn a_ledger_that_was_made_anew_knows_imported_keys_and_what_others_wrote_meanwhi
     let values: Vec<String> = (1..=3).map(|number| format!("sk_live_{number:024}")).collect();
     let rows = values.iter().map(|value| format!("a,{value}\n")).collect::<String>();
     fs::write(folder.path().join("keys.csv"), format!("name,key\n{rows}")).expect("a file");
-    done(folder.path(), &["import", "keys.csv"]);
+    done(folder.path(), &["import", "--organization-keys", "keys.csv"]);
     done(folder.path(), &["backup", "backup.db"]);
     fs::remove_file(folder.path().join("keystead.revoked")).expect("a removal");
     // Number 1 is the first key's.

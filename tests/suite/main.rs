@@ -28,6 +28,8 @@ mod forward_auth;
 mod frozen;
 mod helpers;
 mod import;
+mod import_command;
+mod key_changes;
 mod keys_command;
 mod ledger;
 mod limits;

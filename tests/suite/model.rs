@@ -72,6 +72,7 @@ enum Step {
     Complete { key: usize },
     Cancel { key: usize },
     Switch { key: usize, valid: bool },
+    Renew { key: usize, expires: Days },
     Advance { hours: i64 },
     Reach { key: usize, edge: Edge, is_past: bool },
     Revoke { key: usize },
@@ -108,6 +109,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => key().prop_map(|key| Step::Complete { key }),
         2 => key().prop_map(|key| Step::Cancel { key }),
         3 => (key(), any::<bool>()).prop_map(|(key, valid)| Step::Switch { key, valid }),
+        4 => (key(), days()).prop_map(|(key, expires)| Step::Renew { key, expires }),
         2 => hours().prop_map(|hours| Step::Advance { hours }),
         3 => (key(), edge(), any::<bool>()).prop_map(|(key, edge, is_past)| Step::Reach { key, edge, is_past }),
         1 => key().prop_map(|key| Step::Revoke { key }),
@@ -485,6 +487,7 @@ impl Play<'_> {
             | Step::Complete { key }
             | Step::Cancel { key }
             | Step::Switch { key, .. }
+            | Step::Renew { key, .. }
             | Step::Reach { key, .. }
             | Step::Revoke { key } => index(key),
         };
@@ -502,6 +505,7 @@ impl Play<'_> {
                 key.shadow = None;
             }),
             Step::Switch { valid, .. } => self.switch(key, valid),
+            Step::Renew { expires, .. } => self.renew(key, expires),
             Step::Reach { edge, is_past, .. } => self.reach(key, edge, is_past),
             Step::Revoke { .. } => self.revoke(key),
             Step::List | Step::Create { .. } | Step::Advance { .. } => Ok(()),
@@ -623,6 +627,20 @@ impl Play<'_> {
         let Some(data) = self.data(key, &answer)? else { return Ok(()) };
         self.keys[key].valid = valid;
         self.keys[key].check(&data, None, span)
+    }
+
+    /// Renames a key, and changes when it expires: a grace may only get shorter by it.
+    fn renew(&mut self, key: usize, expires: Days) -> TestCaseResult {
+        let (path, name) = (self.path(key, ""), format!("{} again", self.keys[key].name));
+        let body = with_days(json!({"name": name}), expires);
+        let (answer, span) = self.stage.timed(|admin| admin.put(&path, body));
+        let Some(data) = self.data(key, &answer)? else { return Ok(()) };
+        let key = &mut self.keys[key];
+        (key.name, key.expires_at) = (name, expiry(&data, expires, key.expires_at, span)?);
+        if let (Some(shadow), Some(expires_at)) = (&mut key.shadow, key.expires_at) {
+            shadow.rotates_at = shadow.rotates_at.min(expires_at);
+        }
+        key.check(&data, None, span)
     }
 
     fn revoke(&mut self, key: usize) -> TestCaseResult {

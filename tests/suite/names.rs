@@ -81,7 +81,8 @@ fn a_new_text_with_a_full_key_in_it_is_refused_wherever_it_is_given_and_is_not_r
         }
     }
     let rows = format!("name,key\nthe key {},sk_live_0123456789\n", admin.key());
-    let output = run_with_input(server.folder(), &["import", "-", "--format", "csv"], rows.as_bytes());
+    let output =
+        run_with_input(server.folder(), &["import", "-", "--format", "csv", "--organization-keys"], rows.as_bytes());
     let said = stdout(&output) + &stderr(&output);
     assert!(!output.status.success() && said.contains("looks like a full API key"), "{said}");
     assert!(!said.contains(&admin.key()[14..]), "{said}");

@@ -123,11 +123,12 @@ fn a_field_of_another_endpoint_is_named_whatever_its_length() {
             assert!(sentence.starts_with(&format!("The field \"{name}\" is unknown (")), "{method} {path}: {sentence}");
         }
     }
-    let put = |fields: Value| client.put(&format!("{V2_KEYS}/{id}"), fields).refused_with(400);
     for field in ["expiresInSeconds", "expiresInDays", "expires_in_seconds"] {
-        let sentence = put(json!({field: 60}));
-        assert!(sentence.contains("rotate the key to change when it expires"), "{sentence}");
+        let sentence = client.post("/v2/verify", json!({field: 60})).refused_with(400);
+        assert!(sentence.contains("it goes with a new key, a change of a key or a rotation"), "{sentence}");
     }
+    let sentence = client.put(&format!("{V2_KEYS}/{id}"), json!({"digest": "0"})).refused_with(400);
+    assert!(sentence.contains("rotate the key to change its value"), "{sentence}");
     let sentence = client.post(V2_KEYS, json!({"name": "b", "gracePeriodInHours": 1})).refused_with(400);
     assert!(sentence.contains("it goes with a rotation"), "{sentence}");
 }

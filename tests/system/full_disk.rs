@@ -1,7 +1,7 @@
 //! A disk that is full: who only reads is served, who writes is told, and nothing is half done.
 
 use super::fates::{Change, Watched};
-use super::helpers::{KEYS, eventually};
+use super::helpers::{KEYS, assert_failed_with, done, eventually, run};
 use super::volume::{Kind, Volume};
 use serde_json::json;
 use std::fs;
@@ -64,6 +64,31 @@ fn a_server_that_is_killed_on_a_full_disk_has_done_what_it_answered_and_nothing_
     volume.empty();
     let watched = watched.kill();
     watched.check_all();
+}
+
+#[test]
+fn an_import_that_finds_no_room_says_that_nothing_was_imported_and_is_done_when_there_is_room() {
+    // The first finds no room for its rows, the second for its keys.
+    for (rows, is_full) in [(10, true), (40_000, false)] {
+        let volume = Volume::new(Kind::Tmpfs);
+        let folder = volume.path();
+        done(folder, &["init", "--organization", "Acme", "--key-file", "first-key"]);
+        let text: String = (0..rows).map(|number| format!("a,sk_live_{number:024}\n")).collect();
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let file = elsewhere.path().join("keys.csv");
+        fs::write(&file, format!("name,key\n{text}")).expect("a file");
+        let import = ["import", "--organization-keys", file.to_str().expect("a path")];
+        if is_full {
+            volume.fill();
+        }
+        assert_failed_with(&run(folder, &import), 1, "database or disk is full. Nothing was imported.");
+        assert!(!folder.join("keystead.db-import").exists());
+        assert_eq!(done(folder, &["keys", "list", "--json"]).lines().count(), 1);
+        if is_full {
+            volume.empty();
+            assert_eq!(done(folder, &import).lines().count(), rows);
+        }
+    }
 }
 
 #[test]

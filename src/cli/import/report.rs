@@ -5,22 +5,27 @@ use crate::cli::Failed;
 use crate::cli::output::{say, taken_nothing};
 use crate::service::{Staging, Taken};
 use serde_json::{Value, json};
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 /// What is wrong with a row whose value has ended.
 const ENDED: &str = "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with \
                      --allow-revoked.";
 
-/// A line a row on standard output, a summary on standard error.
+/// A line a row on standard output, a summary on standard error. At a terminal, where both would be mixed, only wrong rows have
+/// a line unless all are asked for.
 pub(super) struct Report {
     out: BufWriter<StdoutLock<'static>>,
     is_json: bool,
+    shows_all: bool,
     wrong: usize,
+    passed_over: u64,
 }
 
 impl Report {
-    pub(super) fn new(is_json: bool) -> Self {
-        Self { out: BufWriter::new(io::stdout().lock()), is_json, wrong: 0 }
+    pub(super) fn new(is_json: bool, is_verbose: bool) -> Self {
+        let out = io::stdout();
+        let shows_all = is_json || is_verbose || !out.is_terminal();
+        Self { out: BufWriter::new(out.lock()), is_json, shows_all, wrong: 0, passed_over: 0 }
     }
 
     /// The row cannot be imported.
@@ -44,6 +49,10 @@ impl Report {
 
     /// The row is not about a key.
     pub(super) fn passed_over(&mut self, row: u64) -> Result<(), Failed> {
+        self.passed_over += 1;
+        if !self.shows_all {
+            return Ok(());
+        }
         self.write(
             || json!({"row": row, "outcome": "passed_over"}),
             || format!("Row {row} is passed over: it is an organization or a project."),
@@ -80,10 +89,13 @@ impl Report {
 
     /// A dry run came to its end with these.
     pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), Failed> {
-        staged.each_place(|row| {
-            self.write(|| json!({"row": row, "outcome": "good"}), || format!("Row {row} can be imported."))
-        })?;
+        if self.shows_all {
+            staged.each_place(|row| {
+                self.write(|| json!({"row": row, "outcome": "good"}), || format!("Row {row} can be imported."))
+            })?;
+        }
         self.flush()?;
+        self.summarize_passed_over();
         let count = rows(staged.count());
         match self.wrong {
             0 => say(format_args!("{count} can be imported. Nothing was changed.")),
@@ -112,24 +124,37 @@ impl Report {
             Some((only, last)) if only == last => format!("1 key was imported: {only}"),
             Some((first, last)) => format!("{count} keys were imported: {first} to {last}"),
         };
+        let printed = if self.shows_all { self.numbers(staged, ids) } else { Ok(()) };
+        printed.and_then(|()| self.flush()).map_err(|error| match error.is_closed_pipe {
+            true => error,
+            false => Failed::new(format!("{keys}; but then: {error}")),
+        })?;
+        self.summarize_passed_over();
+        if self.wrong > 0 {
+            return Err(Failed::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
+        }
+        say(format_args!("{keys}."));
+        Ok(())
+    }
+
+    /// Which number each row has from the first one on.
+    fn numbers(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), Failed> {
         let mut next = ids.map_or(0, |(first, _)| first);
-        let printed = staged.each_place(|row| {
+        staged.each_place(|row| {
             let id = next;
             next += 1;
             self.write(
                 || json!({"row": row, "outcome": "imported", "id": id}),
                 || format!("Row {row} is API key {id}."),
             )
-        });
-        printed.and_then(|()| self.flush()).map_err(|error| match error.is_closed_pipe {
-            true => error,
-            false => Failed::new(format!("{keys}; but then: {error}")),
-        })?;
-        if self.wrong > 0 {
-            return Err(Failed::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
+        })
+    }
+
+    /// Where they have no lines.
+    fn summarize_passed_over(&self) {
+        if self.passed_over > 0 && !self.shows_all {
+            say(format_args!("{} passed over: organizations and projects.", were(self.passed_over)));
         }
-        say(format_args!("{keys}."));
-        Ok(())
     }
 
     fn write(&mut self, object: impl Fn() -> Value, text: impl Fn() -> String) -> Result<(), Failed> {

@@ -31,9 +31,9 @@ impl<'a> Reader<'a> {
     /// The key; `None` where the row is about something else, as an export has such rows.
     pub(super) fn key(&mut self, fields: &Fields<'_>) -> Result<Option<ImportedApiKey>, String> {
         match fields.get(Column::Kind) {
-            None | Some("api_key") => {}
+            _ if is_about_key(fields) => {}
             Some("organization" | "project") => return Ok(None),
-            Some(_) => return Err("Its kind is none of organization, project and api_key.".to_owned()),
+            _ => return Err("Its kind is none of organization, project and api_key.".to_owned()),
         }
         if fields.get(Column::RotatesAt).is_some() {
             return Err("The key is being rotated: complete or cancel that where it comes from, then export it again."
@@ -101,6 +101,11 @@ impl<'a> Reader<'a> {
         };
         found.map(|project| project.id).ok_or_else(|| "The organization has no such project.".to_owned())
     }
+}
+
+/// Whether a row is about a key, as all are that do not say so.
+pub(super) fn is_about_key(fields: &Fields<'_>) -> bool {
+    matches!(fields.get(Column::Kind), None | Some("api_key"))
 }
 
 /// By id or name.

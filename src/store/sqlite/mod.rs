@@ -48,6 +48,7 @@ use rusqlite::config::DbConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+pub(super) use writer::is_in_doubt;
 use writer::{Files, Shared, Writer};
 
 /// An open store file.

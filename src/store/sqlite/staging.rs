@@ -69,7 +69,7 @@ impl Staging {
                 Ok(file) => break file,
                 Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
                     let path = file_beside(store);
-                    let detail = format_args!("{} cannot be created: {e}. Nothing was imported.", path.display());
+                    let detail = format_args!("{} cannot be created: {e}", path.display());
                     return Err(Error::unavailable("There is no place for the rows of an import.", detail));
                 }
                 Err(_) if patience.is_zero() => {

@@ -40,6 +40,11 @@ const GONE: &str = "The store is not where it was; nothing was changed.";
 const IN_DOUBT: &str =
     "The store could not be written, and what was begun could not be taken back yet; look again what became of it.";
 
+/// Whether it is not certain what became of a write that failed with this.
+pub(in crate::store) fn is_in_doubt(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { sentence: IN_DOUBT, .. })
+}
+
 /// The way to the thread.
 pub(in crate::store) struct Writer {
     running: Mutex<Option<Running>>,

@@ -1,0 +1,93 @@
+//! Keys without a project, each of which can manage everything in its organization: nobody makes many of them without being
+//! told.
+
+use super::columns::Column;
+use super::row::is_about_key;
+use super::source::{Fields, Format, Source};
+use crate::cli::Failed;
+use crate::cli::changes::ask;
+use crate::service::ImportedApiKey;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+
+const WHAT_THEY_CAN: &str = "A key without a project can manage everything in its organization.";
+
+/// What becomes of keys without a project, and how many of a file's keys are such.
+pub(super) struct OrganizationKeys {
+    are_meant: bool,
+    is_dry_run: bool,
+    keys: u64,
+    without_project: u64,
+}
+
+impl OrganizationKeys {
+    /// `are_meant`: whether the operator said so beforehand.
+    pub(super) fn new(are_meant: bool, is_dry_run: bool) -> Self {
+        Self { are_meant, is_dry_run, keys: 0, without_project: 0 }
+    }
+
+    /// Looks through the file before anything of it is staged, and where it has such keys, asks at a terminal whether they are
+    /// meant. What can be read only once is not looked through: in an import of that, the first such key is refused.
+    ///
+    /// # Errors
+    /// Where they are not meant, or nobody is there to ask.
+    pub(super) fn confirm(&mut self, file: &Path, format: Option<Format>) -> Result<(), Failed> {
+        // A pipe has no second beginning.
+        if self.are_meant || self.is_dry_run || !file.is_file() {
+            return Ok(());
+        }
+        let mut source = Source::open(file, format)?;
+        while let Some(row) = source.next()? {
+            _ = row.fields.map(|fields| self.count(&fields));
+        }
+        if self.without_project == 0 {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            return Err(refused(&self.describe()));
+        }
+        let way = "The column \"project\" gives a key one. Import them as they are?";
+        self.are_meant = ask(&format!("{} {WHAT_THEY_CAN} {way}", self.describe()), "Nothing was imported.")?;
+        if self.are_meant { Ok(()) } else { Err(Failed::new("Nothing was imported.")) }
+    }
+
+    /// Takes note of a row.
+    pub(super) fn count(&mut self, fields: &Fields<'_>) {
+        if is_about_key(fields) {
+            self.keys += 1;
+            self.without_project += u64::from(fields.get(Column::Project).is_none());
+        }
+    }
+
+    /// Makes sure that the key of a row may be staged.
+    ///
+    /// # Errors
+    /// Where it has no project, and that is not meant.
+    pub(super) fn check(&self, row: u64, key: &ImportedApiKey) -> Result<(), Failed> {
+        if self.are_meant || self.is_dry_run || key.new.scope.project.is_some() {
+            return Ok(());
+        }
+        Err(refused(&format!("The key of row {row} has no project.")))
+    }
+
+    /// Makes sure, after a dry run, that the import would not be refused.
+    ///
+    /// # Errors
+    /// Where it would be.
+    pub(super) fn check_all(&self) -> Result<(), Failed> {
+        if self.are_meant || self.without_project == 0 { Ok(()) } else { Err(refused(&self.describe())) }
+    }
+
+    fn describe(&self) -> String {
+        let Self { keys, without_project, .. } = self;
+        let have = if *without_project == 1 { "has" } else { "have" };
+        format!("{without_project} of the {keys} keys in the file {have} no project.")
+    }
+}
+
+fn refused(what: &str) -> Failed {
+    Failed::new(format!(
+        "{what} {WHAT_THEY_CAN} Give each key a project with the column \"project\", or say --organization-keys if you mean \
+         it. Nothing was imported."
+    ))
+}
