@@ -172,7 +172,7 @@ pub(super) fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
 
 /// A new value that is made or read here.
 pub(super) fn brought(secret: &Secret, allows_ended: bool) -> Value {
-    if allows_ended { Value::BroughtBack(secret.fingerprint()) } else { Value::Brought(secret.fingerprint()) }
+    Value::Brought { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
 async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
@@ -194,22 +194,25 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     if let Some(file) = file {
         file.keep();
     }
+    let lost = "was created all the same: revoke it, and make another one";
+    hand_over(&key, &arguments.handover, &secret, arguments.json, now, lost)?;
     say(format_args!(
         "API key {} ({}) was created; it {}.",
         key.id.get(),
         key.name.as_str(),
         arguments.handover.describe(&secret)
     ));
-    hand_over(&key, &arguments.handover, &secret, arguments.json, now)
+    Ok(())
 }
 
-/// Shows a value that came to be, where it is to be shown.
+/// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
 pub(super) fn hand_over(
     key: &ApiKey,
     handover: &Handover,
     secret: &Secret,
     json: bool,
     now: Timestamp,
+    lost: &str,
 ) -> Result<(), Failed> {
     let shown = handover.shown(secret);
     let done = match shown {
@@ -217,10 +220,7 @@ pub(super) fn hand_over(
         Some(shown) => print_secret(shown),
         None => Ok(()),
     };
-    done.map_err(|e| {
-        let id = key.id.get();
-        Failed::new(format!("{e} API key {id} has the new value all the same: rotate it again, or revoke it."))
-    })
+    done.map_err(|e| Failed::new(format!("{e} API key {} {lost}.", key.id.get())))
 }
 
 pub(super) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, Failed> {

@@ -110,11 +110,6 @@ async fn create(config: &Config, name: &str, key_name: &str, handover: &Handover
         file.keep();
     }
     let (id, shown) = (organization.id, handover.shown(&first.secret));
-    say(format_args!(
-        "{id} ({}) was created; its first key {}.",
-        organization.name.as_str(),
-        handover.describe(&first.secret)
-    ));
     let done = match shown {
         _ if json => print_json(&Created {
             organization: OrganizationRecord::from(&organization),
@@ -123,5 +118,13 @@ async fn create(config: &Config, name: &str, key_name: &str, handover: &Handover
         Some(shown) => print_secret(shown),
         None => Ok(()),
     };
-    done.map_err(|e| Failed::new(format!("{e} The organization {id} is there all the same: mint another key for it.")))
+    done.map_err(|e| {
+        Failed::new(format!("{e} The organization {id} is there all the same: mint another key for it."))
+    })?;
+    say(format_args!(
+        "{id} ({}) was created; its first key {}.",
+        organization.name.as_str(),
+        handover.describe(&first.secret)
+    ));
+    Ok(())
 }

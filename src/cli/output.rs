@@ -4,16 +4,13 @@ use super::Failed;
 use crate::domain::escape_invisible;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, major, minor};
+use rustix::fs::{FileType, OFlags};
 use serde::Serialize;
 use std::fmt::{self, Display};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr as _;
 use zeroize::Zeroizing;
-
-/// `/dev/null` (<https://www.kernel.org/doc/html/latest/admin-guide/devices.html>).
-const NULL_DEVICE: (u32, u32) = (1, 3);
 
 /// Prints a text for people. Characters that nobody sees, as names from older versions may have, are shown by their number.
 pub(super) fn print(text: &str) -> Result<(), Failed> {
@@ -34,26 +31,29 @@ pub(super) fn taken_nothing(error: &io::Error) -> Failed {
     Failed::new(format!("Standard output took nothing more: {error}."))
 }
 
-/// Makes sure that somebody reads standard output, before something is made that is shown there once.
+/// Makes sure that standard output leads somewhere, before something is made that is shown there once.
 ///
 /// # Errors
-/// Where it is a pipe or a terminal that nobody reads, or the null device. A process that is started with its standard
-/// output closed finds the null device there: the runtime puts it in place before anything else is opened.
+/// Where it is a pipe or a terminal that nobody reads, cannot be written to, or is a device that keeps nothing, such as the null
+/// device. A process that is started with its standard output closed finds the null device there: the runtime puts it in
+/// place before anything else is opened.
 pub(super) fn expect_reader() -> Result<(), Failed> {
     let out = io::stdout();
     let status = rustix::fs::fstat(&out).map_err(io::Error::from)?;
-    let is_null = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
-        && (major(status.st_rdev), minor(status.st_rdev)) == NULL_DEVICE;
+    let is_device = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice && !out.is_terminal();
+    let is_read_only = rustix::fs::fcntl_getfl(&out).map_err(io::Error::from)? & OFlags::RWMODE == OFlags::RDONLY;
     let mut polled = [PollFd::new(&out, PollFlags::empty())];
     poll(&mut polled, Some(&Timespec::default())).map_err(io::Error::from)?;
     let is_deserted = polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
-    if is_null || is_deserted {
-        let why = if is_null { "is closed or the null device" } else { "is read by nobody" };
-        return Err(Failed::new(format!(
-            "Standard output {why}, so the key would be lost; say --key-file. No key was made or changed."
-        )));
-    }
-    Ok(())
+    let why = match (is_device, is_read_only, is_deserted) {
+        (true, _, _) => "is closed, or a device that keeps nothing",
+        (_, true, _) => "cannot be written to",
+        (_, _, true) => "is read by nobody",
+        (false, false, false) => return Ok(()),
+    };
+    Err(Failed::new(format!(
+        "Standard output {why}, so the key would be lost; say --key-file. No key was made or changed."
+    )))
 }
 
 /// Whether standard output goes where the log goes, such as to one terminal or one journal: whoever reads the one reads the

@@ -158,12 +158,6 @@ async fn create(config: &Config, arguments: Create) -> Result<(), Failed> {
     if let Some(file) = file {
         file.keep();
     }
-    say(format_args!(
-        "{} ({}) was created; its first key {}.",
-        project.id,
-        project.name.as_str(),
-        handover.describe(&secret)
-    ));
     let shown = handover.shown(&secret);
     let done = match shown {
         _ if arguments.json => print_json(&Created {
@@ -174,7 +168,14 @@ async fn create(config: &Config, arguments: Create) -> Result<(), Failed> {
         None => Ok(()),
     };
     let id = project.id;
-    done.map_err(|e| Failed::new(format!("{e} The project {id} is there all the same: mint another key for it.")))
+    done.map_err(|e| Failed::new(format!("{e} The project {id} is there all the same: mint another key for it.")))?;
+    say(format_args!(
+        "{} ({}) was created; its first key {}.",
+        project.id,
+        project.name.as_str(),
+        handover.describe(&secret)
+    ));
+    Ok(())
 }
 
 async fn update(config: &Config, arguments: &Update) -> Result<(), Failed> {

@@ -87,10 +87,12 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
         || "the old one is dead".to_owned(),
         |shadow| format!("the old one goes on until {}", shadow.rotates_at),
     );
+    let lost = "has the new value all the same: rotate it again, or revoke it";
+    hand_over(&key, &arguments.handover, &secret, arguments.json, now, lost)?;
     let where_to = arguments.handover.describe(&secret);
     say(format_args!("{} has a new value; it {where_to}; {until}.", describe(&key)));
     say_where_grace_is_cut_short(&key, grace, now);
-    hand_over(&key, &arguments.handover, &secret, arguments.json, now)
+    Ok(())
 }
 
 /// The old value goes on for no longer than the key does.

@@ -89,6 +89,11 @@ impl Secret {
         let bytes = self.0.as_bytes();
         Fingerprint { digest: Digest::blake3(bytes), tail: Tail::of(bytes) }
     }
+
+    /// What other tools may have stored of it.
+    pub fn sha256(&self) -> Digest {
+        Digest::sha256(self.0.as_bytes())
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -291,7 +291,8 @@ fn value(app: &App, fields: &Fields) -> Result<Value, Failure> {
         (None, None) => Ok(Value::Random((app.random)()?)),
         (Some(digest), Some(tail)) => {
             let digest = Digest::from_hex(digest).ok_or_else(Fields::wrong_digest)?;
-            Ok(Value::Brought(Fingerprint { digest, tail: Tail::parse(tail)? }))
+            let value = Fingerprint { digest, tail: Tail::parse(tail)? };
+            Ok(Value::Brought { value, sha256: None, allows_ended: false })
         }
         _ => Err(Failure::bad_request("The fields \"digest\" and \"tail\" go together.")),
     }

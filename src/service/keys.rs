@@ -18,10 +18,15 @@ pub const API_KEYS_PAGE: u32 = 1000;
 pub enum Value {
     /// Sixteen random bytes: the secret is made here, and is in the answer and nowhere else.
     Random([u8; 16]),
-    /// The caller made the secret and keeps it; only this is known of it.
-    Brought(Fingerprint),
-    /// The same, and it may be a value that was revoked or rotated out: the operator says so.
-    BroughtBack(Fingerprint),
+    /// The caller made the secret and keeps it.
+    Brought {
+        /// What is stored of it.
+        value: Fingerprint,
+        /// What an import may have brought of it, where the full key is known.
+        sha256: Option<Digest>,
+        /// Whether it may be a value that was revoked or rotated out: the operator says so.
+        allows_ended: bool,
+    },
 }
 
 /// What was made or rotated.
@@ -233,8 +238,7 @@ impl Keys<'_> {
         let scope = self.scope;
         // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
         let (value, secret, brought) = match value {
-            Value::Brought(fingerprint) => (fingerprint, None, Some(false)),
-            Value::BroughtBack(fingerprint) => (fingerprint, None, Some(true)),
+            Value::Brought { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
             Value::Random(random) => {
                 let secret = Secret::new(self.service.key_prefix(scope), random);
                 (secret.fingerprint(), Some(secret), None)
@@ -244,8 +248,8 @@ impl Keys<'_> {
         let mut issued = self
             .write(move |writes| {
                 once.run(writes, scope, secret, |writes| {
-                    if let Some(allows_ended) = brought {
-                        expect_free(writes, &value.digest, allows_ended)?;
+                    if let Some((sha256, allows_ended)) = brought {
+                        expect_free(writes, [Some(value.digest), sha256], allows_ended)?;
                     }
                     work(writes, value)
                 })
@@ -296,18 +300,24 @@ impl Keys<'_> {
     }
 }
 
-/// Makes sure that the scope's project, if any, is there.
-/// Makes sure that a value can become a key.
-pub(super) fn expect_free<R: Reads + ?Sized>(reads: &R, digest: &Digest, allows_ended: bool) -> Result<()> {
-    if reads.is_taken(digest)? {
-        return Err(Error::Conflict("The digest is that of a key that exists; make a new key.".to_owned()));
-    }
-    if !allows_ended && reads.has_ended(digest)? {
-        return Err(Error::ValueEnded);
+/// Makes sure that the value with these digests can become a key.
+pub(super) fn expect_free<R: Reads + ?Sized>(
+    reads: &R,
+    digests: [Option<Digest>; 2],
+    allows_ended: bool,
+) -> Result<()> {
+    for digest in digests.iter().flatten() {
+        if reads.is_taken(digest)? {
+            return Err(Error::Conflict("The digest is that of a key that exists; make a new key.".to_owned()));
+        }
+        if !allows_ended && reads.has_ended(digest)? {
+            return Err(Error::ValueEnded);
+        }
     }
     Ok(())
 }
 
+/// Makes sure that the scope's project, if any, is there.
 fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
     let Some(project) = scope.project else { return Ok(()) };
     reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))

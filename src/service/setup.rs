@@ -60,9 +60,10 @@ impl Service {
     /// changed then.
     pub async fn create_organization(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
         let (organization, new) = begin(first, now);
+        let digests = [new.value.digest, first.secret.sha256()].map(Some);
         self.store
             .write(move |writes| {
-                expect_free(writes, &new.value.digest, false)?;
+                expect_free(writes, digests, false)?;
                 if !writes.is_initialized()? {
                     return Err(Error::Conflict("The store is not set up yet; nothing was changed.".to_owned()));
                 }

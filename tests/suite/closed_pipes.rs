@@ -1,6 +1,8 @@
 //! Commands and servers whose output nobody reads to its end, as `keystead … | head -1` has it.
 
 use super::helpers::*;
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -100,15 +102,33 @@ fn without_standard_output(folder: &Path, arguments: &[&str]) -> Output {
     command.current_dir(folder).stdin(Stdio::null()).output().expect("the program runs")
 }
 
+fn opened(path: &str) -> File {
+    File::options().write(true).open(path).expect("a device")
+}
+
+/// A pipe that somebody reads and that takes nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).expect("a pipe that does not block");
+    while writer.write(&[0; 4096]).is_ok() {}
+    (reader, writer)
+}
+
 #[test]
 fn no_key_is_minted_or_changed_where_standard_output_is_closed_or_takes_nothing() {
     let folder = set_up();
     let look = || [done(folder.path(), &["audit", "head"]), done(folder.path(), &["export"])];
     let before = look();
     let empty = tempfile::tempdir().expect("a folder");
-    let runs: [fn(&Path, &[&str]) -> Output; 3] = [
+    let runs: [fn(&Path, &[&str]) -> Output; 5] = [
         without_standard_output,
         |folder, arguments| with(folder, arguments, |command| _ = command.stdout(Stdio::null())),
+        |folder, arguments| with(folder, arguments, |command| _ = command.stdout(opened("/dev/full"))),
+        |folder, arguments| {
+            with(folder, arguments, |command| {
+                command.stdout(File::open(env!("CARGO_BIN_EXE_keystead")).expect("a file that is only read"));
+            })
+        },
         |folder, arguments| with(folder, arguments, |command| _ = command.stdout(closed())),
     ];
     for run in runs {
@@ -130,11 +150,13 @@ fn no_key_is_minted_or_changed_where_standard_output_is_closed_or_takes_nothing(
 #[test]
 fn a_key_that_could_not_be_written_is_no_success_and_no_silent_end() {
     let folder = set_up();
-    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the full device");
+    let (_reader, writer) = full_pipe();
+    let full = || writer.try_clone().expect("the same pipe");
     for arguments in MINTS {
         let output = with(folder.path(), arguments, |command| _ = command.stdout(full()));
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(stderr(&output).contains(" all the same: "), "{arguments:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("keep it safe"), "{arguments:?}: {}", stderr(&output));
         let output = with(folder.path(), arguments, |command| _ = command.stdout(full()).stderr(closed()));
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     }

@@ -97,6 +97,27 @@ fn import(folder: &Path, rows: &str, arguments: &[&str]) -> std::process::Output
     run(folder, &[&["import", "--organization-keys", "keys.csv"], arguments].concat())
 }
 
+#[test]
+fn a_value_that_ended_as_its_sha_256_digest_is_not_adopted_by_whoever_has_the_full_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "admin.key"]);
+    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let value = new_secret();
+    let sha256 = keystead::domain::Digest::sha256_of_presented(value.expose().as_bytes(), forms).expect("a key");
+    let rows = format!("name,digest,algorithm\na,{},sha256\n", sha256.to_hex());
+    assert!(import(folder.path(), &rows, &[]).status.success());
+    fs::write(folder.path().join("value"), value.expose()).expect("the key");
+    let adopt = ["keys", "create", "again", "--adopt-key-file", "value"];
+    assert_failed_with(&run(folder.path(), &adopt), 1, "The digest is that of a key that exists; make a new key.");
+    done(folder.path(), &["keys", "revoke", "2", "--yes"]);
+    for command in [&adopt[..], &["organizations", "create", "Other", "--adopt-key-file", "value"]] {
+        let output = run(folder.path(), command);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(ENDED), "{}", stderr(&output));
+    }
+    done(folder.path(), &[&adopt[..], &["--allow-revoked"]].concat());
+}
+
 /// The SHA-256 digest tells nobody that the value is known, until somebody presents it.
 #[test]
 fn a_value_that_has_ended_is_refused_by_whichever_digest_it_comes_back() {
