@@ -260,6 +260,7 @@ fn whole_command(before: serve::Serve, command: Option<Command>) -> Result<Comma
     }
 }
 
+/// Makes sure that a command that changes something is told what.
 fn expect_change(command: &Command) -> Result<(), clap::Error> {
     let Command::Keys(keys) = command else { return Ok(()) };
     keys.expect_change().map_err(|why| CommandLine::command().error(ErrorKind::MissingRequiredArgument, why))
