@@ -271,9 +271,16 @@ fn whole_command(before: serve::Serve, command: Option<Command>) -> Result<Comma
     }
 }
 
+/// Makes sure that a command that changes something is told what.
 fn expect_change(command: &Command) -> Result<(), clap::Error> {
     let Command::Keys(keys) = command else { return Ok(()) };
-    keys.expect_change().map_err(|why| CommandLine::command().error(ErrorKind::MissingRequiredArgument, why))
+    keys.expect_change().map_err(|why| {
+        let mut all = CommandLine::command();
+        all.build();
+        // The error tells how its command is called.
+        let update = all.find_subcommand("keys").and_then(|keys| keys.find_subcommand("update")).cloned();
+        update.unwrap_or(all).error(ErrorKind::MissingRequiredArgument, why)
+    })
 }
 
 /// What may stand before a command and after it must not say two different things: one of them would be dropped.

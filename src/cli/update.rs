@@ -49,12 +49,12 @@ impl Update {
     }
 
     fn change(&self) -> Result<KeyChange, Failed> {
-        let KeyChange { valid, rate_limit, allowed_addresses, .. } = self.limits.change()?;
+        let narrowed = self.limits.change()?;
         Ok(KeyChange {
             name: self.name.as_deref().map(Name::parse).transpose()?,
-            valid,
-            rate_limit: rate_limit.or(self.no_rate_limit.then_some(None)),
-            allowed_addresses: allowed_addresses.or(self.allow_any_address.then_some(None)),
+            valid: None,
+            rate_limit: narrowed.rate_limit.or(self.no_rate_limit.then_some(None)),
+            allowed_addresses: narrowed.allowed_addresses.or(self.allow_any_address.then_some(None)),
         })
     }
 }

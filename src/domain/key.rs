@@ -116,10 +116,9 @@ impl Grace {
 }
 
 /// What a change does to the expiry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// Nothing was said: it stays.
-    #[default]
     Keep,
     /// The key lasts for ever.
     Never,

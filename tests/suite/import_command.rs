@@ -42,6 +42,8 @@ fn keys_without_a_project_are_imported_where_somebody_said_so_and_those_with_one
     let folder = folder.path();
     let sentence = format!("1 of the 3 keys in the file has no project. {MANAGES} {WHAT_TO_DO}");
     assert_refused(folder, &run(folder, &["import", "mixed.csv"]), &sentence);
+    fs::write(folder.join("one.csv"), "name,key\na,sk_live_900000000000000000000001\n").expect("a file");
+    assert_refused(folder, &run(folder, &["import", "one.csv"]), "The key in the file has no project.");
     done(folder, &["import", "of-project.csv"]);
     assert_eq!(imported(folder), 2);
     done(folder, &["import", "mixed.csv", "--organization-keys"]);
@@ -103,6 +105,13 @@ fn at_a_terminal_it_asks_how_many_keys_without_a_project_are_meant() {
         assert!(!is_done && said.contains(&question) && said.contains("keystead: Nothing was imported."), "{said}");
         assert_eq!(imported(folder), 0);
     }
+    fs::write(
+        folder.join("two.csv"),
+        "name,key\na,sk_live_900000000000000000000001\na,sk_live_900000000000000000000002\n",
+    )
+    .expect("a file");
+    let (_, said) = at_a_terminal(folder, "import two.csv", "n\n");
+    assert!(said.contains("2 of the 2 keys in the file have no project."), "{said}");
     let (is_done, said) = at_a_terminal(folder, "import of-project.csv", "");
     assert!(is_done && !said.contains("[y/N]"), "{said}");
     let (is_done, said) = at_a_terminal(folder, "import mixed.csv", "y\n");

@@ -79,9 +79,11 @@ impl OrganizationKeys {
     }
 
     fn describe(&self) -> String {
-        let Self { keys, without_project, .. } = self;
-        let have = if *without_project == 1 { "has" } else { "have" };
-        format!("{without_project} of the {keys} keys in the file {have} no project.")
+        match (self.without_project, self.keys) {
+            (1, 1) => "The key in the file has no project.".to_owned(),
+            (1, keys) => format!("1 of the {keys} keys in the file has no project."),
+            (count, keys) => format!("{count} of the {keys} keys in the file have no project."),
+        }
     }
 }
 
