@@ -437,7 +437,7 @@ impl Config {
     /// Which of these environment variables have the name of a setting without being one, and are passed over.
     ///
     /// # Errors
-    /// None that a caller could do something about: where the defaults are no table.
+    /// Where the defaults cannot be written as TOML.
     pub fn passed_over(names: impl Iterator<Item = String>) -> Result<Vec<String>, ConfigError> {
         let defaults = Self::table()?;
         let is_none = |name: &String| setting_of(name).is_some_and(|setting| find(&defaults, &setting).is_none());

@@ -112,10 +112,12 @@ fn most_similar<'a>(name: &str, known: impl Iterator<Item = &'a str>, least: f64
 pub(super) fn picture(error: &toml::de::Error, defaults: &Table) -> String {
     let drawn = error.to_string();
     let is_drawn = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
-    let is_known =
-        |name: &str| defaults.contains_key(name) || defaults.values().any(|section| section.get(name).is_some());
+    let is_unknown = |name: &str| {
+        let name = name.rsplit(['|', '.']).next().unwrap_or_default().trim();
+        error.message().starts_with("unknown field") || !defaults.values().any(|section| section.get(name).is_some())
+    };
     let shown = |line: &str| match line.split_once('=') {
-        Some((name, _)) if !is_known(name.rsplit('|').next().unwrap_or_default().trim()) => format!("{name}= …"),
+        Some((name, _)) if is_unknown(name) => format!("{name}= …"),
         _ => line.to_owned(),
     };
     drawn.lines().filter(is_drawn).map(shown).collect::<Vec<_>>().join("\n")

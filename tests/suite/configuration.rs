@@ -167,9 +167,10 @@ fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
         ("[brute_force]\nloopback = \"yes\"", "this must be true or false.", "2 | loopback = \"yes\"\n"),
         ("[log]\nformat = \"xml\"", "this must be \"human\" or \"json\".", "2 | format = \"xml\"\n"),
         ("[tls]\nkey = 5", "this must be a text in quotes.", "2 | key = 5\n"),
-        ("server = 5", "this must be a section.", "1 | server = 5\n"),
+        ("server = 5", "this must be a section.", "1 | server = …\n"),
+        ("server.workers = \"a\"", "this must be a whole number, 0 or more.", "1 | server.workers = \"a\"\n"),
         ("[sever]\nworkers = 1", "there is no setting sever here; did you mean server?", "1 | [sever]\n  |  ^^^^^\n"),
-        ("workers = 1", "there is no setting workers here; it belongs below [server].", "1 | workers = 1\n"),
+        ("workers = 1", "there is no setting workers here; it belongs below [server].", "1 | workers = …\n"),
         ("[store", " at line 1, column 7: unclosed table", "1 | [store\n  |       ^\n"),
         (
             "[server]\nlisten = \"localhost:8081\"",
@@ -200,6 +201,7 @@ fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
     for (text, secret) in [
         ("[server]\npassword = \"hunter2\"".to_owned(), "hunter2"),
         ("[server]\npassword = \"hunter2\npassword = 1".to_owned(), "hunter2"),
+        ("# A section is missing.\nkey = \"hunter2\"".to_owned(), "hunter2"),
         (format!("[tls]\nkey = \"{key}"), &*key),
     ] {
         fs::write(folder.path().join("config.toml"), text).expect("settings");

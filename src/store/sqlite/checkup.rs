@@ -47,6 +47,7 @@ impl Checkup {
         };
         let pages = match (number(PAGES), number(PAGES_MOVED)) {
             (Ok(all), Ok(moved)) => all.saturating_sub(moved),
+            // It is that long once there is a log.
             _ => 0,
         };
         Some(pages * PAGE)
