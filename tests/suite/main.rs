@@ -59,3 +59,4 @@ mod tls;
 mod tls_server;
 mod unknown_names;
 mod verification;
+mod watching;
