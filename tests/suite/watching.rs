@@ -1,6 +1,5 @@
 //! What is handed to those who watch a server with Prometheus and Grafana: it speaks of what the server really exports.
 
-use super::helpers::*;
 use super::metrics::{Reading, watched};
 use regex::Regex;
 use serde_json::{Value, json};
