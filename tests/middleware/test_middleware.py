@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from impostor import Impostor
 from programs import Program
 
 # The programs wait for two seconds; the rest is for a busy machine.
@@ -117,6 +118,60 @@ def test_nobody_passes_where_the_services_own_key_is_not_good(setup, command, tm
     setup.service = Program(program, url, tmp_path / "service.log", setup.keystead.url, own_key)
     unavailable(setup, key)
     assert "Keystead cannot be asked" in setup.service.log
+
+
+# What is no answer of Keystead's about a key, as something else at its address may send it.
+NO_ANSWERS = [
+    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 204 No Content\r\n\r\n",
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "nonsense\r\n\r\n",
+    "",
+]
+NO_VERDICTS = [
+    ("200 OK", "<html>VALID</html>"),
+    ("200 OK", "null"),
+    ("200 OK", "[]"),
+    ("200 OK", '"VALID"'),
+    ("200 OK", '{"success":true}'),
+    ("200 OK", '{"success":true,"data":null}'),
+    ("200 OK", '{"success":true,"data":[]}'),
+    ("200 OK", '{"success":true,"data":{"valid":true}}'),
+    ("500 Internal Server Error", '{"success":true,"data":{"valid":true,"code":"VALID"}}'),
+]
+
+
+def json_answer(status: str, body: str) -> str:
+    return f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+
+
+def test_nobody_passes_on_an_answer_that_is_not_keysteads(command, tmp_path):
+    program, url = command
+    with Impostor() as impostor:
+        service = Program(program, url, tmp_path / "service.log", impostor.url, "key")
+        try:
+            for answer in NO_ANSWERS + [json_answer(*answer) for answer in NO_VERDICTS]:
+                impostor.answer = answer.encode()
+                refused(service.get("presented"), 503)
+            # A verdict that the program does not know.
+            impostor.answer = json_answer("200 OK", '{"success":true,"data":{"code":"LATER"}}').encode()
+            refused(service.get("presented"), 401)
+            assert "presented" not in service.log
+        finally:
+            service.end()
+
+
+def test_nobody_waits_for_an_answer_that_comes_byte_by_byte(command, tmp_path):
+    program, url = command
+    with Impostor(drips=True) as impostor:
+        impostor.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+        service = Program(program, url, tmp_path / "service.log", impostor.url, "key")
+        try:
+            begun = time.monotonic()
+            refused(service.get("presented"), 503)
+            assert time.monotonic() - begun < TIMEOUT_S + SLACK_S
+        finally:
+            service.end()
 
 
 def test_a_program_does_not_start_without_a_key_of_its_own(setup, command, tmp_path):

@@ -131,6 +131,13 @@ def test_the_manual_and_the_completions_are_where_they_are_looked_for(installed)
         assert (Path("/usr/share") / file).stat().st_size > 0
 
 
+def test_the_dashboard_and_the_alerts_are_among_its_documents():
+    # Not on the disk: a system may leave documents out of what it installs.
+    contents = run("dpkg", "--contents", one("*.deb"))
+    for file in ["grafana/keystead.json", "prometheus/keystead.rules.yml"]:
+        assert f"/usr/share/doc/keystead/contrib/{file}" in contents
+
+
 def test_the_settings_are_all_there_and_name_the_store(installed):
     settings = SETTINGS.read_text()
     assert f'path = "{STORE}/keystead.db"' in settings

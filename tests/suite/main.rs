@@ -62,3 +62,4 @@ mod tls;
 mod tls_server;
 mod unknown_names;
 mod verification;
+mod watching;

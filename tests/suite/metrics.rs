@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const ON: (&str, &str) = ("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0");
 
-const FAMILIES: [(&str, &str); 18] = [
+pub const FAMILIES: [(&str, &str); 18] = [
     ("keystead_http_requests_total", "counter"),
     ("keystead_http_request_duration_seconds", "histogram"),
     ("keystead_verifications_total", "counter"),
@@ -50,6 +50,11 @@ impl Reading {
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
         Self { samples: parse(&answer.text), text: answer.text }
+    }
+
+    /// The names and labels of all samples.
+    pub fn series(&self) -> impl Iterator<Item = &str> {
+        self.samples.keys().map(String::as_str)
     }
 
     /// Zero where there is no such sample.

@@ -1,9 +1,14 @@
-//! What Prometheus's own tool thinks of the metrics.
+//! What Prometheus's own tool thinks of the metrics, of the alerts, and of what the dashboard asks for.
 
 use super::helpers::{Client, Server};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+const RULES: &str = "contrib/prometheus/keystead.rules.yml";
+const RULE_TESTS: &str = "tests/system/keystead.rules.test.yml";
 
 #[test]
 fn promtool_has_nothing_to_say_about_the_metrics() {
@@ -19,15 +24,60 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
     let text = Client::new(&metrics, "").send("GET", "/metrics", &[], b"").text;
     assert!(text.contains("keystead_verifications_total{code=\"DEACTIVATED\",via=\"verify\"} 1"), "{text}");
 
+    let words = promtool(&["check", "metrics"], &text);
+    assert_eq!(words, "");
+}
+
+/// What promtool says about what it reads, which must be good.
+fn promtool(arguments: &[&str], input: &str) -> String {
     let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|e| panic!("promtool does not start ({e}); Debian has it in the package prometheus"));
-    promtool.stdin.take().expect("standard input").write_all(text.as_bytes()).expect("promtool reads");
+    promtool.stdin.take().expect("standard input").write_all(input.as_bytes()).expect("promtool reads");
     let said = promtool.wait_with_output().expect("promtool ends");
     let words = [said.stdout, said.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(said.status.success() && words.is_empty(), "{words}");
+    assert!(said.status.success(), "{arguments:?}: {words}");
+    words
+}
+
+#[test]
+fn the_alerts_are_rules_that_fire_when_they_should_and_not_else() {
+    let read = |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a file");
+    let alerts = read(RULES);
+    let alerts: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let words = promtool(&["check", "rules", RULES], "");
+    assert!(words.contains(&format!("SUCCESS: {} rules found", alerts.len())), "{words}");
+    let tests = read(RULE_TESTS);
+    for alert in alerts {
+        assert!(tests.contains(&format!("alertname=\"{alert}\"")), "{alert} is not tested");
+    }
+    promtool(&["test", "rules", RULE_TESTS], "");
+}
+
+#[test]
+fn prometheus_understands_what_the_dashboard_asks_for() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/grafana/keystead.json");
+    let dashboard: Value = serde_json::from_slice(&fs::read(file).expect("a file")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let rules: Vec<Value> = targets
+        .enumerate()
+        .map(|(number, target)| {
+            // As Grafana does before it asks.
+            let text = target["expr"].as_str().expect("a text").replace("$__rate_interval", "1m");
+            json!({"record": format!("a{number}"), "expr": text.replace("$job", ".*").replace("$instance", ".*")})
+        })
+        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.yml");
+    // JSON is YAML, too.
+    let groups = json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    fs::write(&file, groups.to_string()).expect("a file");
+    let words = promtool(&["check", "rules", file.to_str().expect("a path")], "");
+    assert!(rules.len() >= 17 && words.contains(&format!("SUCCESS: {} rules found", rules.len())), "{words}");
 }
