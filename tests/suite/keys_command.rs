@@ -345,12 +345,18 @@ fn a_store_that_is_not_there_is_not_created() {
         &["keys", "create", "a"][..],
         &["keys", "list"],
         &["keys", "revoke", "1", "--yes"],
+        &["keys", "verify"],
+        &["audit", "list"],
+        &["export"],
         &["organizations", "create", "a"],
         &["organizations", "list"],
         &["projects", "create", "a"],
         &["projects", "delete", "a", "--yes"],
     ] {
-        assert_failed_with(&run(folder.path(), arguments), 1, "keystead.db is not there.");
+        let output = run(folder.path(), arguments);
+        let looked_for = folder.path().canonicalize().expect("a path").join("keystead.db");
+        assert_failed_with(&output, 1, &format!("{} is not there. Point --store (or", looked_for.display()));
+        assert!(stderr(&output).contains("or set up a new store with keystead init."), "{}", stderr(&output));
         assert_eq!(contents(folder.path()), [], "{arguments:?}");
     }
 }
