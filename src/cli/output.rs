@@ -1,6 +1,7 @@
 //! What people and programs read on standard output, and how far something has come.
 
 use super::Failed;
+use super::terminal::{Terminal, Tone};
 use crate::domain::escape_invisible;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,7 +9,6 @@ use rustix::fs::{FileType, major, minor};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
-use unicode_width::UnicodeWidthStr as _;
 use zeroize::Zeroizing;
 
 /// `/dev/null` (<https://www.kernel.org/doc/html/latest/admin-guide/devices.html>).
@@ -75,59 +75,24 @@ pub(super) fn print_secret(secret: &str) -> Result<(), Failed> {
     write(Zeroizing::new(format!("{secret}\n")).as_bytes())
 }
 
-/// A head line and the rows, in columns as wide as they need to be: a terminal shows some characters twice as wide as others.
-pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let visible = |row: [String; N]| row.map(|cell| escape_invisible(&cell).into_owned());
-    let rows: Vec<[String; N]> =
-        std::iter::once(head.map(str::to_owned)).chain(rows.into_iter().map(visible)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{:1$}", "", width - cell.width()));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
-/// How many rows a table has at the most; more go to another one, so that a list of any length takes no more memory.
-const ROWS: usize = 1000;
-
-/// What is listed, as it comes: an object a line for programs, tables for people.
-pub(super) struct Listing<const N: usize> {
-    is_json: bool,
-    head: [&'static str; N],
-    rows: Vec<[String; N]>,
-    is_begun: bool,
-}
-
-impl<const N: usize> Listing<N> {
-    pub(super) fn new(is_json: bool, head: [&'static str; N]) -> Self {
-        Self { is_json, head, rows: Vec::new(), is_begun: false }
-    }
-
-    pub(super) fn add<T: Serialize>(&mut self, record: T, row: impl FnOnce(T) -> [String; N]) -> Result<(), Failed> {
-        if self.is_json {
-            return print_json(&record);
-        }
-        self.rows.push(row(record));
-        if self.rows.len() < ROWS { Ok(()) } else { self.flush() }
-    }
-
-    /// Prints what is left; where there was nothing at all, the head tells that.
-    pub(super) fn finish(mut self) -> Result<(), Failed> {
-        if self.is_json || (self.is_begun && self.rows.is_empty()) { Ok(()) } else { self.flush() }
-    }
-
-    fn flush(&mut self) -> Result<(), Failed> {
-        self.is_begun = true;
-        print(&table(self.head, std::mem::take(&mut self.rows)))
-    }
-}
-
 /// Names and values, one a line.
 pub(super) fn lines(all: Vec<(&str, String)>) -> String {
     let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     all.into_iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
+
+/// Names and values, one a line; the value of this name in this colour at a terminal.
+pub(super) fn print_lines(all: Vec<(&str, String)>, (coloured, tone): (&str, Tone)) -> Result<(), Failed> {
+    let shown = all.into_iter().map(|(name, value)| {
+        let value = escape_invisible(&value).into_owned();
+        (name, if name == coloured { painted(&value, tone) } else { value })
+    });
+    write(lines(shown.collect()).as_bytes())
+}
+
+/// The word in its colour where standard output is a terminal, and as it is elsewhere.
+pub(super) fn painted(word: &str, tone: Tone) -> String {
+    Terminal::of_output().map_or_else(|| word.to_owned(), |terminal| terminal.paint(word, tone))
 }
 
 /// A bar at a terminal, nothing elsewhere. `unit` is what is counted, such as `events`.

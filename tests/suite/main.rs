@@ -31,6 +31,7 @@ mod import;
 mod keys_command;
 mod ledger;
 mod limits;
+mod list_commands;
 mod listeners;
 mod lists;
 mod long_reads;

@@ -4,10 +4,12 @@ mod files;
 mod place;
 mod store;
 
-use super::output::{print, print_json};
+use super::output::{painted, print_json, write};
 use super::signature::Signer;
+use super::terminal::Tone;
 use super::{Failed, ambient, serve, service_options};
 use crate::config::Config;
+use crate::domain::escape_invisible;
 use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
 use clap::Args;
 use serde::Serialize;
@@ -76,13 +78,15 @@ struct Report {
 impl Report {
     fn add(&mut self, check: Check) -> Result<(), Failed> {
         if !self.is_json {
-            let state = match check.state {
-                State::Ok => "ok",
-                State::Warning => "warning",
-                State::Problem => "problem",
+            let (state, tone) = match check.state {
+                State::Ok => ("ok", Tone::Good),
+                State::Warning => ("warning", Tone::Notice),
+                State::Problem => ("problem", Tone::Bad),
             };
             let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
-            print(&format!("{state:9}{:13}{}{advice}\n", check.what, check.finding))?;
+            let rest = format!("{:13}{}{advice}\n", check.what, check.finding);
+            // The colour's own characters must not be escaped.
+            write(format!("{}{}", painted(&format!("{state:9}"), tone), escape_invisible(&rest)).as_bytes())?;
         }
         self.checks.push(check);
         Ok(())
