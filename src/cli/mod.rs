@@ -5,6 +5,7 @@ mod announce;
 mod audit;
 mod backup;
 mod certificate;
+mod change_words;
 mod changes;
 mod chores;
 mod chosen;
