@@ -124,7 +124,7 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
         Command::Activate(one) => switch(config, &one, true).await,
         Command::Rotate(rotate) => rotate::run(config, &rotate).await,
         Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
-        Command::Verify(verify) => verify::run(config, &verify),
+        Command::Verify(verify) => verify::run(config, &verify).await,
     }
 }
 

@@ -42,6 +42,7 @@ mod status;
 mod systemd;
 mod table;
 mod terminal;
+mod typed_key;
 mod verify;
 
 use crate::config::{Config, ConfigError, Listeners};

@@ -55,6 +55,7 @@ mod status_command;
 mod store;
 mod store_file;
 mod systemd;
+mod terminal;
 mod tidy;
 mod tls;
 mod tls_server;
