@@ -1,10 +1,15 @@
 //! `keystead audit`: whether the record of what was done is whole, and what is in it. The store is only looked at.
 
+use super::change_words;
 use super::chores::describe;
 use super::destination::{Destination, Output, unfinished, unfinished_csv};
+use super::listing::say_cut;
 use super::output::{self, print};
+use super::rows::{from_now, to_minute};
 use super::signature::Signer;
-use super::{Failed, service_options};
+use super::table::{Cell, Column, table};
+use super::terminal::Terminal;
+use super::{Failed, ambient, progress, service_options};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::config::Config;
 use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Timestamp};
@@ -32,7 +37,7 @@ enum Command {
     },
     /// Print the newest event's number and hash, to be kept elsewhere
     Head,
-    /// Show events, newest first
+    /// Show events, newest first: what was done to what, by whom, and what it changed
     List {
         #[command(flatten)]
         filter: Filter,
@@ -104,16 +109,30 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
             let signer = Signer::load(&config.audit.signing_key)?;
             print(&format!("{}\n", describe(log.head()?.unwrap_or(Link::START), signer.as_ref())))
         }
-        Command::List { filter, limit, json } => {
-            let mut left = limit;
-            each_page(&log, &filter.into(), |events| {
-                let events = &events[..events.len().min(left)];
-                left -= events.len();
-                if json { output::write(lines(events).as_bytes()) } else { print(&table(events)) }.map(|()| left > 0)
-            })
-        }
+        Command::List { filter, limit, json } => list(&log, &filter.into(), limit, json),
         Command::Export { filter, format, destination } => export(&log, &filter.into(), format, destination.open()?),
     }
+}
+
+fn list(log: &AuditLog, filter: &EventFilter, limit: usize, is_json: bool) -> Result<(), Failed> {
+    let (terminal, now) = (Terminal::of_output(), ambient::now());
+    let (mut listed, mut is_cut) = (0, false);
+    each_page(log, filter, |events| {
+        let wanted = &events[..events.len().min(limit - listed)];
+        listed += wanted.len();
+        is_cut = wanted.len() < events.len();
+        if is_json {
+            output::write(lines(wanted).as_bytes())?;
+        } else if !wanted.is_empty() {
+            let rows: Vec<_> = wanted.iter().map(|event| row(event, now)).collect();
+            output::write(table(&COLUMNS, &rows, terminal.as_ref()).as_bytes())?;
+        }
+        Ok(!is_cut)
+    })?;
+    if is_cut {
+        say_cut(listed);
+    }
+    Ok(())
 }
 
 fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
@@ -140,7 +159,7 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), Failed> {
 /// Where the log cannot be read.
 pub(super) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, u64), Failed>, Failed> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
-    let progress = output::progress(Some(newest.saturating_sub(log.start()?.number).unsigned_abs()), "events");
+    let progress = progress::bar(Some(newest.saturating_sub(log.start()?.number).unsigned_abs()), "events");
     let (mut start, mut last, mut count) = (Link::START, None, 0);
     loop {
         let checked = log.check(last)?;
@@ -211,20 +230,46 @@ fn lines(events: &[Event]) -> String {
     events.iter().filter_map(|event| line(event).ok()).collect()
 }
 
-fn table(events: &[Event]) -> String {
-    let rows = events.iter().map(|event| {
-        let record = AuditRecord::from(event);
-        let actor = record.actor_key_id.map_or(record.actor_name.clone(), |id| format!("{} ({id})", record.actor_name));
-        [
-            record.number.to_string(),
-            record.at,
-            record.action,
-            record.resource,
-            actor,
-            record.client_address.unwrap_or_default(),
-        ]
-    });
-    output::table(["NUMBER", "AT", "ACTION", "RESOURCE", "BY", "FROM"], rows)
+const COLUMNS: [Column; 8] = [
+    Column::left_out("NUMBER", 2),
+    Column::kept("AT"),
+    Column::kept("ACTION"),
+    Column::cut("RESOURCE", 10),
+    Column::cut("BY", 8),
+    Column::left_out("FROM", 1),
+    Column::cut("NAME", 8),
+    Column::cut("CHANGE", 16),
+];
+
+fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
+    let at = event.what.at;
+    let record = AuditRecord::from(event);
+    let actor = record.actor_key_id.map_or(record.actor_name.clone(), |id| format!("{} ({id})", record.actor_name));
+    [
+        Cell::new(record.number.to_string()),
+        Cell::new(&record.at).shown_as([record.at, to_minute(at), from_now(at, now)]),
+        Cell::new(&record.action).shown_as(short_action(&record.action, &record.resource)),
+        Cell::new(&record.resource).shown_as([record.resource.clone(), short_resource(&record.resource)]),
+        Cell::new(actor),
+        Cell::new(record.client_address.unwrap_or_default()),
+        Cell::new(change_words::name(&record.change)),
+        Cell::new(change_words::words(&record.change)),
+    ]
+}
+
+/// Without what its resource says as well.
+fn short_action(action: &str, resource: &str) -> [String; 3] {
+    let kind = resource.split('/').next().unwrap_or_default();
+    let short = action.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')).unwrap_or(action);
+    [action, action, short].map(str::to_owned)
+}
+
+/// A key by its number; anything else by its kind, since its name says more than its id.
+fn short_resource(resource: &str) -> String {
+    match resource.split_once('/') {
+        Some((kind, _)) if kind != "api_key" => kind.to_owned(),
+        _ => resource.to_owned(),
+    }
 }
 
 fn parse_link(text: &str) -> Result<Link, &'static str> {

@@ -1,9 +1,9 @@
 //! `keystead backup`: a copy of the store while it is used, by hand or as a chore of the server.
 
-use super::{Failed, ambient, open_service, output};
+use super::{Failed, ambient, open_service, output, progress, service_options};
 use crate::config::Config;
 use crate::domain::{Actor, Timestamp};
-use crate::service::{Backup as Copied, Progress, Service, UNFINISHED, remove_unfinished, stamp};
+use crate::service::{Backup as Copied, Overview, Progress, Service, UNFINISHED, remove_unfinished, stamp};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -35,7 +35,8 @@ pub(super) struct Backup {
 
 pub(super) async fn run(config: &Config, arguments: &Backup) -> Result<(), Failed> {
     if !config.store.path.exists() {
-        return Err(Failed::new(format!("There is no store at {}.", config.store.path.display())));
+        // Which says where it should be, and what to do.
+        Overview::open(&service_options(config)?.store, ambient::now())?;
     }
     let service = open_service(config)?;
     let outcome = match &arguments.file {
@@ -71,7 +72,7 @@ async fn to_stdout(service: &Service, store: &Path) -> Result<(), Failed> {
 }
 
 async fn copy(service: &Service, to: &Path) -> Result<Copied, Failed> {
-    let bar = output::progress(Some(0), "pages");
+    let bar = progress::bar(Some(0), "pages");
     let shown = bar.clone();
     let backup = service.back_up(to, Actor::Operator, ambient::now(), move |progress| show(&shown, progress)).await;
     bar.finish_and_clear();

@@ -1,7 +1,7 @@
 //! Which organization, project or key is meant.
 
 use super::Failed;
-use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId, Scope};
+use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId};
 use crate::service::Overview;
 use clap::Args;
 
@@ -51,7 +51,7 @@ pub(super) fn organization(overview: &Overview, text: &str) -> Result<Organizati
     let mut found = Vec::new();
     each_organization(overview, |it| {
         found.extend((it.name.as_str() == text).then_some(it));
-        Ok(())
+        Ok(true)
     })?;
     match found.as_slice() {
         [] => Err(Failed::new(format!(
@@ -81,17 +81,21 @@ fn list(organizations: &[Organization]) -> String {
     named.join(", ") + more
 }
 
-/// The organizations by name, for as long as more are wanted.
+/// The organizations by name, for as long as `take` says that more are wanted.
 pub(super) fn each_organization(
     overview: &Overview,
-    mut take: impl FnMut(Organization) -> Result<(), Failed>,
+    mut take: impl FnMut(Organization) -> Result<bool, Failed>,
 ) -> Result<(), Failed> {
     let mut after: Option<Organization> = None;
     loop {
         let page = overview.organizations(after.as_ref())?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.clone());
-        page.into_iter().try_for_each(&mut take)?;
+        for organization in page {
+            if !take(organization)? {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -109,18 +113,22 @@ pub(super) fn project(overview: &Overview, organization: OrganizationId, text: &
     })
 }
 
-/// The projects of an organization by name, for as long as more are wanted.
+/// The projects of an organization by name, for as long as `take` says that more are wanted.
 pub(super) fn each_project(
     overview: &Overview,
     organization: OrganizationId,
-    mut take: impl FnMut(Project) -> Result<(), Failed>,
+    mut take: impl FnMut(Project) -> Result<bool, Failed>,
 ) -> Result<(), Failed> {
     let mut after: Option<Name> = None;
     loop {
         let page = overview.projects(organization, after.as_ref())?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.name.clone());
-        page.into_iter().try_for_each(&mut take)?;
+        for project in page {
+            if !take(project)? {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -131,21 +139,6 @@ pub(super) fn api_key(overview: &Overview, id: KeyId) -> Result<ApiKey, Failed> 
             id.get()
         ))
     })
-}
-
-/// The keys of a scope, newest first, page by page.
-pub(super) fn each_page_of_keys(
-    overview: &Overview,
-    scope: Scope,
-    mut take: impl FnMut(&[ApiKey]) -> Result<(), Failed>,
-) -> Result<(), Failed> {
-    let mut before = None;
-    loop {
-        let page = overview.api_keys(scope, before)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        before = Some(last.id);
-        take(&page)?;
-    }
 }
 
 pub(super) fn parse_key_id(text: &str) -> Result<KeyId, &'static str> {

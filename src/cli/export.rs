@@ -4,7 +4,7 @@ use super::destination::{Destination, Output, unfinished, unfinished_csv};
 use super::import::columns::Column;
 use super::import::source::Format;
 use super::keys::behind;
-use super::{Failed, ambient, output, service_options};
+use super::{Failed, ambient, progress, service_options};
 use crate::config::Config;
 use crate::domain::{AddressList, ApiKey, Description, Organization, Project, RateLimit, Timestamp};
 use crate::service::{Content, Exported};
@@ -83,7 +83,7 @@ fn progress(content: &Content, destination: &Destination, now: Timestamp) -> Res
     if destination.is_terminal() || !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    Ok(output::progress(Some(content.count_keys(now)?), "keys"))
+    Ok(progress::bar(Some(content.count_keys(now)?), "keys"))
 }
 
 enum Writer {

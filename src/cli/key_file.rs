@@ -4,7 +4,7 @@ use super::Failed;
 use super::private_file::PrivateFile;
 use crate::domain::Secret;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,13 @@ impl KeyFile {
     pub(super) fn keep(self) {
         self.0.keep();
     }
+}
+
+/// A line of standard input. It blocks.
+pub(super) fn read_line() -> io::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
+    io::stdin().lock().take(KEY_FILE_LIMIT).read_line(&mut line)?;
+    Ok(line)
 }
 
 /// What is in a file with a key; '-' is standard input.

@@ -3,15 +3,17 @@
 use super::changes::{change, confirm};
 use super::chosen::{self, InScope, parse_key_id};
 use super::handover::Handover;
-use super::output::{Listing, print, print_json, print_secret, say};
-use super::records::{KEY_HEAD, KeyRecord};
+use super::listing::{Listing, Wanted};
+use super::output::{print_json, print_lines, print_secret, say};
+use super::records::KeyRecord;
 use super::restrictions::{Restrictions, parse_days, parse_seconds};
 use super::rotate::{self, Rotate};
+use super::rows;
 use super::update::{self, Update};
 use super::verify::{self, Verify};
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
-use crate::domain::{ApiKey, Error, Expiry, KeyId, KeyPrefix, Lifetime, Name, Project, Scope, Secret, Timestamp};
+use crate::domain::{ApiKey, Error, Expiry, KeyId, KeyPrefix, Lifetime, Name, Scope, Secret, Timestamp};
 use crate::service::{Author, KeyChange, NewKey, Overview, Value};
 use clap::{Args, Subcommand};
 
@@ -27,13 +29,8 @@ enum Command {
     #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
     /// Show the keys of an organization and its projects, newest first
-    List {
-        #[command(flatten)]
-        scope: InScope,
-        /// One JSON object a line instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = LIST_HELP)]
+    List(List),
     /// Show one key
     Get(One),
     /// Switch a key off: it is refused until it is activated again
@@ -85,6 +82,23 @@ struct Create {
     json: bool,
 }
 
+const LIST_HELP: &str = "MAY says what a key may do to Keystead. An organization's key may manage the organization: mint \
+    and revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are good.\n\nA terminal that is \
+    too narrow gets short times, then cut names, then neither CREATED nor LAST USED. In a pipe or a\nfile nothing is cut or \
+    left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
+    --search ci --limit 20";
+
+#[derive(Args, Debug)]
+struct List {
+    #[command(flatten)]
+    scope: InScope,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct Number {
     /// The key's number, as keystead keys list shows it
@@ -117,7 +131,7 @@ impl Keys {
 pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> {
     match arguments.command {
         Command::Create(create) => self::create(config, &create).await,
-        Command::List { scope, json } => list(&overview(config)?, &scope, json),
+        Command::List(arguments) => list(&overview(config)?, &arguments),
         Command::Get(One { key, json }) => {
             let now = ambient::now();
             show(KeyRecord::new(&chosen::api_key(&overview(config)?, key.id)?, now), json)
@@ -127,7 +141,7 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
         Command::Update(update) => update::run(config, &update).await,
         Command::Rotate(rotate) => rotate::run(config, &rotate).await,
         Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
-        Command::Verify(verify) => verify::run(config, &verify),
+        Command::Verify(verify) => verify::run(config, &verify).await,
     }
 }
 
@@ -167,7 +181,8 @@ pub(super) fn find(config: &Config, id: KeyId) -> Result<ApiKey, Failed> {
 }
 
 pub(super) fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
-    if json { print_json(&key) } else { print(&key.describe()) }
+    let tone = rows::tone(key.state());
+    if json { print_json(&key) } else { print_lines(key.describe(), ("state", tone)) }
 }
 
 /// A new value that is made or read here.
@@ -229,24 +244,17 @@ pub(super) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, Fai
     Ok(KeyPrefix::parse(prefix)?)
 }
 
-fn list(overview: &Overview, scope: &InScope, json: bool) -> Result<(), Failed> {
+fn list(overview: &Overview, arguments: &List) -> Result<(), Failed> {
+    let List { scope, wanted, json } = arguments;
     let now = ambient::now();
     let (organization, project) = scope.find(overview)?;
-    let scope = |project: Option<&Project>| Scope { organization: organization.id, project: project.map(|it| it.id) };
-    let mut listing = Listing::new(json, KEY_HEAD);
-    let mut take = |project: Option<&Project>| {
-        let name = project.map_or("-", |project| project.name.as_str());
-        chosen::each_page_of_keys(overview, scope(project), |keys| {
-            keys.iter().try_for_each(|key| listing.add(KeyRecord::new(key, now), |record| record.row(name)))
-        })
-    };
-    match project {
-        Some(project) => take(Some(&project))?,
-        None => {
-            take(None)?;
-            chosen::each_project(overview, organization.id, |project| take(Some(&project)))?;
+    let mut listing = Listing::new(*json, rows::KEY_COLUMNS, wanted);
+    overview.each_api_key(&organization, project.as_ref(), |key, project| {
+        if !wanted.has_key(key) {
+            return Ok(true);
         }
-    }
+        listing.add(|| KeyRecord::new(key, now), || rows::key(key, project, now))
+    })?;
     listing.finish()
 }
 

@@ -4,9 +4,10 @@ use super::changes::change;
 use super::chosen;
 use super::handover::Handover;
 use super::keys::{key_prefix, overview};
-use super::output::{Listing, print, print_json, print_secret, say};
-use super::records::{KeyRecord, ORGANIZATION_HEAD, OrganizationRecord};
-use super::{Failed, ambient};
+use super::listing::{Listing, Wanted};
+use super::output::{print, print_json, print_secret, say};
+use super::records::{KeyRecord, OrganizationRecord};
+use super::{Failed, ambient, rows};
 use crate::config::Config;
 use crate::domain::{Name, OrganizationId, Scope};
 use crate::service::{Author, FirstKey};
@@ -36,6 +37,8 @@ enum Command {
     },
     /// Show all organizations, by name
     List {
+        #[command(flatten)]
+        wanted: Wanted,
         /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
@@ -72,10 +75,14 @@ pub(super) async fn run(config: &Config, arguments: Organizations) -> Result<(),
         Command::Create { name, key_name, handover, json } => {
             create(config, &name, key_name.as_deref().unwrap_or(&config.setup.key_name), &handover, json).await
         }
-        Command::List { json } => {
-            let mut listing = Listing::new(json, ORGANIZATION_HEAD);
-            chosen::each_organization(&overview(config)?, |organization| {
-                listing.add(OrganizationRecord::from(&organization), OrganizationRecord::row)
+        Command::List { wanted, json } => {
+            let now = ambient::now();
+            let mut listing = Listing::new(json, rows::ORGANIZATION_COLUMNS, &wanted);
+            chosen::each_organization(&overview(config)?, |it| {
+                if !wanted.has_name(&it.name) {
+                    return Ok(true);
+                }
+                listing.add(|| OrganizationRecord::from(&it), || rows::organization(&it, now))
             })?;
             listing.finish()
         }

@@ -4,9 +4,10 @@ use super::changes::{change, confirm};
 use super::chosen::{self, InOrganization};
 use super::handover::Handover;
 use super::keys::{key_prefix, overview};
-use super::output::{Listing, print, print_json, print_secret, say};
-use super::records::{KeyRecord, PROJECT_HEAD, ProjectRecord};
-use super::{Failed, ambient};
+use super::listing::{Listing, Wanted};
+use super::output::{print, print_json, print_secret, say};
+use super::records::{KeyRecord, ProjectRecord};
+use super::{Failed, ambient, rows};
 use crate::config::Config;
 use crate::domain::{Description, Name, Project, ProjectId, Scope, Secret};
 use crate::service::{Author, NewProject, ProjectChange};
@@ -28,6 +29,8 @@ enum Command {
     List {
         #[command(flatten)]
         organization: InOrganization,
+        #[command(flatten)]
+        wanted: Wanted,
         /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
@@ -123,12 +126,15 @@ impl Choice {
 pub(super) async fn run(config: &Config, arguments: Projects) -> Result<(), Failed> {
     match arguments.command {
         Command::Create(create) => self::create(config, create).await,
-        Command::List { organization, json } => {
-            let overview = overview(config)?;
+        Command::List { organization, wanted, json } => {
+            let (overview, now) = (overview(config)?, ambient::now());
             let organization = organization.find(&overview)?;
-            let mut listing = Listing::new(json, PROJECT_HEAD);
+            let mut listing = Listing::new(json, rows::PROJECT_COLUMNS, &wanted);
             chosen::each_project(&overview, organization.id, |project| {
-                listing.add(ProjectRecord::from(&project), ProjectRecord::row)
+                if !wanted.has_name(&project.name) {
+                    return Ok(true);
+                }
+                listing.add(|| ProjectRecord::from(&project), || rows::project(&project, now))
             })?;
             listing.finish()
         }

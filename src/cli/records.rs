@@ -1,9 +1,15 @@
 //! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
-//! besides; to people in tables.
+//! besides; to people one thing a line.
 
 use super::output::lines;
+use super::rows::one_line;
 use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Timestamp};
 use serde::Serialize;
+
+/// What an organization's key may do to Keystead.
+const MAY_MANAGE: &str = "manage the organization: mint and revoke keys, read the audit log";
+/// What a project's key may do to Keystead.
+const MAY_VERIFY: &str = "verify: ask whether keys are good, and manage nothing";
 
 /// A key.
 #[derive(Serialize)]
@@ -82,10 +88,16 @@ impl KeyRecord {
         self
     }
 
-    /// One thing a line.
-    pub(super) fn describe(self) -> String {
+    /// `active`, `deactivated` or `expired`.
+    pub(super) fn state(&self) -> &'static str {
+        self.state
+    }
+
+    /// What it is and what of it, each a line.
+    pub(super) fn describe(self) -> Vec<(&'static str, String)> {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
+        let may = if self.project_id.is_some() { MAY_VERIFY } else { MAY_MANAGE };
         let mut all = vec![
             ("number", self.id.to_string()),
             ("name", self.name),
@@ -93,6 +105,7 @@ impl KeyRecord {
             ("value", self.value),
             ("organization", self.organization_id),
             ("project", or_none(self.project_id)),
+            ("may", may.to_owned()),
             ("created", self.created_at),
             ("expires", self.expires_at.unwrap_or_else(|| "never".to_owned())),
             ("last used", self.last_used.unwrap_or_else(|| "never".to_owned())),
@@ -109,7 +122,7 @@ impl KeyRecord {
         }
         all.extend(self.rate_limit.map(|it| ("limit", limit(it))));
         all.extend(self.allowed_addresses.map(|list| ("only from", list.join(", "))));
-        lines(all)
+        all
     }
 }
 
@@ -135,32 +148,6 @@ pub(super) fn code(outcome: &Result<(), Refusal>) -> &'static str {
     }
 }
 
-pub(super) const KEY_HEAD: [&str; 8] =
-    ["NUMBER", "NAME", "STATE", "VALUE", "PROJECT", "CREATED", "LAST USED", "EXPIRES"];
-
-impl KeyRecord {
-    /// Below [`KEY_HEAD`], with the name of its project.
-    pub(super) fn row(self, project: &str) -> [String; 8] {
-        let state = if self.rotation.is_some() { format!("{}, rotating", self.state) } else { self.state.to_owned() };
-        let date = |at: Option<String>| at.map_or_else(|| "-".to_owned(), |at| to_minute(&at));
-        [
-            self.id.to_string(),
-            self.name,
-            state,
-            self.shadow_value.unwrap_or(self.value),
-            project.to_owned(),
-            to_minute(&self.created_at),
-            date(self.last_used),
-            date(self.expires_at),
-        ]
-    }
-}
-
-/// What a person wants to know of a time: 2026-11-23 19:31Z.
-fn to_minute(at: &str) -> String {
-    at.get(..16).map_or_else(|| at.to_owned(), |at| at.replace('T', " ") + "Z")
-}
-
 /// An organization.
 #[derive(Serialize)]
 pub(super) struct OrganizationRecord {
@@ -176,17 +163,10 @@ impl From<&Organization> for OrganizationRecord {
 }
 
 impl OrganizationRecord {
-    /// Below [`ORGANIZATION_HEAD`].
-    pub(super) fn row(self) -> [String; 3] {
-        [self.id, self.name, to_minute(&self.created_at)]
-    }
-
     pub(super) fn describe(self) -> String {
         lines(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
     }
 }
-
-pub(super) const ORGANIZATION_HEAD: [&str; 3] = ["ID", "NAME", "CREATED"];
 
 /// A project.
 #[derive(Serialize)]
@@ -212,12 +192,6 @@ impl From<&Project> for ProjectRecord {
 }
 
 impl ProjectRecord {
-    /// Below [`PROJECT_HEAD`].
-    pub(super) fn row(self) -> [String; 4] {
-        let description = self.description.map(|text| one_line(&text)).unwrap_or_default();
-        [self.id, self.name, to_minute(&self.created_at), description]
-    }
-
     pub(super) fn describe(self) -> String {
         lines(vec![
             ("id", self.id),
@@ -227,11 +201,4 @@ impl ProjectRecord {
             ("created", self.created_at),
         ])
     }
-}
-
-pub(super) const PROJECT_HEAD: [&str; 4] = ["ID", "NAME", "CREATED", "DESCRIPTION"];
-
-/// A description may have line breaks; a cell has none.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,7 +1,7 @@
 //! `keystead restore`: a backup in the store's place, without bringing revoked keys back.
 
 use super::backup::show;
-use super::{Failed, ambient, output, service_options};
+use super::{Failed, ambient, output, progress, service_options};
 use crate::config::Config;
 use crate::service::{Restoration, restore};
 use clap::Args;
@@ -28,7 +28,7 @@ pub(super) struct Restore {
 
 pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
     let Restore { file: from, without_ledger, json } = arguments;
-    let bar = output::progress(Some(0), "pages");
+    let bar = progress::bar(Some(0), "pages");
     let what = Restoration { from, without_ledger };
     let restored =
         restore(&service_options(config)?.store, &what, ambient::now(), &mut |progress| show(&bar, progress));

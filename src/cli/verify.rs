@@ -4,13 +4,15 @@ use super::key_file::read_key;
 use super::keys::judging_overview;
 use super::output::{print, print_json};
 use super::records::{KeyRecord, OrganizationRecord, ProjectRecord, code};
+use super::typed_key::ask_for_key;
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::Refusal;
 use crate::service::Looked;
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -24,7 +26,8 @@ pub(super) struct Verify {
 }
 
 const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED or ROTATED_OUT, and whose key it is. The exit \
-    code is 0 for VALID alone.\nLimits and allowed addresses are not looked at.\n\nExample:\n  keystead keys verify < \
+    code is 0 for VALID alone.\nLimits and allowed addresses are not looked at. At a terminal it asks for the key, which is \
+    not shown.\n\nExamples:\n  keystead keys verify                 # asks for the key\n  keystead keys verify < \
     admin.key";
 
 /// What became of a question about a key.
@@ -38,8 +41,9 @@ struct VerdictRecord {
     project: Option<ProjectRecord>,
 }
 
-pub(super) fn run(config: &Config, arguments: &Verify) -> Result<(), Failed> {
-    let text = read_key(&arguments.key_file)?;
+pub(super) async fn run(config: &Config, arguments: &Verify) -> Result<(), Failed> {
+    let is_asked_for = arguments.key_file == Path::new("-") && io::stdin().is_terminal();
+    let text = if is_asked_for { ask_for_key().await? } else { read_key(&arguments.key_file)? };
     let looked = judging_overview(config)?.look_up_presented(text.trim().as_bytes())?;
     let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
     if arguments.json {

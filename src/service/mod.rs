@@ -13,6 +13,7 @@ mod idempotency;
 mod import;
 mod keys;
 mod measurement;
+mod newest_keys;
 mod organizations;
 mod overview;
 mod projects;

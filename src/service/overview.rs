@@ -1,9 +1,9 @@
 //! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
 
 use super::sizes::{Count, SLICE, largest};
-use super::{API_KEYS_PAGE, EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
+use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
+    Action, ApiKey, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
     OrganizationSize, Project, ProjectId, Refusal, Result, Scope, Timestamp,
 };
 use crate::store::{self, Counted, Size, View};
@@ -152,12 +152,12 @@ impl Overview {
         self.view.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// Up to [`API_KEYS_PAGE`] of the scope's keys, newest first, starting below `before`.
+    /// Up to `limit` of the scope's keys, newest first, starting below `before`.
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn api_keys(&self, scope: Scope, before: Option<KeyId>) -> Result<Vec<ApiKey>> {
-        let mut keys = self.view.read(|reads| reads.api_keys(scope, before, API_KEYS_PAGE))?;
+    pub fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let mut keys = self.view.read(|reads| reads.api_keys(scope, before, limit))?;
         keys.iter_mut().for_each(|key| key.settle(self.now));
         Ok(keys)
     }
@@ -174,12 +174,20 @@ impl Overview {
         }))
     }
 
+    /// What imports have ever brought in.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn forms(&self) -> Result<Forms> {
+        self.view.read(|reads| reads.forms())
+    }
+
     /// The key that this credential, which is not of any assumed form, is a value of.
     ///
     /// # Errors
     /// See [`Overview`].
     pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<Looked>> {
-        let forms = self.view.read(|reads| reads.forms())?;
+        let forms = self.forms()?;
         let Some(digest) = Digest::of_presented(credential, forms) else { return Ok(None) };
         if let Some(looked) = self.look_up(&digest)? {
             return Ok(Some(looked));

@@ -475,6 +475,42 @@ fn the_log_is_listed_and_exported_on_the_command_line() {
 }
 
 #[test]
+fn a_list_of_events_names_what_was_changed_and_says_from_what_to_what() {
+    let server = Server::start();
+    let folder = server.folder();
+    let (id, first) = server.client().mint("CI");
+    server.client().put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 5, "windowInSeconds": 60}})).data();
+    done(folder, &["keys", "deactivate", &id.to_string()]);
+    let second = done(folder, &["keys", "rotate", &id.to_string(), "--yes"]);
+    done(folder, &["organizations", "rename", "My organization", "Acme"]);
+    done(folder, &["keys", "revoke", &id.to_string(), "--yes"]);
+    let table = done(folder, &["audit", "list"]);
+    let rows: Vec<&str> = table.lines().collect();
+    let heads: Vec<&str> = rows[0].split_whitespace().collect();
+    assert_eq!(heads, ["NUMBER", "AT", "ACTION", "RESOURCE", "BY", "FROM", "NAME", "CHANGE"]);
+    let resource = format!("api_key/{id}");
+    let tail = |key: &str| format!("…{}", &key.trim()[key.trim().len() - 6..]);
+    let (first, second) = (tail(&first), tail(&second));
+    for (place, resource, end) in [
+        (1, resource.as_str(), format!("CI value {second}, limit 5 in 60s, deactivated")),
+        (2, "organization/", "Acme name My organization → Acme".to_owned()),
+        (3, resource.as_str(), format!("CI value {first} → {second}")),
+        (4, resource.as_str(), "CI deactivated".to_owned()),
+        (5, resource.as_str(), "CI limit none → 5 in 60s".to_owned()),
+        (6, resource.as_str(), format!("CI value {first}")),
+    ] {
+        let row = rows[place].split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(row.contains(resource) && row.ends_with(&end), "{end}\n{table}");
+    }
+    // All of it stays in JSON.
+    let event = done_json(folder, &["audit", "list", "--limit", "1", "--json"]);
+    let limit = json!({"limit": 5, "windowInSeconds": 60});
+    assert_eq!((&event["change"]["before"]["name"], &event["change"]["before"]["rateLimit"]), (&json!("CI"), &limit));
+    let cut = run(folder, &["audit", "list", "--limit", "1"]);
+    assert!(stderr(&cut).contains("The list was cut after 1, and there is more"), "{}", stderr(&cut));
+}
+
+#[test]
 fn texts_that_a_spreadsheet_would_take_for_formulas_are_defused_in_csv_and_can_be_read_back() {
     let server = Server::start();
     let cells = [

@@ -582,7 +582,7 @@ fn a_backup_is_private_whole_by_itself_and_replaces_nothing() {
         .collect();
     assert!(!names.iter().any(|name| name.contains("unfinished") || name.starts_with('.')), "{names:?}");
     let nothing = self::folder();
-    assert_refused(&run(nothing.path(), &["backup", "backup.db"]), "There is no store at keystead.db");
+    assert_refused(&run(nothing.path(), &["backup", "backup.db"]), "keystead.db is not there. Point --store (or");
     assert!(!nothing.path().join("keystead.db").exists());
 }
 

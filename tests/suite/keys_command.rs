@@ -124,11 +124,11 @@ fn keys_are_listed_with_those_of_projects_newest_first_and_masked() {
     let table = done(folder, &["keys", "list"]);
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0][..4], ["NUMBER", "NAME", "STATE", "VALUE"]);
-    assert_eq!([rows[1][0], rows[2][0], rows[3][0]], ["2", "1", "3"], "{table}");
-    assert!(rows[1].contains(&"active") && rows[2].contains(&"deactivated") && rows[3].contains(&"Shop"), "{table}");
+    assert_eq!([rows[1][0], rows[2][0], rows[3][0]], ["3", "2", "1"], "{table}");
+    assert!(rows[1].contains(&"Shop") && rows[2].contains(&"active") && rows[3].contains(&"deactivated"), "{table}");
     assert!(!table.contains(&first) && !table.contains(&second));
     let listed = lines(&done(folder, &["keys", "list", "--json"]));
-    assert_eq!(listed.iter().map(|key| key["id"].clone()).collect::<Vec<_>>(), [json!(2), json!(1), json!(3)]);
+    assert_eq!(listed.iter().map(|key| key["id"].clone()).collect::<Vec<_>>(), [json!(3), json!(2), json!(1)]);
     let listed = lines(&done(folder, &["keys", "list", "--project", "Shop", "--json"]));
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["name"], "Default key");
@@ -333,12 +333,18 @@ fn a_store_that_is_not_there_is_not_created() {
         &["keys", "create", "a"][..],
         &["keys", "list"],
         &["keys", "revoke", "1", "--yes"],
+        &["keys", "verify"],
+        &["audit", "list"],
+        &["export"],
         &["organizations", "create", "a"],
         &["organizations", "list"],
         &["projects", "create", "a"],
         &["projects", "delete", "a", "--yes"],
     ] {
-        assert_failed_with(&run(folder.path(), arguments), 1, "keystead.db is not there.");
+        let output = run(folder.path(), arguments);
+        let looked_for = folder.path().canonicalize().expect("a path").join("keystead.db");
+        assert_failed_with(&output, 1, &format!("{} is not there. Point --store (or", looked_for.display()));
+        assert!(stderr(&output).contains("or set up a new store with keystead init."), "{}", stderr(&output));
         assert_eq!(contents(folder.path()), [], "{arguments:?}");
     }
 }

@@ -220,6 +220,51 @@ fn without_a_store_nothing_is_taken_for_harmless() {
 }
 
 #[test]
+fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
+    let (folder, _) = store();
+    let path = folder.path();
+    let [plain, dotted, base64] =
+        ["sk_live_4eC39HqLyjWDarjtT1zdp7dc", "SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf", "c2VjcmV0IGtleSBvZiBh+/8="];
+    let text = format!(
+        "one\nKEY={plain}\n  \"{dotted}\",\nX: {base64}; {plain}0 sk_live_000000000000000000000000\n{} {plain}\n",
+        "/abc".repeat(100_000)
+    );
+    fs::write(path.join("leak"), text).expect("a file");
+    assert!(done(path, &["scan", "leak"]).is_empty(), "no key was imported yet");
+    // Known by its digests alone: a SHA-256 digest as other tools write it, and BLAKE3 of the full key.
+    let digest = Command::new("sh").args(["-c", &format!("printf %s '{dotted}' | sha256sum | cut -c1-64")]).output();
+    let digest = stdout(&digest.expect("sha256sum"));
+    let rows =
+        format!("name,key,digest,algorithm\nPlain,{plain},,\nDotted,,{},sha256\nBase,{base64},,\n", digest.trim());
+    fs::write(path.join("keys.csv"), rows).expect("a file");
+    done(path, &["import", "keys.csv"]);
+    done(path, &["keys", "deactivate", "4"]);
+    let output = run(path, &["scan", "leak"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let expected = [
+        "leak:2:5: ***************zdp7dc LIVE: API key 2 (Plain) of Acme",
+        "leak:3:4: ***************9DHoTf LIVE: API key 3 (Dotted) of Acme",
+        "leak:4:4: ***************Bh+/8= deactivated: API key 4 (Base) of Acme",
+        "leak:5:400002: ***************zdp7dc LIVE: API key 2 (Plain) of Acme",
+    ];
+    assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
+    assert!(stderr(&output).contains("2 live keys found lying open"), "{}", stderr(&output));
+    let output = run(path, &["scan", "leak", "--revoke", "--yes"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(done(path, &["scan", "leak"]).lines().count(), 1, "the deactivated one");
+    // Without the store, these are words like others.
+    let elsewhere = run(path, &["scan", "leak", "--store", "nowhere.db"]);
+    assert!(elsewhere.status.success() && stdout(&elsewhere).is_empty(), "{}", stderr(&elsewhere));
+    fs::write(path.join("broken.db"), "no store").expect("a file");
+    let elsewhere = run(path, &["scan", "leak", "--store", "broken.db"]);
+    assert!(
+        stderr(&elsewhere).contains("Imported keys of other forms were not looked for: "),
+        "{}",
+        stderr(&elsewhere)
+    );
+}
+
+#[test]
 fn a_full_key_in_an_argument_is_not_repeated() {
     let keys = keys();
     let key = keys.of_project.as_str();

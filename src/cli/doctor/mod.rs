@@ -4,10 +4,12 @@ mod files;
 mod place;
 mod store;
 
-use super::output::{print, print_json};
+use super::output::{painted, print_json, write};
 use super::signature::Signer;
+use super::terminal::Tone;
 use super::{Failed, ambient, passed_over, serve, service_options};
 use crate::config::Config;
+use crate::domain::escape_invisible;
 use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
 use clap::Args;
 use serde::Serialize;
@@ -85,14 +87,16 @@ struct Report {
 impl Report {
     fn add(&mut self, check: Check) -> Result<(), Failed> {
         if !self.is_json {
-            let state = match check.state {
-                State::Ok => "ok",
-                State::Warning => "warning",
-                State::Problem => "problem",
+            let (state, tone) = match check.state {
+                State::Ok => ("ok", Tone::Good),
+                State::Warning => ("warning", Tone::Notice),
+                State::Problem => ("problem", Tone::Bad),
             };
             let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
             let text = check.text.clone().unwrap_or_else(|| format!("{}{advice}", check.finding));
-            print(&format!("{state:9}{:13}{text}\n", check.what))?;
+            let rest = format!("{:13}{text}\n", check.what);
+            // The colour's own characters must not be escaped.
+            write(format!("{}{}", painted(&format!("{state:9}"), tone), escape_invisible(&rest)).as_bytes())?;
         }
         self.checks.push(check);
         Ok(())

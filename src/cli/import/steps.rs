@@ -1,6 +1,6 @@
 //! How far an import has come: a bar for each of its steps, whose rates have nothing to do with each other.
 
-use crate::cli::output;
+use crate::cli::progress;
 use crate::service::ImportProgress;
 use indicatif::ProgressBar;
 use std::sync::{Mutex, PoisonError};
@@ -17,12 +17,12 @@ impl Steps {
 
     /// While so many bytes are read; 0 where nobody knows how many there are.
     pub(super) fn reading(self, bytes: u64) -> ProgressBar {
-        output::progress((bytes > 0).then_some(bytes), &self.unit("bytes read", 1))
+        progress::bar((bytes > 0).then_some(bytes), &self.unit("bytes read", 1))
     }
 
     /// While the store is looked through for so many keys.
     pub(super) fn looking(self, keys: u64) -> ProgressBar {
-        output::progress(Some(keys), &self.unit("keys looked for", 2))
+        progress::bar(Some(keys), &self.unit("keys looked for", 2))
     }
 
     /// Shows what else happens to so many keys. The bar goes when this is dropped.
@@ -37,7 +37,7 @@ impl Steps {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             if shown.0 != step {
                 shown.1.finish_and_clear();
-                *shown = (step, output::progress(Some(keys), &self.unit(unit, step)));
+                *shown = (step, progress::bar(Some(keys), &self.unit(unit, step)));
             }
             shown.1.set_position(done);
         }

@@ -1,5 +1,6 @@
 //! Finding what looks like a key in bytes of any kind.
 
+use super::words::Words;
 use crate::domain::{Digest, Forms, Tail};
 use regex::Regex;
 use regex::bytes::Regex as BytesRegex;
@@ -36,6 +37,8 @@ pub(super) struct Found {
     pub(super) digests: Vec<Digest>,
     /// The same, by which an import may have brought them.
     pub(super) imported: Vec<Digest>,
+    /// Whether it has not our form, so that it is a key only where the store knows it.
+    pub(super) is_word: bool,
 }
 
 pub(super) struct Finder {
@@ -72,13 +75,14 @@ impl Finder {
         Ok(Self { ending: BytesRegex::new(ENDING)?, prefixes })
     }
 
-    /// Hands over all that looks like a key, in its order.
+    /// Hands over all that looks like a key, in its order, and what of the words could be one.
     ///
     /// # Errors
     /// Where the bytes cannot be read, or what they are handed over to fails.
     pub(super) fn scan<E: From<io::Error>>(
         &self,
         input: &mut dyn Read,
+        mut words: Option<Words>,
         mut found: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
         // What is read may well be keys.
@@ -90,6 +94,9 @@ impl Finder {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             };
+            if let Some(words) = &mut words {
+                words.pass(&buffer[filled..filled + count], &mut found)?;
+            }
             filled += count;
             let window = &buffer[..filled];
             for ending in self.ending.find_iter(window) {
@@ -106,10 +113,11 @@ impl Finder {
                     continue;
                 };
                 position.pass(window.get(position.offset..start).unwrap_or_default());
-                found(Found { line: position.line, column: position.column, tail, digests, imported })?;
+                let (line, column) = (position.line, position.column);
+                found(Found { line, column, tail, digests, imported, is_word: false })?;
             }
             if count == 0 {
-                return Ok(());
+                return words.map_or(Ok(()), |mut words| words.finish(&mut found));
             }
             let from = filled.saturating_sub(OVERLAP).max(position.offset);
             position.pass(&window[position.offset..from]);
@@ -256,7 +264,7 @@ mod tests {
 
     fn all(text: &[u8], at_once: usize) -> Vec<Found> {
         let mut all = Vec::new();
-        let scanned = finder().scan(&mut Slowly(text, at_once), |found| {
+        let scanned = finder().scan(&mut Slowly(text, at_once), None, |found| {
             all.push(found);
             Ok::<_, io::Error>(())
         });

@@ -2,6 +2,7 @@
 
 mod finder;
 mod sources;
+mod words;
 
 pub(super) use finder::mask;
 
@@ -12,14 +13,15 @@ use super::records::{KeyRecord, key_state};
 use super::verify::whose;
 use super::{Failed, ambient};
 use crate::config::Config;
-use crate::domain::{ApiKey, KeyId, KeyPrefix, Refusal};
+use crate::domain::{ApiKey, Digest, Forms, KeyId, KeyPrefix, Refusal};
 use crate::service::{Looked, Overview};
 use clap::Args;
 use finder::{Finder, Found};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use words::Words;
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -45,9 +47,14 @@ pub(super) struct Scan {
 }
 
 const HELP: &str = "Prints path:line:column (in bytes), the masked value, and whether it is a key of this store: LIVE, deactivated,\n\
-    expired, rotated out or unknown; unchecked, where there is no store to look into. Looks for what begins with the\n\
-    prefixes of the settings, or with anything that ends in _org_ or _proj_, and ends in 32 hexadecimal digits, in UTF-8 or\n\
-    UTF-16, but not compressed, in base64 or escaped. Leaves .git and links alone.\n\nExit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
+    expired, rotated out or unknown; unchecked, where there is no store to look into.\n\n\
+    Finds keys of Keystead's own form: they begin with the prefixes of the settings, with --prefix, or with anything\n\
+    that ends in _org_ or _proj_, and end in 32 hexadecimal digits; in UTF-8, UTF-16 or quoted-printable text.\n\n\
+    Where keys of other forms were imported into the store, it finds those that it still knows: words of 16 to 256\n\
+    letters, digits and _ - . + / = ~ : in UTF-8 that stand between other characters.\n\n\
+    Does not find what is compressed, encoded or escaped, imported keys with other characters in them or in UTF-16, or,\n\
+    without the store, any imported key of another form. Leaves .git and links alone.\n\n\
+    Exit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
     Examples:\n  keystead scan .\n  git log -p --all | keystead scan\n  keystead scan /srv /etc --revoke";
 
 /// Something that was found.
@@ -63,11 +70,14 @@ struct Finding<'a> {
     api_key: Option<KeyRecord>,
 }
 
+/// How many words are remembered that the store does not know: most words come again.
+const REMEMBERED: usize = 1 << 20;
+
 /// What is known so far.
-struct Scanner {
-    finder: Finder,
-    /// What the store says; opened when the first thing is found that it may know.
+struct Report {
     store: Store,
+    /// Beginnings of the digests of words that the store does not know.
+    unknown: HashSet<i64>,
     is_json: bool,
     found: u64,
     unchecked: u64,
@@ -75,8 +85,8 @@ struct Scanner {
 }
 
 enum Store {
-    Unopened,
-    Open(Box<Overview>),
+    /// What it holds that is not of our form.
+    Open(Box<Overview>, Forms),
     /// Why it cannot be looked into.
     Closed(String),
 }
@@ -87,10 +97,13 @@ pub(super) async fn run(config: &Config, arguments: Scan) -> Result<(), Failed> 
     prefixes.clone().try_for_each(|prefix| KeyPrefix::parse(prefix).map(drop))?;
     let finder = Finder::new(prefixes.map(String::as_str));
     let finder = finder.map_err(|e| Failed::new(format!("Keys cannot be looked for: {e}.")))?;
-    let (store, live) = (Store::Unopened, BTreeMap::new());
-    let mut scanner = Scanner { finder, store, is_json: json, found: 0, unchecked: 0, live };
+    let (store, unknown, live) = (Store::open(config), HashSet::new(), BTreeMap::new());
+    let mut report = Report { store, unknown, is_json: json, found: 0, unchecked: 0, live };
     let mut unreadable = 0;
-    let mut scan = |name: &str, input: &mut dyn io::Read| scanner.scan(config, name, input);
+    let mut scan = |name: &str, input: &mut dyn io::Read| {
+        let words = report.store.words();
+        finder.scan(input, words, |found| report.add(name, found))
+    };
     if staged {
         sources::each_staged(&mut scan)?;
     } else {
@@ -108,45 +121,59 @@ pub(super) async fn run(config: &Config, arguments: Scan) -> Result<(), Failed> 
             };
         }
     }
-    scanner.finish(config, revoke, yes, unreadable).await
+    report.finish(config, revoke, yes, unreadable).await
 }
 
-impl Scanner {
-    fn scan(&mut self, config: &Config, name: &str, input: &mut dyn io::Read) -> Result<(), Failed> {
-        let Self { finder, store, is_json, found, unchecked, live } = self;
-        finder.scan(input, |it| {
-            *found += 1;
-            let (state, looked) = match store.look_up(config, &it)? {
-                None => {
-                    *unchecked += 1;
-                    ("unchecked", None)
-                }
-                Some(None) => ("unknown", None),
-                Some(Some(looked)) => (state(&looked), Some(looked)),
-            };
-            if let Some(looked) = looked.as_ref().filter(|looked| looked.outcome.is_ok()) {
-                live.insert(looked.key.id, looked.key.clone());
+impl Report {
+    /// Tells what was found in the file or stream of this name.
+    fn add(&mut self, name: &str, found: Found) -> Result<(), Failed> {
+        let word = found.digests.first().filter(|_| found.is_word).map(Digest::prefix);
+        if word.is_some_and(|word| self.unknown.contains(&word)) {
+            return Ok(());
+        }
+        let (state, looked) = match self.store.look_up(&found)? {
+            Some(Some(looked)) => (state(&looked), Some(looked)),
+            Some(None) => ("unknown", None),
+            None => ("unchecked", None),
+        };
+        if looked.is_none()
+            && let Some(word) = word
+        {
+            if self.unknown.len() >= REMEMBERED {
+                self.unknown.clear();
             }
-            let Found { line, column, tail, .. } = it;
-            // The name of a file may have a key in it, too.
-            let masked = mask(name);
-            let name = masked.as_deref().unwrap_or(name);
-            if *is_json {
-                let api_key = looked.map(|looked| KeyRecord::new(&looked.key, ambient::now()));
-                return print_json(&Finding { path: name, line, column, value: tail.to_string(), state, api_key });
-            }
-            let of_whom = looked.as_ref().map(whose).unwrap_or_default();
-            let state = if state == "live" { "LIVE".to_owned() } else { state.replace('_', " ") };
-            print(&format!("{name}:{line}:{column}: {tail} {state}{of_whom}\n"))
-        })
+            self.unknown.insert(word);
+            return Ok(());
+        }
+        self.found += 1;
+        self.unchecked += u64::from(state == "unchecked");
+        if let Some(looked) = looked.as_ref().filter(|looked| looked.outcome.is_ok()) {
+            self.live.insert(looked.key.id, looked.key.clone());
+        }
+        let Found { line, column, tail, .. } = found;
+        // The name of a file may have a key in it, too.
+        let masked = mask(name);
+        let name = masked.as_deref().unwrap_or(name);
+        if self.is_json {
+            let api_key = looked.map(|looked| KeyRecord::new(&looked.key, ambient::now()));
+            return print_json(&Finding { path: name, line, column, value: tail.to_string(), state, api_key });
+        }
+        let of_whom = looked.as_ref().map(whose).unwrap_or_default();
+        let state = if state == "live" { "LIVE".to_owned() } else { state.replace('_', " ") };
+        print(&format!("{name}:{line}:{column}: {tail} {state}{of_whom}\n"))
     }
 
     async fn finish(self, config: &Config, revoke: bool, yes: bool, unreadable: usize) -> Result<(), Failed> {
         let Self { store, found, unchecked, live, .. } = self;
         let mut wrong = Vec::new();
         if let Store::Closed(why) = &store {
-            let what = counted(unchecked, "string that looks like a key", "strings that look like keys");
-            wrong.push(format!("{what} could not be checked and may be live: {}", why.trim_end_matches('.')));
+            let why = why.trim_end_matches('.');
+            if unchecked > 0 {
+                let what = counted(unchecked, "string that looks like a key", "strings that look like keys");
+                wrong.push(format!("{what} could not be checked and may be live: {why}"));
+            } else if config.store.path.exists() {
+                say(format_args!("Imported keys of other forms were not looked for: {why}."));
+            }
         }
         // Whoever only looks keeps the store's log from being brought in.
         drop(store);
@@ -173,13 +200,25 @@ impl Scanner {
 }
 
 impl Store {
-    /// The key that was found; the outer `None` where the store cannot be looked into.
-    fn look_up(&mut self, config: &Config, found: &Found) -> Result<Option<Option<Looked>>, Failed> {
-        if let Self::Unopened = self {
-            *self = judging_overview(config)
-                .map_or_else(|error| Self::Closed(error.to_string()), |it| Self::Open(Box::new(it)));
+    fn open(config: &Config) -> Self {
+        let opened = judging_overview(config).and_then(|overview| {
+            let forms = overview.forms()?;
+            Ok(Self::Open(Box::new(overview), forms))
+        });
+        opened.unwrap_or_else(|error| Self::Closed(error.to_string()))
+    }
+
+    /// What words to look at, where the store holds keys that could be any.
+    fn words(&self) -> Option<Words> {
+        match self {
+            Self::Open(_, forms) => forms.foreign.then(|| Words::new(*forms)),
+            Self::Closed(_) => None,
         }
-        let Self::Open(overview) = self else { return Ok(None) };
+    }
+
+    /// The key that was found; the outer `None` where the store cannot be looked into.
+    fn look_up(&self, found: &Found) -> Result<Option<Option<Looked>>, Failed> {
+        let Self::Open(overview, _) = self else { return Ok(None) };
         for digest in found.digests.iter().chain(&found.imported) {
             if let Some(looked) = overview.look_up(digest)? {
                 return Ok(Some(Some(looked)));

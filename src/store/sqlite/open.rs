@@ -101,7 +101,7 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
 pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     inspect(path)?;
     if !path.exists() {
-        return Err(refuse(path, "is not there"));
+        return Err(absent(path));
     }
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     if beside(path, "-wal").exists() {
@@ -122,6 +122,11 @@ pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
 pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    // Where a store should be is another question.
+    inspect(path)?;
+    if !path.exists() {
+        return Err(refuse(path, "is not there"));
+    }
     let connection = look(path, busy_timeout)?;
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unreadable)?;
@@ -329,6 +334,16 @@ fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> r
 
 fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
+}
+
+/// There is no store: whoever stands in another folder has to learn which one was looked at.
+fn absent(path: &Path) -> Error {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    refuse(
+        &path,
+        "is not there. Point --store (or KEYSTEAD_STORE_PATH, or store.path in the settings) at the right file, put a backup there \
+         with keystead restore, or set up a new store with keystead init",
+    )
 }
 
 fn newer(path: &Path, version: u32) -> Error {

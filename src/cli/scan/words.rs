@@ -1,0 +1,194 @@
+//! Words that could be keys of another form than ours. What is one only a store can tell that such keys were imported into.
+
+use super::finder::Found;
+use crate::domain::{Digest, Foreign, Forms};
+use std::ops::Range;
+use zeroize::Zeroizing;
+
+/// How many characters such a key has.
+const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
+/// A word that is longer is no key, but what its marks part may be some.
+const LONGEST: usize = 2 * *LENGTHS.end();
+
+/// The words of some bytes that come piece by piece.
+pub(super) struct Words {
+    forms: Forms,
+    /// The word under way, which may be a key.
+    word: Zeroizing<Vec<u8>>,
+    /// Whether a part of it has been dropped.
+    is_cut: bool,
+    line: u64,
+    /// Where the next byte is.
+    column: u64,
+}
+
+impl Words {
+    /// For a store that holds these.
+    pub(super) fn new(forms: Forms) -> Self {
+        Self { forms, word: Zeroizing::new(Vec::with_capacity(LONGEST)), is_cut: false, line: 1, column: 1 }
+    }
+
+    /// Goes on over these bytes, and hands over what could be a key in the words that end in them.
+    pub(super) fn pass<E>(&mut self, bytes: &[u8], found: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+        for byte in bytes {
+            if is_of_word(*byte) {
+                if self.word.len() == LONGEST {
+                    self.shorten(found)?;
+                }
+                self.word.push(*byte);
+            } else if !self.word.is_empty() {
+                self.finish(found)?;
+            }
+            (self.line, self.column) = if *byte == b'\n' { (self.line + 1, 1) } else { (self.line, self.column + 1) };
+        }
+        Ok(())
+    }
+
+    /// The word under way is at its end.
+    pub(super) fn finish<E>(&mut self, found: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+        let mut ranges = parts(&self.word);
+        if !self.is_cut {
+            ranges.extend(wholes(&self.word));
+        }
+        self.hand_over(ranges, found)?;
+        self.word.clear();
+        self.is_cut = false;
+        Ok(())
+    }
+
+    /// Drops all of the word but its last part, which may go on.
+    fn shorten<E>(&mut self, found: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+        let last = self.word.iter().rposition(|byte| !is_of_part(*byte)).map_or(0, |mark| mark + 1);
+        let whole = parts(&self.word[..last]);
+        self.hand_over(whole, found)?;
+        // What is longer than a key stays too long, whatever of it is dropped.
+        let dropped = last.max(self.word.len() - (LENGTHS.end() + 1));
+        self.word.drain(..dropped);
+        self.is_cut = true;
+        Ok(())
+    }
+
+    fn hand_over<E>(
+        &self,
+        mut ranges: Vec<Range<usize>>,
+        found: &mut impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
+        ranges.retain(|range| LENGTHS.contains(&range.len()));
+        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+        ranges.dedup();
+        ranges.into_iter().filter_map(|range| self.candidate(range)).try_for_each(found)
+    }
+
+    /// `None` for keys of our form, which are looked for wherever they stand.
+    fn candidate(&self, range: Range<usize>) -> Option<Found> {
+        let key = &self.word[range.clone()];
+        if Forms::default().admit(key) {
+            return None;
+        }
+        let value = Foreign::parse(str::from_utf8(key).ok()?).ok()?.value;
+        let imported = Digest::sha256_of_presented(key, self.forms).into_iter().collect();
+        let column = self.column - (self.word.len() - range.start) as u64;
+        Some(Found { line: self.line, column, tail: value.tail, digests: vec![value.digest], imported, is_word: true })
+    }
+}
+
+/// What most keys are made of.
+fn is_of_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// The same, and marks that are in some keys, but mostly stand between others.
+fn is_of_word(byte: u8) -> bool {
+    is_of_part(byte) || matches!(byte, b'.' | b'+' | b'/' | b'=' | b'~' | b':')
+}
+
+/// What stands between marks.
+fn parts(word: &[u8]) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for part in word.split(|byte| !is_of_part(*byte)) {
+        parts.push(start..start + part.len());
+        start += part.len() + 1;
+    }
+    parts
+}
+
+/// All of the word, or what is behind its first or its last `=` or `:`, with and without the marks that end it.
+fn wholes(word: &[u8]) -> Vec<Range<usize>> {
+    let trimmed = word.iter().rposition(|byte| is_of_part(*byte)).map_or(0, |last| last + 1);
+    let mut assigned = word[..trimmed].iter().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':'));
+    let (first, last) = (assigned.next(), assigned.next_back());
+    let starts = [Some(0), first.map(|(place, _)| place + 1), last.map(|(place, _)| place + 1)];
+    starts.into_iter().flatten().flat_map(|start| [start..word.len(), start..trimmed]).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const FORMS: Forms = Forms { foreign: true, sha256: true };
+
+    /// Where the text has this key, if it is among what is handed over; the text comes so many bytes at a time.
+    fn place(text: &str, key: &str, at_once: usize) -> Option<(u64, u64)> {
+        let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
+        let mut places = Vec::new();
+        let mut found = |it: Found| {
+            places.extend((it.digests == [digest]).then_some((it.line, it.column)));
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let mut words = Words::new(FORMS);
+        text.as_bytes().chunks(at_once).try_for_each(|bytes| words.pass(bytes, &mut found)).unwrap();
+        words.finish(&mut found).unwrap();
+        assert!(places.len() < 2, "once: {text}");
+        places.pop()
+    }
+
+    #[test]
+    fn a_key_of_another_form_is_handed_over_wherever_it_stands() {
+        let keys = [
+            "sk_live_0123456789abcdef",
+            "0b4b8a52-9d3c-4e1b-8f7a-1c57ec0a1b2c",
+            "SG.abcdefgh.ABCD-1234",
+            "c2VjcmV0IGtleSBvZiBh+/8=",
+        ];
+        for key in keys {
+            for (text, expected) in [
+                (key.to_owned(), Some((1, 1))),
+                (format!("a\nKEY={key}\n"), Some((2, 5))),
+                (format!("key: \"{key}\","), Some((1, 7))),
+                (format!("https://a.example/?key={key}&b=1"), Some((1, 24))),
+                (format!("({key})."), Some((1, 2))),
+                (format!("Authorization:{key}"), Some((1, 15))),
+                (format!("x{key}"), None),
+                (format!("{key}0"), None),
+            ] {
+                for at_once in [1, 7, 1000] {
+                    assert_eq!(place(&text, key, at_once), expected, "{text}");
+                }
+            }
+        }
+        assert_eq!(place(&format!("It is {}.", keys[0]), keys[0], 3), Some((1, 7)));
+    }
+
+    #[test]
+    fn a_word_without_end_takes_no_more_memory_and_hides_no_key() {
+        let key = "sk_live_0123456789abcdef";
+        for length in [0, 200, 255, 256, 257, 480, 500, 512, 700, 5_000] {
+            for filling in ["/abc".repeat(length / 4), "a".repeat(length)] {
+                let text = format!("{filling}/{key}/{filling}");
+                assert_eq!(place(&text, key, 11), Some((1, filling.len() as u64 + 2)), "{length}");
+            }
+            assert_eq!(place(&format!("{}{key}", "a".repeat(length + 1)), key, 11), None);
+        }
+        let mut words = Words::new(FORMS);
+        words.pass(&[b'a'; 10_000], &mut |_| Ok::<_, std::convert::Infallible>(())).unwrap();
+        assert!(words.word.capacity() == LONGEST);
+    }
+
+    #[test]
+    fn our_own_form_is_left_to_those_who_look_for_it() {
+        let key = format!("team9_{}", "0123456789abcdef".repeat(2));
+        assert_eq!(place(&key, &key, 5), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! A key that somebody types or pastes at a terminal: it is not shown there.
+
+use super::Failed;
+use super::key_file::read_line;
+use super::output::say;
+use super::signals::Signals;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use std::io;
+use zeroize::Zeroizing;
+
+/// What the terminal shows of what is typed, and which keys stop the program: as before once this is dropped.
+struct Hidden {
+    before: Termios,
+}
+
+impl Hidden {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        // The line's end is shown all the same.
+        hidden.local_modes.insert(LocalModes::ECHONL);
+        // Ctrl-Z and Ctrl-\ would leave the terminal as it is now. Zero stands for no key.
+        for code in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+            hidden.special_codes[code] = 0;
+        }
+        tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // What is left of a key that was pasted must not go to the shell.
+        if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before) {
+            say(format_args!("The terminal's settings could not be put back: {error}; stty sane does it."));
+        }
+    }
+}
+
+/// Asks for a key at the terminal that standard input is. The terminal shows what is typed again when this returns, also after
+/// Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// Where the terminal cannot be read, or one of these came.
+pub(super) async fn ask_for_key() -> Result<Zeroizing<String>, Failed> {
+    // They would end the program at once otherwise.
+    let mut signals = Signals::listen()?;
+    let no_terminal = |e: io::Error| Failed::new(format!("The terminal cannot be read: {e}."));
+    let hidden = Hidden::begin().map_err(no_terminal)?;
+    say("Type or paste the key, which is not shown, and press Enter:");
+    let line = tokio::task::spawn_blocking(read_line);
+    tokio::select! {
+        line = line => {
+            drop(hidden);
+            line.map_err(io::Error::other).and_then(|line| line).map_err(no_terminal)
+        }
+        name = signals.next() => {
+            drop(hidden);
+            Err(Failed::new(format!("No key was looked at: {name} ended it.")))
+        }
+    }
+}

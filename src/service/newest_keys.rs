@@ -1,0 +1,82 @@
+//! The keys of an organization and all its projects, newest first.
+
+use super::{API_KEYS_PAGE, Overview};
+use crate::domain::{ApiKey, Error, KeyId, Name, Organization, Project, Result, Scope};
+use std::collections::BinaryHeap;
+
+/// How many keys are in memory at the most, where the organization has no more projects than that: one of each otherwise.
+const IN_MEMORY: usize = 16_384;
+
+/// The keys of one scope that are still to come, newest first.
+struct Source {
+    scope: Scope,
+    project: Option<Name>,
+    /// What was read, newest last.
+    read: Vec<ApiKey>,
+}
+
+impl Overview {
+    /// Hands over the keys of the organization with those of its projects, or of the one project, newest first, each with
+    /// the name of its project, for as long as `take` says that more are wanted. They are read page by page; what is
+    /// minted meanwhile may be left out.
+    ///
+    /// # Errors
+    /// See [`Overview`], and what `take` fails with.
+    pub fn each_api_key<E: From<Error>>(
+        &self,
+        organization: &Organization,
+        project: Option<&Project>,
+        mut take: impl FnMut(&ApiKey, Option<&Name>) -> std::result::Result<bool, E>,
+    ) -> std::result::Result<(), E> {
+        let mut sources = self.sources(organization, project)?;
+        let page = page_size(sources.len());
+        // Of each source its newest key. The greatest number is the newest key of all.
+        let mut heads = BinaryHeap::new();
+        for (place, source) in sources.iter_mut().enumerate() {
+            heads.extend(source.read_on(self, None, page)?.map(|head| (head, place)));
+        }
+        while let Some((_, place)) = heads.pop() {
+            let source = &mut sources[place];
+            let Some(key) = source.read.pop() else { continue };
+            if !take(&key, source.project.as_ref())? {
+                return Ok(());
+            }
+            heads.extend(source.read_on(self, Some(key.id), page)?.map(|head| (head, place)));
+        }
+        Ok(())
+    }
+
+    fn sources(&self, organization: &Organization, project: Option<&Project>) -> Result<Vec<Source>> {
+        let of = |project: Option<&Project>| Source {
+            scope: Scope { organization: organization.id, project: project.map(|it| it.id) },
+            project: project.map(|it| it.name.clone()),
+            read: Vec::new(),
+        };
+        let mut sources = vec![of(project)];
+        let mut after: Option<Name> = None;
+        while project.is_none() {
+            let page = self.projects(organization.id, after.as_ref())?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.name.clone());
+            sources.extend(page.iter().map(|project| of(Some(project))));
+        }
+        Ok(sources)
+    }
+}
+
+impl Source {
+    /// The number of the next key, which is read where nothing is left of what was read.
+    fn read_on(&mut self, overview: &Overview, before: Option<KeyId>, page: u32) -> Result<Option<KeyId>> {
+        if self.read.is_empty() {
+            self.read = overview.api_keys(self.scope, before, page)?;
+            self.read.reverse();
+        }
+        Ok(self.read.last().map(|key| key.id))
+    }
+}
+
+/// How many keys of each source are read in one go.
+fn page_size(sources: usize) -> u32 {
+    let each = u32::try_from(IN_MEMORY / sources.max(1)).unwrap_or(API_KEYS_PAGE);
+    each.clamp(1, API_KEYS_PAGE)
+}
