@@ -128,9 +128,7 @@ async fn carry_imports(service: Arc<Service>) {
             let now = ambient::monotonic();
             if warned_at.is_none_or(|at| now.saturating_duration_since(at) >= IMPORT_WARNINGS) {
                 warned_at = Some(now);
-                log::warn!(
-                    "an import that is under way could not be taken on, which is tried again every second: {error}"
-                );
+                log::warn!("imports could not be looked for or taken on, which is tried again every second: {error}");
             }
             tokio::time::sleep(IMPORTS_AGAIN).await;
         }

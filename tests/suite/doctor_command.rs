@@ -419,3 +419,15 @@ fn another_store_s_ledger_in_the_folder_is_named_and_so_is_another_store_with_th
     done(folder.path(), &["init", "--organization", "Other", "--store", "other.db"]);
     assert_found(folder.path(), &[], "warning", "ledger", "other.revoked. Give each store a folder of its own.");
 }
+
+#[test]
+fn a_lost_or_empty_store_beside_its_ledger_is_told_from_one_that_was_never_set_up() {
+    let (folder, _) = store();
+    let path = folder.path().join("keystead.db");
+    fs::remove_file(&path).expect("the store");
+    assert_found(folder.path(), &[], "problem", "store", "so a store was lost. Leave the ledger where it is");
+    fs::write(&path, "").expect("an empty file");
+    assert_found(folder.path(), &[], "problem", "store", "so a store was lost. Leave the ledger where it is");
+    fs::remove_file(folder.path().join("keystead.revoked")).expect("the ledger");
+    assert_found(folder.path(), &[], "problem", "store", "is empty. Point --store");
+}

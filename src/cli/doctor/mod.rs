@@ -13,7 +13,7 @@ use crate::domain::escape_invisible;
 use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Args, Debug)]
@@ -145,16 +145,30 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
     report.add_all(files::permissions(&path, checkup.ledger_path()))?;
     report.add_all(files::disk_space(&path))?;
     report.add_all(place::check(&path, &checkup.ledger_path()))?;
-    if path.exists() {
+    if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
         // Before anything opens the file: whether somebody else has it open shows only then.
         report.add_all(files::write_ahead_log(&path, checkup.waiting_log()))?;
         look_inside(&mut report, &config, &checkup, arguments.thorough)?;
     } else {
-        let advice = "Point --store (or store.path) at the right file, put a backup there, or set up a new one with \
-                      keystead init.";
-        report.add(Check::problem("store", format!("{} is not there.", path.display()), advice))?;
+        report.add(no_store(&path, &checkup.ledger_path()))?;
     }
     report.finish()
+}
+
+/// There is no store, or an empty file. A ledger beside it tells that there was one.
+fn no_store(path: &Path, ledger: &Path) -> Check {
+    let what = if path.exists() { "empty" } else { "not there" };
+    if !ledger.exists() {
+        let finding = format!("{} is {what}.", path.display());
+        let advice = "Point --store (or store.path) at the right file, restore a backup with keystead restore, or set up a new \
+                      store with keystead init.";
+        return Check::problem("store", finding, advice);
+    }
+    let finding =
+        format!("{} is {what}, but its ledger {} is there, so a store was lost.", path.display(), ledger.display());
+    let advice = "Leave the ledger where it is: it keeps revoked keys dead. Put the store's file back, or restore the newest \
+                  backup with keystead restore. To begin with an empty store, move the ledger away.";
+    Check::problem("store", finding, advice)
 }
 
 fn settings(config: &Config) -> Vec<Check> {

@@ -74,8 +74,9 @@ fn mend_ledger(options: &Options, ledger: &mut Ledger, without_ledger: bool) -> 
     };
     compared.or_else(|error| {
         if is_there(&options.path) {
-            let (store, detail) = (options.path.display(), error.detail().unwrap_or_default());
-            log::warn!("{store} cannot be held against {}: {detail}", ledger.path().display());
+            let (store, ledger) = (options.path.display(), ledger.path().display());
+            log::warn!("{store}, which is replaced, cannot be read, so {ledger} is taken as it is");
+            log::debug!("{}", error.detail().unwrap_or_default());
         }
         settle::compare_with_nothing(ledger)
     })
