@@ -88,7 +88,10 @@ const LIST_HELP: &str = "MAY says what a key may do to Keystead. An organization
     left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
     --search ci --limit 20";
 
+const SEARCH_HELP: &str = "Only those with this in their name or last six characters, whatever the case";
+
 #[derive(Args, Debug)]
+#[command(mut_arg("search", |search| search.help(SEARCH_HELP)))]
 struct List {
     #[command(flatten)]
     scope: InScope,

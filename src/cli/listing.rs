@@ -17,7 +17,7 @@ const MASKS: [char; 2] = ['*', '…'];
 /// Which part of a list is wanted.
 #[derive(Args, Debug)]
 pub(super) struct Wanted {
-    /// Only what has this in its name or a key's last six characters, whatever the case
+    /// Only those with this in their name, whatever the case
     #[arg(long, value_name = "TEXT", value_parser = parse_search)]
     search: Option<String>,
     /// How many at the most

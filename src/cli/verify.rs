@@ -43,7 +43,13 @@ struct VerdictRecord {
 
 pub(super) async fn run(config: &Config, arguments: &Verify) -> Result<(), Failed> {
     let is_asked_for = arguments.key_file == Path::new("-") && io::stdin().is_terminal();
-    let text = if is_asked_for { ask_for_key().await? } else { read_key(&arguments.key_file)? };
+    let text = if is_asked_for {
+        // Nobody is asked in vain.
+        judging_overview(config)?;
+        ask_for_key().await?
+    } else {
+        read_key(&arguments.key_file)?
+    };
     let looked = judging_overview(config)?.look_up_presented(text.trim().as_bytes())?;
     let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
     if arguments.json {
