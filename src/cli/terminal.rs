@@ -35,7 +35,9 @@ impl Terminal {
             return None;
         }
         let width = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
-        let has_colour = AutoStream::choice(&out) != ColorChoice::Never;
+        // The library shows colours to a machine that tests, whatever its terminal is called.
+        let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+        let has_colour = !is_dumb && AutoStream::choice(&out) != ColorChoice::Never;
         Some(Self { width: if width == 0 { USUAL_WIDTH } else { width }, has_colour })
     }
 

@@ -45,7 +45,7 @@ impl Cursor for Name {
 
     fn parse(text: &str) -> Option<Self> {
         let text = String::from_utf8(Base64UrlUnpadded::decode_vec(text).ok()?).ok()?;
-        Self::read(&text).ok().filter(|name| name.as_str() == text)
+        Self::stored(&text).ok().filter(|name| name.as_str() == text)
     }
 }
 

@@ -1155,7 +1155,7 @@ fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
     let mut waiting = staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     waiting.seal(order()).expect("a seal");
-    let warnings = || server.log().matches("could not be taken on").count();
+    let warnings = || server.log().matches("could not be looked for or taken on").count();
     eventually(Duration::from_secs(5), || warnings() > 0);
     // Long enough for a second attempt.
     std::thread::sleep(Duration::from_secs(3));

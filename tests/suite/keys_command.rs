@@ -493,15 +493,6 @@ fn every_change_is_recorded_as_the_operators() {
 }
 
 #[test]
-fn where_standard_output_takes_nothing_the_sentence_says_which_key_there_is_all_the_same() {
-    let (folder, _) = store();
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
-    let output = keystead(folder.path()).args(["keys", "create", "a"]).stdout(full).output().expect("the program runs");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("API key 2 has the new value all the same"), "{}", stderr(&output));
-}
-
-#[test]
 fn a_command_mints_and_rotates_keys_that_are_restricted_from_the_start() {
     let server = Server::start();
     let folder = server.folder();

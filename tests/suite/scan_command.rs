@@ -237,7 +237,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
     let rows =
         format!("name,key,digest,algorithm\nPlain,{plain},,\nDotted,,{},sha256\nBase,{base64},,\n", digest.trim());
     fs::write(path.join("keys.csv"), rows).expect("a file");
-    done(path, &["import", "keys.csv"]);
+    done(path, &["import", "--organization-keys", "keys.csv"]);
     done(path, &["keys", "deactivate", "4"]);
     let output = run(path, &["scan", "leak"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
