@@ -53,7 +53,9 @@ impl Announcement<'_> {
     fn hand_over(&self, secret: &Secret) -> String {
         let (store, organization) = (self.config.store.path.display(), &self.config.setup.organization);
         let key = secret.expose();
-        let mut advice = "Mint another one with it".to_owned();
+        let mut advice = "This key can manage everything, so keep it for yourself. Make a project for the service that you want to\n\
+                          protect; it comes with a key of its own"
+            .to_owned();
         let curl = match self.places.first() {
             Some(Listen::Unix(path)) => format!("curl --unix-socket {} -X POST http://localhost", path.display()),
             place => {
@@ -66,8 +68,8 @@ impl Announcement<'_> {
         };
         format!(
             "\n{store} is new and was set up for {organization}. Its first key, shown this once:\n\n    {key}\n\n{advice}:\n\n    \
-             {curl}/v1/organization/api-keys \\\n      -H \"CONFIDENT_API_KEY: {key}\" \\\n      \
-             -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"CI/CD key\"}}'\n\n"
+             {curl}/v2/projects \\\n      -H \"X-API-Key: {key}\" \\\n      \
+             -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"Web shop\"}}'\n\n"
         )
     }
 

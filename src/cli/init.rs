@@ -86,6 +86,10 @@ fn report(
     }
     out.flush()?;
     let where_to = arguments.handover.describe(secret);
-    say(format_args!("{} is set up for {}; its first key {where_to}.", store.display(), organization.name.as_str()));
+    say(format_args!(
+        "{} is set up for {}; its first key {where_to}. It can manage everything.",
+        store.display(),
+        organization.name.as_str()
+    ));
     Ok(())
 }

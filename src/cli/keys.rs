@@ -53,10 +53,10 @@ enum Command {
     Verify(Verify),
 }
 
-const CREATE_EXAMPLES: &str = "Examples:\n  keystead keys create \"CI\" --expires-in-days 90\n  keystead keys create \
-    \"Job\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8 --rate-limit 100/60\n  keystead keys create \
-    \"Admin\" --key-file admin.key       # when the admin's key is lost\n  keystead keys create \"Shop\" --project \
-    \"Web shop\" --json";
+const CREATE_EXAMPLES: &str = "A key without --project can manage everything in its organization.\n\nExamples:\n  \
+    keystead keys create \"Client\" --project \"Web shop\" --expires-in-days 90\n  \
+    keystead keys create \"Job\" --project \"Web shop\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8\n  \
+    keystead keys create \"Admin\" --key-file admin.key       # when the admin's key is lost";
 
 #[derive(Args, Debug)]
 struct Create {
@@ -214,8 +214,9 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     }
     let lost = "was created all the same: revoke it, and make another one";
     hand_over(&key, &arguments.handover, &secret, arguments.json, now, lost)?;
+    let may = if project.is_none() { " It can manage everything in its organization." } else { "" };
     say(format_args!(
-        "API key {} ({}) was created; it {}.",
+        "API key {} ({}) was created; it {}.{may}",
         key.id.get(),
         key.name.as_str(),
         arguments.handover.describe(&secret)

@@ -28,7 +28,15 @@ impl Listening {
     pub(super) fn bind(places: &[Listen], mode: u32) -> Result<Self, Failed> {
         let mut all = Self::default();
         for place in places {
-            let failed = |error: io::Error| Failed::new(format!("{place} cannot be listened on: {error}."));
+            let failed = |error: io::Error| {
+                let advice = match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        " Stop what listens there, or say another place with --listen or server.listen."
+                    }
+                    _ => "",
+                };
+                Failed::new(format!("{place} cannot be listened on: {error}.{advice}"))
+            };
             match place {
                 Listen::Tcp(address) => {
                     let (address, socket) = bind_tcp(*address).map_err(failed)?;

@@ -198,8 +198,8 @@ fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
     let new = "keystead.db is new and was set up for My organization. Its first key, shown this once:";
     assert_eq!((lines[3], lines[4]), ("", new));
     assert!(is_key(lines[6].trim()), "{said}");
-    assert_eq!(lines[8], "Mint another one with it:");
-    assert!(said.contains(&format!("curl -X POST http://127.0.0.1:{port}/v1/organization/api-keys")), "{said}");
+    assert!(lines[8].starts_with("This key can manage everything, so keep it for yourself. Make a project"), "{said}");
+    assert!(said.contains(&format!("curl -X POST http://127.0.0.1:{port}/v2/projects")), "{said}");
     assert_eq!(said.matches("listening").count(), 1, "{said}");
 
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", true, &[]);
@@ -211,7 +211,7 @@ fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
     let folder = self::folder();
     tls_server::write_pair(folder.path());
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", true, &tls_server::SETTINGS);
-    assert!(said.contains("\nMint another one with it (write a name that the certificate has in place"), "{said}");
+    assert!(said.contains("a key of its own (write a name that the certificate has in place"), "{said}");
 }
 
 #[test]

@@ -64,10 +64,13 @@ fn of_a_pipe_the_first_key_without_a_project_ends_the_import() {
 }
 
 #[test]
-fn a_dry_run_says_of_each_row_what_it_said_and_then_the_same() {
+fn a_dry_run_says_of_each_row_what_it_said_and_then_what_an_import_would_ask() {
     let folder = folder();
     let folder = folder.path();
-    let sentence = format!("1 of the 3 keys in the file has no project. {MANAGES} {WHAT_TO_DO}");
+    let sentence = format!(
+        "1 of the 3 keys in the file has no project. {MANAGES} So an import would ask at a terminal, and be refused elsewhere \
+         without --organization-keys."
+    );
     let says = |output: &Output, sentence: &str| {
         assert_eq!(output.status.code(), Some(1), "{}", stdout(output));
         assert!(stderr(output).contains(sentence), "{}", stderr(output));

@@ -75,7 +75,7 @@ impl OrganizationKeys {
     /// # Errors
     /// Where it would be.
     pub(super) fn check_all(&self) -> Result<(), Failed> {
-        if self.are_meant || self.without_project == 0 { Ok(()) } else { Err(refused(&self.describe())) }
+        if self.are_meant || self.without_project == 0 { Ok(()) } else { Err(would_be_refused(&self.describe())) }
     }
 
     fn describe(&self) -> String {
@@ -91,5 +91,12 @@ fn refused(what: &str) -> Failed {
     Failed::new(format!(
         "{what} {WHAT_THEY_CAN} Give each key a project with the column \"project\", or say --organization-keys if you mean \
          it. Nothing was imported."
+    ))
+}
+
+fn would_be_refused(what: &str) -> Failed {
+    Failed::new(format!(
+        "{what} {WHAT_THEY_CAN} So an import would ask at a terminal, and be refused elsewhere without --organization-keys. The \
+         column \"project\" gives a key a project."
     ))
 }

@@ -173,6 +173,8 @@ impl Report {
                 wrong.push(format!("{what} could not be checked and may be live: {why}"));
             } else if config.store.path.exists() {
                 say(format_args!("Imported keys of other forms were not looked for: {why}."));
+            } else {
+                say("Imported keys of other forms were not looked for, since there is no store here (--store).");
             }
         }
         // Whoever only looks keeps the store's log from being brought in.
