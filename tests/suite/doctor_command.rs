@@ -3,6 +3,7 @@
 use super::audit::service_options;
 use super::helpers::*;
 use super::keys_command::store;
+use super::store_file::destroy;
 use super::tls_server::write_pair;
 use keystead::domain::Name;
 use keystead::service::{FirstKey, Service};
@@ -146,22 +147,11 @@ fn a_store_that_is_not_there_is_not_ours_or_is_cut_off_is_a_problem() {
     assert_found(folder.path(), &[], "problem", "store", "keystead restore FILE");
 }
 
-/// Overwrites the first page of a table or an index.
-fn damage(path: &Path, table: &str) {
-    let file = Connection::open(path).expect("the file");
-    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
-    let root: u32 = file.query_row(root, [table], |row| row.get(0)).expect("a page");
-    drop(file);
-    let mut bytes = fs::read(path).expect("the file");
-    bytes[(root as usize - 1) * 4096..root as usize * 4096].fill(0xff);
-    fs::write(path, &bytes).expect("a damaged file");
-}
-
 #[test]
 fn damage_is_named_once_and_not_taken_for_a_wrong_clock_or_a_changed_event() {
     for table in ["api_keys", "audit_events"] {
         let (folder, _) = store();
-        damage(&folder.path().join("keystead.db"), table);
+        destroy(&folder.path().join("keystead.db"), table);
         assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
         let (checks, _) = examine(folder.path(), &[]);
         assert!(!checks.iter().any(|check| check.1 == "clock" || check.1 == "audit log"), "{checks:?}");
@@ -253,7 +243,7 @@ fn a_path_that_is_refused_gets_no_lock_beside_it() {
 #[test]
 fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
     let (folder, _) = store();
-    damage(&folder.path().join("keystead.db"), "former_values");
+    destroy(&folder.path().join("keystead.db"), "former_values");
     assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
     let (checks, _) = examine(folder.path(), &[]);
     assert!(checks.iter().any(|check| check.1 == "audit log" && check.0 == "ok"), "{checks:?}");

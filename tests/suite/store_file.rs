@@ -38,7 +38,7 @@ fn assert_refused(folder: &Folder, sentence: &str) {
 }
 
 /// Overwrites the first page of a table or an index.
-fn destroy(path: &Path, name: &str) {
+pub fn destroy(path: &Path, name: &str) {
     let file = rusqlite::Connection::open(path).expect("the file");
     let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
     let root: u32 = file.query_row(root, [name], |row| row.get(0)).expect("a page");
