@@ -6,6 +6,7 @@
 use crate::cli::{Failed, open_service};
 use crate::config::Config;
 use crate::service::Writer;
+use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,18 +17,19 @@ pub(in crate::cli) const NAME: &str = "import-writer";
 /// Starts one; `None` where that cannot be done, and the command has to store the rows itself.
 pub(super) fn start(store: &Path) -> Box<dyn Fn() -> Option<Box<dyn Writer>> + Send> {
     let store = store.to_owned();
-    Box::new(move || {
-        let mut command = Command::new(std::env::current_exe().ok()?);
-        command.arg(NAME).arg("--store").arg(&store).process_group(0);
-        let streams = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        match streams.spawn() {
-            Ok(child) => Some(Box::new(Process(child))),
-            Err(error) => {
-                log::debug!("no other process to store the rows, which this one does: {error}");
-                None
-            }
+    Box::new(move || match spawn(&store) {
+        Ok(child) => Some(Box::new(Process(child))),
+        Err(error) => {
+            log::debug!("no other process to store the rows, which this one does: {error}");
+            None
         }
     })
+}
+
+fn spawn(store: &Path) -> io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(NAME).arg("--store").arg(store).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
 struct Process(Child);
