@@ -14,7 +14,7 @@ use super::verify::{self, Verify};
 use super::{Failed, ambient, service_options};
 use crate::config::Config;
 use crate::domain::{ApiKey, Error, Expiry, KeyId, KeyPrefix, Lifetime, Name, Scope, Secret, Timestamp};
-use crate::service::{Author, KeyChange, NewKey, Overview, Value};
+use crate::service::{Authority, KeyChange, NewKey, Overview, Value};
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
@@ -205,7 +205,7 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let value = brought(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Author::operator(scope.organization, now), project);
+        let keys = service.keys(Authority::operator(scope.organization, now), project);
         Ok(keys.create(new, None).await?)
     });
     let key = issued.await?.key;
@@ -266,7 +266,7 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
     let key = find(config, arguments.key.id)?;
     let now = ambient::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
@@ -283,8 +283,8 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
     let key = find(config, id)?;
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
-    let author = Author::operator(key.scope.organization, ambient::now());
-    change(config, async |service| Ok(service.keys(author, key.scope.project).revoke(key.id).await?)).await?;
+    let authority = Authority::operator(key.scope.organization, ambient::now());
+    change(config, async |service| Ok(service.keys(authority, key.scope.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
@@ -293,8 +293,8 @@ async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
 pub(super) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), Failed> {
     change(config, async |service| {
         for key in keys {
-            let author = Author::operator(key.scope.organization, ambient::now());
-            match service.keys(author, key.scope.project).revoke(key.id).await {
+            let authority = Authority::operator(key.scope.organization, ambient::now());
+            match service.keys(authority, key.scope.project).revoke(key.id).await {
                 Ok(()) | Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -3,13 +3,8 @@
 
 use super::output::lines;
 use super::rows::one_line;
-use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Timestamp};
+use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Role, Timestamp};
 use serde::Serialize;
-
-/// What an organization's key may do to Keystead.
-const MAY_MANAGE: &str = "manage the organization: mint and revoke keys, read the audit log";
-/// What a project's key may do to Keystead.
-const MAY_VERIFY: &str = "verify: ask whether keys are good, and manage nothing";
 
 /// A key.
 #[derive(Serialize)]
@@ -34,6 +29,8 @@ pub(super) struct KeyRecord {
     allowed_addresses: Option<Vec<String>>,
     organization_id: String,
     project_id: Option<String>,
+    #[serde(skip)]
+    role: Role,
 }
 
 #[derive(Serialize)]
@@ -77,6 +74,7 @@ impl KeyRecord {
             allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
             organization_id: key.scope.organization.to_string(),
             project_id: key.scope.project.map(|id| id.to_string()),
+            role: key.role(),
         }
     }
 
@@ -97,7 +95,10 @@ impl KeyRecord {
     pub(super) fn describe(self) -> Vec<(&'static str, String)> {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
-        let may = if self.project_id.is_some() { MAY_VERIFY } else { MAY_MANAGE };
+        let may = match self.role {
+            Role::Manager => "manage the organization: mint and revoke keys, read the audit log",
+            Role::Verifier => "verify: ask whether keys are good, and manage nothing",
+        };
         let mut all = vec![
             ("number", self.id.to_string()),
             ("name", self.name),

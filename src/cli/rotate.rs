@@ -9,7 +9,7 @@ use super::restrictions::{self, Expires, Restrictions};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{ApiKey, Expiry, Grace, Timestamp};
-use crate::service::{Author, Rotation};
+use crate::service::{Authority, Rotation};
 use clap::Args;
 
 const HELP: &str = "Without --grace-hours the old value is dead when the command ends. What ends a value for \
@@ -76,7 +76,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     let file = arguments.handover.prepare(&secret)?;
     let rotation = Rotation { value: brought(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         Ok(keys.rotate(key.id, rotation, None).await?)
     });
     let key = issued.await?.key;
@@ -116,7 +116,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} ends at once."), arguments.yes)?;
     let changed = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         Ok(if arguments.complete {
             keys.complete_rotation(key.id).await?
         } else {

@@ -3,7 +3,7 @@
 use super::records::key_state;
 use super::table::{Cell, Column};
 use super::terminal::Tone;
-use crate::domain::{ApiKey, Name, Organization, Project, Tail, Timestamp};
+use crate::domain::{ApiKey, Name, Organization, Project, Role, Tail, Timestamp};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -35,13 +35,16 @@ pub(super) fn key(key: &ApiKey, project: Option<&Name>, now: Timestamp) -> [Cell
         time(key.created_at, now),
         optional(key.last_used()),
         optional(key.expires_at),
-        Cell::new(may(key.scope.project.is_some())),
+        Cell::new(may(key.role())),
     ]
 }
 
 /// What a key may do to Keystead, in a word.
-fn may(is_of_project: bool) -> &'static str {
-    if is_of_project { "verify" } else { "manage" }
+fn may(role: Role) -> &'static str {
+    match role {
+        Role::Manager => "manage",
+        Role::Verifier => "verify",
+    }
 }
 
 fn state(key: &ApiKey, now: Timestamp) -> Cell {

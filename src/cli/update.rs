@@ -7,7 +7,7 @@ use super::restrictions::{Expires, Limits};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::Name;
-use crate::service::{Author, KeyChange};
+use crate::service::{Authority, KeyChange};
 use clap::Args;
 
 /// What is said where none of them is there.
@@ -64,7 +64,7 @@ pub(super) async fn run(config: &Config, arguments: &Update) -> Result<(), Faile
     let key = find(config, arguments.key.id)?;
     let now = ambient::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         Ok(keys.update(key.id, expiry, update).await?)
     });
     show(KeyRecord::new(&updated.await?, now), arguments.json)

@@ -3,6 +3,7 @@
 mod attempts;
 mod audit;
 mod authentication;
+mod authority;
 mod backup;
 mod buckets;
 mod changes;
@@ -31,8 +32,9 @@ pub use crate::store::{
     SCHEMA, Size, Staging, UNFINISHED, remove_unfinished, size,
 };
 pub use attempts::AttemptLimit;
-pub use audit::{AuditLog, Author, EVENTS_PAGE};
+pub use audit::{AuditLog, EVENTS_PAGE};
 pub use authentication::Caller;
+pub use authority::{Authority, Manage, Permitted, Purpose, Verify};
 pub use backup::{Restoration, restore, stamp};
 pub use changes::ChangeLimit;
 pub use content::{Content, Exported};
