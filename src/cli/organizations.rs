@@ -2,9 +2,9 @@
 
 use super::changes::change;
 use super::chosen;
-use super::handover::Handover;
-use super::keys::{key_prefix, overview};
+use super::handover::{Handover, key_prefix};
 use super::listing::{Listing, Wanted};
+use super::looking::overview;
 use super::output::{print, print_json, print_secret, say};
 use super::records::{KeyRecord, OrganizationRecord};
 use super::{Failed, ambient, rows};

@@ -2,9 +2,9 @@
 
 use super::changes::{change, confirm};
 use super::chosen::{self, InOrganization};
-use super::handover::Handover;
-use super::keys::{key_prefix, overview};
+use super::handover::{Handover, key_prefix};
 use super::listing::{Listing, Wanted};
+use super::looking::overview;
 use super::output::{print, print_json, print_secret, say};
 use super::records::{KeyRecord, ProjectRecord};
 use super::{Failed, ambient, rows};

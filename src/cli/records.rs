@@ -1,8 +1,9 @@
 //! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
 //! besides; to people one thing a line.
 
-use super::output::lines;
-use super::rows::one_line;
+use super::Failed;
+use super::output::{lines, one_line, print_json, print_lines};
+use super::terminal::Tone;
 use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Role, Timestamp};
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 pub(super) struct KeyRecord {
     id: i64,
     name: String,
+    /// `active`, `deactivated` or `expired`.
     state: &'static str,
     valid: bool,
     #[serde(rename = "created_at")]
@@ -86,11 +88,6 @@ impl KeyRecord {
         self
     }
 
-    /// `active`, `deactivated` or `expired`.
-    pub(super) fn state(&self) -> &'static str {
-        self.state
-    }
-
     /// What it is and what of it, each a line.
     pub(super) fn describe(self) -> Vec<(&'static str, String)> {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -134,6 +131,29 @@ pub(super) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
         (true, Some(end)) if end <= now => "expired",
         (true, _) => "active",
     }
+}
+
+/// How a key's state is to be taken.
+pub(super) fn tone(state: &str) -> Tone {
+    match state {
+        "active" => Tone::Good,
+        "deactivated" => Tone::Off,
+        _ => Tone::Bad,
+    }
+}
+
+/// One key, alone.
+pub(super) fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
+    if json {
+        return print_json(&key);
+    }
+    let tone = tone(key.state);
+    print_lines(key.describe(), ("state", tone))
+}
+
+/// What a sentence calls a key.
+pub(super) fn describe(key: &ApiKey) -> String {
+    format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
 }
 
 /// The name that `/v2/verify` has for what came of a key.

@@ -1,10 +1,11 @@
 //! `keystead keys rotate`: a new value for a key, and the end of a grace.
 
 use super::changes::{change, confirm};
-use super::handover::Handover;
-use super::keys::{Number, brought, describe, find, hand_over, key_prefix};
+use super::chosen::Number;
+use super::handover::{Handover, brought, hand_over, key_prefix};
+use super::looking::find;
 use super::output::{print_json, say};
-use super::records::KeyRecord;
+use super::records::{KeyRecord, describe};
 use super::restrictions::{self, Expires, Restrictions};
 use super::{Failed, ambient};
 use crate::config::Config;

@@ -1,6 +1,7 @@
 //! How keys, projects and organizations are shown in tables.
 
-use super::records::key_state;
+use super::output::one_line;
+use super::records::{key_state, tone};
 use super::table::{Cell, Column};
 use super::terminal::Tone;
 use crate::domain::{ApiKey, Name, Organization, Project, Role, Tail, Timestamp};
@@ -59,15 +60,6 @@ fn state(key: &ApiKey, now: Timestamp) -> Cell {
     Cell::new(&both).shown_as([both, short]).toned(tone)
 }
 
-/// How a key's state is to be taken.
-pub(super) fn tone(state: &str) -> Tone {
-    match state {
-        "active" => Tone::Good,
-        "deactivated" => Tone::Off,
-        _ => Tone::Bad,
-    }
-}
-
 /// The last six characters, as they are shown where there is little room.
 fn short(tail: Tail) -> String {
     format!("…{}", tail.as_str())
@@ -113,11 +105,6 @@ pub(super) const PROJECT_COLUMNS: [Column; 4] =
 pub(super) fn project(it: &Project, now: Timestamp) -> [Cell; 4] {
     let description = it.description.as_ref().map(|text| one_line(text.as_str())).unwrap_or_default();
     [Cell::new(it.id.to_string()), Cell::new(it.name.as_str()), time(it.created_at, now), Cell::new(description)]
-}
-
-/// A text may have line breaks; a cell has none.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `keystead keys update`: another name, another end or other limits for a key that keeps its value.
 
 use super::changes::change;
-use super::keys::{Number, find, show};
-use super::records::KeyRecord;
+use super::chosen::Number;
+use super::looking::find;
+use super::records::{KeyRecord, show};
 use super::restrictions::{Expires, Limits};
 use super::{Failed, ambient};
 use crate::config::Config;
