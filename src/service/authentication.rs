@@ -6,7 +6,7 @@
 //! end of a key or of a grace is ever late; a key that is not good is read anew.
 
 use super::Service;
-use super::uses::Usage;
+use super::usage::Usage;
 use super::windows::Window;
 use crate::domain::{
     ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota,

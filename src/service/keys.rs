@@ -3,7 +3,7 @@
 use super::Service;
 use super::authority::Authority;
 use super::changes::Kind;
-use super::idempotency::{Idempotency, Once};
+use super::idempotency::{Idempotency, Issued, Once};
 use crate::domain::{
     Action, AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId,
     RateLimit, Result, Scope, Secret, Timestamp,
@@ -27,17 +27,6 @@ pub enum Value {
         /// Whether it may be a value that was revoked or rotated out: the operator says so.
         allows_ended: bool,
     },
-}
-
-/// What was made or rotated.
-#[derive(Debug)]
-pub struct Issued {
-    /// The key as it is now.
-    pub key: ApiKey,
-    /// The full new value; `None` where the caller brought it, or where this only repeats an earlier answer.
-    pub secret: Option<Secret>,
-    /// Whether nothing was done because the same request had been done before.
-    pub is_repeated: bool,
 }
 
 /// What a key is to be that is minted.
@@ -323,7 +312,7 @@ fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
     reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
 }
 
-pub(super) fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
+fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
     reads.api_key(scope, id)?.ok_or(Error::NotFound("API key"))
 }
 
