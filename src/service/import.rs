@@ -1,7 +1,7 @@
 //! Keys that come from elsewhere: in bounded transactions, and there all at once or not at all.
 
 use super::Service;
-use super::audit::Author;
+use super::authority::Authority;
 use crate::domain::{Error, KeyId, Result, Timestamp};
 use crate::store::{ImportOrder, ImportStage, ImportState, Reads, Staging, Writes};
 use serde_json::json;
@@ -330,7 +330,7 @@ fn publish(writes: &mut dyn Writes, staged: &Staging) -> Result<()> {
     let Some(order) = staged.order() else { return Ok(()) };
     for (organization, count) in staged.organizations() {
         let change = json!({"count": count, "first": first, "last": last, "file": order.file});
-        writes.append_event(&Author::operator(organization, order.at).on_import(&change)?)?;
+        writes.append_event(&Authority::operator(organization, order.at).on_import(&change)?)?;
     }
     Ok(())
 }
