@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{
     AddressList, Algorithm, KeyId, Name, OrganizationId, Presented, RateLimit, Scope, Shadow, Tail, Timestamp,
 };
+use crate::store::NewApiKey;
 use core::net::IpAddr;
 use proptest::prelude::*;
 
@@ -24,19 +25,14 @@ fn rotation(seed: u8, ends: i64) -> Option<Shadow> {
 }
 
 fn key() -> ApiKey {
-    ApiKey {
-        id: KeyId::new(1).unwrap(),
+    let new = NewApiKey {
         scope: Scope { organization: OrganizationId::new(1).unwrap(), project: None },
-        name: Name::parse("a").unwrap(),
         value: value(1),
-        shadow: None,
-        valid: true,
+        name: Name::parse("a").unwrap(),
         created_at: at(0),
         expires_at: None,
-        value_last_used: None,
-        rate_limit: None,
-        allowed_addresses: None,
-    }
+    };
+    new.minted(KeyId::new(1).unwrap())
 }
 
 /// What a change means, by values' numbers: gained, retired, dropped, ended, stale; whether uses are joined; whether the ledger
