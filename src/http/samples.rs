@@ -5,7 +5,7 @@ use crate::domain::{
     Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
     Organization, OrganizationId, Origin, Project, ProjectId, Result, Scope, Secret, Timestamp,
 };
-use crate::service::{Export, NewApiKey, Subject, Verdict};
+use crate::service::{Export, Subject, Verdict};
 use std::sync::Arc;
 
 /// The 4th of December 2024, 23:00.
@@ -94,9 +94,8 @@ impl Keys {
     fn new(scope: Scope, prefix: &str, name: &str) -> Result<Self> {
         let prefix = KeyPrefix::parse(prefix)?;
         let (secret, new_secret) = (Secret::new(&prefix, RANDOM), Secret::new(&prefix, OTHER_RANDOM));
-        let (name, value) = (Name::parse(name)?, secret.fingerprint());
-        let new = NewApiKey { scope, value, name, created_at: at(CREATED_MS), expires_at: None };
-        let key = new.minted(KeyId::new(12).ok_or(Error::NotFound("API key"))?);
+        let id = KeyId::new(12).ok_or(Error::NotFound("API key"))?;
+        let key = ApiKey::minted(id, scope, Name::parse(name)?, secret.fingerprint(), at(CREATED_MS), None);
         let used = ApiKey { value_last_used: Some(at(USED_MS)), ..key.clone() };
         let mut rotating = used.clone();
         let grace = Grace::from_hours(24).unwrap_or_default();

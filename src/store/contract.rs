@@ -35,26 +35,6 @@ pub struct NewApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
-impl NewApiKey {
-    /// The key once it is stored under this number: switched on, and without restrictions.
-    pub fn minted(self, id: KeyId) -> ApiKey {
-        let Self { scope, value, name, created_at, expires_at } = self;
-        ApiKey {
-            id,
-            scope,
-            name,
-            value,
-            shadow: None,
-            valid: true,
-            created_at,
-            expires_at,
-            value_last_used: None,
-            rate_limit: None,
-            allowed_addresses: None,
-        }
-    }
-}
-
 /// A key from elsewhere that is not yet stored.
 #[derive(Clone, Debug)]
 pub struct ImportedApiKey {

@@ -4,7 +4,6 @@ use super::*;
 use crate::domain::{
     AddressList, Algorithm, KeyId, Name, OrganizationId, Presented, RateLimit, Scope, Shadow, Tail, Timestamp,
 };
-use crate::store::NewApiKey;
 use core::net::IpAddr;
 use proptest::prelude::*;
 
@@ -25,14 +24,8 @@ fn rotation(seed: u8, ends: i64) -> Option<Shadow> {
 }
 
 fn key() -> ApiKey {
-    let new = NewApiKey {
-        scope: Scope { organization: OrganizationId::new(1).unwrap(), project: None },
-        value: value(1),
-        name: Name::parse("a").unwrap(),
-        created_at: at(0),
-        expires_at: None,
-    };
-    new.minted(KeyId::new(1).unwrap())
+    let scope = Scope { organization: OrganizationId::new(1).unwrap(), project: None };
+    ApiKey::minted(KeyId::new(1).unwrap(), scope, Name::parse("a").unwrap(), value(1), at(0), None)
 }
 
 /// What a change means, by values' numbers: gained, retired, dropped, ended, stale; whether uses are joined; whether the ledger

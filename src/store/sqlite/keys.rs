@@ -125,7 +125,9 @@ impl Rows<'_> {
             },
         )?;
         let id = self.connection.last_insert_rowid();
-        let key = key.minted(KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?);
+        let number = KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?;
+        let NewApiKey { scope, value, name, created_at, expires_at } = key;
+        let key = ApiKey::minted(number, scope, name, value, created_at, expires_at);
         // A key that is new is found in memory.
         let gained = KeyDiff::between(None, Some(&key)).gained;
         self.effects.minted.extend(gained.iter().map(|digest| (digest.prefix(), id)));
