@@ -234,8 +234,8 @@ pub struct Client {
     agent: ureq::Agent,
     base: String,
     key: String,
-    /// The path of the keys that it makes and changes.
-    keys: String,
+    /// The path of the keys that it makes and changes: the organization's, unless it is set to a project's.
+    pub keys: String,
 }
 
 /// What came back.
@@ -281,11 +281,6 @@ impl Answer {
 impl Client {
     pub fn new(base: &str, key: &str) -> Self {
         Self { agent: agent(), base: base.to_owned(), key: key.to_owned(), keys: KEYS.to_owned() }
-    }
-
-    /// The same, for the keys of this project.
-    pub fn in_project(&self, project: &str) -> Self {
-        Self { keys: format!("/v1/projects/{project}/api-keys"), ..Self::new(&self.base, &self.key) }
     }
 
     pub fn key(&self) -> &str {
