@@ -3,11 +3,12 @@
 use super::body::Fields;
 use super::connection::Requests;
 use super::endpoint::Endpoint;
-use super::envelope::{optional_time, success, success_with_status, time};
+use super::envelope::{success, success_with_status};
 use super::error::{Answer, Failure};
 use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
 use super::samples::Samples;
 use super::v2::V2;
+use super::wire::{null, optional_time, time};
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
@@ -162,7 +163,7 @@ pub(super) struct ShownExport {
     /// Opaque.
     id: String,
     /// Always null: an export is of the whole organization.
-    #[schema(required, schema_with = schemas::null)]
+    #[schema(required, schema_with = null)]
     project_id: Option<()>,
     organization_id: String,
     /// The number of the key that asked for it.

@@ -2,9 +2,10 @@
 //!
 //! For development only: whoever reaches the server can move it. It is refused unless the server listens on loopback.
 
-use super::envelope::{success, time};
+use super::envelope::success;
 use super::error::Failure;
 use super::v2::V2;
+use super::wire::time;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;
 use crate::metrics::Metrics;

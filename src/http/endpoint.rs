@@ -2,10 +2,10 @@
 //!
 //! The server is registered from the same list that is described, so neither can have what the other has not.
 
+use super::described::{Described, JSON, SCHEMES, failed, failed_with};
 use super::error::Failure;
-use super::openapi::{Described, SCHEMES, failed, failed_with};
 use super::schemas::{self, Body};
-use super::{App, get, list, resource, unknown_names};
+use super::{App, get, list, resource, unknown_names, wire};
 use crate::domain::Role;
 use crate::metrics::Metrics;
 use crate::service::{Permitted, Purpose};
@@ -23,9 +23,6 @@ use utoipa::openapi::path::{OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
-
-/// What every operation's media type is.
-pub(super) const JSON: &str = "application/json";
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -304,11 +301,7 @@ fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result
 }
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .property("success", schemas::always())
-        .required("success")
-        .property("data", data)
-        .required("data")
+    ObjectBuilder::new().property("success", wire::always()).required("success").property("data", data).required("data")
 }
 
 fn list_of(item: impl Into<RefOr<Schema>>, name: &str) -> ObjectBuilder {

@@ -5,6 +5,7 @@ use super::v1::V1;
 use super::v2::V2;
 use super::verify;
 use super::version::Version;
+use super::wire::null;
 use crate::domain::{Action, AddressList, Grace, Lifetime, RateLimit};
 use serde_json::{Value, json};
 use utoipa::openapi::example::Example;
@@ -333,27 +334,6 @@ pub(super) fn idempotency_key() -> Parameter {
         .description(Some(about))
         .schema(Some(schema))
         .build()
-}
-
-/// True and nothing else.
-pub(super) fn always() -> Object {
-    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
-}
-
-/// False and nothing else.
-pub(super) fn never() -> Object {
-    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
-}
-
-/// What the hosted service sells.
-pub(super) fn plan() -> Object {
-    let plans = ["TRIAL", "FREE", "STARTER", "ENTERPRISE", "TEAM", "PREMIUM"];
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(plans)).build()
-}
-
-/// Null and nothing else.
-pub(super) fn null() -> Object {
-    Object::with_type(Type::Null)
 }
 
 fn name() -> ObjectBuilder {

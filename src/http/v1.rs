@@ -1,8 +1,7 @@
 //! The shapes of version 1: `data` wraps what it holds, and keys neither expire nor rotate.
 
-use super::envelope::{optional_time, time};
-use super::schemas::{always, null, plan};
 use super::version::{ShownKey, Version};
+use super::wire::{always, null, optional_time, plan, time};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;

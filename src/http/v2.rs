@@ -1,8 +1,8 @@
 //! The shapes of version 2: `data` is the object itself, and keys expire and rotate.
 
-use super::envelope::{optional_time, time};
 use super::v1::{Organization, Project, RateLimit};
 use super::version::{ShownKey, Version};
+use super::wire::{optional_time, time};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;

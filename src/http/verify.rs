@@ -2,9 +2,9 @@
 
 use super::App;
 use super::body::{self, Fields};
-use super::credential::{append, quota_headers};
 use super::envelope::success;
 use super::error::{Answer, Failure};
+use super::headers::{append, quota_headers};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{Digest, Refusal, Timestamp};
