@@ -144,6 +144,20 @@ impl Service {
         Ok(Outcome { staged, taken, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
     }
 
+    /// Ends an import of this process whose future was dropped. Gives the numbers of its keys where it had been published by
+    /// then; otherwise nothing of it is left, and nobody publishes it later.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn stop_import(&self, token: [u8; 16]) -> Result<Option<[KeyId; 2]>> {
+        // Behind every transaction that took the import on while it was there.
+        self.store.write(|writes| writes.touch()).await?;
+        self.remove_abandoned().await?;
+        let state = self.import_state().await?;
+        let published = state.filter(|state| state.token == token && state.stage == ImportStage::Published);
+        Ok(published.and_then(|state| KeyId::new(state.ids[0]).zip(KeyId::new(state.ids[1]))).map(<[KeyId; 2]>::from))
+    }
+
     /// Does what another process wants to be imported, or removes what is left of it where that process is gone. To be called
     /// often by a server.
     ///
