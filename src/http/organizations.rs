@@ -3,9 +3,9 @@
 use super::credential::authenticate_manager;
 use super::envelope::success;
 use super::error::Failure;
+use super::requests::OrganizationChange;
 use super::version::Version;
 use super::{App, body};
-use crate::domain::Name;
 use crate::service::Author;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +21,6 @@ pub(super) async fn update<V: Version>(
     payload: Payload,
 ) -> Result<HttpResponse, Failure> {
     let (caller, now) = authenticate_manager(&app, &request).await?;
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name"])?;
-    let name = Name::parse(fields.string("name")?)?;
+    let OrganizationChange { name } = body::read::<V, _>(&app, &request, payload).await?;
     success(V::organization(&app.service.rename_organization(Author::of(&caller, now), name).await?))
 }

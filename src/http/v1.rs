@@ -1,6 +1,7 @@
 //! The shapes of version 1: `data` wraps what it holds, and keys neither expire nor rotate.
 
 use super::envelope::{optional_time, time};
+use super::requests;
 use super::schemas::{always, null, plan};
 use super::version::{ShownKey, Version};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
@@ -14,6 +15,9 @@ impl Version for V1 {
     const NAME: &'static str = "v1";
     const HAS_ROTATION: bool = false;
     const REFUSES_UNKNOWN_NAMES: bool = false;
+
+    type NewApiKey = requests::NewV1ApiKey;
+    type ApiKeyChange = requests::V1ApiKeyChange;
 
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         OrganizationData { organization: Organization::from(organization) }
