@@ -1,16 +1,16 @@
 //! Verification: a service asks about keys that were presented to it.
 
-use super::credential::{append, authenticate, quota_headers};
+use super::credential::{append, quota_headers};
 use super::envelope::success;
-use super::error::Failure;
+use super::error::Answer;
 use super::requests::{Question, Questions};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{Refusal, Timestamp};
-use crate::service::{Subject, Verdict};
+use crate::service::{Permitted, Subject, Verdict, Verify};
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -84,13 +84,14 @@ impl From<&Verdict> for Code {
 }
 
 pub(super) async fn one<V: Version>(
+    caller: Permitted<Verify>,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate(&app, &request).await?;
+) -> Answer {
+    let now = caller.now();
     let question = body::read::<V, Question>(&app, &request, payload).await?;
-    let verdict = app.service.verify(&caller, question.asked()?, now).await?;
+    let verdict = app.service.verify(&caller, question.asked()?).await?;
     let shown = shown(&verdict, now);
     let mut response = success(Verification::new(&verdict, shown.as_ref().map(V::api_key_item)))?;
     if let Ok(Some(quota)) | Err(Refusal::RateLimited(quota)) = verdict.outcome {
@@ -100,11 +101,12 @@ pub(super) async fn one<V: Version>(
 }
 
 pub(super) async fn batch<V: Version>(
+    caller: Permitted<Verify>,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate(&app, &request).await?;
+) -> Answer {
+    let now = caller.now();
     let Questions { keys } = body::read::<V, _>(&app, &request, payload).await?;
     let questions = keys.iter().map(Question::asked).collect::<Result<Vec<_>, _>>()?;
     let mut verdicts = Vec::with_capacity(questions.len());
@@ -112,7 +114,7 @@ pub(super) async fn batch<V: Version>(
         if number % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        verdicts.push(app.service.verify(&caller, question, now).await?);
+        verdicts.push(app.service.verify(&caller, question).await?);
     }
     let shown: Vec<_> = verdicts.iter().map(|verdict| shown(verdict, now)).collect();
     let results = verdicts.iter().zip(&shown);

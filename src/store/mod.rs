@@ -5,6 +5,7 @@
 
 mod contract;
 mod files;
+mod key_diff;
 mod sqlite;
 mod standing;
 
@@ -12,6 +13,7 @@ pub use contract::{
     Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportStage, ImportState, ImportedApiKey, NewApiKey,
     Reads, SizesSlice, Use, Writes,
 };
+use key_diff::KeyDiff;
 pub use sqlite::{ImportOrder, Staging};
 pub use standing::{Agreement, KeyState, LedgerSummary, Limits, Standing};
 
