@@ -1,7 +1,11 @@
 //! What the versions of the wire contract share, and where they differ.
 
 use super::endpoint::Endpoint;
+use super::fields::{Dialect, Request};
 use super::projects::Created;
+use super::requests::{
+    ApiKeyChange, NewApiKey, NewProject, Nothing, OrganizationChange, ProjectChange, Question, Questions, Rotate,
+};
 use super::samples::{Keys, Samples};
 use super::verify::{self, Verification};
 use super::{api_keys, organizations, projects, schemas, v1};
@@ -36,6 +40,13 @@ pub(super) trait Version: 'static {
     const HAS_ROTATION: bool;
     /// Whether it refuses fields and parameters that nobody asks for; else they are ignored.
     const REFUSES_UNKNOWN_NAMES: bool;
+    /// The same for the description of requests.
+    const DIALECT: Dialect = Dialect { version: Self::NAME, refuses_unknown: Self::REFUSES_UNKNOWN_NAMES };
+
+    /// What makes a key.
+    type NewApiKey: Request + Into<NewApiKey>;
+    /// What changes a key.
+    type ApiKeyChange: Request + Into<ApiKeyChange>;
 
     /// An organization as `data`.
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema;
@@ -91,7 +102,7 @@ fn organization_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
             .answers(&sample),
         Endpoint::put(path(), organizations::update::<V>)
             .named(id("Update"), "Organization", "Rename the organization")
-            .takes(schemas::organization_change::<V>())
+            .takes::<OrganizationChange>(V::DIALECT)
             .answers(&sample),
     ]
 }
@@ -111,7 +122,7 @@ fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(all(), projects::create::<V>)
             .named(id("CreateProject"), "Projects", "Create a project and its first key")
             .explained("The full value of the key is in this answer and never again.")
-            .takes(schemas::new_project::<V>())
+            .takes::<NewProject>(V::DIALECT)
             .conflicts(taken)
             .answers_inline(&Created::new(&samples.project, V::api_key_item(&key))),
         Endpoint::get(one(), projects::read::<V>)
@@ -119,7 +130,7 @@ fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
             .answers(&sample),
         Endpoint::put(one(), projects::update::<V>)
             .named(id("UpdateProject"), "Projects", "Change a project's name or description")
-            .takes(schemas::project_change::<V>())
+            .takes::<ProjectChange>(V::DIALECT)
             .conflicts(taken)
             .answers(&sample),
         Endpoint::delete(one(), projects::delete::<V>)
@@ -136,11 +147,11 @@ fn verification_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(format!("/{}/verify", V::NAME), verify::one::<V>)
             .named(id("Verify"), "Verification", "Tell whether a key that was presented is good, and whose it is")
             .explained(ABOUT_VERIFICATION)
-            .takes(schemas::question::<V>())
+            .takes::<Question>(V::DIALECT)
             .answers_inline(&verification()),
         Endpoint::post(format!("/{}/verify/batch", V::NAME), verify::batch::<V>)
             .named(id("VerifyBatch"), "Verification", "Tell the same of up to 1,000 keys")
-            .takes(schemas::questions::<V>())
+            .takes::<Questions>(V::DIALECT)
             .lists_inline("results", &[verification()]),
     ]
 }
@@ -159,7 +170,6 @@ impl KeysOf<'_> {
         let (all, one) = (|| self.path.clone(), || format!("{}/{{id}}", self.path));
         let (created, used) = (self.samples.created(), self.samples.used());
         let data = V::api_key(&used);
-        let body = if V::HAS_ROTATION { schemas::new_v2_api_key() } else { schemas::new_v1_api_key() };
         let list = Endpoint::get(all(), api_keys::list::<V>).lists(
             "apiKeys",
             &[V::api_key_item(&used)],
@@ -167,16 +177,15 @@ impl KeysOf<'_> {
         );
         let create = Endpoint::post(all(), api_keys::create::<V>)
             .explained("The full value is in this answer and never again.")
-            .takes(body)
+            .takes::<V::NewApiKey>(V::DIALECT)
             .conflicts(EXISTS)
             .issues(&V::api_key(&created));
         let read = Endpoint::get(one(), api_keys::read::<V>).answers(&data);
-        let update = Endpoint::put(one(), api_keys::update::<V>).answers(&data);
+        let update = Endpoint::put(one(), api_keys::update::<V>).takes::<V::ApiKeyChange>(V::DIALECT).answers(&data);
         let (update, what_update_does) = if V::HAS_ROTATION {
-            let update = update.explained(ABOUT_CHANGE).takes(schemas::v2_api_key_change());
-            (update, "Change the name, the expiry or the restrictions of an API key of the *")
+            (update.explained(ABOUT_CHANGE), "Change the name, the expiry or the restrictions of an API key of the *")
         } else {
-            (update.takes(schemas::v1_api_key_change()), "Switch an API key of the * on or off")
+            (update, "Switch an API key of the * on or off")
         };
         let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));
         vec![
@@ -194,17 +203,17 @@ impl KeysOf<'_> {
         let data = V::api_key(&used);
         let rotate = Endpoint::post(path(""), api_keys::rotate::<V>)
             .explained(ABOUT_ROTATION)
-            .takes(schemas::rotation())
+            .takes::<Rotate>(V::DIALECT)
             .conflicts(ROTATING)
             .issues(&V::api_key(&rotating));
         let complete = Endpoint::post(path("/complete"), api_keys::complete::<V>)
             .explained("The outgoing value is refused from the answer on.")
-            .takes(schemas::nothing::<V>())
+            .takes::<Nothing>(V::DIALECT)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         let cancel = Endpoint::post(path("/cancel"), api_keys::cancel::<V>)
             .explained("The outgoing value stays as it was; the new one is refused from the answer on.")
-            .takes(schemas::nothing::<V>())
+            .takes::<Nothing>(V::DIALECT)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         vec![
