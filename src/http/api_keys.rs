@@ -8,7 +8,7 @@ use super::projects::project_id;
 use super::requests::{ApiKeyChange, BroughtValue, NewApiKey, Rotate};
 use super::version::{ShownKey, Version};
 use super::{App, body};
-use crate::domain::{ApiKey, Error, Expiry, Fingerprint, KeyId, ProjectId, Secret, Timestamp};
+use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
 use crate::service::{Idempotency, Issued, KeyChange, NewKey, Permitted, Rotation, Value};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -125,31 +125,6 @@ pub(super) async fn cancel<V: Version>(
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
-}
-
-impl<'a> ShownKey<'a> {
-    pub(super) fn masked(key: &'a ApiKey, now: Timestamp) -> Self {
-        Self::new(key, None, now)
-    }
-
-    /// With the secret, where there is one, in the place of the value that it is.
-    pub(super) fn new(key: &'a ApiKey, secret: Option<&Secret>, now: Timestamp) -> Self {
-        let full = |fingerprint: &Fingerprint| {
-            secret.filter(|secret| secret.fingerprint() == *fingerprint).map(|secret| secret.expose().to_owned())
-        };
-        let show = |fingerprint: &Fingerprint| full(fingerprint).unwrap_or_else(|| fingerprint.tail.to_string());
-        Self {
-            key,
-            value: show(&key.value),
-            shadow_value: key.shadow.as_ref().map(|shadow| show(&shadow.fingerprint)),
-            is_safe_to_complete: Some(key.is_safe_to_complete(now)),
-        }
-    }
-
-    /// The same without how far a rotation has come.
-    pub(super) fn without_progress(self) -> Self {
-        Self { is_safe_to_complete: None, ..self }
-    }
 }
 
 fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Answer {

@@ -9,6 +9,7 @@ mod credential;
 mod described;
 mod dev_clock;
 mod endpoint;
+mod endpoints;
 mod envelope;
 mod error;
 mod fields;
@@ -50,7 +51,6 @@ use actix_web::dev::{Server, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{App as ActixApp, Error, Resource, ResponseError as _, Route, guard, web};
-use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
@@ -220,17 +220,9 @@ impl Begun {
     }
 }
 
-/// All that the server does, as it is described.
-fn endpoints(samples: &Samples) -> Vec<Endpoint> {
-    let v2 = version::endpoints::<v2::V2>(samples).into_iter().chain(audit_logs::endpoints(samples));
-    let versions =
-        version::endpoints::<v1::V1>(samples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
-    versions.chain(health::endpoints()).collect()
-}
-
 fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {
     forward_auth::routes(config, metrics);
-    endpoint::register(config, endpoints(samples), metrics);
+    endpoint::register(config, endpoints::all(samples), metrics);
     openapi::routes(config, metrics);
     config.default_service(nothing());
 }

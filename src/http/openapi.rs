@@ -56,7 +56,7 @@ impl Description {
             return Ok(text.clone());
         }
         let made = Samples::new()
-            .and_then(|samples| Self::make(endpoints(&samples)))
+            .and_then(|samples| Self::make(endpoints::all(&samples)))
             .map_err(|e| Error::Internal(format!("the description could not be made: {e}")))?;
         Ok(self.0.get_or_init(|| made).clone())
     }

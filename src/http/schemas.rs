@@ -3,9 +3,9 @@
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::Action;
 use serde_json::json;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::Required;
 
 /// A number as a cursor.
 pub(super) const NUMBER_CURSOR: &str = "^[1-9][0-9]{0,17}$";
