@@ -1,8 +1,7 @@
 //! What a client reads when something was not done.
 
-use super::credential::quota_headers;
-use super::envelope;
-use super::request_id::X_REQUEST_ID;
+use super::headers::{X_REQUEST_ID, quota_headers};
+use super::wire;
 use crate::domain::{Error, Quota, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -131,7 +130,7 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = envelope::failure(self.status, &self.sentence);
+        let mut response = wire::failure(self.status, &self.sentence);
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }
