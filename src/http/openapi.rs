@@ -117,7 +117,11 @@ fn components() -> Components {
             "The body is not said to be JSON.",
             "The request body must be sent with Content-Type: application/json.".to_owned(),
         ),
-        ("IdempotencyKeyReused", "The Idempotency-Key names another request.", Error::IdempotencyKeyReused.to_string()),
+        (
+            "IdempotencyKeyReused",
+            "The Idempotency-Key names another request.",
+            Failure::from(Error::IdempotencyKeyReused).to_string(),
+        ),
         ("InternalError", "Something that should not happen.", Error::Internal(String::new()).to_string()),
     ];
     let mut components = ComponentsBuilder::new().schema(Refusal::name(), Refusal::schema());
