@@ -14,6 +14,7 @@ mod descriptors;
 mod destination;
 mod doctor;
 mod export;
+mod folder;
 mod handover;
 mod healthcheck;
 mod import;
@@ -361,6 +362,7 @@ fn followed(mut path: PathBuf) -> PathBuf {
 
 /// The service on the store, beside whatever other processes do with it. To be closed before the end.
 fn open_service(config: &Config) -> Result<Service, Failed> {
+    folder::expect(&config.store.path)?;
     let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
     Ok(Service::open(&service_options(config)?, metrics)?)
 }
