@@ -18,7 +18,6 @@ mod organizations;
 mod overview;
 mod projects;
 mod readiness;
-mod revocations;
 mod setup;
 mod shares;
 mod sizes;
@@ -26,9 +25,10 @@ mod uses;
 mod verification;
 mod windows;
 
-pub use crate::store::{
-    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, NewApiKey, Options as StoreOptions, Progress, Restored,
-    SCHEMA, Size, Staging, UNFINISHED, remove_unfinished, size,
+pub use crate::store::NewApiKey;
+pub use crate::store::file::{
+    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, Options as StoreOptions, Progress, Restored, SCHEMA,
+    Size, Staging, UNFINISHED, remove_unfinished, size,
 };
 pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, Author, EVENTS_PAGE};
@@ -49,6 +49,7 @@ pub use verification::{Asked, Question, Subject, Verdict};
 use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Result, Scope};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::store::file::StoreFile;
 use attempts::Attempts;
 use authentication::Identities;
 use changes::Changes;
@@ -85,6 +86,8 @@ pub struct Options {
 /// The running service.
 pub struct Service {
     store: Store,
+    /// What only a store in a file does.
+    file: StoreFile,
     identities: Identities,
     uses: Uses,
     attempts: Attempts,
@@ -107,15 +110,12 @@ impl Service {
     /// Opens the store and everything that stands on it. What is done is counted in `metrics`.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`StoreFile::open`].
     pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
-        let (opened_at, clock, began) = (options.store.opened_at, Arc::clone(&metrics), metrics.now());
+        let file = StoreFile::open(&options.store, Arc::clone(&metrics))?;
         Ok(Self {
-            store: Store::open(&options.store, Arc::clone(&metrics), move |writes, standing| {
-                let passed = clock.now().saturating_duration_since(began);
-                let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
-                revocations::settle(writes, standing, now.unwrap_or(opened_at))
-            })?,
+            store: file.store(),
+            file,
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),
@@ -162,8 +162,8 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] where the operating system gives no lock.
     pub fn announce_server(&self) -> Result<bool> {
-        self.store.announce_server()?;
-        Ok(self.store.has_server())
+        self.file.announce_server()?;
+        Ok(self.file.has_server())
     }
 
     /// Waits until no process that has the store open believes what it read before now.

@@ -7,7 +7,8 @@ use keystead::domain::{
 };
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
-use keystead::store::{NewApiKey, Options, Store, Writes};
+use keystead::store::file::{Options, StoreFile};
+use keystead::store::{NewApiKey, Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -27,7 +28,7 @@ fn fixture() -> Fixture {
     let metrics = metrics();
     // No time passes: what was read is believed until a commit makes it outdated.
     let options = Options { uptime: || Duration::ZERO, ..store_options(&path) };
-    let store = Store::open(&options, Arc::clone(&metrics), |_, _| Ok(false)).expect("the store opens");
+    let store = StoreFile::open(&options, Arc::clone(&metrics)).expect("the store opens").store();
     let organization = insert_organization(&store, "Acme").0.id;
     Fixture { store, metrics, organization, path, _folder: folder }
 }

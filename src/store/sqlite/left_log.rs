@@ -8,8 +8,9 @@ use super::lock::Lock;
 use super::settle::{Failed, LOOKS, PAUSE, compare};
 use super::{open, rows};
 use crate::domain::{KeyId, Result};
-use crate::store::files::beside;
-use crate::store::{Agreement, Standing};
+use crate::store::file::Agreement;
+use crate::store::file::beside::beside;
+use crate::store::standing::Standing;
 use rusqlite::Connection;
 use std::path::Path;
 

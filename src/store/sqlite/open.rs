@@ -2,10 +2,10 @@
 
 use super::ledger::Ledger;
 use super::lock::Lock;
-use super::{Options, audit, migrations, settle};
+use super::{audit, migrations, settle};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
-use crate::store::Size;
-use crate::store::files::beside;
+use crate::store::file::beside::beside;
+use crate::store::file::{Options, Size};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -162,8 +162,11 @@ pub(super) fn plain(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// How large the files are. There is no log where nobody has the store open.
-pub(in crate::store) fn size(path: &Path) -> Result<Size> {
+/// The sizes of a store's files, whoever has them open. There is no log where nobody has.
+///
+/// # Errors
+/// [`Error::Unavailable`] where the file cannot be looked at.
+pub fn size(path: &Path) -> Result<Size> {
     let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();
     let wal = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
     Ok(Size { main, wal })

@@ -16,7 +16,7 @@
 use super::import::{self, Borrowed};
 use super::staging::Staging;
 use crate::domain::{Digest, Error, Result};
-use crate::store::{ImportStage, ImportState};
+use crate::store::file::{ImportStage, ImportState};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// The numbers that stand for the stages. What is below `PUBLISHED` is there for nobody.

@@ -5,7 +5,7 @@ use super::open;
 use super::place::Place;
 use super::rows::Rows;
 use crate::domain::{Error, Result};
-use crate::store::{Options, Reads};
+use crate::store::file::{FileReads, Options};
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{OpenFlags, TransactionBehavior};
@@ -78,7 +78,7 @@ impl Readers {
     pub(in crate::store) async fn read<T, F>(self: &Arc<Self>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+        F: FnOnce(&dyn FileReads) -> Result<T> + Send + 'static,
     {
         let (this, turn) = (Arc::clone(self), self.turn().await?);
         let read = tokio::task::spawn_blocking(move || {
@@ -97,7 +97,7 @@ impl Readers {
         turn.map_err(|e| Error::unavailable(BUSY, e))?.map_err(|e| Error::unavailable(CLOSED, e))
     }
 
-    fn read_now<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
+    fn read_now<T>(&self, work: impl FnOnce(&dyn FileReads) -> Result<T>) -> Result<T> {
         let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
         // A command that ends a key now ends it in the other file.
         if let Some(complaint) = self.place.exchanged() {

@@ -2,16 +2,16 @@
 
 use super::digest_index::{DigestIndex, Entry};
 use super::migrations::VERSION;
-use super::staging::Staging;
 use super::{audit, import, open_import, sizes};
 use crate::domain::{
     AddressList, Algorithm, ApiKey, Checked, Description, Digest, Error, Event, EventFilter, Fingerprint, Forms,
     KeyCounts, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Presented, Project, ProjectId, RateLimit,
     Result, Scope, Shadow, Tail, Timestamp,
 };
+use crate::store::standing::Standing;
+use crate::store::validity::Stale;
 use crate::store::{
-    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, ImportState, NewApiKey, Reads, SizesSlice, Stale,
-    Standing, Use, Writes,
+    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, SizesSlice, Use, Writes,
 };
 use rusqlite::{Connection, Params, Row, params};
 use std::ops::RangeInclusive;
@@ -38,11 +38,11 @@ macro_rules! select_api_key {
 
 /// A transaction's view of the store.
 pub(super) struct Rows<'a> {
-    connection: &'a Connection,
-    index: &'a DigestIndex,
+    pub(super) connection: &'a Connection,
+    pub(super) index: &'a DigestIndex,
     /// What earlier jobs of the same transaction minted.
-    minted: &'a [Entry],
-    effects: Effects,
+    pub(super) minted: &'a [Entry],
+    pub(super) effects: Effects,
 }
 
 /// What has to be made known once a transaction is committed.
@@ -101,7 +101,12 @@ impl<'a> Rows<'a> {
         self.effects
     }
 
-    fn one<T>(&self, sql: &str, params: impl Params, parse: impl FnOnce(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        parse: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         rows.next()?.map(parse).transpose()
@@ -148,58 +153,8 @@ impl<'a> Rows<'a> {
     }
 
     /// Whether a key has this digest among its values now.
-    fn is_in_use(&self, digest: &Digest) -> Result<bool> {
+    pub(super) fn is_in_use(&self, digest: &Digest) -> Result<bool> {
         Ok(self.find_by_digest(digest)?.is_some_and(|(_, presented)| presented != Presented::Former))
-    }
-
-    /// The first prefix of a digest of any key that is not less than this one.
-    fn next_prefix(&self, from: i64) -> Result<Option<i64>> {
-        let just_minted = self.minted.iter().chain(&self.effects.minted).map(|(prefix, _)| *prefix);
-        let in_memory = just_minted.filter(|prefix| *prefix >= from).chain(self.index.next_in_memory(from)).min();
-        let sql = "SELECT prefix FROM digest_index WHERE prefix >= ?1 ORDER BY prefix LIMIT 1";
-        let in_table = self.one(sql, [from], |row| Ok(row.get(0)?))?;
-        Ok(in_memory.into_iter().chain(in_table).min())
-    }
-
-    /// The digest of a key, also of an import that is under way.
-    fn any_digest(&self, id: i64) -> Result<Digest> {
-        let sql = "SELECT digest, digest_algorithm FROM api_keys WHERE id = ?1";
-        let digest = self.one(sql, [id], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))?;
-        digest.ok_or_else(|| damaged("no API key with this id", id))
-    }
-
-    /// The first prefix of a value that has ended that is not less than this one. Prefixes are in the order of numbers, digests
-    /// in that of their bytes.
-    fn next_ended(&self, from: i64) -> Result<Option<i64>> {
-        let next = |from: i64, before: &[u8]| {
-            let sql = "SELECT digest FROM ended_values WHERE digest >= ?1 AND digest < ?2 ORDER BY digest LIMIT 1";
-            let parameters = params![from.to_be_bytes(), before];
-            self.one(sql, parameters, |row| Ok(Digest::from_bytes(row.get(0)?).prefix()))
-        };
-        match next(from.min(-1), &[0xff; 33])?.filter(|_| from < 0) {
-            None => next(from.max(0), &[0x80]),
-            found => Ok(found),
-        }
-    }
-
-    /// Whether the digest of one of these keys is such a one; `next` gives the first prefix of such a one that is not less than
-    /// this one. The keys' prefixes are in order: what lies between two such ones needs no look.
-    fn any_is(
-        &self,
-        entries: &[Entry],
-        next: impl Fn(i64) -> Result<Option<i64>>,
-        is_such: impl Fn(&Digest) -> Result<bool>,
-    ) -> Result<bool> {
-        let mut found = Some(i64::MIN);
-        for (prefix, id) in entries {
-            if found.is_some_and(|found| found < *prefix) {
-                found = next(*prefix)?;
-            }
-            if found == Some(*prefix) && is_such(&self.any_digest(*id)?)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// A key's former values, oldest first.
@@ -407,43 +362,14 @@ impl Reads for Rows<'_> {
         Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
     }
 
-    fn import_state(&self) -> Result<Option<ImportState>> {
-        open_import::state(self.connection)
-    }
-
     fn has_ended(&self, digest: &Digest) -> Result<bool> {
         let sql = "SELECT 1 FROM ended_values WHERE digest = ?1 AND algorithm = ?2";
         let parameters = params![digest.as_bytes(), import::stored(digest.algorithm())];
         Ok(self.one(sql, parameters, |_| Ok(()))?.is_some())
     }
 
-    fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>> {
-        let sql = "SELECT 1 FROM ended_values WHERE algorithm = ?1 LIMIT 1";
-        let has_sha256 = self.one(sql, [import::stored(Algorithm::Sha256)], |_| Ok(()))?.is_some();
-        import::known_already(
-            staged,
-            has_sha256,
-            limit,
-            &|_| {},
-            |from| self.next_ended(from),
-            |digest| self.has_ended(digest),
-        )
-    }
-
     fn forms(&self) -> Result<Forms> {
         Ok(import::forms(self.connection)?)
-    }
-
-    fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
-        let has_sha256 = self.forms()?.sha256;
-        import::known_already(
-            staged,
-            has_sha256,
-            limit,
-            progress,
-            |from| self.next_prefix(from),
-            |it| self.is_in_use(it),
-        )
     }
 
     fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)> {
@@ -606,32 +532,6 @@ impl Writes for Rows<'_> {
         })
     }
 
-    fn begin_import(&mut self, staged: &Staging) -> Result<()> {
-        open_import::begin(self.connection, staged)
-    }
-
-    fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()> {
-        let allows_ended = staged.order().is_some_and(|order| order.allows_ended);
-        let taken = |entries: &[(i64, i64)]| {
-            let is_known = self.any_is(entries, |from| self.next_prefix(from), |it| self.is_in_use(it))?;
-            Ok(is_known
-                || (!allows_ended && self.any_is(entries, |from| self.next_ended(from), |it| self.has_ended(it))?))
-        };
-        open_import::carry(self.connection, staged, limit, taken)
-    }
-
-    fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]> {
-        let [first, last] = open_import::publish(self.connection, staged)?;
-        self.effects.forms = self.effects.forms.or(staged.forms());
-        self.effects.is_bulk = true;
-        let id = |id| KeyId::new(id).ok_or_else(|| damaged("an API key's id", id));
-        Ok([id(first)?, id(last)?])
-    }
-
-    fn remove_import(&mut self, token: &[u8; 16], limit: u32) -> Result<bool> {
-        open_import::remove(self.connection, token, limit)
-    }
-
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
         let changed = self.change(
             "UPDATE api_keys SET digest = ?4, digest_algorithm = ?5 \
@@ -753,10 +653,6 @@ impl Writes for Rows<'_> {
         Ok(self.connection.pragma_update(None, "user_version", VERSION)?)
     }
 
-    fn compact_ledger(&mut self) {
-        self.effects.compacts_ledger = true;
-    }
-
     fn forget_idempotent_requests(&mut self, before: Timestamp, limit: u32) -> Result<()> {
         self.change(
             "DELETE FROM idempotent_requests WHERE (caller_key_id, name) IN (SELECT caller_key_id, name \
@@ -826,7 +722,7 @@ fn fingerprint(row: &Row<'_>, column: usize, algorithm: Algorithm) -> Result<Fin
     Ok(Fingerprint { digest: Digest::of(algorithm, row.get(column)?), tail: Tail::foreign(tail)? })
 }
 
-fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
+pub(super) fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
     let number: i64 = row.get(column)?;
     import::algorithm(number).ok_or_else(|| damaged("a digest's algorithm", number))
 }

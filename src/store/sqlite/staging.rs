@@ -9,8 +9,9 @@ use super::{import, open};
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
 };
-use crate::store::ImportedApiKey;
-use crate::store::files::{beside, open_regular};
+
+use crate::store::NewApiKey;
+use crate::store::file::beside::{beside, open_regular};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -32,6 +33,23 @@ pub struct ImportOrder {
     pub at: Timestamp,
     /// Whether values that have ended may come back.
     pub allows_ended: bool,
+}
+
+/// A key from elsewhere that is not yet stored.
+#[derive(Clone, Debug)]
+pub struct ImportedApiKey {
+    /// What any key has.
+    pub new: NewApiKey,
+    /// The SHA-256 digest of the same value, where the full key is known and its digest is another.
+    pub sha256: Option<Digest>,
+    /// Whether its value is known to be of our own form.
+    pub is_ours: bool,
+    /// Whether it is switched on.
+    pub valid: bool,
+    /// How often it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// Where it may be used from.
+    pub allowed_addresses: Option<AddressList>,
 }
 
 /// Rows of an import.

@@ -13,9 +13,11 @@ use super::open::{self, LOG_LIMIT};
 use super::place::{Complaint, Place};
 use super::rows::{Effects, Rows};
 use super::settle::{self, Failed};
-use crate::domain::{Error, Link, Result};
+use crate::domain::{Error, Link, Result, Timestamp};
 use crate::metrics::Metrics;
-use crate::store::{Options, OwnedSettle, SharedForms, Stale, Validity, Writes};
+use crate::store::file::{FileWrites, Options};
+use crate::store::forms::SharedForms;
+use crate::store::validity::{Stale, Validity};
 use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,8 +67,27 @@ pub(super) struct Shared {
 /// What the thread keeps beside the connection.
 pub(super) struct Files {
     pub(super) ledger: Ledger,
-    pub(super) settle: Box<OwnedSettle>,
+    pub(super) clock: Clock,
     pub(super) place: Arc<Place>,
+}
+
+/// What time it is for the audit log: what it was when the store was opened, and what has passed since.
+pub(super) struct Clock {
+    opened_at: Timestamp,
+    began: Instant,
+    metrics: Arc<Metrics>,
+}
+
+impl Clock {
+    pub(super) fn new(opened_at: Timestamp, metrics: Arc<Metrics>) -> Self {
+        Self { opened_at, began: metrics.now(), metrics }
+    }
+
+    fn now(&self) -> Timestamp {
+        let passed = self.metrics.now().saturating_duration_since(self.began);
+        let now = self.opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
+        now.unwrap_or(self.opened_at)
+    }
 }
 
 struct Running {
@@ -83,7 +104,7 @@ impl Writer {
             connection,
             shared,
             ledger: files.ledger,
-            settle: files.settle,
+            clock: files.clock,
             place: files.place,
             path: options.path.clone(),
             doubt: Doubt::default(),
@@ -108,7 +129,7 @@ impl Writer {
     pub(in crate::store) fn submit<T, F>(&self, work: F) -> Result<oneshot::Receiver<Result<T>>>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut dyn FileWrites) -> Result<T> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
         let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: self.metrics.now() });
@@ -153,7 +174,7 @@ trait Job: Send {
     /// When it was queued.
     fn queued_at(&self) -> Instant;
     /// Does the work; says whether it is to be kept.
-    fn run(&mut self, writes: &mut dyn Writes) -> bool;
+    fn run(&mut self, writes: &mut dyn FileWrites) -> bool;
     /// Answers: with the result, or with `failure` where the result was good but could not be kept.
     fn reply(self: Box<Self>, failure: Option<Error>);
 }
@@ -168,13 +189,13 @@ struct Task<T, F> {
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&mut dyn Writes) -> Result<T> + Send,
+    F: FnOnce(&mut dyn FileWrites) -> Result<T> + Send,
 {
     fn queued_at(&self) -> Instant {
         self.queued_at
     }
 
-    fn run(&mut self, writes: &mut dyn Writes) -> bool {
+    fn run(&mut self, writes: &mut dyn FileWrites) -> bool {
         let Some(work) = self.work.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| work(writes)))
             .unwrap_or_else(|_| Err(Error::Internal("a write panicked".to_owned())));
@@ -200,8 +221,7 @@ struct Thread {
     connection: Connection,
     shared: Shared,
     ledger: Ledger,
-    /// Brings a key to how it stands by the ledger.
-    settle: Box<OwnedSettle>,
+    clock: Clock,
     place: Arc<Place>,
     path: PathBuf,
     /// What a commit that failed may have left.
@@ -376,7 +396,7 @@ impl Thread {
 
     fn do_what_the_ledger_says(&mut self) -> Result<()> {
         let Shared { index, known, validity, .. } = &self.shared;
-        let done = settle::by_ledger(&mut self.connection, index, &mut self.ledger, &*self.settle);
+        let done = settle::by_ledger(&mut self.connection, index, &mut self.ledger, self.clock.now());
         validity.lapse(Stale::Everything);
         known.lapse();
         done

@@ -16,7 +16,7 @@
 
 use super::{EVENT_HASH, Mark, state};
 use crate::domain::{Algorithm, Digest, KeyId, Timestamp};
-use crate::store::Standing;
+use crate::store::standing::Standing;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
