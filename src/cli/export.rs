@@ -6,7 +6,7 @@ use super::import::source::Format;
 use super::keys::behind;
 use super::{Failed, ambient, progress, service_options};
 use crate::config::Config;
-use crate::domain::{AddressList, ApiKey, Description, Organization, Project, RateLimit, Timestamp};
+use crate::domain::{AddressList, ApiKey, Description, Fingerprint, Organization, Project, RateLimit, Timestamp};
 use crate::service::{Content, Exported};
 use crate::spreadsheet::defused;
 use clap::Args;
@@ -164,21 +164,35 @@ fn of_project(column: Column, project: &Project) -> Option<Value> {
 }
 
 fn of_key(column: Column, key: &ApiKey) -> Option<Value> {
+    // The row's organization and project say whose it is.
+    let ApiKey {
+        id,
+        scope: _,
+        name,
+        value: Fingerprint { digest, tail },
+        shadow,
+        valid,
+        created_at,
+        expires_at,
+        value_last_used: _,
+        rate_limit,
+        allowed_addresses,
+    } = key;
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string().into());
-    let shadow = key.shadow.as_ref();
+    let shadow = shadow.as_ref();
     match column {
         Column::Kind => Some("api_key".into()),
-        Column::Id => Some(key.id.get().into()),
-        Column::Name => Some(key.name.as_str().into()),
-        Column::Tail => Some(key.value.tail.as_str().into()),
-        Column::Digest => Some(key.value.digest.to_hex().into()),
-        Column::Algorithm => Some(key.value.digest.algorithm().name().into()),
-        Column::Valid => Some(key.valid.into()),
-        Column::CreatedAt => time(Some(key.created_at)),
-        Column::ExpiresAt => time(key.expires_at),
-        Column::RateLimit => key.rate_limit.map(RateLimit::limit).map(Value::from),
-        Column::RateWindowS => key.rate_limit.map(RateLimit::window_s).map(Value::from),
-        Column::AllowedAddresses => key.allowed_addresses.as_ref().map(AddressList::to_string).map(Value::from),
+        Column::Id => Some(id.get().into()),
+        Column::Name => Some(name.as_str().into()),
+        Column::Tail => Some(tail.as_str().into()),
+        Column::Digest => Some(digest.to_hex().into()),
+        Column::Algorithm => Some(digest.algorithm().name().into()),
+        Column::Valid => Some((*valid).into()),
+        Column::CreatedAt => time(Some(*created_at)),
+        Column::ExpiresAt => time(*expires_at),
+        Column::RateLimit => rate_limit.map(RateLimit::limit).map(Value::from),
+        Column::RateWindowS => rate_limit.map(RateLimit::window_s).map(Value::from),
+        Column::AllowedAddresses => allowed_addresses.as_ref().map(AddressList::to_string).map(Value::from),
         Column::LastUsedAt => time(key.last_used()),
         Column::ShadowTail => shadow.map(|shadow| shadow.fingerprint.tail.as_str().into()),
         Column::RotatesAt => time(shadow.map(|shadow| shadow.rotates_at)),

@@ -3,7 +3,7 @@
 
 use super::output::lines;
 use super::rows::one_line;
-use crate::domain::{ApiKey, Organization, Project, RateLimit, Refusal, Timestamp};
+use crate::domain::{ApiKey, Organization, Project, Refusal, Scope, Timestamp};
 use serde::Serialize;
 
 /// What an organization's key may do to Keystead.
@@ -53,30 +53,41 @@ struct LimitRecord {
 
 impl KeyRecord {
     pub(super) fn new(key: &ApiKey, now: Timestamp) -> Self {
+        let ApiKey {
+            id,
+            scope: Scope { organization, project },
+            name,
+            value,
+            shadow,
+            valid,
+            created_at,
+            expires_at,
+            value_last_used,
+            rate_limit,
+            allowed_addresses,
+        } = key;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        let shadow = key.shadow.as_ref();
+        let shadow = shadow.as_ref();
         Self {
-            id: key.id.get(),
-            name: key.name.as_str().to_owned(),
+            id: id.get(),
+            name: name.as_str().to_owned(),
             state: key_state(key, now),
-            valid: key.valid,
-            created_at: key.created_at.to_string(),
-            expires_at: text(key.expires_at),
-            value: key.value.tail.to_string(),
+            valid: *valid,
+            created_at: created_at.to_string(),
+            expires_at: text(*expires_at),
+            value: value.tail.to_string(),
             shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
             rotates_at: text(shadow.map(|shadow| shadow.rotates_at)),
             last_used: text(key.last_used()),
             rotation: shadow.map(|shadow| RotationRecord {
-                value_last_used: text(key.value_last_used),
+                value_last_used: text(*value_last_used),
                 shadow_value_last_used: text(shadow.last_used),
                 is_safe_to_complete: key.is_safe_to_complete(now),
             }),
-            rate_limit: key
-                .rate_limit
-                .map(|it: RateLimit| LimitRecord { limit: it.limit(), window_in_seconds: it.window_s() }),
-            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
-            organization_id: key.scope.organization.to_string(),
-            project_id: key.scope.project.map(|id| id.to_string()),
+            rate_limit: rate_limit.map(|it| LimitRecord { limit: it.limit(), window_in_seconds: it.window_s() }),
+            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            organization_id: organization.to_string(),
+            project_id: project.map(|id| id.to_string()),
         }
     }
 
@@ -95,33 +106,50 @@ impl KeyRecord {
 
     /// What it is and what of it, each a line.
     pub(super) fn describe(self) -> Vec<(&'static str, String)> {
+        let Self {
+            id,
+            name,
+            state,
+            valid: _,
+            created_at,
+            expires_at,
+            value,
+            shadow_value,
+            rotates_at,
+            last_used,
+            rotation,
+            rate_limit,
+            allowed_addresses,
+            organization_id,
+            project_id,
+        } = self;
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
-        let may = if self.project_id.is_some() { MAY_VERIFY } else { MAY_MANAGE };
+        let may = if project_id.is_some() { MAY_VERIFY } else { MAY_MANAGE };
         let mut all = vec![
-            ("number", self.id.to_string()),
-            ("name", self.name),
-            ("state", self.state.to_owned()),
-            ("value", self.value),
-            ("organization", self.organization_id),
-            ("project", or_none(self.project_id)),
+            ("number", id.to_string()),
+            ("name", name),
+            ("state", state.to_owned()),
+            ("value", value),
+            ("organization", organization_id),
+            ("project", or_none(project_id)),
             ("may", may.to_owned()),
-            ("created", self.created_at),
-            ("expires", self.expires_at.unwrap_or_else(|| "never".to_owned())),
-            ("last used", self.last_used.unwrap_or_else(|| "never".to_owned())),
+            ("created", created_at),
+            ("expires", expires_at.unwrap_or_else(|| "never".to_owned())),
+            ("last used", last_used.unwrap_or_else(|| "never".to_owned())),
         ];
-        if let Some(rotation) = self.rotation {
+        if let Some(rotation) = rotation {
             let is_safe = if rotation.is_safe_to_complete { "yes" } else { "not yet" };
             all.extend([
-                ("new value", or_none(self.shadow_value)),
-                ("outgoing value ends", or_none(self.rotates_at)),
+                ("new value", or_none(shadow_value)),
+                ("outgoing value ends", or_none(rotates_at)),
                 ("outgoing value used", or_none(rotation.value_last_used)),
                 ("new value used", or_none(rotation.shadow_value_last_used)),
                 ("safe to complete", is_safe.to_owned()),
             ]);
         }
-        all.extend(self.rate_limit.map(|it| ("limit", limit(it))));
-        all.extend(self.allowed_addresses.map(|list| ("only from", list.join(", "))));
+        all.extend(rate_limit.map(|it| ("limit", limit(it))));
+        all.extend(allowed_addresses.map(|list| ("only from", list.join(", "))));
         all
     }
 }

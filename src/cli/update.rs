@@ -44,8 +44,8 @@ pub(super) struct Update {
 impl Update {
     /// Whether it takes at least one thing. Were clap to see to that, all flags would be in a line of usage that is too long.
     pub(super) fn has_change(&self) -> bool {
-        let Self { name, no_rate_limit, allow_any_address, .. } = self;
-        name.is_some() || *no_rate_limit || *allow_any_address || self.expires.are_said() || self.limits.are_said()
+        let Self { key: _, name, expires, limits, no_rate_limit, allow_any_address, json: _ } = self;
+        name.is_some() || *no_rate_limit || *allow_any_address || expires.are_said() || limits.are_said()
     }
 
     fn change(&self) -> Result<KeyChange, Failed> {

@@ -187,6 +187,30 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
+    /// One that was just minted: switched on, never used, without restrictions.
+    pub fn minted(
+        id: KeyId,
+        scope: Scope,
+        name: Name,
+        value: Fingerprint,
+        created_at: Timestamp,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            id,
+            scope,
+            name,
+            value,
+            shadow: None,
+            valid: true,
+            created_at,
+            expires_at,
+            value_last_used: None,
+            rate_limit: None,
+            allowed_addresses: None,
+        }
+    }
+
     /// When any of its values last authenticated.
     pub fn last_used(&self) -> Option<Timestamp> {
         self.value_last_used.max(self.shadow.as_ref().and_then(|shadow| shadow.last_used))
@@ -361,19 +385,9 @@ mod tests {
     }
 
     fn key(expires_at: Option<Timestamp>) -> ApiKey {
-        ApiKey {
-            id: KeyId::new(1).unwrap(),
-            scope: Scope { organization: OrganizationId::new(1).unwrap(), project: None },
-            name: Name::parse("a").unwrap(),
-            value: fingerprint(1),
-            shadow: None,
-            valid: true,
-            created_at: at(NOW),
-            expires_at,
-            value_last_used: None,
-            rate_limit: None,
-            allowed_addresses: None,
-        }
+        let scope = Scope { organization: OrganizationId::new(1).unwrap(), project: None };
+        let (id, name) = (KeyId::new(1).unwrap(), Name::parse("a").unwrap());
+        ApiKey::minted(id, scope, name, fingerprint(1), at(NOW), expires_at)
     }
 
     fn hours(hours: i64) -> Grace {

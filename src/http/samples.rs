@@ -94,19 +94,8 @@ impl Keys {
     fn new(scope: Scope, prefix: &str, name: &str) -> Result<Self> {
         let prefix = KeyPrefix::parse(prefix)?;
         let (secret, new_secret) = (Secret::new(&prefix, RANDOM), Secret::new(&prefix, OTHER_RANDOM));
-        let key = ApiKey {
-            id: KeyId::new(12).ok_or(Error::NotFound("API key"))?,
-            scope,
-            name: Name::parse(name)?,
-            value: secret.fingerprint(),
-            shadow: None,
-            valid: true,
-            created_at: at(CREATED_MS),
-            expires_at: None,
-            value_last_used: None,
-            rate_limit: None,
-            allowed_addresses: None,
-        };
+        let id = KeyId::new(12).ok_or(Error::NotFound("API key"))?;
+        let key = ApiKey::minted(id, scope, Name::parse(name)?, secret.fingerprint(), at(CREATED_MS), None);
         let used = ApiKey { value_last_used: Some(at(USED_MS)), ..key.clone() };
         let mut rotating = used.clone();
         let grace = Grace::from_hours(24).unwrap_or_default();

@@ -129,16 +129,30 @@ impl From<domain::RateLimit> for RateLimit {
 
 impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
     fn from(shown: &'a ShownKey<'_>) -> Self {
-        let key = shown.key;
+        // This version knows of no expiry and no rotation.
+        let ShownKey { key, value, shadow_value: _, is_safe_to_complete: _ } = shown;
+        let domain::ApiKey {
+            id,
+            scope: _,
+            name,
+            value: _,
+            shadow: _,
+            valid,
+            created_at,
+            expires_at: _,
+            value_last_used: _,
+            rate_limit,
+            allowed_addresses,
+        } = key;
         Self {
-            id: key.id.get(),
-            valid: key.valid,
-            value: &shown.value,
-            created_at: key.created_at,
-            name: key.name.as_str(),
+            id: id.get(),
+            valid: *valid,
+            value,
+            created_at: *created_at,
+            name: name.as_str(),
             last_used: key.last_used(),
-            rate_limit: key.rate_limit.map(RateLimit::from),
-            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            rate_limit: rate_limit.map(RateLimit::from),
+            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
         }
     }
 }

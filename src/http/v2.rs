@@ -24,26 +24,39 @@ impl Version for V2 {
     }
 
     fn api_key_item(shown: &ShownKey<'_>) -> impl Serialize + ToSchema {
-        let key = shown.key;
+        // The path says whose it is.
+        let ShownKey { key, value, shadow_value, is_safe_to_complete } = shown;
+        let domain::ApiKey {
+            id,
+            scope: _,
+            name,
+            value: _,
+            shadow,
+            valid,
+            created_at,
+            expires_at,
+            value_last_used,
+            rate_limit,
+            allowed_addresses,
+        } = key;
+        let shadow = shadow.as_ref();
         ApiKey {
-            id: key.id.get(),
-            name: key.name.as_str(),
-            valid: key.valid,
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-            value: &shown.value,
-            shadow_value: shown.shadow_value.as_deref(),
-            rotates_at: key.shadow.as_ref().map(|shadow| shadow.rotates_at),
+            id: id.get(),
+            name: name.as_str(),
+            valid: *valid,
+            created_at: *created_at,
+            expires_at: *expires_at,
+            value,
+            shadow_value: shadow_value.as_deref(),
+            rotates_at: shadow.map(|shadow| shadow.rotates_at),
             last_used: key.last_used(),
-            rotation: key.shadow.as_ref().zip(shown.is_safe_to_complete).map(|(shadow, is_safe_to_complete)| {
-                Rotation {
-                    value_last_used: key.value_last_used,
-                    shadow_value_last_used: shadow.last_used,
-                    is_safe_to_complete,
-                }
+            rotation: shadow.zip(*is_safe_to_complete).map(|(shadow, is_safe_to_complete)| Rotation {
+                value_last_used: *value_last_used,
+                shadow_value_last_used: shadow.last_used,
+                is_safe_to_complete,
             }),
-            rate_limit: key.rate_limit.map(RateLimit::from),
-            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            rate_limit: rate_limit.map(RateLimit::from),
+            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
         }
     }
 

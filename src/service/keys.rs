@@ -81,12 +81,13 @@ pub struct KeyChange {
 
 impl KeyChange {
     fn apply(self, key: &mut ApiKey) {
-        if let Some(name) = self.name {
+        let Self { name, valid, rate_limit, allowed_addresses } = self;
+        if let Some(name) = name {
             key.name = name;
         }
-        key.valid = self.valid.unwrap_or(key.valid);
-        key.rate_limit = self.rate_limit.unwrap_or(key.rate_limit);
-        if let Some(allowed_addresses) = self.allowed_addresses {
+        key.valid = valid.unwrap_or(key.valid);
+        key.rate_limit = rate_limit.unwrap_or(key.rate_limit);
+        if let Some(allowed_addresses) = allowed_addresses {
             key.allowed_addresses = allowed_addresses;
         }
     }

@@ -47,16 +47,31 @@ struct DescribedLimit {
 
 impl<'a> From<&'a ApiKey> for DescribedKey<'a> {
     fn from(key: &'a ApiKey) -> Self {
+        // The event itself names the key and whose it is; a use is no change.
+        let ApiKey {
+            id: _,
+            scope: _,
+            name,
+            value,
+            shadow,
+            valid,
+            created_at: _,
+            expires_at,
+            value_last_used: _,
+            rate_limit,
+            allowed_addresses,
+        } = key;
         let limit = |it: RateLimit| DescribedLimit { limit: it.limit(), window_in_seconds: it.window_s() };
+        let shadow = shadow.as_ref();
         Self {
-            name: key.name.as_str(),
-            valid: key.valid,
-            value: key.value.tail.to_string(),
-            expires_at: key.expires_at.map(|at| at.to_string()),
-            shadow_value: key.shadow.as_ref().map(|shadow| shadow.fingerprint.tail.to_string()),
-            rotates_at: key.shadow.as_ref().map(|shadow| shadow.rotates_at.to_string()),
-            rate_limit: key.rate_limit.map(limit),
-            allowed_addresses: key.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            name: name.as_str(),
+            valid: *valid,
+            value: value.tail.to_string(),
+            expires_at: expires_at.map(|at| at.to_string()),
+            shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
+            rotates_at: shadow.map(|shadow| shadow.rotates_at.to_string()),
+            rate_limit: rate_limit.map(limit),
+            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod described;
 pub mod file;
 mod forms;
 mod handle;
+mod key_diff;
 mod replay;
 mod sqlite;
 mod standing;

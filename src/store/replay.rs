@@ -45,14 +45,15 @@ fn action(before: &ApiKey, after: &ApiKey) -> Action {
 
 /// The key with what the ledger knows of it; what it does not know stays.
 fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
+    let KeyState { valid, value, shadow, expires_at, limits } = state;
     let known = key.shadow.as_ref();
-    let shadow = state.shadow.map(|(fingerprint, rotates_at)| Shadow {
+    let shadow = shadow.map(|(fingerprint, rotates_at)| Shadow {
         fingerprint,
         rotates_at,
         last_used: known.filter(|it| it.fingerprint == fingerprint).and_then(|it| it.last_used),
     });
-    let after = ApiKey { valid: state.valid, value: state.value, shadow, expires_at: state.expires_at, ..key.clone() };
-    match state.limits.clone() {
+    let after = ApiKey { valid: *valid, value: *value, shadow, expires_at: *expires_at, ..key.clone() };
+    match limits.clone() {
         None => after,
         Some(Limits { rate_limit, allowed_addresses }) => ApiKey { rate_limit, allowed_addresses, ..after },
     }

@@ -40,16 +40,30 @@ pub struct Limits {
 impl Standing {
     /// Of a key that is there.
     pub fn of(key: &ApiKey) -> Self {
-        let shadow = |it: &Shadow| (it.fingerprint, it.rotates_at);
-        let limits = Limits { rate_limit: key.rate_limit, allowed_addresses: key.allowed_addresses.clone() };
+        // Whose it is never changes; what it is called and when it was used decides over nothing.
+        let ApiKey {
+            id,
+            scope: _,
+            name: _,
+            value,
+            shadow,
+            valid,
+            created_at,
+            expires_at,
+            value_last_used: _,
+            rate_limit,
+            allowed_addresses,
+        } = key;
+        let new_value = |it: &Shadow| (it.fingerprint, it.rotates_at);
+        let limits = Limits { rate_limit: *rate_limit, allowed_addresses: allowed_addresses.clone() };
         let state = KeyState {
-            valid: key.valid,
-            value: key.value,
-            shadow: key.shadow.as_ref().map(shadow),
-            expires_at: key.expires_at,
+            valid: *valid,
+            value: *value,
+            shadow: shadow.as_ref().map(new_value),
+            expires_at: *expires_at,
             limits: Some(limits),
         };
-        Self { id: key.id, created_at: key.created_at, state: Some(Box::new(state)) }
+        Self { id: *id, created_at: *created_at, state: Some(Box::new(state)) }
     }
 
     /// Of a key that was just revoked.

@@ -1,6 +1,6 @@
 //! The audit log's SQL. What is in the columns is what is hashed, so what is checked is read as it is and not parsed.
 
-use super::rows::{damaged, organization_id_of, timestamp};
+use super::columns::{damaged, organization_id_of, timestamp};
 use crate::domain::{
     Action, Actor, Checked, Error, Event, EventFilter, EventHash, Fault, KeyId, Link, Name, NewEvent, OrganizationId,
     Origin, ProjectId, Result, Timestamp,

@@ -2,7 +2,7 @@
 
 use super::checkup::HEADING;
 use super::unfinished::Unfinished;
-use super::{audit, open, rows};
+use super::{audit, keys, open};
 use crate::domain::{Error, Link, Result};
 use crate::store::file::beside::beside;
 use crate::store::file::{Backup, Progress, UNFINISHED};
@@ -47,7 +47,7 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     // One transaction all along: a copy that others' commits begin anew may never come to an end.
     let snapshot = source.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = audit::head(&snapshot)?;
-    let keys = rows::count(&snapshot)?;
+    let keys = keys::count(&snapshot)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(open::plain(to), flags)?;
     target.pragma_update(None, "journal_mode", "OFF")?;

@@ -6,9 +6,9 @@
 //! commit would be done anew. So both are taken back, first the log and then the ledger, before anybody is answered; where
 //! that fails, too, it is tried again until it is done, and no other commit begins before.
 
+use super::effects::Effects;
 use super::ledger::{Ledger, Mark};
 use super::migrations::VERSION;
-use super::rows::Effects;
 use super::settle::{self, Failed};
 use crate::domain::{Error, Result};
 use rusqlite::{Connection, ErrorCode};

@@ -6,7 +6,7 @@
 use super::ledger::{Ledger, Row};
 use super::lock::Lock;
 use super::settle::{Failed, LOOKS, PAUSE, compare};
-use super::{open, rows};
+use super::{keys, open};
 use crate::domain::{KeyId, Result};
 use crate::store::file::Agreement;
 use crate::store::file::beside::beside;
@@ -46,7 +46,7 @@ fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyI
     let checked = ledger.each(|row, _| {
         let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
         let is_dead = state.is_none_or(|state| !state.valid);
-        let key = if is_dead { rows::key(connection, id)? } else { None };
+        let key = if is_dead { keys::key(connection, id)? } else { None };
         if key.is_some_and(|key| key.valid && key.created_at == created_at) {
             found = Some(id);
         }

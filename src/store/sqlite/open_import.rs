@@ -14,7 +14,7 @@
 //! - an import that failed, or whose process is gone, is only ever removed.
 
 use super::import::{self, Borrowed};
-use super::staging::Staging;
+use super::staging::{KEY_COLUMNS, Staging};
 use crate::domain::{Digest, Error, Result};
 use crate::store::file::{ImportStage, ImportState};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -147,28 +147,24 @@ fn index_waiting(connection: &Connection, state: &ImportState, limit: u32) -> Re
 
 /// Stores some rows.
 fn store(connection: &Connection, staged: &Staging, state: &ImportState, limit: u32) -> Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO api_keys (organization_id, project_id, digest, digest_algorithm, tail, name, valid, created_at, \
-         expires_at, rate_limit, rate_window_s, allowed_addresses, id) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?;
+    let columns = KEY_COLUMNS.map(|(name, _)| name).join(", ");
+    let sql = format!("INSERT INTO api_keys (id, {columns}) VALUES (?{})", ", ?".repeat(KEY_COLUMNS.len()));
+    let mut insert = connection.prepare_cached(&sql)?;
     let mut place: i64 = connection.query_row("SELECT stored_place FROM imports", [], |row| row.get(0))?;
-    let mut statement = staged.connection().prepare_cached(
-        "SELECT organization_id, project_id, digest, digest_algorithm, tail, name, valid, created_at, expires_at, \
-         rate_limit, rate_window_s, allowed_addresses, place FROM staged WHERE place > ?1 ORDER BY place LIMIT ?2",
-    )?;
+    let sql = format!("SELECT place, {columns} FROM staged WHERE place > ?1 ORDER BY place LIMIT ?2");
+    let mut statement = staged.connection().prepare_cached(&sql)?;
     let mut rows = statement.query(params![place, limit])?;
     let mut stored = state.stored;
     while let Some(row) = rows.next()? {
-        for column in 0..12 {
+        insert.raw_bind_parameter(1, state.ids[0] + stored)?;
+        for column in 1..=KEY_COLUMNS.len() {
             insert.raw_bind_parameter(column + 1, Borrowed(row.get_ref(column)?))?;
         }
-        insert.raw_bind_parameter(13, state.ids[0] + stored)?;
         match insert.raw_execute() {
             Err(error) if import::is_missing(&error) => return set_stage(connection, FAILED),
             done => done?,
         };
-        place = row.get(12)?;
+        place = row.get(0)?;
         stored += 1;
     }
     connection.prepare_cached("UPDATE imports SET stored = ?1, stored_place = ?2")?.execute([stored, place])?;

@@ -18,7 +18,8 @@ use super::audit;
 use super::digest_index::DigestIndex;
 use super::ledger::{Contents, Found, Ledger, Mark, Row};
 use super::migrations;
-use super::rows::{self, Rows};
+use super::rows::Rows;
+use super::{columns, keys, ledger_rows};
 use crate::domain::{Digest, Error, KeyId, Link, Result, Timestamp};
 use crate::store::Writes as _;
 use crate::store::file::Agreement;
@@ -265,7 +266,7 @@ impl Application<'_> {
         if let Some(state) = &standing.state {
             // Which of two copies is the later one, nobody knows. A revocation is final and does no harm.
             if self.is_forked {
-                let (is_off, key) = (!state.valid, rows::key(self.connection, standing.id)?);
+                let (is_off, key) = (!state.valid, keys::key(self.connection, standing.id)?);
                 let key = key.filter(|key| is_off && key.valid && key.created_at == standing.created_at);
                 let Some(mut key) = key else { return Ok(()) };
                 key.valid = false;
@@ -286,7 +287,7 @@ impl Application<'_> {
     /// Brings a key to how it stands by the ledger; says whether that changed anything. A key that the store does not know is
     /// none of its business: the store is from before the key was minted, or from after it was revoked.
     fn bring_to(&mut self, standing: &Standing) -> Result<bool> {
-        let Some(key) = rows::key(self.connection, standing.id)? else { return Ok(false) };
+        let Some(key) = keys::key(self.connection, standing.id)? else { return Ok(false) };
         let Some(Replay { after, event }) = replay(&key, standing, self.now)? else { return Ok(false) };
         match &after {
             None => self.rows.delete_api_key(&key)?,
@@ -303,8 +304,9 @@ impl Application<'_> {
             .prepare_cached("SELECT id, created_at FROM api_keys WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
         let found = statement.query_map([numbers.start(), numbers.end()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for (id, created_at) in found.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
-            let id = KeyId::new(id).ok_or_else(|| rows::damaged("an API key's id", id))?;
-            let created_at = Timestamp::from_unix_ms(created_at).ok_or_else(|| rows::damaged("a time", created_at))?;
+            let id = KeyId::new(id).ok_or_else(|| columns::damaged("an API key's id", id))?;
+            let created_at =
+                Timestamp::from_unix_ms(created_at).ok_or_else(|| columns::damaged("a time", created_at))?;
             let standing = Standing { id, created_at, state: None };
             if self.bring_to(&standing)? {
                 self.applied.changed += 1;
@@ -329,7 +331,7 @@ pub(super) fn make(connection: &Connection, ledger: &mut Ledger, has_all: bool) 
         match row {
             Row::Key(standing) => {
                 let knows_better = standing.state.is_some() && (has_all || has(connection, noted, mark)?);
-                let key = if knows_better { rows::key(connection, standing.id)? } else { None };
+                let key = if knows_better { keys::key(connection, standing.id)? } else { None };
                 match key.filter(|key| key.created_at == standing.created_at) {
                     Some(key) => standings.push(Standing::of(&key)),
                     None => rows.push((Row::Key(standing), mark)),
@@ -345,12 +347,12 @@ pub(super) fn make(connection: &Connection, ledger: &mut Ledger, has_all: bool) 
     if last != noted || noted == Mark::START {
         last = head.map_or(Mark::START, |head| Mark::of(last.commit + 1, head));
     }
-    rows::each_narrowed(connection, |key| standings.push(Standing::of(&key)))?;
+    ledger_rows::each_narrowed(connection, |key| standings.push(Standing::of(&key)))?;
     standings.sort_unstable_by_key(|standing| standing.id.get());
     standings.dedup_by_key(|standing| standing.id.get());
     rows.extend(standings.into_iter().map(|standing| (Row::Key(standing), last)));
-    rows::each_gap(connection, |numbers| rows.push((Row::Gone(numbers), last)))?;
-    rows::each_ended(connection, |digest| rows.push((Row::Ended(digest), last)))?;
+    ledger_rows::each_gap(connection, |numbers| rows.push((Row::Gone(numbers), last)))?;
+    ledger_rows::each_ended(connection, |digest| rows.push((Row::Ended(digest), last)))?;
     ledger.make(last, &rows).map_err(|e| unusable(ledger, e))?;
     Ok(last)
 }

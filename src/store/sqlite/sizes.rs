@@ -1,7 +1,7 @@
 //! What each organization takes, a slice of a table at a time: no look at the whole store is one long read.
 
+use super::columns::organization_id_of;
 use super::open_import;
-use super::rows::organization_id_of;
 use crate::domain::{OrganizationSize, Result};
 use crate::store::{Counted, SizesSlice};
 use rusqlite::{Connection, params};

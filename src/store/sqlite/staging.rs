@@ -7,9 +7,8 @@
 use super::unfinished::{Unfinished, is_named, remove_left};
 use super::{import, open};
 use crate::domain::{
-    AddressList, Algorithm, Digest, Error, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
+    AddressList, Algorithm, Digest, Error, Fingerprint, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
 };
-
 use crate::store::NewApiKey;
 use crate::store::file::beside::{beside, open_regular};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -21,6 +20,22 @@ use std::time::Duration;
 
 /// How long to wait before asking again whether another import is over.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// What waits of a key, in the order in which [`Staging::push`] binds it. It comes into the store's table under the same names.
+pub(super) const KEY_COLUMNS: [(&str, &str); 12] = [
+    ("organization_id", "INTEGER"),
+    ("project_id", "INTEGER"),
+    ("digest", "BLOB"),
+    ("digest_algorithm", "INTEGER"),
+    ("tail", "TEXT"),
+    ("name", "TEXT"),
+    ("valid", "INTEGER"),
+    ("created_at", "INTEGER"),
+    ("expires_at", "INTEGER"),
+    ("rate_limit", "INTEGER"),
+    ("rate_window_s", "INTEGER"),
+    ("allowed_addresses", "TEXT"),
+];
 
 /// As what rows are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,22 +122,20 @@ impl Staging {
     fn within(connection: Connection, _file: Option<Unfinished>) -> Result<Self> {
         // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk, in pages larger than the
         // store's since they are read from one end to the other. A second thread sorts.
-        connection.execute_batch(
+        let columns = KEY_COLUMNS.map(|(name, kind)| format!("{name} {kind}")).join(", ");
+        connection.execute_batch(&format!(
             "PRAGMA page_size = 32768; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
             PRAGMA threads = 1;
             CREATE TABLE staged (
-                place INTEGER PRIMARY KEY,
-                organization_id INTEGER, project_id INTEGER, digest BLOB, digest_algorithm INTEGER, tail TEXT, name TEXT,
-                valid INTEGER, created_at INTEGER, expires_at INTEGER, rate_limit INTEGER, rate_window_s INTEGER,
-                allowed_addresses TEXT, sha256 BLOB, prefix INTEGER
+                place INTEGER PRIMARY KEY, sha256 BLOB, prefix INTEGER, {columns}
             ) STRICT;
             CREATE TABLE runs (first INTEGER, before INTEGER) STRICT;
             CREATE TABLE counts (organization_id INTEGER, first INTEGER, count INTEGER) STRICT;
             CREATE TABLE orders (
                 token BLOB, file TEXT, at INTEGER, allows_ended INTEGER, has_foreign INTEGER, has_sha256 INTEGER
             ) STRICT;
-            BEGIN",
-        )?;
+            BEGIN"
+        ))?;
         let (counts, forms) = (HashMap::new(), Forms::default());
         Ok(Self {
             connection,
@@ -267,34 +280,35 @@ impl Staging {
     /// # Errors
     /// [`Error::Unavailable`] where the disk is full.
     pub fn push(&mut self, keys: &[(u64, ImportedApiKey)]) -> Result<()> {
-        let sql = "INSERT INTO staged VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-        let mut insert = self.connection.prepare_cached(sql)?;
+        let sql = format!("INSERT INTO staged VALUES (?, ?, ?{})", ", ?".repeat(KEY_COLUMNS.len()));
+        let mut insert = self.connection.prepare_cached(&sql)?;
         for (place, key) in keys {
-            let new = &key.new;
-            let algorithm = new.value.digest.algorithm();
+            let ImportedApiKey { new, sha256, is_ours, valid, rate_limit, allowed_addresses } = key;
+            let NewApiKey { scope, value: Fingerprint { digest, tail }, name, created_at, expires_at } = new;
+            let algorithm = digest.algorithm();
             insert.execute(params![
                 place.cast_signed(),
-                new.scope.organization.get(),
-                new.scope.project.map(ProjectId::get),
-                new.value.digest.as_bytes(),
+                sha256.as_ref().map(Digest::as_bytes),
+                digest.prefix(),
+                scope.organization.get(),
+                scope.project.map(ProjectId::get),
+                digest.as_bytes(),
                 import::stored(algorithm),
-                new.value.tail.as_str(),
-                new.name.as_str(),
-                key.valid,
-                new.created_at.unix_ms(),
-                new.expires_at.map(Timestamp::unix_ms),
-                key.rate_limit.map(RateLimit::limit),
-                key.rate_limit.map(RateLimit::window_s),
-                key.allowed_addresses.as_ref().map(AddressList::to_string),
-                key.sha256.as_ref().map(Digest::as_bytes),
-                new.value.digest.prefix(),
+                tail.as_str(),
+                name.as_str(),
+                valid,
+                created_at.unix_ms(),
+                expires_at.map(Timestamp::unix_ms),
+                rate_limit.map(RateLimit::limit),
+                rate_limit.map(RateLimit::window_s),
+                allowed_addresses.as_ref().map(AddressList::to_string),
             ])?;
             if let Some(places) = &mut self.places {
                 places.push(place.cast_signed());
             }
-            self.forms = self.forms.or(Forms { foreign: !key.is_ours, sha256: algorithm == Algorithm::Sha256 });
-            self.has_full_keys |= key.sha256.is_some();
-            self.counts.entry(new.scope.organization).or_insert((*place, 0)).1 += 1;
+            self.forms = self.forms.or(Forms { foreign: !is_ours, sha256: algorithm == Algorithm::Sha256 });
+            self.has_full_keys |= sha256.is_some();
+            self.counts.entry(scope.organization).or_insert((*place, 0)).1 += 1;
         }
         Ok(())
     }

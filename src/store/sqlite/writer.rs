@@ -6,12 +6,13 @@
 use super::audit;
 use super::digest_index::{DigestIndex, Merged};
 use super::doubt::Doubt;
+use super::effects::Effects;
 use super::import;
 use super::known::Known;
 use super::ledger::{Ledger, Mark};
 use super::open::{self, LOG_LIMIT};
 use super::place::{Complaint, Place};
-use super::rows::{Effects, Rows};
+use super::rows::Rows;
 use super::settle::{self, Failed};
 use crate::domain::{Error, Link, Result, Timestamp};
 use crate::metrics::Metrics;

@@ -47,17 +47,18 @@ struct StoredLimits {
 }
 
 pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
-    let limits = |limits: &Limits| StoredLimits {
-        rate_limit: limits.rate_limit.map(|it| [it.limit(), it.window_s()]),
-        allowed_addresses: limits.allowed_addresses.as_ref().map(|list| list.iter().collect()),
+    let of_limits = |Limits { rate_limit, allowed_addresses }: &Limits| StoredLimits {
+        rate_limit: rate_limit.map(|it| [it.limit(), it.window_s()]),
+        allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
     };
+    let KeyState { valid, value, shadow, expires_at, limits } = state;
     let stored = Stored {
         version: VERSION,
-        valid: state.valid,
-        value: Value::of(&state.value),
-        rotation: state.shadow.as_ref().map(|(to, at)| Rotation { to: Value::of(to), at: at.unix_ms() }),
-        expires_at: state.expires_at.map(Timestamp::unix_ms),
-        limits: state.limits.as_ref().map(limits),
+        valid: *valid,
+        value: Value::of(value),
+        rotation: shadow.as_ref().map(|(to, at)| Rotation { to: Value::of(to), at: at.unix_ms() }),
+        expires_at: expires_at.map(Timestamp::unix_ms),
+        limits: limits.as_ref().map(of_limits),
     };
     serde_json::json!(stored)
 }
@@ -65,21 +66,22 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
 /// `None` where it is none of ours.
 pub(super) fn from_json(text: &str) -> Option<KeyState> {
     let stored = serde_json::from_str(text).ok().filter(|stored: &Stored| stored.version == VERSION)?;
+    let Stored { version: _, valid, value, rotation, expires_at, limits } = stored;
     let shadow = |it: Rotation| Some((it.to.fingerprint()?, Timestamp::from_unix_ms(it.at)?));
-    let limits = |it: StoredLimits| {
-        let rate_limit = |[limit, window_s]: [u32; 2]| RateLimit::new(limit, window_s);
+    let of_limits = |StoredLimits { rate_limit, allowed_addresses }: StoredLimits| {
+        let to_rate_limit = |[limit, window_s]: [u32; 2]| RateLimit::new(limit, window_s);
         let addresses = |list: Vec<String>| AddressList::parse(list.iter().map(String::as_str)).ok();
         Some(Limits {
-            rate_limit: all_or_none(it.rate_limit.map(rate_limit))?,
-            allowed_addresses: all_or_none(it.allowed_addresses.map(addresses))?,
+            rate_limit: all_or_none(rate_limit.map(to_rate_limit))?,
+            allowed_addresses: all_or_none(allowed_addresses.map(addresses))?,
         })
     };
     Some(KeyState {
-        valid: stored.valid,
-        value: stored.value.fingerprint()?,
-        shadow: all_or_none(stored.rotation.map(shadow))?,
-        expires_at: all_or_none(stored.expires_at.map(Timestamp::from_unix_ms))?,
-        limits: all_or_none(stored.limits.map(limits))?,
+        valid,
+        value: value.fingerprint()?,
+        shadow: all_or_none(rotation.map(shadow))?,
+        expires_at: all_or_none(expires_at.map(Timestamp::from_unix_ms))?,
+        limits: all_or_none(limits.map(of_limits))?,
     })
 }
 

@@ -1,0 +1,188 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::domain::{
+    AddressList, Algorithm, KeyId, Name, OrganizationId, Presented, RateLimit, Scope, Shadow, Tail, Timestamp,
+};
+use core::net::IpAddr;
+use proptest::prelude::*;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(ms).unwrap()
+}
+
+fn digest(seed: u8) -> Digest {
+    Digest::from_bytes([seed; 32])
+}
+
+fn value(seed: u8) -> Fingerprint {
+    Fingerprint { digest: digest(seed), tail: Tail::foreign(&format!("{seed:06}")).unwrap() }
+}
+
+fn rotation(seed: u8, ends: i64) -> Option<Shadow> {
+    Some(Shadow { fingerprint: value(seed), rotates_at: at(ends), last_used: None })
+}
+
+fn key() -> ApiKey {
+    let scope = Scope { organization: OrganizationId::new(1).unwrap(), project: None };
+    ApiKey::minted(KeyId::new(1).unwrap(), scope, Name::parse("a").unwrap(), value(1), at(0), None)
+}
+
+/// What a change means, by values' numbers: gained, retired, dropped, ended, stale; whether uses are joined; whether the ledger
+/// must know.
+type Meaning<'a> = ([&'a [u8]; 5], bool, bool);
+
+#[track_caller]
+fn expect(before: Option<&ApiKey>, after: Option<&ApiKey>, (values, joins_uses, is_in_ledger): Meaning<'_>) {
+    let diff = KeyDiff::between(before, after);
+    let [gained, retired, dropped, ended, stale] = values.map(|all| all.iter().copied().map(digest).collect());
+    let standing = match after {
+        _ if !is_in_ledger => None,
+        Some(after) => Some(Standing::of(after)),
+        None => before.map(Standing::revoked),
+    };
+    let stale: Vec<Digest> = stale;
+    let stale = stale.into_iter().map(Stale::Key).collect();
+    assert_eq!(diff, KeyDiff { gained, retired, dropped, ended, joins_uses, stale, standing });
+}
+
+#[test]
+fn a_key_that_is_minted_is_found_and_one_that_is_revoked_ends_with_all_its_values() {
+    let rotating = ApiKey { shadow: rotation(2, 10), ..key() };
+    expect(None, Some(&key()), ([&[1], &[], &[], &[], &[]], false, false));
+    expect(Some(&key()), None, ([&[], &[], &[1], &[1], &[1]], false, true));
+    expect(Some(&rotating), None, ([&[], &[], &[1, 2], &[1, 2], &[1, 2]], false, true));
+    expect(None, None, ([&[], &[], &[], &[], &[]], false, false));
+}
+
+#[test]
+fn a_rotation_retires_the_values_that_it_takes_away() {
+    let rotating = ApiKey { shadow: rotation(2, 10), ..key() };
+    let sooner = ApiKey { shadow: rotation(2, 5), ..key() };
+    let third = ApiKey { value: value(3), ..key() };
+    let second = ApiKey { value: value(2), ..key() };
+    let used = ApiKey { shadow: rotation(2, 10).map(|it| Shadow { last_used: Some(at(3)), ..it }), ..key() };
+    for (before, after, meaning) in [
+        (&key(), &second, ([&[2][..], &[1], &[], &[1], &[1]], false, true)), // without a grace
+        (&key(), &rotating, ([&[2], &[], &[], &[], &[1]], false, true)),     // with one
+        (&rotating, &second, ([&[], &[1], &[], &[1], &[1, 2]], true, true)), // it is completed
+        (&rotating, &key(), ([&[], &[2], &[], &[2], &[1, 2]], true, true)),  // it is cancelled
+        (&rotating, &third, ([&[3], &[1, 2], &[], &[1, 2], &[1, 2]], true, true)), // another one without a grace
+        (&rotating, &sooner, ([&[], &[], &[], &[], &[1, 2]], false, true)),  // the grace is cut short
+        (&rotating, &used, ([&[], &[], &[], &[], &[1, 2]], false, false)),   // a use is no change
+    ] {
+        expect(Some(before), Some(after), meaning);
+    }
+}
+
+#[test]
+fn what_decides_over_a_key_is_in_the_ledger_and_what_only_describes_it_is_not() {
+    let addresses = AddressList::parse(["10.0.0.0/8"]).unwrap();
+    for after in [
+        ApiKey { valid: false, ..key() },
+        ApiKey { expires_at: Some(at(9)), ..key() },
+        ApiKey { rate_limit: RateLimit::new(1, 1), ..key() },
+        ApiKey { allowed_addresses: Some(addresses), ..key() },
+    ] {
+        expect(Some(&key()), Some(&after), ([&[], &[], &[], &[], &[1]], false, true));
+        expect(Some(&after), Some(&key()), ([&[], &[], &[], &[], &[1]], false, true));
+    }
+    let renamed = ApiKey { name: Name::parse("b").unwrap(), ..key() };
+    expect(Some(&key()), Some(&renamed), ([&[], &[], &[], &[], &[1]], false, false));
+    expect(Some(&key()), Some(&key()), ([&[], &[], &[], &[], &[1]], false, false));
+}
+
+#[test]
+fn a_value_that_is_known_by_another_digest_ends_under_the_former_one_and_is_no_former_value() {
+    let before = ApiKey { value: Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), ..value(1) }, ..key() };
+    let from = before.value.digest;
+    let diff = KeyDiff::rehashed(&before, &key());
+    assert_eq!((diff.gained, diff.retired), (vec![digest(1)], vec![]));
+    assert_eq!((diff.dropped, diff.ended), (vec![from], vec![from]));
+    assert_eq!(diff.stale, [from, digest(1)].map(Stale::Key));
+    assert_eq!(diff.standing, Some(Standing::of(&key())));
+}
+
+/// Any state that the key may have.
+fn any_key() -> impl Strategy<Value = ApiKey> {
+    let lists = [None, Some(["10.0.0.0/8"].as_slice()), Some(["10.1.0.0/16", "::1"].as_slice())];
+    let addresses = prop::sample::select(lists.to_vec());
+    let limits = prop::sample::select(vec![None, RateLimit::new(1, 1), RateLimit::new(2, 1)]);
+    let end = prop::option::of(1..9_i64);
+    let shadow = prop::option::of((1..5_u8, 1..9_i64, prop::option::of(1..9_i64)));
+    (1..5_u8, shadow, any::<bool>(), end, prop::option::of(1..9_i64), limits, addresses).prop_map(
+        |(seed, shadow, valid, end, used, rate_limit, addresses)| ApiKey {
+            value: value(seed),
+            shadow: shadow.filter(|(new, ..)| *new != seed).map(|(new, ends, used)| Shadow {
+                fingerprint: value(new),
+                rotates_at: at(ends),
+                last_used: used.map(at),
+            }),
+            valid,
+            expires_at: end.map(at),
+            value_last_used: used.map(at),
+            rate_limit,
+            allowed_addresses: addresses.map(|list| AddressList::parse(list.iter().copied()).unwrap()),
+            ..key()
+        },
+    )
+}
+
+/// How often the value of this number may be used then and from there: a greater number for more.
+fn admits(key: Option<&ApiKey>, seed: u8, now: i64, address: IpAddr) -> f64 {
+    let good = |key: &ApiKey| {
+        let presented: Presented = key.presented(&digest(seed))?;
+        key.admit(presented, Some(address), at(now)).ok()?;
+        Some(key.rate_limit.map_or(f64::INFINITY, |it| f64::from(it.limit()) / f64::from(it.window_s())))
+    };
+    key.and_then(good).unwrap_or_default()
+}
+
+proptest! {
+    #[test]
+    fn whatever_takes_from_a_key_is_read_anew_and_is_in_the_ledger(
+        before in any_key(),
+        after in prop::option::weighted(0.9, any_key()),
+    ) {
+        let diff = KeyDiff::between(Some(&before), after.as_ref());
+        for seed in 1..5 {
+            for now in 0..10 {
+                for address in ["10.1.2.3", "10.9.9.9", "::1", "9.9.9.9"] {
+                    let address = address.parse().unwrap();
+                    let had = admits(Some(&before), seed, now, address);
+                    let has = admits(after.as_ref(), seed, now, address);
+                    if has < had {
+                        prop_assert!(diff.stale.contains(&Stale::Key(digest(seed))), "{} of {}", has, had);
+                    }
+                    if has != had {
+                        prop_assert!(diff.standing.is_some(), "{} of {}", has, had);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_value_comes_stays_or_goes_and_what_goes_never_comes_again(
+        before in prop::option::weighted(0.9, any_key()),
+        after in prop::option::weighted(0.9, any_key()),
+    ) {
+        let diff = KeyDiff::between(before.as_ref(), after.as_ref());
+        let (old, new) = (values(before.as_ref()), values(after.as_ref()));
+        for digest in (1..5).map(digest) {
+            let (was, is) = (old.contains(&digest), new.contains(&digest));
+            prop_assert_eq!(diff.gained.contains(&digest), is && !was);
+            prop_assert_eq!(diff.ended.contains(&digest), was && !is);
+            prop_assert_eq!(diff.retired.contains(&digest), was && !is && after.is_some());
+            prop_assert_eq!(diff.dropped.contains(&digest), was && !is && after.is_none());
+        }
+    }
+
+    #[test]
+    fn the_ledger_is_told_of_what_is_another_way_than_before_and_of_nothing_else(before in any_key(), after in any_key()) {
+        let diff = KeyDiff::between(Some(&before), Some(&after));
+        let is_same = Standing::of(&before) == Standing::of(&after);
+        prop_assert_eq!(diff.standing, Some(Standing::of(&after)).filter(|_| !is_same));
+        prop_assert_eq!(KeyDiff::between(Some(&after), Some(&after)).standing, None);
+    }
+}

@@ -1,0 +1,44 @@
+//! What columns hold, read into the types of the domain.
+
+use super::import;
+use crate::domain::{Algorithm, Error, KeyId, Name, OrganizationId, Result, Timestamp};
+use rusqlite::Row;
+
+pub(super) fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
+    let number: i64 = row.get(column)?;
+    import::algorithm(number).ok_or_else(|| damaged("a digest's algorithm", number))
+}
+
+pub(super) fn name(row: &Row<'_>, column: usize) -> Result<Name> {
+    Name::read(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+pub(super) fn key_id(row: &Row<'_>, column: usize) -> Result<KeyId> {
+    let id: i64 = row.get(column)?;
+    KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))
+}
+
+/// Where an organization may be missing.
+pub(super) fn organization_id_of(row: &Row<'_>, column: usize) -> Result<Option<OrganizationId>> {
+    let id: Option<i64> = row.get(column)?;
+    id.map(|id| OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))).transpose()
+}
+
+pub(super) fn organization_id(row: &Row<'_>, column: usize) -> Result<OrganizationId> {
+    let id: i64 = row.get(column)?;
+    OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))
+}
+
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp> {
+    let ms: i64 = row.get(column)?;
+    Timestamp::from_unix_ms(ms).ok_or_else(|| damaged("a time", ms))
+}
+
+pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
+    let ms: Option<i64> = row.get(column)?;
+    ms.map(|ms| Timestamp::from_unix_ms(ms).ok_or_else(|| damaged("a time", ms))).transpose()
+}
+
+pub(super) fn damaged(what: &str, value: i64) -> Error {
+    Error::Internal(format!("the store holds {what} that cannot be: {value}"))
+}

@@ -1,0 +1,337 @@
+//! The SQL of keys.
+
+use super::columns::{algorithm, damaged, key_id, name, optional_timestamp, organization_id, timestamp};
+use super::ledger_rows::insert_ended;
+use super::rows::Rows;
+use super::{import, open_import};
+use crate::domain::{
+    AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, ProjectId, RateLimit, Result, Scope,
+    Shadow, Tail, Timestamp,
+};
+use crate::store::key_diff::KeyDiff;
+use crate::store::{FORMER_VALUES, NewApiKey, Use};
+use rusqlite::{Connection, Row, named_params, params};
+
+/// An API key's columns: how each is called here, and where it is read from. What [`api_key`] reads is found by its place among
+/// these, since looking for a name would cost a lookup a tenth of its time.
+macro_rules! key_columns {
+    ($use:ident) => {
+        $use! {
+            Id "k.id", Organization "k.organization_id", Project "k.project_id", Name "k.name", Digest "k.digest",
+            Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "k.shadow_digest", ShadowTail "k.shadow_tail",
+            RotatesAt "k.rotates_at", ShadowLastUsed "s.last_used_at", Valid "k.valid", CreatedAt "k.created_at",
+            ExpiresAt "k.expires_at", ValueLastUsed "v.last_used_at", RateLimit "k.rate_limit",
+            RateWindow "k.rate_window_s", AllowedAddresses "k.allowed_addresses"
+        }
+    };
+}
+
+macro_rules! declare {
+    ($($name:ident $column:literal),+) => {
+        /// The place of a column.
+        enum Column {
+            $($name),+
+        }
+    };
+}
+
+/// The columns with commas between them.
+macro_rules! listed {
+    ($first:ident $column:literal $(, $name:ident $more:literal)*) => {
+        concat!($column $(, ", ", $more)*)
+    };
+}
+
+key_columns!(declare);
+
+/// Keys. Those of an import that is under way are not there.
+macro_rules! select_api_key {
+    ($rest:literal) => {
+        select_api_key!("", $rest)
+    };
+    ($join:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            key_columns!(listed),
+            " FROM api_keys k \
+             LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
+             LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
+            $join,
+            "WHERE NOT EXISTS (SELECT 1 FROM imports o WHERE o.stage < 2 AND k.id BETWEEN o.first_id AND o.last_id) AND ",
+            $rest
+        )
+    };
+}
+
+pub(super) use {key_columns, listed, select_api_key};
+
+impl Rows<'_> {
+    pub(super) fn key_in_scope(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
+        let sql = select_api_key!("k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
+        self.one(sql, params![id.get(), scope.organization.get(), scope.project.map(ProjectId::get)], api_key)
+    }
+
+    pub(super) fn list_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let sql = select_api_key!(
+            "k.organization_id = ?1 AND k.project_id IS ?2 AND k.id > ?3 AND k.id < ?4 ORDER BY k.id DESC LIMIT ?5"
+        );
+        let (organization, project) = (scope.organization.get(), scope.project.map(ProjectId::get));
+        let mut keys = Vec::new();
+        let ranges = open_import::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
+        for (after, before) in ranges.into_iter().rev() {
+            let left = u64::from(limit).cast_signed() - keys.len() as i64;
+            keys.extend(self.all(sql, params![organization, project, after, before, left], api_key)?);
+        }
+        Ok(keys)
+    }
+
+    /// How many of the next `limit` keys behind this one there are, and the last of them where there may be more.
+    pub(super) fn count_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<(KeyCounts, Option<KeyId>)> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE NOT valid), \
+                   count(*) FILTER (WHERE valid AND expires_at <= ?1), max(id) \
+                   FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 AND id < ?3 ORDER BY id LIMIT ?4)";
+        let (mut counts, mut last, mut left) = (KeyCounts::default(), None, limit);
+        for (after, before) in open_import::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
+            self.one(sql, (now.unix_ms(), after, before, left), |row| {
+                let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                counts.active += all - deactivated - expired;
+                counts.deactivated += deactivated;
+                counts.expired += expired;
+                last = row.get::<_, Option<i64>>(3)?.or(last);
+                left -= all;
+                Ok(())
+            })?;
+        }
+        Ok((counts, last.and_then(KeyId::new).filter(|_| left == 0)))
+    }
+
+    pub(super) fn store_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
+        let NewApiKey { scope, value: Fingerprint { digest, tail }, name, created_at, expires_at } = &key;
+        self.change(
+            "INSERT INTO api_keys (organization_id, project_id, digest, tail, name, valid, created_at, expires_at) \
+             VALUES (:organization, :project, :digest, :tail, :name, 1, :created_at, :expires_at)",
+            named_params! {
+                ":organization": scope.organization.get(),
+                ":project": scope.project.map(ProjectId::get),
+                ":digest": digest.as_bytes(),
+                ":tail": tail.as_str(),
+                ":name": name.as_str(),
+                ":created_at": created_at.unix_ms(),
+                ":expires_at": expires_at.map(Timestamp::unix_ms),
+            },
+        )?;
+        let id = self.connection.last_insert_rowid();
+        let number = KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?;
+        let NewApiKey { scope, value, name, created_at, expires_at } = key;
+        let key = ApiKey::minted(number, scope, name, value, created_at, expires_at);
+        // A key that is new is found in memory.
+        let gained = KeyDiff::between(None, Some(&key)).gained;
+        self.effects.minted.extend(gained.iter().map(|digest| (digest.prefix(), id)));
+        Ok(key)
+    }
+
+    pub(super) fn store_key_change(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()> {
+        let ApiKey {
+            id,
+            scope: _,
+            name,
+            value: Fingerprint { digest, tail },
+            shadow,
+            valid,
+            created_at: _,
+            expires_at,
+            value_last_used,
+            rate_limit,
+            allowed_addresses,
+        } = after;
+        let shadow = shadow.as_ref();
+        self.change(
+            "UPDATE api_keys SET name = :name, digest = :digest, tail = :tail, shadow_digest = :shadow_digest, \
+             shadow_tail = :shadow_tail, rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, \
+             rate_limit = :rate_limit, rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses, \
+             digest_algorithm = :algorithm WHERE id = :id",
+            named_params! {
+                ":id": id.get(),
+                ":name": name.as_str(),
+                ":digest": digest.as_bytes(),
+                ":tail": tail.as_str(),
+                ":shadow_digest": shadow.map(|shadow| shadow.fingerprint.digest.as_bytes()),
+                ":shadow_tail": shadow.map(|shadow| shadow.fingerprint.tail.as_str()),
+                ":rotates_at": shadow.map(|shadow| shadow.rotates_at.unix_ms()),
+                ":valid": valid,
+                ":expires_at": expires_at.map(Timestamp::unix_ms),
+                ":rate_limit": rate_limit.map(RateLimit::limit),
+                ":rate_window_s": rate_limit.map(RateLimit::window_s),
+                ":allowed_addresses": allowed_addresses.as_ref().map(AddressList::to_string),
+                ":algorithm": import::stored(digest.algorithm()),
+            },
+        )?;
+        let diff = KeyDiff::between(Some(before), Some(after));
+        if diff.joins_uses {
+            let uses = value_last_used.map(|at| (*id, *digest, at));
+            self.store_uses(uses.as_slice())?;
+            self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1 AND is_shadow = 1", [id.get()])?;
+        }
+        self.carry_out(*id, diff)
+    }
+
+    /// Whether the key has the value that it is said to have.
+    pub(super) fn store_rehashed_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
+        let before = key(self.connection, id)?.filter(|key| key.value.digest == *from);
+        let Some(before) = before else { return Ok(false) };
+        if self.is_ended(to)? {
+            return Ok(false);
+        }
+        let mut after = before.clone();
+        after.value.digest = *to;
+        self.change(
+            "UPDATE api_keys SET digest = ?2, digest_algorithm = ?3 WHERE id = ?1",
+            params![id.get(), to.as_bytes(), import::stored(to.algorithm())],
+        )?;
+        self.carry_out(id, KeyDiff::rehashed(&before, &after))?;
+        Ok(true)
+    }
+
+    pub(super) fn remove_key(&mut self, key: &ApiKey) -> Result<()> {
+        self.change("DELETE FROM api_keys WHERE id = ?1", [key.id.get()])?;
+        self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1", [key.id.get()])?;
+        for digest in self.former_values(key.id)? {
+            self.forget(key.id, digest)?;
+        }
+        self.change("DELETE FROM former_values WHERE key_id = ?1", [key.id.get()])?;
+        self.carry_out(key.id, KeyDiff::between(Some(key), None))
+    }
+
+    /// What a change of a key means besides what is stored of it.
+    fn carry_out(&mut self, id: KeyId, diff: KeyDiff) -> Result<()> {
+        let KeyDiff { gained, retired, dropped, ended, joins_uses: _, stale, standing } = diff;
+        retired.into_iter().try_for_each(|digest| self.retire(id, digest))?;
+        dropped.into_iter().try_for_each(|digest| self.forget(id, digest))?;
+        gained.into_iter().try_for_each(|digest| self.index_at_once(id, digest))?;
+        ended.iter().try_for_each(|digest| insert_ended(self.connection, digest))?;
+        self.effects.ended.extend(ended);
+        self.effects.stale.extend(stale);
+        self.effects.standings.extend(standing);
+        Ok(())
+    }
+
+    pub(super) fn store_uses(&mut self, uses: &[Use]) -> Result<()> {
+        for (id, digest, at) in uses {
+            // By the digest, not by what the value was when it was used: rotations end and begin.
+            self.change(
+                "INSERT INTO api_key_value_uses (key_id, is_shadow, last_used_at) \
+                 SELECT id, shadow_digest IS ?2, ?3 FROM api_keys WHERE id = ?1 \
+                 ON CONFLICT (key_id, is_shadow) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)",
+                params![id.get(), digest.as_bytes(), at.unix_ms()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A key's former values, oldest first.
+    pub(super) fn former_values(&self, id: KeyId) -> Result<Vec<Digest>> {
+        let sql = "SELECT digest, digest_algorithm FROM former_values WHERE key_id = ?1 ORDER BY number";
+        self.all(sql, [id.get()], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))
+    }
+
+    /// A value becomes a former one; the oldest of too many is nobody's any more.
+    fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
+        let former = self.former_values(id)?;
+        if let Some(oldest) = former.first().filter(|_| former.len() >= FORMER_VALUES as usize) {
+            let sql = "DELETE FROM former_values WHERE key_id = ?1 AND digest = ?2";
+            self.change(sql, params![id.get(), oldest.as_bytes()])?;
+            self.forget(id, *oldest)?;
+        }
+        self.change(
+            "INSERT INTO former_values (key_id, number, digest, digest_algorithm) \
+             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM former_values WHERE key_id = ?1",
+            params![id.get(), digest.as_bytes(), import::stored(digest.algorithm())],
+        )?;
+        self.index_at_once(id, digest)
+    }
+
+    /// Makes a key found by a digest from now on, whatever the index in memory knows.
+    fn index_at_once(&mut self, id: KeyId, digest: Digest) -> Result<()> {
+        let entry = (digest.prefix(), id.get());
+        self.change("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)", entry)?;
+        self.effects.indexed.push(digest.prefix());
+        Ok(())
+    }
+
+    /// A digest is nobody's any more.
+    fn forget(&self, id: KeyId, digest: Digest) -> Result<()> {
+        let entry = (digest.prefix(), id.get());
+        self.change("DELETE FROM digest_index WHERE prefix = ?1 AND key_id = ?2", entry)?;
+        Ok(())
+    }
+}
+
+/// How many keys there are.
+pub(super) fn count(connection: &Connection) -> Result<u64> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
+    // A backup may have an older schema.
+    let has_imports = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'imports'")?.exists([])?;
+    let hidden: i64 = match has_imports {
+        false => 0,
+        true => {
+            let sql = "SELECT count(*) FROM imports o JOIN api_keys k ON k.id BETWEEN o.first_id AND o.last_id WHERE o.stage < 2";
+            connection.query_row(sql, [], |row| row.get(0))?
+        }
+    };
+    Ok((count - hidden).unsigned_abs())
+}
+
+/// The key with this number. Those of an import that is under way are not there.
+pub(super) fn key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>> {
+    let mut statement = connection.prepare_cached(select_api_key!("k.id = ?1"))?;
+    let mut rows = statement.query([id.get()])?;
+    rows.next()?.map(api_key).transpose()
+}
+
+/// From columns in the order of [`key_columns`].
+pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey> {
+    let project: Option<i64> = row.get(Column::Project as usize)?;
+    let shadow = |rotates_at| {
+        // Whatever the outgoing value is known by, the new one was made here.
+        let fingerprint = fingerprint(row, Column::ShadowDigest, Algorithm::Blake3, Column::ShadowTail)?;
+        let last_used = optional_timestamp(row, Column::ShadowLastUsed as usize)?;
+        Ok::<_, Error>(Shadow { fingerprint, rotates_at, last_used })
+    };
+    Ok(ApiKey {
+        id: key_id(row, Column::Id as usize)?,
+        scope: Scope {
+            organization: organization_id(row, Column::Organization as usize)?,
+            project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
+        },
+        name: name(row, Column::Name as usize)?,
+        value: fingerprint(row, Column::Digest, algorithm(row, Column::Algorithm as usize)?, Column::Tail)?,
+        shadow: optional_timestamp(row, Column::RotatesAt as usize)?.map(shadow).transpose()?,
+        valid: row.get(Column::Valid as usize)?,
+        created_at: timestamp(row, Column::CreatedAt as usize)?,
+        expires_at: optional_timestamp(row, Column::ExpiresAt as usize)?,
+        value_last_used: optional_timestamp(row, Column::ValueLastUsed as usize)?,
+        rate_limit: rate_limit(row)?,
+        allowed_addresses: allowed_addresses(row)?,
+    })
+}
+
+fn rate_limit(row: &Row<'_>) -> Result<Option<RateLimit>> {
+    let Some(limit) = row.get::<_, Option<u32>>(Column::RateLimit as usize)? else { return Ok(None) };
+    let rate_limit = RateLimit::new(limit, row.get(Column::RateWindow as usize)?);
+    rate_limit.map(Some).ok_or_else(|| damaged("a rate limit", limit.into()))
+}
+
+fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
+    let text = row.get_ref(Column::AllowedAddresses as usize)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    text.map(|text| AddressList::parse(text.split(','))).transpose()
+}
+
+fn fingerprint(row: &Row<'_>, digest: Column, algorithm: Algorithm, tail: Column) -> Result<Fingerprint> {
+    let tail = row.get_ref(tail as usize)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Fingerprint { digest: Digest::of(algorithm, row.get(digest as usize)?), tail: Tail::foreign(tail)? })
+}
