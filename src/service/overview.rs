@@ -205,7 +205,7 @@ impl Overview {
     /// # Errors
     /// See [`Overview`].
     pub fn look_up(&self, digest: &Digest) -> Result<Option<Looked>> {
-        let found = self.view.read(|reads| reads.api_key_by_digest(digest))?;
+        let found = self.view.lookup(digest)?;
         Ok(found.map(|found| {
             let outcome = found.key.check(found.presented, self.now);
             let mut key = found.key;

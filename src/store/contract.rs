@@ -127,14 +127,6 @@ pub trait Reads {
     /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
-    /// The key that has this digest among its values, or had it as one of its last [`FORMER_VALUES`]. To be asked before
-    /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
-
-    /// Whether a key has this digest, also one of an import that is under way. To be asked as
-    /// [`Reads::api_key_by_digest`], before a value that somebody brings becomes a key's.
-    fn is_taken(&self, digest: &Digest) -> Result<bool>;
-
     /// Whether this is the digest of a value that was good once and never will be again: its key was revoked, or a rotation took
     /// it away.
     fn has_ended(&self, digest: &Digest) -> Result<bool>;
@@ -198,6 +190,10 @@ pub trait Writes: Reads {
 
     /// Removes a project and its keys for good; says how many there were.
     fn delete_project(&mut self, project: &Project) -> Result<usize>;
+
+    /// Whether a key has this digest, also one of an import that is under way: then a value that somebody brings cannot become
+    /// another key's.
+    fn is_taken(&self, digest: &Digest) -> Result<bool>;
 
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;

@@ -1,9 +1,10 @@
 //! The store, for whoever does not care where it is.
 
-use super::contract::{Reads, Writes};
+use super::contract::{Found, Reads, Writes};
 use super::sqlite::Sqlite;
 use super::validity::Stamp;
 use crate::domain::{Digest, Error, Forms, Result, Timestamp};
+use crate::metrics::Lookup;
 use std::sync::Arc;
 
 /// The store. Cheap to share; [`Store::close`] ends it for all.
@@ -28,11 +29,51 @@ impl Store {
         self.0.pools().pieces.read(|reads| work(reads)).await
     }
 
-    /// The same for what everybody waits for: a key that somebody presents. No other read can hold it up.
+    /// The key that has this digest among its values, or had it as one of its last
+    /// [`FORMER_VALUES`](super::FORMER_VALUES), and the stamp that it is good under: from before it was read, so that a commit
+    /// which ends it meanwhile is not missed ([`Store::is_current`]). After many keys in a minute that are not there, most of
+    /// those are known not to be without a read ([`Store::may_hold`]).
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn look_up<T, F>(&self, work: F) -> Result<T>
+    pub async fn lookup(&self, digest: Digest, now: Timestamp) -> Result<Option<(Found, Stamp)>> {
+        let stamp = self.0.validity().stamp(&digest);
+        if !self.may_hold(&digest, now) {
+            self.0.metrics().looked_up(Lookup::Unknown);
+            return Ok(None);
+        }
+        self.0.metrics().looked_up(Lookup::Miss);
+        let found = self.0.look_up(digest).await?;
+        if found.is_none() {
+            self.0.found_nothing(now);
+        }
+        Ok(found.map(|found| (found, stamp)))
+    }
+
+    /// The same for a value that may be known by another digest, which came with an import, and by which of the two it is. One
+    /// state of the store is looked at: a key that goes from one to the other is in it once.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn lookup_imported(
+        &self,
+        imported: Digest,
+        ours: Digest,
+        now: Timestamp,
+    ) -> Result<Option<(Found, Stamp, Digest)>> {
+        let stamps = [imported, ours].map(|digest| self.0.validity().stamp(&digest));
+        if ![imported, ours].iter().any(|digest| self.may_hold(digest, now)) {
+            return Ok(None);
+        }
+        let found = self.0.look_up_imported(imported, ours).await?;
+        Ok(found.map(|(found, digest)| (found, if digest == imported { stamps[0] } else { stamps[1] }, digest)))
+    }
+
+    /// Runs `work` as [`Store::read`] does, where everybody waits for it. No other read can hold it up.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn read_first<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
@@ -72,11 +113,6 @@ impl Store {
         super::sqlite::is_in_doubt(error)
     }
 
-    /// The stamp of what is read about the key with this digest from now on. Take it *before* reading.
-    pub fn stamp(&self, digest: &Digest) -> Stamp {
-        self.0.validity().stamp(digest)
-    }
-
     /// Whether what was read under this stamp may still be believed: no commit since may have taken validity away from the
     /// key. Commits of other processes are known up to the last look at the store; where that is older than
     /// [`BELIEVED_FOR`](super::BELIEVED_FOR), as after this process was stopped, only what was read since may be believed.
@@ -99,12 +135,6 @@ impl Store {
     /// to [`BELIEVED_FOR`](super::BELIEVED_FOR).
     pub fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
         self.0.may_hold(digest, now)
-    }
-
-    /// Takes note that a key was looked for and is not there. After many of these in a minute, what there is is read into
-    /// memory, in the background.
-    pub fn found_nothing(&self, now: Timestamp) {
-        self.0.found_nothing(now);
     }
 
     /// Finishes what is queued, and leaves the store so that it can be opened or copied as it is. Blocks.

@@ -849,7 +849,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
     // The store is still open: what it has in memory is nowhere else but where the import put it.
     let view = View::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
-        assert!(view.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some());
+        assert!(view.lookup(&digest).expect("a read").is_some());
     }
     let files = fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!(files, 5, "the store, its log, shared memory, lock and ledger");
@@ -872,8 +872,8 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     };
     let is_found = |digest: Digest| {
         let other = View::open(&path, Duration::from_secs(5)).expect("a look");
-        let found = other.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some();
-        assert_eq!(wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read").is_some(), found);
+        let found = other.lookup(&digest).expect("a read").is_some();
+        assert_eq!(wait(store.store().lookup(digest, at(0))).expect("a read").is_some(), found);
         found
     };
     // One step for the key in memory, three for rows, three for the index.
@@ -903,7 +903,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     assert_eq!(wait(store.back_up(backup, |_| ())).expect("a backup").keys, 2);
     // A value of an import cannot become another key's.
     let value = digests[1];
-    assert!(wait(store.read(move |reads| reads.is_taken(&value))).expect("a read"));
+    assert!(wait(store.write(move |writes| writes.is_taken(&value))).expect("a read"));
     assert_eq!(publish(&store, &staged).expect("all of it").map(KeyId::get), [2, 4]);
     assert_eq!(ids(&store), [later, 4, 3, 2, 1]);
     assert!(digests.iter().all(|digest| is_found(*digest)));

@@ -8,7 +8,7 @@ use keystead::domain::{
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
 use keystead::store::file::{Options, StoreFile};
-use keystead::store::{NewApiKey, Store, Writes};
+use keystead::store::{NewApiKey, Stamp, Store, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -50,8 +50,13 @@ fn name(store: &Store, id: OrganizationId) -> String {
 
 fn is_found(store: &Store, secret: &Secret) -> bool {
     let digest = secret.fingerprint().digest;
-    let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-    found.is_some_and(|found| found.key.value == secret.fingerprint())
+    let found = wait(store.lookup(digest, at(0))).expect("a read");
+    found.is_some_and(|(found, _)| found.key.value == secret.fingerprint())
+}
+
+/// The stamp that the key with this digest is good under, where there is one.
+fn stamp(store: &Store, digest: Digest) -> Option<Stamp> {
+    wait(store.lookup(digest, at(0))).expect("a read").map(|(_, stamp)| stamp)
 }
 
 /// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
@@ -219,10 +224,10 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
     let key = insert_keys(&f.store, organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
     // The watch takes note of the fixture's commits first.
     let digest = secret.fingerprint().digest;
-    let mut before = f.store.stamp(&digest);
+    let mut before = stamp(&f.store, digest);
     let mut changes = |what: &str, expected: bool| {
-        assert_ne!(f.store.is_current(&digest, before), expected, "{what}");
-        before = f.store.stamp(&digest);
+        assert_ne!(before.is_some_and(|before| f.store.is_current(&digest, before)), expected, "{what}");
+        before = stamp(&f.store, digest);
     };
     let id = key.id;
     insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
@@ -402,11 +407,11 @@ fn two_processes_that_write_at_the_same_time_lose_nothing() {
 #[test]
 fn what_others_committed_is_noticed_while_one_of_them_holds_up_the_writer() {
     let f = fixture();
-    let digest = new_secret().fingerprint().digest;
+    let digest = insert_organization(&f.store, "Another").1.value.digest;
     let other = rusqlite::Connection::open(&f.path).expect("the file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the file is held");
     let held_up = queue(f.store.write(|_| Ok(())));
-    let before = f.store.stamp(&digest);
+    let before = stamp(&f.store, digest).expect("a key");
     assert!(f.store.is_current(&digest, before));
     other.execute_batch("UPDATE api_keys SET valid = 0; COMMIT; BEGIN IMMEDIATE").expect("a commit");
     eventually(Duration::from_secs(2), || !f.store.is_current(&digest, before));

@@ -32,6 +32,9 @@ macro_rules! declare {
         enum Column {
             $($name),+
         }
+
+        /// How many there are.
+        pub(super) const KEY_COLUMNS: usize = [$($column),+].len();
     };
 }
 
@@ -47,12 +50,16 @@ key_columns!(declare);
 /// Keys. Those of an import that is under way are not there.
 macro_rules! select_api_key {
     ($rest:literal) => {
-        select_api_key!("", $rest)
+        select_api_key!("", "", $rest)
     };
     ($join:literal, $rest:literal) => {
+        select_api_key!("", $join, $rest)
+    };
+    ($more_columns:literal, $join:expr, $rest:literal) => {
         concat!(
             "SELECT ",
             key_columns!(listed),
+            $more_columns,
             " FROM api_keys k \
              LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
              LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",

@@ -18,6 +18,7 @@ mod ledger;
 mod ledger_rows;
 mod left_log;
 mod lock;
+mod lookup;
 mod migrations;
 mod open;
 mod open_import;
@@ -45,6 +46,7 @@ pub(super) use writer::is_in_doubt;
 
 use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
+use crate::store::Found;
 use crate::store::file::{FileReads, FileWrites, Options};
 use crate::store::forms::SharedForms;
 use crate::store::validity::Validity;
@@ -52,6 +54,7 @@ use digest_index::DigestIndex;
 use known::Known;
 use ledger::Ledger;
 use lock::Lock;
+use lookup::Lookup;
 use place::Place;
 use readers::Pools;
 use rows::Rows;
@@ -69,6 +72,7 @@ pub(super) struct Sqlite {
     busy_timeout: Duration,
     pools: Pools,
     writer: Writer,
+    metrics: Arc<Metrics>,
     known: Arc<Known>,
     validity: Arc<Validity>,
     forms: Arc<SharedForms>,
@@ -103,12 +107,12 @@ impl Sqlite {
             known: Arc::clone(&known),
             validity: Arc::clone(&validity),
             forms: Arc::clone(&forms),
-            metrics,
+            metrics: Arc::clone(&metrics),
         };
         let writer = Writer::spawn(connection, options, Files { ledger, clock, place }, shared)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let is_server = AtomicBool::new(false);
-        Ok(Self { path, busy_timeout, pools, writer, known, validity, forms, lock, is_server })
+        Ok(Self { path, busy_timeout, pools, writer, metrics, known, validity, forms, lock, is_server })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -121,6 +125,30 @@ impl Sqlite {
 
     pub(super) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    /// The key that has this digest among its values, or had it as one of its last.
+    pub(super) async fn look_up(&self, digest: Digest) -> Result<Option<Found>> {
+        self.pools.lookups.look_up(vec![digest], move |lookup| lookup.find(&digest)).await
+    }
+
+    /// The same by either digest of a value, by the one that came with an import first, and by which. Whoever brought the key in
+    /// by that could not be told that the value had ended, so it counts for nothing then.
+    pub(super) async fn look_up_imported(&self, imported: Digest, ours: Digest) -> Result<Option<(Found, Digest)>> {
+        let find = move |lookup: &Lookup<'_>| {
+            let has_ended = lookup.rows().is_ended(&ours)?;
+            for digest in [imported, ours].into_iter().filter(|digest| !has_ended || *digest == ours) {
+                if let Some(found) = lookup.find(&digest)? {
+                    return Ok(Some((found, digest)));
+                }
+            }
+            Ok(None)
+        };
+        self.pools.lookups.look_up(vec![imported, ours], find).await
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// As [`Store::write`](crate::store::Store::write).
@@ -222,5 +250,14 @@ impl View {
     pub fn read<T>(&self, work: impl FnOnce(&dyn FileReads) -> Result<T>) -> Result<T> {
         let transaction = self.connection.unchecked_transaction()?;
         work(&Rows::new(&transaction, &self.index, &[]))
+    }
+
+    /// The key that has this digest among its values, or had it as one of its last
+    /// [`FORMER_VALUES`](crate::store::FORMER_VALUES).
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn lookup(&self, digest: &Digest) -> Result<Option<Found>> {
+        Lookup::begin(&self.connection, &self.index, &[*digest])?.find(digest)
     }
 }

@@ -2,12 +2,12 @@
 
 use super::columns::{key_id, optional_timestamp, timestamp};
 use super::rows::Rows;
-use super::{audit, import, keys, open_import, sizes};
+use super::{audit, import, keys, sizes};
 use crate::domain::{
-    ApiKey, Checked, Digest, Error, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization,
-    OrganizationId, Project, ProjectId, Result, Scope, Timestamp,
+    ApiKey, Checked, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
+    Project, ProjectId, Result, Scope, Timestamp,
 };
-use crate::store::{Counted, EventsSlice, Found, IdempotentRequest, Reads, SizesSlice};
+use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
 
 impl Reads for Rows<'_> {
@@ -49,22 +49,6 @@ impl Reads for Rows<'_> {
 
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
         self.list_keys(scope, before, limit)
-    }
-
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>> {
-        let Some((key, presented)) = self.find_by_digest(digest)? else { return Ok(None) };
-        let incomplete = |what| Error::Internal(format!("API key {} has no {what}", key.id.get()));
-        let Scope { organization: id, project } = key.scope;
-        let organization = self.organization(id)?.ok_or_else(|| incomplete("organization"))?;
-        let project = match project {
-            None => None,
-            Some(project) => Some(self.project(id, project)?.ok_or_else(|| incomplete("project"))?),
-        };
-        Ok(Some(Found { key, presented, organization, project }))
-    }
-
-    fn is_taken(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
     }
 
     fn has_ended(&self, digest: &Digest) -> Result<bool> {

@@ -49,6 +49,10 @@ impl Writes for Rows<'_> {
         Ok(count)
     }
 
+    fn is_taken(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
+    }
+
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
         self.store_key(key)
     }
