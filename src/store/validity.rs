@@ -58,7 +58,7 @@ impl Validity {
         }
     }
 
-    /// Takes note of a look at other processes' commits that began then. What it found must have lapsed before.
+    /// Takes note of a look at other processes' commits that began then. What it found must have been told before.
     pub(super) fn looked(&self, began: Duration) {
         let ns = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
         self.looked_at_ns.store(ns, Ordering::SeqCst);
@@ -76,10 +76,14 @@ impl Validity {
         self.revisions[group(digest)].load(Ordering::SeqCst)
     }
 
-    pub(super) fn lapse(&self, stale: Stale) {
+    /// Takes note that something does not hold any more. Whoever notices tells it here: the writer after a commit and before
+    /// it answers, and a look at what other processes committed.
+    pub(super) fn invalidated(&self, stale: Stale) {
         match stale {
             Stale::Key(digest) => _ = self.revisions[group(&digest)].fetch_add(1, Ordering::SeqCst),
             Stale::Everything => self.revisions.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
+            // What is remembered about the keys that are there holds.
+            Stale::Absences => {}
         }
     }
 }
@@ -88,13 +92,15 @@ fn group(digest: &Digest) -> usize {
     usize::from(digest.as_bytes()[0])
 }
 
-/// What a commit made outdated.
+/// What does not hold any more of what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stale {
     /// What is remembered about one key.
     Key(Digest),
     /// What is remembered about any key.
     Everything,
+    /// That keys are not there: there are more now than are told of one by one.
+    Absences,
 }
 
 #[cfg(test)]
@@ -149,7 +155,7 @@ mod tests {
         for stale in [Stale::Key(Digest::from_bytes([7; 32])), Stale::Everything] {
             let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
             let stamp = validity.stamp(&digest);
-            validity.lapse(stale);
+            validity.invalidated(stale);
             validity.looked(UPTIME.get());
             assert!(!validity.is_current(&digest, stamp));
             assert!(validity.is_current(&digest, validity.stamp(&digest)));

@@ -7,6 +7,7 @@ use super::{import, open_import};
 use crate::domain::{Algorithm, KeyId, Result};
 use crate::store::Reads as _;
 use crate::store::file::{FileReads, FileWrites, ImportState};
+use crate::store::validity::Stale;
 
 impl FileReads for Rows<'_> {
     fn import_state(&self) -> Result<Option<ImportState>> {
@@ -57,7 +58,7 @@ impl FileWrites for Rows<'_> {
     fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]> {
         let [first, last] = open_import::publish(self.connection, staged)?;
         self.effects.forms = self.effects.forms.or(staged.forms());
-        self.effects.is_bulk = true;
+        self.effects.stale.push(Stale::Absences);
         let id = |id| KeyId::new(id).ok_or_else(|| damaged("an API key's id", id));
         Ok([id(first)?, id(last)?])
     }

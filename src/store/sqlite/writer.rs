@@ -65,6 +65,18 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
 }
 
+impl Shared {
+    /// Tells all that remember something what does not hold any more of it, whoever notices.
+    fn invalidated(&self, what: impl IntoIterator<Item = Stale>) {
+        for stale in what {
+            if stale == Stale::Absences {
+                self.known.lapse();
+            }
+            self.validity.invalidated(stale);
+        }
+    }
+}
+
 /// What the thread keeps beside the connection.
 pub(super) struct Files {
     pub(super) ledger: Ledger,
@@ -302,10 +314,7 @@ impl Thread {
                 if effects.marks_ledger {
                     self.checkpointed = None;
                 }
-                if effects.is_bulk {
-                    self.shared.known.lapse();
-                }
-                effects.stale.into_iter().for_each(|stale| self.shared.validity.lapse(stale));
+                self.shared.invalidated(effects.stale);
                 Ok(())
             }
             Err(failure) => match self.recover() {
@@ -396,10 +405,8 @@ impl Thread {
     }
 
     fn do_what_the_ledger_says(&mut self) -> Result<()> {
-        let Shared { index, known, validity, .. } = &self.shared;
-        let done = settle::by_ledger(&mut self.connection, index, &mut self.ledger, self.clock.now());
-        validity.lapse(Stale::Everything);
-        known.lapse();
+        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, self.clock.now());
+        self.shared.invalidated([Stale::Everything, Stale::Absences]);
         done
     }
 
@@ -476,8 +483,7 @@ impl Thread {
         }
         let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
-            self.shared.validity.lapse(Stale::Everything);
-            self.shared.known.lapse();
+            self.shared.invalidated([Stale::Everything, Stale::Absences]);
             self.shared.index.catch_up(&self.connection)?;
             self.shared.forms.add(import::forms(&self.connection)?);
             self.data_version = Some(version);
