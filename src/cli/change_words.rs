@@ -1,6 +1,7 @@
 //! What an event of the audit log changed, in words short enough for a table.
 
-use super::rows::{one_line, to_minute};
+use super::output::one_line;
+use super::rows::to_minute;
 use crate::domain::Timestamp;
 use serde_json::{Map, Value};
 

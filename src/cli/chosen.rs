@@ -41,6 +41,13 @@ impl InScope {
     }
 }
 
+#[derive(Args, Debug)]
+pub(super) struct Number {
+    /// The key's number, as keystead keys list shows it
+    #[arg(value_name = "NUMBER", value_parser = parse_key_id)]
+    pub(super) id: KeyId,
+}
+
 /// By id or name.
 pub(super) fn organization(overview: &Overview, text: &str) -> Result<Organization, Failed> {
     if let Some(id) = OrganizationId::parse(text)

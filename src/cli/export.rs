@@ -3,7 +3,7 @@
 use super::destination::{Destination, Output, unfinished, unfinished_csv};
 use super::import::columns::Column;
 use super::import::source::Format;
-use super::keys::behind;
+use super::looking::behind;
 use super::{Failed, ambient, progress, service_options};
 use crate::config::Config;
 use crate::domain::{AddressList, ApiKey, Description, Fingerprint, Organization, Project, RateLimit, Timestamp};

@@ -1,8 +1,12 @@
 //! Where a new key comes from, and where it goes to.
 
 use super::key_file::{KeyFile, read_key};
+use super::output::{print_json, print_secret};
+use super::records::KeyRecord;
 use super::{Failed, ambient, output};
-use crate::domain::{KeyPrefix, Secret};
+use crate::config::Config;
+use crate::domain::{ApiKey, KeyPrefix, Scope, Secret, Timestamp};
+use crate::service::Value;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -47,4 +51,34 @@ impl Handover {
             (None, None) => "was shown this once; keep it safe".to_owned(),
         }
     }
+}
+
+/// A new value that is made or read here.
+pub(super) fn brought(secret: &Secret, allows_ended: bool) -> Value {
+    Value::Brought { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
+}
+
+/// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
+pub(super) fn hand_over(
+    key: &ApiKey,
+    handover: &Handover,
+    secret: &Secret,
+    json: bool,
+    now: Timestamp,
+    lost: &str,
+) -> Result<(), Failed> {
+    let shown = handover.shown(secret);
+    let done = match shown {
+        _ if json => print_json(&KeyRecord::new(key, now).with_secret(shown)),
+        Some(shown) => print_secret(shown),
+        None => Ok(()),
+    };
+    done.map_err(|e| Failed::new(format!("{e} API key {} {lost}.", key.id.get())))
+}
+
+/// What a new key of this scope begins with.
+pub(super) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, Failed> {
+    let keys = &config.keys;
+    let prefix = if scope.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
+    Ok(KeyPrefix::parse(prefix)?)
 }

@@ -13,10 +13,11 @@ mod steps;
 pub(super) mod writer;
 
 use super::changes::change;
+use super::signals::Signals;
 use super::{Failed, ambient, output, service_options};
 use crate::config::Config;
 use crate::domain::{Error, KeyId, OrganizationId};
-use crate::service::{self, Content, ImportedApiKey, NOTHING_IMPORTED, Outcome, Staging};
+use crate::service::{self, Content, ImportedApiKey, NOTHING_IMPORTED, Outcome, Service, Staging};
 use clap::Args;
 use indicatif::ProgressBar;
 use organization_keys::OrganizationKeys;
@@ -219,5 +220,28 @@ async fn import(config: &Config, arguments: &Import, staged: Staging, file: Stri
         start_writer: writer::start(&config.store.path),
     };
     let token = ambient::random()?;
-    change(config, async |service| Ok(service.import(import, token, ambient::now()).await?)).await
+    let mut signals = Signals::listen()?;
+    change(config, async |service| {
+        tokio::select! {
+            outcome = service.import(import, token, ambient::now()) => Ok(outcome?),
+            signal = signals.next() => Err(stopped(service, token, signal).await),
+        }
+    })
+    .await
+}
+
+/// What a signal left of an import, which has let go of its rows.
+async fn stopped(service: &Service, token: [u8; 16], signal: &str) -> Failed {
+    output::say(format_args!(
+        "Stopped by {signal}. What is there of the import is removed, which may take some seconds."
+    ));
+    match service.stop_import(token).await {
+        Ok(None) => Failed::new(NOTHING_IMPORTED),
+        Ok(Some([first, last])) => Failed::new(format!(
+            "The import was complete before the signal came: its keys are there, with the numbers {} to {}.",
+            first.get(),
+            last.get()
+        )),
+        Err(error) => error.into(),
+    }
 }

@@ -1,20 +1,21 @@
 //! `keystead keys`: the keys of the store, also beside a running server.
 
 use super::changes::{change, confirm};
-use super::chosen::{self, InScope, parse_key_id};
-use super::handover::Handover;
+use super::chosen::{InScope, Number};
+use super::handover::{Handover, brought, hand_over, key_prefix};
 use super::listing::{Listing, Wanted};
-use super::output::{print_json, print_lines, print_secret, say};
-use super::records::KeyRecord;
+use super::looking::{find, overview};
+use super::output::{print_json, say};
+use super::records::{KeyRecord, describe, show};
 use super::restrictions::{Restrictions, parse_days, parse_seconds};
 use super::rotate::{self, Rotate};
 use super::rows;
 use super::update::{self, Update};
 use super::verify::{self, Verify};
-use super::{Failed, ambient, service_options};
+use super::{Failed, ambient};
 use crate::config::Config;
-use crate::domain::{ApiKey, Error, Expiry, KeyId, KeyPrefix, Lifetime, Name, Scope, Secret, Timestamp};
-use crate::service::{Author, KeyChange, NewKey, Overview, Value};
+use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Scope};
+use crate::service::{Authority, KeyChange, NewKey, Overview};
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
@@ -103,13 +104,6 @@ struct List {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Number {
-    /// The key's number, as keystead keys list shows it
-    #[arg(value_name = "NUMBER", value_parser = parse_key_id)]
-    pub(super) id: KeyId,
-}
-
-#[derive(Args, Debug)]
 struct One {
     #[command(flatten)]
     key: Number,
@@ -135,10 +129,7 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
     match arguments.command {
         Command::Create(create) => self::create(config, &create).await,
         Command::List(arguments) => list(&overview(config)?, &arguments),
-        Command::Get(One { key, json }) => {
-            let now = ambient::now();
-            show(KeyRecord::new(&chosen::api_key(&overview(config)?, key.id)?, now), json)
-        }
+        Command::Get(One { key, json }) => show(KeyRecord::new(&find(config, key.id)?, ambient::now()), json),
         Command::Deactivate(one) => switch(config, &one, false).await,
         Command::Activate(one) => switch(config, &one, true).await,
         Command::Update(update) => update::run(config, &update).await,
@@ -146,51 +137,6 @@ pub(super) async fn run(config: &Config, arguments: Keys) -> Result<(), Failed> 
         Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
         Command::Verify(verify) => verify::run(config, &verify).await,
     }
-}
-
-/// Why a store that is older than its ledger cannot say which keys are good, and what to do.
-pub(super) fn behind(has_server: bool) -> String {
-    let what_to_do = if has_server {
-        "the server that is running brings the store up to date with its next change, or when you restart it"
-    } else {
-        "start the server once, which brings the store up to date"
-    };
-    format!(
-        "the store is older than its ledger of revocations (keystead.revoked), so keys that are good in it may have been revoked \
-         since; {what_to_do}"
-    )
-}
-
-pub(super) fn overview(config: &Config) -> Result<Overview, Failed> {
-    let overview = Overview::open(&service_options(config)?.store, ambient::now())?;
-    if overview.is_behind_ledger()? {
-        log::warn!("{}", behind(overview.has_server()));
-    }
-    Ok(overview)
-}
-
-/// The same for whoever is to say whether a key is good.
-pub(super) fn judging_overview(config: &Config) -> Result<Overview, Failed> {
-    let overview = Overview::open(&service_options(config)?.store, ambient::now())?;
-    if overview.is_behind_ledger()? {
-        let why = behind(overview.has_server());
-        return Err(Failed::new(format!("It cannot be said which keys are good: {why}.")));
-    }
-    Ok(overview)
-}
-
-pub(super) fn find(config: &Config, id: KeyId) -> Result<ApiKey, Failed> {
-    chosen::api_key(&overview(config)?, id)
-}
-
-pub(super) fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
-    let tone = rows::tone(key.state());
-    if json { print_json(&key) } else { print_lines(key.describe(), ("state", tone)) }
-}
-
-/// A new value that is made or read here.
-pub(super) fn brought(secret: &Secret, allows_ended: bool) -> Value {
-    Value::Brought { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
 async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
@@ -205,7 +151,7 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let value = brought(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Author::operator(scope.organization, now), project);
+        let keys = service.keys(Authority::operator(scope.organization, now), project);
         Ok(keys.create(new, None).await?)
     });
     let key = issued.await?.key;
@@ -222,30 +168,6 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
         arguments.handover.describe(&secret)
     ));
     Ok(())
-}
-
-/// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
-pub(super) fn hand_over(
-    key: &ApiKey,
-    handover: &Handover,
-    secret: &Secret,
-    json: bool,
-    now: Timestamp,
-    lost: &str,
-) -> Result<(), Failed> {
-    let shown = handover.shown(secret);
-    let done = match shown {
-        _ if json => print_json(&KeyRecord::new(key, now).with_secret(shown)),
-        Some(shown) => print_secret(shown),
-        None => Ok(()),
-    };
-    done.map_err(|e| Failed::new(format!("{e} API key {} {lost}.", key.id.get())))
-}
-
-pub(super) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, Failed> {
-    let keys = &config.keys;
-    let prefix = if scope.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
-    Ok(KeyPrefix::parse(prefix)?)
 }
 
 fn list(overview: &Overview, arguments: &List) -> Result<(), Failed> {
@@ -266,7 +188,7 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
     let key = find(config, arguments.key.id)?;
     let now = ambient::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
@@ -283,8 +205,8 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
     let key = find(config, id)?;
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
-    let author = Author::operator(key.scope.organization, ambient::now());
-    change(config, async |service| Ok(service.keys(author, key.scope.project).revoke(key.id).await?)).await?;
+    let authority = Authority::operator(key.scope.organization, ambient::now());
+    change(config, async |service| Ok(service.keys(authority, key.scope.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
@@ -293,8 +215,8 @@ async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
 pub(super) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), Failed> {
     change(config, async |service| {
         for key in keys {
-            let author = Author::operator(key.scope.organization, ambient::now());
-            match service.keys(author, key.scope.project).revoke(key.id).await {
+            let authority = Authority::operator(key.scope.organization, ambient::now());
+            match service.keys(authority, key.scope.project).revoke(key.id).await {
                 Ok(()) | Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -302,9 +224,4 @@ pub(super) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<()
         Ok(())
     })
     .await
-}
-
-/// What a sentence calls a key.
-pub(super) fn describe(key: &ApiKey) -> String {
-    format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
 }

@@ -23,6 +23,7 @@ mod keys;
 mod listeners;
 mod listing;
 mod logging;
+mod looking;
 mod manual;
 mod organizations;
 mod output;

@@ -2,15 +2,15 @@
 
 use super::changes::change;
 use super::chosen;
-use super::handover::Handover;
-use super::keys::{key_prefix, overview};
+use super::handover::{Handover, key_prefix};
 use super::listing::{Listing, Wanted};
+use super::looking::overview;
 use super::output::{print, print_json, print_secret, say};
 use super::records::{KeyRecord, OrganizationRecord};
 use super::{Failed, ambient, rows};
 use crate::config::Config;
 use crate::domain::{Name, OrganizationId, Scope};
-use crate::service::{Author, FirstKey};
+use crate::service::{Authority, FirstKey};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -92,8 +92,10 @@ pub(super) async fn run(config: &Config, arguments: Organizations) -> Result<(),
         }
         Command::Rename { organization, name, json } => {
             let name = Name::parse(&name)?;
-            let author = Author::operator(chosen::organization(&overview(config)?, &organization)?.id, ambient::now());
-            let renamed = change(config, async |service| Ok(service.rename_organization(author, name).await?)).await?;
+            let authority =
+                Authority::operator(chosen::organization(&overview(config)?, &organization)?.id, ambient::now());
+            let renamed =
+                change(config, async |service| Ok(service.rename_organization(authority, name).await?)).await?;
             say(format_args!("{} is called {} now.", renamed.id, renamed.name.as_str()));
             if json { print_json(&OrganizationRecord::from(&renamed)) } else { Ok(()) }
         }

@@ -101,3 +101,8 @@ pub(super) fn print_lines(all: Vec<(&str, String)>, (coloured, tone): (&str, Ton
 pub(super) fn painted(word: &str, tone: Tone) -> String {
     Terminal::of_output().map_or_else(|| word.to_owned(), |terminal| terminal.paint(word, tone))
 }
+
+/// A text may have line breaks; a line has none.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

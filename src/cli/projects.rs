@@ -2,15 +2,15 @@
 
 use super::changes::{change, confirm};
 use super::chosen::{self, InOrganization};
-use super::handover::Handover;
-use super::keys::{key_prefix, overview};
+use super::handover::{Handover, key_prefix};
 use super::listing::{Listing, Wanted};
+use super::looking::overview;
 use super::output::{print, print_json, print_secret, say};
 use super::records::{KeyRecord, ProjectRecord};
 use super::{Failed, ambient, rows};
 use crate::config::Config;
 use crate::domain::{Description, Name, Project, ProjectId, Scope, Secret};
-use crate::service::{Author, NewProject, ProjectChange};
+use crate::service::{Authority, NewProject, ProjectChange};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -158,8 +158,8 @@ async fn create(config: &Config, arguments: Create) -> Result<(), Failed> {
     let file = handover.prepare(&secret)?;
     let now = ambient::now();
     let new = NewProject { random, name, description, key_random };
-    let author = Author::operator(organization.id, now);
-    let created = change(config, async |service| Ok(service.create_project(author, new).await?));
+    let authority = Authority::operator(organization.id, now);
+    let created = change(config, async |service| Ok(service.create_project(authority, new).await?));
     let (project, key, _) = created.await?;
     if let Some(file) = file {
         file.keep();
@@ -192,8 +192,8 @@ async fn update(config: &Config, arguments: &Update) -> Result<(), Failed> {
     };
     let change_to = ProjectChange { name: name.as_deref().map(Name::parse).transpose()?, description };
     let project = arguments.choice.find(config)?;
-    let author = Author::operator(project.organization, ambient::now());
-    let updated = change(config, async |service| Ok(service.update_project(author, project.id, change_to).await?));
+    let authority = Authority::operator(project.organization, ambient::now());
+    let updated = change(config, async |service| Ok(service.update_project(authority, project.id, change_to).await?));
     let record = ProjectRecord::from(&updated.await?);
     if arguments.json { print_json(&record) } else { print(&record.describe()) }
 }
@@ -201,8 +201,8 @@ async fn update(config: &Config, arguments: &Update) -> Result<(), Failed> {
 async fn delete(config: &Config, project: &Project, yes: bool) -> Result<(), Failed> {
     let what = format!("The project {} ({})", project.id, project.name.as_str());
     confirm(&format!("{what} is to be removed, and all its keys with it."), yes)?;
-    let author = Author::operator(project.organization, ambient::now());
-    change(config, async |service| Ok(service.delete_project(author, project.id).await?)).await?;
+    let authority = Authority::operator(project.organization, ambient::now());
+    change(config, async |service| Ok(service.delete_project(authority, project.id).await?)).await?;
     say(format_args!("{what} is removed, and its keys are dead."));
     Ok(())
 }

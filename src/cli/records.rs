@@ -1,15 +1,11 @@
 //! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
 //! besides; to people one thing a line.
 
-use super::output::lines;
-use super::rows::one_line;
-use crate::domain::{ApiKey, Organization, Project, Refusal, Scope, Timestamp};
+use super::Failed;
+use super::output::{lines, one_line, print_json, print_lines};
+use super::terminal::Tone;
+use crate::domain::{ApiKey, Organization, Project, Refusal, Role, Scope, Timestamp};
 use serde::Serialize;
-
-/// What an organization's key may do to Keystead.
-const MAY_MANAGE: &str = "manage the organization: mint and revoke keys, read the audit log";
-/// What a project's key may do to Keystead.
-const MAY_VERIFY: &str = "verify: ask whether keys are good, and manage nothing";
 
 /// A key.
 #[derive(Serialize)]
@@ -17,6 +13,7 @@ const MAY_VERIFY: &str = "verify: ask whether keys are good, and manage nothing"
 pub(super) struct KeyRecord {
     id: i64,
     name: String,
+    /// `active`, `deactivated` or `expired`.
     state: &'static str,
     valid: bool,
     #[serde(rename = "created_at")]
@@ -34,6 +31,8 @@ pub(super) struct KeyRecord {
     allowed_addresses: Option<Vec<String>>,
     organization_id: String,
     project_id: Option<String>,
+    #[serde(skip)]
+    role: Role,
 }
 
 #[derive(Serialize)]
@@ -88,6 +87,7 @@ impl KeyRecord {
             allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
             organization_id: organization.to_string(),
             project_id: project.map(|id| id.to_string()),
+            role: key.role(),
         }
     }
 
@@ -97,11 +97,6 @@ impl KeyRecord {
             *self.shadow_value.as_mut().unwrap_or(&mut self.value) = secret.to_owned();
         }
         self
-    }
-
-    /// `active`, `deactivated` or `expired`.
-    pub(super) fn state(&self) -> &'static str {
-        self.state
     }
 
     /// What it is and what of it, each a line.
@@ -122,10 +117,14 @@ impl KeyRecord {
             allowed_addresses,
             organization_id,
             project_id,
+            role,
         } = self;
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
-        let may = if project_id.is_some() { MAY_VERIFY } else { MAY_MANAGE };
+        let may = match role {
+            Role::Manager => "manage the organization: mint and revoke keys, read the audit log",
+            Role::Verifier => "verify: ask whether keys are good, and manage nothing",
+        };
         let mut all = vec![
             ("number", id.to_string()),
             ("name", name),
@@ -161,6 +160,29 @@ pub(super) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
         (true, Some(end)) if end <= now => "expired",
         (true, _) => "active",
     }
+}
+
+/// How a key's state is to be taken.
+pub(super) fn tone(state: &str) -> Tone {
+    match state {
+        "active" => Tone::Good,
+        "deactivated" => Tone::Off,
+        _ => Tone::Bad,
+    }
+}
+
+/// One key, alone.
+pub(super) fn show(key: KeyRecord, json: bool) -> Result<(), Failed> {
+    if json {
+        return print_json(&key);
+    }
+    let tone = tone(key.state);
+    print_lines(key.describe(), ("state", tone))
+}
+
+/// What a sentence calls a key.
+pub(super) fn describe(key: &ApiKey) -> String {
+    format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
 }
 
 /// The name that `/v2/verify` has for what came of a key.

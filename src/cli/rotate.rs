@@ -1,15 +1,16 @@
 //! `keystead keys rotate`: a new value for a key, and the end of a grace.
 
 use super::changes::{change, confirm};
-use super::handover::Handover;
-use super::keys::{Number, brought, describe, find, hand_over, key_prefix};
+use super::chosen::Number;
+use super::handover::{Handover, brought, hand_over, key_prefix};
+use super::looking::find;
 use super::output::{print_json, say};
-use super::records::KeyRecord;
+use super::records::{KeyRecord, describe};
 use super::restrictions::{self, Expires, Restrictions};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::{ApiKey, Expiry, Grace, Timestamp};
-use crate::service::{Author, Rotation};
+use crate::service::{Authority, Rotation};
 use clap::Args;
 
 const HELP: &str = "Without --grace-hours the old value is dead when the command ends. What ends a value for \
@@ -76,7 +77,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     let file = arguments.handover.prepare(&secret)?;
     let rotation = Rotation { value: brought(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         Ok(keys.rotate(key.id, rotation, None).await?)
     });
     let key = issued.await?.key;
@@ -116,7 +117,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} ends at once."), arguments.yes)?;
     let changed = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         Ok(if arguments.complete {
             keys.complete_rotation(key.id).await?
         } else {

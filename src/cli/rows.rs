@@ -1,9 +1,10 @@
 //! How keys, projects and organizations are shown in tables.
 
-use super::records::key_state;
+use super::output::one_line;
+use super::records::{key_state, tone};
 use super::table::{Cell, Column};
 use super::terminal::Tone;
-use crate::domain::{ApiKey, Name, Organization, Project, Tail, Timestamp};
+use crate::domain::{ApiKey, Name, Organization, Project, Role, Tail, Timestamp};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -35,13 +36,16 @@ pub(super) fn key(key: &ApiKey, project: Option<&Name>, now: Timestamp) -> [Cell
         time(key.created_at, now),
         optional(key.last_used()),
         optional(key.expires_at),
-        Cell::new(may(key.scope.project.is_some())),
+        Cell::new(may(key.role())),
     ]
 }
 
 /// What a key may do to Keystead, in a word.
-fn may(is_of_project: bool) -> &'static str {
-    if is_of_project { "verify" } else { "manage" }
+fn may(role: Role) -> &'static str {
+    match role {
+        Role::Manager => "manage",
+        Role::Verifier => "verify",
+    }
 }
 
 fn state(key: &ApiKey, now: Timestamp) -> Cell {
@@ -54,15 +58,6 @@ fn state(key: &ApiKey, now: Timestamp) -> Cell {
     // Only an active key's rotation goes without saying more.
     let (short, tone) = if tone == Tone::Good { ("rotating".to_owned(), Tone::Notice) } else { (both.clone(), tone) };
     Cell::new(&both).shown_as([both, short]).toned(tone)
-}
-
-/// How a key's state is to be taken.
-pub(super) fn tone(state: &str) -> Tone {
-    match state {
-        "active" => Tone::Good,
-        "deactivated" => Tone::Off,
-        _ => Tone::Bad,
-    }
 }
 
 /// The last six characters, as they are shown where there is little room.
@@ -110,11 +105,6 @@ pub(super) const PROJECT_COLUMNS: [Column; 4] =
 pub(super) fn project(it: &Project, now: Timestamp) -> [Cell; 4] {
     let description = it.description.as_ref().map(|text| one_line(text.as_str())).unwrap_or_default();
     [Cell::new(it.id.to_string()), Cell::new(it.name.as_str()), time(it.created_at, now), Cell::new(description)]
-}
-
-/// A text may have line breaks; a cell has none.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

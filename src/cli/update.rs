@@ -1,13 +1,14 @@
 //! `keystead keys update`: another name, another end or other limits for a key that keeps its value.
 
 use super::changes::change;
-use super::keys::{Number, find, show};
-use super::records::KeyRecord;
+use super::chosen::Number;
+use super::looking::find;
+use super::records::{KeyRecord, show};
 use super::restrictions::{Expires, Limits};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::Name;
-use crate::service::{Author, KeyChange};
+use crate::service::{Authority, KeyChange};
 use clap::Args;
 
 /// What is said where none of them is there.
@@ -64,7 +65,7 @@ pub(super) async fn run(config: &Config, arguments: &Update) -> Result<(), Faile
     let key = find(config, arguments.key.id)?;
     let now = ambient::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Author::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
         Ok(keys.update(key.id, expiry, update).await?)
     });
     show(KeyRecord::new(&updated.await?, now), arguments.json)

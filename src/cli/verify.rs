@@ -1,7 +1,7 @@
 //! `keystead keys verify`: is this key good, and whose is it?
 
 use super::key_file::read_key;
-use super::keys::judging_overview;
+use super::looking::judging_overview;
 use super::output::{print, print_json};
 use super::records::{KeyRecord, OrganizationRecord, ProjectRecord, code};
 use super::typed_key::ask_for_key;

@@ -1,9 +1,8 @@
 //! The keys of an organization and of its projects.
 
 use super::body::Fields;
-use super::credential::authenticate_manager;
 use super::envelope::{success, success_with_notice};
-use super::error::Failure;
+use super::error::{Answer, Failure};
 use super::list::{self, Page, Part};
 use super::projects::project_id;
 use super::version::{ShownKey, Version};
@@ -12,10 +11,10 @@ use crate::domain::{
     AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId, RateLimit,
     Secret, Tail, Timestamp,
 };
-use crate::service::{Author, Idempotency, Issued, KeyChange, NewKey, Rotation, Value};
+use crate::service::{Idempotency, Issued, KeyChange, NewKey, Permitted, Rotation, Value};
+use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
 
 /// The fields that make a key.
@@ -44,18 +43,18 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 /// The most characters of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
-pub(super) async fn list<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+pub(super) async fn list<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+    let now = caller.now();
     let (project, part) = (project(&request)?, Part::parse(request.query_string())?);
-    let (service, author) = (Arc::clone(&app.service), Author::of(&caller, now));
+    let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
         "apiKeys",
         part,
         || service.begin_stream(&caller),
         move |before, limit| {
-            let (app, author) = (app.clone(), author.clone());
+            let (app, authority) = (app.clone(), authority.clone());
             async move {
-                let keys = app.service.keys(author, project).page(before, limit + 1).await?;
+                let keys = app.service.keys(authority, project).page(before, limit + 1).await?;
                 let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
                 Page::new(keys.iter().map(|key| key.id).zip(shown.iter().map(V::api_key_item)), limit)
             }
@@ -65,11 +64,11 @@ pub(super) async fn list<V: Version>(app: Data<App>, request: HttpRequest) -> Re
 }
 
 pub(super) async fn create<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     let project = project(&request)?;
     let fields = body::read::<V>(&app, &request, payload).await?.only(&NEW)?;
     let (lifetime, change) =
@@ -77,22 +76,21 @@ pub(super) async fn create<V: Version>(
     let name = Name::parse(fields.string("name")?)?;
     let new = NewKey { name, value: value(&app, &fields)?, lifetime, change };
     let idempotency = idempotency(&request, &fields)?;
-    let issued = app.service.keys(Author::of(&caller, now), project).create(new, idempotency).await?;
-    answer_issued::<V>(&issued, now)
+    let issued = app.service.keys(caller.authority(), project).create(new, idempotency).await?;
+    answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
-    let key = app.service.keys(Author::of(&caller, now), project(&request)?).get(key_id(&request)?).await?;
-    success(V::api_key(&ShownKey::masked(&key, now)))
+pub(super) async fn read<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+    let key = app.service.keys(caller.authority(), project(&request)?).get(key_id(&request)?).await?;
+    success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
 pub(super) async fn update<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let known: &[&str] = if V::HAS_ROTATION { &CHANGE } else { &V1_CHANGE };
     let fields = body::read::<V>(&app, &request, payload).await?.only(known)?;
@@ -101,23 +99,22 @@ pub(super) async fn update<V: Version>(
     }
     let (expiry, change) =
         if V::HAS_ROTATION { (expiry(&fields)?, change(&fields)?) } else { (Expiry::Keep, restrictions(&fields)?) };
-    let key = app.service.keys(Author::of(&caller, now), project).update(id, expiry, change).await?;
-    success(V::api_key(&ShownKey::masked(&key, now)))
+    let key = app.service.keys(caller.authority(), project).update(id, expiry, change).await?;
+    success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+pub(super) async fn delete<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
     let id = key_id(&request)?;
-    app.service.keys(Author::of(&caller, now), project(&request)?).revoke(id).await?;
+    app.service.keys(caller.authority(), project(&request)?).revoke(id).await?;
     success(V::deleted_api_key(id))
 }
 
 pub(super) async fn rotate<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let fields = body::read_optional::<V>(&app, &request, payload).await?.only(&ROTATION)?;
     let rotation = Rotation {
@@ -127,31 +124,30 @@ pub(super) async fn rotate<V: Version>(
         change: change(&fields)?,
     };
     let idempotency = idempotency(&request, &fields)?;
-    let issued = app.service.keys(Author::of(&caller, now), project).rotate(id, rotation, idempotency).await?;
-    answer_issued::<V>(&issued, now)
+    let issued = app.service.keys(caller.authority(), project).rotate(id, rotation, idempotency).await?;
+    answer_issued::<V>(&issued, caller.now())
 }
 
 pub(super) async fn complete<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     body::expect_none::<V>(&app, &request, payload).await?;
-    let key =
-        app.service.keys(Author::of(&caller, now), project(&request)?).complete_rotation(key_id(&request)?).await?;
-    success(V::api_key(&ShownKey::masked(&key, now)))
+    let key = app.service.keys(caller.authority(), project(&request)?).complete_rotation(key_id(&request)?).await?;
+    success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
 pub(super) async fn cancel<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     body::expect_none::<V>(&app, &request, payload).await?;
-    let key = app.service.keys(Author::of(&caller, now), project(&request)?).cancel_rotation(key_id(&request)?).await?;
-    success(V::api_key(&ShownKey::masked(&key, now)))
+    let key = app.service.keys(caller.authority(), project(&request)?).cancel_rotation(key_id(&request)?).await?;
+    success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
 impl<'a> ShownKey<'a> {
@@ -179,7 +175,7 @@ impl<'a> ShownKey<'a> {
     }
 }
 
-fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Result<HttpResponse, Failure> {
+fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Answer {
     let shown = ShownKey::new(&issued.key, issued.secret.as_ref(), now);
     let data = V::api_key(&shown);
     if !issued.is_repeated {

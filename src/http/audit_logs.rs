@@ -2,17 +2,16 @@
 
 use super::body::Fields;
 use super::connection::Requests;
-use super::credential::authenticate_manager;
 use super::endpoint::Endpoint;
 use super::envelope::{optional_time, success, success_with_status, time};
-use super::error::Failure;
+use super::error::{Answer, Failure};
 use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
 use super::samples::Samples;
 use super::v2::V2;
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
-use crate::service::{Export, ExportState};
+use crate::service::{Export, ExportState, Permitted};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Payload};
@@ -73,8 +72,7 @@ impl AuditLogs {
     }
 }
 
-pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
+pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
     let Asked { filter, before, limit } = Asked::parse(request.query_string())?;
     let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<Requests>().cloned());
     let has_gone = move || connection.as_ref().is_some_and(Requests::have_ended);
@@ -225,28 +223,21 @@ impl From<&Export> for ShownExport {
     }
 }
 
-pub(super) async fn create_export(
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+pub(super) async fn create_export(caller: Permitted, app: Data<App>, request: HttpRequest, payload: Payload) -> Answer {
     let fields = body::read_optional::<V2>(&app, &request, payload).await?;
     let filter = filter(&fields.only(&["startTime", "endTime", "searchTerm"])?)?;
-    let export = app.service.begin_export(&caller, filter, (app.random)()?, now).await?;
+    let export = app.service.begin_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
     actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });
     answer
 }
 
-pub(super) async fn read_export(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
-    success(ShownExport::from(&app.service.export(&caller, export_id(&request), now)?))
+pub(super) async fn read_export(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+    success(ShownExport::from(&app.service.export(&caller, export_id(&request))?))
 }
 
-pub(super) async fn download_export(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
-    let export = app.service.export(&caller, export_id(&request), now)?;
+pub(super) async fn download_export(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+    let export = app.service.export(&caller, export_id(&request))?;
     match &export.state {
         ExportState::Completed { .. } => {}
         ExportState::InProgress => {
@@ -257,10 +248,10 @@ pub(super) async fn download_export(app: Data<App>, request: HttpRequest) -> Res
     let share = app.service.begin_stream(&caller)?;
     let disposition = format!("attachment; filename=\"{}.csv.gz\"", export.id);
     let head = zip(&csv_head().map_err(unwritten)?)?;
-    let pages = stream::unfold(Some((app, export, None, share)), |state| async move {
-        let (app, export, before, share) = state?;
-        match piece(&app, &export, before).await {
-            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, export, Some(next), share)))),
+    let pages = stream::unfold(Some((app, caller, export, None, share)), |state| async move {
+        let (app, caller, export, before, share) = state?;
+        match piece(&app, &caller, &export, before).await {
+            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, caller, export, Some(next), share)))),
             Err(failure) => Some((Err(failure), None)),
         }
     });
@@ -272,8 +263,13 @@ pub(super) async fn download_export(app: Data<App>, request: HttpRequest) -> Res
 }
 
 /// A part of the file, and where it goes on.
-async fn piece(app: &App, export: &Export, before: Option<i64>) -> Result<(Bytes, Option<i64>), Failure> {
-    let found = app.service.exported_events(export, before).await?;
+async fn piece(
+    app: &App,
+    caller: &Permitted,
+    export: &Export,
+    before: Option<i64>,
+) -> Result<(Bytes, Option<i64>), Failure> {
+    let found = app.service.exported_events(caller, export, before).await?;
     Ok((zip(&csv_rows(&found.events).map_err(unwritten)?)?, found.next))
 }
 

@@ -3,12 +3,14 @@
 use super::client::Client;
 use super::error::Failure;
 use super::{App, request_id};
-use crate::domain::{Error, Forms, Origin, Quota, Refusal, Timestamp};
+use crate::domain::{Error, Forms, Origin, Quota, Refusal, Role, Timestamp};
 use crate::metrics::Via;
-use crate::service::Caller;
-use actix_web::dev::ServiceResponse;
+use crate::service::{Caller, Permitted, Purpose};
+use actix_web::dev::{Payload, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
-use actix_web::{HttpMessage as _, HttpRequest};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use futures_util::future::LocalBoxFuture;
 use std::time::{Duration, SystemTime};
 
 const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key");
@@ -66,57 +68,56 @@ impl CredentialHeader {
     }
 }
 
-/// The caller, by the credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`, and the time of the
-/// request.
-///
-/// # Errors
-/// 401 without a good credential, 400 with two that differ, 403 or 429 where the key may not be used from there or so
-/// often, 429 where too many wrong ones came from there.
-pub(super) async fn authenticate(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let origin = Client::of(app, request).origin(None, None);
-    let credential = only_credential(app, request.headers())?;
-    authenticate_with(app, request, credential, origin, Via::Authentication).await
-}
+/// A handler that has a permitted caller among its arguments is called for such a caller only, who is told by the credential in
+/// `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`. Else the answer is 401 without a good credential, 400 with two
+/// that differ, 403 or 429 where the key may not be used from there or so often, 429 where too many wrong ones came from there,
+/// and 403 where the key has not the role.
+impl<P: Purpose> FromRequest for Permitted<P> {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
 
-/// The caller, who must be able to manage its organization, and the time of the request.
-///
-/// # Errors
-/// Those of [`authenticate`], and 403 for a project's key.
-pub(super) async fn authenticate_manager(app: &App, request: &HttpRequest) -> Result<(Caller, Timestamp), Failure> {
-    let credential = only_credential(app, request.headers())?;
-    let origin = request_id::origin(app, request, credential);
-    let (caller, now) = authenticate_with(app, request, credential, origin, Via::Authentication).await?;
-    caller.check_manages()?;
-    Ok((caller, now))
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let app = Data::<App>::extract(&request).await?;
+            let credential = only_credential(&app, request.headers())?;
+            let origin = match P::ROLE {
+                Role::Manager => request_id::origin(&app, &request, credential),
+                // Asking changes nothing: nobody records where it came from but the address.
+                Role::Verifier => Client::of(&app, &request).origin(None, None),
+            };
+            let caller = authenticate(&app, &request, credential, origin, Via::Authentication).await?;
+            Ok(caller.require().map_err(Failure::from)?)
+        })
+    }
 }
 
 /// The client of a proxy that asks about it, by the first credential in the configured order.
 ///
 /// # Errors
-/// Those of [`authenticate`], but for two credentials that differ: the others are somebody else's.
+/// Those of a [`Permitted`] caller, but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
     let first = first.ok_or_else(|| missing(&app.forwarded_credentials))?;
     let origin = Client::of(app, request).origin(None, None);
-    authenticate_with(app, request, first, origin, Via::ForwardAuth).await.map(|(caller, _)| caller)
+    authenticate(app, request, first, origin, Via::ForwardAuth).await
 }
 
-async fn authenticate_with(
+async fn authenticate(
     app: &App,
     request: &HttpRequest,
     credential: &[u8],
     origin: Origin,
     via: Via,
-) -> Result<(Caller, Timestamp), Failure> {
-    let now = app.moment();
-    let caller = app.service.authenticate(credential, origin, via, now).await?;
+) -> Result<Caller, Failure> {
+    let caller = app.service.authenticate(credential, origin, via, app.moment()).await?;
     request_id::authenticated(request, caller.key().id);
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())
     {
         request.extensions_mut().insert(Announcement { sunset, quota });
     }
-    Ok((caller, now.time))
+    Ok(caller)
 }
 
 /// What the answer to an authenticated request says about the key.

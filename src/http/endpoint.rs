@@ -6,7 +6,9 @@ use super::error::Failure;
 use super::openapi::{Described, SCHEMES, failed, failed_with};
 use super::schemas::{self, Body};
 use super::{App, get, list, resource, unknown_names};
+use crate::domain::Role;
 use crate::metrics::Metrics;
+use crate::service::{Permitted, Purpose};
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::middleware::{Next, from_fn};
@@ -38,6 +40,22 @@ pub(super) struct Endpoint {
     needs_key: bool,
 }
 
+/// The arguments of a handler that is called for permitted callers only: one of these comes first.
+pub(super) trait ForPermitted: FromRequest + 'static {
+    /// The role that their keys need.
+    const ROLE: Role;
+}
+
+macro_rules! for_permitted {
+    ($(($($more:ident),*)),*) => {
+        $(impl<P: Purpose, $($more: FromRequest + 'static),*> ForPermitted for (Permitted<P>, $($more),*) {
+            const ROLE: Role = P::ROLE;
+        })*
+    };
+}
+
+for_permitted!((), (A), (A, B), (A, B, C));
+
 /// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
 pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>, metrics: &Metrics) {
     // actix tries one path after the other: first those without parameters, which cost a comparison and not a search.
@@ -59,21 +77,22 @@ impl Endpoint {
         Self::new(HttpMethod::Get, path.to_owned(), get().to(handler))
     }
 
-    /// GET, and HEAD with it. This and what follows want an organization's key.
-    pub(super) fn get<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Get, path, get().to(handler)).for_managers()
+    /// GET, and HEAD with it. This and what follows are for callers whose keys have the role that the handler's first argument
+    /// names: so a handler that names none cannot be registered, and what is described is what is checked.
+    pub(super) fn get<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Get, path, get().to(handler)).needing(A::ROLE)
     }
 
-    pub(super) fn post<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Post, path, web::post().to(handler)).for_managers()
+    pub(super) fn post<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(A::ROLE)
     }
 
-    pub(super) fn put<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Put, path, web::put().to(handler)).for_managers()
+    pub(super) fn put<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(A::ROLE)
     }
 
-    pub(super) fn delete<A: FromRequest + 'static>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).for_managers()
+    pub(super) fn delete<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
+        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(A::ROLE)
     }
 
     fn new(method: HttpMethod, path: String, route: Route) -> Self {
@@ -84,8 +103,12 @@ impl Endpoint {
         Self { path, method, route, operation, parameters: Vec::new(), schemas: Vec::new(), needs_key: false }
     }
 
-    fn for_managers(mut self) -> Self {
+    fn needing(mut self, role: Role) -> Self {
         self.needs_key = true;
+        let forbidden = match role {
+            Role::Manager => "Forbidden",
+            Role::Verifier => "AddressRefused",
+        };
         self.describe(|operation| {
             SCHEMES
                 .into_iter()
@@ -94,7 +117,7 @@ impl Endpoint {
                 })
                 .response("400", failed("BadRequest"))
                 .response("401", failed("Unauthorized"))
-                .response("403", failed("Forbidden"))
+                .response("403", failed(forbidden))
                 .response("429", failed("TooManyRequests"))
                 .response("503", failed("Unavailable"))
         })

@@ -10,6 +10,9 @@ use actix_web::{HttpResponse, ResponseError};
 use std::borrow::Cow;
 use std::fmt;
 
+/// What a handler gives.
+pub(super) type Answer = Result<HttpResponse, Failure>;
+
 /// A failed request: its status, one sentence, and the headers that the status calls for.
 #[derive(Debug)]
 pub(super) struct Failure {

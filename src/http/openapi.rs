@@ -36,7 +36,7 @@ const ABOUT: &str = "\
 Keystead keeps a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
 `{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with the right status.\n\n\
 Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in \
-one request are refused. Times are UTC, RFC 3339 with milliseconds. `/v1` ignores fields and parameters that are not \
+one request are refused. A project's key may verify keys, and nothing else. Times are UTC, RFC 3339 with milliseconds. `/v1` ignores fields and parameters that are not \
 known; `/v2` refuses them, and those that come more than once. What answers GET answers HEAD too; a method that is not \
 described is answered with 405 and `Allow`. Another organization's objects are not there: 404.";
 
@@ -126,6 +126,11 @@ fn components() -> Components {
             "Forbidden",
             "The key may not do this.",
             "This needs an organization's API key; the one that was sent belongs to a project.".to_owned(),
+        ),
+        (
+            "AddressRefused",
+            "The key may not be used from there.",
+            Error::Unauthenticated(Reason::AddressRefused).to_string(),
         ),
         ("NotFound", "There is no such object in the key's organization.", Error::NotFound("API key").to_string()),
         ("RequestTimeout", "The body was too slow.", "The request body took too long to arrive.".to_owned()),

@@ -1,27 +1,25 @@
 //! The caller's organization.
 
-use super::credential::authenticate_manager;
 use super::envelope::success;
-use super::error::Failure;
+use super::error::Answer;
 use super::version::Version;
 use super::{App, body};
 use crate::domain::Name;
-use crate::service::Author;
+use crate::service::Permitted;
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 
-pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
+pub(super) async fn read<V: Version>(caller: Permitted) -> Answer {
     success(V::organization(caller.organization()))
 }
 
 pub(super) async fn update<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     let fields = body::read::<V>(&app, &request, payload).await?.only(&["name"])?;
     let name = Name::parse(fields.string("name")?)?;
-    success(V::organization(&app.service.rename_organization(Author::of(&caller, now), name).await?))
+    success(V::organization(&app.service.rename_organization(caller.authority(), name).await?))
 }

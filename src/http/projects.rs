@@ -1,15 +1,14 @@
 //! The projects of the caller's organization.
 
-use super::credential::authenticate_manager;
 use super::envelope::success;
-use super::error::Failure;
+use super::error::{Answer, Failure};
 use super::list::{self, Page, Part};
 use super::version::{ShownKey, Version};
 use super::{App, body, v1};
 use crate::domain::{self, Description, Error, Name, ProjectId};
-use crate::service::{Author, NewProject, ProjectChange};
+use crate::service::{NewProject, Permitted, ProjectChange};
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -33,18 +32,17 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
 }
 
-pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
+pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
     let part = Part::parse(request.query_string())?;
-    let (service, organization) = (Arc::clone(&app.service), caller.organization().id);
+    let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
         "projects",
         part,
         || service.begin_stream(&caller),
         move |after, limit| {
-            let app = app.clone();
+            let (app, authority) = (app.clone(), authority.clone());
             async move {
-                let projects = app.service.projects(organization, after, limit + 1).await?;
+                let projects = app.service.projects(&authority, after, limit + 1).await?;
                 Page::new(projects.iter().map(|project| (project.name.clone(), v1::Project::from(project))), limit)
             }
         },
@@ -53,11 +51,11 @@ pub(super) async fn list(app: Data<App>, request: HttpRequest) -> Result<HttpRes
 }
 
 pub(super) async fn create<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     // The published clients send an email, too, which is not kept.
     let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description", "email"])?;
     let new = NewProject {
@@ -66,22 +64,21 @@ pub(super) async fn create<V: Version>(
         description: fields.optional_string("description")?.flatten().map(Description::parse).transpose()?,
         key_random: (app.random)()?,
     };
-    let (project, key, secret) = app.service.create_project(Author::of(&caller, now), new).await?;
-    let key = ShownKey::new(&key, Some(&secret), now);
+    let (project, key, secret) = app.service.create_project(caller.authority(), new).await?;
+    let key = ShownKey::new(&key, Some(&secret), caller.now());
     success(Created::new(&project, V::api_key_item(&key)))
 }
 
-pub(super) async fn read<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, _) = authenticate_manager(&app, &request).await?;
-    success(V::project(&app.service.project(caller.organization().id, project_id(&request)?).await?))
+pub(super) async fn read<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+    success(V::project(&app.service.project(&caller.authority(), project_id(&request)?).await?))
 }
 
 pub(super) async fn update<V: Version>(
+    caller: Permitted,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+) -> Answer {
     let id = project_id(&request)?;
     let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description"])?;
     let description = fields.optional_string("description")?;
@@ -92,12 +89,11 @@ pub(super) async fn update<V: Version>(
     if change.name.is_none() && change.description.is_none() {
         return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
     }
-    success(V::project(&app.service.update_project(Author::of(&caller, now), id, change).await?))
+    success(V::project(&app.service.update_project(caller.authority(), id, change).await?))
 }
 
-pub(super) async fn delete<V: Version>(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate_manager(&app, &request).await?;
+pub(super) async fn delete<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
     let id = project_id(&request)?;
-    app.service.delete_project(Author::of(&caller, now), id).await?;
+    app.service.delete_project(caller.authority(), id).await?;
     success(V::deleted_project(id))
 }

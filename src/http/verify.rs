@@ -2,15 +2,15 @@
 
 use super::App;
 use super::body::{self, Fields};
-use super::credential::{append, authenticate, quota_headers};
+use super::credential::{append, quota_headers};
 use super::envelope::success;
-use super::error::Failure;
+use super::error::{Answer, Failure};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{Digest, Refusal, Timestamp};
-use crate::service::{Asked, Question, Subject, Verdict};
+use crate::service::{Asked, Permitted, Question, Subject, Verdict, Verify};
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -93,13 +93,14 @@ impl From<&Verdict> for Code {
 }
 
 pub(super) async fn one<V: Version>(
+    caller: Permitted<Verify>,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate(&app, &request).await?;
+) -> Answer {
+    let now = caller.now();
     let fields = body::read::<V>(&app, &request, payload).await?.only(&QUESTION)?;
-    let verdict = app.service.verify(&caller, question(&fields)?, now).await?;
+    let verdict = app.service.verify(&caller, question(&fields)?).await?;
     let shown = shown(&verdict, now);
     let mut response = success(Verification::new(&verdict, shown.as_ref().map(V::api_key_item)))?;
     if let Ok(Some(quota)) | Err(Refusal::RateLimited(quota)) = verdict.outcome {
@@ -109,11 +110,12 @@ pub(super) async fn one<V: Version>(
 }
 
 pub(super) async fn batch<V: Version>(
+    caller: Permitted<Verify>,
     app: Data<App>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Failure> {
-    let (caller, now) = authenticate(&app, &request).await?;
+) -> Answer {
+    let now = caller.now();
     let limit = app.body_limit.max(BATCH_BYTES);
     let fields = body::read_up_to::<V>(limit, &app, &request, payload).await?;
     let items = fields.only(&["keys"])?.objects("keys", MAX_BATCH)?;
@@ -124,7 +126,7 @@ pub(super) async fn batch<V: Version>(
         if number % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        verdicts.push(app.service.verify(&caller, question, now).await?);
+        verdicts.push(app.service.verify(&caller, question).await?);
     }
     let shown: Vec<_> = verdicts.iter().map(|verdict| shown(verdict, now)).collect();
     let results = verdicts.iter().zip(&shown);

@@ -1,16 +1,16 @@
 //! The audit log: what it says about each use case, and whether it is whole.
 
-use super::{Caller, Service, StoreOptions};
+use super::authority::Authority;
+use super::{Service, StoreOptions};
 use crate::domain::{
-    Action, Actor, ApiKey, Checked, Event, EventFilter, KeyId, Link, NewEvent, Organization, OrganizationId, Origin,
-    Project, ProjectId, Result, Timestamp, has_full_key,
+    Action, Actor, ApiKey, Checked, Event, EventFilter, Link, NewEvent, Organization, Origin, Project, ProjectId,
+    Result, Timestamp, has_full_key,
 };
 use crate::store::file::View;
 use crate::store::{DescribedKey, described};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::Duration;
 
 /// How many events are removed by one transaction, so that others get in between.
 const PRUNED: u32 = 5000;
@@ -124,74 +124,7 @@ impl Service {
     }
 }
 
-/// Who does something, when and from where.
-#[derive(Clone, Debug)]
-pub struct Author {
-    organization: OrganizationId,
-    actor: Actor,
-    origin: Origin,
-    now: Timestamp,
-    /// By what a caller's changes are counted; those of others are not.
-    uptime: Option<Duration>,
-}
-
-impl Author {
-    /// A caller, in its own organization.
-    pub fn of(caller: &Caller, now: Timestamp) -> Self {
-        let key = caller.key();
-        Self {
-            organization: caller.organization().id,
-            actor: Actor::Key(key.id, key.name.clone()),
-            origin: caller.origin().clone(),
-            now,
-            uptime: Some(caller.uptime()),
-        }
-    }
-
-    /// Whoever can run the program on the machine, in any organization.
-    pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { organization, actor: Actor::Operator, origin: Origin::default(), now, uptime: None }
-    }
-
-    /// The organization that it is done in.
-    pub(super) fn organization(&self) -> OrganizationId {
-        self.organization
-    }
-
-    /// When it is done.
-    pub(super) fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// When a caller does it, by the clock that limits go by; `None` for others, who have none.
-    pub(super) fn uptime(&self) -> Option<Duration> {
-        self.uptime
-    }
-
-    /// The key that it is done with; `None` for the operator.
-    pub(super) fn key(&self) -> Option<KeyId> {
-        self.actor.key()
-    }
-
-    /// What is done to the store as a whole.
-    pub(super) fn on_whole_store(
-        actor: Actor,
-        action: Action,
-        change: [Option<Value>; 2],
-        now: Timestamp,
-    ) -> Result<NewEvent> {
-        Ok(NewEvent {
-            at: now,
-            organization: None,
-            project: None,
-            actor,
-            action,
-            resource: "store".to_owned(),
-            change: described(change)?,
-            origin: Origin::default(),
-        })
-    }
-
+impl Authority {
     pub(super) fn on_organization(
         self,
         action: Action,
@@ -214,7 +147,7 @@ impl Author {
 
     /// Keys that came to the organization from elsewhere.
     pub(super) fn on_import(self, change: &Value) -> Result<NewEvent> {
-        let resource = format!("organization/{}", self.organization);
+        let resource = format!("organization/{}", self.organization());
         let event = self.event(Action::KeysImported, None, resource, [None::<()>, None])?;
         Ok(NewEvent { change: change.to_string(), ..event })
     }
@@ -227,16 +160,35 @@ impl Author {
         change: [Option<impl Serialize>; 2],
     ) -> Result<NewEvent> {
         Ok(NewEvent {
-            at: self.now,
-            organization: Some(self.organization),
+            at: self.now(),
+            organization: Some(self.organization()),
             project,
-            actor: self.actor,
+            actor: self.actor(),
             action,
             resource,
             change: described(change)?,
-            origin: self.origin,
+            origin: self.origin(),
         })
     }
+}
+
+/// What is done to the store as a whole.
+pub(super) fn on_whole_store(
+    actor: Actor,
+    action: Action,
+    change: [Option<Value>; 2],
+    now: Timestamp,
+) -> Result<NewEvent> {
+    Ok(NewEvent {
+        at: now,
+        organization: None,
+        project: None,
+        actor,
+        action,
+        resource: "store".to_owned(),
+        change: described(change)?,
+        origin: Origin::default(),
+    })
 }
 
 pub(super) fn describe_project(project: &Project) -> Value {

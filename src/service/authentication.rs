@@ -6,7 +6,7 @@
 //! end of a key or of a grace is ever late; a key that is not good is read anew.
 
 use super::Service;
-use super::uses::Usage;
+use super::usage::Usage;
 use super::windows::Window;
 use crate::domain::{
     ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota,
@@ -19,7 +19,6 @@ use std::convert::Infallible;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many organizations and how many projects are shared between the keys that are remembered.
 const SHARED: usize = 1024;
@@ -30,7 +29,7 @@ pub struct Caller {
     identity: Arc<Identity>,
     quota: Option<Quota>,
     origin: Origin,
-    uptime: Duration,
+    moment: Moment,
 }
 
 impl Caller {
@@ -59,20 +58,14 @@ impl Caller {
         &self.origin
     }
 
-    /// When it authenticated, by the clock that limits go by.
-    pub(super) fn uptime(&self) -> Duration {
-        self.uptime
+    /// When it authenticated.
+    pub fn now(&self) -> Timestamp {
+        self.moment.time
     }
 
-    /// Whether the caller may manage its organization.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] where the key belongs to a project.
-    pub fn check_manages(&self) -> Result<()> {
-        if self.key().scope.project.is_none() {
-            return Ok(());
-        }
-        Err(Error::Forbidden("This needs an organization's API key; the one that was sent belongs to a project."))
+    /// The same, also by the clock that limits go by.
+    pub(super) fn moment(&self) -> Moment {
+        self.moment
     }
 }
 
@@ -205,7 +198,7 @@ impl Service {
         match (identity, admitted) {
             (Some(identity), Ok(quota)) => {
                 self.uses.record(&identity, now.time);
-                Ok(Caller { identity, quota, origin, uptime: now.uptime })
+                Ok(Caller { identity, quota, origin, moment: now })
             }
             (identity, admitted) => {
                 let refusal = admitted.err().unwrap_or(Refusal::Unknown);

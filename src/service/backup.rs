@@ -1,6 +1,6 @@
 //! Backups, and what is made of them.
 
-use super::audit::{Author, describe_file};
+use super::audit::{describe_file, on_whole_store};
 use super::{Service, StoreOptions};
 use crate::domain::{Action, Actor, Checked, Error, Link, Result, Timestamp};
 use crate::store::file::{self, Backup, Progress, Restore, Restored};
@@ -35,7 +35,7 @@ impl Service {
     ) -> Result<Backup> {
         let backup = self.file.back_up(to.to_owned(), progress).await?;
         let name = describe_file(to);
-        let event = Author::on_whole_store(
+        let event = on_whole_store(
             by,
             Action::StoreBackedUp,
             [None, Some(json!({"file": name, "head": backup.head.to_string(), "apiKeys": backup.keys}))],
@@ -87,7 +87,7 @@ pub fn restore(
             "changedByLedger": restored.changed,
             "withoutLedger": what.without_ledger,
         });
-        writes.append_event(&Author::on_whole_store(Actor::Operator, Action::StoreRestored, [None, Some(change)], now)?)
+        writes.append_event(&on_whole_store(Actor::Operator, Action::StoreRestored, [None, Some(change)], now)?)
     };
     file::restore(
         options,

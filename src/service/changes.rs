@@ -5,7 +5,7 @@
 //! same organization does. Rotations have a bucket of their own for the same reason.
 
 use super::Service;
-use super::audit::Author;
+use super::authority::Authority;
 use super::buckets::Buckets;
 use crate::domain::{Error, OrganizationId, Result};
 use std::time::Duration;
@@ -51,8 +51,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`].
-    pub(super) fn count_change(&self, author: &Author, kind: Kind) -> Result<()> {
-        author.uptime().map_or(Ok(()), |uptime| self.changes.count(author.organization(), kind, uptime))
+    pub(super) fn count_change(&self, authority: &Authority, kind: Kind) -> Result<()> {
+        authority.uptime().map_or(Ok(()), |uptime| self.changes.count(authority.organization(), kind, uptime))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Exports of the audit log: asked for, counted, then fetched. Nothing is stored: what is fetched is read as it is sent,
 //! up to the newest event that there was when it was asked for.
 
-use super::audit::Author;
+use super::Service;
+use super::authority::Permitted;
 use super::changes::Kind;
-use super::{Caller, Service};
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -121,7 +121,7 @@ impl Service {
     /// [`Error::TooManyAtOnce`] where the organization has too many long reads under way, [`Error::Unavailable`].
     pub async fn events(
         &self,
-        caller: &Caller,
+        caller: &Permitted,
         filter: EventFilter,
         before: Option<i64>,
         limit: u32,
@@ -164,14 +164,9 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
-    pub async fn begin_export(
-        &self,
-        caller: &Caller,
-        filter: EventFilter,
-        random: [u8; 16],
-        now: Timestamp,
-    ) -> Result<Export> {
-        self.count_change(&Author::of(caller, now), Kind::Other)?;
+    pub async fn begin_export(&self, caller: &Permitted, filter: EventFilter, random: [u8; 16]) -> Result<Export> {
+        let now = caller.now();
+        self.count_change(&caller.authority(), Kind::Other)?;
         let first = self.events(caller, filter.clone(), None, 1, self.search_time()).await?;
         let Some(newest) = first.events.first().map(|event| event.link.number).or(first.next) else {
             return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));
@@ -240,8 +235,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also a day after it was asked for.
-    pub fn export(&self, caller: &Caller, id: &str, now: Timestamp) -> Result<Export> {
-        let exports = self.exports.lock(now);
+    pub fn export(&self, caller: &Permitted, id: &str) -> Result<Export> {
+        let exports = self.exports.lock(caller.now());
         let found = exports.iter().find(|it| it.id == id && it.organization == caller.organization().id);
         found.cloned().ok_or(Error::NotFound("export"))
     }
@@ -250,15 +245,22 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn exported_events(&self, export: &Export, before: Option<i64>) -> Result<FoundEvents> {
+    pub async fn exported_events(
+        &self,
+        caller: &Permitted,
+        export: &Export,
+        before: Option<i64>,
+    ) -> Result<FoundEvents> {
+        let organization = caller.organization().id;
+        let filter = EventFilter { organization: Some(organization), ..export.filter.clone() };
         let next = before.unwrap_or(export.newest.saturating_add(1));
         let mut found = FoundEvents { events: Vec::new(), next: Some(next) };
         for _ in 0..SLICES_A_PIECE {
             if !found.goes_on(EXPORT_PIECE) {
                 break;
             }
-            let _share = self.long_reads.wait(export.organization).await;
-            found = self.look_on(&export.filter, found, EXPORT_PIECE).await?;
+            let _share = self.long_reads.wait(organization).await;
+            found = self.look_on(&filter, found, EXPORT_PIECE).await?;
         }
         Ok(found)
     }

@@ -1,6 +1,5 @@
 //! Requests that are sent twice and done once.
 
-use super::keys::{Issued, find};
 use crate::domain::{ApiKey, Error, KeyId, Result, Scope, Secret, Timestamp};
 use crate::store::{IdempotentRequest, Writes};
 
@@ -17,6 +16,17 @@ pub struct Idempotency {
     pub name: String,
     /// What it asks, hashed: a request of the same name must be the same request.
     pub request: [u8; 32],
+}
+
+/// What was made or rotated.
+#[derive(Debug)]
+pub struct Issued {
+    /// The key as it is now.
+    pub key: ApiKey,
+    /// The full new value; `None` where the caller brought it, or where this only repeats an earlier answer.
+    pub secret: Option<Secret>,
+    /// Whether nothing was done because the same request had been done before.
+    pub is_repeated: bool,
 }
 
 /// A piece of work that is done at most once where its caller wants that.
@@ -49,7 +59,8 @@ impl Once {
             if earlier.digest != request {
                 return Err(Error::IdempotencyKeyReused);
             }
-            return Ok(Issued { key: find(writes, scope, earlier.api_key)?, secret: None, is_repeated: true });
+            let key = writes.api_key(scope, earlier.api_key)?.ok_or(Error::NotFound("API key"))?;
+            return Ok(Issued { key, secret: None, is_repeated: true });
         }
         let key = work(writes)?;
         writes.insert_idempotent_request(&IdempotentRequest {

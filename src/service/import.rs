@@ -1,7 +1,7 @@
 //! Keys that come from elsewhere: in bounded transactions, and there all at once or not at all.
 
 use super::Service;
-use super::audit::Author;
+use super::authority::Authority;
 use crate::domain::{Error, KeyId, Result, Timestamp};
 use crate::store::file::{FileReads, FileWrites, ImportOrder, ImportStage, ImportState, Staging};
 use serde_json::json;
@@ -142,6 +142,20 @@ impl Service {
         let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;
         let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Outcome { staged, taken, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
+    }
+
+    /// Ends an import of this process whose future was dropped. Gives the numbers of its keys where it had been published by
+    /// then; otherwise nothing of it is left, and nobody publishes it later.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn stop_import(&self, token: [u8; 16]) -> Result<Option<[KeyId; 2]>> {
+        // Behind every transaction that took the import on while it was there.
+        self.store.write(|writes| writes.touch()).await?;
+        self.remove_abandoned().await?;
+        let state = self.import_state().await?;
+        let published = state.filter(|state| state.token == token && state.stage == ImportStage::Published);
+        Ok(published.and_then(|state| KeyId::new(state.ids[0]).zip(KeyId::new(state.ids[1]))).map(<[KeyId; 2]>::from))
     }
 
     /// Does what another process wants to be imported, or removes what is left of it where that process is gone. To be called
@@ -316,7 +330,7 @@ fn publish(writes: &mut dyn FileWrites, staged: &Staging) -> Result<()> {
     let Some(order) = staged.order() else { return Ok(()) };
     for (organization, count) in staged.organizations() {
         let change = json!({"count": count, "first": first, "last": last, "file": order.file});
-        writes.append_event(&Author::operator(organization, order.at).on_import(&change)?)?;
+        writes.append_event(&Authority::operator(organization, order.at).on_import(&change)?)?;
     }
     Ok(())
 }

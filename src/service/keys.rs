@@ -1,9 +1,9 @@
 //! The keys of an organization or a project.
 
 use super::Service;
-use super::audit::Author;
+use super::authority::Authority;
 use super::changes::Kind;
-use super::idempotency::{Idempotency, Once};
+use super::idempotency::{Idempotency, Issued, Once};
 use crate::domain::{
     Action, AddressList, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyId, Lifetime, Name, ProjectId,
     RateLimit, Result, Scope, Secret, Timestamp,
@@ -27,17 +27,6 @@ pub enum Value {
         /// Whether it may be a value that was revoked or rotated out: the operator says so.
         allows_ended: bool,
     },
-}
-
-/// What was made or rotated.
-#[derive(Debug)]
-pub struct Issued {
-    /// The key as it is now.
-    pub key: ApiKey,
-    /// The full new value; `None` where the caller brought it, or where this only repeats an earlier answer.
-    pub secret: Option<Secret>,
-    /// Whether nothing was done because the same request had been done before.
-    pub is_repeated: bool,
 }
 
 /// What a key is to be that is minted.
@@ -102,31 +91,31 @@ impl KeyChange {
 /// The keys of one scope, as somebody deals with them at one time.
 pub struct Keys<'a> {
     service: &'a Service,
-    author: Author,
+    authority: Authority,
     scope: Scope,
     now: Timestamp,
 }
 
 impl Service {
-    /// The keys of the author's organization, or of one of its projects.
-    pub fn keys(&self, author: Author, project: Option<ProjectId>) -> Keys<'_> {
-        let scope = Scope { organization: author.organization(), project };
-        Keys { service: self, scope, now: author.now(), author }
+    /// The keys of the organization that the authority is for, or of one of its projects.
+    pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> Keys<'_> {
+        let scope = Scope { organization: authority.organization(), project };
+        Keys { service: self, scope, now: authority.now(), authority }
     }
 }
 
-/// Every method fails with [`Error::NotFound`] where the project is not the author's organization's.
+/// Every method fails with [`Error::NotFound`] where the project is another organization's.
 impl Keys<'_> {
     /// Mints a key. It is never there without its restrictions.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<Issued> {
-        self.service.count_change(&self.author, Kind::Other)?;
+        self.service.count_change(&self.authority, Kind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let scope = self.scope;
-        let (created_at, author) = (self.now, self.author.clone());
+        let (created_at, authority) = (self.now, self.authority.clone());
         self.issue(value, idempotency, move |writes, value| {
             let minted = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
             let mut key = minted.clone();
@@ -134,7 +123,7 @@ impl Keys<'_> {
             if key != minted {
                 writes.update_api_key(&minted, &key)?;
             }
-            writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
+            writes.append_event(&authority.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
             Ok(key)
         })
         .await
@@ -145,7 +134,7 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
     pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
-        self.service.count_change(&self.author, Kind::Rotation)?;
+        self.service.count_change(&self.authority, Kind::Rotation)?;
         let Rotation { value, grace, expiry, change } = rotation;
         let (rotated, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
@@ -184,7 +173,7 @@ impl Keys<'_> {
     /// nothing else.
     pub async fn update(&self, id: KeyId, expiry: Expiry, change: KeyChange) -> Result<ApiKey> {
         if expiry != Expiry::Keep || !change.only_deactivates() {
-            self.service.count_change(&self.author, Kind::Other)?;
+            self.service.count_change(&self.authority, Kind::Other)?;
         }
         let now = self.now;
         self.change(id, Action::KeyUpdated, move |key| {
@@ -201,11 +190,11 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn revoke(&self, id: KeyId) -> Result<()> {
-        let (scope, author) = (self.scope, self.author.clone());
+        let (scope, authority) = (self.scope, self.authority.clone());
         self.write(move |writes| {
             let key = find(writes, scope, id)?;
             writes.delete_api_key(&key)?;
-            writes.append_event(&author.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
+            writes.append_event(&authority.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
         })
         .await
     }
@@ -245,7 +234,7 @@ impl Keys<'_> {
                 (secret.fingerprint(), Some(secret), None)
             }
         };
-        let once = Once::new(self.author.key(), idempotency, self.now);
+        let once = Once::new(self.authority.key(), idempotency, self.now);
         let mut issued = self
             .write(move |writes| {
                 once.run(writes, scope, secret, |writes| {
@@ -271,7 +260,7 @@ impl Keys<'_> {
     }
 
     fn changes(&self, id: KeyId, action: Action) -> Change {
-        Change { scope: self.scope, id, action, author: self.author.clone(), now: self.now }
+        Change { scope: self.scope, id, action, authority: self.authority.clone(), now: self.now }
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -324,7 +313,7 @@ fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
     reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
 }
 
-pub(super) fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
+fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
     reads.api_key(scope, id)?.ok_or(Error::NotFound("API key"))
 }
 
@@ -333,7 +322,7 @@ struct Change {
     scope: Scope,
     id: KeyId,
     action: Action,
-    author: Author,
+    authority: Authority,
     now: Timestamp,
 }
 
@@ -350,7 +339,7 @@ impl Change {
         }
         if before != after {
             let change = [Some(&before), Some(&after)];
-            writes.append_event(&self.author.on_key(self.action, &after, change)?)?;
+            writes.append_event(&self.authority.on_key(self.action, &after, change)?)?;
         }
         Ok(after)
     }

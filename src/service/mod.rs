@@ -3,6 +3,7 @@
 mod attempts;
 mod audit;
 mod authentication;
+mod authority;
 mod backup;
 mod buckets;
 mod changes;
@@ -21,6 +22,7 @@ mod readiness;
 mod setup;
 mod shares;
 mod sizes;
+mod usage;
 mod uses;
 mod verification;
 mod windows;
@@ -31,15 +33,16 @@ pub use crate::store::file::{
     Size, Staging, UNFINISHED, remove_unfinished, size,
 };
 pub use attempts::AttemptLimit;
-pub use audit::{AuditLog, Author, EVENTS_PAGE};
+pub use audit::{AuditLog, EVENTS_PAGE};
 pub use authentication::Caller;
+pub use authority::{Authority, Manage, Permitted, Purpose, Verify};
 pub use backup::{Restoration, restore, stamp};
 pub use changes::ChangeLimit;
 pub use content::{Content, Exported};
 pub use exports::{Export, ExportState, FoundEvents};
-pub use idempotency::Idempotency;
+pub use idempotency::{Idempotency, Issued};
 pub use import::{Import, ImportProgress, NOTHING_IMPORTED, Outcome, Taken, Writer};
-pub use keys::{API_KEYS_PAGE, Issued, KeyChange, Keys, NewKey, Rotation, Value};
+pub use keys::{API_KEYS_PAGE, KeyChange, Keys, NewKey, Rotation, Value};
 pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;

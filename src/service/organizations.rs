@@ -1,18 +1,18 @@
 //! Organizations.
 
 use super::Service;
-use super::audit::Author;
+use super::authority::Authority;
 use super::changes::Kind;
 use crate::domain::{Action, Error, Name, Organization, Result};
 
 impl Service {
-    /// Renames the author's organization and returns it as stored.
+    /// Renames the organization and returns it as stored.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`].
-    pub async fn rename_organization(&self, author: Author, name: Name) -> Result<Organization> {
-        self.count_change(&author, Kind::Other)?;
-        let id = author.organization();
+    pub async fn rename_organization(&self, authority: Authority, name: Name) -> Result<Organization> {
+        self.count_change(&authority, Kind::Other)?;
+        let id = authority.organization();
         self.store
             .write(move |writes| {
                 let before = writes.organization(id)?.ok_or(Error::NotFound("organization"))?;
@@ -20,7 +20,7 @@ impl Service {
                 if before != after {
                     writes.rename_organization(id, &after.name)?;
                     let action = Action::OrganizationRenamed;
-                    writes.append_event(&author.on_organization(action, Some(&before), &after)?)?;
+                    writes.append_event(&authority.on_organization(action, Some(&before), &after)?)?;
                 }
                 Ok(after)
             })

@@ -1,7 +1,8 @@
 //! The projects of an organization.
 
 use super::Service;
-use super::audit::{Author, describe_project};
+use super::audit::describe_project;
+use super::authority::Authority;
 use super::changes::Kind;
 use crate::domain::{
     Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret,
@@ -40,14 +41,14 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] where the organization has a project of this name.
-    pub async fn create_project(&self, author: Author, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
-        self.count_change(&author, Kind::Other)?;
+    pub async fn create_project(&self, authority: Authority, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
+        self.count_change(&authority, Kind::Other)?;
         let project = Project {
             id: ProjectId::from_random(new.random),
-            organization: author.organization(),
+            organization: authority.organization(),
             name: new.name,
             description: new.description,
-            created_at: author.now(),
+            created_at: authority.now(),
         };
         let scope = Scope { organization: project.organization, project: Some(project.id) };
         let secret = Secret::new(self.key_prefix(scope), new.key_random);
@@ -55,7 +56,7 @@ impl Service {
             scope,
             value: secret.fingerprint(),
             name: Name::parse(FIRST_KEY)?,
-            created_at: author.now(),
+            created_at: authority.now(),
             expires_at: None,
         };
         self.store
@@ -63,9 +64,9 @@ impl Service {
                 expect_free(writes, &project)?;
                 writes.insert_project(&project)?;
                 let created = [None, Some(describe_project(&project))];
-                writes.append_event(&author.clone().on_project(Action::ProjectCreated, project.id, created)?)?;
+                writes.append_event(&authority.clone().on_project(Action::ProjectCreated, project.id, created)?)?;
                 let key = writes.insert_api_key(key)?;
-                writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
+                writes.append_event(&authority.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
                 Ok((project, key, secret))
             })
             .await
@@ -75,12 +76,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn projects(
-        &self,
-        organization: OrganizationId,
-        after: Option<Name>,
-        limit: u32,
-    ) -> Result<Vec<Project>> {
+    pub async fn projects(&self, authority: &Authority, after: Option<Name>, limit: u32) -> Result<Vec<Project>> {
+        let organization = authority.organization();
         self.store.read(move |reads| reads.projects(organization, after.as_ref(), limit)).await
     }
 
@@ -88,7 +85,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also where the project is another organization's.
-    pub async fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Project> {
+    pub async fn project(&self, authority: &Authority, id: ProjectId) -> Result<Project> {
+        let organization = authority.organization();
         self.store.read(move |reads| find(reads, organization, id)).await
     }
 
@@ -96,9 +94,9 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
-    pub async fn update_project(&self, author: Author, id: ProjectId, change: ProjectChange) -> Result<Project> {
-        self.count_change(&author, Kind::Other)?;
-        let organization = author.organization();
+    pub async fn update_project(&self, authority: Authority, id: ProjectId, change: ProjectChange) -> Result<Project> {
+        self.count_change(&authority, Kind::Other)?;
+        let organization = authority.organization();
         self.store
             .write(move |writes| {
                 let before = find(writes, organization, id)?;
@@ -109,7 +107,7 @@ impl Service {
                 if project != before {
                     writes.update_project(&project)?;
                     let change = [&before, &project].map(|project| Some(describe_project(project)));
-                    writes.append_event(&author.on_project(Action::ProjectUpdated, id, change)?)?;
+                    writes.append_event(&authority.on_project(Action::ProjectUpdated, id, change)?)?;
                 }
                 Ok(project)
             })
@@ -121,15 +119,15 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also where the project is another organization's.
-    pub async fn delete_project(&self, author: Author, id: ProjectId) -> Result<()> {
-        let organization = author.organization();
+    pub async fn delete_project(&self, authority: Authority, id: ProjectId) -> Result<()> {
+        let organization = authority.organization();
         self.store
             .write(move |writes| {
                 let project = find(writes, organization, id)?;
                 let keys = writes.delete_project(&project)?;
                 let mut gone = describe_project(&project);
                 gone["apiKeys"] = keys.into();
-                writes.append_event(&author.on_project(Action::ProjectDeleted, id, [Some(gone), None])?)
+                writes.append_event(&authority.on_project(Action::ProjectDeleted, id, [Some(gone), None])?)
             })
             .await
     }

@@ -1,7 +1,8 @@
 //! Organizations and their first keys.
 
 use super::Service;
-use super::audit::Author;
+use super::audit::on_whole_store;
+use super::authority::Authority;
 use super::keys::expect_free;
 use crate::domain::{
     Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
@@ -41,14 +42,9 @@ impl Service {
                 if writes.is_initialized()? {
                     return Err(Error::Conflict("The store is initialised already; nothing was changed.".to_owned()));
                 }
-                let author = Author::operator(organization.id, now);
-                writes.append_event(&Author::on_whole_store(
-                    Actor::Operator,
-                    Action::StoreInitialized,
-                    [None, None],
-                    now,
-                )?)?;
-                insert(writes, author, organization, new)
+                let authority = Authority::operator(organization.id, now);
+                writes.append_event(&on_whole_store(Actor::Operator, Action::StoreInitialized, [None, None], now)?)?;
+                insert(writes, authority, organization, new)
             })
             .await
     }
@@ -67,7 +63,7 @@ impl Service {
                 if !writes.is_initialized()? {
                     return Err(Error::Conflict("The store is not set up yet; nothing was changed.".to_owned()));
                 }
-                insert(writes, Author::operator(organization.id, now), organization, new)
+                insert(writes, Authority::operator(organization.id, now), organization, new)
             })
             .await
     }
@@ -91,14 +87,14 @@ fn begin(first: &FirstKey, now: Timestamp) -> (Organization, NewApiKey) {
 
 fn insert(
     writes: &mut dyn Writes,
-    author: Author,
+    authority: Authority,
     organization: Organization,
     key: NewApiKey,
 ) -> Result<(Organization, ApiKey)> {
     writes.insert_organization(&organization)?;
-    let created = author.clone().on_organization(Action::OrganizationCreated, None, &organization)?;
+    let created = authority.clone().on_organization(Action::OrganizationCreated, None, &organization)?;
     writes.append_event(&created)?;
     let key = writes.insert_api_key(key)?;
-    writes.append_event(&author.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
+    writes.append_event(&authority.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
     Ok((organization, key))
 }

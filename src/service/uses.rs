@@ -8,33 +8,11 @@ use super::authentication::Identity;
 use crate::domain::{ApiKey, Digest, KeyId, Result, Timestamp};
 use crate::store::Use;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many times are written by one job, so that others get in between.
 const CHUNK: usize = 1000;
-
-/// The last use of one of a key's values. Cheap to note: once a millisecond a write to memory, once a flush a lock.
-#[derive(Debug)]
-pub(super) struct Usage {
-    key: KeyId,
-    digest: Digest,
-    /// Unix milliseconds; 0 where never used.
-    last_used_ms: AtomicI64,
-    /// Whether the next flush will write it.
-    is_waiting: AtomicBool,
-}
-
-impl Usage {
-    pub(super) fn new(key: KeyId, digest: Digest, last_used: Option<Timestamp>) -> Self {
-        let last_used_ms = last_used.map_or(0, Timestamp::unix_ms);
-        Self { key, digest, last_used_ms: AtomicI64::new(last_used_ms), is_waiting: AtomicBool::new(false) }
-    }
-
-    pub(super) fn last_used(&self) -> Option<Timestamp> {
-        Timestamp::from_unix_ms(self.last_used_ms.load(Ordering::SeqCst)).filter(|at| at.unix_ms() > 0)
-    }
-}
 
 /// By key, and by the beginning of the digest of the value that was used.
 type Waiting = BTreeMap<(KeyId, i64), Arc<Identity>>;

@@ -1,7 +1,8 @@
 //! Is this key good, and whose is it? Asked by services about keys that were presented to them.
 
-use super::{Caller, Service};
-use crate::domain::{ApiKey, Digest, Moment, Organization, Project, Quota, Refusal, Result, Timestamp};
+use super::Service;
+use super::authority::{Permitted, Verify};
+use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result};
 use crate::metrics::Via;
 use std::fmt;
 use std::net::IpAddr;
@@ -60,7 +61,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
-    pub async fn verify(&self, caller: &Caller, question: Question<'_>, now: Timestamp) -> Result<Verdict> {
+    pub async fn verify(&self, caller: &Permitted<Verify>, question: Question<'_>) -> Result<Verdict> {
+        let now = caller.now();
         let identity = match question.subject {
             Asked::Value(value) => self.identify_presented(value, now).await?,
             Asked::Digest(digest) => self.identify(digest, now).await?,
@@ -69,7 +71,7 @@ impl Service {
             self.metrics.verified(Via::Verify, Some(Refusal::Unknown));
             return Ok(Verdict { outcome: Err(Refusal::Unknown), subject: None });
         };
-        let outcome = identity.admit(question.address, Moment { time: now, uptime: caller.uptime() });
+        let outcome = identity.admit(question.address, caller.moment());
         self.metrics.verified(Via::Verify, outcome.err());
         if outcome.is_ok() {
             self.uses.record(&identity, now);

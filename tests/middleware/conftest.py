@@ -17,13 +17,14 @@ class Setup:
 
     keystead: Server
     service: Program
+    # Where the keys of a project for clients are.
+    client_keys: str
     # Every key that was made or presented.
     keys: list[str]
 
     def mint(self, name: str, **restrictions) -> tuple[int, str]:
-        """A new key of the organization: its number and its value."""
-        made = self.ask("POST", "/v2/organization/api-keys", {"name": name, **restrictions})
-        made = made.get("apiKey", made)
+        """A new key of the project for clients: its number and its value."""
+        made = self.ask("POST", self.client_keys, {"name": name, **restrictions})
         self.keys.append(made["value"])
         return made["id"], made["value"]
 
@@ -53,9 +54,10 @@ def setup(command, tmp_path: Path) -> Iterator[Setup]:
     keystead = Server(tmp_path, listen=f"{host}:{port}")
     try:
         service_key = ask(keystead, "POST", "/v2/projects", {"name": "Service"})["apiKey"]["value"]
+        clients = ask(keystead, "POST", "/v2/projects", {"name": "Clients"})["project"]["id"]
         program, url = command
         service = Program(program, url, tmp_path / "service.log", keystead.url, service_key)
-        setup = Setup(keystead, service, [service_key, keystead.first_key])
+        setup = Setup(keystead, service, f"/v2/projects/{clients}/api-keys", [service_key, keystead.first_key])
         try:
             yield setup
         finally:

@@ -32,11 +32,12 @@ def test_a_good_key_passes_and_the_handler_knows_whose_it_is(setup):
     _, key = setup.mint("Zürich ✓")
     answer = setup.service.get(key)
     assert (answer.status_code, answer.json()) == (200, {"hello": "Zürich ✓"})
-    project = setup.ask("POST", "/v2/projects", {"name": "Web shop"})["apiKey"]
-    setup.keys.append(project["value"])
-    assert setup.service.get(project["value"]).json() == {"hello": project["name"]}
     # Schemes are written in any case.
     assert setup.service.get(Authorization=f"bearer {key}").status_code == 200
+
+
+def test_an_organization_key_is_refused(setup):
+    refused(setup.service.get(setup.keystead.first_key), 403)
 
 
 def test_no_key_and_a_wrong_one_are_refused(setup):
@@ -55,7 +56,7 @@ def test_no_key_and_a_wrong_one_are_refused(setup):
 
 def test_a_key_is_refused_from_the_moment_on_that_it_is_ended(setup):
     number, key = setup.mint("a")
-    path = f"/v2/organization/api-keys/{number}"
+    path = f"{setup.client_keys}/{number}"
     assert setup.service.get(key).status_code == 200
     setup.ask("PUT", path, {"valid": False})
     refused(setup.service.get(key), 401)
@@ -79,7 +80,7 @@ def test_a_key_is_refused_from_an_address_that_it_is_not_allowed_from(setup):
     refused(setup.service.get(key), 403)
     # Nobody is believed who says that a request comes from elsewhere.
     refused(setup.service.get(key, **{"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}), 403)
-    setup.ask("PUT", f"/v2/organization/api-keys/{number}", {"allowedAddresses": ["127.0.0.1"]})
+    setup.ask("PUT", f"{setup.client_keys}/{number}", {"allowedAddresses": ["127.0.0.1"]})
     assert setup.service.get(key).status_code == 200
 
 

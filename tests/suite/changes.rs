@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use keystead::domain::{EventFilter, Name};
-use keystead::service::{Author, ChangeLimit, FirstKey, KeyChange, NewKey, Service, Value as NewValue};
+use keystead::service::{ChangeLimit, FirstKey, KeyChange, NewKey, Service, Value as NewValue};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -142,8 +142,9 @@ fn commands_are_not_limited_and_no_limit_is_none() {
         let origin = keystead::domain::Origin::default();
         let via = keystead::metrics::Via::Authentication;
         let admin = wait(service.authenticate(credential.as_bytes(), origin, via, moment)).expect("its first key");
+        let admin = admin.require().expect("a manager");
         let mint = |seed: u8| {
-            let keys = service.keys(Author::of(&admin, now), None);
+            let keys = service.keys(admin.authority(), None);
             let value = NewValue::Random([seed; 16]);
             let new = NewKey { name: name(), value, lifetime: None, change: KeyChange::default() };
             wait(keys.create(new, None)).is_ok()

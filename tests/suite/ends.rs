@@ -4,7 +4,7 @@ use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
 use keystead::service::{
-    AttemptLimit, Author, Caller, ChangeLimit, FirstKey, Issued, KeyChange, NewKey, Options, Rotation, Service, Value,
+    AttemptLimit, ChangeLimit, FirstKey, Issued, KeyChange, NewKey, Options, Permitted, Rotation, Service, Value,
 };
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
@@ -13,7 +13,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 struct Fixture {
     service: Service,
-    admin: Caller,
+    admin: Permitted,
     _folder: tempfile::TempDir,
 }
 
@@ -38,13 +38,14 @@ fn fixture() -> Fixture {
     wait(service.initialize(&first, at(NOW))).expect("an organization");
     let admin = wait(service.authenticate(credential.as_bytes(), Origin::default(), Via::Authentication, moment(NOW)))
         .expect("its first key");
+    let admin = admin.require().expect("a manager");
     Fixture { service, admin, _folder: folder }
 }
 
 impl Fixture {
     fn create(&self, seed: u8, days: Option<i64>) -> Issued {
         let lifetime = days.and_then(Lifetime::from_days);
-        let keys = self.service.keys(Author::of(&self.admin, at(NOW)), None);
+        let keys = self.service.keys(self.admin.authority(), None);
         let new = NewKey { name: name(), value: Value::Random([seed; 16]), lifetime, change: KeyChange::default() };
         wait(keys.create(new, None)).expect("a key")
     }
@@ -54,7 +55,7 @@ impl Fixture {
         let grace = Grace::from_hours(hours).expect("a grace");
         let (value, change) = (Value::Random([seed; 16]), KeyChange::default());
         let rotation = Rotation { value, grace, expiry: Expiry::Keep, change };
-        let keys = self.service.keys(Author::of(&self.admin, at(NOW)), None);
+        let keys = self.service.keys(self.admin.authority(), None);
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
     }
 

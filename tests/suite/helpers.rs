@@ -235,6 +235,8 @@ pub struct Client {
     agent: ureq::Agent,
     base: String,
     key: String,
+    /// The path of the keys that it makes and changes: the organization's, unless it is set to a project's.
+    pub keys: String,
 }
 
 /// What came back.
@@ -279,7 +281,7 @@ impl Answer {
 
 impl Client {
     pub fn new(base: &str, key: &str) -> Self {
-        Self { agent: agent(), base: base.to_owned(), key: key.to_owned() }
+        Self { agent: agent(), base: base.to_owned(), key: key.to_owned(), keys: KEYS.to_owned() }
     }
 
     pub fn key(&self) -> &str {
@@ -358,16 +360,20 @@ impl Client {
 
     /// A new key: its number and its full value.
     pub fn mint(&self, name: &str) -> (i64, String) {
-        let key = self.post(KEYS, json!({"name": name})).data()["apiKey"].take();
+        let key = self.post(&self.keys, json!({"name": name})).data()["apiKey"].take();
         (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value").to_owned())
     }
 
+    pub fn change(&self, id: i64, change: Value) -> Answer {
+        self.put(&format!("{}/{id}", self.keys), change)
+    }
+
     pub fn set_valid(&self, id: i64, valid: bool) -> Answer {
-        self.put(&format!("{KEYS}/{id}"), json!({"valid": valid}))
+        self.change(id, json!({"valid": valid}))
     }
 
     pub fn revoke(&self, id: i64) -> Answer {
-        self.delete(&format!("{KEYS}/{id}"))
+        self.delete(&format!("{}/{id}", self.keys))
     }
 
     /// Whether the key authenticates.

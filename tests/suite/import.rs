@@ -597,6 +597,33 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
 }
 
 #[test]
+fn an_import_that_is_interrupted_says_whether_its_keys_are_there() {
+    const ROWS: usize = 20_000;
+    for has_server in [false, true] {
+        let folder = Folder::new();
+        let _server = has_server.then(|| folder.serve());
+        let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+        let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
+        let mut command = keystead(folder.path());
+        command.args(["import", "--organization-keys", &file]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program runs");
+        eventually(Duration::from_secs(20), || folder.query::<i64>("SELECT count(*) FROM imports") > 0);
+        signal(&child, "INT");
+        let output = child.wait_with_output().expect("an end");
+        let (keys, said) = (folder.keys(), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("Stopped by SIGINT."), "{said}");
+        if keys == 1 {
+            assert!(said.ends_with("keystead: Nothing was imported.\n"), "{said}");
+            assert!(run(folder.path(), &["import", "--organization-keys", &file]).status.success(), "{said}");
+        } else {
+            assert_eq!(keys, 1 + ROWS as i64);
+            assert!(said.contains("The import was complete"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn no_imported_key_is_in_the_store_its_log_or_the_output() {
     let folder = Folder::new();
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_LOG_LEVEL", "trace"), ("RUST_LOG", "trace")]);

@@ -9,6 +9,7 @@
 
 mod api;
 mod audit;
+mod authority;
 mod backup;
 mod changes;
 mod clock_steps;

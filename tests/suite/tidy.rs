@@ -57,6 +57,7 @@ fn each_layer_knows_only_those_below_it() {
     only(&["cli/", "http/", "service/", "store/"], "crate::metrics");
     only(&["service/", "store/"], "crate::store");
     only(&["cli/"], "crate::config");
+    only(&["cli/", "service/"], "Authority::operator");
     only(&["main.rs"], "keystead::cli");
     only(&["store/sqlite/", "store/handle.rs", "store/file/"], "sqlite::");
     let about_files = ["audit.rs", "backup.rs", "content.rs", "import.rs", "mod.rs", "overview.rs"];

@@ -9,7 +9,7 @@ const ROUNDS: usize = 300;
 #[test]
 fn no_request_that_begins_after_the_answer_passes_nginx_with_a_dead_key() {
     let setup = Setup::new(Kind::NginxWithUnderscores, &[], None);
-    race_through(ROUNDS, &setup.admin, |value| {
+    race_through(ROUNDS, &setup.clients, |value| {
         let user = setup.user(value);
         move || user.is_let_in("/")
     });
@@ -18,7 +18,7 @@ fn no_request_that_begins_after_the_answer_passes_nginx_with_a_dead_key() {
 #[test]
 fn no_request_that_begins_after_the_answer_passes_caddy_with_a_dead_key() {
     let setup = Setup::new(Kind::Caddy, &[], None);
-    race_through(ROUNDS, &setup.admin, |value| {
+    race_through(ROUNDS, &setup.clients, |value| {
         let user = setup.user(value);
         move || user.is_let_in("/")
     });

@@ -18,13 +18,13 @@ fn organization_id(setup: &Setup) -> String {
 fn a_good_key_passes_with_who_it_is_and_without_itself() {
     with_each(&[], |setup| {
         setup.admin.put("/v2/organization", json!({"name": "Bäcker & Söhne"})).data();
-        let (id, key) = setup.admin.mint("100% \"größer\" 'x' \\ ✓");
+        let (id, key) = setup.clients.mint("100% \"größer\" 'x' \\ ✓");
         let received = setup.let_in(&setup.get(&key));
         assert_eq!(received.field("path"), "/some/path?and=query");
         let identity = IDENTITY.map(|name| received.header(name).to_owned());
         let organization = organization_id(setup);
         let names = ["B%C3%A4cker & S%C3%B6hne", "100%25 \"gr%C3%B6%C3%9Fer\" 'x' \\ %E2%9C%93"];
-        assert_eq!(identity, [&organization, names[0], "", &id.to_string(), names[1]]);
+        assert_eq!(identity, [&organization, names[0], &setup.project, &id.to_string(), names[1]]);
         assert!(received.headers().iter().all(|(_, value)| !value.contains(&key)), "{:?}", received.headers());
     });
 }
@@ -35,7 +35,7 @@ fn a_key_with_the_longest_name_passes() {
         // Twelve characters each, encoded.
         let name = "\u{1f511}".repeat(255);
         setup.admin.put("/v2/organization", json!({ "name": name })).data();
-        let key = setup.admin.mint(&name).1;
+        let key = setup.clients.mint(&name).1;
         let received = setup.let_in(&setup.get(&key));
         let encoded = "%F0%9F%94%91".repeat(255);
         let names = ["x-auth-organization-name", "x-auth-key-name"].map(|name| received.header(name));
@@ -44,20 +44,9 @@ fn a_key_with_the_longest_name_passes() {
 }
 
 #[test]
-fn a_projects_key_passes_with_the_projects_id() {
-    with_each(&[], |setup| {
-        let (project, id, key) = setup.project("web");
-        let received = setup.let_in(&setup.get(&key));
-        let organization = organization_id(setup);
-        let ids = ["x-auth-organization-id", "x-auth-project-id", "x-auth-key-id"].map(|name| received.header(name));
-        assert_eq!(ids, [&organization, &project, &id.to_string()]);
-    });
-}
-
-#[test]
 fn the_key_may_come_in_each_of_three_headers_and_reaches_the_app_in_none() {
     with_each(&[], |setup| {
-        let key = setup.admin.mint("a").1;
+        let key = setup.clients.mint("a").1;
         let bearer = format!("Bearer {key}");
         for header in [("X-API-Key", &key), ("Authorization", &bearer), ("CONFIDENT_API_KEY", &key)] {
             let ask = || setup.send("GET", "/", &[(header.0, header.1)], b"");
@@ -76,7 +65,7 @@ fn the_key_may_come_in_each_of_three_headers_and_reaches_the_app_in_none() {
 fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() {
     let jwt = "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
     with_each(&[], |setup| {
-        let key = setup.admin.mint("a").1;
+        let key = setup.clients.mint("a").1;
         for hiding in [("CONFIDENT_API_KEY", ""), ("Authorization", "Bearer "), ("Authorization", jwt)] {
             setup.let_in(&setup.send("GET", "/", &[hiding, ("X-API-Key", &key)], b""));
             setup.refused(401, || setup.send("GET", "/", &[hiding], b""));
@@ -108,16 +97,17 @@ fn a_key_that_is_not_good_is_refused_and_never_reaches_the_app() {
         refused(&|| setup.send("GET", "/", &[("Authorization", "Basic dXNlcjpwYXNzd29yZA==")], b""));
         refused(&|| setup.get("confident_org_00000000000000000000000000000000"));
         refused(&|| setup.get("nonsense"));
-        let (id, key) = setup.admin.mint("a");
+        let (id, key) = setup.clients.mint("a");
         setup.let_in(&setup.get(&key));
-        setup.admin.set_valid(id, false).data();
+        setup.clients.set_valid(id, false).data();
         refused(&|| setup.get(&key));
-        setup.admin.set_valid(id, true).data();
+        setup.clients.set_valid(id, true).data();
         setup.let_in(&setup.get(&key));
-        setup.admin.revoke(id).data();
+        setup.clients.revoke(id).data();
         refused(&|| setup.get(&key));
-        let data = setup.admin.post("/v2/organization/api-keys", json!({"name": "b", "expiresInDays": 1})).data();
-        let key = data["apiKey"]["value"].as_str().or(data["value"].as_str()).expect("a value").to_owned();
+        let keys = format!("/v2/projects/{}/api-keys", setup.project);
+        let data = setup.admin.post(&keys, json!({"name": "b", "expiresInDays": 1})).data();
+        let key = data["value"].as_str().expect("a value").to_owned();
         setup.let_in(&setup.get(&key));
         setup.admin.post("/dev/clock", json!({"advanceInMs": 86_400_000})).data();
         refused(&|| setup.get(&key));
@@ -127,7 +117,7 @@ fn a_key_that_is_not_good_is_refused_and_never_reaches_the_app() {
 #[test]
 fn every_method_needs_a_key_and_a_body_reaches_the_app_whole() {
     with_each(&[], |setup| {
-        let key = setup.admin.mint("a").1;
+        let key = setup.clients.mint("a").1;
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
             setup.refused(401, || setup.send(method, "/", &[], b""));
             let received = setup.let_in(&setup.send(method, "/", &[("X-API-Key", &key)], b""));
@@ -150,11 +140,9 @@ fn every_method_needs_a_key_and_a_body_reaches_the_app_whole() {
 }
 
 #[test]
-fn a_gate_lets_in_the_keys_that_it_is_for() {
-    for kind in Kind::ALL {
-        println!("with {kind:?}");
-        let setup = Setup::new(kind, &[], Some("scope=project"));
-        let (_, _, key) = setup.project("web");
+fn the_guides_gate_lets_in_project_keys_alone() {
+    with_each(&[], |setup| {
+        let key = setup.clients.mint("a").1;
         setup.let_in(&setup.get(&key));
         let key = setup.admin.mint("a").1;
         setup.refused(403, || setup.get(&key));
@@ -165,16 +153,33 @@ fn a_gate_lets_in_the_keys_that_it_is_for() {
         setup.refused(403, || {
             setup.send("GET", "/", &[("X-API-Key", &key), ("X-Auth-Gate", "scope=organization")], b"")
         });
+    });
+}
+
+#[test]
+fn a_gate_may_be_for_other_keys_and_an_organization_key_passes_without_a_project() {
+    for (gate, status_of_project) in [("scope=organization", 403), ("", 200)] {
+        for kind in Kind::ALL {
+            println!("with {kind:?} and {gate}");
+            let setup = Setup::new(kind, &[], Some(gate));
+            let (id, key) = setup.admin.mint("a");
+            let received = setup.let_in(&setup.get(&key));
+            let organization = organization_id(&setup);
+            let ids =
+                ["x-auth-organization-id", "x-auth-project-id", "x-auth-key-id"].map(|name| received.header(name));
+            assert_eq!(ids, [&organization, "", &id.to_string()]);
+            assert_eq!(setup.get(&setup.clients.mint("a").1).status, status_of_project, "{kind:?} {gate}");
+        }
     }
 }
 
 #[test]
 fn what_the_client_asks_the_app_does_not_narrow_the_gate() {
     with_each(&[], |setup| {
-        let key = setup.admin.mint("a").1;
-        for path in ["/?scope=project", "/?project=proj_1&organization=org_1", "/?x", "/a%2fb/../c?d=%C3%BC"] {
+        let key = setup.clients.mint("a").1;
+        for path in ["/?scope=organization", "/?project=proj_1&organization=org_1", "/?x", "/a%2fb/../c?d=%C3%BC"] {
             setup.let_in(&setup.send("GET", path, &[("X-API-Key", &key)], b""));
         }
-        setup.let_in(&setup.send("GET", "/", &[("X-API-Key", &key), ("X-Auth-Gate", "scope=project")], b""));
+        setup.let_in(&setup.send("GET", "/", &[("X-API-Key", &key), ("X-Auth-Gate", "scope=organization")], b""));
     });
 }

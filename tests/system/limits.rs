@@ -1,6 +1,6 @@
 //! Limits by address, on the address that the proxy passes on, and by key.
 
-use super::helpers::{Answer, KEYS};
+use super::helpers::Answer;
 use super::proxy::Kind;
 use super::setup::{Setup, request, with_each};
 use serde_json::json;
@@ -44,7 +44,7 @@ fn refused_for_good(setup: &Setup, status: u16, ask: impl FnOnce() -> Answer) {
 #[test]
 fn who_tries_too_many_wrong_keys_is_held_up_and_good_keys_still_pass() {
     with_each(&SETTINGS, |setup| {
-        let key = setup.admin.mint("a").1;
+        let key = setup.clients.mint("a").1;
         let guesser = [127, 0, 0, 9];
         // Another address each time, says the client.
         let statuses: Vec<u16> =
@@ -63,8 +63,8 @@ fn who_tries_too_many_wrong_keys_is_held_up_and_good_keys_still_pass() {
 #[test]
 fn a_key_that_is_tied_to_an_address_passes_from_there_alone() {
     with_each(&SETTINGS, |setup| {
-        let (id, key) = setup.admin.mint("a");
-        setup.admin.put(&format!("{KEYS}/{id}"), json!({"allowedAddresses": ["127.0.0.9", "203.0.113.1"]})).data();
+        let (id, key) = setup.clients.mint("a");
+        setup.clients.change(id, json!({"allowedAddresses": ["127.0.0.9", "203.0.113.1"]})).data();
         refused_for_good(setup, 403, || ask(setup, [127, 0, 0, 10], &key, "203.0.113.1"));
         refused_for_good(setup, 403, || ask(setup, [127, 0, 0, 10], &key, "127.0.0.9, 203.0.113.1"));
         if setup.kind != Kind::Envoy {
@@ -76,8 +76,8 @@ fn a_key_that_is_tied_to_an_address_passes_from_there_alone() {
 #[test]
 fn a_key_that_was_used_too_often_is_held_up() {
     with_each(&[], |setup| {
-        let (id, key) = setup.admin.mint("a");
-        setup.admin.put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 2, "windowInSeconds": 600}})).data();
+        let (id, key) = setup.clients.mint("a");
+        setup.clients.change(id, json!({"rateLimit": {"limit": 2, "windowInSeconds": 600}})).data();
         for _ in 0..2 {
             setup.let_in(&setup.get(&key));
         }
@@ -88,10 +88,10 @@ fn a_key_that_was_used_too_often_is_held_up() {
         too_much(setup, 600, || claiming(&key));
         refused_for_good(setup, 401, || claiming("nonsense"));
         refused_for_good(setup, 401, || setup.send("GET", "/", &claims, b""));
-        let (id, tied) = setup.admin.mint("b");
-        setup.admin.put(&format!("{KEYS}/{id}"), json!({"allowedAddresses": ["203.0.113.1"]})).data();
+        let (id, tied) = setup.clients.mint("b");
+        setup.clients.change(id, json!({"allowedAddresses": ["203.0.113.1"]})).data();
         refused_for_good(setup, 403, || claiming(&tied));
-        let answer = claiming(&setup.admin.mint("c").1);
+        let answer = claiming(&setup.clients.mint("c").1);
         setup.let_in(&answer);
         assert_eq!(answer.header("retry-after"), None, "{:?}: {answer:?}", setup.kind);
     });
@@ -100,8 +100,8 @@ fn a_key_that_was_used_too_often_is_held_up() {
 #[test]
 fn a_limit_is_forgotten_where_keystead_does_not_answer() {
     with_each(&[], |setup| {
-        let (id, key) = setup.admin.mint("a");
-        setup.admin.put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 1, "windowInSeconds": 600}})).data();
+        let (id, key) = setup.clients.mint("a");
+        setup.clients.change(id, json!({"rateLimit": {"limit": 1, "windowInSeconds": 600}})).data();
         // Over one connection, on which a proxy might keep what it learnt.
         let user = setup.user(&key);
         let ask = || user.send("GET", "/", &[("X-API-Key", &key)], b"");

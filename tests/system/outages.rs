@@ -23,7 +23,7 @@ fn check_nobody_gets_in(setup: &Setup, key: &str) {
 #[test]
 fn requests_are_refused_while_keystead_is_stopped_and_pass_again_after_a_restart() {
     with_each(&[], |setup| {
-        let key = setup.admin.mint("a").1;
+        let key = setup.clients.mint("a").1;
         setup.let_in(&setup.get(&key));
         for is_killed in [false, true] {
             let keystead = setup.keystead.take().expect("it runs");
@@ -48,7 +48,7 @@ fn requests_are_refused_while_keystead_hangs() {
         if setup.kind == Kind::Traefik {
             return;
         }
-        let key = setup.admin.mint("a").1;
+        let key = setup.clients.mint("a").1;
         setup.let_in(&setup.get(&key));
         let keystead = setup.keystead.as_ref().expect("it runs");
         keystead.signal("STOP");

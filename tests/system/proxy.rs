@@ -35,7 +35,8 @@ impl Kind {
         }
     }
 
-    /// The configuration in the guide, for other addresses, and with a gate such as `scope=project`.
+    /// The configuration in the guide, for other addresses, and with another gate than its `scope=project`; an empty one
+    /// lets in any key.
     fn configuration(self, addresses: &Addresses, gate: Option<&str>) -> String {
         let Addresses { proxy, keystead, app } = addresses;
         let (proxy, keystead, app) = (proxy.to_string(), keystead.to_string(), app.to_string());
@@ -75,27 +76,24 @@ impl Kind {
             replace(&mut text, "127.0.0.1:3000", &app);
         }
         if let Some(gate) = gate {
-            self.narrow(&mut text, gate);
+            self.set_gate(&mut text, gate);
         }
         text
     }
 
-    /// As the guide says under "Letting in fewer".
-    fn narrow(self, text: &mut String, gate: &str) {
-        match self {
-            Self::Nginx | Self::NginxWithUnderscores => {
-                replace(text, "/auth/nginx;", &format!("/auth/nginx?{gate};"));
-            }
-            Self::Caddy => replace(text, "/auth/forward?", &format!("/auth/forward?{gate}")),
-            Self::Traefik => replace(text, "/auth/forward", &format!("/auth/forward?{gate}")),
+    /// As the guide says under "Which keys pass".
+    fn set_gate(self, text: &mut String, gate: &str) {
+        let old = match self {
+            _ if !gate.is_empty() => "scope=project",
+            // Caddy needs the question mark.
+            Self::Caddy => "scope=project",
+            Self::Nginx | Self::NginxWithUnderscores | Self::Traefik => "?scope=project",
             Self::Envoy => {
-                let mut addition = block("envoy", "yaml", 1);
-                replace(&mut addition, "scope=project", gate);
-                let line = "                        path_prefix: /auth/envoy\n";
-                let addition: String = addition.lines().map(|l| format!("                        {l}\n")).collect();
-                replace(text, line, &format!("{line}{addition}"));
+                "                        authorization_request:\n                          headers_to_add:\n\
+                 \x20                           - key: X-Auth-Gate\n                              value: scope=project\n"
             }
-        }
+        };
+        replace(text, old, gate);
     }
 
     /// The program in the foreground.

@@ -15,6 +15,10 @@ pub struct Setup {
     pub app: App,
     pub keystead: Option<Server>,
     pub admin: Client,
+    /// The administrator, for the keys of a project: such as a gate lets in by its guide.
+    pub clients: Client,
+    /// That project.
+    pub project: String,
     addresses: Addresses,
     environment: Vec<(&'static str, &'static str)>,
     // Fields are dropped in this order: the proxy ends before its folder goes.
@@ -23,17 +27,21 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Keystead with settings from the environment, and a gate such as `scope=project`.
+    /// Keystead with settings from the environment, and a gate such as `scope=organization`; else the guide's.
     pub fn new(kind: Kind, environment: &[(&'static str, &'static str)], gate: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let app = App::start();
         let addresses = Addresses { proxy: own_address(), keystead: own_address(), app: app.address };
         let keystead = Server::start_at(folder.path(), &addresses.keystead.to_string(), environment);
         let admin = keystead.client();
+        let project = new_project(&admin, "clients").0;
+        let keys = format!("/v1/projects/{project}/api-keys");
+        let clients = Client { keys, ..keystead.client() };
         let is_up = || attempt(addresses.proxy, None, &request("GET", "/", &[], b"")).is_ok_and(|a| a.status == 401);
         let proxy = Proxy::start(kind, folder.path(), &addresses, gate, is_up);
         let environment = environment.to_vec();
-        Self { kind, app, keystead: Some(keystead), admin, addresses, environment, _proxy: proxy, folder }
+        let keystead = Some(keystead);
+        Self { kind, app, keystead, admin, clients, project, addresses, environment, _proxy: proxy, folder }
     }
 
     pub fn restart_keystead(&mut self) {
@@ -77,14 +85,13 @@ impl Setup {
         answer.refused_with(status);
         answer
     }
+}
 
-    /// A new project: its id, the id of its key, the key.
-    pub fn project(&self, name: &str) -> (String, i64, String) {
-        let data = self.admin.post("/v1/projects", json!({ "name": name })).data();
-        let text = |value: &Value| value.as_str().map(str::to_owned).expect("a text");
-        let key = &data["apiKey"];
-        (text(&data["project"]["id"]), key["id"].as_i64().expect("an id"), text(&key["value"]))
-    }
+/// A new project: its id, and its key.
+pub fn new_project(admin: &Client, name: &str) -> (String, String) {
+    let data = admin.post("/v1/projects", json!({ "name": name })).data();
+    let text = |value: &Value| value.as_str().map(str::to_owned).expect("a text");
+    (text(&data["project"]["id"]), text(&data["apiKey"]["value"]))
 }
 
 /// Does it with every proxy.

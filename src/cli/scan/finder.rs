@@ -1,5 +1,6 @@
 //! Finding what looks like a key in bytes of any kind.
 
+use super::found::Found;
 use super::words::Words;
 use crate::domain::{Digest, Forms, Tail};
 use regex::Regex;
@@ -24,22 +25,6 @@ const WINDOW: usize = 256 * 1024;
 /// What is looked at again with the bytes that follow: a whole key, and a character before it and after it, each of which may
 /// take four bytes with a soft line break.
 const OVERLAP: usize = 4 * (MAX_PREFIX + DIGITS + 2);
-
-/// Something that looks like a key.
-pub(super) struct Found {
-    /// In which line it begins, from 1.
-    pub(super) line: u64,
-    /// At which byte of it, from 1.
-    pub(super) column: u64,
-    /// Its last six characters.
-    pub(super) tail: Tail,
-    /// What it could be: where other characters stand right before a known prefix, with and without them.
-    pub(super) digests: Vec<Digest>,
-    /// The same, by which an import may have brought them.
-    pub(super) imported: Vec<Digest>,
-    /// Whether it has not our form, so that it is a key only where the store knows it.
-    pub(super) is_word: bool,
-}
 
 pub(super) struct Finder {
     ending: BytesRegex,

@@ -1,13 +1,15 @@
 //! `keystead scan`: keys that lie where they should not, and whether they are live ones of this store.
 
 mod finder;
+mod found;
 mod sources;
 mod words;
 
 pub(super) use finder::mask;
 
 use super::changes::confirm;
-use super::keys::{judging_overview, revoke_keys};
+use super::keys::revoke_keys;
+use super::looking::judging_overview;
 use super::output::{print, print_json, say};
 use super::records::{KeyRecord, key_state};
 use super::verify::whose;
@@ -16,7 +18,8 @@ use crate::config::Config;
 use crate::domain::{ApiKey, Digest, Forms, KeyId, KeyPrefix, Refusal};
 use crate::service::{Looked, Overview};
 use clap::Args;
-use finder::{Finder, Found};
+use finder::Finder;
+use found::Found;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal as _};

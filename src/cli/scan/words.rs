@@ -1,6 +1,6 @@
 //! Words that could be keys of another form than ours. What is one only a store can tell that such keys were imported into.
 
-use super::finder::Found;
+use super::found::Found;
 use crate::domain::{Digest, Foreign, Forms};
 use std::ops::Range;
 use zeroize::Zeroizing;

@@ -1,0 +1,65 @@
+//! What a key may do to Keystead.
+
+use super::{ApiKey, Error, Result};
+
+/// What a key may do to Keystead, and what somebody needs to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Asks whether keys are good, and manages nothing.
+    Verifier,
+    /// Manages the organization: its projects, its keys and its audit log.
+    Manager,
+}
+
+impl Role {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Verifier, Self::Manager];
+
+    /// Whether a key of this role may do what needs the other one. This is the only table of who may do what.
+    pub fn may(self, needed: Self) -> bool {
+        match needed {
+            Self::Verifier => matches!(self, Self::Verifier | Self::Manager),
+            Self::Manager => matches!(self, Self::Manager),
+        }
+    }
+
+    /// Makes sure that a key of this role may do what needs the other one.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn require(self, needed: Self) -> Result<()> {
+        if self.may(needed) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(match needed {
+            Self::Verifier => "This needs an API key that may verify keys; the one that was sent may not.",
+            Self::Manager => "This needs an organization's API key; the one that was sent belongs to a project.",
+        }))
+    }
+}
+
+impl ApiKey {
+    /// What the key may do to Keystead: an organization's key manages, a project's verifies.
+    pub fn role(&self) -> Role {
+        match self.scope.project {
+            None => Role::Manager,
+            Some(_) => Role::Verifier,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_may_do_everything_and_a_verifier_only_verify() {
+        let may = |role: Role| Role::ALL.map(|needed| role.may(needed));
+        assert_eq!(may(Role::Verifier), [true, false]);
+        assert_eq!(may(Role::Manager), [true, true]);
+        for (role, needed) in Role::ALL.into_iter().flat_map(|role| Role::ALL.map(|needed| (role, needed))) {
+            assert_eq!(role.require(needed).is_ok(), role.may(needed));
+        }
+    }
+}
