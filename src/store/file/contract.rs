@@ -2,7 +2,7 @@
 //! revocations.
 
 use crate::domain::{KeyId, Result};
-use crate::store::sqlite::Staging;
+use crate::store::sqlite::staging::Staging;
 use crate::store::{Reads, Writes};
 
 /// What has become of an import.

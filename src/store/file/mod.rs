@@ -1,12 +1,12 @@
 //! What only a store in a file does: backups, a restore, a look at the file by itself, its sizes and its ledger of
 //! revocations, and imports, whose rows wait beside the file.
 
-mod backup;
+pub(super) mod backup;
 pub(super) mod beside;
-mod contract;
+pub(super) mod contract;
 mod handle;
-mod ledger;
-mod options;
+pub(super) mod ledger;
+pub(super) mod options;
 
 pub use super::sqlite::{
     Checkup, ImportOrder, ImportedApiKey, SCHEMA, Staging, View, remove_unfinished, restore, size,

@@ -1,10 +1,9 @@
 //! Keys and values that have ended, found by their digests.
 
-use super::columns::{algorithm, damaged};
+use super::columns::{self, algorithm, damaged};
 use super::digest_index::Entry;
-use super::import;
+use super::ended::insert_ended;
 use super::keys::{api_key, key_columns, listed, select_api_key};
-use super::ledger_rows::insert_ended;
 use super::rows::Rows;
 use crate::domain::{Digest, Result};
 use rusqlite::params;
@@ -78,7 +77,7 @@ impl Rows<'_> {
 
     pub(super) fn is_ended(&self, digest: &Digest) -> Result<bool> {
         let sql = "SELECT 1 FROM ended_values WHERE digest = ?1 AND algorithm = ?2";
-        let parameters = params![digest.as_bytes(), import::stored(digest.algorithm())];
+        let parameters = params![digest.as_bytes(), columns::stored(digest.algorithm())];
         Ok(self.one(sql, parameters, |_| Ok(()))?.is_some())
     }
 

@@ -1,10 +1,11 @@
 //! Finding out what is wrong with a file that may not be opened.
 
+use super::integrity::HEADING;
 use super::ledger::{Ledger, Row};
-use super::{left_log, open, settle};
+use super::{connect, left_log, refusals, settle};
 use crate::domain::{Error, Result};
 use crate::store::file::beside::{beside, open_regular};
-use crate::store::file::{Agreement, LedgerSummary};
+use crate::store::file::ledger::{Agreement, LedgerSummary};
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::io;
@@ -20,9 +21,6 @@ const PAGES: u64 = 16;
 const PAGES_MOVED: u64 = 96;
 /// Bytes of a page and of what the log writes before each.
 const PAGE: u64 = 4096 + 24;
-/// What SQLite puts before its complaints.
-pub(super) const HEADING: &str = "*** in database main ***";
-
 /// A store's file that may be damaged or of another version, to find out what is wrong with it. Nothing is written. Blocks.
 pub struct Checkup {
     path: PathBuf,
@@ -61,7 +59,7 @@ impl Checkup {
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, or damaged.
     pub fn schema(&self) -> Result<u32> {
         let schema = self.connect()?.pragma_query_value(None, "user_version", |row| row.get(0));
-        schema.map_err(|e| open::unreadable(&self.path, &e))
+        schema.map_err(|e| refusals::unreadable(&self.path, &e))
     }
 
     /// What is wrong with the file's pages, and where it is asked for also with what they refer to; nothing, where all is
@@ -70,7 +68,7 @@ impl Checkup {
     /// # Errors
     /// As [`Checkup::schema`].
     pub fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
-        let unreadable = |e: rusqlite::Error| open::unreadable(&self.path, &e);
+        let unreadable = |e: rusqlite::Error| refusals::unreadable(&self.path, &e);
         let connection = self.connect()?;
         let name = if is_thorough { "integrity_check" } else { "quick_check" };
         let mut complaints = Vec::new();
@@ -125,6 +123,6 @@ impl Checkup {
                 format_args!("{} is not there.", self.path.display()),
             ));
         }
-        open::look(&self.path, self.busy_timeout)
+        connect::look(&self.path, self.busy_timeout)
     }
 }

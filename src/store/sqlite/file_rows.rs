@@ -1,12 +1,12 @@
 //! The SQL of what only a store in a file does.
 
-use super::columns::damaged;
+use super::columns::{self, damaged};
 use super::rows::Rows;
 use super::staging::Staging;
 use super::{import, open_import};
 use crate::domain::{Algorithm, KeyId, Result};
 use crate::store::Reads as _;
-use crate::store::file::{FileReads, FileWrites, ImportState};
+use crate::store::file::contract::{FileReads, FileWrites, ImportState};
 use crate::store::validity::Stale;
 
 impl FileReads for Rows<'_> {
@@ -16,7 +16,7 @@ impl FileReads for Rows<'_> {
 
     fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>> {
         let sql = "SELECT 1 FROM ended_values WHERE algorithm = ?1 LIMIT 1";
-        let has_sha256 = self.one(sql, [import::stored(Algorithm::Sha256)], |_| Ok(()))?.is_some();
+        let has_sha256 = self.one(sql, [columns::stored(Algorithm::Sha256)], |_| Ok(()))?.is_some();
         import::known_already(
             staged,
             has_sha256,

@@ -47,17 +47,17 @@ impl<'a> Lookup<'a> {
         let in_memory = self.in_memory.iter().filter(|(it, _)| it == digest).flat_map(|(_, ids)| ids);
         for id in in_memory {
             let key = rows.one(select_whole_key!("", "k.id = ?1"), [id], whole_key)?;
-            if let Some(found) = key.and_then(|key| presented(key, digest).ok()) {
-                return Ok(Some(found));
+            if let Some((found, presented)) = key.and_then(|it| it.key.presented(digest).map(|value| (it, value))) {
+                return Ok(Some(Found { presented, ..found }));
             }
         }
         let sql = select_whole_key!("JOIN digest_index i ON i.key_id = k.id ", "i.prefix = ?1");
         let mut former = None;
-        for key in rows.all(sql, [digest.prefix()], whole_key)? {
-            match presented(key, digest) {
-                Ok(found) => return Ok(Some(found)),
-                Err(other) if rows.former_values(other.key.id)?.contains(digest) => former = Some(other),
-                Err(_) => {}
+        for found in rows.all(sql, [digest.prefix()], whole_key)? {
+            match found.key.presented(digest) {
+                Some(presented) => return Ok(Some(Found { presented, ..found })),
+                None if rows.former_values(found.key.id)?.contains(digest) => former = Some(found),
+                None => {}
             }
         }
         Ok(former)
@@ -66,14 +66,6 @@ impl<'a> Lookup<'a> {
     /// The same state of the store, for other questions.
     pub(super) fn rows(&self) -> Rows<'_> {
         Rows::new(&self.transaction, self.index, &[])
-    }
-}
-
-/// The key, by the value of its that has this digest now.
-fn presented(found: Found, digest: &Digest) -> std::result::Result<Found, Found> {
-    match found.key.presented(digest) {
-        Some(presented) => Ok(Found { presented, ..found }),
-        None => Err(found),
     }
 }
 

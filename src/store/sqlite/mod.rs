@@ -6,12 +6,16 @@ mod bloom;
 mod by_digest;
 mod checkup;
 mod columns;
+mod connect;
 mod digest_index;
 mod doubt;
 mod effects;
+mod ended;
 mod fault;
 mod file_rows;
+mod hidden;
 mod import;
+mod integrity;
 mod keys;
 mod known;
 mod ledger;
@@ -26,11 +30,12 @@ mod organizations;
 mod place;
 mod readers;
 mod reads;
+mod refusals;
 mod restore;
 mod rows;
 mod settle;
 mod sizes;
-mod staging;
+pub(super) mod staging;
 mod unfinished;
 mod writer;
 mod writes;
@@ -47,7 +52,8 @@ pub(super) use writer::is_in_doubt;
 use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
 use crate::store::Found;
-use crate::store::file::{FileReads, FileWrites, Options};
+use crate::store::file::contract::{FileReads, FileWrites};
+use crate::store::file::options::Options;
 use crate::store::forms::SharedForms;
 use crate::store::validity::Validity;
 use digest_index::DigestIndex;
@@ -88,9 +94,9 @@ impl Sqlite {
         let has_left_log = left_log::is_there(&options.path);
         let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
-        index.catch_up(&connection).map_err(|e| open::unreadable(&options.path, &e))?;
+        index.catch_up(&connection).map_err(|e| refusals::unreadable(&options.path, &e))?;
         let (validity, forms) = (Arc::new(Validity::new(options.uptime)), Arc::new(SharedForms::default()));
-        forms.add(import::forms(&connection).map_err(|e| open::unreadable(&options.path, &e))?);
+        forms.add(import::forms(&connection).map_err(|e| refusals::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
         if has_left_log && let Err(mixed) = left_log::expect_fitting(&connection, &ledger, &options.path) {
             // Whoever closes the store last would bring the log in for good.
@@ -98,7 +104,7 @@ impl Sqlite {
             return Err(mixed);
         }
         settle::by_ledger(&mut connection, &index, &mut ledger, options.opened_at)?;
-        let place = Place::of(&options.path).map_err(|e| open::not_found(&options.path, &e))?;
+        let place = Place::of(&options.path).map_err(|e| refusals::not_found(&options.path, &e))?;
         let place = Arc::new(place);
         let pools = Pools::open(options, &index, &place)?;
         let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
@@ -222,7 +228,7 @@ impl View {
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let connection = open::view(path, busy_timeout)?;
         let index = DigestIndex::default();
-        index.catch_up(&connection).map_err(|e| open::unreadable(path, &e))?;
+        index.catch_up(&connection).map_err(|e| refusals::unreadable(path, &e))?;
         Ok(Self { path: path.to_owned(), connection, index, ledger: Ledger::of(path) })
     }
 

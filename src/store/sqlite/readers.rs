@@ -1,12 +1,13 @@
 //! The connections that read: a pool of its own for each kind of read, so that none waits for another kind.
 
+use super::connect;
 use super::digest_index::DigestIndex;
 use super::lookup::Lookup;
-use super::open;
 use super::place::Place;
 use super::rows::Rows;
 use crate::domain::{Digest, Error, Result};
-use crate::store::file::{FileReads, Options};
+use crate::store::file::contract::FileReads;
+use crate::store::file::options::Options;
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags};
@@ -56,11 +57,11 @@ pub(in crate::store) struct Readers {
 impl Readers {
     fn open(options: &Options, size: u32, index: Arc<DigestIndex>, place: Arc<Place>) -> Result<Self> {
         // The first connection of the pool reports less than this one when the file cannot be read.
-        open::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connect::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let busy_timeout = options.busy_timeout;
         let manager = SqliteConnectionManager::file(&options.path)
             .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .with_init(move |connection| open::prepare_connection(connection, busy_timeout));
+            .with_init(move |connection| connect::prepare_connection(connection, busy_timeout));
         let pool = Pool::builder()
             .max_size(size)
             // All of them now: a file that takes the store's name later is none of theirs.

@@ -1,16 +1,19 @@
 //! Putting a backup in the store's place.
 
 use super::backup;
+use super::connect::is_there;
 use super::digest_index::DigestIndex;
 use super::ledger::Ledger;
 use super::lock::Lock;
-use super::open::{self, is_there};
 use super::rows::Rows;
 use super::settle;
 use super::unfinished::Unfinished;
+use super::{open, refusals};
 use crate::domain::{Error, Result};
+use crate::store::file::backup::{Restore, Restored};
 use crate::store::file::beside::{beside, rename_to_free, sync_folder_of};
-use crate::store::file::{Agreement, Options, Restore, Restored};
+use crate::store::file::ledger::Agreement;
+use crate::store::file::options::Options;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs;
 use std::io;
@@ -30,7 +33,7 @@ pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
     }
     // A folder is set aside like a file; a device or a socket would be gone.
     if path.exists() && !path.is_file() && !path.is_dir() {
-        return Err(open::not_regular(path));
+        return Err(refusals::not_regular(path));
     }
     let mut source = open::backup(from, options.busy_timeout)?;
     let lock = Lock::exclusive(path).map_err(|e| refuse(format_args!("{} cannot be locked: {e}.", path.display())))?;

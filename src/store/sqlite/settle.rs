@@ -22,7 +22,7 @@ use super::rows::Rows;
 use super::{columns, keys, ledger_rows};
 use crate::domain::{Digest, Error, KeyId, Link, Result, Timestamp};
 use crate::store::Writes as _;
-use crate::store::file::Agreement;
+use crate::store::file::ledger::Agreement;
 use crate::store::replay::{Replay, replay};
 use crate::store::standing::Standing;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};

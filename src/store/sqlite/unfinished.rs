@@ -1,6 +1,6 @@
 //! A copy of a store until it is whole.
 
-use crate::store::file::UNFINISHED;
+use crate::store::file::backup::UNFINISHED;
 use crate::store::file::beside::{beside, open_regular, rename_to_free, sync_folder_of};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;

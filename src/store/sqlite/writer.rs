@@ -4,19 +4,21 @@
 //! timer: while one commit is on its way to the disk, the next batch gathers.
 
 use super::audit;
+use super::connect;
 use super::digest_index::{DigestIndex, Merged};
 use super::doubt::Doubt;
 use super::effects::Effects;
 use super::import;
 use super::known::Known;
 use super::ledger::{Ledger, Mark};
-use super::open::{self, LOG_LIMIT};
+use super::open::LOG_LIMIT;
 use super::place::{Complaint, Place};
 use super::rows::Rows;
 use super::settle::{self, Failed};
 use crate::domain::{Error, Link, Result, Timestamp};
 use crate::metrics::Metrics;
-use crate::store::file::{FileWrites, Options};
+use crate::store::file::contract::FileWrites;
+use crate::store::file::options::Options;
 use crate::store::forms::SharedForms;
 use crate::store::validity::{Stale, Validity};
 use rusqlite::{Connection, ErrorCode};
@@ -386,7 +388,7 @@ impl Thread {
             self.compact_ledger();
         }
         if effects.are_in_ledger() {
-            let committed = || open::look(&self.path, self.busy_timeout);
+            let committed = || connect::look(&self.path, self.busy_timeout);
             let number = settle::prepare(&self.connection, &mut self.ledger, committed)? + 1;
             let commit = Mark::of(number, audit::head(&self.connection)?.unwrap_or(Link::START));
             self.doubt.append(&self.connection, &mut self.ledger, effects, commit)?;
