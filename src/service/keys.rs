@@ -56,7 +56,7 @@ pub struct Rotation {
 }
 
 /// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeyChange {
     /// Its label.
     pub name: Option<Name>,
