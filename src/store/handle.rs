@@ -26,7 +26,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
     {
-        self.0.pools().pieces.read(|reads| work(reads)).await
+        self.0.pools.pieces.read(|reads| work(reads)).await
     }
 
     /// The key that has this digest among its values, or had it as one of its last
@@ -37,12 +37,12 @@ impl Store {
     /// # Errors
     /// As [`Store::read`].
     pub async fn lookup(&self, digest: Digest, now: Timestamp) -> Result<Option<(Found, Stamp)>> {
-        let stamp = self.0.validity().stamp(&digest);
+        let stamp = self.0.validity.stamp(&digest);
         if !self.may_hold(&digest, now) {
-            self.0.metrics().looked_up(Lookup::Unknown);
+            self.0.metrics.looked_up(Lookup::Unknown);
             return Ok(None);
         }
-        self.0.metrics().looked_up(Lookup::Miss);
+        self.0.metrics.looked_up(Lookup::Miss);
         let found = self.0.look_up(digest).await?;
         if found.is_none() {
             self.0.found_nothing(now);
@@ -61,7 +61,7 @@ impl Store {
         ours: Digest,
         now: Timestamp,
     ) -> Result<Option<(Found, Stamp, Digest)>> {
-        let stamps = [imported, ours].map(|digest| self.0.validity().stamp(&digest));
+        let stamps = [imported, ours].map(|digest| self.0.validity.stamp(&digest));
         if ![imported, ours].iter().any(|digest| self.may_hold(digest, now)) {
             return Ok(None);
         }
@@ -78,7 +78,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
     {
-        self.0.pools().lookups.read(|reads| work(reads)).await
+        self.0.pools.lookups.read(|reads| work(reads)).await
     }
 
     /// The same for a slice of a read that looks at much of the store. There is little room for these: each slice gives the
@@ -91,7 +91,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
     {
-        self.0.pools().slices.read(|reads| work(reads)).await
+        self.0.pools.slices.read(|reads| work(reads)).await
     }
 
     /// Runs `work` in a write transaction that it may share with others; where it fails, all it did is undone. Answers
@@ -117,17 +117,17 @@ impl Store {
     /// key. Commits of other processes are known up to the last look at the store; where that is older than
     /// [`BELIEVED_FOR`](super::BELIEVED_FOR), as after this process was stopped, only what was read since may be believed.
     pub fn is_current(&self, digest: &Digest, stamp: Stamp) -> bool {
-        self.0.validity().is_current(digest, stamp)
+        self.0.validity.is_current(digest, stamp)
     }
 
     /// Waits until no process believes what it read before now.
     pub async fn wait_for_others(&self) {
-        self.0.validity().wait_for_others().await;
+        self.0.validity.wait_for_others().await;
     }
 
     /// What imports have ever brought in, as far as this process has noticed.
     pub fn forms(&self) -> Forms {
-        self.0.forms().get()
+        self.0.forms.get()
     }
 
     /// Whether a key with this digest may be there, now or formerly: `false` is certain, and saves a read that would find

@@ -39,7 +39,7 @@ impl StoreFile {
         T: Send + 'static,
         F: FnOnce(&dyn FileReads) -> Result<T> + Send + 'static,
     {
-        self.0.pools().pieces.read(work).await
+        self.0.pools.pieces.read(work).await
     }
 
     /// As [`Store::read_slice`].
@@ -51,7 +51,7 @@ impl StoreFile {
         T: Send + 'static,
         F: FnOnce(&dyn FileReads) -> Result<T> + Send + 'static,
     {
-        self.0.pools().slices.read(work).await
+        self.0.pools.slices.read(work).await
     }
 
     /// As [`Store::write`].
@@ -71,7 +71,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
     pub async fn waiting_import(&self) -> Result<Option<Staging>> {
-        let path = self.0.path().to_owned();
+        let path = self.0.path.clone();
         let waiting = tokio::task::spawn_blocking(move || Staging::waiting(&path)).await;
         waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
     }
@@ -94,7 +94,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] where it cannot be removed.
     pub fn remove_left_import(&self) -> Result<()> {
-        Staging::remove_left(self.0.path())
+        Staging::remove_left(&self.0.path)
     }
 
     /// Whether the process is there that has an import waiting beside the store.
@@ -102,7 +102,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
     pub fn is_import_waiting(&self) -> Result<bool> {
-        Staging::is_waiting(self.0.path())
+        Staging::is_waiting(&self.0.path)
     }
 
     /// The sizes of the store's files.
@@ -110,7 +110,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] where the file cannot be looked at.
     pub async fn size(&self) -> Result<Size> {
-        let path = self.0.path().to_owned();
+        let path = self.0.path.clone();
         tokio::task::spawn_blocking(move || size(&path))
             .await
             .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
@@ -122,7 +122,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] where the file is there already or cannot be written, or the store cannot be read.
     pub async fn back_up(&self, to: PathBuf, mut progress: impl FnMut(Progress) + Send + 'static) -> Result<Backup> {
-        let (path, busy_timeout) = (self.0.path().to_owned(), self.0.busy_timeout());
+        let (path, busy_timeout) = (self.0.path.clone(), self.0.busy_timeout);
         tokio::task::spawn_blocking(move || back_up(&path, busy_timeout, &to, &mut progress))
             .await
             .map_err(|e| Error::Internal(format!("a backup did not finish: {e}")))?

@@ -74,14 +74,14 @@ use writer::{Clock, Files, Shared, Writer};
 
 /// An open store file.
 pub(super) struct Sqlite {
-    path: PathBuf,
-    busy_timeout: Duration,
-    pools: Pools,
+    pub(super) path: PathBuf,
+    pub(super) busy_timeout: Duration,
+    pub(super) pools: Pools,
     writer: Writer,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     known: Arc<Known>,
-    validity: Arc<Validity>,
-    forms: Arc<SharedForms>,
+    pub(super) validity: Arc<Validity>,
+    pub(super) forms: Arc<SharedForms>,
     lock: Lock,
     /// Whether this process has announced that it is a server.
     is_server: AtomicBool,
@@ -121,18 +121,6 @@ impl Sqlite {
         Ok(Self { path, busy_timeout, pools, writer, metrics, known, validity, forms, lock, is_server })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn busy_timeout(&self) -> Duration {
-        self.busy_timeout
-    }
-
-    pub(super) fn pools(&self) -> &Pools {
-        &self.pools
-    }
-
     /// The key that has this digest among its values, or had it as one of its last.
     pub(super) async fn look_up(&self, digest: Digest) -> Result<Option<Found>> {
         self.pools.lookups.look_up(vec![digest], move |lookup| lookup.find(&digest)).await
@@ -153,10 +141,6 @@ impl Sqlite {
         self.pools.lookups.look_up(vec![imported, ours], find).await
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
     /// As [`Store::write`](crate::store::Store::write).
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
     where
@@ -169,14 +153,6 @@ impl Sqlite {
             self.validity.wait_for_others().await;
         }
         Ok(written)
-    }
-
-    pub(super) fn validity(&self) -> &Validity {
-        &self.validity
-    }
-
-    pub(super) fn forms(&self) -> &SharedForms {
-        &self.forms
     }
 
     pub(super) fn announce_server(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 //! them are, and are there all at once when it is published.
 //!
 //! Its keys have a range of numbers to themselves, which is reserved when it begins. What reads keys passes over the range
-//! (hidden.rs); what looks for one key by number or digest asks whether it lies in the range (rows.rs). How far it has
+//! (hidden.rs); what looks for one key by number or digest asks whether it lies in the range (keys.rs). How far it has
 //! come is in its row, so every process can go on with it: the server does so, and where there is none, the command itself.
 //! A process that is stopped or killed holds up nothing but its own import.
 //!
