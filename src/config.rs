@@ -55,10 +55,9 @@ impl ConfigError {
 
     /// `why` is what the sentence goes on with after the setting's name.
     fn of_value(setting: &str, entry: Option<usize>, why: String) -> Self {
-        let value = Some(WrongValue { setting: setting.to_owned(), entry, why });
         let place = entry.map(|entry| format!(" (entry {})", entry + 1)).unwrap_or_default();
-        let why = value.as_ref().map(|value| value.why.as_str()).unwrap_or_default();
-        Self { sentence: format!("The setting {setting}{place} {why}"), picture: None, value }
+        let sentence = format!("The setting {setting}{place} {why}");
+        Self { value: Some(WrongValue { setting: setting.to_owned(), entry, why }), ..Self::new(sentence) }
     }
 
     /// The line of the configuration file that is wrong, drawn over several lines with a mark below it; `None` where the

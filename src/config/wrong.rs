@@ -17,9 +17,10 @@ const MAX_COMPARED: usize = 64;
 const TELLING: usize = 5;
 
 /// Other words of the TOML library, and ours.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
     ("string values must be quoted", "a text must be in quotes; numbers, true and false are without"),
     ("duplicate key", "this name is there twice"),
+    ("key with no value, expected `=`", "an equals sign and a value are missing"),
     ("unexpected key or value, expected newline", "nothing more may stand on this line"),
     ("invalid basic string, expected `\"`", "this text has no end: a quote is missing"),
     ("invalid literal string, expected `'`", "this text has no end: a quote is missing"),

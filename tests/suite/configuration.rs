@@ -244,6 +244,7 @@ fn what_is_no_toml_or_of_another_kind_is_said_in_words_with_marks_below_it() {
             "nothing more may stand on this line.",
             "2 | key_name = \"a\" b\n  |                ^\n",
         ),
+        ("[log]\nlevel\n", "an equals sign and a value are missing.", "2 | …\n"),
         ("[setup]\nkey_name = \"a", "this text has no end: a quote is missing.", "2 | key_name = \"a\n"),
         ("[server]\n\tworkers = \"x\"", "line 2, column 12 ", "2 |  workers = \"x\"\n  |            ^^^\n"),
         (
@@ -258,8 +259,8 @@ fn what_is_no_toml_or_of_another_kind_is_said_in_words_with_marks_below_it() {
         ),
         (
             "tls = {key = \"日本語\", certificate = 7}",
-            "line 1, column 36 (tls.certificate): this must be a text in quotes",
-            "1 | tls = {key = \"日本語\", certificate = 7}\n  |                                       ^\n",
+            "line 1, column 35 (tls.certificate): this must be a text in quotes",
+            "1 | tls = {key = \"日本語\", certificate = 7}\n  |                                      ^\n",
         ),
         (
             "server = {workers = \"x\"}",
