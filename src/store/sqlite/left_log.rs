@@ -5,9 +5,9 @@
 
 use super::ledger::{Ledger, Row};
 use super::lock::Lock;
+use super::open;
 use super::settle::{Failed, LOOKS, PAUSE, compare};
-use super::{keys, open};
-use crate::domain::{KeyId, Result};
+use crate::domain::{Error, KeyId, Result};
 use crate::store::files::beside;
 use crate::store::{Agreement, Standing};
 use rusqlite::Connection;
@@ -45,8 +45,10 @@ fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyI
     let checked = ledger.each(|row, _| {
         let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
         let is_dead = state.is_none_or(|state| !state.valid);
-        let key = if is_dead { keys::key(connection, id)? } else { None };
-        if key.is_some_and(|key| key.valid && key.created_at == created_at) {
+        // The file may be of an earlier version, which has these columns, too.
+        let sql = "SELECT 1 FROM api_keys WHERE id = ?1 AND valid AND created_at = ?2";
+        let mut good = connection.prepare_cached(sql).map_err(Error::from)?;
+        if is_dead && good.exists([id.get(), created_at.unix_ms()]).map_err(Error::from)? {
             found = Some(id);
         }
         Ok::<_, Failed>(())
