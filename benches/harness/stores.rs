@@ -1,7 +1,7 @@
 //! The stores that are measured on, made by Keystead's own code.
 
 use super::events;
-use keystead::config;
+use keystead::config::Config;
 use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::metrics::Metrics;
 use keystead::store::{NewApiKey, Options, Store};
@@ -119,9 +119,14 @@ pub fn created_at() -> Timestamp {
     Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default()
 }
 
+/// The settings as they are where nobody says anything.
+pub fn defaults() -> Config {
+    Config::defaults().expect("the defaults must be readable")
+}
+
 /// What all keys begin with.
 pub fn prefix() -> KeyPrefix {
-    KeyPrefix::parse(&config::Keys::default().organization_prefix).expect("the default prefix must be one")
+    KeyPrefix::parse(&defaults().keys.organization_prefix).expect("the default prefix must be one")
 }
 
 fn new_folder() -> TempDir {
@@ -133,7 +138,7 @@ fn new_folder() -> TempDir {
 /// # Errors
 /// As [`Store::open`].
 pub fn open(path: &Path) -> Result<Store> {
-    let defaults = config::Store::default();
+    let defaults = defaults().store;
     let options = Options {
         path: path.to_owned(),
         busy_timeout: Duration::from_millis(defaults.busy_timeout_ms),

@@ -112,7 +112,7 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
     remove_all_unfinished(folder).map_err(wrong)?;
     let file = folder.join(name(&stamp(now)));
     let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
-    log::info!("backed up to {}: {} keys, {} bytes", file.display(), backup.keys, backup.bytes);
+    log::info!("backed up to {}: {} bytes, number of keys: {}", file.display(), backup.bytes, backup.keys);
     let (names, _) = self::names(folder, now).map_err(wrong)?;
     for old in &names[..names.len().saturating_sub(kept)] {
         let old = folder.join(old);

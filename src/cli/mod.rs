@@ -222,7 +222,7 @@ impl Invocation {
 
     /// Begins to log, as the settings say where they can be read.
     pub fn start_logging(&self) {
-        logging::start(&self.config.as_ref().map(|config| config.log.clone()).unwrap_or_default());
+        logging::start(self.config.as_ref().ok().map(|config| &config.log));
     }
 
     /// Does it.

@@ -8,9 +8,13 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 
-const HELP: &str = "Every key that was revoked, deactivated or rotated since the backup was made stands as\nit did last: the \
+const HELP: &str = "Every key that was revoked, deactivated, rotated or limited since the backup was made stands\nas it did last: the \
     ledger beside the store, keystead.revoked, says how. Stop the server first.\nThe store that was there is kept beside \
     the new one.\n\nExample:\n  keystead restore /mnt/backups/keystead-2026-11-24.db";
+
+/// What a restore without a whole ledger means.
+const NO_LEDGER: &str = "Keys that were revoked or narrowed since then may be as they were before.\n\
+    Look through keystead keys list, and end by hand what must be dead.\n";
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -49,17 +53,21 @@ pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
         return output::print_json(&object);
     }
     let replaced = restored.replaced.map(|it| format!("What was there is kept as {}.\n", it.display()));
-    let done = "revoked, switched off or rotated since then";
+    // Narrowed: switched off, rotated, limited, bound to addresses, or given a nearer end.
+    let done = "revoked or narrowed since then";
     let changed = match restored.changed {
-        0 => format!("none of them was {done}"),
-        1 => format!("1 of them was {done}, and is so again"),
-        changed => format!("{changed} of them were {done}, and are so again"),
+        // Without a whole ledger, nobody knows.
+        0 if without_ledger => String::new(),
+        0 => format!("; none of them was {done}"),
+        1 => format!("; 1 of them was {done}, and is so again"),
+        changed => format!("; {changed} of them were {done}, and are so again"),
     };
     output::print(&format!(
-        "{} is restored: {} keys as of event {} of the audit log; {changed}.\n{}",
+        "{} is restored: {} keys as of event {} of the audit log{changed}.\n{}{}",
         store.display(),
         restored.backup.keys,
         restored.backup.head.number,
+        if without_ledger { NO_LEDGER } else { "" },
         replaced.unwrap_or_default()
     ))
 }

@@ -8,7 +8,7 @@ use super::listeners::{Listening, bind_tcp};
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
 use super::{Failed, ambient, chores, descriptors, output, service_options, systemd};
-use crate::config::{self, Config, Listen, MetricsListen, UnknownFields};
+use crate::config::{Config, Listen, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
 use crate::metrics::Metrics;
@@ -60,7 +60,8 @@ async fn serve(
     expect_local_with_dev_clock(config, &places)?;
     let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
-    let options = http_options(config, &places, certificate.as_ref());
+    let is_chosen = config.server.max_connections != Config::defaults()?.server.max_connections;
+    let options = http_options(config, is_chosen, &places, certificate.as_ref());
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
@@ -195,10 +196,14 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
-/// What the settings say, with as many connections as there can be.
-fn http_options(config: &Config, places: &[Listen], files: Option<&CertificateFiles>) -> http::Options {
+/// What the settings say, with as many connections as there can be; somebody may have chosen how many there are to be.
+fn http_options(
+    config: &Config,
+    is_chosen: bool,
+    places: &[Listen],
+    files: Option<&CertificateFiles>,
+) -> http::Options {
     let server = &config.server;
-    let is_chosen = server.max_connections != config::Server::default().max_connections;
     http::Options {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,

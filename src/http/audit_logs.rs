@@ -1,13 +1,15 @@
 //! The audit log of the caller's organization: a page at a time, or all of it as a file.
 
-use super::body::Fields;
 use super::connection::Requests;
 use super::endpoint::Endpoint;
-use super::envelope::{optional_time, success, success_with_status, time};
+use super::envelope::{success, success_with_status};
 use super::error::{Answer, Failure};
 use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
+use super::requests::NewAuditLogExport;
 use super::samples::Samples;
 use super::v2::V2;
+use super::version::Version as _;
+use super::wire::{null, optional_time, time};
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
@@ -44,7 +46,7 @@ pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(format!("{PATH}/exports"), create_export)
             .named(id("CreateAuditLogExport"), "Audit log", "Begin an export of the audit log")
             .explained("Both times or neither; both are inclusive. Poll it until it is completed, then fetch it.")
-            .takes(schemas::new_export())
+            .takes::<NewAuditLogExport>(V2::DIALECT)
             .conflicts("An export that this key asked for is in progress; wait for it.")
             .accepts(&ShownExport::from(&export)),
         Endpoint::get(one.clone(), read_export)
@@ -162,7 +164,7 @@ pub(super) struct ShownExport {
     /// Opaque.
     id: String,
     /// Always null: an export is of the whole organization.
-    #[schema(required, schema_with = schemas::null)]
+    #[schema(required, schema_with = null)]
     project_id: Option<()>,
     organization_id: String,
     /// The number of the key that asked for it.
@@ -224,8 +226,7 @@ impl From<&Export> for ShownExport {
 }
 
 pub(super) async fn create_export(caller: Permitted, app: Data<App>, request: HttpRequest, payload: Payload) -> Answer {
-    let fields = body::read_optional::<V2>(&app, &request, payload).await?;
-    let filter = filter(&fields.only(&["startTime", "endTime", "searchTerm"])?)?;
+    let filter = body::read::<V2, NewAuditLogExport>(&app, &request, payload).await?.filter()?;
     let export = app.service.begin_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
     actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });
@@ -286,25 +287,4 @@ fn unwritten(error: csv::Error) -> Failure {
 
 fn export_id(request: &HttpRequest) -> &str {
     request.match_info().get("exportId").unwrap_or_default()
-}
-
-/// `{"startTime"?, "endTime"?, "searchTerm"?}`: both times or neither.
-fn filter(fields: &Fields) -> Result<EventFilter, Failure> {
-    let at = |name| {
-        let text = fields.optional_string(name)?.flatten();
-        let wrong = || Fields::wrong(name, "a time as in RFC 3339, or a date, or null");
-        text.map(|text| Timestamp::parse(text).ok_or_else(wrong)).transpose()
-    };
-    let (from, to) = (at("startTime")?, at("endTime")?);
-    match (from, to) {
-        (Some(from), Some(to)) if to <= from => {
-            return Err(Failure::bad_request("The field \"endTime\" must lie after \"startTime\"."));
-        }
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(Failure::bad_request("The fields \"startTime\" and \"endTime\" go together."));
-        }
-        _ => {}
-    }
-    let text = fields.optional_string("searchTerm")?.flatten().map(str::to_owned);
-    Ok(EventFilter { from, to, text, ..EventFilter::default() })
 }

@@ -2,10 +2,10 @@
 //!
 //! The server is registered from the same list that is described, so neither can have what the other has not.
 
+use super::described::{Described, JSON, SCHEMES, failed, failed_with};
 use super::error::Failure;
-use super::openapi::{Described, SCHEMES, failed, failed_with};
-use super::schemas::{self, Body};
-use super::{App, get, list, resource, unknown_names};
+use super::fields::{Dialect, Request};
+use super::{App, get, list, resource, schemas, unknown_names, wire};
 use crate::domain::Role;
 use crate::metrics::Metrics;
 use crate::service::{Permitted, Purpose};
@@ -18,14 +18,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use utoipa::ToSchema;
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
-
-/// What every operation's media type is.
-pub(super) const JSON: &str = "application/json";
+use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -134,11 +132,14 @@ impl Endpoint {
     }
 
     /// It takes a body.
-    pub(super) fn takes(mut self, body: Body) -> Self {
-        let reference = Ref::from_schema_name(&body.name);
-        self.schemas.push((body.name, body.schema.into()));
-        let content = ContentBuilder::new().schema(Some(reference)).examples_from_iter(body.examples).build();
-        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(body.required)).build();
+    pub(super) fn takes<T: Request>(mut self, dialect: Dialect) -> Self {
+        let name = dialect.name(T::NAME);
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(&name)));
+        self.schemas.push((name, dialect.schema::<T>().into()));
+        let example = |(about, value)| (about, ExampleBuilder::new().value(Some(value)).build());
+        let content = content.examples_from_iter(T::examples().into_iter().map(example)).build();
+        let required = if T::IS_OPTIONAL { Required::False } else { Required::True };
+        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(required)).build();
         self.describe(|operation| {
             operation
                 .request_body(Some(body))
@@ -304,11 +305,7 @@ fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result
 }
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .property("success", schemas::always())
-        .required("success")
-        .property("data", data)
-        .required("data")
+    ObjectBuilder::new().property("success", wire::always()).required("success").property("data", data).required("data")
 }
 
 fn list_of(item: impl Into<RefOr<Schema>>, name: &str) -> ObjectBuilder {

@@ -6,12 +6,17 @@ mod body;
 mod client;
 mod connection;
 mod credential;
+mod described;
 mod dev_clock;
 mod endpoint;
+mod endpoints;
 mod envelope;
 mod error;
+mod fields;
 mod forward_auth;
+mod headers;
 mod health;
+mod kinds;
 mod list;
 mod metrics;
 mod openapi;
@@ -20,6 +25,7 @@ mod projects;
 mod refused_head;
 mod request_id;
 mod request_log;
+mod requests;
 mod samples;
 mod schemas;
 mod server;
@@ -28,9 +34,10 @@ mod v1;
 mod v2;
 mod verify;
 mod version;
+mod wire;
 
-pub use credential::CredentialHeader;
 pub use dev_clock::DevClock;
+pub use headers::CredentialHeader;
 pub use metrics::{PATH as METRICS_PATH, serve as serve_metrics};
 pub use request_id::RequestIds;
 pub use request_log::RequestLog;
@@ -44,11 +51,10 @@ use actix_web::dev::{Server, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{App as ActixApp, Error, Resource, ResponseError as _, Route, guard, web};
-use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
-use request_id::X_REQUEST_ID;
+use headers::X_REQUEST_ID;
 use samples::Samples;
 use server::Size;
 use std::future::ready;
@@ -214,17 +220,9 @@ impl Begun {
     }
 }
 
-/// All that the server does, as it is described.
-fn endpoints(samples: &Samples) -> Vec<Endpoint> {
-    let v2 = version::endpoints::<v2::V2>(samples).into_iter().chain(audit_logs::endpoints(samples));
-    let versions =
-        version::endpoints::<v1::V1>(samples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
-    versions.chain(health::endpoints()).collect()
-}
-
 fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {
     forward_auth::routes(config, metrics);
-    endpoint::register(config, endpoints(samples), metrics);
+    endpoint::register(config, endpoints::all(samples), metrics);
     openapi::routes(config, metrics);
     config.default_service(nothing());
 }

@@ -1,9 +1,10 @@
 //! The description of the HTTP surface: OpenAPI 3.1 at `/openapi.json`, and a viewer of it at `/docs`.
 
-use super::endpoint::{Endpoint, JSON};
-use super::envelope::Refusal;
+use super::described::{Described, JSON, SCHEMES, failed_with};
+use super::endpoint::Endpoint;
 use super::error::Failure;
 use super::samples::Samples;
+use super::wire::Refusal;
 use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal as Reason};
 use crate::metrics::Metrics;
@@ -19,13 +20,12 @@ use std::sync::OnceLock;
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, Object, OpenApiBuilder,
-    Paths, Ref, RefOr, Response, ResponseBuilder, Schema,
+    Components, ComponentsBuilder, InfoBuilder, LicenseBuilder, Object, OpenApiBuilder, Paths, Response,
+    ResponseBuilder,
 };
 
 /// The page loads what this server hands out and nothing else; the viewer's pictures are within its style sheet.
@@ -46,17 +46,6 @@ const VIEWER: &str = "docs";
 /// Bytes of a long answer that are on their way at once.
 const PIECE: usize = 16_384;
 
-/// What the ways to send a key are called; any one of them will do.
-pub(super) const SCHEMES: [&str; 3] = ["confidentApiKey", "bearer", "xApiKey"];
-
-/// An operation and where it is.
-pub(super) struct Described {
-    pub(super) path: String,
-    pub(super) method: HttpMethod,
-    pub(super) operation: Operation,
-    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
-}
-
 /// The description as JSON: made when it is first asked for, since most servers are never asked.
 #[derive(Default)]
 pub(super) struct Description(OnceLock<Bytes>);
@@ -67,7 +56,7 @@ impl Description {
             return Ok(text.clone());
         }
         let made = Samples::new()
-            .and_then(|samples| Self::make(endpoints(&samples)))
+            .and_then(|samples| Self::make(endpoints::all(&samples)))
             .map_err(|e| Error::Internal(format!("the description could not be made: {e}")))?;
         Ok(self.0.get_or_init(|| made).clone())
     }
@@ -107,18 +96,6 @@ impl Description {
     }
 }
 
-/// The failure of this name among the [`components`].
-pub(super) fn failed(name: &str) -> Ref {
-    Ref::from_response_name(name)
-}
-
-/// A failure that no other operation has.
-pub(super) fn failed_with(about: &str, sentence: &str) -> Response {
-    let example = serde_json::to_value(Refusal::new(sentence)).ok();
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Refusal::name()))).example(example).build();
-    ResponseBuilder::new().description(about).content(JSON, content).build()
-}
-
 fn components() -> Components {
     let failures = [
         ("BadRequest", "The request is not what it should be.", r#"The field "name" is required."#.to_owned()),
@@ -140,7 +117,11 @@ fn components() -> Components {
             "The body is not said to be JSON.",
             "The request body must be sent with Content-Type: application/json.".to_owned(),
         ),
-        ("IdempotencyKeyReused", "The Idempotency-Key names another request.", Error::IdempotencyKeyReused.to_string()),
+        (
+            "IdempotencyKeyReused",
+            "The Idempotency-Key names another request.",
+            Failure::from(Error::IdempotencyKeyReused).to_string(),
+        ),
         ("InternalError", "Something that should not happen.", Error::Internal(String::new()).to_string()),
     ];
     let mut components = ComponentsBuilder::new().schema(Refusal::name(), Refusal::schema());

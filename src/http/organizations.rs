@@ -2,9 +2,9 @@
 
 use super::envelope::success;
 use super::error::Answer;
+use super::requests::OrganizationChange;
 use super::version::Version;
 use super::{App, body};
-use crate::domain::Name;
 use crate::service::Permitted;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
@@ -19,7 +19,6 @@ pub(super) async fn update<V: Version>(
     request: HttpRequest,
     payload: Payload,
 ) -> Answer {
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name"])?;
-    let name = Name::parse(fields.string("name")?)?;
+    let OrganizationChange { name } = body::read::<V, _>(&app, &request, payload).await?;
     success(V::organization(&app.service.rename_organization(caller.authority(), name).await?))
 }

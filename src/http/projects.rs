@@ -4,8 +4,8 @@ use super::envelope::success;
 use super::error::{Answer, Failure};
 use super::list::{self, Page, Part};
 use super::version::{ShownKey, Version};
-use super::{App, body, v1};
-use crate::domain::{self, Description, Error, Name, ProjectId};
+use super::{App, body, requests, v1};
+use crate::domain::{self, Error, ProjectId};
 use crate::service::{NewProject, Permitted, ProjectChange};
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
@@ -56,14 +56,9 @@ pub(super) async fn create<V: Version>(
     request: HttpRequest,
     payload: Payload,
 ) -> Answer {
-    // The published clients send an email, too, which is not kept.
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description", "email"])?;
-    let new = NewProject {
-        random: (app.random)()?,
-        name: Name::parse(fields.string("name")?)?,
-        description: fields.optional_string("description")?.flatten().map(Description::parse).transpose()?,
-        key_random: (app.random)()?,
-    };
+    let requests::NewProject { name, description, .. } = body::read::<V, _>(&app, &request, payload).await?;
+    let description = description.flatten();
+    let new = NewProject { random: (app.random)()?, name, description, key_random: (app.random)()? };
     let (project, key, secret) = app.service.create_project(caller.authority(), new).await?;
     let key = ShownKey::new(&key, Some(&secret), caller.now());
     success(Created::new(&project, V::api_key_item(&key)))
@@ -80,12 +75,8 @@ pub(super) async fn update<V: Version>(
     payload: Payload,
 ) -> Answer {
     let id = project_id(&request)?;
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description"])?;
-    let description = fields.optional_string("description")?;
-    let change = ProjectChange {
-        name: fields.optional_string("name")?.flatten().map(Name::parse).transpose()?,
-        description: description.map(|text| text.map(Description::parse).transpose()).transpose()?,
-    };
+    let requests::ProjectChange { name, description } = body::read::<V, _>(&app, &request, payload).await?;
+    let change = ProjectChange { name: name.flatten(), description };
     if change.name.is_none() && change.description.is_none() {
         return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
     }

@@ -5,8 +5,8 @@ use super::Service;
 use super::authority::Permitted;
 use super::changes::Kind;
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
+use data_encoding::HEXLOWER;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -173,10 +173,7 @@ impl Service {
         };
         let organization = caller.organization().id;
         let export = Export {
-            id: random.iter().fold("exp_".to_owned(), |mut id, byte| {
-                _ = write!(id, "{byte:02x}");
-                id
-            }),
+            id: format!("exp_{}", HEXLOWER.encode(&random)),
             organization,
             caller: caller.key().id,
             filter: EventFilter { organization: Some(organization), ..filter },

@@ -493,6 +493,8 @@ fn restore_refuses_what_would_lose_something_and_says_what_to_do() {
     let output = run(folder.path(), &["restore", "backup.db", "--without-ledger"]);
     assert_done(&output);
     assert!(stderr(&output).contains("keys that were revoked since the backup may be good again"));
+    let said = stdout(&output);
+    assert!(said.contains("may be as they were before") && !said.contains("none of them"), "{said}");
     let server = Server::start_in(folder.path(), &[]);
     assert!(!is_good(&server, &dead), "the store that was replaced knew");
     assert!(server.stop().success());

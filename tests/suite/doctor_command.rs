@@ -381,6 +381,25 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
 }
 
 #[test]
+fn a_backup_folder_that_is_not_there_is_a_problem() {
+    let (folder, _) = store();
+    let config = |backups: &str| {
+        fs::write(folder.path().join("config.toml"), format!("[backup]\nfolder = \"{backups}\"\n")).expect("a file");
+    };
+    config("backups");
+    assert_found(
+        folder.path(),
+        &[],
+        "problem",
+        "backups",
+        "backups (backup.folder) is no folder, so no backup is made.",
+    );
+    fs::create_dir(folder.path().join("backups")).expect("a folder");
+    let (checks, is_healthy) = examine(folder.path(), &[]);
+    assert!(is_healthy && checks.iter().any(|check| check.1 == "backups" && check.0 == "ok"), "{checks:?}");
+}
+
+#[test]
 fn proxies_that_anybody_may_be_are_named() {
     let (folder, _) = store();
     for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "::ffff:0:0/96"] {

@@ -114,6 +114,25 @@ fn folder_permissions(folder: &Path) -> Vec<Check> {
     checks
 }
 
+/// Whether the server can make its backups; nothing where it makes none.
+pub(super) fn backups(config: &Config) -> Option<Check> {
+    let folder = Some(&config.backup.folder).filter(|folder| !folder.as_os_str().is_empty())?;
+    let name = folder.display();
+    Some(if !folder.is_dir() {
+        Check::problem(
+            "backups",
+            format!("{name} (backup.folder) is no folder, so no backup is made."),
+            "Make it with mkdir.",
+        )
+    } else if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        let finding = format!("You cannot make files in the folder {name} (backup.folder).");
+        let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
+        Check::problem("backups", finding, advice)
+    } else {
+        Check::ok("backups", format!("The server can make them in {name}."))
+    })
+}
+
 /// Whether there is room.
 pub(super) fn disk_space(store: &Path) -> Option<Check> {
     let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(folder(store)).ok()?;

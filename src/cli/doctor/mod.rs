@@ -129,7 +129,7 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
         }
         Err(error) => {
             report.add(Check::problem("settings", error.to_string(), "What follows is about the default ones."))?;
-            let mut config = Config::default();
+            let mut config = Config::defaults()?;
             config.store.path = store.unwrap_or(config.store.path);
             config
         }
@@ -137,6 +137,7 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
     let path = std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
     let checkup = Checkup::new(&path, Duration::from_millis(config.store.busy_timeout_ms));
     report.add_all(files::secrets(&config))?;
+    report.add_all(files::backups(&config))?;
     if path.exists() && !path.is_file() {
         let advice = "Point --store (or store.path) at the store, or at a place for a new one.";
         report.add(Check::problem("store", format!("{} is not a regular file.", path.display()), advice))?;

@@ -198,7 +198,8 @@ impl Report {
             revoke_keys(config, live.into_values().collect()).await?;
             say(format_args!("Found and revoked: {keys}."));
         } else {
-            wrong.push(format!("{keys} found lying open: revoke them, with --revoke or keystead keys revoke"));
+            let them = if live.len() == 1 { "it" } else { "them" };
+            wrong.push(format!("{keys} found lying open: revoke {them}, with --revoke or keystead keys revoke"));
         }
         if wrong.is_empty() { Ok(()) } else { Err(Failed::new(wrong.join("; ") + ".")) }
     }
