@@ -34,6 +34,7 @@ CREATE TABLE api_keys (
     created_at      INTEGER NOT NULL,                                 -- when it was minted
     project_id      INTEGER REFERENCES projects (id),                 -- the project it belongs to; null for the organization's own
     expires_at      INTEGER,                                          -- from when on it authenticates nobody; null for never
+    rotates_at      INTEGER,                                          -- when the new key takes the outgoing one's place; null without a rotation
     rate_limit      INTEGER,                                          -- how often it may be used in a window; null for as often as anybody likes
     rate_window_s   INTEGER,                                          -- how long such a window is, in seconds; null without rate_limit
     allowed_addresses TEXT,                                           -- addresses and networks it may be used from, with commas; null for any
@@ -52,7 +53,6 @@ CREATE TABLE key_values (
     digest BLOB    CHECK (length(digest) = 32),           -- digest of the full key; null for kind 0
     digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)), -- of digest: 0 for BLAKE3, 1 for SHA-256
     tail   TEXT    CHECK (length(tail) = 6),              -- of a new value: its last six characters
-    rotates_at INTEGER,                                   -- of a new value: when it takes the place of the one that api_keys has
     last_used_at INTEGER,                                 -- when it last authenticated a request, up to a second behind while the server runs; null for never, and for former values
     PRIMARY KEY (key_id, kind, number)
 ) STRICT, WITHOUT ROWID;

@@ -18,7 +18,7 @@ macro_rules! key_columns {
         $use! {
             Id "k.id", Organization "k.organization_id", Project "k.project_id", Name "k.name", Digest "k.digest",
             Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "s.digest", ShadowTail "s.tail",
-            RotatesAt "s.rotates_at", ShadowLastUsed "s.last_used_at", Valid "k.valid", CreatedAt "k.created_at",
+            RotatesAt "k.rotates_at", ShadowLastUsed "s.last_used_at", Valid "k.valid", CreatedAt "k.created_at",
             ExpiresAt "k.expires_at", ValueLastUsed "v.last_used_at", RateLimit "k.rate_limit",
             RateWindow "k.rate_window_s", AllowedAddresses "k.allowed_addresses"
         }
@@ -150,13 +150,14 @@ impl Rows<'_> {
         } = after;
         self.change(
             "UPDATE api_keys SET name = :name, digest = :digest, digest_algorithm = :algorithm, tail = :tail, \
-             valid = :valid, expires_at = :expires_at, rate_limit = :rate_limit, rate_window_s = :rate_window_s, \
-             allowed_addresses = :allowed_addresses WHERE id = :id",
+             rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, rate_limit = :rate_limit, \
+             rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses WHERE id = :id",
             named_params! {
                 ":id": id.get(),
                 ":name": name.as_str(),
                 ":digest": digest.as_bytes(),
                 ":tail": tail.as_str(),
+                ":rotates_at": shadow.as_ref().map(|shadow| shadow.rotates_at.unix_ms()),
                 ":valid": valid,
                 ":expires_at": expires_at.map(Timestamp::unix_ms),
                 ":rate_limit": rate_limit.map(RateLimit::limit),
@@ -171,11 +172,11 @@ impl Rows<'_> {
             let uses = value_last_used.map(|at| (*id, *digest, at));
             self.store_uses(uses.as_slice())?;
         }
-        if let Some(Shadow { fingerprint: Fingerprint { digest, tail }, rotates_at, last_used: _ }) = shadow {
+        if let Some(Fingerprint { digest, tail }) = shadow.as_ref().map(|shadow| shadow.fingerprint) {
             self.change(
-                "INSERT INTO key_values (key_id, kind, number, digest, tail, rotates_at) VALUES (?1, 1, 0, ?2, ?3, ?4) \
-                 ON CONFLICT (key_id, kind, number) DO UPDATE SET rotates_at = excluded.rotates_at",
-                params![id.get(), digest.as_bytes(), tail.as_str(), rotates_at.unix_ms()],
+                "INSERT INTO key_values (key_id, kind, number, digest, tail) VALUES (?1, 1, 0, ?2, ?3) \
+                 ON CONFLICT DO NOTHING",
+                params![id.get(), digest.as_bytes(), tail.as_str()],
             )?;
         }
         self.carry_out(*id, diff)
@@ -221,16 +222,21 @@ impl Rows<'_> {
     }
 
     pub(super) fn store_uses(&mut self, uses: &[Use]) -> Result<()> {
+        let of_value = "INSERT INTO key_values (key_id, kind, number, last_used_at) \
+                        SELECT id, 0, 0, ?2 FROM api_keys WHERE id = ?1 AND (rotates_at IS NULL OR ?3) \
+                        ON CONFLICT (key_id, kind, number) \
+                        DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
+        let of_new_value = "UPDATE key_values SET last_used_at = max(coalesce(last_used_at, 0), ?2) \
+                            WHERE key_id = ?1 AND kind = 1 AND digest = ?3";
         for (id, digest, at) in uses {
-            // By the digest, not by what the value was when it was used: rotations end and begin.
-            self.change(
-                "INSERT INTO key_values (key_id, kind, number, digest, tail, rotates_at, last_used_at) \
-                 SELECT k.id, n.kind IS NOT NULL, 0, n.digest, n.tail, n.rotates_at, ?3 FROM api_keys k \
-                 LEFT JOIN key_values n ON n.key_id = k.id AND n.kind = 1 AND n.digest = ?2 WHERE k.id = ?1 \
-                 ON CONFLICT (key_id, kind, number) \
-                 DO UPDATE SET last_used_at = max(coalesce(last_used_at, 0), excluded.last_used_at)",
-                params![id.get(), digest.as_bytes(), at.unix_ms()],
-            )?;
+            let (id, at) = (id.get(), at.unix_ms());
+            // Most keys have one value. Of two, the digest tells which was used, not what it was when it was used: rotations end
+            // and begin.
+            let is_noted = self.change(of_value, params![id, at, false])? > 0
+                || self.change(of_new_value, params![id, at, digest.as_bytes()])? > 0;
+            if !is_noted {
+                self.change(of_value, params![id, at, true])?;
+            }
         }
         Ok(())
     }

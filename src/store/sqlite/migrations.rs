@@ -118,22 +118,20 @@ const STEPS: &[&str] = &[
         digest BLOB    CHECK (length(digest) = 32),
         digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)),
         tail   TEXT    CHECK (length(tail) = 6),
-        rotates_at INTEGER,
         last_used_at INTEGER,
         PRIMARY KEY (key_id, kind, number)
     ) STRICT, WITHOUT ROWID;
     INSERT INTO key_values (key_id, kind, number, last_used_at)
         SELECT key_id, 0, 0, last_used_at FROM api_key_value_uses WHERE is_shadow = 0;
-    INSERT INTO key_values (key_id, kind, number, digest, tail, rotates_at, last_used_at)
-        SELECT k.id, 1, 0, k.shadow_digest, k.shadow_tail, k.rotates_at, s.last_used_at FROM api_keys k
+    INSERT INTO key_values (key_id, kind, number, digest, tail, last_used_at)
+        SELECT k.id, 1, 0, k.shadow_digest, k.shadow_tail, s.last_used_at FROM api_keys k
         LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 WHERE k.rotates_at IS NOT NULL;
     INSERT INTO key_values (key_id, kind, number, digest, digest_algorithm)
         SELECT key_id, 2, number, digest, digest_algorithm FROM former_values;
     DROP TABLE api_key_value_uses;
     DROP TABLE former_values;
     ALTER TABLE api_keys DROP COLUMN shadow_digest;
-    ALTER TABLE api_keys DROP COLUMN shadow_tail;
-    ALTER TABLE api_keys DROP COLUMN rotates_at;",
+    ALTER TABLE api_keys DROP COLUMN shadow_tail;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
