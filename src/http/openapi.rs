@@ -35,9 +35,11 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none
 const ABOUT: &str = "\
 Keystead keeps a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
 `{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with the right status.\n\n\
-Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in \
-one request are refused. A project's key may verify keys, and nothing else. Times are UTC, RFC 3339 with milliseconds. `/v1` ignores fields and parameters that are not \
-known; `/v2` refuses them, and those that come more than once. What answers GET answers HEAD too; a method that is not \
+Send a key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in one request are \
+refused. **An organization key is an administrator**: it can mint, change and revoke every key of its organization, and read \
+the audit log. A project key may verify keys, and nothing else: give one to whoever only has to be let in.\n\n\
+New programs use `/v2`. `/v1` serves the same keys to the clients of the hosted service. `/v1` ignores fields and parameters \
+that are not known; `/v2` refuses them, and those that come more than once. Times are UTC, RFC 3339 with milliseconds. What answers GET answers HEAD too; a method that is not \
 described is answered with 405 and `Allow`. Another organization's objects are not there: 404.";
 
 /// Where the viewer is, as seen from `/`: a proxy may have the whole server below a path of its own.

@@ -215,8 +215,8 @@ fn a_field_of_a_body_may_be_null_or_missing_where_the_description_says_so() {
         let example = example["value"].as_object().expect("an object");
         let sentence = |body: Map<String, Value>| {
             let body = Value::Object(body).to_string();
-            let answer =
-                client.send(&method, &concrete(&path), &[("content-type", "application/json")], body.as_bytes());
+            let headers = [("X-API-Key", client.key()), ("Content-Type", "application/json")];
+            let answer = client.send(&method, &concrete(&path), &headers, body.as_bytes());
             answer.json()["error"].as_str().unwrap_or_default().to_owned()
         };
         for (name, field) in properties {
