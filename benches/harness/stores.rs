@@ -148,9 +148,10 @@ pub fn open(path: &Path) -> Result<Store> {
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
         // Nobody else opens it meanwhile.
         uptime: || Duration::ZERO,
+        stopwatch: Instant::now,
         opened_at: Timestamp::default(),
     };
-    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), |_, _| Ok(false))
+    Store::open(&options, Arc::new(Metrics::new(Timestamp::default())?), |_, _| Ok(false))
 }
 
 fn make(path: &Path, keys: usize) -> Result<()> {

@@ -61,6 +61,7 @@ use measurement::{KeyCount, Sizes};
 use readiness::Readiness;
 use shares::Shares;
 use std::sync::Arc;
+use std::time::Instant;
 use uses::Uses;
 
 /// How many searches and counts of the audit log each organization may have under way.
@@ -96,6 +97,7 @@ pub struct Service {
     sizes: Sizes,
     readiness: Readiness,
     metrics: Arc<Metrics>,
+    stopwatch: fn() -> Instant,
     exports: Exports,
     failures: Failures,
     /// Reads of much of the store, by organization.
@@ -112,10 +114,11 @@ impl Service {
     /// # Errors
     /// As [`Store::open`].
     pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
-        let (opened_at, clock, began) = (options.store.opened_at, Arc::clone(&metrics), metrics.now());
+        let (opened_at, stopwatch) = (options.store.opened_at, options.store.stopwatch);
+        let began = stopwatch();
         Ok(Self {
             store: Store::open(&options.store, Arc::clone(&metrics), move |writes, standing| {
-                let passed = clock.now().saturating_duration_since(began);
+                let passed = stopwatch().saturating_duration_since(began);
                 let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
                 revocations::settle(writes, standing, now.unwrap_or(opened_at))
             })?,
@@ -127,6 +130,7 @@ impl Service {
             sizes: Sizes::default(),
             readiness: Readiness::default(),
             metrics,
+            stopwatch,
             exports: Exports::default(),
             failures: Failures::default(),
             long_reads: Shares::new(LONG_READS_EACH),

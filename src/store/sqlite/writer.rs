@@ -52,6 +52,7 @@ pub(in crate::store) struct Writer {
     /// Whether the thread is to leave everything in the main file.
     settles: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
+    stopwatch: fn() -> Instant,
 }
 
 /// What others see of what the thread does.
@@ -96,13 +97,19 @@ impl Writer {
             busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
             uptime: options.uptime,
+            stopwatch: options.stopwatch,
             checkpointed: None,
         };
         let thread = std::thread::Builder::new()
             .name("keystead-writer".to_owned())
             .spawn(move || thread.run(&jobs))
             .map_err(|e| Error::Internal(format!("no thread for the writer: {e}")))?;
-        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), settles, metrics })
+        Ok(Self {
+            running: Mutex::new(Some(Running { queue, thread })),
+            settles,
+            metrics,
+            stopwatch: options.stopwatch,
+        })
     }
 
     /// Queues a job; the receiver gets its result once it is committed, or an error where it is not.
@@ -112,7 +119,7 @@ impl Writer {
         F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: self.metrics.now() });
+        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: (self.stopwatch)() });
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Running { queue, .. }) = &*running else {
             return Err(Error::unavailable(FAILED, "the store is closed"));
@@ -219,6 +226,7 @@ struct Thread {
     busy_timeout: Duration,
     watch_interval: Duration,
     uptime: fn() -> Duration,
+    stopwatch: fn() -> Instant,
     /// When the log was last brought into the main file because it was time.
     checkpointed: Option<Instant>,
 }
@@ -253,10 +261,10 @@ impl Thread {
 
     fn answer(&mut self, mut batch: Vec<Box<dyn Job>>) {
         self.shared.metrics.dequeued(batch.len());
-        let begun = self.shared.metrics.now();
+        let begun = (self.stopwatch)();
         let outcome = self.commit(&mut batch);
         match &outcome {
-            Ok(()) => self.shared.metrics.committed(batch.len(), begun),
+            Ok(()) => self.shared.metrics.committed(batch.len(), (self.stopwatch)().saturating_duration_since(begun)),
             Err(_) => self.shared.metrics.commit_failed(),
         }
         for job in batch {
@@ -310,7 +318,7 @@ impl Thread {
     fn begin(&mut self, batch: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {
         loop {
             self.notice_others()?;
-            let now = self.shared.metrics.now();
+            let now = (self.stopwatch)();
             let left = |job: &dyn Job| (job.queued_at() + self.busy_timeout).saturating_duration_since(now);
             let patience = batch.iter().map(|job| left(&**job)).min().unwrap_or_default();
             self.connection.busy_timeout(TURN.min(patience))?;
@@ -330,7 +338,7 @@ impl Thread {
 
     /// Answers the jobs that have waited for as long as may be.
     fn give_up_overdue(&self, batch: &mut Vec<Box<dyn Job>>) {
-        let now = self.shared.metrics.now();
+        let now = (self.stopwatch)();
         let is_overdue = |job: &dyn Job| now.saturating_duration_since(job.queued_at()) >= self.busy_timeout;
         let (overdue, rest): (Vec<_>, Vec<_>) = std::mem::take(batch).into_iter().partition(|job| is_overdue(&**job));
         *batch = rest;
@@ -479,7 +487,7 @@ impl Thread {
     /// SQLite does this by itself only when much has been written: a small store would be in its log alone for days, and lost
     /// with it. Nobody is waited for.
     fn checkpoint_where_due(&mut self) {
-        let now = self.shared.metrics.now();
+        let now = (self.stopwatch)();
         if self.checkpointed.is_some_and(|last| now.saturating_duration_since(last) < CHECKPOINTS) {
             return;
         }
