@@ -1,14 +1,15 @@
 //! The SQL of keys.
 
-use super::columns::{algorithm, damaged, key_id, name, optional_timestamp, organization_id, timestamp};
-use super::ledger_rows::insert_ended;
+use super::columns::{self, algorithm, damaged, key_id, name, optional_timestamp, organization_id, timestamp};
+use super::ended::insert_ended;
+use super::hidden;
 use super::rows::Rows;
-use super::{import, open_import};
 use crate::domain::{
     AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, ProjectId, RateLimit, Result, Scope,
     Shadow, Tail, Timestamp,
 };
-use crate::store::{FORMER_VALUES, KeyDiff, NewApiKey, Use};
+use crate::store::key_diff::KeyDiff;
+use crate::store::{FORMER_VALUES, NewApiKey, Use};
 use rusqlite::{Connection, Row, named_params, params};
 
 /// An API key's columns: how each is called here, and where it is read from. What [`api_key`] reads is found by its place among
@@ -17,7 +18,7 @@ macro_rules! key_columns {
     ($use:ident) => {
         $use! {
             Id "k.id", Organization "k.organization_id", Project "k.project_id", Name "k.name", Digest "k.digest",
-            Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "k.shadow_digest", ShadowTail "k.shadow_tail",
+            Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "s.digest", ShadowTail "s.tail",
             RotatesAt "k.rotates_at", ShadowLastUsed "s.last_used_at", Valid "k.valid", CreatedAt "k.created_at",
             ExpiresAt "k.expires_at", ValueLastUsed "v.last_used_at", RateLimit "k.rate_limit",
             RateWindow "k.rate_window_s", AllowedAddresses "k.allowed_addresses"
@@ -31,6 +32,9 @@ macro_rules! declare {
         enum Column {
             $($name),+
         }
+
+        /// How many there are.
+        pub(super) const KEY_COLUMNS: usize = [$($column),+].len();
     };
 }
 
@@ -46,15 +50,19 @@ key_columns!(declare);
 /// Keys. Those of an import that is under way are not there.
 macro_rules! select_api_key {
     ($rest:literal) => {
-        select_api_key!("", $rest)
+        select_api_key!("", "", $rest)
     };
     ($join:literal, $rest:literal) => {
+        select_api_key!("", $join, $rest)
+    };
+    ($more_columns:literal, $join:expr, $rest:literal) => {
         concat!(
             "SELECT ",
             key_columns!(listed),
+            $more_columns,
             " FROM api_keys k \
-             LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
-             LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
+             LEFT JOIN key_values v ON v.key_id = k.id AND v.kind = 0 \
+             LEFT JOIN key_values s ON s.key_id = k.id AND s.kind = 1 ",
             $join,
             "WHERE NOT EXISTS (SELECT 1 FROM imports o WHERE o.stage < 2 AND k.id BETWEEN o.first_id AND o.last_id) AND ",
             $rest
@@ -76,7 +84,7 @@ impl Rows<'_> {
         );
         let (organization, project) = (scope.organization.get(), scope.project.map(ProjectId::get));
         let mut keys = Vec::new();
-        let ranges = open_import::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
+        let ranges = hidden::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
         for (after, before) in ranges.into_iter().rev() {
             let left = u64::from(limit).cast_signed() - keys.len() as i64;
             keys.extend(self.all(sql, params![organization, project, after, before, left], api_key)?);
@@ -95,7 +103,7 @@ impl Rows<'_> {
                    count(*) FILTER (WHERE valid AND expires_at <= ?1), max(id) \
                    FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 AND id < ?3 ORDER BY id LIMIT ?4)";
         let (mut counts, mut last, mut left) = (KeyCounts::default(), None, limit);
-        for (after, before) in open_import::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
+        for (after, before) in hidden::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
             self.one(sql, (now.unix_ms(), after, before, left), |row| {
                 let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 counts.active += all - deactivated - expired;
@@ -148,33 +156,36 @@ impl Rows<'_> {
             rate_limit,
             allowed_addresses,
         } = after;
-        let shadow = shadow.as_ref();
         self.change(
-            "UPDATE api_keys SET name = :name, digest = :digest, tail = :tail, shadow_digest = :shadow_digest, \
-             shadow_tail = :shadow_tail, rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, \
-             rate_limit = :rate_limit, rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses, \
-             digest_algorithm = :algorithm WHERE id = :id",
+            "UPDATE api_keys SET name = :name, digest = :digest, digest_algorithm = :algorithm, tail = :tail, \
+             rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, rate_limit = :rate_limit, \
+             rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses WHERE id = :id",
             named_params! {
                 ":id": id.get(),
                 ":name": name.as_str(),
                 ":digest": digest.as_bytes(),
                 ":tail": tail.as_str(),
-                ":shadow_digest": shadow.map(|shadow| shadow.fingerprint.digest.as_bytes()),
-                ":shadow_tail": shadow.map(|shadow| shadow.fingerprint.tail.as_str()),
-                ":rotates_at": shadow.map(|shadow| shadow.rotates_at.unix_ms()),
+                ":rotates_at": shadow.as_ref().map(|shadow| shadow.rotates_at.unix_ms()),
                 ":valid": valid,
                 ":expires_at": expires_at.map(Timestamp::unix_ms),
                 ":rate_limit": rate_limit.map(RateLimit::limit),
                 ":rate_window_s": rate_limit.map(RateLimit::window_s),
                 ":allowed_addresses": allowed_addresses.as_ref().map(AddressList::to_string),
-                ":algorithm": import::stored(digest.algorithm()),
+                ":algorithm": columns::stored(digest.algorithm()),
             },
         )?;
         let diff = KeyDiff::between(Some(before), Some(after));
         if diff.joins_uses {
+            self.change("DELETE FROM key_values WHERE key_id = ?1 AND kind = 1", [id.get()])?;
             let uses = value_last_used.map(|at| (*id, *digest, at));
             self.store_uses(uses.as_slice())?;
-            self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1 AND is_shadow = 1", [id.get()])?;
+        }
+        if let Some(Fingerprint { digest, tail }) = shadow.as_ref().map(|shadow| shadow.fingerprint) {
+            self.change(
+                "INSERT INTO key_values (key_id, kind, number, digest, tail) VALUES (?1, 1, 0, ?2, ?3) \
+                 ON CONFLICT DO NOTHING",
+                params![id.get(), digest.as_bytes(), tail.as_str()],
+            )?;
         }
         self.carry_out(*id, diff)
     }
@@ -190,7 +201,7 @@ impl Rows<'_> {
         after.value.digest = *to;
         self.change(
             "UPDATE api_keys SET digest = ?2, digest_algorithm = ?3 WHERE id = ?1",
-            params![id.get(), to.as_bytes(), import::stored(to.algorithm())],
+            params![id.get(), to.as_bytes(), columns::stored(to.algorithm())],
         )?;
         self.carry_out(id, KeyDiff::rehashed(&before, &after))?;
         Ok(true)
@@ -198,11 +209,10 @@ impl Rows<'_> {
 
     pub(super) fn remove_key(&mut self, key: &ApiKey) -> Result<()> {
         self.change("DELETE FROM api_keys WHERE id = ?1", [key.id.get()])?;
-        self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1", [key.id.get()])?;
         for digest in self.former_values(key.id)? {
             self.forget(key.id, digest)?;
         }
-        self.change("DELETE FROM former_values WHERE key_id = ?1", [key.id.get()])?;
+        self.change("DELETE FROM key_values WHERE key_id = ?1", [key.id.get()])?;
         self.carry_out(key.id, KeyDiff::between(Some(key), None))
     }
 
@@ -220,21 +230,28 @@ impl Rows<'_> {
     }
 
     pub(super) fn store_uses(&mut self, uses: &[Use]) -> Result<()> {
+        let of_value = "INSERT INTO key_values (key_id, kind, number, last_used_at) \
+                        SELECT id, 0, 0, ?2 FROM api_keys WHERE id = ?1 AND (rotates_at IS NULL OR ?3) \
+                        ON CONFLICT (key_id, kind, number) \
+                        DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
+        let of_new_value = "UPDATE key_values SET last_used_at = max(coalesce(last_used_at, 0), ?2) \
+                            WHERE key_id = ?1 AND kind = 1 AND digest = ?3";
         for (id, digest, at) in uses {
-            // By the digest, not by what the value was when it was used: rotations end and begin.
-            self.change(
-                "INSERT INTO api_key_value_uses (key_id, is_shadow, last_used_at) \
-                 SELECT id, shadow_digest IS ?2, ?3 FROM api_keys WHERE id = ?1 \
-                 ON CONFLICT (key_id, is_shadow) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)",
-                params![id.get(), digest.as_bytes(), at.unix_ms()],
-            )?;
+            let (id, at) = (id.get(), at.unix_ms());
+            // Most keys have one value. Of two, the digest tells which was used, not what it was when it was used: rotations end
+            // and begin.
+            let is_noted = self.change(of_value, params![id, at, false])? > 0
+                || self.change(of_new_value, params![id, at, digest.as_bytes()])? > 0;
+            if !is_noted {
+                self.change(of_value, params![id, at, true])?;
+            }
         }
         Ok(())
     }
 
     /// A key's former values, oldest first.
     pub(super) fn former_values(&self, id: KeyId) -> Result<Vec<Digest>> {
-        let sql = "SELECT digest, digest_algorithm FROM former_values WHERE key_id = ?1 ORDER BY number";
+        let sql = "SELECT digest, digest_algorithm FROM key_values WHERE key_id = ?1 AND kind = 2 ORDER BY number";
         self.all(sql, [id.get()], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))
     }
 
@@ -242,14 +259,14 @@ impl Rows<'_> {
     fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let former = self.former_values(id)?;
         if let Some(oldest) = former.first().filter(|_| former.len() >= FORMER_VALUES as usize) {
-            let sql = "DELETE FROM former_values WHERE key_id = ?1 AND digest = ?2";
+            let sql = "DELETE FROM key_values WHERE key_id = ?1 AND kind = 2 AND digest = ?2";
             self.change(sql, params![id.get(), oldest.as_bytes()])?;
             self.forget(id, *oldest)?;
         }
         self.change(
-            "INSERT INTO former_values (key_id, number, digest, digest_algorithm) \
-             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM former_values WHERE key_id = ?1",
-            params![id.get(), digest.as_bytes(), import::stored(digest.algorithm())],
+            "INSERT INTO key_values (key_id, kind, number, digest, digest_algorithm) \
+             SELECT ?1, 2, coalesce(max(number), 0) + 1, ?2, ?3 FROM key_values WHERE key_id = ?1 AND kind = 2",
+            params![id.get(), digest.as_bytes(), columns::stored(digest.algorithm())],
         )?;
         self.index_at_once(id, digest)
     }

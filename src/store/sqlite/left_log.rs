@@ -6,17 +6,18 @@
 use super::ledger::{Ledger, Row};
 use super::lock::Lock;
 use super::settle::{Failed, LOOKS, PAUSE, compare};
-use super::{keys, open};
-use crate::domain::{KeyId, Result};
-use crate::store::files::beside;
-use crate::store::{Agreement, Standing};
+use super::{connect, refusals};
+use crate::domain::{Error, KeyId, Result};
+use crate::store::file::beside::beside;
+use crate::store::file::ledger::Agreement;
+use crate::store::standing::Standing;
 use rusqlite::Connection;
 use std::path::Path;
 
 /// Whether there is a log that no running server writes. To be asked before this process opens the store to write, and where it
 /// has announced nothing ([`Lock::is_announced`]).
 pub(super) fn is_there(store: &Path) -> bool {
-    open::is_there(&beside(store, "-wal")) && !Lock::is_announced(store)
+    connect::is_there(&beside(store, "-wal")) && !Lock::is_announced(store)
 }
 
 /// Makes sure that what the ledger calls dead is dead in a store that seems to have all that the ledger has.
@@ -33,7 +34,7 @@ pub(super) fn expect_fitting(connection: &Connection, ledger: &Ledger, store: &P
     }
     let Some(id) = good_and_dead(connection, ledger)? else { return Ok(()) };
     let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
-    Err(open::mixed(store, why))
+    Err(refusals::mixed(store, why))
 }
 
 /// A key that is good in a store that has all that the ledger has, and dead by that.
@@ -45,8 +46,10 @@ fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyI
     let checked = ledger.each(|row, _| {
         let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
         let is_dead = state.is_none_or(|state| !state.valid);
-        let key = if is_dead { keys::key(connection, id)? } else { None };
-        if key.is_some_and(|key| key.valid && key.created_at == created_at) {
+        // The file may be of an earlier version, which has these columns, too.
+        let sql = "SELECT 1 FROM api_keys WHERE id = ?1 AND valid AND created_at = ?2";
+        let mut good = connection.prepare_cached(sql).map_err(Error::from)?;
+        if is_dead && good.exists([id.get(), created_at.unix_ms()]).map_err(Error::from)? {
             found = Some(id);
         }
         Ok::<_, Failed>(())
