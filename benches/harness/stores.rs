@@ -4,7 +4,8 @@ use super::events;
 use keystead::config::Config;
 use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::metrics::Metrics;
-use keystead::store::{NewApiKey, Options, Store};
+use keystead::store::file::{Options, StoreFile};
+use keystead::store::{NewApiKey, Store};
 use rusqlite::{Connection, OpenFlags};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -136,7 +137,7 @@ fn new_folder() -> TempDir {
 /// The store in this file, as Keystead opens it by default.
 ///
 /// # Errors
-/// As [`Store::open`].
+/// As [`StoreFile::open`].
 pub fn open(path: &Path) -> Result<Store> {
     let defaults = defaults().store;
     let options = Options {
@@ -148,9 +149,11 @@ pub fn open(path: &Path) -> Result<Store> {
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
         // Nobody else opens it meanwhile.
         uptime: || Duration::ZERO,
+        stopwatch: Instant::now,
         opened_at: Timestamp::default(),
     };
-    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), |_, _| Ok(false))
+    let metrics = Arc::new(Metrics::new(Timestamp::default())?);
+    StoreFile::open(&options, metrics).map(|file| file.store())
 }
 
 fn make(path: &Path, keys: usize) -> Result<()> {

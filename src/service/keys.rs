@@ -258,16 +258,16 @@ impl Keys<'_> {
 }
 
 /// Makes sure that the value with these digests can become a key.
-pub(super) fn expect_free<R: Reads + ?Sized>(
-    reads: &R,
+pub(super) fn expect_free<W: Writes + ?Sized>(
+    writes: &W,
     digests: [Option<Digest>; 2],
     allows_ended: bool,
 ) -> Result<()> {
     for digest in digests.iter().flatten() {
-        if reads.is_taken(digest)? {
+        if writes.is_taken(digest)? {
             return Err(Error::Conflict("The digest is that of a key that exists; make a new key.".to_owned()));
         }
-        if !allows_ended && reads.has_ended(digest)? {
+        if !allows_ended && writes.has_ended(digest)? {
             return Err(Error::ValueEnded);
         }
     }

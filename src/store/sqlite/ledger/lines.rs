@@ -16,7 +16,7 @@
 
 use super::{Mark, state};
 use crate::domain::{Algorithm, Digest, KeyId, Timestamp};
-use crate::store::Standing;
+use crate::store::standing::Standing;
 use data_encoding::HEXLOWER;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
