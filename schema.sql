@@ -46,12 +46,13 @@ CREATE INDEX api_keys_by_scope ON api_keys (organization_id, project_id);
 
 -- What there is to say about a key's values besides what api_keys has of the one that it has now. Apart from api_keys, since
 -- times of use change all the time and those rows do not, and since most keys have no row here.
+-- The checks say BETWEEN: SQLite makes a table of three values after IN, for each row, which would double what a use costs.
 CREATE TABLE key_values (
     key_id INTEGER NOT NULL,                              -- the key; those of a revoked key go with it
-    kind   INTEGER NOT NULL CHECK (kind IN (0, 1, 2)),    -- 0: the value that api_keys has, 1: the new one of a rotation in its grace, 2: a former one, the last 16 of each key, so that its users learn what happened to it
+    kind   INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2), -- 0: the value that api_keys has, 1: the new one of a rotation in its grace, 2: a former one, the last 16 of each key, so that its users learn what happened to it
     number INTEGER NOT NULL,                              -- of a former value: counts up; 0 for others
     digest BLOB    CHECK (length(digest) = 32),           -- digest of the full key; null for kind 0
-    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)), -- of digest: 0 for BLAKE3, 1 for SHA-256
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm BETWEEN 0 AND 1), -- of digest: 0 for BLAKE3, 1 for SHA-256
     tail   TEXT    CHECK (length(tail) = 6),              -- of a new value: its last six characters
     last_used_at INTEGER,                                 -- when it last authenticated a request, up to a second behind while the server runs; null for never, and for former values
     PRIMARY KEY (key_id, kind, number)

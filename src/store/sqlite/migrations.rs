@@ -113,10 +113,10 @@ const STEPS: &[&str] = &[
     // 7: new and former values and last uses in one table.
     "CREATE TABLE key_values (
         key_id INTEGER NOT NULL,
-        kind   INTEGER NOT NULL CHECK (kind IN (0, 1, 2)),
+        kind   INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
         number INTEGER NOT NULL,
         digest BLOB    CHECK (length(digest) = 32),
-        digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)),
+        digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm BETWEEN 0 AND 1),
         tail   TEXT    CHECK (length(tail) = 6),
         last_used_at INTEGER,
         PRIMARY KEY (key_id, kind, number)
