@@ -149,9 +149,10 @@ pub fn open(path: &Path) -> Result<Store> {
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
         // Nobody else opens it meanwhile.
         uptime: || Duration::ZERO,
+        stopwatch: Instant::now,
         opened_at: Timestamp::default(),
     };
-    let metrics = Arc::new(Metrics::new(Instant::now, Timestamp::default())?);
+    let metrics = Arc::new(Metrics::new(Timestamp::default())?);
     StoreFile::open(&options, metrics).map(|file| file.store())
 }
 

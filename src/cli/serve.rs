@@ -33,7 +33,7 @@ pub(super) struct Serve {
 
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     let handed = systemd::sockets()?;
-    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
+    let metrics = Arc::new(Metrics::new(ambient::now())?);
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
     if service.announce_server()? {
         log::warn!(
@@ -110,6 +110,7 @@ fn app(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result
         metrics,
         clock: ambient::now,
         uptime: ambient::uptime,
+        stopwatch: ambient::monotonic,
         dev_clock: dev_clock(config),
         random: ambient::random,
         body_limit: config.server.body_limit_bytes,

@@ -1,5 +1,6 @@
 //! The keys of an organization and of its projects.
 
+use super::credential::Call;
 use super::envelope::{success, success_with_notice};
 use super::error::{Answer, Failure};
 use super::fields::{Fields, Part as _};
@@ -9,10 +10,9 @@ use super::requests::{ApiKeyChange, BroughtValue, NewApiKey, Rotate};
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
-use crate::service::{Idempotency, Issued, KeyChange, NewKey, Permitted, Rotation, Value};
+use crate::service::{Idempotency, Issued, KeyChange, NewKey, Rotation, Value};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{Data, Payload};
 use std::sync::Arc;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -21,7 +21,7 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 /// The most characters of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
-pub(super) async fn list<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     let now = caller.now();
     let (project, part) = (project(&request)?, Part::parse(request.query_string())?);
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
@@ -41,12 +41,7 @@ pub(super) async fn list<V: Version>(caller: Permitted, app: Data<App>, request:
     .await
 }
 
-pub(super) async fn create<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     let project = project(&request)?;
     let fields = body::fields::<V, V::NewApiKey>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
@@ -57,17 +52,12 @@ pub(super) async fn create<V: Version>(
     answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn read<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     let key = app.service.keys(caller.authority(), project(&request)?).get(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn update<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let change: V::ApiKeyChange = body::read::<V, _>(&app, &request, payload).await?;
     let ApiKeyChange { name, lifetime, restrictions } = change.into();
@@ -79,18 +69,13 @@ pub(super) async fn update<V: Version>(
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn delete<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     let id = key_id(&request)?;
     app.service.keys(caller.authority(), project(&request)?).revoke(id).await?;
     success(V::deleted_api_key(id))
 }
 
-pub(super) async fn rotate<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let fields = body::fields::<V, Rotate>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
@@ -105,23 +90,13 @@ pub(super) async fn rotate<V: Version>(
     answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn complete<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn complete<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).complete_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn cancel<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))

@@ -1,6 +1,7 @@
 //! The audit log of the caller's organization: a page at a time, or all of it as a file.
 
 use super::connection::Requests;
+use super::credential::Call;
 use super::endpoint::Endpoint;
 use super::envelope::{success, success_with_status};
 use super::error::{Answer, Failure};
@@ -16,7 +17,7 @@ use crate::domain::{Action, Error, EventFilter, Timestamp};
 use crate::service::{Export, ExportState, Permitted};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -74,7 +75,7 @@ impl AuditLogs {
     }
 }
 
-pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
     let Asked { filter, before, limit } = Asked::parse(request.query_string())?;
     let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<Requests>().cloned());
     let has_gone = move || connection.as_ref().is_some_and(Requests::have_ended);
@@ -225,7 +226,7 @@ impl From<&Export> for ShownExport {
     }
 }
 
-pub(super) async fn create_export(caller: Permitted, app: Data<App>, request: HttpRequest, payload: Payload) -> Answer {
+pub(super) async fn create_export(Call { caller, app, request, payload }: Call) -> Answer {
     let filter = body::read::<V2, NewAuditLogExport>(&app, &request, payload).await?.filter()?;
     let export = app.service.begin_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
@@ -233,11 +234,11 @@ pub(super) async fn create_export(caller: Permitted, app: Data<App>, request: Ht
     answer
 }
 
-pub(super) async fn read_export(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn read_export(Call { caller, app, request, .. }: Call) -> Answer {
     success(ShownExport::from(&app.service.export(&caller, export_id(&request))?))
 }
 
-pub(super) async fn download_export(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> Answer {
     let export = app.service.export(&caller, export_id(&request))?;
     match &export.state {
         ExportState::Completed { .. } => {}

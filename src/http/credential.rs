@@ -6,28 +6,36 @@ use super::headers::{CredentialHeader, append, quota_headers};
 use super::{App, request_id};
 use crate::domain::{Error, Forms, Origin, Quota, Refusal, Role, Timestamp};
 use crate::metrics::Via;
-use crate::service::{Caller, Permitted, Purpose};
-use actix_web::dev::{Payload, ServiceResponse};
+use crate::service::{Caller, Manage, Permitted, Purpose};
+use actix_web::dev::{self, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HttpDate};
-use actix_web::web::Data;
+use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use std::time::{Duration, SystemTime};
 
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
-/// A handler that has a permitted caller among its arguments is called for such a caller only, who is told by the credential in
-/// `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`. Else the answer is 401 without a good credential, 400 with two
-/// that differ, 403 or 429 where the key may not be used from there or so often, 429 where too many wrong ones came from there,
-/// and 403 where the key has not the role.
-impl<P: Purpose> FromRequest for Permitted<P> {
+
+/// A request of a caller whose key has the role that this purpose needs. Its handler is called for no other: the answer is 401
+/// without a good credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`, 400 with two that differ, 403 or 429
+/// where the key may not be used from there or so often, 429 where too many wrong ones came from there, and 403 where the key has
+/// not the role.
+pub(super) struct Call<P = Manage> {
+    pub(super) caller: Permitted<P>,
+    pub(super) app: Data<App>,
+    pub(super) request: HttpRequest,
+    pub(super) payload: Payload,
+}
+
+impl<P: Purpose> FromRequest for Call<P> {
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), Payload::from_request(request, payload));
         Box::pin(async move {
-            let app = Data::<App>::extract(&request).await?;
+            let (app, payload) = (Data::<App>::extract(&request).await?, payload.await?);
             let credential = only_credential(&app, request.headers())?;
             let origin = match P::ROLE {
                 Role::Manager => request_id::origin(&app, &request, credential),
@@ -35,7 +43,8 @@ impl<P: Purpose> FromRequest for Permitted<P> {
                 Role::Verifier => Client::of(&app, &request).origin(None, None),
             };
             let caller = authenticate(&app, &request, credential, origin, Via::Authentication).await?;
-            Ok(caller.require().map_err(Failure::from)?)
+            let caller = caller.require().map_err(Failure::from)?;
+            Ok(Self { caller, app, request, payload })
         })
     }
 }
@@ -43,7 +52,7 @@ impl<P: Purpose> FromRequest for Permitted<P> {
 /// The client of a proxy that asks about it, by the first credential in the configured order.
 ///
 /// # Errors
-/// Those of a [`Permitted`] caller, but for two credentials that differ: the others are somebody else's.
+/// Those of a [`Call`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
     let first = first.ok_or_else(|| missing(&app.forwarded_credentials))?;

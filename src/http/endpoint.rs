@@ -2,13 +2,14 @@
 //!
 //! The server is registered from the same list that is described, so neither can have what the other has not.
 
+use super::credential::Call;
 use super::described::{Described, JSON, SCHEMES, failed, failed_with};
 use super::error::Failure;
 use super::fields::{Dialect, Request};
 use super::{App, get, list, resource, schemas, unknown_names, wire};
 use crate::domain::Role;
 use crate::metrics::Metrics;
-use crate::service::{Permitted, Purpose};
+use crate::service::Purpose;
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::middleware::{Next, from_fn};
@@ -38,22 +39,6 @@ pub(super) struct Endpoint {
     needs_key: bool,
 }
 
-/// The arguments of a handler that is called for permitted callers only: one of these comes first.
-pub(super) trait ForPermitted: FromRequest + 'static {
-    /// The role that their keys need.
-    const ROLE: Role;
-}
-
-macro_rules! for_permitted {
-    ($(($($more:ident),*)),*) => {
-        $(impl<P: Purpose, $($more: FromRequest + 'static),*> ForPermitted for (Permitted<P>, $($more),*) {
-            const ROLE: Role = P::ROLE;
-        })*
-    };
-}
-
-for_permitted!((), (A), (A, B), (A, B, C));
-
 /// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
 pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>, metrics: &Metrics) {
     // actix tries one path after the other: first those without parameters, which cost a comparison and not a search.
@@ -75,22 +60,22 @@ impl Endpoint {
         Self::new(HttpMethod::Get, path.to_owned(), get().to(handler))
     }
 
-    /// GET, and HEAD with it. This and what follows are for callers whose keys have the role that the handler's first argument
-    /// names: so a handler that names none cannot be registered, and what is described is what is checked.
-    pub(super) fn get<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Get, path, get().to(handler)).needing(A::ROLE)
+    /// GET, and HEAD with it. This and what follows are for callers whose keys have the role that the handler's argument names:
+    /// so a handler that names none cannot be registered, and what is described is what is checked.
+    pub(super) fn get<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Get, path, get().to(handler)).needing(P::ROLE)
     }
 
-    pub(super) fn post<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(A::ROLE)
+    pub(super) fn post<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(P::ROLE)
     }
 
-    pub(super) fn put<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(A::ROLE)
+    pub(super) fn put<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(P::ROLE)
     }
 
-    pub(super) fn delete<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(A::ROLE)
+    pub(super) fn delete<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(P::ROLE)
     }
 
     fn new(method: HttpMethod, path: String, route: Route) -> Self {

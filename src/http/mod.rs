@@ -73,6 +73,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
     /// The machine's clock that cannot be set, also while the process is stopped.
     pub uptime: fn() -> Duration,
+    /// A clock that never goes back, for how long something takes.
+    pub stopwatch: fn() -> Instant,
     /// How far both are moved, where they may be.
     pub dev_clock: Option<DevClock>,
     /// The source of secrets.
@@ -99,6 +101,10 @@ pub struct App {
 }
 
 impl App {
+    fn since(&self, begun: Instant) -> Duration {
+        (self.stopwatch)().saturating_duration_since(begun)
+    }
+
     fn now(&self) -> Timestamp {
         let now = (self.clock)();
         self.dev_clock.as_ref().map_or(now, |dev_clock| dev_clock.shift(now))
@@ -194,7 +200,7 @@ struct Begun {
 
 impl Begun {
     fn new(app: &App, request: &ServiceRequest) -> Self {
-        Self { at: app.metrics.now(), method: request.method().clone(), id: request_id::begin(app, request) }
+        Self { at: (app.stopwatch)(), method: request.method().clone(), id: request_id::begin(app, request) }
     }
 
     /// Takes note of how it was answered. A handler that panics answers like any other failure; the connection and the
@@ -207,14 +213,15 @@ impl Begun {
     ) -> std::result::Result<ServiceResponse, Error> {
         let Self { at, method, id } = self;
         let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
-            panicked.answered(method.as_str(), 500, at);
-            request_log::panicked(&app, &method, &id, at);
+            panicked.answered(method.as_str(), 500, app.since(at));
+            request_log::panicked(&app, &method, &id, app.since(at));
             return Err(Failure::panicked(id).into());
         };
         let mut answer = answer?;
         credential::announce(&mut answer);
-        metrics::count(&answer, at);
-        request_log::answered(&app, &answer, &id, at);
+        let took = app.since(at);
+        metrics::count(&answer, took);
+        request_log::answered(&app, &answer, &id, at, took);
         answer.headers_mut().insert(X_REQUEST_ID, id);
         Ok(answer)
     }

@@ -1,14 +1,14 @@
 //! The projects of the caller's organization.
 
+use super::credential::Call;
 use super::envelope::success;
 use super::error::{Answer, Failure};
 use super::list::{self, Page, Part};
 use super::version::{ShownKey, Version};
-use super::{App, body, requests, v1};
+use super::{body, requests, v1};
 use crate::domain::{self, Error, ProjectId};
-use crate::service::{NewProject, Permitted, ProjectChange};
+use crate::service::{NewProject, ProjectChange};
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Payload};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
 }
 
-pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
     let part = Part::parse(request.query_string())?;
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
@@ -50,12 +50,7 @@ pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest
     .await
 }
 
-pub(super) async fn create<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     let requests::NewProject { name, description, .. } = body::read::<V, _>(&app, &request, payload).await?;
     let description = description.flatten();
     let new = NewProject { random: (app.random)()?, name, description, key_random: (app.random)()? };
@@ -64,16 +59,11 @@ pub(super) async fn create<V: Version>(
     success(Created::new(&project, V::api_key_item(&key)))
 }
 
-pub(super) async fn read<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     success(V::project(&app.service.project(&caller.authority(), project_id(&request)?).await?))
 }
 
-pub(super) async fn update<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     let id = project_id(&request)?;
     let requests::ProjectChange { name, description } = body::read::<V, _>(&app, &request, payload).await?;
     let change = ProjectChange { name: name.flatten(), description };
@@ -83,7 +73,7 @@ pub(super) async fn update<V: Version>(
     success(V::project(&app.service.update_project(caller.authority(), id, change).await?))
 }
 
-pub(super) async fn delete<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     let id = project_id(&request)?;
     app.service.delete_project(caller.authority(), id).await?;
     success(V::deleted_project(id))

@@ -1,16 +1,15 @@
 //! Verification: a service asks about keys that were presented to it.
 
+use super::body;
+use super::credential::Call;
 use super::envelope::success;
 use super::error::Answer;
 use super::headers::{append, quota_headers};
 use super::requests::{Question, Questions};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
-use super::{App, body};
 use crate::domain::{Refusal, Timestamp};
-use crate::service::{Permitted, Subject, Verdict, Verify};
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Payload};
+use crate::service::{Subject, Verdict, Verify};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -83,12 +82,7 @@ impl From<&Verdict> for Code {
     }
 }
 
-pub(super) async fn one<V: Version>(
-    caller: Permitted<Verify>,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
     let now = caller.now();
     let question = body::read::<V, Question>(&app, &request, payload).await?;
     let verdict = app.service.verify(&caller, question.asked()?).await?;
@@ -100,12 +94,7 @@ pub(super) async fn one<V: Version>(
     Ok(response)
 }
 
-pub(super) async fn batch<V: Version>(
-    caller: Permitted<Verify>,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
     let now = caller.now();
     let Questions { keys } = body::read::<V, _>(&app, &request, payload).await?;
     let questions = keys.iter().map(Question::asked).collect::<Result<Vec<_>, _>>()?;

@@ -199,7 +199,7 @@ impl Service {
     ) -> Result<[i64; 2]> {
         let count = lock(staged).count();
         let patience = if count > SMALL { PATIENCE } else { LITTLE_PATIENCE };
-        let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, self.metrics.now());
+        let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, (self.stopwatch)());
         loop {
             let state = self.import_state().await?;
             if let Some(state) = state.filter(|state| state.is_of(&lock(staged))) {
@@ -214,9 +214,9 @@ impl Service {
                 }
             }
             if seen != Some(state) {
-                (seen, moved_at) = (Some(state), self.metrics.now());
+                (seen, moved_at) = (Some(state), (self.stopwatch)());
             }
-            let waited = self.metrics.now().saturating_duration_since(moved_at);
+            let waited = (self.stopwatch)().saturating_duration_since(moved_at);
             let has_server = self.file.has_server();
             if waited < patience && (has_server || writer.as_mut().is_some_and(|writer| writer.is_there())) {
                 tokio::time::sleep(LOOKS).await;
@@ -253,9 +253,9 @@ impl Service {
 
     /// One transaction towards the end; says whether there is more to do.
     async fn take_on(&self, staged: &Shared, pace: &mut Pace, step: Duration) -> Result<bool> {
-        let (staged, keys, begun) = (Arc::clone(staged), pace.keys, self.metrics.now());
+        let (staged, keys, begun) = (Arc::clone(staged), pace.keys, (self.stopwatch)());
         let goes_on = self.file.write(move |writes| take_on(writes, &lock(&staged), keys)).await?;
-        pace.took(self.metrics.now().saturating_duration_since(begun), step);
+        pace.took((self.stopwatch)().saturating_duration_since(begun), step);
         Ok(goes_on)
     }
 
@@ -265,11 +265,11 @@ impl Service {
         let Some(state) = self.import_state().await?.filter(ImportState::is_hidden) else { return Ok(()) };
         let mut pace = Pace::default();
         while !self.file.is_import_waiting()? {
-            let (keys, begun) = (pace.keys, self.metrics.now());
+            let (keys, begun) = (pace.keys, (self.stopwatch)());
             if self.file.write(move |writes| writes.remove_import(&state.token, keys)).await? {
                 break;
             }
-            pace.took(self.metrics.now().saturating_duration_since(begun), STEP);
+            pace.took((self.stopwatch)().saturating_duration_since(begun), STEP);
             tokio::time::sleep(GAP).await;
         }
         Ok(())

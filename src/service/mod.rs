@@ -62,6 +62,7 @@ use measurement::{KeyCount, Sizes};
 use readiness::Readiness;
 use shares::Shares;
 use std::sync::Arc;
+use std::time::Instant;
 use uses::Uses;
 
 /// How many searches and counts of the audit log each organization may have under way.
@@ -99,6 +100,7 @@ pub struct Service {
     sizes: Sizes,
     readiness: Readiness,
     metrics: Arc<Metrics>,
+    stopwatch: fn() -> Instant,
     exports: Exports,
     failures: Failures,
     /// Reads of much of the store, by organization.
@@ -127,6 +129,7 @@ impl Service {
             sizes: Sizes::default(),
             readiness: Readiness::default(),
             metrics,
+            stopwatch: options.store.stopwatch,
             exports: Exports::default(),
             failures: Failures::default(),
             long_reads: Shares::new(LONG_READS_EACH),

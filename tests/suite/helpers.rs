@@ -416,6 +416,7 @@ pub fn store_options(path: &Path) -> Options {
         write_batch: 512,
         watch_interval: Duration::from_millis(20),
         uptime,
+        stopwatch: Instant::now,
         opened_at: at(1_700_000_000_000),
     }
 }
@@ -455,7 +456,7 @@ pub fn service_options(folder: &Path) -> keystead::service::Options {
 }
 
 pub fn metrics() -> Arc<Metrics> {
-    Arc::new(Metrics::new(Instant::now, at(0)).expect("metrics"))
+    Arc::new(Metrics::new(at(0)).expect("metrics"))
 }
 
 /// Runs what a test has to wait for.

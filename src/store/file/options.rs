@@ -2,7 +2,7 @@
 
 use crate::domain::Timestamp;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How the store is opened.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Options {
     pub watch_interval: Duration,
     /// A clock that all processes on the machine share. It goes on while a process is stopped or the machine is suspended.
     pub uptime: fn() -> Duration,
+    /// A clock that never goes back, for how long something takes.
+    pub stopwatch: fn() -> Instant,
     /// What time it is now, for the audit log, should an older file be brought up to date.
     pub opened_at: Timestamp,
 }

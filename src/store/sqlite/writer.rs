@@ -56,6 +56,7 @@ pub(in crate::store) struct Writer {
     /// Whether the thread is to leave everything in the main file.
     settles: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
+    stopwatch: fn() -> Instant,
 }
 
 /// What others see of what the thread does.
@@ -82,27 +83,9 @@ impl Shared {
 /// What the thread keeps beside the connection.
 pub(super) struct Files {
     pub(super) ledger: Ledger,
-    pub(super) clock: Clock,
+    /// When the store was opened, by the other clock.
+    pub(super) began: Instant,
     pub(super) place: Arc<Place>,
-}
-
-/// What time it is for the audit log: what it was when the store was opened, and what has passed since.
-pub(super) struct Clock {
-    opened_at: Timestamp,
-    began: Instant,
-    metrics: Arc<Metrics>,
-}
-
-impl Clock {
-    pub(super) fn new(opened_at: Timestamp, metrics: Arc<Metrics>) -> Self {
-        Self { opened_at, began: metrics.now(), metrics }
-    }
-
-    fn now(&self) -> Timestamp {
-        let passed = self.metrics.now().saturating_duration_since(self.began);
-        let now = self.opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
-        now.unwrap_or(self.opened_at)
-    }
 }
 
 struct Running {
@@ -119,7 +102,7 @@ impl Writer {
             connection,
             shared,
             ledger: files.ledger,
-            clock: files.clock,
+            opened: (options.opened_at, files.began),
             place: files.place,
             path: options.path.clone(),
             doubt: Doubt::default(),
@@ -131,13 +114,19 @@ impl Writer {
             busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
             uptime: options.uptime,
+            stopwatch: options.stopwatch,
             checkpointed: None,
         };
         let thread = std::thread::Builder::new()
             .name("keystead-writer".to_owned())
             .spawn(move || thread.run(&jobs))
             .map_err(|e| Error::Internal(format!("no thread for the writer: {e}")))?;
-        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), settles, metrics })
+        Ok(Self {
+            running: Mutex::new(Some(Running { queue, thread })),
+            settles,
+            metrics,
+            stopwatch: options.stopwatch,
+        })
     }
 
     /// Queues a job; the receiver gets its result once it is committed, or an error where it is not.
@@ -147,7 +136,7 @@ impl Writer {
         F: FnOnce(&mut dyn FileWrites) -> Result<T> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: self.metrics.now() });
+        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: (self.stopwatch)() });
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Running { queue, .. }) = &*running else {
             return Err(Error::unavailable(FAILED, "the store is closed"));
@@ -236,7 +225,8 @@ struct Thread {
     connection: Connection,
     shared: Shared,
     ledger: Ledger,
-    clock: Clock,
+    /// When the store was opened, by the time of day and by `stopwatch`.
+    opened: (Timestamp, Instant),
     place: Arc<Place>,
     path: PathBuf,
     /// What a commit that failed may have left.
@@ -253,6 +243,7 @@ struct Thread {
     busy_timeout: Duration,
     watch_interval: Duration,
     uptime: fn() -> Duration,
+    stopwatch: fn() -> Instant,
     /// When the log was last brought into the main file because it was time.
     checkpointed: Option<Instant>,
 }
@@ -287,10 +278,10 @@ impl Thread {
 
     fn answer(&mut self, mut batch: Vec<Box<dyn Job>>) {
         self.shared.metrics.dequeued(batch.len());
-        let begun = self.shared.metrics.now();
+        let begun = (self.stopwatch)();
         let outcome = self.commit(&mut batch);
         match &outcome {
-            Ok(()) => self.shared.metrics.committed(batch.len(), begun),
+            Ok(()) => self.shared.metrics.committed(batch.len(), (self.stopwatch)().saturating_duration_since(begun)),
             Err(_) => self.shared.metrics.commit_failed(),
         }
         for job in batch {
@@ -341,7 +332,7 @@ impl Thread {
     fn begin(&mut self, batch: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {
         loop {
             self.notice_others()?;
-            let now = self.shared.metrics.now();
+            let now = (self.stopwatch)();
             let left = |job: &dyn Job| (job.queued_at() + self.busy_timeout).saturating_duration_since(now);
             let patience = batch.iter().map(|job| left(&**job)).min().unwrap_or_default();
             self.connection.busy_timeout(TURN.min(patience))?;
@@ -361,7 +352,7 @@ impl Thread {
 
     /// Answers the jobs that have waited for as long as may be.
     fn give_up_overdue(&self, batch: &mut Vec<Box<dyn Job>>) {
-        let now = self.shared.metrics.now();
+        let now = (self.stopwatch)();
         let is_overdue = |job: &dyn Job| now.saturating_duration_since(job.queued_at()) >= self.busy_timeout;
         let (overdue, rest): (Vec<_>, Vec<_>) = std::mem::take(batch).into_iter().partition(|job| is_overdue(&**job));
         *batch = rest;
@@ -407,7 +398,10 @@ impl Thread {
     }
 
     fn do_what_the_ledger_says(&mut self) -> Result<()> {
-        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, self.clock.now());
+        let (opened_at, began) = self.opened;
+        let passed = (self.stopwatch)().saturating_duration_since(began);
+        let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default()).unwrap_or(opened_at);
+        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, now);
         self.shared.invalidated([Stale::Everything, Stale::Absences]);
         done
     }
@@ -507,7 +501,7 @@ impl Thread {
     /// SQLite does this by itself only when much has been written: a small store would be in its log alone for days, and lost
     /// with it. Nobody is waited for.
     fn checkpoint_where_due(&mut self) {
-        let now = self.shared.metrics.now();
+        let now = (self.stopwatch)();
         if self.checkpointed.is_some_and(|last| now.saturating_duration_since(last) < CHECKPOINTS) {
             return;
         }
