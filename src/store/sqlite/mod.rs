@@ -70,7 +70,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use writer::{Clock, Files, Shared, Writer};
+use writer::{Files, Shared, Writer};
 
 /// An open store file.
 pub(super) struct Sqlite {
@@ -89,7 +89,7 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
-        let clock = Clock::new(options.opened_at, options.stopwatch);
+        let began = (options.stopwatch)();
         let lock = open::share(&options.path, options.busy_timeout)?;
         let has_left_log = left_log::is_there(&options.path);
         let mut connection = open::store(options)?;
@@ -115,7 +115,7 @@ impl Sqlite {
             forms: Arc::clone(&forms),
             metrics: Arc::clone(&metrics),
         };
-        let writer = Writer::spawn(connection, options, Files { ledger, clock, place }, shared)?;
+        let writer = Writer::spawn(connection, options, Files { ledger, place, began }, shared)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let is_server = AtomicBool::new(false);
         Ok(Self { path, busy_timeout, pools, writer, metrics, known, validity, forms, lock, is_server })

@@ -83,27 +83,9 @@ impl Shared {
 /// What the thread keeps beside the connection.
 pub(super) struct Files {
     pub(super) ledger: Ledger,
-    pub(super) clock: Clock,
+    /// When the store was opened, by the other clock.
+    pub(super) began: Instant,
     pub(super) place: Arc<Place>,
-}
-
-/// What time it is for the audit log: what it was when the store was opened, and what has passed since.
-pub(super) struct Clock {
-    opened_at: Timestamp,
-    began: Instant,
-    stopwatch: fn() -> Instant,
-}
-
-impl Clock {
-    pub(super) fn new(opened_at: Timestamp, stopwatch: fn() -> Instant) -> Self {
-        Self { opened_at, began: stopwatch(), stopwatch }
-    }
-
-    fn now(&self) -> Timestamp {
-        let passed = (self.stopwatch)().saturating_duration_since(self.began);
-        let now = self.opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
-        now.unwrap_or(self.opened_at)
-    }
 }
 
 struct Running {
@@ -120,7 +102,7 @@ impl Writer {
             connection,
             shared,
             ledger: files.ledger,
-            clock: files.clock,
+            opened: (options.opened_at, files.began),
             place: files.place,
             path: options.path.clone(),
             doubt: Doubt::default(),
@@ -243,7 +225,8 @@ struct Thread {
     connection: Connection,
     shared: Shared,
     ledger: Ledger,
-    clock: Clock,
+    /// When the store was opened, by the time of day and by `stopwatch`.
+    opened: (Timestamp, Instant),
     place: Arc<Place>,
     path: PathBuf,
     /// What a commit that failed may have left.
@@ -415,7 +398,10 @@ impl Thread {
     }
 
     fn do_what_the_ledger_says(&mut self) -> Result<()> {
-        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, self.clock.now());
+        let (opened_at, began) = self.opened;
+        let passed = (self.stopwatch)().saturating_duration_since(began);
+        let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default()).unwrap_or(opened_at);
+        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, now);
         self.shared.invalidated([Stale::Everything, Stale::Absences]);
         done
     }
