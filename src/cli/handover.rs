@@ -1,8 +1,9 @@
 //! Where a new key comes from, and where it goes to.
 
-use super::key_file::{KeyFile, read_key};
+use super::key_file::KeyFile;
 use super::output::{print_json, print_secret};
 use super::records::KeyRecord;
+use super::typed_key::read_or_ask_for_key;
 use super::{Failed, ambient, output};
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyPrefix, Scope, Secret, Timestamp};
@@ -15,16 +16,16 @@ pub(super) struct Handover {
     /// Write the key to this new file, readable by you alone, instead of printing it
     #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
     pub(super) key_file: Option<PathBuf>,
-    /// Take the key in this file ('-' for standard input), instead of making one
+    /// Take the key in this file ('-' for standard input, where a terminal asks for it), instead of making one
     #[arg(long, value_name = "FILE")]
     pub(super) adopt_key_file: Option<PathBuf>,
 }
 
 impl Handover {
-    /// The key, new or brought.
-    pub(super) fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, Failed> {
+    /// The key, new or brought. A terminal asks for one that is to come from standard input.
+    pub(super) async fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, Failed> {
         match &self.adopt_key_file {
-            Some(file) => Ok(Secret::parse(prefix, &read_key(file)?)?),
+            Some(file) => Ok(Secret::parse(prefix, &read_or_ask_for_key(file).await?)?),
             None => Ok(Secret::new(prefix, ambient::random()?)),
         }
     }

@@ -144,7 +144,7 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let (organization, project) = arguments.scope.find(&overview(config)?)?;
     let project = project.map(|project| project.id);
     let scope = Scope { organization: organization.id, project };
-    let secret = arguments.handover.secret(&key_prefix(config, scope)?)?;
+    let secret = arguments.handover.secret(&key_prefix(config, scope)?).await?;
     let file = arguments.handover.prepare(&secret)?;
     let now = ambient::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
