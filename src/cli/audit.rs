@@ -241,7 +241,7 @@ const COLUMNS: [Column; 8] = [
     Column::cut("BY", 8),
     Column::left_out("FROM", 1),
     Column::cut("NAME", 8),
-    Column::cut("CHANGE", 16),
+    Column::cut_last("CHANGE", 16),
 ];
 
 fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
@@ -256,7 +256,7 @@ fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
         Cell::new(actor),
         Cell::new(record.client_address.unwrap_or_default()),
         Cell::new(change_words::name(&record.change)),
-        Cell::new(change_words::words(&record.change)),
+        Cell::new(change_words::words(&record.change)).or_cut(change_words::new_values(&record.change)),
     ]
 }
 

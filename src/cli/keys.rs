@@ -85,8 +85,8 @@ struct Create {
 
 const LIST_HELP: &str = "MAY says what a key may do to Keystead. An organization's key may manage the organization: mint \
     and revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are good.\n\nA terminal that is \
-    too narrow gets short times, then cut names, then neither CREATED nor LAST USED. In a pipe or a\nfile nothing is cut or \
-    left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
+    too narrow gets short times, then no column with nothing in it, then cut names, then neither\nCREATED nor LAST USED. \
+    In a pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
     --search ci --limit 20";
 
 const SEARCH_HELP: &str = "Only those with this in their name or last six characters, whatever the case";
