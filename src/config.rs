@@ -1,6 +1,6 @@
-//! The settings: built-in defaults, then the configuration file, then the environment, then flags.
+//! The settings: the defaults, then the configuration file, then the environment, then flags.
 //!
-//! What each setting means is said in `config.toml`, which a test holds equal to the defaults here.
+//! What each setting means, and what its default is, says the `config.toml` of the sources, which is part of the program.
 
 mod listen;
 mod wrong;
@@ -8,15 +8,18 @@ mod wrong;
 pub use listen::{Listen, Listeners};
 
 use crate::domain::{self, AddressList, KeyPrefix, Name};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use toml::{Table, Value};
+use toml::de::{DeTable, DeValue, Deserializer};
+use toml::{Spanned, Table, Value};
 
 /// What the names of environment variables begin with: `KEYSTEAD_SERVER_LISTEN` is `server.listen`.
 const ENVIRONMENT_PREFIX: &str = "KEYSTEAD_";
 /// The file that is read where no other is named and this one exists.
 const DEFAULT_FILE: &str = "config.toml";
+/// All settings with their defaults.
+const DEFAULTS: &str = include_str!("../config.toml");
 /// The entry of `server.trusted_proxies` that stands for all who come over a Unix socket.
 const UNIX_PEERS: &str = "unix:";
 
@@ -41,8 +44,8 @@ impl ConfigError {
 }
 
 /// Every setting.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// How the server listens and what it puts up with.
     pub server: Server,
@@ -75,8 +78,8 @@ pub struct Config {
 }
 
 /// The section `[server]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Server {
     /// Addresses and ports, and Unix sockets.
     pub listen: Listeners,
@@ -105,33 +108,13 @@ pub struct Server {
 }
 
 /// The setting `server.unknown_fields`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownFields {
     /// They are answered with 400.
-    #[default]
     Refuse,
     /// They are passed over.
     Ignore,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: Listeners::default(),
-            socket_mode: "0660".to_owned(),
-            workers: 0,
-            max_connections: 20_000,
-            body_limit_bytes: 131_072,
-            body_timeout_ms: 10_000,
-            head_timeout_ms: 5_000,
-            send_timeout_ms: 30_000,
-            keep_alive_ms: 75_000,
-            shutdown_timeout_s: 10,
-            trusted_proxies: Vec::new(),
-            unknown_fields: UnknownFields::default(),
-        }
-    }
 }
 
 impl Server {
@@ -154,8 +137,8 @@ impl Server {
 }
 
 /// The section `[tls]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tls {
     /// The file with the certificate and its chain; empty for none.
     pub certificate: PathBuf,
@@ -171,8 +154,8 @@ impl Tls {
 }
 
 /// The section `[store]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Store {
     /// The SQLite file.
     pub path: PathBuf,
@@ -188,50 +171,25 @@ pub struct Store {
     pub watch_interval_ms: u64,
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::from("keystead.db"),
-            busy_timeout_ms: 5_000,
-            readers: 4,
-            write_queue: 4_096,
-            write_batch: 512,
-            watch_interval_ms: 50,
-        }
-    }
-}
-
 /// The section `[cache]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cache {
     /// Keys that are remembered.
     pub capacity: usize,
 }
 
-impl Default for Cache {
-    fn default() -> Self {
-        Self { capacity: 100_000 }
-    }
-}
-
 /// The section `[forward_auth]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ForwardAuth {
     /// The headers that a client's key is looked for in, first come first served.
     pub credential_headers: Vec<String>,
 }
 
-impl Default for ForwardAuth {
-    fn default() -> Self {
-        Self { credential_headers: ["CONFIDENT_API_KEY", "Authorization", "X-API-Key"].map(str::to_owned).into() }
-    }
-}
-
 /// The section `[brute_force]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BruteForce {
     /// Wrong keys that an address may send at once.
     pub burst: u32,
@@ -243,15 +201,9 @@ pub struct BruteForce {
     pub loopback: bool,
 }
 
-impl Default for BruteForce {
-    fn default() -> Self {
-        Self { burst: 20, per_minute: 20, addresses: 65_536, loopback: false }
-    }
-}
-
 /// The section `[changes]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Changes {
     /// Changes that an organization may make at once.
     pub burst: u32,
@@ -259,15 +211,9 @@ pub struct Changes {
     pub per_minute: u32,
 }
 
-impl Default for Changes {
-    fn default() -> Self {
-        Self { burst: 6_000, per_minute: 6_000 }
-    }
-}
-
 /// The section `[audit]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Audit {
     /// Days that events are kept; 0 for ever.
     pub retention_days: u32,
@@ -276,8 +222,8 @@ pub struct Audit {
 }
 
 /// The section `[backup]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Backup {
     /// The folder that backups go to; empty for none.
     pub folder: PathBuf,
@@ -287,15 +233,9 @@ pub struct Backup {
     pub keep: usize,
 }
 
-impl Default for Backup {
-    fn default() -> Self {
-        Self { folder: PathBuf::new(), every_hours: 24, keep: 7 }
-    }
-}
-
 /// The section `[keys]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Keys {
     /// What organization keys begin with.
     pub organization_prefix: String,
@@ -303,15 +243,9 @@ pub struct Keys {
     pub project_prefix: String,
 }
 
-impl Default for Keys {
-    fn default() -> Self {
-        Self { organization_prefix: "confident_org_".to_owned(), project_prefix: "confident_proj_".to_owned() }
-    }
-}
-
 /// The section `[setup]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setup {
     /// The first organization's name.
     pub organization: String,
@@ -319,29 +253,17 @@ pub struct Setup {
     pub key_name: String,
 }
 
-impl Default for Setup {
-    fn default() -> Self {
-        Self { organization: "My organization".to_owned(), key_name: "First key".to_owned() }
-    }
-}
-
 /// The section `[metrics]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Metrics {
     /// Where `/metrics` is.
     pub listen: MetricsListen,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self { listen: MetricsListen::On(SocketAddr::from(([127, 0, 0, 1], 9408))) }
-    }
-}
-
 /// The setting `metrics.listen`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum MetricsListen {
     /// Nowhere.
     Off,
@@ -363,26 +285,17 @@ impl TryFrom<String> for MetricsListen {
     }
 }
 
-impl From<MetricsListen> for String {
-    fn from(listen: MetricsListen) -> Self {
-        match listen {
-            MetricsListen::Off => "off".to_owned(),
-            MetricsListen::On(address) => address.to_string(),
-        }
-    }
-}
-
 /// The section `[dev]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dev {
     /// Whether the clock can be moved over HTTP.
     pub clock: bool,
 }
 
 /// The section `[log]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Log {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
@@ -393,20 +306,13 @@ pub struct Log {
 }
 
 /// The setting `log.format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
-    #[default]
     Human,
     /// One JSON object a line.
     Json,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Human, requests: true }
-    }
 }
 
 impl Config {
@@ -417,15 +323,17 @@ impl Config {
     /// A sentence that names the setting that is unknown or wrong.
     pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let defaults = Self::table()?;
-        let mut settings = match file {
-            Some(file) => read_file(file, &defaults)?,
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE), &defaults)?,
-            None => Table::new(),
-        };
+        let mut settings = defaults.clone();
+        let file = file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists()));
+        for (section, keys) in file.map(|file| read_file(file, &defaults)).transpose()?.unwrap_or_default() {
+            if let (Some(Value::Table(section)), Value::Table(keys)) = (settings.get_mut(&section), keys) {
+                section.extend(keys);
+            }
+        }
         for (name, text) in environment {
             let Some(setting) = setting_of(&name) else { continue };
             let Some((section, key, value)) = from_environment(&defaults, &name, &setting, &text)? else { continue };
-            if let Value::Table(section) = settings.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+            if let Some(Value::Table(section)) = settings.get_mut(&section) {
                 section.insert(key, value);
             }
         }
@@ -437,16 +345,23 @@ impl Config {
     /// Which of these environment variables have the name of a setting without being one, and are passed over.
     ///
     /// # Errors
-    /// Where the defaults cannot be written as TOML.
+    /// Where the defaults cannot be read.
     pub fn passed_over(names: impl Iterator<Item = String>) -> Result<Vec<String>, ConfigError> {
         let defaults = Self::table()?;
         let is_none = |name: &String| setting_of(name).is_some_and(|setting| find(&defaults, &setting).is_none());
         Ok(names.filter(is_none).collect())
     }
 
-    /// All settings with their defaults.
+    /// All settings as they are where nobody says anything.
+    ///
+    /// # Errors
+    /// Where the defaults cannot be read.
+    pub fn defaults() -> Result<Self, ConfigError> {
+        parse("").map_err(|e| ConfigError::new(e.to_string()))
+    }
+
     fn table() -> Result<Table, ConfigError> {
-        Table::try_from(Self::default()).map_err(|e| ConfigError::new(e.to_string()))
+        toml::from_str(DEFAULTS).map_err(|e| ConfigError::new(e.to_string()))
     }
 
     /// Checks what the types do not.
@@ -514,8 +429,7 @@ fn read_file(file: &Path, defaults: &Table) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| ConfigError::new(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
     // Read as the whole configuration first, since that names the line of what is wrong.
-    let checked: Result<Config, _> = toml::from_str(&text);
-    checked.and_then(|_| toml::from_str(&text)).map_err(|error| {
+    parse(&text).and_then(|_| toml::from_str(&text)).map_err(|error| {
         let place = wrong::place(&error, &text, defaults);
         let what = wrong::in_words(error.message(), defaults);
         let end = if what.ends_with('?') { "" } else { "." };
@@ -523,6 +437,25 @@ fn read_file(file: &Path, defaults: &Table) -> Result<Table, ConfigError> {
             sentence: format!("The configuration file {} is wrong{place}: {what}{end}", file.display()),
             picture: Some(wrong::picture(&error, defaults)),
         }
+    })
+}
+
+/// The configuration of a text that need not say everything; an error says where in it.
+fn parse(text: &str) -> Result<Config, toml::de::Error> {
+    let mut settings = DeTable::parse(text)?;
+    for (section, defaults) in DeTable::parse(DEFAULTS)?.into_inner() {
+        match (settings.get_mut().get_mut(&section).map(Spanned::get_mut), defaults.into_inner()) {
+            (Some(DeValue::Table(keys)), DeValue::Table(defaults)) => {
+                let missing: Vec<_> = defaults.into_iter().filter(|(key, _)| !keys.contains_key(key)).collect();
+                keys.extend(missing);
+            }
+            (Some(_), _) => {}
+            (None, defaults) => _ = settings.get_mut().insert(section, Spanned::new(0..0, defaults)),
+        }
+    }
+    Config::deserialize(Deserializer::from(settings)).map_err(|mut error| {
+        error.set_input(Some(text));
+        error
     })
 }
 
@@ -575,9 +508,9 @@ fn from_environment(
         }
         _ => Value::String(text.to_owned()),
     };
-    let alone = Table::from_iter([(key.clone(), value.clone())]);
-    let checked: Result<Config, _> = Table::from_iter([(section.to_owned(), Value::Table(alone))]).try_into();
-    if let Err(error) = checked {
+    let mut all = defaults.clone();
+    all[section][&key] = value.clone();
+    if let Err(error) = all.try_into::<Config>() {
         return Err(wrong::expected(error.message()).map_or_else(
             || {
                 let why = error.message();

@@ -11,7 +11,7 @@ use prometheus::{
 };
 use std::cell::{OnceCell, RefCell};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 /// Seconds: from what a request takes that is answered from memory to what no client waits for.
 const REQUEST_BUCKETS: [f64; 14] =
@@ -67,9 +67,8 @@ pub enum Lookup {
 /// In the order of [`Lookup`].
 const LOOKUP: [&str; 3] = ["hit", "miss", "unknown"];
 
-/// Everything that is counted and measured, and the clock that it is measured with.
+/// Everything that is counted and measured.
 pub struct Metrics {
-    clock: fn() -> Instant,
     registry: Registry,
     requests: Requests,
     verifications: [[IntCounter; CODE.len()]; VIA.len()],
@@ -89,11 +88,9 @@ impl Metrics {
     /// What [`Metrics::text`] gives is of this media type.
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Durations are measured with `clock`, which never goes back.
-    ///
     /// # Errors
     /// [`Error::Internal`] where two metrics were given one name.
-    pub fn new(clock: fn() -> Instant, started_at: Timestamp) -> Result<Self> {
+    pub fn new(started_at: Timestamp) -> Result<Self> {
         let add = Registering(Registry::new());
         let verifications = add.counters(
             "keystead_verifications_total",
@@ -107,7 +104,6 @@ impl Metrics {
         )?;
         let size = add.gauges("keystead_store_size_bytes", "Size of the store's files.", &["file"])?;
         Ok(Self {
-            clock,
             requests: Requests::new(&add)?,
             verifications: VIA.map(|via| CODE.map(|code| verifications.with_label_values(&[via, code]))),
             lookups: LOOKUP.map(|result| lookups.with_label_values(&[result])),
@@ -134,16 +130,10 @@ impl Metrics {
         })
     }
 
-    /// The time by the clock that durations are measured with.
-    pub fn now(&self) -> Instant {
-        (self.clock)()
-    }
-
     /// What requests to a route are counted with.
     pub fn route(&self, template: &str) -> Route {
         Route {
             template: template.to_owned(),
-            clock: self.clock,
             requests: self.requests.clone(),
             counters: RefCell::default(),
             durations: OnceCell::new(),
@@ -179,11 +169,11 @@ impl Metrics {
         self.queue_depth.sub(signed(writes as u64));
     }
 
-    /// So many writes are on disk, with a transaction that was begun then.
-    pub fn committed(&self, writes: usize, begun: Instant) {
+    /// So many writes are on disk, with a transaction that took so long.
+    pub fn committed(&self, writes: usize, took: Duration) {
         self.commits.ok.inc();
         self.commits.batch_size.observe(writes as f64);
-        self.commits.duration.observe(seconds(begun, self.now()));
+        self.commits.duration.observe(took.as_secs_f64());
     }
 
     /// A transaction failed.
@@ -233,7 +223,6 @@ impl Metrics {
 /// What requests to one route are counted with: one for each thread that answers.
 pub struct Route {
     template: String,
-    clock: fn() -> Instant,
     requests: Requests,
     /// By method and status: those that there were, few of many.
     counters: RefCell<Vec<(&'static str, u16, IntCounter)>>,
@@ -246,11 +235,11 @@ impl Route {
         &self.template
     }
 
-    /// A request that came at `begun` was answered.
-    pub fn answered(&self, method: &str, status: u16, begun: Instant) {
+    /// A request was answered, which took so long.
+    pub fn answered(&self, method: &str, status: u16, took: Duration) {
         self.count(known_method(method), status);
         let durations = self.durations.get_or_init(|| self.requests.duration.with_label_values(&[&self.template]));
-        durations.observe(seconds(begun, (self.clock)()));
+        durations.observe(took.as_secs_f64());
     }
 
     fn count(&self, method: &'static str, status: u16) {
@@ -396,10 +385,6 @@ impl Registering {
         started.set(started_at.unix_ms() as f64 / 1000.0);
         Ok(self.0)
     }
-}
-
-fn seconds(begun: Instant, ended: Instant) -> f64 {
-    ended.saturating_duration_since(begun).as_secs_f64()
 }
 
 /// As Linux tells it, in bytes; `None` where it does not.

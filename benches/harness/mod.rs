@@ -36,7 +36,7 @@ pub struct Scale {
 
 impl Scale {
     fn new(is_quick: bool) -> Self {
-        let default_capacity = keystead::config::Cache::default().capacity;
+        let default_capacity = stores::defaults().cache.capacity;
         if is_quick {
             return Self {
                 is_quick,

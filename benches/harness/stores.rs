@@ -1,10 +1,11 @@
 //! The stores that are measured on, made by Keystead's own code.
 
 use super::events;
-use keystead::config;
+use keystead::config::Config;
 use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
 use keystead::metrics::Metrics;
-use keystead::store::{NewApiKey, Options, Store};
+use keystead::store::file::{Options, StoreFile};
+use keystead::store::{NewApiKey, Store};
 use rusqlite::{Connection, OpenFlags};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -119,9 +120,14 @@ pub fn created_at() -> Timestamp {
     Timestamp::from_unix_ms(CREATED_AT_MS).unwrap_or_default()
 }
 
+/// The settings as they are where nobody says anything.
+pub fn defaults() -> Config {
+    Config::defaults().expect("the defaults must be readable")
+}
+
 /// What all keys begin with.
 pub fn prefix() -> KeyPrefix {
-    KeyPrefix::parse(&config::Keys::default().organization_prefix).expect("the default prefix must be one")
+    KeyPrefix::parse(&defaults().keys.organization_prefix).expect("the default prefix must be one")
 }
 
 fn new_folder() -> TempDir {
@@ -131,9 +137,9 @@ fn new_folder() -> TempDir {
 /// The store in this file, as Keystead opens it by default.
 ///
 /// # Errors
-/// As [`Store::open`].
+/// As [`StoreFile::open`].
 pub fn open(path: &Path) -> Result<Store> {
-    let defaults = config::Store::default();
+    let defaults = defaults().store;
     let options = Options {
         path: path.to_owned(),
         busy_timeout: Duration::from_millis(defaults.busy_timeout_ms),
@@ -143,9 +149,11 @@ pub fn open(path: &Path) -> Result<Store> {
         watch_interval: Duration::from_millis(defaults.watch_interval_ms),
         // Nobody else opens it meanwhile.
         uptime: || Duration::ZERO,
+        stopwatch: Instant::now,
         opened_at: Timestamp::default(),
     };
-    Store::open(&options, Arc::new(Metrics::new(Instant::now, Timestamp::default())?), |_, _| Ok(false))
+    let metrics = Arc::new(Metrics::new(Timestamp::default())?);
+    StoreFile::open(&options, metrics).map(|file| file.store())
 }
 
 fn make(path: &Path, keys: usize) -> Result<()> {

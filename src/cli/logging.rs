@@ -13,9 +13,9 @@ use std::io::{self, Write as _};
 const SILENT: [&str; 2] = ["actix_http", "h2"];
 
 /// Logs to standard error. The libraries below never get to say more than warnings: at finer levels some of them log
-/// requests as they come, and with them credentials.
-pub(super) fn start(settings: &config::Log) {
-    let level = settings.level.parse().unwrap_or(LevelFilter::Info);
+/// requests as they come, and with them credentials. Where there are no settings, it logs for people, at info.
+pub(super) fn start(settings: Option<&config::Log>) {
+    let level = settings.and_then(|settings| settings.level.parse().ok()).unwrap_or(LevelFilter::Info);
     let mut builder = env_logger::Builder::new();
     builder
         .filter_level(level.min(LevelFilter::Warn))
@@ -25,7 +25,7 @@ pub(super) fn start(settings: &config::Log) {
     for module in SILENT {
         builder.filter_module(module, LevelFilter::Off);
     }
-    if settings.format == LogFormat::Json {
+    if settings.is_some_and(|settings| settings.format == LogFormat::Json) {
         builder.format(write_json);
     }
     let logger = builder.build();

@@ -222,7 +222,7 @@ impl Invocation {
 
     /// Begins to log, as the settings say where they can be read.
     pub fn start_logging(&self) {
-        logging::start(&self.config.as_ref().map(|config| config.log.clone()).unwrap_or_default());
+        logging::start(self.config.as_ref().ok().map(|config| &config.log));
     }
 
     /// Does it.
@@ -363,7 +363,7 @@ fn followed(mut path: PathBuf) -> PathBuf {
 
 /// The service on the store, beside whatever other processes do with it. To be closed before the end.
 fn open_service(config: &Config) -> Result<Service, Failed> {
-    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
+    let metrics = Arc::new(Metrics::new(ambient::now())?);
     Ok(Service::open(&service_options(config)?, metrics)?)
 }
 
@@ -377,6 +377,7 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
             write_batch: config.store.write_batch,
             watch_interval: Duration::from_millis(config.store.watch_interval_ms),
             uptime: ambient::uptime,
+            stopwatch: ambient::monotonic,
             opened_at: ambient::now(),
         },
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,

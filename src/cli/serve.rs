@@ -8,7 +8,7 @@ use super::listeners::{Listening, bind_tcp};
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
 use super::{Failed, ambient, chores, descriptors, output, service_options, systemd};
-use crate::config::{self, Config, Listen, MetricsListen, UnknownFields};
+use crate::config::{Config, Listen, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
 use crate::metrics::Metrics;
@@ -33,7 +33,7 @@ pub(super) struct Serve {
 
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     let handed = systemd::sockets()?;
-    let metrics = Arc::new(Metrics::new(ambient::monotonic, ambient::now())?);
+    let metrics = Arc::new(Metrics::new(ambient::now())?);
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
     if service.announce_server()? {
         log::warn!(
@@ -60,7 +60,8 @@ async fn serve(
     expect_local_with_dev_clock(config, &places)?;
     let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
-    let options = http_options(config, &places, certificate.as_ref());
+    let is_chosen = config.server.max_connections != Config::defaults()?.server.max_connections;
+    let options = http_options(config, is_chosen, &places, certificate.as_ref());
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
@@ -109,6 +110,7 @@ fn app(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result
         metrics,
         clock: ambient::now,
         uptime: ambient::uptime,
+        stopwatch: ambient::monotonic,
         dev_clock: dev_clock(config),
         random: ambient::random,
         body_limit: config.server.body_limit_bytes,
@@ -195,10 +197,14 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
-/// What the settings say, with as many connections as there can be.
-fn http_options(config: &Config, places: &[Listen], files: Option<&CertificateFiles>) -> http::Options {
+/// What the settings say, with as many connections as there can be; somebody may have chosen how many there are to be.
+fn http_options(
+    config: &Config,
+    is_chosen: bool,
+    places: &[Listen],
+    files: Option<&CertificateFiles>,
+) -> http::Options {
     let server = &config.server;
-    let is_chosen = server.max_connections != config::Server::default().max_connections;
     http::Options {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,

@@ -2,9 +2,9 @@
 
 use super::Failed;
 use crate::domain::Link;
+use data_encoding::HEXLOWER;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
-use std::fmt::Write as _;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -31,10 +31,6 @@ impl Signer {
 
     /// The signature of `keystead audit head NUMBER:HASH`, as hexadecimal digits.
     pub(super) fn sign(&self, head: Link) -> String {
-        let signature = self.0.sign(format!("keystead audit head {head}").as_bytes());
-        signature.to_bytes().iter().fold(String::new(), |mut text, byte| {
-            _ = write!(text, "{byte:02x}");
-            text
-        })
+        HEXLOWER.encode(&self.0.sign(format!("keystead audit head {head}").as_bytes()).to_bytes())
     }
 }

@@ -1,6 +1,6 @@
 //! Where to listen: the setting `server.listen`.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,12 +68,12 @@ impl fmt::Display for Listen {
 }
 
 /// All places to listen at; there is at least one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "OneOrMore", into = "OneOrMore")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMore")]
 pub struct Listeners(Vec<Listen>);
 
 /// As it is written: a text, which may have commas, as in the environment, or a list of texts.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged, expecting = "neither a text nor a list of texts")]
 enum OneOrMore {
     One(String),
@@ -97,12 +97,6 @@ impl Listeners {
     }
 }
 
-impl Default for Listeners {
-    fn default() -> Self {
-        Self(vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))])
-    }
-}
-
 impl TryFrom<OneOrMore> for Listeners {
     type Error = String;
 
@@ -112,14 +106,5 @@ impl TryFrom<OneOrMore> for Listeners {
             OneOrMore::More(texts) => texts.iter().map(|place| place.parse()).collect(),
         };
         Self::new(places?).ok_or_else(|| "a list that names no place to listen at".to_owned())
-    }
-}
-
-impl From<Listeners> for OneOrMore {
-    fn from(Listeners(places): Listeners) -> Self {
-        match &places[..] {
-            [one] => Self::One(one.to_string()),
-            more => Self::More(more.iter().map(Listen::to_string).collect()),
-        }
     }
 }

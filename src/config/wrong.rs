@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_like_a_setting_stands_for_it_and_what_a_shell_uses_does_not() {
-        let defaults = Table::try_from(Config::default()).unwrap();
+        let defaults = Config::table().unwrap();
         for (name, settings) in [
             ("server_listn", &["server_listen"][..]),
             ("sever_listen", &["server_listen"]),

@@ -39,8 +39,11 @@ pub enum Error {
     /// There is no such object in the caller's organization. Holds what was looked for: "API key".
     #[error("There is no such {0} in this organization.")]
     NotFound(&'static str),
+    /// The key has expired, and nobody said how long it lasts from now.
+    #[error("The key has expired: say how long it lasts from now, or that it lasts for ever.")]
+    ExpiryNeeded,
     /// The same idempotency key came with another request before.
-    #[error("This Idempotency-Key was used for a different request; use a new one.")]
+    #[error("This idempotency key was used for a different request; use a new one.")]
     IdempotencyKeyReused,
     /// The request contradicts what is already there.
     #[error("{0}")]

@@ -276,7 +276,7 @@ impl ApiKey {
     /// both go on until it ends, or the key does.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where an expired key is to have a grace or is not told when to expire,
+    /// [`Error::Invalid`] where an expired key is to have a grace, [`Error::ExpiryNeeded`] where it is not told when to expire,
     /// [`Error::Conflict`] where a rotation is in its grace and another is to have one.
     pub fn rotate(&mut self, new: Fingerprint, grace: Grace, expiry: Expiry, now: Timestamp) -> Result<()> {
         self.settle(now);
@@ -286,9 +286,7 @@ impl ApiKey {
                 return Err(Error::Invalid(sentence.to_owned()));
             }
             if expiry == Expiry::Keep {
-                let sentence =
-                    "The key has expired: say with \"expiresInDays\" how long it lasts from now, or null for ever.";
-                return Err(Error::Invalid(sentence.to_owned()));
+                return Err(Error::ExpiryNeeded);
             }
         }
         let expires_at = expiry.end(self.expires_at, now)?;

@@ -5,6 +5,7 @@
 
 use super::{Error, Result};
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding as _};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -56,11 +57,7 @@ impl Secret {
         let random = Zeroizing::new(random);
         let mut text = Zeroizing::new(String::with_capacity(prefix.0.len() + RANDOM_DIGITS));
         text.push_str(&prefix.0);
-        for byte in random.iter() {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-            }
-        }
+        HEXLOWER.encode_append(random.as_slice(), &mut text);
         Self(text)
     }
 

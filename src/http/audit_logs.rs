@@ -1,20 +1,23 @@
 //! The audit log of the caller's organization: a page at a time, or all of it as a file.
 
-use super::body::Fields;
 use super::connection::Requests;
+use super::credential::Call;
 use super::endpoint::Endpoint;
-use super::envelope::{optional_time, success, success_with_status, time};
+use super::envelope::{success, success_with_status};
 use super::error::{Answer, Failure};
 use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
+use super::requests::NewAuditLogExport;
 use super::samples::Samples;
 use super::v2::V2;
+use super::version::Version as _;
+use super::wire::{null, optional_time, time};
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
 use crate::service::{Export, ExportState, Permitted};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -44,7 +47,7 @@ pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
         Endpoint::post(format!("{PATH}/exports"), create_export)
             .named(id("CreateAuditLogExport"), "Audit log", "Begin an export of the audit log")
             .explained("Both times or neither; both are inclusive. Poll it until it is completed, then fetch it.")
-            .takes(schemas::new_export())
+            .takes::<NewAuditLogExport>(V2::DIALECT)
             .conflicts("An export that this key asked for is in progress; wait for it.")
             .accepts(&ShownExport::from(&export)),
         Endpoint::get(one.clone(), read_export)
@@ -72,7 +75,7 @@ impl AuditLogs {
     }
 }
 
-pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
     let Asked { filter, before, limit } = Asked::parse(request.query_string())?;
     let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<Requests>().cloned());
     let has_gone = move || connection.as_ref().is_some_and(Requests::have_ended);
@@ -162,7 +165,7 @@ pub(super) struct ShownExport {
     /// Opaque.
     id: String,
     /// Always null: an export is of the whole organization.
-    #[schema(required, schema_with = schemas::null)]
+    #[schema(required, schema_with = null)]
     project_id: Option<()>,
     organization_id: String,
     /// The number of the key that asked for it.
@@ -223,20 +226,19 @@ impl From<&Export> for ShownExport {
     }
 }
 
-pub(super) async fn create_export(caller: Permitted, app: Data<App>, request: HttpRequest, payload: Payload) -> Answer {
-    let fields = body::read_optional::<V2>(&app, &request, payload).await?;
-    let filter = filter(&fields.only(&["startTime", "endTime", "searchTerm"])?)?;
+pub(super) async fn create_export(Call { caller, app, request, payload }: Call) -> Answer {
+    let filter = body::read::<V2, NewAuditLogExport>(&app, &request, payload).await?.filter()?;
     let export = app.service.begin_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
     actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });
     answer
 }
 
-pub(super) async fn read_export(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn read_export(Call { caller, app, request, .. }: Call) -> Answer {
     success(ShownExport::from(&app.service.export(&caller, export_id(&request))?))
 }
 
-pub(super) async fn download_export(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> Answer {
     let export = app.service.export(&caller, export_id(&request))?;
     match &export.state {
         ExportState::Completed { .. } => {}
@@ -286,25 +288,4 @@ fn unwritten(error: csv::Error) -> Failure {
 
 fn export_id(request: &HttpRequest) -> &str {
     request.match_info().get("exportId").unwrap_or_default()
-}
-
-/// `{"startTime"?, "endTime"?, "searchTerm"?}`: both times or neither.
-fn filter(fields: &Fields) -> Result<EventFilter, Failure> {
-    let at = |name| {
-        let text = fields.optional_string(name)?.flatten();
-        let wrong = || Fields::wrong(name, "a time as in RFC 3339, or a date, or null");
-        text.map(|text| Timestamp::parse(text).ok_or_else(wrong)).transpose()
-    };
-    let (from, to) = (at("startTime")?, at("endTime")?);
-    match (from, to) {
-        (Some(from), Some(to)) if to <= from => {
-            return Err(Failure::bad_request("The field \"endTime\" must lie after \"startTime\"."));
-        }
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(Failure::bad_request("The fields \"startTime\" and \"endTime\" go together."));
-        }
-        _ => {}
-    }
-    let text = fields.optional_string("searchTerm")?.flatten().map(str::to_owned);
-    Ok(EventFilter { from, to, text, ..EventFilter::default() })
 }

@@ -2,84 +2,40 @@
 
 use super::client::Client;
 use super::error::Failure;
+use super::headers::{CredentialHeader, append, quota_headers};
 use super::{App, request_id};
 use crate::domain::{Error, Forms, Origin, Quota, Refusal, Role, Timestamp};
 use crate::metrics::Via;
-use crate::service::{Caller, Permitted, Purpose};
-use actix_web::dev::{Payload, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
-use actix_web::web::Data;
+use crate::service::{Caller, Manage, Permitted, Purpose};
+use actix_web::dev::{self, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HttpDate};
+use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use std::time::{Duration, SystemTime};
 
-const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// A header that carries an API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialHeader {
-    /// `CONFIDENT_API_KEY: <key>`
-    ConfidentApiKey,
-    /// `Authorization: Bearer <key>`
-    Authorization,
-    /// `X-API-Key: <key>`
-    XApiKey,
+/// A request of a caller whose key has the role that this purpose needs. Its handler is called for no other: the answer is 401
+/// without a good credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`, 400 with two that differ, 403 or 429
+/// where the key may not be used from there or so often, 429 where too many wrong ones came from there, and 403 where the key has
+/// not the role.
+pub(super) struct Call<P = Manage> {
+    pub(super) caller: Permitted<P>,
+    pub(super) app: Data<App>,
+    pub(super) request: HttpRequest,
+    pub(super) payload: Payload,
 }
 
-impl CredentialHeader {
-    /// All there are, in their usual order.
-    pub const ALL: [Self; 3] = [Self::ConfidentApiKey, Self::Authorization, Self::XApiKey];
-
-    /// From its name, whatever its case; `None` where it is none of ours.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|header| header.name().as_str().eq_ignore_ascii_case(name))
-    }
-
-    /// As it is written in a sentence.
-    fn written(self) -> &'static str {
-        match self {
-            Self::ConfidentApiKey => "CONFIDENT_API_KEY",
-            Self::Authorization => "Authorization: Bearer",
-            Self::XApiKey => "X-API-Key",
-        }
-    }
-
-    fn name(self) -> HeaderName {
-        match self {
-            Self::ConfidentApiKey => CONFIDENT_API_KEY,
-            Self::Authorization => AUTHORIZATION,
-            Self::XApiKey => X_API_KEY,
-        }
-    }
-
-    /// The credentials in it; an empty one is none.
-    pub(super) fn all(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-        let values = headers.get_all(self.name()).map(HeaderValue::as_bytes).filter_map(move |value| match self {
-            // Another scheme's credentials are meant for somebody else, such as a proxy on the way.
-            Self::Authorization => bearer_token(value),
-            Self::ConfidentApiKey | Self::XApiKey => Some(value),
-        });
-        values.filter(|credential| !credential.trim_ascii().is_empty())
-    }
-}
-
-/// A handler that has a permitted caller among its arguments is called for such a caller only, who is told by the credential in
-/// `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`. Else the answer is 401 without a good credential, 400 with two
-/// that differ, 403 or 429 where the key may not be used from there or so often, 429 where too many wrong ones came from there,
-/// and 403 where the key has not the role.
-impl<P: Purpose> FromRequest for Permitted<P> {
+impl<P: Purpose> FromRequest for Call<P> {
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), Payload::from_request(request, payload));
         Box::pin(async move {
-            let app = Data::<App>::extract(&request).await?;
+            let (app, payload) = (Data::<App>::extract(&request).await?, payload.await?);
             let credential = only_credential(&app, request.headers())?;
             let origin = match P::ROLE {
                 Role::Manager => request_id::origin(&app, &request, credential),
@@ -87,7 +43,8 @@ impl<P: Purpose> FromRequest for Permitted<P> {
                 Role::Verifier => Client::of(&app, &request).origin(None, None),
             };
             let caller = authenticate(&app, &request, credential, origin, Via::Authentication).await?;
-            Ok(caller.require().map_err(Failure::from)?)
+            let caller = caller.require().map_err(Failure::from)?;
+            Ok(Self { caller, app, request, payload })
         })
     }
 }
@@ -95,7 +52,7 @@ impl<P: Purpose> FromRequest for Permitted<P> {
 /// The client of a proxy that asks about it, by the first credential in the configured order.
 ///
 /// # Errors
-/// Those of a [`Permitted`] caller, but for two credentials that differ: the others are somebody else's.
+/// Those of a [`Call`], but for two credentials that differ: the others are somebody else's.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
     let first = first.ok_or_else(|| missing(&app.forwarded_credentials))?;
@@ -143,22 +100,6 @@ pub(super) fn announce<B>(response: &mut ServiceResponse<B>) {
     append(response.headers_mut(), [(SUNSET, date), (X_API_KEY_WARNING, warning)]);
 }
 
-/// What is left of a key's limit, as draft-ietf-httpapi-ratelimit-headers-10 has it; the policy is named after the key.
-pub(super) fn quota_headers(quota: Quota) -> [(HeaderName, String); 2] {
-    let Quota { key, rate_limit, remaining, reset_s } = quota;
-    let policy = format!("\"key-{}\";q={};w={}", key.get(), rate_limit.limit(), rate_limit.window_s());
-    [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, format!("\"key-{}\";r={remaining};t={reset_s}", key.get()))]
-}
-
-/// Adds headers to those that there are.
-pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName, String); N]) {
-    for (name, text) in more {
-        if let Ok(value) = HeaderValue::try_from(text) {
-            headers.append(name, value);
-        }
-    }
-}
-
 /// The credential of a request that has one, be it in several headers.
 fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<&'a [u8], Failure> {
     let [first, other] = presented(app, headers, &CredentialHeader::ALL);
@@ -203,10 +144,4 @@ fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) 
     let mut keys = all().filter(counts).map(|(_, credential)| credential);
     let Some(first) = keys.next() else { return [Some(only), None] };
     [Some(first), keys.find(|other| *other != first)]
-}
-
-/// The token of `Bearer <token>`; schemes are case-insensitive (RFC 9110, section 11.1).
-fn bearer_token(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }

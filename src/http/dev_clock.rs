@@ -2,9 +2,12 @@
 //!
 //! For development only: whoever reaches the server can move it. It is refused unless the server listens on loopback.
 
-use super::envelope::{success, time};
+use super::envelope::success;
 use super::error::Failure;
+use super::fields::fields;
+use super::kinds::{Anything, integer};
 use super::v2::V2;
+use super::wire::time;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;
 use crate::metrics::Metrics;
@@ -38,6 +41,14 @@ struct Clock {
     now: Timestamp,
 }
 
+fields! {
+    /// What moves the clock on.
+    pub(super) struct Advance {
+        "advanceInMs" ms: Option<Anything>,
+    }
+    called "Advance", such as {};
+}
+
 pub(super) fn routes(config: &mut web::ServiceConfig, metrics: &Metrics) {
     config.service(resource("/dev/clock", "GET, HEAD, POST", [get().to(read), web::post().to(advance)], metrics));
 }
@@ -49,10 +60,10 @@ async fn read(app: Data<App>) -> Result<HttpResponse, Failure> {
 /// `{"advanceInMs"}`: moves the clock on, never back.
 async fn advance(app: Data<App>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
     let Some(clock) = &app.dev_clock else { return Err(Failure::no_such_route()) };
-    let fields = body::read::<V2>(&app, &request, payload).await?.only(&["advanceInMs"])?;
+    let Advance { ms } = body::read::<V2, _>(&app, &request, payload).await?;
     let expected =
         || Failure::bad_request("The field \"advanceInMs\" must be a whole number from 0 on, within the year 9999.");
-    let Some(Ok(Some(ms))) = fields.integer("advanceInMs") else { return Err(expected()) };
+    let ms = ms.as_ref().and_then(|Anything(ms)| integer(ms)).ok_or_else(expected)?;
     if ms < 0 || app.now().plus_ms(ms).is_none() {
         return Err(expected());
     }

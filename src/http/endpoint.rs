@@ -2,13 +2,14 @@
 //!
 //! The server is registered from the same list that is described, so neither can have what the other has not.
 
+use super::credential::Call;
+use super::described::{Described, JSON, SCHEMES, failed, failed_with};
 use super::error::Failure;
-use super::openapi::{Described, SCHEMES, failed, failed_with};
-use super::schemas::{self, Body};
-use super::{App, get, list, resource, unknown_names};
+use super::fields::{Dialect, Request};
+use super::{App, get, list, resource, schemas, unknown_names, wire};
 use crate::domain::Role;
 use crate::metrics::Metrics;
-use crate::service::{Permitted, Purpose};
+use crate::service::Purpose;
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::middleware::{Next, from_fn};
@@ -18,14 +19,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use utoipa::ToSchema;
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
-
-/// What every operation's media type is.
-pub(super) const JSON: &str = "application/json";
+use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -39,22 +38,6 @@ pub(super) struct Endpoint {
     schemas: Vec<(String, RefOr<Schema>)>,
     needs_key: bool,
 }
-
-/// The arguments of a handler that is called for permitted callers only: one of these comes first.
-pub(super) trait ForPermitted: FromRequest + 'static {
-    /// The role that their keys need.
-    const ROLE: Role;
-}
-
-macro_rules! for_permitted {
-    ($(($($more:ident),*)),*) => {
-        $(impl<P: Purpose, $($more: FromRequest + 'static),*> ForPermitted for (Permitted<P>, $($more),*) {
-            const ROLE: Role = P::ROLE;
-        })*
-    };
-}
-
-for_permitted!((), (A), (A, B), (A, B, C));
 
 /// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
 pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>, metrics: &Metrics) {
@@ -77,22 +60,22 @@ impl Endpoint {
         Self::new(HttpMethod::Get, path.to_owned(), get().to(handler))
     }
 
-    /// GET, and HEAD with it. This and what follows are for callers whose keys have the role that the handler's first argument
-    /// names: so a handler that names none cannot be registered, and what is described is what is checked.
-    pub(super) fn get<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Get, path, get().to(handler)).needing(A::ROLE)
+    /// GET, and HEAD with it. This and what follows are for callers whose keys have the role that the handler's argument names:
+    /// so a handler that names none cannot be registered, and what is described is what is checked.
+    pub(super) fn get<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Get, path, get().to(handler)).needing(P::ROLE)
     }
 
-    pub(super) fn post<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(A::ROLE)
+    pub(super) fn post<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(P::ROLE)
     }
 
-    pub(super) fn put<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(A::ROLE)
+    pub(super) fn put<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(P::ROLE)
     }
 
-    pub(super) fn delete<A: ForPermitted>(path: String, handler: impl Handles<A>) -> Self {
-        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(A::ROLE)
+    pub(super) fn delete<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
+        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(P::ROLE)
     }
 
     fn new(method: HttpMethod, path: String, route: Route) -> Self {
@@ -134,11 +117,14 @@ impl Endpoint {
     }
 
     /// It takes a body.
-    pub(super) fn takes(mut self, body: Body) -> Self {
-        let reference = Ref::from_schema_name(&body.name);
-        self.schemas.push((body.name, body.schema.into()));
-        let content = ContentBuilder::new().schema(Some(reference)).examples_from_iter(body.examples).build();
-        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(body.required)).build();
+    pub(super) fn takes<T: Request>(mut self, dialect: Dialect) -> Self {
+        let name = dialect.name(T::NAME);
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(&name)));
+        self.schemas.push((name, dialect.schema::<T>().into()));
+        let example = |(about, value)| (about, ExampleBuilder::new().value(Some(value)).build());
+        let content = content.examples_from_iter(T::examples().into_iter().map(example)).build();
+        let required = if T::IS_OPTIONAL { Required::False } else { Required::True };
+        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(required)).build();
         self.describe(|operation| {
             operation
                 .request_body(Some(body))
@@ -304,11 +290,7 @@ fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result
 }
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .property("success", schemas::always())
-        .required("success")
-        .property("data", data)
-        .required("data")
+    ObjectBuilder::new().property("success", wire::always()).required("success").property("data", data).required("data")
 }
 
 fn list_of(item: impl Into<RefOr<Schema>>, name: &str) -> ObjectBuilder {

@@ -1,8 +1,7 @@
 //! What a client reads when something was not done.
 
-use super::credential::quota_headers;
-use super::envelope;
-use super::request_id::X_REQUEST_ID;
+use super::headers::{X_REQUEST_ID, quota_headers};
+use super::wire;
 use crate::domain::{Error, Quota, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -12,6 +11,10 @@ use std::fmt;
 
 /// What a handler gives.
 pub(super) type Answer = Result<HttpResponse, Failure>;
+
+const EXPIRY_NEEDED: &str =
+    "The key has expired: say with \"expiresInDays\" how long it lasts from now, or null for ever.";
+const IDEMPOTENCY_KEY_REUSED: &str = "This Idempotency-Key was used for a different request; use a new one.";
 
 /// A failed request: its status, one sentence, and the headers that the status calls for.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match &error {
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
+            Error::Invalid(_) | Error::ExpiryNeeded => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(Refusal::RateLimited(_))
             | Error::TooManyAttempts { .. }
             | Error::TooManyAtOnce(_)
@@ -100,7 +103,11 @@ impl From<Error> for Failure {
         if let Some(detail) = error.detail() {
             log::error!("answered with {}: {detail}", status.as_u16());
         }
-        let failure = Self::new(status, error.to_string());
+        let failure = match &error {
+            Error::ExpiryNeeded => Self::new(status, EXPIRY_NEEDED),
+            Error::IdempotencyKeyReused => Self::new(status, IDEMPOTENCY_KEY_REUSED),
+            error => Self::new(status, error.to_string()),
+        };
         match error {
             // RFC 6750, section 3.1: the error code only where a credential was presented.
             Error::Unauthenticated(Refusal::Missing) => failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead""#),
@@ -131,7 +138,7 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = envelope::failure(self.status, &self.sentence);
+        let mut response = wire::failure(self.status, &self.sentence);
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }

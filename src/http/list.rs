@@ -1,7 +1,7 @@
 //! Lists, whole or a part where one is asked for: read and sent in small pieces, so that their length costs no memory.
 
-use super::envelope;
 use super::error::Failure;
+use super::wire;
 use crate::domain::{self, Error, KeyId, Name};
 use crate::service::Share;
 use actix_web::HttpResponse;
@@ -155,7 +155,7 @@ where
     let mut list = List { read, left, step: PIECE, has_items: false };
     let (piece, next) = list.piece(from).await?;
     let first = [format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes(), piece].concat();
-    let Some(next) = next else { return Ok(envelope::head(StatusCode::OK).body(first)) };
+    let Some(next) = next else { return Ok(wire::head(StatusCode::OK).body(first)) };
     let share = begin()?;
     let others = stream::unfold(Some((list, next, share)), |state| async {
         let (mut list, next, share) = state?;
@@ -165,7 +165,7 @@ where
         })
     });
     let pieces = stream::once(ready(Ok(Bytes::from(first)))).chain(others);
-    Ok(envelope::head(StatusCode::OK).streaming(pieces.boxed_local()))
+    Ok(wire::head(StatusCode::OK).streaming(pieces.boxed_local()))
 }
 
 /// A list on its way.

@@ -11,7 +11,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as ActixApp, HttpResponse};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 /// Where the metrics are.
 pub const PATH: &str = "/metrics";
@@ -39,10 +39,10 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
 }
 
 /// Counts a request under its route, whose handler must not have panicked.
-pub(super) fn count<B>(answer: &ServiceResponse<B>, begun: Instant) {
+pub(super) fn count<B>(answer: &ServiceResponse<B>, took: Duration) {
     let request = answer.request();
     if let Some(route) = request.app_data::<Route>() {
-        route.answered(request.method().as_str(), answer.status().as_u16(), begun);
+        route.answered(request.method().as_str(), answer.status().as_u16(), took);
     }
 }
 

@@ -6,12 +6,17 @@ mod body;
 mod client;
 mod connection;
 mod credential;
+mod described;
 mod dev_clock;
 mod endpoint;
+mod endpoints;
 mod envelope;
 mod error;
+mod fields;
 mod forward_auth;
+mod headers;
 mod health;
+mod kinds;
 mod list;
 mod metrics;
 mod openapi;
@@ -20,6 +25,7 @@ mod projects;
 mod refused_head;
 mod request_id;
 mod request_log;
+mod requests;
 mod samples;
 mod schemas;
 mod server;
@@ -28,9 +34,10 @@ mod v1;
 mod v2;
 mod verify;
 mod version;
+mod wire;
 
-pub use credential::CredentialHeader;
 pub use dev_clock::DevClock;
+pub use headers::CredentialHeader;
 pub use metrics::{PATH as METRICS_PATH, serve as serve_metrics};
 pub use request_id::RequestIds;
 pub use request_log::RequestLog;
@@ -44,11 +51,10 @@ use actix_web::dev::{Server, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{App as ActixApp, Error, Resource, ResponseError as _, Route, guard, web};
-use endpoint::Endpoint;
 use error::Failure;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
-use request_id::X_REQUEST_ID;
+use headers::X_REQUEST_ID;
 use samples::Samples;
 use server::Size;
 use std::future::ready;
@@ -67,6 +73,8 @@ pub struct App {
     pub clock: fn() -> Timestamp,
     /// The machine's clock that cannot be set, also while the process is stopped.
     pub uptime: fn() -> Duration,
+    /// A clock that never goes back, for how long something takes.
+    pub stopwatch: fn() -> Instant,
     /// How far both are moved, where they may be.
     pub dev_clock: Option<DevClock>,
     /// The source of secrets.
@@ -93,6 +101,10 @@ pub struct App {
 }
 
 impl App {
+    fn since(&self, begun: Instant) -> Duration {
+        (self.stopwatch)().saturating_duration_since(begun)
+    }
+
     fn now(&self) -> Timestamp {
         let now = (self.clock)();
         self.dev_clock.as_ref().map_or(now, |dev_clock| dev_clock.shift(now))
@@ -188,7 +200,7 @@ struct Begun {
 
 impl Begun {
     fn new(app: &App, request: &ServiceRequest) -> Self {
-        Self { at: app.metrics.now(), method: request.method().clone(), id: request_id::begin(app, request) }
+        Self { at: (app.stopwatch)(), method: request.method().clone(), id: request_id::begin(app, request) }
     }
 
     /// Takes note of how it was answered. A handler that panics answers like any other failure; the connection and the
@@ -201,30 +213,23 @@ impl Begun {
     ) -> std::result::Result<ServiceResponse, Error> {
         let Self { at, method, id } = self;
         let Ok(answer) = AssertUnwindSafe(answer).catch_unwind().await else {
-            panicked.answered(method.as_str(), 500, at);
-            request_log::panicked(&app, &method, &id, at);
+            panicked.answered(method.as_str(), 500, app.since(at));
+            request_log::panicked(&app, &method, &id, app.since(at));
             return Err(Failure::panicked(id).into());
         };
         let mut answer = answer?;
         credential::announce(&mut answer);
-        metrics::count(&answer, at);
-        request_log::answered(&app, &answer, &id, at);
+        let took = app.since(at);
+        metrics::count(&answer, took);
+        request_log::answered(&app, &answer, &id, at, took);
         answer.headers_mut().insert(X_REQUEST_ID, id);
         Ok(answer)
     }
 }
 
-/// All that the server does, as it is described.
-fn endpoints(samples: &Samples) -> Vec<Endpoint> {
-    let v2 = version::endpoints::<v2::V2>(samples).into_iter().chain(audit_logs::endpoints(samples));
-    let versions =
-        version::endpoints::<v1::V1>(samples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
-    versions.chain(health::endpoints()).collect()
-}
-
 fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {
     forward_auth::routes(config, metrics);
-    endpoint::register(config, endpoints(samples), metrics);
+    endpoint::register(config, endpoints::all(samples), metrics);
     openapi::routes(config, metrics);
     config.default_service(nothing());
 }

@@ -1,9 +1,10 @@
 //! The description of the HTTP surface: OpenAPI 3.1 at `/openapi.json`, and a viewer of it at `/docs`.
 
-use super::endpoint::{Endpoint, JSON};
-use super::envelope::Refusal;
+use super::described::{Described, JSON, SCHEMES, failed_with};
+use super::endpoint::Endpoint;
 use super::error::Failure;
 use super::samples::Samples;
+use super::wire::Refusal;
 use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal as Reason};
 use crate::metrics::Metrics;
@@ -19,13 +20,12 @@ use std::sync::OnceLock;
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, Object, OpenApiBuilder,
-    Paths, Ref, RefOr, Response, ResponseBuilder, Schema,
+    Components, ComponentsBuilder, InfoBuilder, LicenseBuilder, Object, OpenApiBuilder, Paths, Response,
+    ResponseBuilder,
 };
 
 /// The page loads what this server hands out and nothing else; the viewer's pictures are within its style sheet.
@@ -35,9 +35,11 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none
 const ABOUT: &str = "\
 Keystead keeps a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
 `{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with the right status.\n\n\
-Send an organization's key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in \
-one request are refused. A project's key may verify keys, and nothing else. Times are UTC, RFC 3339 with milliseconds. `/v1` ignores fields and parameters that are not \
-known; `/v2` refuses them, and those that come more than once. What answers GET answers HEAD too; a method that is not \
+Send a key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in one request are \
+refused. **An organization key is an administrator**: it can mint, change and revoke every key of its organization, and read \
+the audit log. A project key may verify keys, and nothing else: give one to whoever only has to be let in.\n\n\
+New programs use `/v2`. `/v1` serves the same keys to the clients of the hosted service. `/v1` ignores fields and parameters \
+that are not known; `/v2` refuses them, and those that come more than once. Times are UTC, RFC 3339 with milliseconds. What answers GET answers HEAD too; a method that is not \
 described is answered with 405 and `Allow`. Another organization's objects are not there: 404.";
 
 /// Where the viewer is, as seen from `/`: a proxy may have the whole server below a path of its own.
@@ -45,17 +47,6 @@ const VIEWER: &str = "docs";
 
 /// Bytes of a long answer that are on their way at once.
 const PIECE: usize = 16_384;
-
-/// What the ways to send a key are called; any one of them will do.
-pub(super) const SCHEMES: [&str; 3] = ["confidentApiKey", "bearer", "xApiKey"];
-
-/// An operation and where it is.
-pub(super) struct Described {
-    pub(super) path: String,
-    pub(super) method: HttpMethod,
-    pub(super) operation: Operation,
-    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
-}
 
 /// The description as JSON: made when it is first asked for, since most servers are never asked.
 #[derive(Default)]
@@ -67,7 +58,7 @@ impl Description {
             return Ok(text.clone());
         }
         let made = Samples::new()
-            .and_then(|samples| Self::make(endpoints(&samples)))
+            .and_then(|samples| Self::make(endpoints::all(&samples)))
             .map_err(|e| Error::Internal(format!("the description could not be made: {e}")))?;
         Ok(self.0.get_or_init(|| made).clone())
     }
@@ -107,18 +98,6 @@ impl Description {
     }
 }
 
-/// The failure of this name among the [`components`].
-pub(super) fn failed(name: &str) -> Ref {
-    Ref::from_response_name(name)
-}
-
-/// A failure that no other operation has.
-pub(super) fn failed_with(about: &str, sentence: &str) -> Response {
-    let example = serde_json::to_value(Refusal::new(sentence)).ok();
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Refusal::name()))).example(example).build();
-    ResponseBuilder::new().description(about).content(JSON, content).build()
-}
-
 fn components() -> Components {
     let failures = [
         ("BadRequest", "The request is not what it should be.", r#"The field "name" is required."#.to_owned()),
@@ -140,7 +119,11 @@ fn components() -> Components {
             "The body is not said to be JSON.",
             "The request body must be sent with Content-Type: application/json.".to_owned(),
         ),
-        ("IdempotencyKeyReused", "The Idempotency-Key names another request.", Error::IdempotencyKeyReused.to_string()),
+        (
+            "IdempotencyKeyReused",
+            "The Idempotency-Key names another request.",
+            Failure::from(Error::IdempotencyKeyReused).to_string(),
+        ),
         ("InternalError", "Something that should not happen.", Error::Internal(String::new()).to_string()),
     ];
     let mut components = ComponentsBuilder::new().schema(Refusal::name(), Refusal::schema());

@@ -1,25 +1,17 @@
 //! The caller's organization.
 
+use super::body;
+use super::credential::Call;
 use super::envelope::success;
 use super::error::Answer;
+use super::requests::OrganizationChange;
 use super::version::Version;
-use super::{App, body};
-use crate::domain::Name;
-use crate::service::Permitted;
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Payload};
 
-pub(super) async fn read<V: Version>(caller: Permitted) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, .. }: Call) -> Answer {
     success(V::organization(caller.organization()))
 }
 
-pub(super) async fn update<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name"])?;
-    let name = Name::parse(fields.string("name")?)?;
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+    let OrganizationChange { name } = body::read::<V, _>(&app, &request, payload).await?;
     success(V::organization(&app.service.rename_organization(caller.authority(), name).await?))
 }

@@ -1,14 +1,14 @@
 //! The projects of the caller's organization.
 
+use super::credential::Call;
 use super::envelope::success;
 use super::error::{Answer, Failure};
 use super::list::{self, Page, Part};
 use super::version::{ShownKey, Version};
-use super::{App, body, v1};
-use crate::domain::{self, Description, Error, Name, ProjectId};
-use crate::service::{NewProject, Permitted, ProjectChange};
+use super::{body, requests, v1};
+use crate::domain::{self, Error, ProjectId};
+use crate::service::{NewProject, ProjectChange};
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Payload};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
 }
 
-pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
     let part = Part::parse(request.query_string())?;
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
@@ -50,49 +50,30 @@ pub(super) async fn list(caller: Permitted, app: Data<App>, request: HttpRequest
     .await
 }
 
-pub(super) async fn create<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
-    // The published clients send an email, too, which is not kept.
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description", "email"])?;
-    let new = NewProject {
-        random: (app.random)()?,
-        name: Name::parse(fields.string("name")?)?,
-        description: fields.optional_string("description")?.flatten().map(Description::parse).transpose()?,
-        key_random: (app.random)()?,
-    };
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+    let requests::NewProject { name, description, .. } = body::read::<V, _>(&app, &request, payload).await?;
+    let description = description.flatten();
+    let new = NewProject { random: (app.random)()?, name, description, key_random: (app.random)()? };
     let (project, key, secret) = app.service.create_project(caller.authority(), new).await?;
     let key = ShownKey::new(&key, Some(&secret), caller.now());
     success(Created::new(&project, V::api_key_item(&key)))
 }
 
-pub(super) async fn read<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     success(V::project(&app.service.project(&caller.authority(), project_id(&request)?).await?))
 }
 
-pub(super) async fn update<V: Version>(
-    caller: Permitted,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
     let id = project_id(&request)?;
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&["name", "description"])?;
-    let description = fields.optional_string("description")?;
-    let change = ProjectChange {
-        name: fields.optional_string("name")?.flatten().map(Name::parse).transpose()?,
-        description: description.map(|text| text.map(Description::parse).transpose()).transpose()?,
-    };
+    let requests::ProjectChange { name, description } = body::read::<V, _>(&app, &request, payload).await?;
+    let change = ProjectChange { name: name.flatten(), description };
     if change.name.is_none() && change.description.is_none() {
         return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
     }
     success(V::project(&app.service.update_project(caller.authority(), id, change).await?))
 }
 
-pub(super) async fn delete<V: Version>(caller: Permitted, app: Data<App>, request: HttpRequest) -> Answer {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
     let id = project_id(&request)?;
     app.service.delete_project(caller.authority(), id).await?;
     success(V::deleted_project(id))

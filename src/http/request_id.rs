@@ -2,16 +2,13 @@
 
 use super::App;
 use super::client::Client;
-use super::credential::CredentialHeader;
+use super::headers::{CredentialHeader, X_REQUEST_ID};
 use crate::domain::{KeyId, Origin, has_full_key};
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use actix_web::http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use actix_web::{HttpMessage as _, HttpRequest};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// The header of requests and of their answers.
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The most characters of an id.
 const MAX: usize = 128;

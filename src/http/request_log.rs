@@ -65,7 +65,13 @@ impl RequestLog {
 }
 
 /// Logs a request that was answered.
-pub(super) fn answered<B: MessageBody>(app: &App, answer: &ServiceResponse<B>, id: &HeaderValue, begun: Instant) {
+pub(super) fn answered<B: MessageBody>(
+    app: &App,
+    answer: &ServiceResponse<B>,
+    id: &HeaderValue,
+    begun: Instant,
+    took: Duration,
+) {
     if !app.request_log.is_on {
         return;
     }
@@ -89,15 +95,15 @@ pub(super) fn answered<B: MessageBody>(app: &App, answer: &ServiceResponse<B>, i
         key: request.extensions().get::<Trace>().and_then(|trace| trace.key.get()).map(|key| key.get()),
         id: id.to_str().unwrap_or("-"),
     };
-    line.write(level, app.metrics.now().saturating_duration_since(begun));
+    line.write(level, took);
 }
 
 /// Logs one whose handler panicked: with it went what else there is to say.
-pub(super) fn panicked(app: &App, method: &Method, id: &HeaderValue, begun: Instant) {
+pub(super) fn panicked(app: &App, method: &Method, id: &HeaderValue, took: Duration) {
     if app.request_log.is_on {
         let (method, id) = (known_method(method.as_str()), id.to_str().unwrap_or("-"));
         let line = Line { method, path: "panicked", status: 500, bytes: None, address: None, key: None, id };
-        line.write(Level::Info, app.metrics.now().saturating_duration_since(begun));
+        line.write(Level::Info, took);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The shapes of version 2: `data` is the object itself, and keys expire and rotate.
 
-use super::envelope::{optional_time, time};
+use super::requests;
 use super::v1::{Organization, Project, RateLimit};
 use super::version::{ShownKey, Version};
+use super::wire::{optional_time, time};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,6 +15,9 @@ impl Version for V2 {
     const NAME: &'static str = "v2";
     const HAS_ROTATION: bool = true;
     const REFUSES_UNKNOWN_NAMES: bool = true;
+
+    type NewApiKey = requests::NewApiKey;
+    type ApiKeyChange = requests::ApiKeyChange;
 
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         Organization::from(organization)

@@ -1,30 +1,20 @@
 //! Verification: a service asks about keys that were presented to it.
 
-use super::App;
-use super::body::{self, Fields};
-use super::credential::{append, quota_headers};
+use super::body;
+use super::credential::Call;
 use super::envelope::success;
-use super::error::{Answer, Failure};
+use super::error::Answer;
+use super::headers::{append, quota_headers};
+use super::requests::{Question, Questions};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
-use crate::domain::{Digest, Refusal, Timestamp};
-use crate::service::{Asked, Permitted, Question, Subject, Verdict, Verify};
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Payload};
+use crate::domain::{Refusal, Timestamp};
+use crate::service::{Subject, Verdict, Verify};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The most questions in one request.
-pub(super) const MAX_BATCH: usize = 1000;
-/// Bytes of a request with as many, at the least of what is taken: each with a value of 256 characters, all of them escaped
-/// with six bytes, an address, and what JSON needs around them.
-pub(super) const BATCH_BYTES: usize = MAX_BATCH * 2048;
-
 /// How many questions of a request are answered before other requests have their turn.
 const AT_ONCE: usize = 32;
-
-/// The fields of a question.
-const QUESTION: [&str; 3] = ["value", "digest", "address"];
 
 /// The answer to one question.
 #[derive(Serialize, ToSchema)]
@@ -92,15 +82,10 @@ impl From<&Verdict> for Code {
     }
 }
 
-pub(super) async fn one<V: Version>(
-    caller: Permitted<Verify>,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
     let now = caller.now();
-    let fields = body::read::<V>(&app, &request, payload).await?.only(&QUESTION)?;
-    let verdict = app.service.verify(&caller, question(&fields)?).await?;
+    let question = body::read::<V, Question>(&app, &request, payload).await?;
+    let verdict = app.service.verify(&caller, question.asked()?).await?;
     let shown = shown(&verdict, now);
     let mut response = success(Verification::new(&verdict, shown.as_ref().map(V::api_key_item)))?;
     if let Ok(Some(quota)) | Err(Refusal::RateLimited(quota)) = verdict.outcome {
@@ -109,18 +94,10 @@ pub(super) async fn one<V: Version>(
     Ok(response)
 }
 
-pub(super) async fn batch<V: Version>(
-    caller: Permitted<Verify>,
-    app: Data<App>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
     let now = caller.now();
-    let limit = app.body_limit.max(BATCH_BYTES);
-    let fields = body::read_up_to::<V>(limit, &app, &request, payload).await?;
-    let items = fields.only(&["keys"])?.objects("keys", MAX_BATCH)?;
-    let items: Vec<Fields> = items.into_iter().map(|item| item.only(&QUESTION)).collect::<Result<_, _>>()?;
-    let questions: Vec<Question<'_>> = items.iter().map(question).collect::<Result<_, _>>()?;
+    let Questions { keys } = body::read::<V, _>(&app, &request, payload).await?;
+    let questions = keys.iter().map(Question::asked).collect::<Result<Vec<_>, _>>()?;
     let mut verdicts = Vec::with_capacity(questions.len());
     for (number, question) in questions.into_iter().enumerate() {
         if number % AT_ONCE == AT_ONCE - 1 {
@@ -136,19 +113,4 @@ pub(super) async fn batch<V: Version>(
 
 fn shown(verdict: &Verdict, now: Timestamp) -> Option<ShownKey<'_>> {
     verdict.subject.as_ref().map(|Subject { key, .. }| ShownKey::masked(key, now).without_progress())
-}
-
-/// `{"value", "address"?}`, or `digest` instead of the value.
-fn question(fields: &Fields) -> Result<Question<'_>, Failure> {
-    let subject = match (fields.optional_string("value")?.flatten(), fields.optional_string("digest")?.flatten()) {
-        (Some(value), None) => Asked::Value(value.as_bytes()),
-        (None, Some(digest)) => Asked::Digest(Digest::from_hex(digest).ok_or_else(Fields::wrong_digest)?),
-        (None, None) => return Err(Failure::bad_request("The field \"value\" is required.")),
-        (Some(_), Some(_)) => {
-            return Err(Failure::bad_request("Send either the field \"value\" or the field \"digest\"."));
-        }
-    };
-    let address = fields.optional_string("address")?.flatten().map(str::parse).transpose();
-    let address = address.map_err(|_| Fields::wrong("address", "an IP address"))?;
-    Ok(Question { subject, address })
 }

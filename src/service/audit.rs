@@ -3,10 +3,11 @@
 use super::authority::Authority;
 use super::{Service, StoreOptions};
 use crate::domain::{
-    Action, Actor, ApiKey, Checked, Error, Event, EventFilter, Link, NewEvent, Organization, Origin, Project,
-    ProjectId, RateLimit, Result, Timestamp, has_full_key,
+    Action, Actor, ApiKey, Checked, Event, EventFilter, Link, NewEvent, Organization, Origin, Project, ProjectId,
+    Result, Timestamp, has_full_key,
 };
-use crate::store::View;
+use crate::store::file::View;
+use crate::store::{DescribedKey, described};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -190,17 +191,6 @@ pub(super) fn on_whole_store(
     })
 }
 
-fn described([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
-    serde_json::to_string(&Change { before, after })
-        .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
-}
-
-#[derive(Serialize)]
-struct Change<T> {
-    before: Option<T>,
-    after: Option<T>,
-}
-
 pub(super) fn describe_project(project: &Project) -> Value {
     let description = project.description.as_ref().map(|description| describe_text(description.as_str()));
     json!({"name": project.name.as_str(), "description": description})
@@ -223,61 +213,4 @@ fn describe_text(text: &str) -> Value {
 pub(super) fn describe_file(path: &Path) -> Option<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     name.filter(|name| !has_full_key(name.as_bytes()))
-}
-
-/// All that can change of a key, its values masked; what is not set is left out.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DescribedKey<'a> {
-    name: &'a str,
-    valid: bool,
-    value: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shadow_value: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rotates_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate_limit: Option<DescribedLimit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allowed_addresses: Option<Vec<String>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DescribedLimit {
-    limit: u32,
-    window_in_seconds: u32,
-}
-
-impl<'a> From<&'a ApiKey> for DescribedKey<'a> {
-    fn from(key: &'a ApiKey) -> Self {
-        // The event itself names the key and whose it is; a use is no change.
-        let ApiKey {
-            id: _,
-            scope: _,
-            name,
-            value,
-            shadow,
-            valid,
-            created_at: _,
-            expires_at,
-            value_last_used: _,
-            rate_limit,
-            allowed_addresses,
-        } = key;
-        let limit = |it: RateLimit| DescribedLimit { limit: it.limit(), window_in_seconds: it.window_s() };
-        let shadow = shadow.as_ref();
-        Self {
-            name: name.as_str(),
-            valid: *valid,
-            value: value.tail.to_string(),
-            expires_at: expires_at.map(|at| at.to_string()),
-            shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
-            rotates_at: shadow.map(|shadow| shadow.rotates_at.to_string()),
-            rate_limit: rate_limit.map(limit),
-            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
-        }
-    }
 }

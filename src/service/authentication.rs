@@ -255,23 +255,7 @@ impl Service {
     /// The key that is known by either digest of a value, and by which. In one transaction: a key that goes from one to
     /// the other is in it once.
     async fn read_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<(Arc<Identity>, Digest)>> {
-        let stamps = [old, new].map(|digest| (digest, self.store.stamp(&digest)));
-        if !stamps.iter().any(|(digest, _)| self.store.may_hold(digest, now)) {
-            return Ok(None);
-        }
-        let read = self.store.look_up(move |reads| {
-            for (digest, stamp) in stamps {
-                // Whoever brought the key in by its other digest could not be told that the value had ended.
-                if digest == old && reads.has_ended(&new)? {
-                    continue;
-                }
-                if let Some(found) = reads.api_key_by_digest(&digest)? {
-                    return Ok(Some((found, stamp, digest)));
-                }
-            }
-            Ok(None)
-        });
-        let found = read.await?;
+        let found = self.store.lookup_imported(old, new, now).await?;
         Ok(found.map(|(found, stamp, digest)| (Arc::new(self.identities.identity(found, stamp, digest)), digest)))
     }
 
@@ -286,28 +270,12 @@ impl Service {
             self.metrics.looked_up(Lookup::Hit);
             return Ok(known);
         }
-        let stamp = self.store.stamp(&digest);
-        Ok(self.find(digest, now).await?.map(|found| {
+        Ok(self.store.lookup(digest, now).await?.map(|(found, stamp)| {
             let identity = Arc::new(self.identities.identity(found, stamp, digest));
             if identity.is_good(now) {
                 self.identities.keys.insert(digest, Arc::clone(&identity));
             }
             identity
         }))
-    }
-
-    /// The key in the store that the digest belongs to. Where many have been guessing, most of what is not there is known
-    /// not to be without a read.
-    async fn find(&self, digest: Digest, now: Timestamp) -> Result<Option<Found>> {
-        if !self.store.may_hold(&digest, now) {
-            self.metrics.looked_up(Lookup::Unknown);
-            return Ok(None);
-        }
-        self.metrics.looked_up(Lookup::Miss);
-        let found = self.store.look_up(move |reads| reads.api_key_by_digest(&digest)).await?;
-        if found.is_none() {
-            self.store.found_nothing(now);
-        }
-        Ok(found)
     }
 }

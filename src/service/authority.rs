@@ -73,7 +73,6 @@ pub struct Authority {
 enum Who {
     Caller(Caller),
     Operator(OrganizationId),
-    Keystead(OrganizationId),
 }
 
 impl Authority {
@@ -82,16 +81,11 @@ impl Authority {
         Self { who: Who::Operator(organization), now }
     }
 
-    /// The server by itself.
-    pub(super) fn keystead(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { who: Who::Keystead(organization), now }
-    }
-
     /// The organization that it is done in.
     pub(super) fn organization(&self) -> OrganizationId {
         match &self.who {
             Who::Caller(caller) => caller.organization().id,
-            Who::Operator(organization) | Who::Keystead(organization) => *organization,
+            Who::Operator(organization) => *organization,
         }
     }
 
@@ -115,7 +109,6 @@ impl Authority {
         match &self.who {
             Who::Caller(caller) => Actor::Key(caller.key().id, caller.key().name.clone()),
             Who::Operator(_) => Actor::Operator,
-            Who::Keystead(_) => Actor::Keystead,
         }
     }
 
@@ -127,7 +120,7 @@ impl Authority {
     fn caller(&self) -> Option<&Caller> {
         match &self.who {
             Who::Caller(caller) => Some(caller),
-            Who::Operator(_) | Who::Keystead(_) => None,
+            Who::Operator(_) => None,
         }
     }
 }

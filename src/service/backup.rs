@@ -1,10 +1,10 @@
 //! Backups, and what is made of them.
 
 use super::audit::{describe_file, on_whole_store};
-use super::revocations::settle;
 use super::{Service, StoreOptions};
 use crate::domain::{Action, Actor, Checked, Error, Link, Result, Timestamp};
-use crate::store::{Backup, Progress, Reads, Restore, Restored, Store, Writes};
+use crate::store::file::{self, Backup, Progress, Restore, Restored};
+use crate::store::{Reads, Writes};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ impl Service {
         now: Timestamp,
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Backup> {
-        let backup = self.store.back_up(to.to_owned(), progress).await?;
+        let backup = self.file.back_up(to.to_owned(), progress).await?;
         let name = describe_file(to);
         let event = on_whole_store(
             by,
@@ -56,7 +56,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn compact_ledger(&self) -> Result<()> {
-        self.store
+        self.file
             .write(|writes| {
                 writes.compact_ledger();
                 Ok(())
@@ -89,13 +89,13 @@ pub fn restore(
         });
         writes.append_event(&on_whole_store(Actor::Operator, Action::StoreRestored, [None, Some(change)], now)?)
     };
-    Store::restore(
+    file::restore(
         options,
         Restore {
             from: &what.from,
             without_ledger: what.without_ledger,
             aside: &aside,
-            settle: &|writes, standing| settle(writes, standing, now),
+            now,
             finish: &finish,
             progress,
         },

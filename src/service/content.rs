@@ -5,7 +5,8 @@ use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
     ApiKey, KeyCounts, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp,
 };
-use crate::store::{Reads, Staging, View};
+use crate::store::Reads;
+use crate::store::file::{Staging, View};
 
 /// How many organizations are read in one go.
 const ORGANIZATIONS_PAGE: u32 = 1000;

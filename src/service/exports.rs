@@ -5,9 +5,9 @@ use super::Service;
 use super::authority::Permitted;
 use super::changes::Kind;
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
+use data_encoding::HEXLOWER;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many exports are remembered; older ones are forgotten.
@@ -143,8 +143,8 @@ impl Service {
 
     /// Says for how long a search may go on that begins now: for five seconds.
     pub fn search_time(&self) -> impl Fn() -> bool + use<> {
-        let (metrics, begun) = (Arc::clone(&self.metrics), self.metrics.now());
-        move || metrics.now().saturating_duration_since(begun) < SEARCH_TIME
+        let (stopwatch, begun) = (self.stopwatch, (self.stopwatch)());
+        move || stopwatch().saturating_duration_since(begun) < SEARCH_TIME
     }
 
     async fn look_on(&self, filter: &EventFilter, mut found: FoundEvents, limit: u32) -> Result<FoundEvents> {
@@ -173,10 +173,7 @@ impl Service {
         };
         let organization = caller.organization().id;
         let export = Export {
-            id: random.iter().fold("exp_".to_owned(), |mut id, byte| {
-                _ = write!(id, "{byte:02x}");
-                id
-            }),
+            id: format!("exp_{}", HEXLOWER.encode(&random)),
             organization,
             caller: caller.key().id,
             filter: EventFilter { organization: Some(organization), ..filter },

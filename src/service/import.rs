@@ -3,7 +3,7 @@
 use super::Service;
 use super::authority::Authority;
 use crate::domain::{Error, KeyId, Result, Timestamp};
-use crate::store::{ImportOrder, ImportStage, ImportState, Reads, Staging, Writes};
+use crate::store::file::{FileReads, FileWrites, ImportOrder, ImportStage, ImportState, Staging};
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -84,7 +84,7 @@ pub struct Taken {
 impl Taken {
     /// Looks for up to `limit` of each.
     pub(super) fn of(
-        reads: &dyn Reads,
+        reads: &dyn FileReads,
         staged: &Staging,
         allows_ended: bool,
         limit: usize,
@@ -116,7 +116,7 @@ impl Service {
     /// [`Error::Unavailable`].
     pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
         let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress, start_writer } = import;
-        let looked = self.store.read_slice(move |reads| {
+        let looked = self.file.read_slice(move |reads| {
             let show = |count| progress(ImportProgress::LookedFor(count));
             let taken = Taken::of(reads, &staged, allows_ended, most_taken, &show)?;
             Ok((staged, taken, progress))
@@ -134,7 +134,7 @@ impl Service {
         }
         staged.seal(ImportOrder { token, file, at: now, allows_ended }).map_err(nothing_imported)?;
         let staged = Arc::new(Mutex::new(staged));
-        let writer = if self.store.has_server() { None } else { start_writer() };
+        let writer = if self.file.has_server() { None } else { start_writer() };
         let [first, last] = match self.wait_for_end(&staged, writer, &*progress).await {
             Err(error @ Error::Unavailable { .. }) => self.look_again(&staged, error).await?,
             ended => ended?,
@@ -164,8 +164,8 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn carry_imports(&self) -> Result<()> {
-        self.store.announce_server()?;
-        let Some(staged) = self.store.waiting_import().await? else { return self.remove_abandoned().await };
+        self.file.announce_server()?;
+        let Some(staged) = self.file.waiting_import().await? else { return self.remove_abandoned().await };
         if self.import_state().await?.is_some_and(|state| state.is_of(&staged) && !state.is_hidden()) {
             return Ok(());
         }
@@ -182,9 +182,9 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn write_import(&self) -> Result<()> {
-        let Some(staged) = self.store.waiting_import().await? else { return Ok(()) };
+        let Some(staged) = self.file.waiting_import().await? else { return Ok(()) };
         let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
-        while !self.store.has_server() && self.take_on(&staged, &mut pace, LONG_STEP).await? {
+        while !self.file.has_server() && self.take_on(&staged, &mut pace, LONG_STEP).await? {
             tokio::time::sleep(GAP).await;
         }
         self.remove_abandoned().await
@@ -199,7 +199,7 @@ impl Service {
     ) -> Result<[i64; 2]> {
         let count = lock(staged).count();
         let patience = if count > SMALL { PATIENCE } else { LITTLE_PATIENCE };
-        let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, self.metrics.now());
+        let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, (self.stopwatch)());
         loop {
             let state = self.import_state().await?;
             if let Some(state) = state.filter(|state| state.is_of(&lock(staged))) {
@@ -214,10 +214,10 @@ impl Service {
                 }
             }
             if seen != Some(state) {
-                (seen, moved_at) = (Some(state), self.metrics.now());
+                (seen, moved_at) = (Some(state), (self.stopwatch)());
             }
-            let waited = self.metrics.now().saturating_duration_since(moved_at);
-            let has_server = self.store.has_server();
+            let waited = (self.stopwatch)().saturating_duration_since(moved_at);
+            let has_server = self.file.has_server();
             if waited < patience && (has_server || writer.as_mut().is_some_and(|writer| writer.is_there())) {
                 tokio::time::sleep(LOOKS).await;
                 continue;
@@ -231,7 +231,7 @@ impl Service {
 
     /// What became of an import that this process could not take on: a server may have published it, or be about to.
     async fn look_again(&self, staged: &Shared, error: Error) -> Result<[i64; 2]> {
-        let has_server = self.store.has_server();
+        let has_server = self.file.has_server();
         let state = self.import_state().await.map(|state| state.filter(|state| state.is_of(&lock(staged))));
         match state.map(|state| state.map(|state| (state.stage, state.ids))) {
             Ok(Some((ImportStage::Published, ids))) => Ok(ids),
@@ -248,35 +248,35 @@ impl Service {
 
     async fn why_it_failed(&self, staged: &Shared) -> Result<Error> {
         let staged = Arc::clone(staged);
-        self.store.read_slice(move |reads| came_between(reads, &lock(&staged)).map(Error::Conflict)).await
+        self.file.read_slice(move |reads| came_between(reads, &lock(&staged)).map(Error::Conflict)).await
     }
 
     /// One transaction towards the end; says whether there is more to do.
     async fn take_on(&self, staged: &Shared, pace: &mut Pace, step: Duration) -> Result<bool> {
-        let (staged, keys, begun) = (Arc::clone(staged), pace.keys, self.metrics.now());
-        let goes_on = self.store.write(move |writes| take_on(writes, &lock(&staged), keys)).await?;
-        pace.took(self.metrics.now().saturating_duration_since(begun), step);
+        let (staged, keys, begun) = (Arc::clone(staged), pace.keys, (self.stopwatch)());
+        let goes_on = self.file.write(move |writes| take_on(writes, &lock(&staged), keys)).await?;
+        pace.took((self.stopwatch)().saturating_duration_since(begun), step);
         Ok(goes_on)
     }
 
     /// Removes what is left of an import whose process is gone.
     async fn remove_abandoned(&self) -> Result<()> {
-        self.store.remove_left_import()?;
+        self.file.remove_left_import()?;
         let Some(state) = self.import_state().await?.filter(ImportState::is_hidden) else { return Ok(()) };
         let mut pace = Pace::default();
-        while !self.store.is_import_waiting()? {
-            let (keys, begun) = (pace.keys, self.metrics.now());
-            if self.store.write(move |writes| writes.remove_import(&state.token, keys)).await? {
+        while !self.file.is_import_waiting()? {
+            let (keys, begun) = (pace.keys, (self.stopwatch)());
+            if self.file.write(move |writes| writes.remove_import(&state.token, keys)).await? {
                 break;
             }
-            pace.took(self.metrics.now().saturating_duration_since(begun), STEP);
+            pace.took((self.stopwatch)().saturating_duration_since(begun), STEP);
             tokio::time::sleep(GAP).await;
         }
         Ok(())
     }
 
     async fn import_state(&self) -> Result<Option<ImportState>> {
-        self.store.read(|reads| reads.import_state()).await
+        self.file.read(|reads| reads.import_state()).await
     }
 }
 
@@ -285,7 +285,7 @@ pub const NOTHING_IMPORTED: &str = "Nothing was imported.";
 const UNCERTAIN: &str = "It is not certain what became of the import. When the server goes on, look with keystead audit list before you try again.";
 
 /// What came between, in a sentence that says which row it was.
-fn came_between(reads: &dyn Reads, staged: &Staging) -> Result<String> {
+fn came_between(reads: &dyn FileReads, staged: &Staging) -> Result<String> {
     let allows_ended = staged.order().is_some_and(|order| order.allows_ended);
     let taken = Taken::of(reads, staged, allows_ended, 1, &|_| ())?;
     if let Some(row) = taken.known.first() {
@@ -305,7 +305,7 @@ fn came_between(reads: &dyn Reads, staged: &Staging) -> Result<String> {
 }
 
 /// Takes an import on from wherever it is, by up to so many keys, while its process is there; says whether there is more to do.
-fn take_on(writes: &mut dyn Writes, staged: &Staging, keys: u32) -> Result<bool> {
+fn take_on(writes: &mut dyn FileWrites, staged: &Staging, keys: u32) -> Result<bool> {
     if !staged.still_waits()? {
         return Ok(false);
     }
@@ -325,7 +325,7 @@ fn take_on(writes: &mut dyn Writes, staged: &Staging, keys: u32) -> Result<bool>
     Ok(true)
 }
 
-fn publish(writes: &mut dyn Writes, staged: &Staging) -> Result<()> {
+fn publish(writes: &mut dyn FileWrites, staged: &Staging) -> Result<()> {
     let [first, last] = writes.publish_import(staged)?.map(KeyId::get);
     let Some(order) = staged.order() else { return Ok(()) };
     for (organization, count) in staged.organizations() {

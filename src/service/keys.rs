@@ -56,7 +56,7 @@ pub struct Rotation {
 }
 
 /// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeyChange {
     /// Its label.
     pub name: Option<Name>,
@@ -291,16 +291,16 @@ impl Keys<'_> {
 }
 
 /// Makes sure that the value with these digests can become a key.
-pub(super) fn expect_free<R: Reads + ?Sized>(
-    reads: &R,
+pub(super) fn expect_free<W: Writes + ?Sized>(
+    writes: &W,
     digests: [Option<Digest>; 2],
     allows_ended: bool,
 ) -> Result<()> {
     for digest in digests.iter().flatten() {
-        if reads.is_taken(digest)? {
+        if writes.is_taken(digest)? {
             return Err(Error::Conflict("The digest is that of a key that exists; make a new key.".to_owned()));
         }
-        if !allows_ended && reads.has_ended(digest)? {
+        if !allows_ended && writes.has_ended(digest)? {
             return Err(Error::ValueEnded);
         }
     }

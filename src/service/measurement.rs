@@ -21,7 +21,7 @@ impl Service {
     /// Brings up to date what the metrics say about what is stored. What cannot be found out is left as it was, or out:
     /// whoever watches wants to see the rest all the more.
     pub async fn measure(&self, now: Timestamp) {
-        match self.store.size().await {
+        match self.file.size().await {
             Ok(size) => self.metrics.set_store_size(size.main, size.wal),
             Err(error) => log::warn!("the store's size is not known: {error} {:?}", error.detail()),
         }

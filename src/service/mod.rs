@@ -19,7 +19,6 @@ mod organizations;
 mod overview;
 mod projects;
 mod readiness;
-mod revocations;
 mod setup;
 mod shares;
 mod sizes;
@@ -28,9 +27,10 @@ mod uses;
 mod verification;
 mod windows;
 
-pub use crate::store::{
-    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, NewApiKey, Options as StoreOptions, Progress, Restored,
-    SCHEMA, Size, Staging, UNFINISHED, remove_unfinished, size,
+pub use crate::store::NewApiKey;
+pub use crate::store::file::{
+    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, Options as StoreOptions, Progress, Restored, SCHEMA,
+    Size, Staging, UNFINISHED, remove_unfinished, size,
 };
 pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, EVENTS_PAGE};
@@ -52,6 +52,7 @@ pub use verification::{Asked, Question, Subject, Verdict};
 use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Result, Scope};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::store::file::StoreFile;
 use attempts::Attempts;
 use authentication::Identities;
 use changes::Changes;
@@ -61,6 +62,7 @@ use measurement::{KeyCount, Sizes};
 use readiness::Readiness;
 use shares::Shares;
 use std::sync::Arc;
+use std::time::Instant;
 use uses::Uses;
 
 /// How many searches and counts of the audit log each organization may have under way.
@@ -88,6 +90,8 @@ pub struct Options {
 /// The running service.
 pub struct Service {
     store: Store,
+    /// What only a store in a file does.
+    file: StoreFile,
     identities: Identities,
     uses: Uses,
     attempts: Attempts,
@@ -96,6 +100,7 @@ pub struct Service {
     sizes: Sizes,
     readiness: Readiness,
     metrics: Arc<Metrics>,
+    stopwatch: fn() -> Instant,
     exports: Exports,
     failures: Failures,
     /// Reads of much of the store, by organization.
@@ -110,15 +115,12 @@ impl Service {
     /// Opens the store and everything that stands on it. What is done is counted in `metrics`.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`StoreFile::open`].
     pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
-        let (opened_at, clock, began) = (options.store.opened_at, Arc::clone(&metrics), metrics.now());
+        let file = StoreFile::open(&options.store, Arc::clone(&metrics))?;
         Ok(Self {
-            store: Store::open(&options.store, Arc::clone(&metrics), move |writes, standing| {
-                let passed = clock.now().saturating_duration_since(began);
-                let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
-                revocations::settle(writes, standing, now.unwrap_or(opened_at))
-            })?,
+            store: file.store(),
+            file,
             identities: Identities::new(options.cache_capacity),
             uses: Uses::new(options.cache_capacity),
             attempts: Attempts::new(options.attempts),
@@ -127,6 +129,7 @@ impl Service {
             sizes: Sizes::default(),
             readiness: Readiness::default(),
             metrics,
+            stopwatch: options.store.stopwatch,
             exports: Exports::default(),
             failures: Failures::default(),
             long_reads: Shares::new(LONG_READS_EACH),
@@ -165,8 +168,8 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] where the operating system gives no lock.
     pub fn announce_server(&self) -> Result<bool> {
-        self.store.announce_server()?;
-        Ok(self.store.has_server())
+        self.file.announce_server()?;
+        Ok(self.file.has_server())
     }
 
     /// Waits until no process that has the store open believes what it read before now.

@@ -6,7 +6,8 @@ use crate::domain::{
     Action, ApiKey, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
     OrganizationSize, Project, ProjectId, Refusal, Result, Scope, Timestamp,
 };
-use crate::store::{self, Counted, Size, View};
+use crate::store::Counted;
+use crate::store::file::{self, Size, View};
 use std::path::PathBuf;
 
 /// How many organizations a page of a list has.
@@ -80,13 +81,13 @@ impl Overview {
     /// # Errors
     /// See [`Overview`].
     pub fn facts(&self) -> Result<Facts> {
-        let size = store::size(&self.path)?;
+        let size = file::size(&self.path)?;
         let largest = self.largest()?;
         self.view.read(|reads| {
             let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
             Ok(Facts {
                 size,
-                schema: store::SCHEMA,
+                schema: file::SCHEMA,
                 organizations: reads.count_organizations()?,
                 api_keys: reads.count_api_keys(None, u32::MAX, self.now)?.0,
                 largest,
@@ -204,7 +205,7 @@ impl Overview {
     /// # Errors
     /// See [`Overview`].
     pub fn look_up(&self, digest: &Digest) -> Result<Option<Looked>> {
-        let found = self.view.read(|reads| reads.api_key_by_digest(digest))?;
+        let found = self.view.lookup(digest)?;
         Ok(found.map(|found| {
             let outcome = found.key.check(found.presented, self.now);
             let mut key = found.key;

@@ -11,11 +11,9 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    AddressList, ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, Forms, KeyCounts, KeyId, Link, Name,
-    NewEvent, Organization, OrganizationId, OrganizationSize, Presented, Project, ProjectId, RateLimit, Result, Scope,
-    Timestamp,
+    ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, Forms, KeyCounts, KeyId, Link, Name, NewEvent,
+    Organization, OrganizationId, OrganizationSize, Presented, Project, ProjectId, Result, Scope, Timestamp,
 };
-use crate::store::Staging;
 
 /// How many of a key's former values are known as such; older ones are nobody's.
 pub const FORMER_VALUES: u32 = 16;
@@ -35,23 +33,6 @@ pub struct NewApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A key from elsewhere that is not yet stored.
-#[derive(Clone, Debug)]
-pub struct ImportedApiKey {
-    /// What any key has.
-    pub new: NewApiKey,
-    /// The SHA-256 digest of the same value, where the full key is known and its digest is another.
-    pub sha256: Option<Digest>,
-    /// Whether its value is known to be of our own form.
-    pub is_ours: bool,
-    /// Whether it is switched on.
-    pub valid: bool,
-    /// How often it may be used.
-    pub rate_limit: Option<RateLimit>,
-    /// Where it may be used from.
-    pub allowed_addresses: Option<AddressList>,
-}
-
 /// A request that is not done twice.
 #[derive(Clone, Debug)]
 pub struct IdempotentRequest {
@@ -65,58 +46,6 @@ pub struct IdempotentRequest {
     pub api_key: KeyId,
     /// When it was done.
     pub created_at: Timestamp,
-}
-
-/// What has become of an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImportStage {
-    /// It goes on, unless its process is gone.
-    UnderWay,
-    /// It is being removed, since a project or an organization of it is gone, a value of it is taken or has ended, or its process is gone.
-    Failed,
-    /// Its keys are there.
-    Published,
-    /// There is nothing of it after it failed.
-    Removed,
-}
-
-/// How far an import has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImportState {
-    /// Which one it is.
-    pub token: [u8; 16],
-    /// The numbers of its first and its last key.
-    pub ids: [i64; 2],
-    /// How many of its keys are stored.
-    pub stored: i64,
-    /// How many of them are in the index.
-    pub indexed: i64,
-    /// What has become of it.
-    pub stage: ImportStage,
-    /// Up to which number the keys that were there before are in the index.
-    pub waiting_through: i64,
-}
-
-impl ImportState {
-    /// How many keys it has.
-    pub fn count(&self) -> i64 {
-        self.ids[1] - self.ids[0] + 1
-    }
-
-    /// Whether it is the one of these rows.
-    pub fn is_of(&self, staged: &Staging) -> bool {
-        staged.order().is_some_and(|order| order.token == self.token)
-    }
-
-    /// Whether there may be keys of it that are there for nobody.
-    pub fn is_hidden(&self) -> bool {
-        matches!(self.stage, ImportStage::UnderWay | ImportStage::Failed)
-    }
-
-    /// Whether all of it is stored and in the index.
-    pub fn is_whole(&self) -> bool {
-        self.stored == self.count() && self.indexed == self.count()
-    }
 }
 
 /// The key that a digest belongs to.
@@ -198,30 +127,12 @@ pub trait Reads {
     /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
     fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
-    /// The key that has this digest among its values, or had it as one of its last [`FORMER_VALUES`]. To be asked before
-    /// anything else in a transaction: a key that was minted while the transaction was under way may be missed.
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>>;
-
-    /// Whether a key has this digest, also one of an import that is under way. To be asked as
-    /// [`Reads::api_key_by_digest`], before a value that somebody brings becomes a key's.
-    fn is_taken(&self, digest: &Digest) -> Result<bool>;
-
-    /// The last import, if there was any. Its keys are there for no other question before it is published.
-    fn import_state(&self) -> Result<Option<ImportState>>;
-
     /// Whether this is the digest of a value that was good once and never will be again: its key was revoked, or a rotation took
     /// it away.
     fn has_ended(&self, digest: &Digest) -> Result<bool>;
 
-    /// The staged rows whose value has ended, by their places, up to `limit` of them.
-    fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>>;
-
     /// What imports have ever brought in.
     fn forms(&self) -> Result<Forms>;
-
-    /// The staged rows whose value is a key's already, by their places, up to `limit` of them; `progress` is told
-    /// now and then how many were looked at. To be asked before anything else in a transaction.
-    fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>>;
 
     /// How many of the next `limit` keys of all organizations behind this one there are, by what they are at that time, and the
     /// last of them where there may be more.
@@ -280,22 +191,12 @@ pub trait Writes: Reads {
     /// Removes a project and its keys for good; says how many there were.
     fn delete_project(&mut self, project: &Project) -> Result<usize>;
 
+    /// Whether a key has this digest, also one of an import that is under way: then a value that somebody brings cannot become
+    /// another key's.
+    fn is_taken(&self, digest: &Digest) -> Result<bool>;
+
     /// Adds a key, switched on, and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
-
-    /// Begins an import, for which it reserves numbers, between which there are no others. There must be none under way.
-    fn begin_import(&mut self, staged: &Staging) -> Result<()>;
-
-    /// Takes an import on by up to `limit` keys: each of them is stored once and comes into the index once. Where it can come to
-    /// nothing any more, since a project or an organization of it is gone, or a value of it is another key's by now or has ended, it
-    /// has failed. Does nothing where it is not under way. To be asked before anything else in a transaction.
-    fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()>;
-
-    /// Makes all keys of an import that is whole be there at once; gives the numbers of the first and the last.
-    fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]>;
-
-    /// Removes up to `limit` keys of an import that is under way, which has failed from now on; says whether all of it is gone.
-    fn remove_import(&mut self, token: &[u8; 16], limit: u32) -> Result<bool>;
 
     /// Gives a key another digest of the value that it has; `false` where it is gone or has another value by now.
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool>;
@@ -323,9 +224,6 @@ pub trait Writes: Reads {
 
     /// Writes what changes nothing, so that its commit shows whether the medium can be written.
     fn touch(&mut self) -> Result<()>;
-
-    /// Has what is outdated in the ledger of revocations dropped with this commit, where that is much.
-    fn compact_ledger(&mut self);
 
     /// Forgets up to `limit` of the requests that were done before, oldest first.
     fn forget_idempotent_requests(&mut self, before: Timestamp, limit: u32) -> Result<()>;

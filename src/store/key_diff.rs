@@ -1,7 +1,8 @@
 //! What a change of a key means: which values it gains and loses, what must not be believed any more, and what the ledger of
 //! revocations must know. It is a function of the key before and after and of nothing else; a backend carries it out.
 
-use super::{Stale, Standing};
+use super::standing::Standing;
+use super::validity::Stale;
 use crate::domain::{ApiKey, Digest, Fingerprint};
 
 /// What a change of a key means.

@@ -501,8 +501,8 @@ fn last_used_is_in_the_file_within_a_second_and_survives_a_stop() {
     let stored = || {
         let digest = keystead::domain::Digest::of_presented(value.as_bytes(), keystead::domain::Forms::default())
             .expect("a key");
-        let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-        found.and_then(|found| found.key.last_used()).map(|at| json!(at.to_string()))
+        let found = wait(store.lookup(digest, at(1_700_000_000_000))).expect("a read");
+        found.and_then(|(found, _)| found.key.last_used()).map(|at| json!(at.to_string()))
     };
     eventually(std::time::Duration::from_secs(1), || stored().as_ref() == Some(&used));
     drop(store);

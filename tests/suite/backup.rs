@@ -131,8 +131,8 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
 /// Whether the key would be let in, without a server: these are many.
 fn is_switched_on(store: &Store, value: &str) -> bool {
     let digest = Digest::of_presented(value.as_bytes(), Forms::default()).expect("a key");
-    let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-    found.is_some_and(|found| found.key.check(found.presented, at(2_000_000_000_000)).is_ok())
+    let found = wait(store.lookup(digest, at(2_000_000_000_000))).expect("a read");
+    found.is_some_and(|(found, _)| found.key.check(found.presented, at(2_000_000_000_000)).is_ok())
 }
 
 /// A store with this many keys beside the first one, in the folder; and that first key.

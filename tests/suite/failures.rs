@@ -58,6 +58,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         metrics: Arc::clone(&metrics),
         clock: || at(1_700_000_000_000),
         uptime,
+        stopwatch: std::time::Instant::now,
         dev_clock: None,
         random: || panic!("the generator is broken: hunter2"),
         body_limit: 1000,

@@ -5,7 +5,8 @@ use keystead::domain::{
 };
 use keystead::metrics::Metrics;
 use keystead::service::{AttemptLimit, ChangeLimit};
-use keystead::store::{NewApiKey, Options, Store, Writes};
+use keystead::store::file::{Options, StoreFile};
+use keystead::store::{NewApiKey, Store, Writes};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -415,6 +416,7 @@ pub fn store_options(path: &Path) -> Options {
         write_batch: 512,
         watch_interval: Duration::from_millis(20),
         uptime,
+        stopwatch: Instant::now,
         opened_at: at(1_700_000_000_000),
     }
 }
@@ -431,7 +433,12 @@ pub fn moment(ms: i64) -> Moment {
 
 /// The store itself, as another process beside a server would open it.
 pub fn open_store(path: &Path) -> Store {
-    Store::open(&store_options(path), metrics(), |_, _| Ok(false)).expect("the store opens")
+    open_file(path).store()
+}
+
+/// The same, with what only a store in a file does.
+pub fn open_file(path: &Path) -> StoreFile {
+    StoreFile::open(&store_options(path), metrics()).expect("the store opens")
 }
 
 /// What nobody reads.
@@ -449,7 +456,7 @@ pub fn service_options(folder: &Path) -> keystead::service::Options {
 }
 
 pub fn metrics() -> Arc<Metrics> {
-    Arc::new(Metrics::new(Instant::now, at(0)).expect("metrics"))
+    Arc::new(Metrics::new(at(0)).expect("metrics"))
 }
 
 /// Runs what a test has to wait for.

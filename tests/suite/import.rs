@@ -4,7 +4,8 @@ use super::helpers::*;
 use super::race::{done as settled, race};
 use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Project, ProjectId, Result, Scope};
 use keystead::service::{FirstKey, Import, Service};
-use keystead::store::{Counted, ImportOrder, ImportedApiKey, NewApiKey, Staging, Store, View};
+use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};
+use keystead::store::{Counted, NewApiKey};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::fs;
@@ -865,7 +866,7 @@ fn import_of(staged: Staging) -> Import {
 }
 
 /// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
-fn begin(store: &Store, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
+fn begin(store: &StoreFile, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
     begin_by(store, staged, order(), steps)
 }
 
@@ -873,7 +874,7 @@ fn order() -> ImportOrder {
     ImportOrder { token: [7; 16], file: String::new(), at: at(0), allows_ended: false }
 }
 
-fn begin_by(store: &Store, mut staged: Staging, order: ImportOrder, steps: usize) -> Arc<Mutex<Staging>> {
+fn begin_by(store: &StoreFile, mut staged: Staging, order: ImportOrder, steps: usize) -> Arc<Mutex<Staging>> {
     staged.seal(order).expect("a seal");
     let staged = Arc::new(Mutex::new(staged));
     let begun = Arc::clone(&staged);
@@ -882,12 +883,12 @@ fn begin_by(store: &Store, mut staged: Staging, order: ImportOrder, steps: usize
     staged
 }
 
-fn carry(store: &Store, staged: &Arc<Mutex<Staging>>) {
+fn carry(store: &StoreFile, staged: &Arc<Mutex<Staging>>) {
     let staged = Arc::clone(staged);
     wait(store.write(move |writes| writes.carry_import(&staged.lock().expect("rows"), 1))).expect("a step");
 }
 
-fn publish(store: &Store, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]> {
+fn publish(store: &StoreFile, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]> {
     let staged = Arc::clone(staged);
     wait(store.write(move |writes| writes.publish_import(&staged.lock().expect("rows"))))
 }
@@ -907,7 +908,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
     // The store is still open: what it has in memory is nowhere else but where the import put it.
     let view = View::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
-        assert!(view.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some());
+        assert!(view.lookup(&digest).expect("a read").is_some());
     }
     let files = fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!(files, 5, "the store, its log, shared memory, lock and ledger");
@@ -917,21 +918,21 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
 fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
-    let store = open_store(&path);
-    let (organization, first, _) = insert_organization(&store, "Acme");
+    let store = open_file(&path);
+    let (organization, first, _) = insert_organization(&store.store(), "Acme");
     let organization = organization.id;
     let rows: Vec<_> = (0..3).map(|_| (new_secret().fingerprint(), None)).collect();
     let digests: Vec<_> = rows.iter().map(|(value, _)| value.digest).collect();
     let staged = staged(&path, organization, &rows);
     let scope = Scope { organization, project: None };
-    let ids = |store: &Store| -> Vec<i64> {
+    let ids = |store: &StoreFile| -> Vec<i64> {
         let keys = wait(store.read(move |reads| reads.api_keys(scope, None, 10))).expect("a list");
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {
         let other = View::open(&path, Duration::from_secs(5)).expect("a look");
-        let found = other.read(|reads| reads.api_key_by_digest(&digest)).expect("a read").is_some();
-        assert_eq!(wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read").is_some(), found);
+        let found = other.lookup(&digest).expect("a read").is_some();
+        assert_eq!(wait(store.store().lookup(digest, at(0))).expect("a read").is_some(), found);
         found
     };
     // One step for the key in memory, three for rows, three for the index.
@@ -961,7 +962,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     assert_eq!(wait(store.back_up(backup, |_| ())).expect("a backup").keys, 2);
     // A value of an import cannot become another key's.
     let value = digests[1];
-    assert!(wait(store.read(move |reads| reads.is_taken(&value))).expect("a read"));
+    assert!(wait(store.write(move |writes| writes.is_taken(&value))).expect("a read"));
     assert_eq!(publish(&store, &staged).expect("all of it").map(KeyId::get), [2, 4]);
     assert_eq!(ids(&store), [later, 4, 3, 2, 1]);
     assert!(digests.iter().all(|digest| is_found(*digest)));
@@ -969,7 +970,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
 
 /// Takes an import to its end, which must be none; nothing is left of it then.
 #[track_caller]
-fn comes_to_nothing(store: &Store, path: &Path, staged: &Arc<Mutex<Staging>>, keys: i64) {
+fn comes_to_nothing(store: &StoreFile, path: &Path, staged: &Arc<Mutex<Staging>>, keys: i64) {
     (0..8).for_each(|_| carry(store, staged));
     publish(store, staged).expect_err("nothing to publish");
     while !wait(store.write(|writes| writes.remove_import(&[7; 16], 1))).expect("a step") {}
@@ -984,8 +985,8 @@ fn comes_to_nothing(store: &Store, path: &Path, staged: &Arc<Mutex<Staging>>, ke
 fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
-    let store = open_store(&path);
-    let organization = insert_organization(&store, "Acme").0.id;
+    let store = open_file(&path);
+    let organization = insert_organization(&store.store(), "Acme").0.id;
     let id = ProjectId::new(7).expect("a number");
     let name = Name::parse("Web").expect("a name");
     let project = Project { id, organization, name, description: None, created_at: at(0) };
@@ -1004,8 +1005,8 @@ fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
 fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
-    let store = open_store(&path);
-    let organization = insert_organization(&store, "Acme").0.id;
+    let store = open_file(&path);
+    let organization = insert_organization(&store.store(), "Acme").0.id;
     let mut keys = 1;
     for steps in 0..6 {
         let rows = [(); 2].map(|()| (new_secret().fingerprint(), None));
@@ -1035,8 +1036,8 @@ fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
 fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_such_values_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
-    let store = open_store(&path);
-    let organization = insert_organization(&store, "Acme").0.id;
+    let store = open_file(&path);
+    let organization = insert_organization(&store.store(), "Acme").0.id;
     // Prefixes are numbers with a sign: values of both halves end.
     for (round, allows_ended) in [false, false, false, false, true].into_iter().enumerate() {
         let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
@@ -1062,12 +1063,12 @@ fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_suc
 fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start() {
     let folder = Folder::new();
     let path = folder.database();
-    let store = open_store(&path);
+    let store = open_file(&path);
     let organization = wait(store.read(|reads| reads.organizations(None, 1))).expect("a list")[0].id;
     let rows: Vec<_> = (0..50).map(|_| (new_secret().fingerprint(), None)).collect();
     let staged = staged(&path, organization, &rows);
     let staged = begin(&store, staged, 60);
-    store.close();
+    store.store().close();
     // A killed process gives its locks up, and leaves its file.
     let left = folder.path().join("keystead.db-import");
     let bytes = fs::read(&left).expect("the rows");
@@ -1235,7 +1236,7 @@ fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
     let folder = Folder::new();
     let staged = || staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
     let server = folder.serve();
-    let store = open_store(&folder.database());
+    let store = open_file(&folder.database());
     eventually(Duration::from_secs(5), || store.has_server());
     drop(store);
     let service = hasty_service(&folder);

@@ -57,6 +57,7 @@ mod scan_command;
 mod secrecy;
 mod status_command;
 mod store;
+mod store_contract;
 mod store_file;
 mod systemd;
 mod terminal;

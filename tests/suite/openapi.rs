@@ -1,7 +1,7 @@
 //! The description of the HTTP surface, and its viewer.
 
 use super::helpers::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -199,4 +199,41 @@ fn the_description_and_the_viewer_are_for_anybody_and_answer_head() {
         client.send("POST", path, &[], b"").refused_with(405);
     }
     client.send("GET", "/docs/LICENSE", &[], b"").refused_with(404);
+}
+
+#[test]
+fn a_field_of_a_body_may_be_null_or_missing_where_the_description_says_so() {
+    let server = Server::start();
+    let (client, description) = (server.client(), description(&server));
+    let mut fields = 0;
+    for (path, method, operation) in operations(&description) {
+        let content = &operation["requestBody"]["content"]["application/json"];
+        let schema = resolve(&description, &content["schema"]);
+        let object = if schema["allOf"].is_array() { &schema["allOf"][0] } else { schema };
+        let Some(properties) = object["properties"].as_object() else { continue };
+        let example = content["examples"].as_object().and_then(|all| all.values().next()).expect("an example");
+        let example = example["value"].as_object().expect("an object");
+        let sentence = |body: Map<String, Value>| {
+            let answer = client.try_ask(&method, &concrete(&path), Some(body.into())).expect("an answer");
+            answer.json()["error"].as_str().unwrap_or_default().to_owned()
+        };
+        for (name, field) in properties {
+            let mut body = example.clone();
+            body.insert(name.clone(), Value::Null);
+            let is_refused = sentence(body).starts_with(&format!("The field \"{name}\" must be"));
+            let any_of = field["anyOf"].as_array().into_iter().flatten().map(|either| &either["type"]);
+            let types: Vec<&Value> = any_of.chain(field.get("type")).collect();
+            let has_null = |of: &&Value| **of == "null" || of.as_array().is_some_and(|of| of.contains(&json!("null")));
+            assert_eq!(is_refused, !types.is_empty() && !types.iter().any(has_null), "{method} {path} {name}: null");
+            let mut body = example.clone();
+            body.remove(name);
+            let is_missed = sentence(body) == format!("The field \"{name}\" is required.");
+            let is_required = object["required"].as_array().is_some_and(|required| required.contains(&json!(name)));
+            // Where one of several fields must be there, one may be asked for by its name.
+            let may_be_missed = is_required || schema["allOf"].is_array();
+            assert!(is_required <= is_missed && is_missed <= may_be_missed, "{method} {path} {name}: nothing");
+            fields += 1;
+        }
+    }
+    assert!(fields > 70, "{fields} fields were found");
 }

@@ -1,81 +1,18 @@
-//! What the store promises: its contract, group commit, the digest index.
+//! What a store in a file promises besides its contract: group commit, the digest index, the write-ahead log.
 
 use super::helpers::*;
-use keystead::domain::{
-    Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, Organization, OrganizationId,
-    Origin, Scope, Secret,
-};
+use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, rotate, stamp};
+use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Scope, Secret};
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
-use keystead::store::{NewApiKey, Options, Store, Writes};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc;
+use keystead::store::NewApiKey;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-struct Fixture {
-    store: Store,
-    metrics: Arc<Metrics>,
-    organization: OrganizationId,
-    path: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-fn fixture() -> Fixture {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("keystead.db");
-    let metrics = metrics();
-    // No time passes: what was read is believed until a commit makes it outdated.
-    let options = Options { uptime: || Duration::ZERO, ..store_options(&path) };
-    let store = Store::open(&options, Arc::clone(&metrics), |_, _| Ok(false)).expect("the store opens");
-    let organization = insert_organization(&store, "Acme").0.id;
-    Fixture { store, metrics, organization, path, _folder: folder }
-}
-
 #[track_caller]
-fn assert_measured(metrics: &Metrics, sample: &str) {
+pub fn assert_measured(metrics: &Metrics, sample: &str) {
     let text = metrics.text().expect("the metrics");
     assert!(text.lines().any(|line| line == sample), "{sample} is not in {text}");
-}
-
-fn rename(writes: &mut dyn Writes, id: OrganizationId, name: &str) -> Result<bool, Error> {
-    writes.rename_organization(id, &Name::parse(name)?)
-}
-
-fn name(store: &Store, id: OrganizationId) -> String {
-    let found = wait(store.read(move |reads| reads.organization(id))).expect("a read");
-    found.expect("an organization").name.as_str().to_owned()
-}
-
-fn is_found(store: &Store, secret: &Secret) -> bool {
-    let digest = secret.fingerprint().digest;
-    let found = wait(store.read(move |reads| reads.api_key_by_digest(&digest))).expect("a read");
-    found.is_some_and(|found| found.key.value == secret.fingerprint())
-}
-
-/// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
-fn hold_writer(store: &Store) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Error>>) {
-    let (release, held) = mpsc::channel::<()>();
-    let (begun, has_begun) = mpsc::channel();
-    let job = store.write(move |_| {
-        begun.send(()).expect("the test waits");
-        _ = held.recv();
-        Ok(())
-    });
-    let mut job = Box::pin(job);
-    // Polled once, the job is queued.
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(job.as_mut().poll(&mut context).is_pending());
-    has_begun.recv().expect("the job begins");
-    (release, job)
-}
-
-/// Queues a job without waiting for it.
-fn queue<T>(job: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
-    let mut job = Box::pin(job);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(job.as_mut().poll(&mut context).is_pending());
-    job
 }
 
 /// How many commits the write-ahead log of the file holds: frames that carry the size of the file after them
@@ -88,9 +25,9 @@ fn commits(path: &Path) -> usize {
 
 #[test]
 fn writes_that_wait_share_one_commit() {
-    let f = fixture();
+    let f = fixture::<InFile>();
     let (release, held) = hold_writer(&f.store);
-    let before = commits(&f.path);
+    let before = commits(&f.place.path());
     let jobs: Vec<_> = (0..20)
         .map(|_| {
             let new = new_key(f.organization, &new_secret());
@@ -103,7 +40,7 @@ fn writes_that_wait_share_one_commit() {
     for job in jobs {
         wait(job).expect("a commit");
     }
-    assert_eq!(commits(&f.path), before + 1);
+    assert_eq!(commits(&f.place.path()), before + 1);
     // The organization with its key, the job that held the writer, and these.
     assert_measured(&f.metrics, "keystead_store_queue_depth 0");
     assert_measured(&f.metrics, r#"keystead_store_commits_total{outcome="ok"} 3"#);
@@ -112,142 +49,8 @@ fn writes_that_wait_share_one_commit() {
 }
 
 #[test]
-fn a_write_that_fails_is_undone_and_those_that_share_its_commit_stand() {
-    let f = fixture();
-    let (release, held) = hold_writer(&f.store);
-    let id = f.organization;
-    let first = queue(f.store.write(move |writes| rename(writes, id, "First")));
-    let fails = queue(f.store.write(move |writes| {
-        rename(writes, id, "Never")?;
-        Err::<(), _>(Error::Conflict("no".to_owned()))
-    }));
-    let panics = queue(f.store.write(move |writes| {
-        rename(writes, id, "Never")?;
-        panic!("in a job, on purpose");
-        #[allow(unreachable_code, reason = "gives the closure its type")]
-        Ok(())
-    }));
-    let new = new_key(id, &new_secret());
-    let last = queue(f.store.write(move |writes| writes.insert_api_key(new)));
-    drop(release);
-    wait(held).expect("a commit");
-    assert!(wait(first).expect("a commit"));
-    assert!(matches!(wait(fails), Err(Error::Conflict(_))));
-    assert!(matches!(wait(panics), Err(Error::Internal(_))));
-    assert_eq!(wait(last).expect("a commit").id.get(), 2);
-    assert_eq!(name(&f.store, id), "First");
-}
-
-#[test]
-fn keys_are_counted_by_what_they_are_at_a_time() {
-    let f = fixture();
-    let ends = [None, Some(at(2_000)), Some(at(2_000)), Some(at(3_000))];
-    let news = ends.map(|expires_at| NewApiKey { expires_at, ..new_key(f.organization, &new_secret()) });
-    let switch_one_off = move |writes: &mut dyn Writes| {
-        for new in news {
-            let key = writes.insert_api_key(new)?;
-            if key.id.get() == 3 {
-                writes.update_api_key(&key, &ApiKey { valid: false, ..key.clone() })?;
-            }
-        }
-        Ok(())
-    };
-    wait(f.store.write(switch_one_off)).expect("a commit");
-    for (ms, active, expired) in [(1_999, 4, 0), (2_000, 3, 1), (3_000, 2, 2)] {
-        let counts = wait(f.store.read(move |reads| reads.count_api_keys(None, u32::MAX, at(ms)))).expect("a count").0;
-        assert_eq!(counts, KeyCounts { active, deactivated: 1, expired }, "{ms}");
-    }
-}
-
-#[test]
-fn a_write_whose_caller_has_gone_away_is_done_and_harms_nobody() {
-    let f = fixture();
-    let (release, held) = hold_writer(&f.store);
-    let id = f.organization;
-    drop(queue(f.store.write(move |writes| rename(writes, id, "Orphan"))));
-    drop(release);
-    wait(held).expect("a commit");
-    wait(f.store.write(|_| Ok(()))).expect("the writer lives");
-    assert_eq!(name(&f.store, id), "Orphan");
-}
-
-#[test]
-fn a_write_too_many_is_refused_at_once() {
-    let f = fixture();
-    let (release, held) = hold_writer(&f.store);
-    let waiting: Vec<_> = (0..64).map(|_| queue(f.store.write(|_| Ok(())))).collect();
-    let refused = wait(f.store.write(|_| Ok(())));
-    assert!(matches!(refused, Err(Error::Unavailable { sentence, .. }) if sentence.contains("try again")));
-    assert_measured(&f.metrics, "keystead_store_queue_depth 64");
-    drop(release);
-    wait(held).expect("a commit");
-    for job in waiting {
-        wait(job).expect("a commit");
-    }
-}
-
-#[test]
-fn a_read_sees_one_state_of_the_store_throughout() {
-    let f = fixture();
-    let id = f.organization;
-    let (store, organization) = (&f.store, f.organization);
-    std::thread::scope(|scope| {
-        let (begun, has_begun) = mpsc::channel();
-        let (go_on, may_go_on) = mpsc::channel::<()>();
-        let names = scope.spawn(move || {
-            wait(store.read(move |reads| {
-                let first = reads.organization(organization)?;
-                begun.send(()).expect("the test waits");
-                _ = may_go_on.recv();
-                Ok((first, reads.organization(organization)?))
-            }))
-        });
-        has_begun.recv().expect("the read begins");
-        wait(store.write(move |writes| rename(writes, id, "Changed"))).expect("a commit");
-        drop(go_on);
-        let (first, second) = names.join().expect("the reader").expect("a read");
-        assert_eq!(first, second);
-    });
-    assert_eq!(name(&f.store, f.organization), "Changed");
-}
-
-#[test]
-fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else() {
-    let f = fixture();
-    let (organization, secret) = (f.organization, new_secret());
-    let key = insert_keys(&f.store, organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
-    // The watch takes note of the fixture's commits first.
-    let digest = secret.fingerprint().digest;
-    let mut before = f.store.stamp(&digest);
-    let mut changes = |what: &str, expected: bool| {
-        assert_ne!(f.store.is_current(&digest, before), expected, "{what}");
-        before = f.store.stamp(&digest);
-    };
-    let id = key.id;
-    insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
-    changes("minting", false);
-    wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(5))]))).expect("a commit");
-    changes("a use", false);
-    let before = key.clone();
-    let after = ApiKey { valid: false, ..key.clone() };
-    wait(f.store.write(move |writes| writes.update_api_key(&before, &after))).expect("a commit");
-    changes("deactivating", true);
-    wait(f.store.write(move |writes| rename(writes, organization, "New"))).expect("a commit");
-    changes("renaming", true);
-    let revoked = key.clone();
-    let undone = wait(f.store.write(move |writes| {
-        writes.delete_api_key(&revoked)?;
-        Err::<(), _>(Error::Conflict("no".to_owned()))
-    }));
-    assert!(undone.is_err());
-    changes("a revocation that was undone", false);
-    wait(f.store.write(move |writes| writes.delete_api_key(&key))).expect("a commit");
-    changes("revoking", true);
-}
-
-#[test]
 fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_newer() {
-    let f = fixture();
+    let f = fixture::<InFile>();
     let (organization, id, gone) = (f.organization, KeyId::new(1).expect("an id"), KeyId::new(99).expect("an id"));
     let digest = new_secret().fingerprint().digest;
     for ms in [5, 3] {
@@ -257,7 +60,7 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     let scope = Scope { organization, project: None };
     let key = wait(f.store.read(move |reads| reads.api_key(scope, id))).expect("a read").expect("the key");
     assert_eq!(key.last_used(), Some(at(5)));
-    let file = rusqlite::Connection::open(&f.path).expect("the file");
+    let file = rusqlite::Connection::open(f.place.path()).expect("the file");
     let kept: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
     assert_eq!(kept, 1);
 }
@@ -265,10 +68,11 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
 #[test]
 fn a_stop_loses_no_last_used_times_that_were_being_written() {
     const KEYS: usize = 2_500;
-    let f = fixture();
+    let f = fixture::<InFile>();
     let secrets: Vec<_> = (0..KEYS).map(|_| new_secret()).collect();
     insert_keys(&f.store, f.organization, &secrets).expect("keys");
-    let options = keystead::service::Options { cache_capacity: 2 * KEYS, ..super::audit::service_options(&f.path) };
+    let options =
+        keystead::service::Options { cache_capacity: 2 * KEYS, ..super::audit::service_options(&f.place.path()) };
     let service = Service::open(&options, metrics()).expect("the service");
     wait(async {
         for secret in &secrets {
@@ -282,22 +86,13 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
         drop(queue(service.flush_uses()));
         service.close().await;
     });
-    let file = rusqlite::Connection::open(&f.path).expect("the file");
+    let file = rusqlite::Connection::open(f.place.path()).expect("the file");
     let used: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
     assert_eq!(used, KEYS as i64);
 }
 
-/// Gives the key another value; the former one comes back.
-fn rotate(store: &Store, (key, secret): &mut (ApiKey, Secret)) -> Secret {
-    let new = new_secret();
-    let (before, after) = (key.clone(), ApiKey { value: new.fingerprint(), ..key.clone() });
-    *key = after.clone();
-    wait(store.write(move |writes| writes.update_api_key(&before, &after))).expect("a commit");
-    std::mem::replace(secret, new)
-}
-
 /// Every value of a key, former ones among them, is in the index once, and nothing else is.
-fn assert_index_is_exact(path: &Path) {
+pub fn assert_index_is_exact(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("the file");
     let values = "SELECT id, digest FROM api_keys UNION ALL SELECT key_id, digest FROM former_values";
     let mut keys = file.prepare(values).expect("a statement");
@@ -313,7 +108,7 @@ fn assert_index_is_exact(path: &Path) {
 
 #[test]
 fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_crash_and_a_stop() {
-    let f = fixture();
+    let f = fixture::<InFile>();
     let mut secrets = Vec::new();
     // Three runs and a bit; every 16th batch some keys of all ages are looked up and one is revoked.
     for batch in 0..108 {
@@ -334,116 +129,34 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
             }
         }
     }
-    let file = rusqlite::Connection::open(&f.path).expect("the file");
+    let file = rusqlite::Connection::open(f.place.path()).expect("the file");
     let through: i64 =
         file.query_row("SELECT indexed_through FROM digest_index_state", [], |row| row.get(0)).expect("the state");
     assert!((32_768..108_001).contains(&through), "runs were under way: {through}");
     // A crash: the same file with nothing that was in memory.
-    let after_crash = open_store(&f.path);
+    let after_crash = open_store(&f.place.path());
     assert!(secrets.iter().step_by(97).all(|(_, secret)| is_found(&after_crash, secret)));
     after_crash.close();
     f.store.close();
-    assert_index_is_exact(&f.path);
-    let after_stop = open_store(&f.path);
+    assert_index_is_exact(&f.place.path());
+    let after_stop = open_store(&f.place.path());
     assert!(secrets.iter().step_by(97).all(|(_, secret)| is_found(&after_stop, secret)));
     assert!(!is_found(&after_stop, &new_secret()));
 }
 
 #[test]
-fn two_processes_that_mint_in_turn_find_each_others_keys_at_once() {
-    let f = fixture();
-    let other = open_store(&f.path);
-    let mut secrets = Vec::new();
-    for round in 0..200 {
-        let secret = new_secret();
-        let minter = if round % 3 == 0 { &other } else { &f.store };
-        insert_keys(minter, f.organization, std::slice::from_ref(&secret)).expect("a key");
-        assert!(is_found(&f.store, &secret) && is_found(&other, &secret), "round {round}");
-        secrets.push(secret);
-    }
-    // What one of them has in memory, the other one changes.
-    for (minter, changer) in [(&f.store, &other), (&other, &f.store)] {
-        let secret = new_secret();
-        let key = insert_keys(minter, f.organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
-        let mut key = (key, secret);
-        let replaced = rotate(changer, &mut key);
-        assert!([minter, changer].iter().all(|store| !is_found(store, &replaced) && is_found(store, &key.1)));
-        secrets.push(key.1);
-    }
-    f.store.close();
-    other.close();
-    assert_index_is_exact(&f.path);
-    assert!(secrets.iter().all(|secret| is_found(&open_store(&f.path), secret)));
-}
-
-#[test]
-fn two_processes_that_write_at_the_same_time_lose_nothing() {
-    let f = fixture();
-    let other = open_store(&f.path);
-    let secrets: Vec<Secret> = std::thread::scope(|scope| {
-        let writers = [&f.store, &other].map(|store| {
-            scope.spawn(move || {
-                let secrets: Vec<Secret> = (0..150).map(|_| new_secret()).collect();
-                for secret in &secrets {
-                    insert_keys(store, f.organization, std::slice::from_ref(secret)).expect("a key");
-                }
-                secrets
-            })
-        });
-        writers.into_iter().flat_map(|writer| writer.join().expect("a writer")).collect()
-    });
-    assert!(secrets.iter().all(|secret| is_found(&f.store, secret) && is_found(&other, secret)));
-    f.store.close();
-    other.close();
-    assert_index_is_exact(&f.path);
-}
-
-#[test]
 fn what_others_committed_is_noticed_while_one_of_them_holds_up_the_writer() {
-    let f = fixture();
-    let digest = new_secret().fingerprint().digest;
-    let other = rusqlite::Connection::open(&f.path).expect("the file");
+    let f = fixture::<InFile>();
+    let digest = insert_organization(&f.store, "Another").1.value.digest;
+    let other = rusqlite::Connection::open(f.place.path()).expect("the file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the file is held");
     let held_up = queue(f.store.write(|_| Ok(())));
-    let before = f.store.stamp(&digest);
+    let before = stamp(&f.store, digest).expect("a key");
     assert!(f.store.is_current(&digest, before));
     other.execute_batch("UPDATE api_keys SET valid = 0; COMMIT; BEGIN IMMEDIATE").expect("a commit");
     eventually(Duration::from_secs(2), || !f.store.is_current(&digest, before));
     other.execute_batch("ROLLBACK").expect("the end");
     wait(held_up).expect("a commit");
-}
-
-#[test]
-fn events_are_found_by_the_whole_number_or_the_whole_name_of_their_actor() {
-    let f = fixture();
-    for (id, name) in [(7, "CI"), (8, "7"), (9, "7 eleven"), (10, "07")] {
-        let event = NewEvent {
-            at: at(0),
-            organization: None,
-            project: None,
-            actor: Actor::Key(KeyId::new(id).expect("an id"), Name::parse(name).expect("a name")),
-            action: Action::KeyCreated,
-            resource: String::new(),
-            change: String::new(),
-            origin: Origin::default(),
-        };
-        wait(f.store.write(move |writes| writes.append_event(&event))).expect("a commit");
-    }
-    for (actor, expected) in
-        [("7", vec![8, 7]), ("7 eleven", vec![9]), ("07", vec![10]), ("10", vec![10]), ("7.0", vec![])]
-    {
-        let filter = EventFilter { actor: Some(actor.to_owned()), ..EventFilter::default() };
-        let found = wait(f.store.read(move |reads| reads.events(&filter, None, 10))).expect("a read");
-        let found: Vec<_> = found.iter().filter_map(|event| event.what.actor.key()).map(KeyId::get).collect();
-        assert_eq!(found, expected, "{actor}");
-    }
-}
-
-#[test]
-fn a_store_that_was_closed_refuses_work_with_a_sentence() {
-    let f = fixture();
-    f.store.close();
-    assert!(matches!(wait(f.store.write(|_| Ok(()))), Err(Error::Unavailable { .. })));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The house rules that a compiler does not know.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,15 +59,34 @@ fn each_layer_knows_only_those_below_it() {
     only(&["service/", "store/"], "crate::store");
     only(&["cli/"], "crate::config");
     only(&["cli/", "service/"], "Authority::operator");
+    // What is done in the whole store is the operator's to do.
+    only(&["cli/"], ".initialize(");
+    only(&["cli/"], ".create_organization(");
+    only(&["cli/"], ".prune_audit_log(");
     only(&["main.rs"], "keystead::cli");
-    only(&["store/sqlite/", "store/mod.rs"], "sqlite::");
+    only(&["store/sqlite/", "store/handle.rs", "store/file/"], "sqlite::");
+    let about_files = ["audit.rs", "backup.rs", "content.rs", "import.rs", "mod.rs", "overview.rs"];
+    let about_files = about_files.map(|name| format!("service/{name}"));
+    let places: Vec<&str> = about_files.iter().map(String::as_str).chain(["store/"]).collect();
+    only(&places, "store::file");
+}
+
+#[test]
+fn what_every_store_does_names_no_file() {
+    let (_, contract) = sources().into_iter().find(|(name, _)| name == "store/contract.rs").expect("the contract");
+    let (_, handle) = sources().into_iter().find(|(name, _)| name == "store/handle.rs").expect("the store");
+    for word in ["Path", "file::", "Staging", "Ledger", "rusqlite"] {
+        assert!(!contract.contains(word) && !handle.contains(word), "{word}");
+    }
+    assert!(!contract.contains("sqlite"));
 }
 
 #[test]
 fn the_domain_is_pure() {
     for (name, code) in sources().iter().filter(|(name, _)| name.starts_with("domain/")) {
-        for word in ["std::fs", "std::io", "std::net", "std::env", "std::thread", "serde", "log::", "async ", "crate::"]
-        {
+        let machine = ["std::fs", "std::io", "std::net", "std::env", "std::thread", "log::", "async ", "crate::"];
+        let wire = ["serde", "HTTP", "Idempotency-Key", "expiresIn"];
+        for word in machine.into_iter().chain(wire) {
             assert!(!code.contains(word), "{name} names {word}");
         }
     }
@@ -84,6 +104,110 @@ fn time_and_randomness_enter_in_one_place() {
     only(&["cli/ambient.rs"], "Instant::now");
     only(&["cli/ambient.rs"], "getrandom::");
     only(&["cli/ambient.rs"], "clippy::disallowed_methods");
+}
+
+/// What the module in a file is called, such as `store::sqlite`; the crate itself has no name.
+fn module(file: &str) -> String {
+    let name = file.trim_end_matches(".rs").replace('/', "::");
+    let name = name.strip_suffix("::mod").unwrap_or(&name);
+    if name == "lib" { String::new() } else { name.to_owned() }
+}
+
+/// Reads a path, or all those within braces, and adds each with what stands before it.
+fn read_paths(text: &mut &str, before: &str, paths: &mut Vec<String>) {
+    *text = text.trim_start();
+    if let Some(rest) = text.strip_prefix('{') {
+        *text = rest;
+        while !text.is_empty() && !text.starts_with('}') {
+            read_paths(text, before, paths);
+            *text = text.trim_start_matches(|c| c != ',' && c != '}').trim_start_matches(',').trim_start();
+        }
+        *text = text.strip_prefix('}').unwrap_or(text);
+        return;
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let path = format!("{before}{}", &text[..end]);
+    *text = &text[end..];
+    match text.trim_start().strip_prefix("::") {
+        Some(rest) => {
+            *text = rest;
+            read_paths(text, &format!("{path}::"), paths);
+        }
+        None => paths.push(path),
+    }
+}
+
+/// The modules that the code of this one names by a path from `crate`, `super` or `self` on.
+fn named(own: &str, code: &str, modules: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut paths = Vec::new();
+    for root in ["crate::", "super::", "self::"] {
+        for (place, _) in code.match_indices(root) {
+            if !code[..place].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':')) {
+                read_paths(&mut &code[place..], "", &mut paths);
+            }
+        }
+    }
+    let module = |path: String| {
+        let mut module: Vec<&str> = if path.starts_with("crate") { Vec::new() } else { own.split("::").collect() };
+        for segment in path.split("::") {
+            match segment {
+                "crate" | "self" | "" => {}
+                "super" => _ = module.pop(),
+                segment => module.push(segment),
+            }
+        }
+        let known = (1..=module.len()).rev().map(|length| module[..length].join("::"));
+        known.into_iter().find(|name| modules.contains(name))
+    };
+    paths.into_iter().filter_map(module).filter(|name| name != own).collect()
+}
+
+/// The modules that need each other, be it by way of others, circle by circle.
+fn circles(sources: &[(String, String)]) -> BTreeSet<BTreeSet<String>> {
+    let modules: BTreeSet<String> = sources.iter().map(|(name, _)| module(name)).collect();
+    let needs = sources.iter().map(|(name, code)| (module(name), named(&module(name), code, &modules)));
+    let needs: BTreeMap<String, BTreeSet<String>> = needs.collect();
+    let mut reached = needs.clone();
+    for module in &modules {
+        let mut next: Vec<&String> = needs[module].iter().collect();
+        while let Some(needed) = next.pop() {
+            let more = needs[needed].iter().filter(|it| !reached[module].contains(*it)).collect::<Vec<_>>();
+            reached.entry(module.clone()).or_default().extend(more.iter().copied().cloned());
+            next.extend(more);
+        }
+    }
+    let circle = |module: &String| reached[module].iter().filter(|it| reached[*it].contains(module)).cloned().collect();
+    modules.iter().map(circle).filter(|circle: &BTreeSet<String>| !circle.is_empty()).collect()
+}
+
+#[test]
+fn no_files_need_each_other() {
+    let without_comments = |(name, code): (String, String)| {
+        let lines: Vec<&str> = code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+        (name, lines.join("\n"))
+    };
+    let sources = sources().into_iter().filter(|(name, _)| !name.ends_with("tests.rs")).map(without_comments);
+    let circles = circles(&sources.collect::<Vec<_>>());
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn a_circle_is_found_through_other_files_and_within_braces() {
+    let with = |of_e: &str| {
+        let files = [
+            ("a.rs", "use crate::{d, b::{self, B}};"),
+            ("b.rs", "pub(super) fn b() { super::c::e::f() }"),
+            ("c/mod.rs", "mod e;"),
+            ("c/e.rs", of_e),
+            ("d.rs", ""),
+        ];
+        circles(&files.map(|(name, code)| (name.to_owned(), code.to_owned())))
+    };
+    assert_eq!(with("use crate::d::D; pub(in super::super) fn e(a: b::A) {}"), BTreeSet::new());
+    let circle = BTreeSet::from(["a", "b", "c::e"].map(str::to_owned));
+    for back in ["use super::super::{d as b, a};", "use crate::a::A as B;", "fn e() -> [super::super::a::A; 2] {}"] {
+        assert_eq!(with(back), BTreeSet::from([circle.clone()]), "{back}");
+    }
 }
 
 #[test]

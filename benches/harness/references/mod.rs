@@ -8,7 +8,7 @@ mod obvious;
 
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
-use keystead::config;
+use keystead::config::Config;
 use std::io;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub fn serve(arguments: &[String]) {
 
 /// Runs a server with the settings that Keystead's has.
 fn run(configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> io::Result<()> {
-    let settings = config::Server::default();
+    let settings = Config::defaults().expect("the defaults must be readable").server;
     let workers = std::thread::available_parallelism()?.get();
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(move || App::new().configure(configure.clone()))

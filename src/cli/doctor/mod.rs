@@ -129,7 +129,7 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
         }
         Err(error) => {
             report.add(Check::problem("settings", error.to_string(), "What follows is about the default ones."))?;
-            let mut config = Config::default();
+            let mut config = Config::defaults()?;
             config.store.path = store.unwrap_or(config.store.path);
             config
         }

@@ -1,11 +1,11 @@
 //! Copying a store while it is used.
 
-use super::checkup::HEADING;
+use super::integrity::complaint;
 use super::unfinished::Unfinished;
-use super::{audit, keys, open};
+use super::{audit, connect, keys};
 use crate::domain::{Error, Link, Result};
-use crate::store::files::beside;
-use crate::store::{Backup, Progress, UNFINISHED};
+use crate::store::file::backup::{Backup, Progress, UNFINISHED};
+use crate::store::file::beside::beside;
 use rusqlite::backup::{self, StepResult};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::File;
@@ -30,7 +30,7 @@ pub(in crate::store) fn back_up(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Backup> {
     // Not by way of open::view, which looks at the file by itself: closing it would take SQLite's locks from the process.
-    let mut source = open::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
         let e = format_args!("{} exists already; move it away or name another file.", to.display());
@@ -49,7 +49,7 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     let head = audit::head(&snapshot)?;
     let keys = keys::count(&snapshot)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut target = Connection::open_with_flags(open::plain(to), flags)?;
+    let mut target = Connection::open_with_flags(connect::plain(to), flags)?;
     target.pragma_update(None, "journal_mode", "OFF")?;
     target.pragma_update(None, "synchronous", "OFF")?;
     let file = File::open(to)?;
@@ -85,11 +85,4 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     target.close().map_err(|(_, error)| error)?;
     file.sync_all()?;
     Ok(Backup { head: head.unwrap_or(Link::START), keys, bytes: file.metadata()?.len() })
-}
-
-/// Where not everything in the file is where SQLite expects it, what is not.
-pub(super) fn complaint(connection: &Connection) -> Result<Option<String>> {
-    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    let lines: Vec<&str> = found.lines().filter(|line| *line != HEADING).collect();
-    Ok((found != "ok").then(|| lines.join("; ")))
 }

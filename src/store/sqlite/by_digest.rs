@@ -1,44 +1,28 @@
 //! Keys and values that have ended, found by their digests.
 
-use super::columns::{algorithm, damaged};
+use super::columns::{self, algorithm, damaged};
 use super::digest_index::Entry;
-use super::import;
+use super::ended::insert_ended;
 use super::keys::{api_key, key_columns, listed, select_api_key};
-use super::ledger_rows::insert_ended;
 use super::rows::Rows;
-use crate::domain::{ApiKey, Digest, Presented, Result};
+use crate::domain::{Digest, Result};
 use rusqlite::params;
 
 impl Rows<'_> {
-    pub(super) fn find_by_digest(&self, digest: &Digest) -> Result<Option<(ApiKey, Presented)>> {
+    /// Whether a key has this digest among its values now. To be asked where nobody else writes, or before anything else in a
+    /// transaction: a key that moves from memory to the table meanwhile may be missed.
+    pub(super) fn is_in_use(&self, digest: &Digest) -> Result<bool> {
         // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
         let just_minted = self.minted.iter().chain(&self.effects.minted);
         let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
         for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
             let key = self.one(select_api_key!("k.id = ?1"), [id], api_key)?;
-            if let Some(found) = key.and_then(|key| key.presented(digest).map(|presented| (key, presented))) {
-                return Ok(Some(found));
+            if key.is_some_and(|key| key.presented(digest).is_some()) {
+                return Ok(true);
             }
         }
-        let indexed = self.all(
-            select_api_key!("JOIN digest_index i ON i.key_id = k.id ", "i.prefix = ?1"),
-            [digest.prefix()],
-            api_key,
-        )?;
-        let mut former = None;
-        for key in indexed {
-            match key.presented(digest) {
-                Some(presented) => return Ok(Some((key, presented))),
-                None if self.former_values(key.id)?.contains(digest) => former = Some((key, Presented::Former)),
-                None => {}
-            }
-        }
-        Ok(former)
-    }
-
-    /// Whether a key has this digest among its values now.
-    pub(super) fn is_in_use(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.find_by_digest(digest)?.is_some_and(|(_, presented)| presented != Presented::Former))
+        let sql = select_api_key!("JOIN digest_index i ON i.key_id = k.id ", "i.prefix = ?1");
+        Ok(self.all(sql, [digest.prefix()], api_key)?.iter().any(|key| key.presented(digest).is_some()))
     }
 
     /// The first prefix of a digest of any key that is not less than this one.
@@ -93,15 +77,12 @@ impl Rows<'_> {
 
     pub(super) fn is_ended(&self, digest: &Digest) -> Result<bool> {
         let sql = "SELECT 1 FROM ended_values WHERE digest = ?1 AND algorithm = ?2";
-        let parameters = params![digest.as_bytes(), import::stored(digest.algorithm())];
+        let parameters = params![digest.as_bytes(), columns::stored(digest.algorithm())];
         Ok(self.one(sql, parameters, |_| Ok(()))?.is_some())
     }
 
     /// Takes over from the ledger that a value has ended. That a key has it counts for more.
     pub(super) fn end_value(&mut self, digest: &Digest) -> Result<()> {
-        match self.find_by_digest(digest)? {
-            None | Some((_, Presented::Former)) => insert_ended(self.connection, digest),
-            Some(_) => Ok(()),
-        }
+        if self.is_in_use(digest)? { Ok(()) } else { insert_ended(self.connection, digest) }
     }
 }

@@ -1,10 +1,11 @@
 //! Finding out what is wrong with a file that may not be opened.
 
+use super::integrity::HEADING;
 use super::ledger::{Ledger, Row};
-use super::{left_log, open, settle};
+use super::{connect, left_log, refusals, settle};
 use crate::domain::{Error, Result};
-use crate::store::files::{beside, open_regular};
-use crate::store::{Agreement, LedgerSummary};
+use crate::store::file::beside::{beside, open_regular};
+use crate::store::file::ledger::{Agreement, LedgerSummary};
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::io;
@@ -20,24 +21,23 @@ const PAGES: u64 = 16;
 const PAGES_MOVED: u64 = 96;
 /// Bytes of a page and of what the log writes before each.
 const PAGE: u64 = 4096 + 24;
-/// What SQLite puts before its complaints.
-pub(super) const HEADING: &str = "*** in database main ***";
-
-/// A file, whatever its schema and its state.
-pub(in crate::store) struct Checkup {
+/// A store's file that may be damaged or of another version, to find out what is wrong with it. Nothing is written. Blocks.
+pub struct Checkup {
     path: PathBuf,
     busy_timeout: Duration,
 }
 
 impl Checkup {
-    pub(in crate::store) fn new(path: &Path, busy_timeout: Duration) -> Self {
+    /// Of this file.
+    pub fn new(path: &Path, busy_timeout: Duration) -> Self {
         Self { path: path.to_owned(), busy_timeout }
     }
 
-    /// Where another process has the file open, how many bytes of its log are not in the main file yet. Every user of a log
-    /// holds a lock on its companion (<https://sqlite.org/walformat.html>, section 2.3), which says that; the size of the
-    /// log's own file does not, since it is written over from its beginning.
-    pub(in crate::store) fn waiting_log(&self) -> Option<u64> {
+    /// Where another process has the store open, how many bytes of its log wait to be brought into the main file. This
+    /// process must not have it open, not even as a [`View`](super::View).
+    pub fn waiting_log(&self) -> Option<u64> {
+        // Every user of a log holds a lock on its companion (<https://sqlite.org/walformat.html>, section 2.3), which says
+        // that; the size of the log's own file does not, since it is written over from its beginning.
         // Closing it takes away every lock that this process has on it, so nothing may be open here.
         let shared_memory = open_regular(&beside(&self.path, "-shm")).ok()??;
         fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).ok()??;
@@ -53,13 +53,22 @@ impl Checkup {
         Some(pages * PAGE)
     }
 
-    pub(in crate::store) fn schema(&self) -> Result<u32> {
+    /// The version of its schema.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, or damaged.
+    pub fn schema(&self) -> Result<u32> {
         let schema = self.connect()?.pragma_query_value(None, "user_version", |row| row.get(0));
-        schema.map_err(|e| open::unreadable(&self.path, &e))
+        schema.map_err(|e| refusals::unreadable(&self.path, &e))
     }
 
-    pub(in crate::store) fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
-        let unreadable = |e: rusqlite::Error| open::unreadable(&self.path, &e);
+    /// What is wrong with the file's pages, and where it is asked for also with what they refer to; nothing, where all is
+    /// well. Reads the whole file.
+    ///
+    /// # Errors
+    /// As [`Checkup::schema`].
+    pub fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
+        let unreadable = |e: rusqlite::Error| refusals::unreadable(&self.path, &e);
         let connection = self.connect()?;
         let name = if is_thorough { "integrity_check" } else { "quick_check" };
         let mut complaints = Vec::new();
@@ -82,11 +91,16 @@ impl Checkup {
         Ok(complaints)
     }
 
-    pub(in crate::store) fn ledger_path(&self) -> PathBuf {
+    /// Where the ledger of revocations is, if there is one.
+    pub fn ledger_path(&self) -> PathBuf {
         Ledger::of(&self.path).path().to_owned()
     }
 
-    pub(in crate::store) fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
+    /// How the ledger of revocations goes with the store, and what it holds. Reads the whole ledger.
+    ///
+    /// # Errors
+    /// As [`Checkup::schema`].
+    pub fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
         let connection = self.connect()?;
         if left_log::is_there(&self.path) {
@@ -109,6 +123,6 @@ impl Checkup {
                 format_args!("{} is not there.", self.path.display()),
             ));
         }
-        open::look(&self.path, self.busy_timeout)
+        connect::look(&self.path, self.busy_timeout)
     }
 }

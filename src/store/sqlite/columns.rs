@@ -1,12 +1,11 @@
 //! What columns hold, read into the types of the domain.
 
-use super::import;
 use crate::domain::{Algorithm, Error, KeyId, Name, OrganizationId, Result, Timestamp};
 use rusqlite::Row;
 
 pub(super) fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
     let number: i64 = row.get(column)?;
-    import::algorithm(number).ok_or_else(|| damaged("a digest's algorithm", number))
+    stored_algorithm(number).ok_or_else(|| damaged("a digest's algorithm", number))
 }
 
 pub(super) fn name(row: &Row<'_>, column: usize) -> Result<Name> {
@@ -41,4 +40,21 @@ pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<
 
 pub(super) fn damaged(what: &str, value: i64) -> Error {
     Error::Internal(format!("the store holds {what} that cannot be: {value}"))
+}
+
+/// The number that stands for the algorithm.
+pub(super) fn stored(algorithm: Algorithm) -> i64 {
+    match algorithm {
+        Algorithm::Blake3 => 0,
+        Algorithm::Sha256 => 1,
+    }
+}
+
+/// The algorithm that the number stands for.
+pub(super) fn stored_algorithm(stored: i64) -> Option<Algorithm> {
+    match stored {
+        0 => Some(Algorithm::Blake3),
+        1 => Some(Algorithm::Sha256),
+        _ => None,
+    }
 }

@@ -20,7 +20,7 @@
 //!
 //! Memory is bounded by two runs and a batch, some 2 MiB; after a crash as many rows are read again.
 
-use super::open_import;
+use super::hidden;
 use crate::domain::Digest;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
@@ -85,7 +85,7 @@ impl DigestIndex {
         let sql = "SELECT id, digest FROM api_keys WHERE id > ?1 AND id < ?2 ORDER BY id";
         let mut statement = connection.prepare_cached(sql)?;
         let mut found = Vec::new();
-        for range in open_import::visible_ranges(connection, known.max(indexed_through), i64::MAX)? {
+        for range in hidden::visible_ranges(connection, known.max(indexed_through), i64::MAX)? {
             let mut rows = statement.query(range)?;
             while let Some(row) = rows.next()? {
                 found.push((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?));

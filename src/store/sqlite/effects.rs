@@ -2,7 +2,8 @@
 
 use super::digest_index::Entry;
 use crate::domain::{Digest, Forms};
-use crate::store::{Stale, Standing};
+use crate::store::standing::Standing;
+use crate::store::validity::Stale;
 
 /// What has to be made known once a transaction is committed.
 #[derive(Default)]
@@ -23,14 +24,11 @@ pub(super) struct Effects {
     pub(super) compacts_ledger: bool,
     /// What was imported.
     pub(super) forms: Forms,
-    /// Whether more came than is listed here.
-    pub(super) is_bulk: bool,
 }
 
 impl Effects {
     pub(super) fn extend(&mut self, more: Self) {
         self.forms = self.forms.or(more.forms);
-        self.is_bulk |= more.is_bulk;
         self.minted.extend(more.minted);
         self.indexed.extend(more.indexed);
         self.stale.extend(more.stale);

@@ -1,7 +1,7 @@
 //! What imports have brought in, and which of their keys the store has already.
 
 use super::staging::Staging;
-use crate::domain::{Algorithm, Digest, Forms, Result};
+use crate::domain::{Digest, Forms, Result};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, ToSql};
 
@@ -12,23 +12,6 @@ const STEP: u64 = 1024;
 pub(super) fn forms(connection: &Connection) -> rusqlite::Result<Forms> {
     let mut statement = connection.prepare_cached("SELECT has_foreign, has_sha256 FROM imported_forms")?;
     statement.query_row([], |row| Ok(Forms { foreign: row.get(0)?, sha256: row.get(1)? }))
-}
-
-/// The number that stands for the algorithm.
-pub(super) fn stored(algorithm: Algorithm) -> i64 {
-    match algorithm {
-        Algorithm::Blake3 => 0,
-        Algorithm::Sha256 => 1,
-    }
-}
-
-/// The algorithm that the number stands for.
-pub(super) fn algorithm(stored: i64) -> Option<Algorithm> {
-    match stored {
-        0 => Some(Algorithm::Blake3),
-        1 => Some(Algorithm::Sha256),
-        _ => None,
-    }
 }
 
 /// The staged rows whose value is known, by any digest that the store may know it by. `next_known` gives the first prefix

@@ -1,14 +1,15 @@
 //! The SQL of keys.
 
-use super::columns::{algorithm, damaged, key_id, name, optional_timestamp, organization_id, timestamp};
-use super::ledger_rows::insert_ended;
+use super::columns::{self, algorithm, damaged, key_id, name, optional_timestamp, organization_id, timestamp};
+use super::ended::insert_ended;
+use super::hidden;
 use super::rows::Rows;
-use super::{import, open_import};
 use crate::domain::{
     AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, ProjectId, RateLimit, Result, Scope,
     Shadow, Tail, Timestamp,
 };
-use crate::store::{FORMER_VALUES, KeyDiff, NewApiKey, Use};
+use crate::store::key_diff::KeyDiff;
+use crate::store::{FORMER_VALUES, NewApiKey, Use};
 use rusqlite::{Connection, Row, named_params, params};
 
 /// An API key's columns: how each is called here, and where it is read from. What [`api_key`] reads is found by its place among
@@ -31,6 +32,9 @@ macro_rules! declare {
         enum Column {
             $($name),+
         }
+
+        /// How many there are.
+        pub(super) const KEY_COLUMNS: usize = [$($column),+].len();
     };
 }
 
@@ -46,12 +50,16 @@ key_columns!(declare);
 /// Keys. Those of an import that is under way are not there.
 macro_rules! select_api_key {
     ($rest:literal) => {
-        select_api_key!("", $rest)
+        select_api_key!("", "", $rest)
     };
     ($join:literal, $rest:literal) => {
+        select_api_key!("", $join, $rest)
+    };
+    ($more_columns:literal, $join:expr, $rest:literal) => {
         concat!(
             "SELECT ",
             key_columns!(listed),
+            $more_columns,
             " FROM api_keys k \
              LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
              LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
@@ -76,7 +84,7 @@ impl Rows<'_> {
         );
         let (organization, project) = (scope.organization.get(), scope.project.map(ProjectId::get));
         let mut keys = Vec::new();
-        let ranges = open_import::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
+        let ranges = hidden::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
         for (after, before) in ranges.into_iter().rev() {
             let left = u64::from(limit).cast_signed() - keys.len() as i64;
             keys.extend(self.all(sql, params![organization, project, after, before, left], api_key)?);
@@ -95,7 +103,7 @@ impl Rows<'_> {
                    count(*) FILTER (WHERE valid AND expires_at <= ?1), max(id) \
                    FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 AND id < ?3 ORDER BY id LIMIT ?4)";
         let (mut counts, mut last, mut left) = (KeyCounts::default(), None, limit);
-        for (after, before) in open_import::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
+        for (after, before) in hidden::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
             self.one(sql, (now.unix_ms(), after, before, left), |row| {
                 let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 counts.active += all - deactivated - expired;
@@ -167,7 +175,7 @@ impl Rows<'_> {
                 ":rate_limit": rate_limit.map(RateLimit::limit),
                 ":rate_window_s": rate_limit.map(RateLimit::window_s),
                 ":allowed_addresses": allowed_addresses.as_ref().map(AddressList::to_string),
-                ":algorithm": import::stored(digest.algorithm()),
+                ":algorithm": columns::stored(digest.algorithm()),
             },
         )?;
         let diff = KeyDiff::between(Some(before), Some(after));
@@ -190,7 +198,7 @@ impl Rows<'_> {
         after.value.digest = *to;
         self.change(
             "UPDATE api_keys SET digest = ?2, digest_algorithm = ?3 WHERE id = ?1",
-            params![id.get(), to.as_bytes(), import::stored(to.algorithm())],
+            params![id.get(), to.as_bytes(), columns::stored(to.algorithm())],
         )?;
         self.carry_out(id, KeyDiff::rehashed(&before, &after))?;
         Ok(true)
@@ -249,7 +257,7 @@ impl Rows<'_> {
         self.change(
             "INSERT INTO former_values (key_id, number, digest, digest_algorithm) \
              SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM former_values WHERE key_id = ?1",
-            params![id.get(), digest.as_bytes(), import::stored(digest.algorithm())],
+            params![id.get(), digest.as_bytes(), columns::stored(digest.algorithm())],
         )?;
         self.index_at_once(id, digest)
     }

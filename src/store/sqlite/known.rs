@@ -21,7 +21,7 @@
 //! Digests that are nobody's any more stay in the filter and cost a look at the file.
 
 use super::bloom::Bloom;
-use super::open;
+use super::connect;
 use crate::domain::{Digest, Result, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 use std::path::PathBuf;
@@ -138,7 +138,7 @@ impl Known {
 
     /// Fills a filter with all that a key can be found by. The connection is its own: the readers' are for those who wait.
     fn fill(&self) -> Result<()> {
-        let mut connection = open::connect(&self.path, self.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut connection = connect::connect(&self.path, self.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let filling = self.register(count(&connection)?);
         let snapshot = connection.transaction()?;
         let is_filled = each_prefix(&snapshot, |prefix| filling.insert(prefix), || self.is_wanted(&filling))?;

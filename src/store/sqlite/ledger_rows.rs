@@ -1,18 +1,10 @@
 //! What the ledger of revocations is made anew from.
 
 use super::columns::algorithm;
-use super::import;
 use super::keys::{api_key, key_columns, listed, select_api_key};
 use crate::domain::{ApiKey, Digest, Result};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
 use std::ops::RangeInclusive;
-
-/// Keeps a value that was good and never will be again.
-pub(super) fn insert_ended(connection: &Connection, digest: &Digest) -> Result<()> {
-    let sql = "INSERT OR IGNORE INTO ended_values (digest, algorithm) VALUES (?1, ?2)";
-    connection.prepare_cached(sql)?.execute(params![digest.as_bytes(), import::stored(digest.algorithm())])?;
-    Ok(())
-}
 
 /// Hands over every key that may have been narrowed since it was minted.
 pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -> Result<()> {

@@ -6,17 +6,18 @@
 use super::ledger::{Ledger, Row};
 use super::lock::Lock;
 use super::settle::{Failed, LOOKS, PAUSE, compare};
-use super::{keys, open};
+use super::{connect, keys, refusals};
 use crate::domain::{KeyId, Result};
-use crate::store::files::beside;
-use crate::store::{Agreement, Standing};
+use crate::store::file::beside::beside;
+use crate::store::file::ledger::Agreement;
+use crate::store::standing::Standing;
 use rusqlite::Connection;
 use std::path::Path;
 
 /// Whether there is a log that no running server writes. To be asked before this process opens the store to write, and where it
 /// has announced nothing ([`Lock::is_announced`]).
 pub(super) fn is_there(store: &Path) -> bool {
-    open::is_there(&beside(store, "-wal")) && !Lock::is_announced(store)
+    connect::is_there(&beside(store, "-wal")) && !Lock::is_announced(store)
 }
 
 /// Makes sure that what the ledger calls dead is dead in a store that seems to have all that the ledger has.
@@ -33,7 +34,7 @@ pub(super) fn expect_fitting(connection: &Connection, ledger: &Ledger, store: &P
     }
     let Some(id) = good_and_dead(connection, ledger)? else { return Ok(()) };
     let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
-    Err(open::mixed(store, why))
+    Err(refusals::mixed(store, why))
 }
 
 /// A key that is good in a store that has all that the ledger has, and dead by that.

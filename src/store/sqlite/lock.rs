@@ -4,7 +4,7 @@
 //! The lock is on a file of its own. On the store's own file it would be in SQLite's way: closing any handle of a file
 //! gives up all that SQLite holds of it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 
-use crate::store::files::{beside, is_regular, open_regular};
+use crate::store::file::beside::{beside, is_regular, open_regular};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::fs::{File, OpenOptions, TryLockError};

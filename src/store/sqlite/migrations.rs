@@ -6,7 +6,7 @@ use rusqlite::Connection;
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The version that [`SCHEMA`] sets.
-pub(in crate::store) const VERSION: u32 = 1 + STEPS.len() as u32;
+pub const VERSION: u32 = 1 + STEPS.len() as u32;
 
 /// The step at index `i` brings a store of version `i + 1` to version `i + 2`, all but `user_version` itself.
 const STEPS: &[&str] = &[

@@ -1,33 +1,27 @@
 //! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
 
+use super::connect::{APPLICATION_ID, connect, inspect, is_there, look};
+use super::integrity::complaint;
 use super::ledger::Ledger;
 use super::lock::Lock;
-use super::{Options, audit, migrations, settle};
+use super::refusals::{damaged, newer, not_ours, refuse, unreadable};
+use super::{audit, migrations, settle};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
-use crate::store::Size;
-use crate::store::files::beside;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use crate::store::file::beside::beside;
+use crate::store::file::options::{Options, Size};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// `application_id` in schema.sql.
-const APPLICATION_ID: u32 = 0x4B45_5953;
 /// The mode of the file, and so of its write-ahead log: nobody else may even read it.
 const MODE: u32 = 0o600;
 /// How long to wait before asking again for what SQLite does not wait for.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Bytes that the write-ahead log may keep of the disk once it was brought into the main file.
 pub(super) const LOG_LIMIT: i64 = 4 * 1024 * 1024;
-const SENTENCE: &str = "The store cannot be opened.";
-/// Where SQLite's file header says whether the file goes with a write-ahead log, and what stands there where it does not
-/// (<https://sqlite.org/fileformat2.html>, section 1.3.3). A backup is such a file.
-const READ_VERSION: usize = 19;
-const NO_LOG: u8 = 1;
-
 /// Shares the store with whoever else has it open, and keeps it from being replaced.
 pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
     // Nobody ever had a store there: a path that is refused gets no lock beside it.
@@ -97,29 +91,6 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     ))
 }
 
-/// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
-pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    inspect(path)?;
-    if !path.exists() {
-        return Err(absent(path));
-    }
-    let unreadable = |e: rusqlite::Error| unreadable(path, &e);
-    if beside(path, "-wal").exists() {
-        return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    }
-    // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
-    let connection = immutable(path).map_err(unreadable)?;
-    prepare_connection(&connection, busy_timeout).map_err(unreadable)?;
-    Ok(connection)
-}
-
-/// A connection to a file that nobody writes.
-pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
-    let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{uri}?immutable=1"), flags)
-}
-
 /// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
 pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     // Where a store should be is another question.
@@ -136,8 +107,8 @@ pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> 
     if version == 0 {
         return Err(refuse(path, "is empty"));
     }
-    let complaint = super::backup::complaint(&connection)
-        .map_err(|e| damaged(path, e.detail().map_or_else(|| e.to_string(), str::to_owned)))?;
+    let complaint =
+        complaint(&connection).map_err(|e| damaged(path, e.detail().map_or_else(|| e.to_string(), str::to_owned)))?;
     complaint.map_or(Ok(connection), |complaint| Err(damaged(path, complaint)))
 }
 
@@ -146,36 +117,14 @@ pub(super) fn staged(path: &Path) -> PathBuf {
     beside(path, "-restoring")
 }
 
-/// A connection with the settings that readers and the writer share.
-pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> Result<Connection> {
-    // SQLite creates nothing (see create_private) and needs no mutex of its own: a connection has one user at a time.
-    let open = || {
-        let connection = Connection::open_with_flags(plain(path), mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        prepare_connection(&connection, busy_timeout)?;
-        Ok(connection)
-    };
-    open().map_err(|e| unreadable(path, &e))
-}
-
-/// A path that SQLite takes for a file's, also where it begins as a URI does.
-pub(super) fn plain(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// How large the files are. There is no log where nobody has the store open.
-pub(in crate::store) fn size(path: &Path) -> Result<Size> {
+/// The sizes of a store's files, whoever has them open. There is no log where nobody has.
+///
+/// # Errors
+/// [`Error::Unavailable`] where the file cannot be looked at.
+pub fn size(path: &Path) -> Result<Size> {
     let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();
     let wal = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
     Ok(Size { main, wal })
-}
-
-/// What every connection is told.
-pub(super) fn prepare_connection(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    connection.busy_timeout(busy_timeout)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    // Nothing that a damaged or hostile file says about its schema is executed.
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "foreign_keys", true)
 }
 
 /// What the connection that writes is told besides.
@@ -208,56 +157,6 @@ fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::R
     };
     connection.busy_timeout(busy_timeout)?;
     switched
-}
-
-/// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.
-fn inspect(path: &Path) -> Result<()> {
-    // The log first: of a store that is being set up just now, the file is not empty before there is a log, and says that it
-    // has one.
-    let has_log = is_there(&beside(path, "-wal"));
-    if has_log && !is_there(path) {
-        return Err(left_alone(path));
-    }
-    // Before it is opened: to open a named pipe would wait for whoever writes to it.
-    let unreadable = |e: io::Error| refuse(path, format_args!("cannot be read: {e}; see its permissions"));
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(unreadable(e)),
-    };
-    if !metadata.is_file() {
-        return Err(not_regular(path));
-    }
-    let mut file = File::open(path).map_err(unreadable)?;
-    // A rollback journal means that the very first set-up was cut short: SQLite takes it back.
-    if metadata.len() == 0 || is_there(&beside(path, "-journal")) {
-        return Ok(());
-    }
-    let mut header = [0; 100];
-    let is_sqlite = file.read_exact(&mut header).is_ok() && header.starts_with(b"SQLite format 3\0");
-    if !is_sqlite || number(&header, 68) != APPLICATION_ID {
-        return Err(not_ours(path));
-    }
-    if has_log && header[READ_VERSION] == NO_LOG {
-        return Err(mixed(path, "the file was copied there beside the log of another one"));
-    }
-    // The header's sizes hold whenever no log waits to be copied into the file.
-    let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));
-    let expected = page_size * u64::from(number(&header, 28));
-    if metadata.len() < expected && !is_there(&beside(path, "-wal")) {
-        return Err(damaged(path, format_args!("it has {} bytes of {expected}", metadata.len())));
-    }
-    Ok(())
-}
-
-/// The big-endian number at an offset of SQLite's file header (<https://sqlite.org/fileformat2.html>, section 1.3).
-fn number(header: &[u8; 100], at: usize) -> u32 {
-    u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-}
-
-/// Whether there is a file that is not empty.
-pub(super) fn is_there(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
 
 fn create_private(path: &Path) -> io::Result<()> {
@@ -330,89 +229,4 @@ fn migrated(from: u32, now: Timestamp) -> NewEvent {
 
 fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
     connection.pragma_query_value(None, name, |row| row.get(0))
-}
-
-fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
-}
-
-/// There is no store: whoever stands in another folder has to learn which one was looked at.
-fn absent(path: &Path) -> Error {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    refuse(
-        &path,
-        "is not there. Point --store (or KEYSTEAD_STORE_PATH, or store.path in the settings) at the right file, put a backup there \
-         with keystead restore, or set up a new store with keystead init",
-    )
-}
-
-fn newer(path: &Path, version: u32) -> Error {
-    refuse(
-        path,
-        format_args!(
-            "was written by a newer Keystead (schema {version}, this one knows {}); nothing was changed. Run that version, or \
-             restore a backup that this one made",
-            migrations::VERSION
-        ),
-    )
-}
-
-/// Why the store's files could not be looked at once they were open.
-pub(super) fn not_found(path: &Path, error: &io::Error) -> Error {
-    refuse(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
-}
-
-/// SQLite removes a log whose store is empty.
-fn left_alone(path: &Path) -> Error {
-    let log = beside(path, "-wal");
-    refuse(
-        path,
-        format_args!(
-            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back that it \
-             belongs to, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
-             log away",
-            log.display()
-        ),
-    )
-}
-
-/// SQLite would bring the log of one file into another one.
-pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
-    refuse(
-        path,
-        format_args!(
-            "and {} do not belong together: {why}. Nothing was changed. Stop every process that uses the store and restore a \
-             backup: keystead restore FILE. A backup that is only copied to the store's place would be mixed with that log",
-            beside(path, "-wal").display()
-        ),
-    )
-}
-
-/// Of a folder or a device, say.
-pub(super) fn not_regular(path: &Path) -> Error {
-    refuse(path, "is not a regular file; point --store at another one")
-}
-
-fn not_ours(path: &Path) -> Error {
-    refuse(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
-}
-
-fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
-    refuse(
-        path,
-        format_args!(
-            "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
-             backup: keystead restore FILE. Copy no backup to its place: that would be mixed with the -wal file"
-        ),
-    )
-}
-
-/// Why SQLite would not read the file, and what to do.
-pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
-    use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
-    match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),
-        Some(DatabaseBusy | DatabaseLocked) => refuse(path, "is held by another process; wait for it, or stop it"),
-        _ => refuse(path, format_args!("cannot be opened: {error}")),
-    }
 }

@@ -2,7 +2,7 @@
 //! them are, and are there all at once when it is published.
 //!
 //! Its keys have a range of numbers to themselves, which is reserved when it begins. What reads keys passes over the range
-//! ([`visible_ranges`]); what looks for one key by number or digest asks whether it lies in the range (rows.rs). How far it has
+//! (hidden.rs); what looks for one key by number or digest asks whether it lies in the range (keys.rs). How far it has
 //! come is in its row, so every process can go on with it: the server does so, and where there is none, the command itself.
 //! A process that is stopped or killed holds up nothing but its own import.
 //!
@@ -13,10 +13,11 @@
 //!   is refused where the index leads to a key of the import ([`holds`]). So no value is there twice;
 //! - an import that failed, or whose process is gone, is only ever removed.
 
+use super::columns;
 use super::import::{self, Borrowed};
 use super::staging::{KEY_COLUMNS, Staging};
 use crate::domain::{Digest, Error, Result};
-use crate::store::{ImportStage, ImportState};
+use crate::store::file::contract::{ImportStage, ImportState};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// The numbers that stand for the stages. What is below `PUBLISHED` is there for nobody.
@@ -24,9 +25,6 @@ const UNDER_WAY: i64 = 0;
 const FAILED: i64 = 1;
 const PUBLISHED: i64 = 2;
 const REMOVED: i64 = 3;
-
-/// The numbers from behind the first to before the second.
-type Range = (i64, i64);
 
 /// How it is.
 pub(super) fn state(connection: &Connection) -> Result<Option<ImportState>> {
@@ -59,22 +57,11 @@ fn set_stage(connection: &Connection, stage: i64) -> Result<()> {
     Ok(())
 }
 
-/// The numbers between these two without those of an import: one range, or two.
-pub(super) fn visible_ranges(connection: &Connection, after: i64, before: i64) -> rusqlite::Result<Vec<Range>> {
-    let mut statement = connection.prepare_cached("SELECT first_id, last_id FROM imports WHERE stage < 2")?;
-    let hidden: Option<Range> = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let ranges = match hidden {
-        Some((first, last)) => vec![(after, before.min(first)), (after.max(last), before)],
-        None => vec![(after, before)],
-    };
-    Ok(ranges.into_iter().filter(|(after, before)| after < before).collect())
-}
-
 /// Whether one that is under way has a key with this digest, as far as that is in the index.
 pub(super) fn holds(connection: &Connection, digest: &Digest) -> Result<bool> {
     let sql = "SELECT 1 FROM imports i JOIN digest_index d ON d.prefix = ?1 AND d.key_id BETWEEN i.first_id AND i.last_id \
                JOIN api_keys k ON k.id = d.key_id WHERE i.stage < 2 AND k.digest = ?2 AND k.digest_algorithm = ?3";
-    let parameters = params![digest.prefix(), digest.as_bytes(), import::stored(digest.algorithm())];
+    let parameters = params![digest.prefix(), digest.as_bytes(), columns::stored(digest.algorithm())];
     Ok(connection.prepare_cached(sql)?.exists(parameters)?)
 }
 

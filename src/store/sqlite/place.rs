@@ -4,7 +4,7 @@
 //! was answered for, and what others change in the file of that name is not found in the open one. The files are only looked at
 //! by name, never opened: to close one would take SQLite's locks from the process.
 
-use crate::store::files::beside;
+use crate::store::file::beside::beside;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;

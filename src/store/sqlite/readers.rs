@@ -1,14 +1,16 @@
 //! The connections that read: a pool of its own for each kind of read, so that none waits for another kind.
 
+use super::connect;
 use super::digest_index::DigestIndex;
-use super::open;
+use super::lookup::Lookup;
 use super::place::Place;
 use super::rows::Rows;
-use crate::domain::{Error, Result};
-use crate::store::{Options, Reads};
+use crate::domain::{Digest, Error, Result};
+use crate::store::file::contract::FileReads;
+use crate::store::file::options::Options;
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -55,11 +57,11 @@ pub(in crate::store) struct Readers {
 impl Readers {
     fn open(options: &Options, size: u32, index: Arc<DigestIndex>, place: Arc<Place>) -> Result<Self> {
         // The first connection of the pool reports less than this one when the file cannot be read.
-        open::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connect::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let busy_timeout = options.busy_timeout;
         let manager = SqliteConnectionManager::file(&options.path)
             .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .with_init(move |connection| open::prepare_connection(connection, busy_timeout));
+            .with_init(move |connection| connect::prepare_connection(connection, busy_timeout));
         let pool = Pool::builder()
             .max_size(size)
             // All of them now: a file that takes the store's name later is none of theirs.
@@ -78,11 +80,33 @@ impl Readers {
     pub(in crate::store) async fn read<T, F>(self: &Arc<Self>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
+        F: FnOnce(&dyn FileReads) -> Result<T> + Send + 'static,
+    {
+        self.run(|connection, index| {
+            index.catch_up(connection)?;
+            let transaction = connection.unchecked_transaction()?;
+            work(&Rows::new(&transaction, index, &[]))
+        })
+        .await
+    }
+
+    /// The same for a look for keys by these digests.
+    pub(super) async fn look_up<T, F>(self: &Arc<Self>, digests: Vec<Digest>, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Lookup<'_>) -> Result<T> + Send + 'static,
+    {
+        self.run(move |connection, index| work(&Lookup::begin(connection, index, &digests)?)).await
+    }
+
+    async fn run<T, F>(self: &Arc<Self>, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &DigestIndex) -> Result<T> + Send + 'static,
     {
         let (this, turn) = (Arc::clone(self), self.turn().await?);
         let read = tokio::task::spawn_blocking(move || {
-            let outcome = this.read_now(work);
+            let outcome = this.run_now(work);
             drop(turn);
             outcome
         });
@@ -97,16 +121,14 @@ impl Readers {
         turn.map_err(|e| Error::unavailable(BUSY, e))?.map_err(|e| Error::unavailable(CLOSED, e))
     }
 
-    fn read_now<T>(&self, work: impl FnOnce(&dyn Reads) -> Result<T>) -> Result<T> {
+    fn run_now<T>(&self, work: impl FnOnce(&Connection, &DigestIndex) -> Result<T>) -> Result<T> {
         let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
         // A command that ends a key now ends it in the other file.
         if let Some(complaint) = self.place.exchanged() {
             return Err(Error::unavailable(EXCHANGED, complaint));
         }
-        let mut connection = pool.get().map_err(|e| Error::unavailable(BUSY, e))?;
-        self.index.catch_up(&connection)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        work(&Rows::new(&transaction, &self.index, &[]))
+        let connection = pool.get().map_err(|e| Error::unavailable(BUSY, e))?;
+        work(&connection, &self.index)
     }
 
     /// Closes the connections. What comes later is refused.

@@ -2,13 +2,12 @@
 
 use super::columns::{key_id, optional_timestamp, timestamp};
 use super::rows::Rows;
-use super::staging::Staging;
-use super::{audit, import, keys, open_import, sizes};
+use super::{audit, import, keys, sizes};
 use crate::domain::{
-    Algorithm, ApiKey, Checked, Digest, Error, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization,
-    OrganizationId, Project, ProjectId, Result, Scope, Timestamp,
+    ApiKey, Checked, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
+    Project, ProjectId, Result, Scope, Timestamp,
 };
-use crate::store::{Counted, EventsSlice, Found, IdempotentRequest, ImportState, Reads, SizesSlice};
+use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
 
 impl Reads for Rows<'_> {
@@ -52,57 +51,12 @@ impl Reads for Rows<'_> {
         self.list_keys(scope, before, limit)
     }
 
-    fn api_key_by_digest(&self, digest: &Digest) -> Result<Option<Found>> {
-        let Some((key, presented)) = self.find_by_digest(digest)? else { return Ok(None) };
-        let incomplete = |what| Error::Internal(format!("API key {} has no {what}", key.id.get()));
-        let Scope { organization: id, project } = key.scope;
-        let organization = self.organization(id)?.ok_or_else(|| incomplete("organization"))?;
-        let project = match project {
-            None => None,
-            Some(project) => Some(self.project(id, project)?.ok_or_else(|| incomplete("project"))?),
-        };
-        Ok(Some(Found { key, presented, organization, project }))
-    }
-
-    fn is_taken(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
-    }
-
-    fn import_state(&self) -> Result<Option<ImportState>> {
-        open_import::state(self.connection)
-    }
-
     fn has_ended(&self, digest: &Digest) -> Result<bool> {
         self.is_ended(digest)
     }
 
-    fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>> {
-        let sql = "SELECT 1 FROM ended_values WHERE algorithm = ?1 LIMIT 1";
-        let has_sha256 = self.one(sql, [import::stored(Algorithm::Sha256)], |_| Ok(()))?.is_some();
-        import::known_already(
-            staged,
-            has_sha256,
-            limit,
-            &|_| {},
-            |from| self.next_ended(from),
-            |digest| self.has_ended(digest),
-        )
-    }
-
     fn forms(&self) -> Result<Forms> {
         Ok(import::forms(self.connection)?)
-    }
-
-    fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>> {
-        let has_sha256 = self.forms()?.sha256;
-        import::known_already(
-            staged,
-            has_sha256,
-            limit,
-            progress,
-            |from| self.next_prefix(from),
-            |it| self.is_in_use(it),
-        )
     }
 
     fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)> {

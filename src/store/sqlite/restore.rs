@@ -1,16 +1,19 @@
 //! Putting a backup in the store's place.
 
 use super::backup;
+use super::connect::is_there;
 use super::digest_index::DigestIndex;
 use super::ledger::Ledger;
 use super::lock::Lock;
-use super::open::{self, is_there};
 use super::rows::Rows;
 use super::settle;
 use super::unfinished::Unfinished;
+use super::{open, refusals};
 use crate::domain::{Error, Result};
-use crate::store::files::{beside, rename_to_free, sync_folder_of};
-use crate::store::{Agreement, Options, Restore, Restored};
+use crate::store::file::backup::{Restore, Restored};
+use crate::store::file::beside::{beside, rename_to_free, sync_folder_of};
+use crate::store::file::ledger::Agreement;
+use crate::store::file::options::Options;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs;
 use std::io;
@@ -18,16 +21,19 @@ use std::path::{Path, PathBuf};
 
 const SENTENCE: &str = "The backup could not be restored.";
 
-/// Puts a copy of the backup in the store's place, with everything done anew that the ledger says, and keeps what was
-/// there. Until it is in place the store is as it was.
-pub(in crate::store) fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
+/// Puts a copy of a backup in the store's place, with everything done anew that the ledger of revocations says, and
+/// keeps what was there. Nobody may have the store open. Blocks.
+///
+/// # Errors
+/// [`Error::Unavailable`] with the whole story in `detail`; the store is as it was then.
+pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
     let (path, from) = (options.path.as_path(), how.from);
     if same_file(path, from) {
         return Err(refuse(format_args!("{} is the store itself.", from.display())));
     }
     // A folder is set aside like a file; a device or a socket would be gone.
     if path.exists() && !path.is_file() && !path.is_dir() {
-        return Err(open::not_regular(path));
+        return Err(refusals::not_regular(path));
     }
     let mut source = open::backup(from, options.busy_timeout)?;
     let lock = Lock::exclusive(path).map_err(|e| refuse(format_args!("{} cannot be locked: {e}.", path.display())))?;
@@ -129,7 +135,7 @@ fn bring_up_to_date(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // What it changes is in the ledger already.
     let (agreement, _) = settle::compare(&transaction, ledger)?;
-    restored.changed = settle::apply(&transaction, &index, ledger, &agreement, how.settle)?.changed;
+    restored.changed = settle::apply(&transaction, &index, ledger, &agreement, how.now)?.changed;
     if agreement == Agreement::Ahead {
         settle::note_last(&transaction, ledger)?;
     }

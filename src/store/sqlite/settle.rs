@@ -21,7 +21,10 @@ use super::migrations;
 use super::rows::Rows;
 use super::{columns, keys, ledger_rows};
 use crate::domain::{Digest, Error, KeyId, Link, Result, Timestamp};
-use crate::store::{Agreement, Settle, Standing};
+use crate::store::Writes as _;
+use crate::store::file::ledger::Agreement;
+use crate::store::replay::{Replay, replay};
+use crate::store::standing::Standing;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::io;
 use std::ops::RangeInclusive;
@@ -100,7 +103,7 @@ pub(super) fn by_ledger(
     connection: &mut Connection,
     index: &DigestIndex,
     ledger: &mut Ledger,
-    settle: &Settle<'_>,
+    now: Timestamp,
 ) -> Result<()> {
     if let (Agreement::Same, _) = compare(connection, ledger)? {
         return Ok(());
@@ -112,11 +115,11 @@ pub(super) fn by_ledger(
     match &agreement {
         Agreement::Same => return Ok(()),
         Agreement::Lost(why) => return Err(unusable(ledger, why)),
-        Agreement::Ahead => catch_up(&transaction, index, ledger, settle)?,
+        Agreement::Ahead => catch_up(&transaction, index, ledger, now)?,
         Agreement::Missing | Agreement::Behind | Agreement::Forked => {
             tell_of_loss(&transaction, ledger, &agreement, damaged)?;
             // What it ended is ended, whichever of the two is the older one.
-            apply(&transaction, index, ledger, &agreement, settle)?;
+            apply(&transaction, index, ledger, &agreement, now)?;
             let made = make(&transaction, ledger, true)?;
             note(&transaction, made)?;
         }
@@ -176,13 +179,8 @@ fn tell_of_loss(connection: &Connection, ledger: &Ledger, agreement: &Agreement,
 }
 
 /// Does in the store what the ledger says.
-fn catch_up(
-    transaction: &Transaction<'_>,
-    index: &DigestIndex,
-    ledger: &mut Ledger,
-    settle: &Settle<'_>,
-) -> Result<()> {
-    let applied = apply(transaction, index, ledger, &Agreement::Ahead, settle)?;
+fn catch_up(transaction: &Transaction<'_>, index: &DigestIndex, ledger: &mut Ledger, now: Timestamp) -> Result<()> {
+    let applied = apply(transaction, index, ledger, &Agreement::Ahead, now)?;
     log::warn!(
         "the store is older than {}: it is an older copy, or its last commits are lost; keys that were brought to how they \
          stood last: {}",
@@ -226,7 +224,7 @@ struct Application<'a> {
     /// The last commit that the store has.
     noted: Mark,
     is_forked: bool,
-    settle: &'a Settle<'a>,
+    now: Timestamp,
     applied: Applied,
 }
 
@@ -236,14 +234,14 @@ pub(super) fn apply(
     index: &DigestIndex,
     ledger: &Ledger,
     agreement: &Agreement,
-    settle: &Settle<'_>,
+    now: Timestamp,
 ) -> Result<Applied> {
     let mut application = Application {
         connection: transaction,
         rows: Rows::new(transaction, index, &[]),
         noted: mark(transaction)?,
         is_forked: *agreement == Agreement::Forked,
-        settle,
+        now,
         applied: Applied::default(),
     };
     let done = ledger.each(|row, mark| {
@@ -277,13 +275,26 @@ impl Application<'_> {
                 return Ok(());
             }
         }
-        let has_changed = (self.settle)(&mut self.rows, &standing)?;
+        let has_changed = self.bring_to(&standing)?;
         self.applied.changed += usize::from(has_changed);
         // Also where nothing was to be changed: what this store does with the key later must count as later than the line.
         if has_changed || standing.state.is_some() {
             self.applied.standings.push(standing);
         }
         Ok(())
+    }
+
+    /// Brings a key to how it stands by the ledger; says whether that changed anything. A key that the store does not know is
+    /// none of its business: the store is from before the key was minted, or from after it was revoked.
+    fn bring_to(&mut self, standing: &Standing) -> Result<bool> {
+        let Some(key) = keys::key(self.connection, standing.id)? else { return Ok(false) };
+        let Some(Replay { after, event }) = replay(&key, standing, self.now)? else { return Ok(false) };
+        match &after {
+            None => self.rows.delete_api_key(&key)?,
+            Some(after) => self.rows.update_api_key(&key, after)?,
+        }
+        self.rows.append_event(&event)?;
+        Ok(true)
     }
 
     fn gone(&mut self, numbers: &RangeInclusive<i64>) -> Result<()> {
@@ -297,7 +308,7 @@ impl Application<'_> {
             let created_at =
                 Timestamp::from_unix_ms(created_at).ok_or_else(|| columns::damaged("a time", created_at))?;
             let standing = Standing { id, created_at, state: None };
-            if (self.settle)(&mut self.rows, &standing)? {
+            if self.bring_to(&standing)? {
                 self.applied.changed += 1;
                 self.applied.standings.push(standing);
             }

@@ -5,12 +5,12 @@
 //! full key. The file is locked for as long as the import's process is there, and written no more once it is sealed.
 
 use super::unfinished::{Unfinished, is_named, remove_left};
-use super::{import, open};
+use super::{columns, connect};
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, Fingerprint, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
 };
-use crate::store::files::{beside, open_regular};
-use crate::store::{ImportedApiKey, NewApiKey};
+use crate::store::NewApiKey;
+use crate::store::file::beside::{beside, open_regular};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -48,6 +48,23 @@ pub struct ImportOrder {
     pub at: Timestamp,
     /// Whether values that have ended may come back.
     pub allows_ended: bool,
+}
+
+/// A key from elsewhere that is not yet stored.
+#[derive(Clone, Debug)]
+pub struct ImportedApiKey {
+    /// What any key has.
+    pub new: NewApiKey,
+    /// The SHA-256 digest of the same value, where the full key is known and its digest is another.
+    pub sha256: Option<Digest>,
+    /// Whether its value is known to be of our own form.
+    pub is_ours: bool,
+    /// Whether it is switched on.
+    pub valid: bool,
+    /// How often it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// Where it may be used from.
+    pub allowed_addresses: Option<AddressList>,
 }
 
 /// Rows of an import.
@@ -98,7 +115,7 @@ impl Staging {
                 }
             }
         };
-        let connection = Connection::open(open::plain(file.path()))?;
+        let connection = Connection::open(connect::plain(file.path()))?;
         Self::within(connection, Some(file))
     }
 
@@ -140,7 +157,7 @@ impl Staging {
         let path = file_beside(store);
         let Some(file) = locked_by_others(&path)? else { return Ok(None) };
         // It is written no more once there is an order, so its locks are not asked for.
-        let connection = open::immutable(&path)?;
+        let connection = connect::immutable(&path)?;
         if !is_named(&file, &path) {
             return Ok(None);
         }
@@ -276,7 +293,7 @@ impl Staging {
                 scope.organization.get(),
                 scope.project.map(ProjectId::get),
                 digest.as_bytes(),
-                import::stored(algorithm),
+                columns::stored(algorithm),
                 tail.as_str(),
                 name.as_str(),
                 valid,
@@ -415,7 +432,7 @@ impl Staging {
         let mut statement = self.connection.prepare_cached(sql)?;
         let (bytes, algorithm) =
             statement.query_row([place.cast_signed()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
-        Ok(Digest::of(import::algorithm(algorithm).unwrap_or(Algorithm::Blake3), bytes))
+        Ok(Digest::of(columns::stored_algorithm(algorithm).unwrap_or(Algorithm::Blake3), bytes))
     }
 
     /// Hands over every place and its digest's prefix, by that, as the digest index has them, for as long as more are

@@ -1,6 +1,7 @@
 //! A copy of a store until it is whole.
 
-use crate::store::files::{beside, open_regular, rename_to_free, sync_folder_of};
+use crate::store::file::backup::UNFINISHED;
+use crate::store::file::beside::{beside, open_regular, rename_to_free, sync_folder_of};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -59,11 +60,19 @@ fn remove_companions(path: &Path) {
 ///
 /// # Errors
 /// [`io::ErrorKind::ResourceBusy`] where the attempt goes on.
-pub(in crate::store) fn remove_left(path: &Path) -> io::Result<()> {
+pub(super) fn remove_left(path: &Path) -> io::Result<()> {
     let Some(file) = open_regular(path)? else { return Ok(()) };
     let _lock = lock(file, path)?;
     remove_companions(path);
     fs::remove_file(path)
+}
+
+/// Removes what a backup to this file left that was cut short, if it left anything.
+///
+/// # Errors
+/// [`io::ErrorKind::ResourceBusy`] where the backup goes on.
+pub fn remove_unfinished(to: &Path) -> io::Result<()> {
+    remove_left(&beside(to, UNFINISHED))
 }
 
 /// The file under this name, which nobody else has locked or removed or given another name.

@@ -4,19 +4,23 @@
 //! timer: while one commit is on its way to the disk, the next batch gathers.
 
 use super::audit;
+use super::connect;
 use super::digest_index::{DigestIndex, Merged};
 use super::doubt::Doubt;
 use super::effects::Effects;
 use super::import;
 use super::known::Known;
 use super::ledger::{Ledger, Mark};
-use super::open::{self, LOG_LIMIT};
+use super::open::LOG_LIMIT;
 use super::place::{Complaint, Place};
 use super::rows::Rows;
 use super::settle::{self, Failed};
-use crate::domain::{Error, Link, Result};
+use crate::domain::{Error, Link, Result, Timestamp};
 use crate::metrics::Metrics;
-use crate::store::{Options, OwnedSettle, SharedForms, Stale, Validity, Writes};
+use crate::store::file::contract::FileWrites;
+use crate::store::file::options::Options;
+use crate::store::forms::SharedForms;
+use crate::store::validity::{Stale, Validity};
 use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +56,7 @@ pub(in crate::store) struct Writer {
     /// Whether the thread is to leave everything in the main file.
     settles: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
+    stopwatch: fn() -> Instant,
 }
 
 /// What others see of what the thread does.
@@ -63,11 +68,42 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
 }
 
+impl Shared {
+    /// Tells all that remember something what does not hold any more of it, whoever notices.
+    fn invalidated(&self, what: impl IntoIterator<Item = Stale>) {
+        for stale in what {
+            if stale == Stale::Absences {
+                self.known.lapse();
+            }
+            self.validity.invalidated(stale);
+        }
+    }
+}
+
 /// What the thread keeps beside the connection.
 pub(super) struct Files {
     pub(super) ledger: Ledger,
-    pub(super) settle: Box<OwnedSettle>,
+    pub(super) clock: Clock,
     pub(super) place: Arc<Place>,
+}
+
+/// What time it is for the audit log: what it was when the store was opened, and what has passed since.
+pub(super) struct Clock {
+    opened_at: Timestamp,
+    began: Instant,
+    stopwatch: fn() -> Instant,
+}
+
+impl Clock {
+    pub(super) fn new(opened_at: Timestamp, stopwatch: fn() -> Instant) -> Self {
+        Self { opened_at, began: stopwatch(), stopwatch }
+    }
+
+    fn now(&self) -> Timestamp {
+        let passed = (self.stopwatch)().saturating_duration_since(self.began);
+        let now = self.opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default());
+        now.unwrap_or(self.opened_at)
+    }
 }
 
 struct Running {
@@ -84,7 +120,7 @@ impl Writer {
             connection,
             shared,
             ledger: files.ledger,
-            settle: files.settle,
+            clock: files.clock,
             place: files.place,
             path: options.path.clone(),
             doubt: Doubt::default(),
@@ -96,23 +132,29 @@ impl Writer {
             busy_timeout: options.busy_timeout,
             watch_interval: options.watch_interval,
             uptime: options.uptime,
+            stopwatch: options.stopwatch,
             checkpointed: None,
         };
         let thread = std::thread::Builder::new()
             .name("keystead-writer".to_owned())
             .spawn(move || thread.run(&jobs))
             .map_err(|e| Error::Internal(format!("no thread for the writer: {e}")))?;
-        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), settles, metrics })
+        Ok(Self {
+            running: Mutex::new(Some(Running { queue, thread })),
+            settles,
+            metrics,
+            stopwatch: options.stopwatch,
+        })
     }
 
     /// Queues a job; the receiver gets its result once it is committed, or an error where it is not.
     pub(in crate::store) fn submit<T, F>(&self, work: F) -> Result<oneshot::Receiver<Result<T>>>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut dyn FileWrites) -> Result<T> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: self.metrics.now() });
+        let job = Box::new(Task { work: Some(work), result: None, reply, queued_at: (self.stopwatch)() });
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Running { queue, .. }) = &*running else {
             return Err(Error::unavailable(FAILED, "the store is closed"));
@@ -154,7 +196,7 @@ trait Job: Send {
     /// When it was queued.
     fn queued_at(&self) -> Instant;
     /// Does the work; says whether it is to be kept.
-    fn run(&mut self, writes: &mut dyn Writes) -> bool;
+    fn run(&mut self, writes: &mut dyn FileWrites) -> bool;
     /// Answers: with the result, or with `failure` where the result was good but could not be kept.
     fn reply(self: Box<Self>, failure: Option<Error>);
 }
@@ -169,13 +211,13 @@ struct Task<T, F> {
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&mut dyn Writes) -> Result<T> + Send,
+    F: FnOnce(&mut dyn FileWrites) -> Result<T> + Send,
 {
     fn queued_at(&self) -> Instant {
         self.queued_at
     }
 
-    fn run(&mut self, writes: &mut dyn Writes) -> bool {
+    fn run(&mut self, writes: &mut dyn FileWrites) -> bool {
         let Some(work) = self.work.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| work(writes)))
             .unwrap_or_else(|_| Err(Error::Internal("a write panicked".to_owned())));
@@ -201,8 +243,7 @@ struct Thread {
     connection: Connection,
     shared: Shared,
     ledger: Ledger,
-    /// Brings a key to how it stands by the ledger.
-    settle: Box<OwnedSettle>,
+    clock: Clock,
     place: Arc<Place>,
     path: PathBuf,
     /// What a commit that failed may have left.
@@ -219,6 +260,7 @@ struct Thread {
     busy_timeout: Duration,
     watch_interval: Duration,
     uptime: fn() -> Duration,
+    stopwatch: fn() -> Instant,
     /// When the log was last brought into the main file because it was time.
     checkpointed: Option<Instant>,
 }
@@ -253,10 +295,10 @@ impl Thread {
 
     fn answer(&mut self, mut batch: Vec<Box<dyn Job>>) {
         self.shared.metrics.dequeued(batch.len());
-        let begun = self.shared.metrics.now();
+        let begun = (self.stopwatch)();
         let outcome = self.commit(&mut batch);
         match &outcome {
-            Ok(()) => self.shared.metrics.committed(batch.len(), begun),
+            Ok(()) => self.shared.metrics.committed(batch.len(), (self.stopwatch)().saturating_duration_since(begun)),
             Err(_) => self.shared.metrics.commit_failed(),
         }
         for job in batch {
@@ -282,10 +324,7 @@ impl Thread {
                 if effects.marks_ledger {
                     self.checkpointed = None;
                 }
-                if effects.is_bulk {
-                    self.shared.known.lapse();
-                }
-                effects.stale.into_iter().for_each(|stale| self.shared.validity.lapse(stale));
+                self.shared.invalidated(effects.stale);
                 Ok(())
             }
             Err(failure) => match self.recover() {
@@ -310,7 +349,7 @@ impl Thread {
     fn begin(&mut self, batch: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {
         loop {
             self.notice_others()?;
-            let now = self.shared.metrics.now();
+            let now = (self.stopwatch)();
             let left = |job: &dyn Job| (job.queued_at() + self.busy_timeout).saturating_duration_since(now);
             let patience = batch.iter().map(|job| left(&**job)).min().unwrap_or_default();
             self.connection.busy_timeout(TURN.min(patience))?;
@@ -330,7 +369,7 @@ impl Thread {
 
     /// Answers the jobs that have waited for as long as may be.
     fn give_up_overdue(&self, batch: &mut Vec<Box<dyn Job>>) {
-        let now = self.shared.metrics.now();
+        let now = (self.stopwatch)();
         let is_overdue = |job: &dyn Job| now.saturating_duration_since(job.queued_at()) >= self.busy_timeout;
         let (overdue, rest): (Vec<_>, Vec<_>) = std::mem::take(batch).into_iter().partition(|job| is_overdue(&**job));
         *batch = rest;
@@ -357,7 +396,7 @@ impl Thread {
             self.compact_ledger();
         }
         if effects.are_in_ledger() {
-            let committed = || open::look(&self.path, self.busy_timeout);
+            let committed = || connect::look(&self.path, self.busy_timeout);
             let number = settle::prepare(&self.connection, &mut self.ledger, committed)? + 1;
             let commit = Mark::of(number, audit::head(&self.connection)?.unwrap_or(Link::START));
             self.doubt.append(&self.connection, &mut self.ledger, effects, commit)?;
@@ -376,10 +415,8 @@ impl Thread {
     }
 
     fn do_what_the_ledger_says(&mut self) -> Result<()> {
-        let Shared { index, known, validity, .. } = &self.shared;
-        let done = settle::by_ledger(&mut self.connection, index, &mut self.ledger, &*self.settle);
-        validity.lapse(Stale::Everything);
-        known.lapse();
+        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, self.clock.now());
+        self.shared.invalidated([Stale::Everything, Stale::Absences]);
         done
     }
 
@@ -456,8 +493,7 @@ impl Thread {
         }
         let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
-            self.shared.validity.lapse(Stale::Everything);
-            self.shared.known.lapse();
+            self.shared.invalidated([Stale::Everything, Stale::Absences]);
             self.shared.index.catch_up(&self.connection)?;
             self.shared.forms.add(import::forms(&self.connection)?);
             self.data_version = Some(version);
@@ -479,7 +515,7 @@ impl Thread {
     /// SQLite does this by itself only when much has been written: a small store would be in its log alone for days, and lost
     /// with it. Nobody is waited for.
     fn checkpoint_where_due(&mut self) {
-        let now = self.shared.metrics.now();
+        let now = (self.stopwatch)();
         if self.checkpointed.is_some_and(|last| now.saturating_duration_since(last) < CHECKPOINTS) {
             return;
         }

@@ -1,14 +1,13 @@
 //! What can be changed.
 
-use super::columns::damaged;
 use super::migrations::VERSION;
 use super::rows::Rows;
-use super::staging::Staging;
 use super::{audit, open_import};
 use crate::domain::{
     ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Project, Result, Scope, Timestamp,
 };
-use crate::store::{IdempotentRequest, NewApiKey, Reads, Stale, Use, Writes};
+use crate::store::validity::Stale;
+use crate::store::{IdempotentRequest, NewApiKey, Reads, Use, Writes};
 use rusqlite::params;
 
 impl Writes for Rows<'_> {
@@ -50,34 +49,12 @@ impl Writes for Rows<'_> {
         Ok(count)
     }
 
+    fn is_taken(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
+    }
+
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
         self.store_key(key)
-    }
-
-    fn begin_import(&mut self, staged: &Staging) -> Result<()> {
-        open_import::begin(self.connection, staged)
-    }
-
-    fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()> {
-        let allows_ended = staged.order().is_some_and(|order| order.allows_ended);
-        let taken = |entries: &[(i64, i64)]| {
-            let is_known = self.any_is(entries, |from| self.next_prefix(from), |it| self.is_in_use(it))?;
-            Ok(is_known
-                || (!allows_ended && self.any_is(entries, |from| self.next_ended(from), |it| self.has_ended(it))?))
-        };
-        open_import::carry(self.connection, staged, limit, taken)
-    }
-
-    fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]> {
-        let [first, last] = open_import::publish(self.connection, staged)?;
-        self.effects.forms = self.effects.forms.or(staged.forms());
-        self.effects.is_bulk = true;
-        let id = |id| KeyId::new(id).ok_or_else(|| damaged("an API key's id", id));
-        Ok([id(first)?, id(last)?])
-    }
-
-    fn remove_import(&mut self, token: &[u8; 16], limit: u32) -> Result<bool> {
-        open_import::remove(self.connection, token, limit)
     }
 
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
@@ -122,10 +99,6 @@ impl Writes for Rows<'_> {
     fn touch(&mut self) -> Result<()> {
         // SQLite does not look whether it is the same.
         Ok(self.connection.pragma_update(None, "user_version", VERSION)?)
-    }
-
-    fn compact_ledger(&mut self) {
-        self.effects.compacts_ledger = true;
     }
 
     fn forget_idempotent_requests(&mut self, before: Timestamp, limit: u32) -> Result<()> {

@@ -5,7 +5,7 @@
 
 use super::{Contents, Mark};
 use crate::domain::{Algorithm, Digest, Fingerprint, KeyId, Tail, Timestamp};
-use crate::store::{KeyState, Standing};
+use crate::store::standing::{KeyState, Standing};
 use std::collections::BTreeMap;
 
 /// What a file of this form begins with.

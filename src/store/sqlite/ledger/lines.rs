@@ -14,9 +14,10 @@
 //! latest                            that this commit was written, and none after it: says the second line, number 0
 //! ```
 
-use super::{EVENT_HASH, Mark, state};
+use super::{Mark, state};
 use crate::domain::{Algorithm, Digest, KeyId, Timestamp};
-use crate::store::Standing;
+use crate::store::standing::Standing;
+use data_encoding::HEXLOWER;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
@@ -60,7 +61,7 @@ pub(super) struct Line<'a> {
 /// The line with its line break.
 pub(super) fn write(number: u64, [place, count]: [u64; 2], mark: Mark, row: &Row) -> String {
     let Mark { commit, event, hash } = mark;
-    let mut rest = format!("{number} {place} {count} {commit} {event} {}", to_hex(hash));
+    let mut rest = format!("{number} {place} {count} {commit} {event} {}", HEXLOWER.encode(&hash));
     // Nothing can go wrong in memory.
     _ = match row {
         Row::Key(Standing { id, created_at, state }) => {
@@ -76,7 +77,7 @@ pub(super) fn write(number: u64, [place, count]: [u64; 2], mark: Mark, row: &Row
 
 /// The second line with its line break. All have the same length.
 pub(super) fn write_latest(Mark { commit, event, hash }: Mark) -> String {
-    with_checksum(&format!("0 0 1 {commit:019} {event:019} {} {LATEST}", to_hex(hash)))
+    with_checksum(&format!("0 0 1 {commit:019} {event:019} {} {LATEST}", HEXLOWER.encode(&hash)))
 }
 
 fn with_checksum(rest: &str) -> String {
@@ -91,7 +92,11 @@ impl<'a> Line<'a> {
         let mut count = || parts.next()?.parse::<u64>().ok();
         let [number, place, count, commit, event] = [count()?, count()?, count()?, count()?, count()?];
         let [commit, event] = [commit, event].map(|it| i64::try_from(it).ok());
-        let mark = Mark { commit: commit?, event: event?, hash: from_hex(parts.next()?)? };
+        let mark = Mark {
+            commit: commit?,
+            event: event?,
+            hash: HEXLOWER.decode(parts.next()?.as_bytes()).ok()?.try_into().ok()?,
+        };
         let line = Self { number, place, count, mark, says: parts.next()? };
         (blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM] == *found).then_some(line)
     }
@@ -128,20 +133,4 @@ impl<'a> Line<'a> {
             _ => return None,
         })
     }
-}
-
-fn to_hex(bytes: [u8; EVENT_HASH]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; EVENT_HASH]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * EVENT_HASH {
-        return None;
-    }
-    let mut bytes = [0; EVENT_HASH];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }

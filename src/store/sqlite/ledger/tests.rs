@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::{AddressList, Algorithm, Fingerprint, KeyId, RateLimit, Tail as KeyTail, Timestamp};
-use crate::store::{KeyState, Limits};
+use crate::store::standing::{KeyState, Limits};
 use tempfile::TempDir;
 
 fn event(number: i64) -> Mark {

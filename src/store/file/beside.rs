@@ -7,14 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file whose name is the store's and this.
-pub(super) fn beside(store: &Path, suffix: &str) -> PathBuf {
+pub(in crate::store) fn beside(store: &Path, suffix: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
 /// Makes sure that what was created, renamed or removed in the file's folder is so after a power failure.
-pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
+pub(in crate::store) fn sync_folder_of(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| *folder != Path::new(""));
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
@@ -23,7 +23,7 @@ pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`is_regular`].
-pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
+pub(in crate::store) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     if is_regular(path)? { File::open(path).map(Some) } else { Ok(None) }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
 /// # Errors
 /// Where there is something else, which might be read without end, or a link that leads nowhere: what it leads to may be on a disk
 /// that is not there just now.
-pub(super) fn is_regular(path: &Path) -> io::Result<bool> {
+pub(in crate::store) fn is_regular(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(true),
         Ok(_) => Err(io::Error::other("it is not a regular file")),
@@ -43,7 +43,7 @@ pub(super) fn is_regular(path: &Path) -> io::Result<bool> {
 }
 
 /// Gives a file another name, and replaces nobody's file.
-pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+pub(in crate::store) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // Some file systems cannot be asked for that; whoever calls this has seen that the name is free.
         Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),

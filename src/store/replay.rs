@@ -1,0 +1,152 @@
+//! What the ledger of revocations says about a key, done anew.
+
+use super::described::{DescribedKey, described};
+use super::standing::{KeyState, Limits, Standing};
+use crate::domain::{Action, Actor, ApiKey, NewEvent, Origin, Result, Shadow, Timestamp};
+
+/// What is to be done with a key.
+#[derive(Debug, PartialEq)]
+pub(super) struct Replay {
+    /// How it is then; `None` where it is revoked.
+    pub(super) after: Option<ApiKey>,
+    /// What the audit log says about it.
+    pub(super) event: NewEvent,
+}
+
+/// Brings a key to how it stands by the ledger; `None` where it stands so already. A standing of another key that had its number
+/// is none of its business.
+pub(super) fn replay(key: &ApiKey, standing: &Standing, now: Timestamp) -> Result<Option<Replay>> {
+    if key.created_at != standing.created_at {
+        return Ok(None);
+    }
+    let after = standing.state.as_ref().map(|state| with_state(key, state));
+    if after.as_ref() == Some(key) {
+        return Ok(None);
+    }
+    let event = NewEvent {
+        at: now,
+        organization: Some(key.scope.organization),
+        project: key.scope.project,
+        actor: Actor::Keystead,
+        action: after.as_ref().map_or(Action::KeyRevoked, |after| action(key, after)),
+        resource: format!("api_key/{}", key.id.get()),
+        change: described([Some(key), after.as_ref()].map(|key| key.map(DescribedKey::from)))?,
+        origin: Origin::default(),
+    };
+    Ok(Some(Replay { after, event }))
+}
+
+fn action(before: &ApiKey, after: &ApiKey) -> Action {
+    // A value that is known by another digest by now is the same value.
+    let is_rehashed =
+        after.value.digest.algorithm() != before.value.digest.algorithm() && after.value.tail == before.value.tail;
+    if after.value == before.value || is_rehashed { Action::KeyUpdated } else { Action::KeyRotated }
+}
+
+/// The key with what the ledger knows of it; what it does not know stays.
+fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
+    let KeyState { valid, value, shadow, expires_at, limits } = state;
+    let known = key.shadow.as_ref();
+    let shadow = shadow.map(|(fingerprint, rotates_at)| Shadow {
+        fingerprint,
+        rotates_at,
+        last_used: known.filter(|it| it.fingerprint == fingerprint).and_then(|it| it.last_used),
+    });
+    let after = ApiKey { valid: *valid, value: *value, shadow, expires_at: *expires_at, ..key.clone() };
+    match limits.clone() {
+        None => after,
+        Some(Limits { rate_limit, allowed_addresses }) => ApiKey { rate_limit, allowed_addresses, ..after },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        AddressList, Algorithm, Digest, Fingerprint, KeyId, Name, OrganizationId, RateLimit, Scope, Tail,
+    };
+
+    const NOW: i64 = 9_000;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(ms).unwrap()
+    }
+
+    fn value(algorithm: Algorithm, byte: u8, tail: &str) -> Fingerprint {
+        Fingerprint { digest: Digest::of(algorithm, [byte; 32]), tail: Tail::parse(tail).unwrap() }
+    }
+
+    /// A key in a rotation, with everything that a key can have.
+    fn key() -> ApiKey {
+        let (fingerprint, rotates_at) = (value(Algorithm::Blake3, 2, "aaaaa2"), at(50_000));
+        ApiKey {
+            id: KeyId::new(7).unwrap(),
+            scope: Scope { organization: OrganizationId::from_random([1; 8]), project: None },
+            name: Name::parse("CI").unwrap(),
+            value: value(Algorithm::Sha256, 1, "aaaaa1"),
+            shadow: Some(Shadow { fingerprint, rotates_at, last_used: Some(at(3_000)) }),
+            valid: true,
+            created_at: at(1_000),
+            expires_at: Some(at(90_000)),
+            value_last_used: Some(at(2_000)),
+            rate_limit: RateLimit::new(5, 60),
+            allowed_addresses: Some(AddressList::parse(["10.0.0.0/8"]).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_key_becomes_what_the_ledger_says_of_it_and_keeps_what_the_ledger_does_not_know() {
+        let is = key();
+        let cases = [
+            ("switched off", ApiKey { valid: false, ..key() }, Action::KeyUpdated),
+            ("an earlier end", ApiKey { expires_at: Some(at(80_000)), ..key() }, Action::KeyUpdated),
+            ("no new value", ApiKey { shadow: None, ..key() }, Action::KeyUpdated),
+            ("another value", ApiKey { value: value(Algorithm::Blake3, 3, "aaaaa3"), ..key() }, Action::KeyRotated),
+            (
+                "the same value by another digest",
+                ApiKey { value: value(Algorithm::Blake3, 1, "aaaaa1"), ..key() },
+                Action::KeyUpdated,
+            ),
+            ("a narrower limit", ApiKey { rate_limit: RateLimit::new(1, 60), ..key() }, Action::KeyUpdated),
+            (
+                "fewer addresses",
+                ApiKey { allowed_addresses: Some(AddressList::parse(["10.0.0.1"]).unwrap()), ..key() },
+                Action::KeyUpdated,
+            ),
+        ];
+        for (what, becomes, action) in cases {
+            let done = replay(&is, &Standing::of(&becomes), at(NOW)).unwrap().unwrap();
+            assert_eq!(done.after.as_ref(), Some(&becomes), "{what}");
+            assert_eq!(
+                (done.event.action, done.event.actor, done.event.at),
+                (action, Actor::Keystead, at(NOW)),
+                "{what}"
+            );
+            assert_eq!(done.event.resource, "api_key/7");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_revoked_is_gone() {
+        let done = replay(&key(), &Standing::revoked(&key()), at(NOW)).unwrap().unwrap();
+        assert_eq!((done.after, done.event.action), (None, Action::KeyRevoked));
+        assert!(done.event.change.contains(r#""after":null"#), "{}", done.event.change);
+    }
+
+    #[test]
+    fn a_key_that_stands_so_already_and_another_one_of_its_number_are_left_alone() {
+        assert_eq!(replay(&key(), &Standing::of(&key()), at(NOW)).unwrap(), None);
+        let other = ApiKey { created_at: at(1_001), ..key() };
+        assert_eq!(replay(&key(), &Standing::revoked(&other), at(NOW)).unwrap(), None);
+        assert_eq!(replay(&key(), &Standing::of(&ApiKey { valid: false, ..other }), at(NOW)).unwrap(), None);
+    }
+
+    #[test]
+    fn limits_that_an_older_version_did_not_write_down_stay() {
+        let mut standing = Standing::of(&ApiKey { valid: false, rate_limit: None, allowed_addresses: None, ..key() });
+        standing.state.as_mut().unwrap().limits = None;
+        let after = replay(&key(), &standing, at(NOW)).unwrap().unwrap().after;
+        assert_eq!(after, Some(ApiKey { valid: false, ..key() }));
+    }
+}
