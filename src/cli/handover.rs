@@ -16,7 +16,7 @@ pub(super) struct Handover {
     /// Write the key to this new file, readable by you alone, instead of printing it
     #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
     pub(super) key_file: Option<PathBuf>,
-    /// Take the key in this file ('-' for standard input, where a terminal asks for it), instead of making one
+    /// Take the key in this file ('-' for standard input), instead of making one
     #[arg(long, value_name = "FILE")]
     pub(super) adopt_key_file: Option<PathBuf>,
 }

@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn a_message_has_one_line_and_no_key_and_nothing_that_a_terminal_obeys() {
         let key = format!("acme_{}", "0123456789abcdef".repeat(2));
-        let message = fit_for_a_log(&format!("the file a\u{1b}[31m{key}\nb is there"));
-        assert_eq!(message, "the file a\\u{1b}[31m***************abcdef\\u{a}b is there");
+        let message = fit_for_a_log(&format!("the file a\u{1b}[31m {key}\nb is there"));
+        assert_eq!(message, "the file a\\u{1b}[31m ***************abcdef\\u{a}b is there");
         assert_eq!(fit_for_a_log("listening on 127.0.0.1:1"), "listening on 127.0.0.1:1");
     }
 }

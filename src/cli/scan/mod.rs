@@ -35,7 +35,7 @@ pub(super) struct Scan {
     /// Scan what is staged in the git repository here
     #[arg(long)]
     staged: bool,
-    /// Look also for keys that begin with this, such as earlier settings had them, whether the store knows them or not
+    /// Look also for keys that begin with this, such as earlier settings had them
     #[arg(long, value_name = "PREFIX")]
     prefix: Vec<String>,
     /// Revoke the live keys that are found
