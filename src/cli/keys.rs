@@ -7,7 +7,7 @@ use super::listing::{Listing, Wanted};
 use super::looking::{find, overview};
 use super::output::{print_json, say};
 use super::records::{KeyRecord, describe, show};
-use super::restrictions::{Restrictions, parse_days, parse_seconds};
+use super::restrictions::{self, Restrictions, parse_days, parse_seconds};
 use super::rotate::{self, Rotate};
 use super::rows;
 use super::update::{self, Update};
@@ -119,7 +119,7 @@ impl Keys {
     /// What the command takes.
     pub(super) fn expect_change(&self) -> Result<(), &'static str> {
         match &self.command {
-            Command::Update(update) if !update.has_change() => Err(update::TAKES),
+            Command::Update(update) if !update.has_change() => Err(restrictions::TAKES),
             _ => Ok(()),
         }
     }
