@@ -3,7 +3,7 @@
 use super::change_words;
 use super::chores::describe;
 use super::destination::{Destination, Output, unfinished, unfinished_csv};
-use super::listing::say_cut;
+use super::listing::{parse_limit, parse_text, say_cut};
 use super::output::{self, print};
 use super::rows::{from_now, to_minute};
 use super::signature::Signer;
@@ -42,8 +42,8 @@ enum Command {
         #[command(flatten)]
         filter: Filter,
         /// How many at the most
-        #[arg(long, value_name = "COUNT", default_value_t = 50)]
-        limit: usize,
+        #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = parse_limit)]
+        limit: u64,
         /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
@@ -90,7 +90,7 @@ struct Filter {
     #[arg(long, value_name = "RESOURCE")]
     resource: Option<String>,
     /// With this anywhere in them
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_text)]
     text: Option<String>,
 }
 
@@ -109,7 +109,10 @@ pub(super) fn run(config: &Config, arguments: Audit) -> Result<(), Failed> {
             let signer = Signer::load(&config.audit.signing_key)?;
             print(&format!("{}\n", describe(log.head()?.unwrap_or(Link::START), signer.as_ref())))
         }
-        Command::List { filter, limit, json } => list(&log, &filter.into(), limit, json),
+        Command::List { filter, limit, json } => {
+            // As many as can be counted are all.
+            list(&log, &filter.into(), usize::try_from(limit).unwrap_or(usize::MAX), json)
+        }
         Command::Export { filter, format, destination } => export(&log, &filter.into(), format, destination.open()?),
     }
 }
@@ -238,7 +241,7 @@ const COLUMNS: [Column; 8] = [
     Column::cut("BY", 8),
     Column::left_out("FROM", 1),
     Column::cut("NAME", 8),
-    Column::cut("CHANGE", 16),
+    Column::cut_last("CHANGE", 16),
 ];
 
 fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
@@ -253,7 +256,7 @@ fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
         Cell::new(actor),
         Cell::new(record.client_address.unwrap_or_default()),
         Cell::new(change_words::name(&record.change)),
-        Cell::new(change_words::words(&record.change)),
+        Cell::new(change_words::words(&record.change)).or_cut(change_words::new_values(&record.change)),
     ]
 }
 

@@ -42,10 +42,24 @@ pub(super) fn name(change: &Value) -> String {
 
 /// What was changed: from what to what, or what came or went with it.
 pub(super) fn words(change: &Value) -> String {
+    said(change, from_what_to_what)
+}
+
+/// The same where there is no room for all of it: to what alone. Its beginning is never what was before.
+pub(super) fn new_values(change: &Value) -> String {
+    said(change, |called, _, after| format!("{called} → {after}"))
+}
+
+fn from_what_to_what(called: &str, before: &str, after: &str) -> String {
+    format!("{called} {before} → {after}")
+}
+
+/// `told` puts into words what is called so, and was this, and is that.
+fn said(change: &Value, told: fn(&str, &str, &str) -> String) -> String {
     let nothing = Map::new();
     let side = |side: &str| change[side].as_object();
     let said = match (side("before"), side("after")) {
-        (Some(before), Some(after)) => differences(before, after),
+        (Some(before), Some(after)) => differences(before, after, told),
         (None, Some(it)) | (Some(it), None) => contents(it),
         // The file of an import is a hash.
         (None, None) => facts(change.as_object().unwrap_or(&nothing), &FACTS[..FACTS.len() - 1]),
@@ -53,19 +67,21 @@ pub(super) fn words(change: &Value) -> String {
     said.join(", ")
 }
 
-fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+fn differences(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    told: fn(&str, &str, &str) -> String,
+) -> Vec<String> {
     let mut said = Vec::new();
     let change = |key: &str| Some((before.get(key), after.get(key))).filter(|(before, after)| before != after);
     if let Some((before, after)) = change("name") {
-        said.push(format!("name {} → {}", text(before, "none"), text(after, "none")));
+        said.push(told("name", &text(before, "none"), &text(after, "none")));
     }
     if let Some((_, after)) = change("valid") {
         said.push(switched(after).to_owned());
     }
     for (key, called, none) in FIELDS {
-        said.extend(
-            change(key).map(|(before, after)| format!("{called} {} → {}", text(before, none), text(after, none))),
-        );
+        said.extend(change(key).map(|(before, after)| told(called, &text(before, none), &text(after, none))));
     }
     match change("shadowValue") {
         Some((_, Some(new))) => said.extend(rotation(new, after)),
@@ -194,6 +210,11 @@ mod tests {
             words(&json!({"count": 2, "first": 8, "last": 9, "file": "0".repeat(64)})),
             "count 2, first number 8, last number 9"
         );
+        let limited = json!({"rateLimit": {"limit": 100, "windowInSeconds": 60}, "name": "CI"});
+        let change = json!({"before": limited, "after": {"name": "Job"}});
+        assert_eq!(words(&change), "name CI → Job, limit 100 in 60s → none");
+        assert_eq!(new_values(&change), "name → Job, limit → none");
+        assert_eq!(new_values(&json!({"before": null, "after": key})), "value …a1b2c3");
         assert_eq!(words(&json!("no object")), "");
         assert_eq!(name(&json!({"before": {"name": "CI"}, "after": {"name": "Job"}})), "Job");
         assert_eq!(name(&json!({"before": {"name": "CI"}, "after": null})), "CI");

@@ -2,7 +2,7 @@
 
 use super::Failed;
 use super::output::taken_nothing;
-use super::private_file::PrivateFile;
+use super::private_file::UnfinishedFile;
 use clap::Args;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::path::PathBuf;
@@ -20,11 +20,11 @@ impl Destination {
         self.output.is_none() && io::stdout().is_terminal()
     }
 
-    /// Creates the file, where there is to be one; it must not exist yet.
+    /// Begins the file, where there is to be one; it must not exist yet, and has its name once it is whole.
     pub(super) fn open(&self) -> Result<Output, Failed> {
         Ok(match &self.output {
             None => Output::Standard(BufWriter::new(io::stdout().lock())),
-            Some(path) => Output::File(BufWriter::new(PrivateFile::create(path, "The file")?)),
+            Some(path) => Output::File(BufWriter::new(UnfinishedFile::begin(path, "The file")?)),
         })
     }
 }
@@ -32,7 +32,7 @@ impl Destination {
 /// What is written to. A file that was not finished is removed.
 pub(super) enum Output {
     Standard(BufWriter<StdoutLock<'static>>),
-    File(BufWriter<PrivateFile>),
+    File(BufWriter<UnfinishedFile>),
 }
 
 impl Output {
@@ -42,9 +42,7 @@ impl Output {
             Self::Standard(mut out) => out.flush().map_err(|e| taken_nothing(&e)),
             Self::File(out) => {
                 let file = out.into_inner().map_err(|e| unfinished(e.error()))?;
-                file.sync().map_err(|e| unfinished(&e))?;
-                file.keep();
-                Ok(())
+                file.finish().map_err(|e| unfinished(&e))
             }
         }
     }

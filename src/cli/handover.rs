@@ -1,8 +1,9 @@
 //! Where a new key comes from, and where it goes to.
 
-use super::key_file::{KeyFile, read_key};
+use super::key_file::KeyFile;
 use super::output::{print_json, print_secret};
 use super::records::KeyRecord;
+use super::typed_key::read_or_ask_for_key;
 use super::{Failed, ambient, output};
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyPrefix, Scope, Secret, Timestamp};
@@ -24,10 +25,10 @@ pub(super) struct Handover {
 }
 
 impl Handover {
-    /// The key, new or brought.
-    pub(super) fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, Failed> {
+    /// The key, new or brought. A terminal asks for one that is to come from standard input.
+    pub(super) async fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, Failed> {
         match &self.adopt_key_file {
-            Some(file) => Ok(Secret::parse(prefix, &read_key(file)?)?),
+            Some(file) => Ok(Secret::parse(prefix, &read_or_ask_for_key(file).await?)?),
             None => Ok(Secret::new(prefix, ambient::random()?)),
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct Init {
 pub(super) async fn run(config: &Config, arguments: &Init) -> Result<(), Failed> {
     let prefix = KeyPrefix::parse(&config.keys.organization_prefix)?;
     let organization = Name::parse(&arguments.organization)?;
-    let secret = arguments.handover.secret(&prefix)?;
+    let secret = arguments.handover.secret(&prefix).await?;
     let first = FirstKey {
         organization,
         organization_random: ambient::random()?,

@@ -85,8 +85,8 @@ struct Create {
 
 const LIST_HELP: &str = "MAY says what a key may do to Keystead. An organization's key may manage the organization: mint \
     and revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are good.\n\nA terminal that is \
-    too narrow gets short times, then cut names, then neither CREATED nor LAST USED. In a pipe or a\nfile nothing is cut or \
-    left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
+    too narrow gets short times, then no column with nothing in it, then cut names, then neither\nCREATED nor LAST USED. \
+    In a pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
     --search ci --limit 20";
 
 const SEARCH_HELP: &str = "Only those with this in their name or last six characters, whatever the case";
@@ -144,7 +144,7 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let (organization, project) = arguments.scope.find(&overview(config)?)?;
     let project = project.map(|project| project.id);
     let scope = Scope { organization: organization.id, project };
-    let secret = arguments.handover.secret(&key_prefix(config, scope)?)?;
+    let secret = arguments.handover.secret(&key_prefix(config, scope)?).await?;
     let file = arguments.handover.prepare(&secret)?;
     let now = ambient::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);

@@ -25,16 +25,22 @@ pub(super) struct Wanted {
     limit: Option<u64>,
 }
 
-fn parse_limit(text: &str) -> Result<u64, &'static str> {
+/// How many rows are wanted at the most.
+pub(super) fn parse_limit(text: &str) -> Result<u64, &'static str> {
     text.parse().ok().filter(|limit| *limit > 0).ok_or("it must be a number from 1 on")
 }
 
 /// In small letters.
 fn parse_search(text: &str) -> Result<String, &'static str> {
+    parse_text(text).map(|text| text.to_lowercase())
+}
+
+/// A text that is looked for: no full key, which everybody on the machine would see among the process's arguments.
+pub(super) fn parse_text(text: &str) -> Result<String, &'static str> {
     if has_full_key(text.as_bytes()) {
         return Err("a full key does not belong in an argument; its last six characters find it, too");
     }
-    Ok(text.to_lowercase())
+    Ok(text.to_owned())
 }
 
 impl Wanted {

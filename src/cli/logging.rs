@@ -1,9 +1,11 @@
 //! What is logged, and how it is written.
 
+use super::scan::mask;
 use crate::config::{self, LogFormat};
+use crate::domain::escape_invisible;
 use env_logger::fmt::Formatter;
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
-use log::{LevelFilter, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write as _};
 
 /// What speaks HTTP for us. It has a line for each request that is none and each connection that breaks: anybody can cause
@@ -26,12 +28,46 @@ pub(super) fn start(settings: Option<&config::Log>) {
     if settings.is_some_and(|settings| settings.format == LogFormat::Json) {
         builder.format(write_json);
     }
-    builder.init();
+    let logger = builder.build();
+    let most = logger.filter();
+    // One that is there already goes on.
+    if log::set_boxed_logger(Box::new(Careful(logger))).is_ok() {
+        log::set_max_level(most);
+    }
     // A panic's own message may hold what was being worked on; its place is enough to find it.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(location) => log::error!("panicked at {location}"),
         None => log::error!("panicked"),
     }));
+}
+
+/// Writes what it is given without what must not be in a log: a message may repeat the name of a file or of a variable, in which
+/// somebody has put a key or what a terminal obeys.
+struct Careful(env_logger::Logger);
+
+impl Log for Careful {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.0.matches(record) {
+            let message = fit_for_a_log(&record.args().to_string());
+            let mut builder = record.to_builder();
+            self.0.log(&builder.args(format_args!("{message}")).build());
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+/// The message in one line, with every full key in it masked and what nobody sees shown by its number.
+fn fit_for_a_log(message: &str) -> String {
+    let masked = mask(message);
+    let message = masked.as_deref().unwrap_or(message);
+    escape_invisible(message).replace('\n', "\\u{a}")
 }
 
 /// One object a line: when, how grave, what; and of a request its fields.
@@ -80,5 +116,18 @@ impl<'v> VisitValue<'v> for Content<'_> {
 
     fn visit_str(&mut self, value: &str) -> Result<(), Error> {
         serde_json::to_writer(&mut *self.0, value).map_err(Error::boxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_one_line_and_no_key_and_nothing_that_a_terminal_obeys() {
+        let key = format!("acme_{}", "0123456789abcdef".repeat(2));
+        let message = fit_for_a_log(&format!("the file a\u{1b}[31m {key}\nb is there"));
+        assert_eq!(message, "the file a\\u{1b}[31m ***************abcdef\\u{a}b is there");
+        assert_eq!(fit_for_a_log("listening on 127.0.0.1:1"), "listening on 127.0.0.1:1");
     }
 }

@@ -344,9 +344,12 @@ fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
     Ok(config)
 }
 
-/// Environment variables that have the name of a setting without being one.
+/// Environment variables that have the name of a setting without being one. Bytes that are no UTF-8 are replaced, and full keys
+/// masked.
 fn passed_over() -> Result<Vec<String>, Failed> {
-    Ok(Config::passed_over(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?)
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let masked = |name: String| scan::mask(&name).unwrap_or(name);
+    Ok(Config::passed_over(names)?.into_iter().map(masked).collect())
 }
 
 /// What a link stands for, and anything else as it is. The store's log, lock and ledger lie beside the file itself, where

@@ -109,7 +109,7 @@ async fn create(config: &Config, name: &str, key_name: &str, handover: &Handover
     }
     let organization_random = ambient::random()?;
     let scope = Scope { organization: OrganizationId::from_random(organization_random), project: None };
-    let secret = handover.secret(&key_prefix(config, scope)?)?;
+    let secret = handover.secret(&key_prefix(config, scope)?).await?;
     let file = handover.prepare(&secret)?;
     let now = ambient::now();
     let first = FirstKey { organization, organization_random, name, secret };

@@ -73,7 +73,7 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     if grace == Grace::default() {
         confirm(&format!("The value of {} ends at once.", describe(&key)), arguments.yes)?;
     }
-    let secret = arguments.handover.secret(&key_prefix(config, key.scope)?)?;
+    let secret = arguments.handover.secret(&key_prefix(config, key.scope)?).await?;
     let file = arguments.handover.prepare(&secret)?;
     let rotation = Rotation { value: brought(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {

@@ -1,27 +1,41 @@
 //! The signals that the server listens to.
 
 use super::Failed;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
+use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Those that ask for an end.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
+/// Those that ask for an end, with their names.
+pub(super) struct Signals(Vec<(&'static str, Signal)>);
 
 impl Signals {
+    /// Those that ask a program to end in good order.
     pub(super) fn listen() -> Result<Self, Failed> {
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let all = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
+        Self::to(&all)
+    }
+
+    /// All that would end a program at once that asks something at a terminal: a closed window and Ctrl-\ as well.
+    pub(super) fn listen_at_terminal() -> Result<Self, Failed> {
+        let more = [("SIGHUP", SignalKind::hangup()), ("SIGQUIT", SignalKind::quit())];
+        let mut signals = Self::listen()?;
+        signals.0.extend(Self::to(&more)?.0);
+        Ok(signals)
+    }
+
+    fn to(all: &[(&'static str, SignalKind)]) -> Result<Self, Failed> {
+        all.iter().map(|(name, kind)| Ok((*name, listen(*kind)?))).collect::<Result<_, _>>().map(Self)
     }
 
     /// The name of the next one.
     pub(super) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
+        poll_fn(|context| {
+            let mut names =
+                self.0.iter_mut().filter_map(|(name, it)| it.poll_recv(context).is_ready().then_some(*name));
+            names.next().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 }
 

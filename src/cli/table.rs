@@ -4,6 +4,8 @@ use super::terminal::{Terminal, Tone};
 use crate::domain::escape_invisible;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+/// What stands for nothing in lists where every cell has something.
+const NOTHING: &str = "-";
 /// What stands between two columns.
 const GAP: &str = "  ";
 
@@ -20,6 +22,8 @@ enum Narrow {
     Keep,
     /// Its texts are cut, to no less than this.
     Cut(usize),
+    /// The same, once the texts of those are cut as far as possible.
+    CutLast(usize),
     /// It is left out if cutting the others is not enough, the one with the least number first.
     LeaveOut(u8),
 }
@@ -35,6 +39,11 @@ impl Column {
         Self { head, narrow: Narrow::Cut(least) }
     }
 
+    /// One whose texts may be cut to this width where cutting all the others is not enough.
+    pub(super) const fn cut_last(head: &'static str, least: usize) -> Self {
+        Self { head, narrow: Narrow::CutLast(least) }
+    }
+
     /// One that may be left out, the one with the least number first.
     pub(super) const fn left_out(head: &'static str, turn: u8) -> Self {
         Self { head, narrow: Narrow::LeaveOut(turn) }
@@ -48,6 +57,8 @@ pub(super) struct Cell {
     text: String,
     /// At a terminal: longest first. A table has all its cells in their first form, or in their second, and so on.
     shown: Vec<String>,
+    /// What is cut instead of it at a terminal that has no room for it.
+    brief: Option<String>,
     tone: Option<Tone>,
 }
 
@@ -55,7 +66,7 @@ impl Cell {
     /// The same text everywhere.
     pub(super) fn new(text: impl Into<String>) -> Self {
         let text = escape_invisible(&text.into()).into_owned();
-        Self { shown: vec![text.clone()], text, tone: None }
+        Self { shown: vec![text.clone()], text, brief: None, tone: None }
     }
 
     /// Other texts at a terminal, longest first.
@@ -68,12 +79,24 @@ impl Cell {
         Self { tone: Some(tone), ..self }
     }
 
+    /// Where a terminal has no room for it, as much of this as it has room for.
+    pub(super) fn or_cut(self, brief: impl AsRef<str>) -> Self {
+        Self { brief: Some(escape_invisible(brief.as_ref()).into_owned()), ..self }
+    }
+
+    /// In this form, no wider than that.
+    fn within(&self, form: usize, width: usize) -> String {
+        let text = self.form(form);
+        shortened(self.brief.as_deref().filter(|_| text.width() > width).unwrap_or(text), width)
+    }
+
     fn form(&self, form: usize) -> &str {
         self.shown.get(form).or(self.shown.last()).unwrap_or(&self.text)
     }
 }
 
-/// A head line and the rows, in columns as wide as they need to be: a terminal shows some characters twice as wide as others.
+/// A head line and the rows, in columns as wide as they need to be: a terminal shows some characters twice as wide as others,
+/// and leaves out columns that no row has anything in. Where `-` says that there is nothing, that is so if there is no room.
 pub(super) fn table<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], terminal: Option<&Terminal>) -> String {
     let Some(terminal) = terminal else {
         let widths = widths(columns, rows, |cell| &cell.text);
@@ -81,7 +104,7 @@ pub(super) fn table<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], t
     };
     let (form, widths) = fit(columns, rows, terminal.width);
     line_up(columns, rows, &widths, |cell, width| {
-        let text = shortened(cell.form(form), width);
+        let text = cell.within(form, width);
         let shown = text.width();
         (cell.tone.map_or_else(|| text.clone(), |tone| terminal.paint(&text, tone)), shown)
     })
@@ -90,13 +113,13 @@ pub(super) fn table<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], t
 /// The form of the cells that fits, and how wide each column is; `None` where it is left out.
 fn fit<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], room: usize) -> (usize, [Option<usize>; N]) {
     let last = rows.iter().flatten().map(|cell| cell.shown.len()).max().unwrap_or(1).saturating_sub(1);
-    for form in 0..last {
-        let widths = widths(columns, rows, |cell| cell.form(form));
+    for form in 0..=last {
+        let widths = shown_widths(columns, rows, form, |cell| cell.text.is_empty());
         if total(&widths) <= room {
             return (form, widths);
         }
     }
-    let mut widths = widths(columns, rows, |cell| cell.form(last));
+    let mut widths = shown_widths(columns, rows, last, |cell| cell.text.is_empty() || cell.text == NOTHING);
     let mut turns: Vec<(u8, usize)> = Vec::new();
     for (column, Column { narrow, .. }) in columns.iter().enumerate() {
         turns.extend(if let Narrow::LeaveOut(turn) = narrow { Some((*turn, column)) } else { None });
@@ -113,15 +136,38 @@ fn fit<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], room: usize) -
     }
 }
 
+/// How wide the columns of a terminal would be with the cells in this form; `None` for those in which all cells are empty. A table
+/// without rows has all of them.
+fn shown_widths<const N: usize>(
+    columns: &[Column; N],
+    rows: &[[Cell; N]],
+    form: usize,
+    is_empty: fn(&Cell) -> bool,
+) -> [Option<usize>; N] {
+    let mut widths = widths(columns, rows, |cell| cell.form(form));
+    for (column, width) in widths.iter_mut().enumerate() {
+        if !rows.is_empty() && rows.iter().all(|row| is_empty(&row[column])) {
+            *width = None;
+        }
+    }
+    widths
+}
+
 /// The widths after texts were cut as far as is needed and possible, the widest first.
 fn cut_down<const N: usize>(columns: &[Column; N], mut widths: [Option<usize>; N], room: usize) -> [Option<usize>; N] {
-    while total(&widths) > room {
-        let could = columns.iter().zip(&mut widths).filter_map(|(column, width)| match (column.narrow, width) {
-            (Narrow::Cut(least), Some(width)) if *width > least.max(column.head.width()) => Some(width),
-            _ => None,
-        });
-        let Some(widest) = could.max() else { break };
-        *widest -= 1;
+    for is_last in [false, true] {
+        while total(&widths) > room {
+            let could = columns.iter().zip(&mut widths).filter_map(|(column, width)| {
+                let least = match column.narrow {
+                    Narrow::Cut(least) if !is_last => least,
+                    Narrow::CutLast(least) if is_last => least,
+                    _ => return None,
+                };
+                width.as_mut().filter(|width| **width > least.max(column.head.width()))
+            });
+            let Some(widest) = could.max() else { break };
+            *widest -= 1;
+        }
     }
     widths
 }
@@ -232,6 +278,37 @@ mod tests {
         ] {
             assert_eq!(at_width(name, width), [head, expected], "{width}");
         }
+    }
+
+    #[test]
+    fn a_column_with_nothing_in_it_is_left_out_at_a_terminal_alone() {
+        let columns = [Column::kept("NUMBER"), Column::kept("FROM"), Column::kept("STATE")];
+        let row = |from: &str| [Cell::new("1"), Cell::new(from), Cell::new("active")];
+        let terminal = Terminal::colourless(200);
+        let shown = |rows: &[[Cell; 3]]| table(&columns, rows, Some(&terminal));
+        assert_eq!(shown(&[row(""), row("")]), "NUMBER  STATE\n1       active\n1       active\n");
+        assert!(shown(&[row(""), row("::1")]).starts_with("NUMBER  FROM  STATE\n"));
+        assert!(shown(&[row("-")]).starts_with("NUMBER  FROM  STATE\n"), "there is room for it");
+        let narrow = table(&columns, &[row("-")], Some(&Terminal::colourless(18)));
+        assert_eq!(narrow, "NUMBER  STATE\n1       active\n");
+        assert_eq!(shown(&[]), "NUMBER  FROM  STATE\n");
+        assert!(table(&columns, &[row("")], None).starts_with("NUMBER  FROM  STATE\n"));
+    }
+
+    #[test]
+    fn a_change_is_cut_after_names_and_never_to_what_was_before() {
+        let columns = [Column::cut("NAME", 8), Column::cut_last("CHANGE", 10)];
+        let change = Cell::new("limit 100 in 60s → none").or_cut("limit → none");
+        let row = [Cell::new("The nightly build"), change];
+        let lines = |width| {
+            let text = table(&columns, std::slice::from_ref(&row), Some(&Terminal::colourless(width)));
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(lines(42), "The nightly build  limit 100 in 60s → none");
+        assert_eq!(lines(41), "The nightly bui…  limit 100 in 60s → none");
+        assert_eq!(lines(33), "The nig…  limit 100 in 60s → none");
+        assert_eq!(lines(32), "The nig…  limit → none");
+        assert_eq!(lines(20), "The nig…  limit → n…");
     }
 
     #[test]

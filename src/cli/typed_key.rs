@@ -1,11 +1,12 @@
 //! A key that somebody types or pastes at a terminal: it is not shown there.
 
 use super::Failed;
-use super::key_file::read_line;
+use super::key_file::{read_key, read_line};
 use super::output::say;
 use super::signals::Signals;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
-use std::io;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// What the terminal shows of what is typed, and which keys stop the program: as before once this is dropped.
@@ -38,14 +39,27 @@ impl Drop for Hidden {
     }
 }
 
-/// Asks for a key at the terminal that standard input is. The terminal shows what is typed again when this returns, also after
-/// Ctrl-C or SIGTERM.
+/// Whether the key in this file has to be typed: `-` is standard input, and that is a terminal.
+pub(super) fn is_typed(file: &Path) -> bool {
+    file == Path::new("-") && io::stdin().is_terminal()
+}
+
+/// What is in a file with a key; `-` is standard input, where a terminal asks for the key.
 ///
 /// # Errors
-/// Where the terminal cannot be read, or one of these came.
-pub(super) async fn ask_for_key() -> Result<Zeroizing<String>, Failed> {
+/// Where it cannot be read, or nothing is typed.
+pub(super) async fn read_or_ask_for_key(file: &Path) -> Result<Zeroizing<String>, Failed> {
+    if is_typed(file) { ask_for_key().await } else { read_key(file) }
+}
+
+/// Asks for a key at the terminal that standard input is. The terminal shows what is typed again when this returns, also after
+/// Ctrl-C or another signal that ends a program.
+///
+/// # Errors
+/// Where the terminal cannot be read, no key is typed, or one of these came.
+async fn ask_for_key() -> Result<Zeroizing<String>, Failed> {
     // They would end the program at once otherwise.
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_at_terminal()?;
     let no_terminal = |e: io::Error| Failed::new(format!("The terminal cannot be read: {e}."));
     let hidden = Hidden::begin().map_err(no_terminal)?;
     say("Type or paste the key, which is not shown, and press Enter:");
@@ -53,11 +67,15 @@ pub(super) async fn ask_for_key() -> Result<Zeroizing<String>, Failed> {
     tokio::select! {
         line = line => {
             drop(hidden);
-            line.map_err(io::Error::other).and_then(|line| line).map_err(no_terminal)
+            let line = line.map_err(io::Error::other).and_then(|line| line).map_err(no_terminal)?;
+            if line.trim().is_empty() {
+                return Err(Failed::new("No key was typed, and nothing was done. Start again, and type or paste the key."));
+            }
+            Ok(line)
         }
         name = signals.next() => {
             drop(hidden);
-            Err(Failed::new(format!("No key was looked at: {name} ended it.")))
+            Err(Failed::new(format!("No key was taken, and nothing was done: {name} ended it.")))
         }
     }
 }

@@ -1,18 +1,16 @@
 //! `keystead keys verify`: is this key good, and whose is it?
 
-use super::key_file::read_key;
 use super::looking::judging_overview;
 use super::output::{print, print_json};
 use super::records::{KeyRecord, OrganizationRecord, ProjectRecord, code};
-use super::typed_key::ask_for_key;
+use super::typed_key::{is_typed, read_or_ask_for_key};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::Refusal;
 use crate::service::Looked;
 use clap::Args;
 use serde::Serialize;
-use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -42,14 +40,11 @@ struct VerdictRecord {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Verify) -> Result<(), Failed> {
-    let is_asked_for = arguments.key_file == Path::new("-") && io::stdin().is_terminal();
-    let text = if is_asked_for {
+    if is_typed(&arguments.key_file) {
         // Nobody is asked in vain.
         judging_overview(config)?;
-        ask_for_key().await?
-    } else {
-        read_key(&arguments.key_file)?
-    };
+    }
+    let text = read_or_ask_for_key(&arguments.key_file).await?;
     let looked = judging_overview(config)?.look_up_presented(text.trim().as_bytes())?;
     let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
     if arguments.json {

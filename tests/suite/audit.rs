@@ -506,6 +506,12 @@ fn a_list_of_events_names_what_was_changed_and_says_from_what_to_what() {
     let event = done_json(folder, &["audit", "list", "--limit", "1", "--json"]);
     let limit = json!({"limit": 5, "windowInSeconds": 60});
     assert_eq!((&event["change"]["before"]["name"], &event["change"]["before"]["rateLimit"]), (&json!("CI"), &limit));
+    let key = new_secret().expose().to_owned();
+    for wrong in [&["list", "--limit", "0"][..], &["list", "--text", &key], &["export", "--text", &key]] {
+        let output = run(folder, &[&["audit"], wrong].concat());
+        assert_failed_with(&output, 2, "invalid value");
+        assert!(!stderr(&output).contains(&key), "{}", stderr(&output));
+    }
     let cut = run(folder, &["audit", "list", "--limit", "1"]);
     assert!(stderr(&cut).contains("The list was cut after 1, and there is more"), "{}", stderr(&cut));
 }

@@ -430,6 +430,38 @@ fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
 }
 
 #[test]
+fn the_name_of_a_variable_is_repeated_without_a_key_and_without_what_a_terminal_obeys() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    let key = new_secret().expose().to_owned();
+    let masked = format!("***************{}", &key[key.len() - 6..]);
+    for (name, shown) in [
+        (format!("KEYSTEAD_{key}").as_bytes(), format!("KEYSTEAD{masked}")),
+        (format!("KEYSTEAD_X {key} y").as_bytes(), format!("KEYSTEAD_X {masked} y")),
+        (b"KEYSTEAD_\x1b[31mRED", "KEYSTEAD_\\u{1b}[31mRED".to_owned()),
+        (b"KEYSTEAD_CAF\xe9", "KEYSTEAD_CAF\u{fffd}".to_owned()),
+    ] {
+        let with = |arguments: &[&str]| {
+            let mut command = keystead(folder.path());
+            let output = command.args(arguments).env(std::ffi::OsStr::from_bytes(name), "a").output();
+            let output = output.expect("the program runs");
+            let said = stdout(&output) + &stderr(&output);
+            assert!(output.status.success() && !said.contains(&key) && !said.contains('\u{1b}'), "{said}");
+            said
+        };
+        let is_none = format!("he environment variable {shown} is no setting of Keystead, and is passed over");
+        assert!(with(&["keys", "list"]).contains(&format!("WARN ] t{is_none}\n")), "{shown}");
+        assert!(with(&["doctor"]).contains(&format!("T{is_none}.")), "{shown}");
+        assert!(!with(&["doctor", "--json"]).is_empty(), "{shown}");
+    }
+    // A new line in a name begins no line of the log.
+    let mut command = keystead(folder.path());
+    let output = command.args(["keys", "list"]).env("KEYSTEAD_A\nB", "a").output().expect("the program runs");
+    assert!(stderr(&output).contains("KEYSTEAD_A\\u{a}B is no setting"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_misspelt_variable_is_refused_with_the_one_that_was_meant_and_another_one_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let with = |name: &str, arguments: &[&str]| {

@@ -712,6 +712,38 @@ fn an_export_goes_to_a_new_file_that_nobody_else_may_read_where_asked_to() {
     assert_failed_with(&run(folder.path(), &["export", "--output", "no/where"]), 1, "no/where cannot be created");
 }
 
+#[test]
+fn an_export_that_is_ended_leaves_nothing_under_its_name_and_does_not_stand_in_the_way() {
+    let folder = Folder::new();
+    let rows: String = (0..3_000).map(|number| format!("a,sk_live_{number:024}\n")).collect();
+    std::fs::write(folder.path().join("many.csv"), format!("name,key\n{rows}")).expect("a file");
+    let imported = run(folder.path(), &["import", "--organization-keys", "many.csv"]);
+    assert!(imported.status.success(), "{}", stderr(&imported));
+    let (file, unfinished) = (folder.path().join("all"), folder.path().join("all-unfinished"));
+    // The system ends the process at once, in the middle of its work.
+    let ended = std::process::Command::new("sh")
+        .args(["-c", "ulimit -c 0; ulimit -f 200; exec \"$0\" export --output all", env!("CARGO_BIN_EXE_keystead")])
+        .current_dir(folder.path())
+        .output()
+        .expect("a shell");
+    assert!(!ended.status.success(), "{}", stderr(&ended));
+    assert!(!file.exists() && unfinished.metadata().expect("what was left").len() > 0);
+    for arguments in [&["export"][..], &["export", "--format", "csv"], &["audit", "export"]] {
+        let to_file = || run(folder.path(), &[arguments, &["--output", "all"]].concat());
+        std::fs::write(&unfinished, "what was left").expect("a file");
+        let held = std::fs::File::open(&unfinished).expect("the file");
+        held.lock().expect("a lock");
+        assert_failed_with(&to_file(), 1, "all cannot be created: somebody else is writing it");
+        drop(held);
+        let output = to_file();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(std::fs::read_to_string(&file).expect("the file"), stdout(&run(folder.path(), arguments)));
+        assert!(!unfinished.exists());
+        assert_failed_with(&to_file(), 1, "all cannot be created: it exists already");
+        std::fs::remove_file(&file).expect("the file goes");
+    }
+}
+
 fn export_of(folder: &Folder) -> String {
     stdout(&run(folder.path(), &["export", "--digests"]))
 }

@@ -178,8 +178,12 @@ fn keys_under_other_prefixes_are_found_where_they_are_likely_or_named() {
         assert!(adopt.output().expect("the program runs").status.success());
     }
     let found = |more: &[&str]| stdout(&run(folder.path(), &[&["scan", "key"], more].concat()));
-    assert_eq!(found(&[]), "");
-    assert!(found(&["--prefix", "team9_"]).contains("key:1:1: ***************abcdef LIVE"));
+    for more in [&[][..], &["--prefix", "team9_"]] {
+        assert!(found(more).contains("key:1:1: ***************abcdef LIVE"), "{more:?}");
+    }
+    fs::write(folder.path().join("key"), format!("team8_{hex}")).expect("a file");
+    assert_eq!(found(&[]), "", "many makers' keys are like this");
+    assert!(found(&["--prefix", "team8_"]).contains("key:1:1: ***************abcdef unknown"));
     fs::write(folder.path().join("key"), format!("x_acme_org_{hex} acme_org_{hex}")).expect("a file");
     let found = found(&[]);
     assert!(found.contains("key:1:1: ***************abcdef unknown") && found.contains("key:1:45: "), "{found}");
@@ -262,6 +266,36 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
         "{}",
         stderr(&elsewhere)
     );
+}
+
+#[test]
+fn imported_keys_that_have_our_form_under_another_prefix_are_found() {
+    let (folder, _) = store();
+    let path = folder.path();
+    let hex = "0123456789abcdef".repeat(2);
+    let [shop, live, digest] = [format!("shpat_{hex}"), format!("sk_live_{hex}"), format!("acme_{hex}")];
+    let strange = format!("other_{hex}");
+    fs::write(path.join("leak"), format!("KEY={shop}\n\"{live}\"\n{strange}\n{digest}\n")).expect("a file");
+    assert!(done(path, &["scan", "leak"]).is_empty(), "no key was imported yet");
+    let sha256 = Command::new("sh").args(["-c", &format!("printf %s {digest} | sha256sum | cut -c1-64")]).output();
+    let sha256 = stdout(&sha256.expect("sha256sum"));
+    // Nothing of another form is imported: whether words are looked for makes no difference.
+    let rows = format!("name,key,digest,algorithm\nShop,{shop},,\nLive,{live},,\nDigest,,{},sha256\n", sha256.trim());
+    fs::write(path.join("keys.csv"), rows).expect("a file");
+    done(path, &["import", "--organization-keys", "keys.csv"]);
+    let expected = [
+        "leak:1:5: ***************abcdef LIVE: API key 2 (Shop) of Acme",
+        "leak:2:2: ***************abcdef LIVE: API key 3 (Live) of Acme",
+        "leak:4:1: ***************abcdef LIVE: API key 4 (Digest) of Acme",
+    ];
+    let output = run(path, &["scan", "leak"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
+    fs::write(path.join("more.csv"), "name,key\nOther form,SG.ngeVfQFYQlKU0ufo8x5d1A\n").expect("a file");
+    done(path, &["import", "--organization-keys", "more.csv"]);
+    assert_eq!(stdout(&run(path, &["scan", "leak"])).lines().collect::<Vec<_>>(), expected, "once each");
+    let elsewhere = run(path, &["scan", "leak", "--store", "nowhere.db"]);
+    assert!(elsewhere.status.success() && stdout(&elsewhere).is_empty(), "{}", stderr(&elsewhere));
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn tables_fit_a_narrow_terminal_and_lose_nothing_in_a_pipe() {
     let tail = done_json(folder, &["keys", "get", "1", "--json"])["value"].as_str().expect("a value")[15..].to_owned();
     let narrow = shown(folder, 80, "keys list", &[]);
     assert!(narrow.contains(&format!("…{tail}")) && !narrow.contains("***"), "{narrow}");
-    assert!(narrow.contains("Nightly b…") && narrow.contains("in 89d"), "{narrow}");
+    assert!(narrow.contains("Nightly bu…") && !narrow.contains("LAST USED") && narrow.contains("in 89d"), "{narrow}");
     let wide = shown(folder, 250, "keys list", &[]);
     assert!(wide.contains(LONG) && wide.contains(&format!("…{tail}")) && wide.contains("CREATED"), "{wide}");
     let piped = done(folder, &["keys", "list"]);
@@ -165,13 +165,13 @@ fn the_terminal_is_as_before_after_a_question_is_interrupted() {
         return;
     }
     let (folder, _) = store();
-    for how in ["\u{3}", "TERM"] {
+    for how in ["\u{3}", "TERM", "HUP", "QUIT"] {
         let mut screen = Screen::new(folder.path(), &format!("trap : INT; $K keys verify; {AND_AFTER}"), &[]);
         screen.wait_for("press Enter:");
         screen.type_in("half a k");
-        if how == "TERM" {
+        if how.len() > 1 {
             // The shell's one child is the program.
-            let shell = format!("pkill -TERM -P $(pgrep -P {})", screen.child.id());
+            let shell = format!("pkill -{how} -P $(pgrep -P {})", screen.child.id());
             assert!(Command::new("sh").args(["-c", &shell]).status().expect("a shell").success());
         } else {
             screen.type_in(how);
@@ -179,5 +179,90 @@ fn the_terminal_is_as_before_after_a_question_is_interrupted() {
         let seen = screen.end();
         assert!(seen.contains("ended it.\ncode 1\necho\nsusp = ^Z"), "{how:?}: {seen}");
         assert!(!seen.contains("half"), "{seen}");
+    }
+}
+
+#[test]
+fn whoever_types_no_key_is_told_so() {
+    if !is_there("script") {
+        return;
+    }
+    let (folder, _) = store();
+    for nothing in ["\n", " \n", "\u{4}"] {
+        for command in ["keys verify", "keys create Brought --adopt-key-file -"] {
+            let mut screen = Screen::new(folder.path(), &format!("$K {command}; {AND_AFTER}"), &[]);
+            screen.wait_for("press Enter:");
+            screen.type_in(nothing);
+            let seen = screen.end();
+            assert!(seen.contains("keystead: No key was typed, and nothing was done."), "{command}: {seen}");
+            assert!(seen.contains("code 1\necho\n") && !seen.contains("UNKNOWN"), "{command}: {seen}");
+        }
+    }
+    assert_eq!(done(folder.path(), &["keys", "list"]).lines().count(), 2, "the head and the first key");
+}
+
+#[test]
+fn a_key_that_is_brought_at_a_terminal_is_asked_for_and_not_shown() {
+    if !is_there("script") {
+        return;
+    }
+    let (folder, _) = store();
+    let folder = folder.path();
+    for command in [
+        "init --organization Acme --store new.db --adopt-key-file -",
+        "organizations create Beta --adopt-key-file -",
+        "keys create Brought --organization Acme --adopt-key-file -",
+        "keys rotate 1 --yes --adopt-key-file -",
+    ] {
+        let key = new_secret().expose().to_owned();
+        let mut screen = Screen::new(folder, &format!("$K {command}; {AND_AFTER}"), &[]);
+        screen.wait_for("press Enter:");
+        screen.type_in(&format!("{key}\n"));
+        let seen = screen.end();
+        assert!(seen.contains("code 0\necho\nsusp = ^Z") && !seen.contains(&key[..20]), "{command}: {seen}");
+        let store = if command.contains("new.db") { "new.db" } else { "keystead.db" };
+        let verdict = run_with_input(folder, &["keys", "verify", "--store", store], key.as_bytes());
+        assert!(stdout(&verdict).starts_with("VALID"), "{command}: {}", stdout(&verdict));
+    }
+}
+
+#[test]
+fn an_import_from_a_terminal_says_that_it_reads_there() {
+    if !is_there("script") {
+        return;
+    }
+    let (folder, _) = store();
+    let mut screen = Screen::new(folder.path(), "$K import - --format csv --organization-keys", &[]);
+    screen.wait_for("Reading rows from standard input");
+    screen.type_in("name,key\nTyped,sk_live_000000000000000000000001\n\u{4}");
+    let seen = screen.end();
+    assert!(seen.contains("1 key was imported"), "{seen}");
+    let piped = run_with_input(
+        folder.path(),
+        &["import", "-", "--format", "csv", "--organization-keys"],
+        b"name,key\nPiped,sk_live_000000000000000000000002\n",
+    );
+    assert!(piped.status.success() && !stderr(&piped).contains("Reading"), "{}", stderr(&piped));
+}
+
+#[test]
+fn the_log_at_a_terminal_leaves_out_empty_columns_and_shows_what_a_change_came_to() {
+    if !is_there("script") {
+        return;
+    }
+    let (folder, _) = store();
+    let folder = folder.path();
+    done(folder, &["keys", "update", "1", "--name", LONG, "--rate-limit", "100/60"]);
+    done(folder, &["keys", "update", "1", "--no-rate-limit"]);
+    let narrow = shown(folder, 80, "audit list", &[("NO_COLOR", "1")]);
+    assert!(!narrow.contains("FROM") && narrow.lines().all(|line| line.width() <= 80), "{narrow}");
+    let newest = narrow.lines().nth(1).unwrap_or_default();
+    assert!(newest.ends_with("  limit 100 in 60s → none") || newest.ends_with("  limit → none"), "{narrow}");
+    assert!(shown(folder, 60, "audit list", &[("NO_COLOR", "1")]).contains("  limit → none\n"));
+    assert!(done(folder, &["audit", "list"]).contains("  FROM  "), "nothing is left out in a pipe");
+    for (width, has_all) in [(250, true), (80, false)] {
+        let keys = shown(folder, width, "keys list", &[("NO_COLOR", "1")]);
+        let is_there = ["PROJECT", "EXPIRES"].map(|head| keys.contains(head));
+        assert!(is_there == [has_all; 2] && keys.contains("CREATED") && keys.contains(LONG), "{keys}");
     }
 }

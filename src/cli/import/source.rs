@@ -2,6 +2,7 @@
 
 use super::columns::Column;
 use crate::cli::Failed;
+use crate::cli::output::say;
 use crate::json;
 use crate::spreadsheet::fused;
 use clap::ValueEnum;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -62,7 +63,8 @@ impl Source {
     /// Opens it; a file's form is known by its name unless said.
     pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Self, Failed> {
         let unreadable = |e: io::Error| Failed::new(format!("{} cannot be read: {e}.", path.display()));
-        let (input, total): (Box<dyn Read>, u64) = if path == Path::new("-") {
+        let is_standard = path == Path::new("-");
+        let (input, total): (Box<dyn Read>, u64) = if is_standard {
             (Box::new(io::stdin().lock()), 0)
         } else {
             let file = File::open(path).map_err(unreadable)?;
@@ -77,6 +79,9 @@ impl Source {
         let format = format.or(by_name).ok_or_else(|| {
             Failed::new(format!("Say with --format whether {} is csv or ndjson; its name does not.", path.display()))
         })?;
+        if is_standard && io::stdin().is_terminal() {
+            say("Reading rows from standard input, up to Ctrl-D at the beginning of a line.");
+        }
         let tap = Tap { total, ..Tap::default() };
         let counted = Counted { input, tap: tap.clone(), hasher: blake3::Hasher::new() };
         let rows = match format {

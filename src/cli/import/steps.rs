@@ -17,12 +17,12 @@ impl Steps {
 
     /// While so many bytes are read; 0 where nobody knows how many there are.
     pub(super) fn reading(self, bytes: u64) -> ProgressBar {
-        progress::bar((bytes > 0).then_some(bytes), &self.unit("bytes read", 1))
+        progress::bar_of_step((bytes > 0).then_some(bytes), "bytes read", 1, self.0)
     }
 
     /// While the store is looked through for so many keys.
     pub(super) fn looking(self, keys: u64) -> ProgressBar {
-        progress::bar(Some(keys), &self.unit("keys looked for", 2))
+        progress::bar_of_step(Some(keys), "keys looked for", 2, self.0)
     }
 
     /// Shows what else happens to so many keys. The bar goes when this is dropped.
@@ -37,13 +37,9 @@ impl Steps {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             if shown.0 != step {
                 shown.1.finish_and_clear();
-                *shown = (step, progress::bar(Some(keys), &self.unit(unit, step)));
+                *shown = (step, progress::bar_of_step(Some(keys), unit, step, self.0));
             }
             shown.1.set_position(done);
         }
-    }
-
-    fn unit(self, what: &str, step: u8) -> String {
-        format!("{what} (step {step} of {})", self.0)
     }
 }

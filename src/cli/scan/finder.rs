@@ -2,7 +2,7 @@
 
 use super::found::Found;
 use super::words::Words;
-use crate::domain::{Digest, Forms, Tail};
+use crate::domain::{Digest, Forms, Tail, has_full_key};
 use regex::Regex;
 use regex::bytes::Regex as BytesRegex;
 use std::io::{self, Read};
@@ -51,7 +51,8 @@ impl Position {
 }
 
 impl Finder {
-    /// Of keys that begin with one of these, or with what ends in `_org_` or `_proj_`.
+    /// Of keys that begin with one of these, or with what ends in `_org_` or `_proj_`. Others of the same form are handed over as
+    /// words: only the store can tell whether it knows them.
     ///
     /// # Errors
     /// Never, unless the expression above is wrong.
@@ -93,13 +94,14 @@ impl Finder {
                     break;
                 }
                 done = ending.end();
-                let Some(Candidates { start, tail, digests, imported }) = self.candidates(window, ending.range())
+                let Some(Candidates { start, tail, digests, imported, is_word }) =
+                    self.candidates(window, ending.range())
                 else {
                     continue;
                 };
                 position.pass(window.get(position.offset..start).unwrap_or_default());
                 let (line, column) = (position.line, position.column);
-                found(Found { line, column, tail, digests, imported, is_word: false })?;
+                found(Found { line, column, tail, digests, imported, is_word })?;
             }
             if count == 0 {
                 return words.map_or(Ok(()), |mut words| words.finish(&mut found));
@@ -128,8 +130,10 @@ impl Finder {
         let spellings: &[Spelling] =
             if is_wide { &[Spelling::Wide] } else { &[Spelling::Plain, Spelling::QuotedPrintable] };
         let (mut first, mut digests, mut imported) = (None, Vec::new(), Vec::new());
+        let mut is_word = true;
         for spelling in spellings {
             let before = spelling.before(window, underscore);
+            is_word &= !self.is_expected(&before.bytes);
             for length in self.prefix_lengths(&before.bytes) {
                 let begin = before.bytes.len() - length;
                 let key = Zeroizing::new([&before.bytes[begin..], &digits].concat());
@@ -141,17 +145,31 @@ impl Finder {
                 first = first.or(before.places.get(begin).copied());
             }
         }
-        first.map(|start| Candidates { start, tail, digests, imported })
+        first.map(|start| Candidates { start, tail, digests, imported, is_word })
     }
 
-    /// How much of what stands before the digits could be a key's prefix.
-    fn prefix_lengths(&self, before: &[u8]) -> impl Iterator<Item = usize> + use<> {
-        let known = self.prefixes.iter().filter(|prefix| before.ends_with(prefix)).map(Vec::len).max();
-        let run = before.iter().rev().take_while(|byte| is_of_prefix(**byte)).count();
-        let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely));
-        let likely = Some(run).filter(|run| *run <= MAX_PREFIX && is_likely && Some(*run) != known);
-        [known, likely].into_iter().flatten()
+    /// Whether a key is expected to begin like this: with a prefix that is known, or with one that is likely.
+    fn is_expected(&self, before: &[u8]) -> bool {
+        let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely)) && run(before) <= MAX_PREFIX;
+        is_likely || self.known(before).is_some()
     }
+
+    /// How long the longest of the known prefixes is that it ends with.
+    fn known(&self, before: &[u8]) -> Option<usize> {
+        self.prefixes.iter().filter(|prefix| before.ends_with(prefix)).map(Vec::len).max()
+    }
+
+    /// How much of what stands before the digits could be a key's prefix: a known one, or all that may stand in a prefix.
+    fn prefix_lengths(&self, before: &[u8]) -> impl Iterator<Item = usize> + use<> {
+        let (known, run) = (self.known(before), run(before));
+        let whole = Some(run).filter(|run| *run <= MAX_PREFIX && Some(*run) != known);
+        [known, whole].into_iter().flatten()
+    }
+}
+
+/// How many of the last characters may stand in a prefix.
+fn run(before: &[u8]) -> usize {
+    before.iter().rev().take_while(|byte| is_of_prefix(**byte)).count()
 }
 
 /// What was found, and where it begins.
@@ -160,6 +178,7 @@ struct Candidates {
     tail: Tail,
     digests: Vec<Digest>,
     imported: Vec<Digest>,
+    is_word: bool,
 }
 
 /// How the characters of a key are written.
@@ -219,8 +238,11 @@ fn tail(key: &[u8]) -> Option<Tail> {
 
 /// The text with every full key in it masked; `None` where there is none.
 pub(in crate::cli) fn mask(text: &str) -> Option<String> {
+    if !has_full_key(text.as_bytes()) {
+        return None;
+    }
     let key = Regex::new("[a-z0-9_]{1,31}_[0-9a-f]{26}([0-9a-f]{6})").ok()?;
-    key.is_match(text).then(|| key.replace_all(text, "***************$1").into_owned())
+    Some(key.replace_all(text, "***************$1").into_owned())
 }
 
 #[cfg(test)]
@@ -258,7 +280,43 @@ mod tests {
     }
 
     fn places(text: &[u8], at_once: usize) -> Vec<(u64, u64, usize)> {
-        all(text, at_once).into_iter().map(|found| (found.line, found.column, found.digests.len())).collect()
+        let found = all(text, at_once).into_iter().filter(|found| !found.is_word);
+        found.map(|found| (found.line, found.column, found.digests.len())).collect()
+    }
+
+    #[test]
+    fn what_has_our_form_under_any_other_prefix_is_handed_over_as_a_word() {
+        for key in [format!("shpat_{HEX}"), format!("sk_live_{HEX}"), format!("{}_{HEX}", "a".repeat(31))] {
+            let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
+            for (text, column) in [
+                (key.clone(), 1),
+                (format!("KEY={key}\n"), 5),
+                (format!("{{\"key\":\"{key}\"}}"), 9),
+                (format!("x-{key}-{key}0"), 3),
+            ] {
+                for (text, column) in
+                    [(text.clone().into_bytes(), column), (utf_16(&text, u16::to_le_bytes), 2 * column - 1)]
+                {
+                    for at_once in [1, 7, usize::MAX] {
+                        let found = all(&text, at_once);
+                        assert!(found.len() == 1 && found[0].is_word && found[0].digests == [digest], "{key}");
+                        assert_eq!(found[0].column, column, "{key}");
+                    }
+                }
+            }
+        }
+        assert!(all(format!("{}_{HEX}", "a".repeat(32)).as_bytes(), 7).is_empty(), "no key has such a prefix");
+        // A prefix of the settings may be the end of one that came from elsewhere.
+        let finder = Finder::new(["ks_"]).unwrap();
+        let key = format!("shks_{HEX}");
+        let mut digests = Vec::new();
+        let mut found = |it: Found| {
+            digests.extend(it.digests);
+            Ok::<_, io::Error>(())
+        };
+        finder.scan(&mut key.as_bytes(), None, &mut found).unwrap();
+        let expected = [&key[2..], &key].map(|key| Digest::of_presented(key.as_bytes(), FORMS).unwrap());
+        assert_eq!(digests, expected);
     }
 
     #[test]

@@ -14,6 +14,6 @@ pub(super) struct Found {
     pub(super) digests: Vec<Digest>,
     /// The same, by which an import may have brought them.
     pub(super) imported: Vec<Digest>,
-    /// Whether it has not our form, so that it is a key only where the store knows it.
+    /// Whether it is like keys of many makers, so that it is a key only where the store knows it.
     pub(super) is_word: bool,
 }

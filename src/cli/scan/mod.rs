@@ -52,11 +52,12 @@ pub(super) struct Scan {
 const HELP: &str = "Prints path:line:column (in bytes), the masked value, and whether it is a key of this store: LIVE, deactivated,\n\
     expired, rotated out or unknown; unchecked, where there is no store to look into.\n\n\
     Finds keys of Keystead's own form: they begin with the prefixes of the settings, with --prefix, or with anything\n\
-    that ends in _org_ or _proj_, and end in 32 hexadecimal digits; in UTF-8, UTF-16 or quoted-printable text.\n\n\
+    that ends in _org_ or _proj_, and end in 32 hexadecimal digits; in UTF-8, UTF-16 or quoted-printable text. What begins\n\
+    with anything else, such as shpat_, it finds where the store knows it.\n\n\
     Where keys of other forms were imported into the store, it finds those that it still knows: words of 16 to 256\n\
     letters, digits and _ - . + / = ~ : in UTF-8 that stand between other characters.\n\n\
     Does not find what is compressed, encoded or escaped, imported keys with other characters in them or in UTF-16, or,\n\
-    without the store, any imported key of another form. Leaves .git and links alone.\n\n\
+    without the store, any imported key of another form or beginning. Leaves .git and links alone.\n\n\
     Exit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
     Examples:\n  keystead scan .\n  git log -p --all | keystead scan\n  keystead scan /srv /etc --revoke";
 
