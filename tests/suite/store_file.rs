@@ -186,7 +186,7 @@ fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
 
     let output = run(folder.folder.path(), &["init", "--organization", "Acme", "--store", "missing/keystead.db"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("cannot be created"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("missing is not there. Make it with mkdir."), "{}", stderr(&output));
 }
 
 #[test]
