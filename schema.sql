@@ -4,7 +4,7 @@
 -- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
-PRAGMA user_version = 6;            -- the version of this schema
+PRAGMA user_version = 7;            -- the version of this schema
 
 -- Whom keys belong to.
 CREATE TABLE organizations (
@@ -34,8 +34,6 @@ CREATE TABLE api_keys (
     created_at      INTEGER NOT NULL,                                 -- when it was minted
     project_id      INTEGER REFERENCES projects (id),                 -- the project it belongs to; null for the organization's own
     expires_at      INTEGER,                                          -- from when on it authenticates nobody; null for never
-    shadow_digest   BLOB    CHECK (length(shadow_digest) = 32),       -- during a rotation: BLAKE3 of the new full key
-    shadow_tail     TEXT    CHECK (length(shadow_tail) = 6),          -- the last six characters of that
     rotates_at      INTEGER,                                          -- when the new key takes the outgoing one's place; null without a rotation
     rate_limit      INTEGER,                                          -- how often it may be used in a window; null for as often as anybody likes
     rate_window_s   INTEGER,                                          -- how long such a window is, in seconds; null without rate_limit
@@ -46,21 +44,18 @@ CREATE TABLE api_keys (
 -- Lists the keys of an organization or a project by number; grows at its ends only, so it costs an insert next to nothing.
 CREATE INDEX api_keys_by_scope ON api_keys (organization_id, project_id);
 
--- When keys last authenticated a request. Apart from api_keys, since it changes all the time and those rows do not.
-CREATE TABLE api_key_value_uses (
-    key_id       INTEGER NOT NULL,                           -- the key; a use of a key that is gone is not kept
-    is_shadow    INTEGER NOT NULL CHECK (is_shadow IN (0, 1)), -- 1: the new value of a rotation in its grace
-    last_used_at INTEGER NOT NULL,                           -- up to a second behind while the server runs
-    PRIMARY KEY (key_id, is_shadow)
-) STRICT, WITHOUT ROWID;
-
--- What keys were before rotations, the last 16 of each: so that their users learn what happened to them.
-CREATE TABLE former_values (
+-- What there is to say about a key's values besides what api_keys has of the one that it has now. Apart from api_keys, since
+-- times of use change all the time and those rows do not, and since most keys have no row here.
+-- The checks say BETWEEN: SQLite makes a table of three values after IN, for each row, which would double what a use costs.
+CREATE TABLE key_values (
     key_id INTEGER NOT NULL,                              -- the key; those of a revoked key go with it
-    number INTEGER NOT NULL,                              -- counts up
-    digest BLOB    NOT NULL CHECK (length(digest) = 32),  -- digest of the former full key
-    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)), -- 0 for BLAKE3, 1 for SHA-256
-    PRIMARY KEY (key_id, number)
+    kind   INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2), -- 0: the value that api_keys has, 1: the new one of a rotation in its grace, 2: a former one, the last 16 of each key, so that its users learn what happened to it
+    number INTEGER NOT NULL,                              -- of a former value: counts up; 0 for others
+    digest BLOB    CHECK (length(digest) = 32),           -- digest of the full key; null for kind 0
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm BETWEEN 0 AND 1), -- of digest: 0 for BLAKE3, 1 for SHA-256
+    tail   TEXT    CHECK (length(tail) = 6),              -- of a new value: its last six characters
+    last_used_at INTEGER,                                 -- when it last authenticated a request, up to a second behind while the server runs; null for never, and for former values
+    PRIMARY KEY (key_id, kind, number)
 ) STRICT, WITHOUT ROWID;
 
 -- Finds a key by its digest, for keys up to digest_index_state.indexed_through; newer ones are found in memory, from

@@ -3,16 +3,21 @@
 //! What each setting means, and what its default is, says the `config.toml` of the sources, which is part of the program.
 
 mod listen;
+mod picture;
+mod range;
 mod wrong;
 
 pub use listen::{Listen, Listeners};
 
 use crate::domain::{self, AddressList, KeyPrefix, Name};
+use picture::Place;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 use toml::{Spanned, Table, Value};
+use wrong::Setting;
 
 /// What the names of environment variables begin with: `KEYSTEAD_SERVER_LISTEN` is `server.listen`.
 const ENVIRONMENT_PREFIX: &str = "KEYSTEAD_";
@@ -29,17 +34,69 @@ const UNIX_PEERS: &str = "unix:";
 pub struct ConfigError {
     sentence: String,
     picture: Option<String>,
+    /// Of a value that is of the right kind, and wrong all the same.
+    value: Option<WrongValue>,
+}
+
+/// A setting whose value is wrong.
+#[derive(Debug)]
+struct WrongValue {
+    setting: String,
+    /// Which entry of a list it is; the first is 0.
+    entry: Option<usize>,
+    /// What the sentence goes on with after the setting's name.
+    why: String,
 }
 
 impl ConfigError {
     fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), picture: None }
+        Self { sentence: sentence.into(), picture: None, value: None }
+    }
+
+    /// `why` is what the sentence goes on with after the setting's name.
+    fn of_value(setting: &str, entry: Option<usize>, why: String) -> Self {
+        let place = entry.map(|entry| format!(" (entry {})", entry + 1)).unwrap_or_default();
+        let sentence = format!("The setting {setting}{place} {why}");
+        Self { value: Some(WrongValue { setting: setting.to_owned(), entry, why }), ..Self::new(sentence) }
     }
 
     /// The line of the configuration file that is wrong, drawn over several lines with a mark below it; `None` where the
     /// sentence is about no line.
     pub fn picture(&self) -> Option<&str> {
         self.picture.as_deref()
+    }
+}
+
+/// Where the settings come from that are not the defaults.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The configuration file, and its text.
+    file: Option<(PathBuf, String)>,
+    /// The environment variable or the flag, in words, by the setting.
+    others: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// Notes that a flag says what this setting is.
+    pub fn add_flag(&mut self, setting: &str, flag: &str) {
+        self.others.insert(setting.to_owned(), format!("the flag {flag}"));
+    }
+
+    /// The same error, which says where the wrong value comes from.
+    pub fn locate(&self, error: ConfigError) -> ConfigError {
+        let Some(WrongValue { setting, entry, why }) = &error.value else { return error };
+        let (place, picture) = match (self.others.get(setting), &self.file) {
+            (Some(other), _) => (other.clone(), None),
+            (None, Some((file, text))) => {
+                let span = wrong::span_of(text, setting, *entry);
+                let Some(place) = span.and_then(|span| Place::of(text, &span)) else { return error };
+                (format!("{}, line {}", file.display(), place.line), Some(place.draw(false)))
+            }
+            (None, None) => return error,
+        };
+        let entry = entry.map(|entry| format!(", entry {}", entry + 1)).unwrap_or_default();
+        let sentence = format!("The setting {setting} ({place}{entry}) {why}");
+        ConfigError { sentence, picture, ..error }
     }
 }
 
@@ -317,29 +374,38 @@ pub enum LogFormat {
 
 impl Config {
     /// Defaults, then the file, then the environment. A file that was named must exist. A variable that is no setting, and is
-    /// not like one either, is passed over: see [`Config::passed_over`].
+    /// not like one either, is passed over: see [`Config::passed_over`]. Gives, too, where what came from.
     ///
     /// # Errors
     /// A sentence that names the setting that is unknown or wrong.
-    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<(Self, Sources), ConfigError> {
         let defaults = Self::table()?;
-        let mut settings = defaults.clone();
+        let (mut settings, mut sources) = (defaults.clone(), Sources::default());
         let file = file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists()));
-        for (section, keys) in file.map(|file| read_file(file, &defaults)).transpose()?.unwrap_or_default() {
-            if let (Some(Value::Table(section)), Value::Table(keys)) = (settings.get_mut(&section), keys) {
-                section.extend(keys);
+        if let Some(file) = file {
+            let (text, read) = read_file(file, &defaults)?;
+            sources.file = Some((file.to_owned(), text));
+            for (section, keys) in read {
+                if let (Some(Value::Table(section)), Value::Table(keys)) = (settings.get_mut(&section), keys) {
+                    section.extend(keys);
+                }
             }
         }
         for (name, text) in environment {
-            let Some(setting) = setting_of(&name) else { continue };
-            let Some((section, key, value)) = from_environment(&defaults, &name, &setting, &text)? else { continue };
-            if let Some(Value::Table(section)) = settings.get_mut(&section) {
-                section.insert(key, value);
-            }
+            let Some(variable) = setting_of(&name) else { continue };
+            let Some((setting, value)) = from_environment(&defaults, &name, &variable, &text)? else { continue };
+            sources.others.insert(setting.to_string(), format!("the environment variable {name}"));
+            settings[setting.section][setting.key] = value;
         }
-        settings.try_into().map_err(|e: toml::de::Error| {
-            ConfigError::new(format!("The configuration is wrong: {}.", wrong::in_words(e.message(), &defaults)))
-        })
+        check_numbers(&settings).map_err(|error| sources.locate(error))?;
+        let config = settings.try_into().map_err(|e: toml::de::Error| {
+            let why = wrong::in_words(e.message(), None, None, &defaults);
+            ConfigError::new(format!("The configuration is wrong: {why}."))
+        })?;
+        Ok((config, sources))
     }
 
     /// Which of these environment variables have the name of a setting without being one, and are passed over.
@@ -364,35 +430,12 @@ impl Config {
         toml::from_str(DEFAULTS).map_err(|e| ConfigError::new(e.to_string()))
     }
 
-    /// Checks what the types do not.
+    /// Checks what the types and the ranges of numbers do not.
     ///
     /// # Errors
     /// A sentence that names the setting that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let positive = [
-            ("server.max_connections", self.server.max_connections as u64),
-            ("server.body_limit_bytes", self.server.body_limit_bytes as u64),
-            ("server.body_timeout_ms", self.server.body_timeout_ms),
-            ("server.head_timeout_ms", self.server.head_timeout_ms),
-            ("server.send_timeout_ms", self.server.send_timeout_ms),
-            ("server.keep_alive_ms", self.server.keep_alive_ms),
-            ("store.busy_timeout_ms", self.store.busy_timeout_ms),
-            ("store.readers", self.store.readers.into()),
-            ("store.write_queue", self.store.write_queue as u64),
-            ("store.write_batch", self.store.write_batch as u64),
-            ("store.watch_interval_ms", self.store.watch_interval_ms),
-            ("cache.capacity", self.cache.capacity as u64),
-            ("backup.every_hours", self.backup.every_hours.into()),
-            ("backup.keep", self.backup.keep as u64),
-            ("changes.burst", self.changes.burst.into()),
-            ("brute_force.burst", self.brute_force.burst.into()),
-            ("brute_force.per_minute", self.brute_force.per_minute.into()),
-            ("brute_force.addresses", self.brute_force.addresses as u64),
-        ];
-        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
-            return Err(ConfigError::new(format!("The setting {name} must be at least 1.")));
-        }
-        let wrong = |name: &str, why: String| ConfigError::new(format!("The setting {name} is wrong. {why}"));
+        let wrong = |name: &str, why: String| ConfigError::of_value(name, None, format!("is wrong. {why}"));
         if is_special(&self.store.path) {
             let path = self.store.path.display();
             let why = format!("SQLite takes \"{path}\" for something else than a file. Write ./ before a file's name.");
@@ -404,7 +447,11 @@ impl Config {
         // Whether they are good for a store that is new, whoever sets it up finds out: an older store goes on with older settings.
         Name::stored(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
         Name::stored(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
-        self.server.trusted_proxies().map_err(|e| wrong("server.trusted_proxies", e.to_string()))?;
+        self.server.trusted_proxies().map_err(|e| {
+            let is_wrong = |entry: &String| entry != UNIX_PEERS && AddressList::parse([entry.as_str()]).is_err();
+            let entry = self.server.trusted_proxies.iter().position(is_wrong);
+            ConfigError::of_value("server.trusted_proxies", entry, format!("is wrong. {e}"))
+        })?;
         if self.tls.is_on() == self.tls.key.as_os_str().is_empty() {
             return Err(ConfigError::new("The settings tls.certificate and tls.key go together.".to_owned()));
         }
@@ -425,38 +472,102 @@ fn is_special(path: &Path) -> bool {
     path.is_empty() || path == b":memory:" || path.starts_with(b"file:")
 }
 
-fn read_file(file: &Path, defaults: &Table) -> Result<Table, ConfigError> {
+/// Whether every number is one that its setting may be.
+fn check_numbers(settings: &Table) -> Result<(), ConfigError> {
+    for (section, keys) in settings {
+        for (key, value) in keys.as_table().into_iter().flatten() {
+            let setting = format!("{section}.{key}");
+            if value.as_integer().is_some_and(|number| !range::contains(&setting, number)) {
+                return Err(ConfigError::of_value(&setting, None, format!("must be {}.", range::in_words(&setting))));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The file's text, and the settings in it.
+fn read_file(file: &Path, defaults: &Table) -> Result<(String, Table), ConfigError> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| ConfigError::new(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
     // Read as the whole configuration first, since that names the line of what is wrong.
-    parse(&text).and_then(|_| toml::from_str(&text)).map_err(|error| {
-        let place = wrong::place(&error, &text, defaults);
-        let what = wrong::in_words(error.message(), defaults);
-        let end = if what.ends_with('?') { "" } else { "." };
-        ConfigError {
-            sentence: format!("The configuration file {} is wrong{place}: {what}{end}", file.display()),
-            picture: Some(wrong::picture(&error, defaults)),
-        }
-    })
+    match parse(&text).and_then(|_| toml::from_str(&text)) {
+        Ok(settings) => Ok((text, settings)),
+        Err(error) => Err(wrong_file(file, &text, &error, defaults)),
+    }
+}
+
+fn wrong_file(file: &Path, text: &str, error: &toml::de::Error, defaults: &Table) -> ConfigError {
+    let mut span = error.span().unwrap_or_default();
+    let setting = wrong::setting_at(text, &span, defaults);
+    let words = setting.and_then(|setting| words(setting, defaults));
+    if let Some(entry) = setting.and_then(|setting| wrong_entry(text, setting)) {
+        span = entry;
+    }
+    let mut place = Place::of(text, &span);
+    let slip = place.as_mut().filter(|_| DeTable::parse(text).is_err()).and_then(|place| {
+        let (what, wrong) = wrong::slip(place, setting, words.as_deref())?;
+        place.wrong = wrong;
+        Some(what)
+    });
+    let what = slip.unwrap_or_else(|| wrong::in_words(error.message(), setting, words.as_deref(), defaults));
+    let end = if what.ends_with('?') { "" } else { "." };
+    let name = setting.map(|setting| format!(" ({setting})")).unwrap_or_default();
+    let at = place.as_ref().map(|place| format!(" at line {}, column {}{name}", place.line, place.column()));
+    let is_secret = |place: &Place| wrong::is_secret(place, text, error.message(), setting, defaults);
+    ConfigError {
+        picture: place.map(|place| place.draw(is_secret(&place))),
+        ..ConfigError::new(format!(
+            "The configuration file {} is wrong{}: {what}{end}",
+            file.display(),
+            at.unwrap_or_default()
+        ))
+    }
+}
+
+/// The words that a setting may be, where it may not be any text.
+fn words(setting: Setting, defaults: &Table) -> Option<String> {
+    let mut all = defaults.clone();
+    all[setting.section][setting.key] = Value::String("?".to_owned());
+    all.try_into::<Config>().err().and_then(|error| wrong::words(error.message()))
+}
+
+/// Where the first entry is that is wrong by itself, of a setting that is a list.
+fn wrong_entry(text: &str, setting: Setting) -> Option<std::ops::Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    let value = table.get_ref().get(setting.section)?.get_ref().as_table()?.get(setting.key)?;
+    let is_wrong = |entry: &&Spanned<DeValue>| {
+        let mut alone = DeArray::new();
+        alone.push((*entry).clone());
+        let keys =
+            DeTable::from_iter([(Spanned::new(0..0, setting.key.into()), Spanned::new(0..0, DeValue::Array(alone)))]);
+        let section = Spanned::new(0..0, DeValue::Table(keys));
+        with_defaults(Spanned::new(0..0, DeTable::from_iter([(Spanned::new(0..0, setting.section.into()), section)])))
+            .is_err()
+    };
+    value.get_ref().as_array()?.iter().find(is_wrong).map(Spanned::span)
 }
 
 /// The configuration of a text that need not say everything; an error says where in it.
 fn parse(text: &str) -> Result<Config, toml::de::Error> {
-    let mut settings = DeTable::parse(text)?;
+    with_defaults(DeTable::parse(text)?).map_err(|mut error| {
+        error.set_input(Some(text));
+        error
+    })
+}
+
+fn with_defaults(mut settings: Spanned<DeTable>) -> Result<Config, toml::de::Error> {
     for (section, defaults) in DeTable::parse(DEFAULTS)?.into_inner() {
         match (settings.get_mut().get_mut(&section).map(Spanned::get_mut), defaults.into_inner()) {
             (Some(DeValue::Table(keys)), DeValue::Table(defaults)) => {
                 let missing: Vec<_> = defaults.into_iter().filter(|(key, _)| !keys.contains_key(key)).collect();
                 keys.extend(missing);
             }
-            (Some(_), _) => {}
+            // Serde takes a list for a section, too, which nobody means.
+            (Some(other), _) => *other = DeValue::Boolean(false),
             (None, defaults) => _ = settings.get_mut().insert(section, Spanned::new(0..0, defaults)),
         }
     }
-    Config::deserialize(Deserializer::from(settings)).map_err(|mut error| {
-        error.set_input(Some(text));
-        error
-    })
+    Config::deserialize(Deserializer::from(settings))
 }
 
 /// Kubernetes tells every pod where the service called `keystead` is, where there is one: `KEYSTEAD_SERVICE_HOST`,
@@ -471,25 +582,24 @@ fn setting_of(variable: &str) -> Option<String> {
     Some(setting.to_ascii_lowercase())
 }
 
-/// The section, the key and the default of a setting that is written as in the name of a variable.
-fn find<'a>(defaults: &'a Table, setting: &str) -> Option<(&'a str, String, &'a Value)> {
-    defaults.iter().find_map(|(section, keys)| {
-        let key = setting.strip_prefix(section.as_str())?.strip_prefix('_')?;
-        keys.get(key).map(|default| (section.as_str(), key.to_owned(), default))
+/// The setting that is written as in the name of a variable.
+fn find<'a>(defaults: &'a Table, setting: &str) -> Option<Setting<'a>> {
+    defaults.keys().find_map(|section| {
+        Setting::find(defaults, section, setting.strip_prefix(section.as_str())?.strip_prefix('_')?)
     })
 }
 
-/// The section, key and value that a variable stands for; the default's type says how its text is read. `None` for one that is
+/// The setting that a variable stands for, and its value; the default's type says how its text is read. `None` for one that is
 /// no setting, and not like one. A sentence never has the text in it, which may be a secret.
-fn from_environment(
-    defaults: &Table,
+fn from_environment<'a>(
+    defaults: &'a Table,
     name: &str,
-    setting: &str,
+    variable: &str,
     text: &str,
-) -> Result<Option<(String, String, Value)>, ConfigError> {
-    let Some((section, key, default)) = find(defaults, setting) else {
-        let variable = |meant: String| format!("{ENVIRONMENT_PREFIX}{}", meant.to_ascii_uppercase());
-        let meant: Vec<String> = wrong::meant(setting, defaults).into_iter().map(variable).collect();
+) -> Result<Option<(Setting<'a>, Value)>, ConfigError> {
+    let Some(setting) = find(defaults, variable) else {
+        let named = |meant: String| format!("{ENVIRONMENT_PREFIX}{}", meant.to_ascii_uppercase());
+        let meant: Vec<String> = wrong::meant(variable, defaults).into_iter().map(named).collect();
         if meant.is_empty() {
             return Ok(None);
         }
@@ -497,11 +607,13 @@ fn from_environment(
         let sentence = format!("The environment variable {name} is no setting of Keystead. Did you mean {meant}?");
         return Err(ConfigError::new(sentence));
     };
-    let must_be =
-        |what: &str| ConfigError::new(format!("The environment variable {name} ({section}.{key}) must be {what}."));
-    let value = match default {
-        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| must_be("a whole number"))?,
-        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| must_be("true or false"))?,
+    let must_be = |words: Option<&str>| {
+        let what = setting.must_be(words);
+        ConfigError::new(format!("The environment variable {name} ({setting}) must be {what}."))
+    };
+    let value = match setting.default {
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| must_be(None))?,
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| must_be(None))?,
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
@@ -509,15 +621,14 @@ fn from_environment(
         _ => Value::String(text.to_owned()),
     };
     let mut all = defaults.clone();
-    all[section][&key] = value.clone();
+    all[setting.section][setting.key] = value.clone();
     if let Err(error) = all.try_into::<Config>() {
-        return Err(wrong::expected(error.message()).map_or_else(
-            || {
-                let why = error.message();
-                ConfigError::new(format!("The environment variable {name} ({section}.{key}) is wrong: {why}."))
-            },
-            |expected| must_be(&expected),
-        ));
+        let why = error.message();
+        return Err(if wrong::is_of_other_kind(why) {
+            must_be(wrong::words(why).as_deref())
+        } else {
+            ConfigError::new(format!("The environment variable {name} ({setting}) is wrong: {why}."))
+        });
     }
-    Ok(Some((section.to_owned(), key, value)))
+    Ok(Some((setting, value)))
 }

@@ -1,5 +1,6 @@
 //! What a server that begins says on standard output.
 
+use super::handover::MANAGES;
 use super::{output, probe};
 use crate::config::{Config, Listen};
 use crate::domain::Secret;
@@ -53,9 +54,10 @@ impl Announcement<'_> {
     fn hand_over(&self, secret: &Secret) -> String {
         let (store, organization) = (self.config.store.path.display(), &self.config.setup.organization);
         let key = secret.expose();
-        let mut advice = "This key can manage everything, so keep it for yourself. Make a project for the service that you want to\n\
-                          protect; it comes with a key of its own"
-            .to_owned();
+        let mut advice = format!(
+            "This key {MANAGES}, so keep it for yourself. Make a project for the\n\
+             service that you want to protect; it comes with a key of its own"
+        );
         let curl = match self.places.first() {
             Some(Listen::Unix(path)) => format!("curl --unix-socket {} -X POST http://localhost", path.display()),
             place => {

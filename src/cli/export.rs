@@ -6,7 +6,7 @@ use super::import::source::Format;
 use super::looking::behind;
 use super::{Failed, ambient, progress, service_options};
 use crate::config::Config;
-use crate::domain::{AddressList, ApiKey, Description, Fingerprint, Organization, Project, RateLimit, Timestamp};
+use crate::domain::{Description, Organization, Project, Timestamp};
 use crate::service::{Content, Exported};
 use crate::spreadsheet::defused;
 use clap::Args;
@@ -26,37 +26,13 @@ pub(super) struct Export {
     destination: Destination,
 }
 
-/// What is exported; without digests, these two are left out.
-const COLUMNS: [Column; 20] = [
-    Column::Kind,
-    Column::Id,
-    Column::Name,
-    Column::Description,
-    Column::Organization,
-    Column::OrganizationId,
-    Column::Project,
-    Column::ProjectId,
-    Column::Tail,
-    Column::Digest,
-    Column::Algorithm,
-    Column::Valid,
-    Column::CreatedAt,
-    Column::ExpiresAt,
-    Column::RateLimit,
-    Column::RateWindowS,
-    Column::AllowedAddresses,
-    Column::LastUsedAt,
-    Column::ShadowTail,
-    Column::RotatesAt,
-];
-
 pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
     let content = Content::open(&service_options(config)?.store)?;
     if content.is_behind_ledger()? {
         log::warn!("{}", behind(content.has_server()));
     }
     let is_written = |column: &Column| arguments.digests || !matches!(column, Column::Digest | Column::Algorithm);
-    let columns: Vec<Column> = COLUMNS.into_iter().filter(is_written).collect();
+    let columns: Vec<Column> = Column::EXPORTED.into_iter().filter(is_written).collect();
     let out = arguments.destination.open()?;
     let mut writer = match arguments.format {
         Format::Ndjson => Writer::Ndjson(out),
@@ -136,7 +112,7 @@ fn cell(column: Column, exported: &Exported<'_>) -> Option<Value> {
         _ => {}
     }
     match (key, project) {
-        (Some(key), _) => of_key(column, key),
+        (Some(key), _) => column.of_key(key),
         (None, Some(project)) => of_project(column, project),
         (None, None) => of_organization(column, organization),
     }
@@ -159,43 +135,6 @@ fn of_project(column: Column, project: &Project) -> Option<Value> {
         Column::Name => Some(project.name.as_str().into()),
         Column::Description => project.description.as_ref().map(Description::as_str).map(Value::from),
         Column::CreatedAt => Some(project.created_at.to_string().into()),
-        _ => None,
-    }
-}
-
-fn of_key(column: Column, key: &ApiKey) -> Option<Value> {
-    // The row's organization and project say whose it is.
-    let ApiKey {
-        id,
-        scope: _,
-        name,
-        value: Fingerprint { digest, tail },
-        shadow,
-        valid,
-        created_at,
-        expires_at,
-        value_last_used: _,
-        rate_limit,
-        allowed_addresses,
-    } = key;
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string().into());
-    let shadow = shadow.as_ref();
-    match column {
-        Column::Kind => Some("api_key".into()),
-        Column::Id => Some(id.get().into()),
-        Column::Name => Some(name.as_str().into()),
-        Column::Tail => Some(tail.as_str().into()),
-        Column::Digest => Some(digest.to_hex().into()),
-        Column::Algorithm => Some(digest.algorithm().name().into()),
-        Column::Valid => Some((*valid).into()),
-        Column::CreatedAt => time(Some(*created_at)),
-        Column::ExpiresAt => time(*expires_at),
-        Column::RateLimit => rate_limit.map(RateLimit::limit).map(Value::from),
-        Column::RateWindowS => rate_limit.map(RateLimit::window_s).map(Value::from),
-        Column::AllowedAddresses => allowed_addresses.as_ref().map(AddressList::to_string).map(Value::from),
-        Column::LastUsedAt => time(key.last_used()),
-        Column::ShadowTail => shadow.map(|shadow| shadow.fingerprint.tail.as_str().into()),
-        Column::RotatesAt => time(shadow.map(|shadow| shadow.rotates_at)),
         _ => None,
     }
 }

@@ -10,6 +10,9 @@ use crate::service::Value;
 use clap::Args;
 use std::path::PathBuf;
 
+/// What is said of every new key of an organization, after its name or "It".
+pub(super) const MANAGES: &str = "can manage everything in its organization";
+
 #[derive(Args, Debug, Default)]
 pub(super) struct Handover {
     /// Write the key to this new file, readable by you alone, instead of printing it

@@ -1,6 +1,6 @@
 //! `keystead init`: the store, an organization and its first key.
 
-use super::handover::Handover;
+use super::handover::{Handover, MANAGES};
 use super::key_file::KeyFile;
 use super::output::say;
 use super::{Failed, ambient, open_service};
@@ -87,7 +87,7 @@ fn report(
     out.flush()?;
     let where_to = arguments.handover.describe(secret);
     say(format_args!(
-        "{} is set up for {}; its first key {where_to}. It can manage everything.",
+        "{} is set up for {}; its first key {where_to}. It {MANAGES}.",
         store.display(),
         organization.name.as_str()
     ));

@@ -2,12 +2,12 @@
 
 use super::changes::{change, confirm};
 use super::chosen::{InScope, Number};
-use super::handover::{Handover, brought, hand_over, key_prefix};
+use super::handover::{Handover, MANAGES, brought, hand_over, key_prefix};
 use super::listing::{Listing, Wanted};
 use super::looking::{find, overview};
 use super::output::{print_json, say};
 use super::records::{KeyRecord, describe, show};
-use super::restrictions::{Restrictions, parse_days, parse_seconds};
+use super::restrictions::{self, Restrictions, parse_days, parse_seconds};
 use super::rotate::{self, Rotate};
 use super::rows;
 use super::update::{self, Update};
@@ -119,7 +119,7 @@ impl Keys {
     /// What the command takes.
     pub(super) fn expect_change(&self) -> Result<(), &'static str> {
         match &self.command {
-            Command::Update(update) if !update.has_change() => Err(update::TAKES),
+            Command::Update(update) if !update.has_change() => Err(restrictions::TAKES),
             _ => Ok(()),
         }
     }
@@ -160,7 +160,7 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     }
     let lost = "was created all the same: revoke it, and make another one";
     hand_over(&key, &arguments.handover, &secret, arguments.json, now, lost)?;
-    let may = if project.is_none() { " It can manage everything in its organization." } else { "" };
+    let may = if project.is_none() { format!(" It {MANAGES}.") } else { String::new() };
     say(format_args!(
         "API key {} ({}) was created; it {}.{may}",
         key.id.get(),

@@ -14,6 +14,7 @@ mod descriptors;
 mod destination;
 mod doctor;
 mod export;
+mod folder;
 mod handover;
 mod healthcheck;
 mod import;
@@ -328,9 +329,10 @@ fn refuse(error: &clap::Error) -> ! {
 fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
     let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
-    let mut config = Config::load(global.config.as_deref(), environment)?;
+    let (mut config, mut sources) = Config::load(global.config.as_deref(), environment)?;
     if let Some(path) = global.store {
         config.store.path = path;
+        sources.add_flag("store.path", "--store");
     }
     if let Command::Serve(serve::Serve { listen }) = command
         && let Some(listen) = Listeners::new(listen.clone())
@@ -338,7 +340,7 @@ fn configure(global: Global, command: &Command) -> Result<Config, Failed> {
         config.server.listen = listen;
     }
     config.store.path = followed(config.store.path);
-    config.check()?;
+    config.check().map_err(|error| sources.locate(error))?;
     Ok(config)
 }
 
@@ -360,6 +362,7 @@ fn followed(mut path: PathBuf) -> PathBuf {
 
 /// The service on the store, beside whatever other processes do with it. To be closed before the end.
 fn open_service(config: &Config) -> Result<Service, Failed> {
+    folder::expect(&config.store.path)?;
     let metrics = Arc::new(Metrics::new(ambient::now())?);
     Ok(Service::open(&service_options(config)?, metrics)?)
 }

@@ -2,7 +2,7 @@
 
 use super::changes::change;
 use super::chosen;
-use super::handover::{Handover, key_prefix};
+use super::handover::{Handover, MANAGES, key_prefix};
 use super::listing::{Listing, Wanted};
 use super::looking::overview;
 use super::output::{print, print_json, print_secret, say};
@@ -131,7 +131,7 @@ async fn create(config: &Config, name: &str, key_name: &str, handover: &Handover
         Failed::new(format!("{e} The organization {id} is there all the same: mint another key for it."))
     })?;
     say(format_args!(
-        "{id} ({}) was created; its first key {}.",
+        "{id} ({}) was created; its first key {}. It {MANAGES}.",
         organization.name.as_str(),
         handover.describe(&first.secret)
     ));

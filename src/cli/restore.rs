@@ -1,7 +1,7 @@
 //! `keystead restore`: a backup in the store's place, without bringing revoked keys back.
 
 use super::backup::show;
-use super::{Failed, ambient, output, progress, service_options};
+use super::{Failed, ambient, folder, output, progress, service_options};
 use crate::config::Config;
 use crate::service::{Restoration, restore};
 use clap::Args;
@@ -32,6 +32,7 @@ pub(super) struct Restore {
 
 pub(super) fn run(config: &Config, arguments: Restore) -> Result<(), Failed> {
     let Restore { file: from, without_ledger, json } = arguments;
+    folder::expect(&config.store.path)?;
     let bar = progress::bar(Some(0), "pages");
     let what = Restoration { from, without_ledger };
     let restored =

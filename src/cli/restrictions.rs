@@ -16,6 +16,17 @@ pub(super) struct Limits {
     rate_limit: Option<RateLimit>,
 }
 
+/// That a key has none of these any more.
+#[derive(Args, Debug)]
+pub(super) struct NoLimits {
+    /// The key may be used as often as anybody likes
+    #[arg(long, conflicts_with = "rate_limit")]
+    no_rate_limit: bool,
+    /// The key may be used from anywhere
+    #[arg(long, conflicts_with = "allowed_address")]
+    allow_any_address: bool,
+}
+
 /// What there may be from the moment that a key is minted or rotated.
 #[derive(Args, Debug)]
 pub(super) struct Restrictions {
@@ -25,6 +36,10 @@ pub(super) struct Restrictions {
     #[arg(long)]
     deactivated: bool,
 }
+
+/// What is said to an update that changes nothing.
+pub(super) const TAKES: &str = "there is nothing to change; say at least one of --name, --expires-in-days, \
+    --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
 
 /// The flags of [`Restrictions`], for whatever they do not go with.
 pub(super) const FLAGS: [&str; 3] = ["allowed_address", "rate_limit", "deactivated"];
@@ -57,6 +72,21 @@ impl Limits {
             allowed_addresses: addresses.map(Some),
             ..KeyChange::default()
         })
+    }
+}
+
+impl NoLimits {
+    pub(super) fn are_said(&self) -> bool {
+        self.no_rate_limit || self.allow_any_address
+    }
+
+    /// The change, with what these make of a key.
+    pub(super) fn beside(&self, change: KeyChange) -> KeyChange {
+        KeyChange {
+            rate_limit: change.rate_limit.or(self.no_rate_limit.then_some(None)),
+            allowed_addresses: change.allowed_addresses.or(self.allow_any_address.then_some(None)),
+            ..change
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::key_file::KeyFile;
 use super::listeners::{Listening, bind_tcp};
 use super::signals::{Hangup, Signals};
 use super::signature::Signer;
-use super::{Failed, ambient, chores, descriptors, output, service_options, systemd};
+use super::{Failed, ambient, chores, descriptors, folder, handover, output, service_options, systemd};
 use crate::config::{Config, Listen, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
@@ -32,6 +32,7 @@ pub(super) struct Serve {
 }
 
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
+    folder::expect(&config.store.path)?;
     let handed = systemd::sockets()?;
     let metrics = Arc::new(Metrics::new(ambient::now())?);
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
@@ -247,7 +248,8 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
         Some(file) => {
             let file = file.display();
             log::info!(
-                "{store} is new and was set up for {organization}; its first key is in {file}: keep it safe and remove the file"
+                "{store} is new and was set up for {organization}; its first key is in {file}: keep it safe and remove the file. It {}",
+                handover::MANAGES
             );
             Ok(None)
         }

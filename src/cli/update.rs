@@ -4,16 +4,12 @@ use super::changes::change;
 use super::chosen::Number;
 use super::looking::find;
 use super::records::{KeyRecord, show};
-use super::restrictions::{Expires, Limits};
+use super::restrictions::{Expires, Limits, NoLimits};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::Name;
 use crate::service::{Authority, KeyChange};
 use clap::Args;
-
-/// What is said where none of them is there.
-pub(super) const TAKES: &str = "there is nothing to change; say at least one of --name, --expires-in-days, \
-    --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
 
 const HELP: &str = "What is not said stays as it is. To switch a key off or on, say keystead keys deactivate or \
     activate.\n\nExamples:\n  keystead keys update 12 --name \"Deployment\"\n  keystead keys update 12 --expires-in-days \
@@ -31,12 +27,8 @@ pub(super) struct Update {
     expires: Expires,
     #[command(flatten)]
     limits: Limits,
-    /// The key may be used as often as anybody likes
-    #[arg(long, conflicts_with = "rate_limit")]
-    no_rate_limit: bool,
-    /// The key may be used from anywhere
-    #[arg(long, conflicts_with = "allowed_address")]
-    allow_any_address: bool,
+    #[command(flatten)]
+    no_limits: NoLimits,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -45,18 +37,13 @@ pub(super) struct Update {
 impl Update {
     /// Whether it takes at least one thing. Were clap to see to that, all flags would be in a line of usage that is too long.
     pub(super) fn has_change(&self) -> bool {
-        let Self { key: _, name, expires, limits, no_rate_limit, allow_any_address, json: _ } = self;
-        name.is_some() || *no_rate_limit || *allow_any_address || expires.are_said() || limits.are_said()
+        let Self { key: _, name, expires, limits, no_limits, json: _ } = self;
+        name.is_some() || expires.are_said() || limits.are_said() || no_limits.are_said()
     }
 
     fn change(&self) -> Result<KeyChange, Failed> {
-        let narrowed = self.limits.change()?;
-        Ok(KeyChange {
-            name: self.name.as_deref().map(Name::parse).transpose()?,
-            valid: None,
-            rate_limit: narrowed.rate_limit.or(self.no_rate_limit.then_some(None)),
-            allowed_addresses: narrowed.allowed_addresses.or(self.allow_any_address.then_some(None)),
-        })
+        let name = self.name.as_deref().map(Name::parse).transpose()?;
+        Ok(KeyChange { name, ..self.no_limits.beside(self.limits.change()?) })
     }
 }
 

@@ -101,10 +101,13 @@ impl TryFrom<OneOrMore> for Listeners {
     type Error = String;
 
     fn try_from(text: OneOrMore) -> Result<Self, Self::Error> {
-        let places: Result<Vec<_>, _> = match text {
-            OneOrMore::One(text) => text.split(',').map(|place| place.trim().parse()).collect(),
-            OneOrMore::More(texts) => texts.iter().map(|place| place.parse()).collect(),
+        let texts: Vec<String> = match text {
+            OneOrMore::One(text) => text.split(',').map(str::trim).map(str::to_owned).collect(),
+            OneOrMore::More(texts) => texts,
         };
+        let entry = |at: usize| if texts.len() > 1 { format!("entry {}: ", at + 1) } else { String::new() };
+        let parse = |(at, text): (usize, &String)| text.parse().map_err(|why: String| entry(at) + &why);
+        let places: Result<Vec<_>, String> = texts.iter().enumerate().map(parse).collect();
         Self::new(places?).ok_or_else(|| "a list that names no place to listen at".to_owned())
     }
 }

@@ -366,6 +366,40 @@ impl ApiKey {
     }
 }
 
+/// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Its label.
+    pub name: Option<Name>,
+    /// Switches it on or off.
+    pub valid: Option<bool>,
+    /// How often it may be used.
+    pub rate_limit: Option<Option<RateLimit>>,
+    /// Where it may be used from.
+    pub allowed_addresses: Option<Option<AddressList>>,
+}
+
+impl KeyChange {
+    /// Does it to the key.
+    pub fn apply(self, key: &mut ApiKey) {
+        let Self { name, valid, rate_limit, allowed_addresses } = self;
+        if let Some(name) = name {
+            key.name = name;
+        }
+        key.valid = valid.unwrap_or(key.valid);
+        key.rate_limit = rate_limit.unwrap_or(key.rate_limit);
+        if let Some(allowed_addresses) = allowed_addresses {
+            key.allowed_addresses = allowed_addresses;
+        }
+    }
+
+    /// Whether all that it does is to switch the key off. There are no more of these than times that keys are switched on.
+    pub fn only_deactivates(&self) -> bool {
+        let Self { name, valid, rate_limit, allowed_addresses } = self;
+        *valid == Some(false) && name.is_none() && rate_limit.is_none() && allowed_addresses.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{KeyPrefix, Secret};

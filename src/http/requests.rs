@@ -13,9 +13,11 @@ use std::net::IpAddr;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Object, Ref, RefOr, Schema};
 
-/// The most questions in one request, each with a value of 256 characters, all of them escaped with six bytes, an address, and what JSON
-/// needs around them.
+/// The most questions in one request.
 const MAX_QUESTIONS: usize = 1000;
+/// Bytes that a question may have at the least: for a value of 256 characters, all of them escaped with six bytes, an address, and what
+/// JSON needs around them.
+const QUESTION_BYTES: usize = 2048;
 /// That of no key: the viewer fills it in, and what is minted with it must be good for nobody.
 const DIGEST_OF_NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -185,7 +187,7 @@ fields! {
     pub(super) struct Questions {
         "keys" keys: Vec<Question>,
     }
-    called "Questions", such as {"digests": {"keys": [{"digest": DIGEST_OF_NONE}, {"digest": "1".repeat(64)}]}}, const BYTES: usize = MAX_QUESTIONS * 2048;
+    called "Questions", such as {"digests": {"keys": [{"digest": DIGEST_OF_NONE}, {"digest": "1".repeat(64)}]}}, const BYTES: usize = MAX_QUESTIONS * QUESTION_BYTES;
 
     /// Which events are exported: both times or neither.
     pub(super) struct NewAuditLogExport {

@@ -27,6 +27,7 @@ mod uses;
 mod verification;
 mod windows;
 
+pub use crate::domain::KeyChange;
 pub use crate::store::NewApiKey;
 pub use crate::store::file::{
     Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, Options as StoreOptions, Progress, Restored, SCHEMA,
@@ -42,7 +43,7 @@ pub use content::{Content, Exported};
 pub use exports::{Export, ExportState, FoundEvents};
 pub use idempotency::{Idempotency, Issued};
 pub use import::{Import, ImportProgress, NOTHING_IMPORTED, Outcome, Taken, Writer};
-pub use keys::{API_KEYS_PAGE, KeyChange, Keys, NewKey, Rotation, Value};
+pub use keys::{API_KEYS_PAGE, Keys, NewKey, Rotation, Value};
 pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;

@@ -198,7 +198,8 @@ fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
     let new = "keystead.db is new and was set up for My organization. Its first key, shown this once:";
     assert_eq!((lines[3], lines[4]), ("", new));
     assert!(is_key(lines[6].trim()), "{said}");
-    assert!(lines[8].starts_with("This key can manage everything, so keep it for yourself. Make a project"), "{said}");
+    let may = "This key can manage everything in its organization, so keep it for yourself. Make a project";
+    assert!(lines[8].starts_with(may), "{said}");
     assert!(said.contains(&format!("curl -X POST http://127.0.0.1:{port}/v2/projects")), "{said}");
     assert_eq!(said.matches("listening").count(), 1, "{said}");
 
@@ -218,11 +219,27 @@ fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
 fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
     let folder = folder();
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
-    let told = "its first key is in first-key: keep it safe and remove the file";
+    let told =
+        "its first key is in first-key: keep it safe and remove the file. It can manage everything in its organization";
     assert!(said.lines().next().is_some_and(|line| line.ends_with(told)), "{said}");
     assert_eq!((said.lines().count(), said.matches("istening on").count()), (4, 1), "{said}");
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
     assert_eq!((said.lines().count(), said.matches("istening on").count()), (3, 1), "{said}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_with_what_to_do_and_nothing_is_made() {
+    let folder = folder();
+    let none = folder.path().join("none");
+    let sentence = format!("keystead: The folder {} is not there. Make it with mkdir.\n", none.display());
+    let init = ["init", "--organization", "Acme", "--key-file", "key"];
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &init, &["restore", "backup.db"]] {
+        let output = run(folder.path(), &[command, &["--store", "none/k.db"]].concat());
+        assert_failed_with(&output, 1, &sentence);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "{command:?} made something");
+    }
+    let said = stderr(&run(folder.path(), &init));
+    assert!(said.ends_with("its first key is in key. It can manage everything in its organization.\n"), "{said}");
 }
 
 #[test]

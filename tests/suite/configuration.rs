@@ -22,7 +22,7 @@ fn defaults() -> Config {
 
 #[test]
 fn the_file_at_the_top_is_the_defaults_and_they_are_allowed() {
-    assert_eq!(Config::load(Some(path()), std::iter::empty()).expect("a configuration"), defaults());
+    assert_eq!(Config::load(Some(path()), std::iter::empty()).expect("a configuration").0, defaults());
     defaults().check().expect("defaults that are allowed");
 }
 
@@ -44,7 +44,7 @@ fn the_file_at_the_top_has_every_setting_with_its_environment_variable() {
             assert!(FILE.contains(&variable), "{variable}");
             // And the variable works.
             let text = text(value);
-            let config = Config::load(Some(path()), variables(&[(&variable, &text)])).expect("a configuration");
+            let (config, _) = Config::load(Some(path()), variables(&[(&variable, &text)])).expect("a configuration");
             assert_eq!(config, defaults(), "{variable}");
         }
     }
@@ -55,7 +55,8 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("c.toml");
     fs::write(&file, "[store]\npath = \"file.db\"\nreaders = 9\n").expect("a file");
-    let config = Config::load(Some(&file), variables(&[("KEYSTEAD_STORE_PATH", "env.db")])).expect("a configuration");
+    let (config, _) =
+        Config::load(Some(&file), variables(&[("KEYSTEAD_STORE_PATH", "env.db")])).expect("a configuration");
     assert_eq!(config.store.path, Path::new("env.db"));
     assert_eq!(config.store.readers, 9);
     assert_eq!(config.server, defaults().server);
@@ -91,7 +92,7 @@ fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_se
         ("KEYSTEAD_PORT_8080_TCP", "tcp://10.96.0.7:8080"),
         ("KEYSTEAD_PORT_8080_TCP_ADDR", "10.96.0.7"),
     ];
-    let config = Config::load(Some(path()), variables(&told)).expect("a configuration");
+    let (config, _) = Config::load(Some(path()), variables(&told)).expect("a configuration");
     assert_eq!(config, defaults());
     let passed_over =
         |names: &[&str]| Config::passed_over(names.iter().map(|name| (*name).to_owned())).expect("the settings");
@@ -162,15 +163,19 @@ fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
     for (text, sentence, picture) in [
         (
             "[store]\n# A comment.\nreaders = \"many\"\n",
-            " at line 3, column 11 (store.readers): this must be a whole number from 0 to 4294967295.",
+            " at line 3, column 11 (store.readers): this must be a whole number from 1 to 128.",
             "  |\n3 | readers = \"many\"\n  |           ^^^^^^\n",
         ),
-        ("[server]\nworkers = -1", "this must be a whole number, 0 or more.", "2 | workers = -1\n  |           ^^\n"),
+        (
+            "[server]\nworkers = -1",
+            "this must be a whole number from 0 to 512.",
+            "2 | workers = -1\n  |           ^^\n",
+        ),
         ("[brute_force]\nloopback = \"yes\"", "this must be true or false.", "2 | loopback = \"yes\"\n"),
         ("[log]\nformat = \"xml\"", "this must be \"human\" or \"json\".", "2 | format = \"xml\"\n"),
-        ("[tls]\nkey = 5", "this must be a text in quotes.", "2 | key = 5\n"),
-        ("server = 5", "this must be a section.", "1 | server = …\n"),
-        ("server.workers = \"a\"", "this must be a whole number, 0 or more.", "1 | server.workers = \"a\"\n"),
+        ("[tls]\nkey = 5", "this must be a text in quotes, such as key = \"…\".", "2 | key = 5\n"),
+        ("server = 5", "this must be a section, [server].", "1 | server = …\n"),
+        ("server.workers = \"a\"", "this must be a whole number from 0 to 512.", "1 | server.workers = \"a\"\n"),
         ("[sever]\nworkers = 1", "there is no setting sever here; did you mean server?", "1 | [sever]\n  |  ^^^^^\n"),
         ("workers = 1", "there is no setting workers here; it belongs below [server].", "1 | workers = …\n"),
         ("[store", " at line 1, column 7: unclosed table", "1 | [store\n  |       ^\n"),
@@ -194,6 +199,211 @@ fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
         let doctor = stdout(&run(folder.path(), &["doctor"]));
         assert!(doctor.lines().next().is_some_and(|line| line.contains(sentence)), "{doctor}");
     }
+}
+
+#[test]
+fn what_is_no_toml_or_of_another_kind_is_said_in_words_with_marks_below_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (text, sentence, picture) in [
+        ("[log]\nlevel = info", "a text in quotes, such as level = \"info\".", "2 | level = info\n  |         ^^^^\n"),
+        (
+            "[server]\nlisten = 127.0.0.1:8080 # x",
+            "a text in quotes, such as listen = \"127.0.0.1:8080\".",
+            "2 | listen = 127.0.0.1:8080 # x\n  |          ^^^^^^^^^^^^^^\n",
+        ),
+        (
+            "[server]\nlisten = [127.0.0.1:8080]",
+            "a text in quotes, such as listen = \"127.0.0.1:8080\".",
+            "2 | listen = [127.0.0.1:8080]\n  |           ^^^^^^^^^^^^^^\n",
+        ),
+        ("[server]\nlisten = 8181", "such as listen = \"127.0.0.1:8080\".", "2 | listen = 8181\n  |          ^^^^\n"),
+        ("[server]\nlisten =", "such as listen = \"127.0.0.1:8080\".", "2 | listen =\n  |         ^\n"),
+        ("[server] listen = 8181", "the name of a section stands alone on its line.", "1 | [server] listen = …\n"),
+        (
+            "[server]\nworkers = 08",
+            "a whole number from 0 to 512; no zero stands in front of it.",
+            "2 | workers = 08\n  |           ^^\n",
+        ),
+        (
+            "[server]\nworkers = 9223372036854775808",
+            "a whole number from 0 to 512.",
+            "2 | workers = 9223372036854775808\n",
+        ),
+        ("[log]\nrequests = yes", "this must be true or false.", "2 | requests = yes\n  |            ^^^\n"),
+        ("[server]\nunknown_fields = true", "this must be \"refuse\" or \"ignore\".", "                 ^^^^\n"),
+        ("[server]\nunknown_fields = {}", "this must be \"refuse\" or \"ignore\".", "                 ^^\n"),
+        ("[log]\nformat = 7", "this must be \"human\" or \"json\".", "2 | format = 7\n  |          ^\n"),
+        ("[[server]]\nworkers = 1", "this must be a section, [server].", "1 | [[server]]\n  | ^^^^^^^^^^\n"),
+        (
+            "forward_auth = [1]",
+            "this must be a section, [forward_auth].",
+            "1 | forward_auth = …\n  |                ^\n",
+        ),
+        (
+            "[setup]\nkey_name = \"a\" b",
+            "nothing more may stand on this line.",
+            "2 | key_name = \"a\" b\n  |                ^\n",
+        ),
+        ("[log]\nlevel\n", "an equals sign and a value are missing.", "2 | …\n"),
+        ("[setup]\nkey_name = \"a", "this text has no end: a quote is missing.", "2 | key_name = \"a\n"),
+        ("[server]\n\tworkers = \"x\"", "line 2, column 12 ", "2 |  workers = \"x\"\n  |            ^^^\n"),
+        (
+            "[server]\nlisten = [\n  \"127.0.0.1:80\",\n  \"日本語:x\",\n]",
+            " at line 4, column 3 (server.listen): entry 2: neither an address and port",
+            "4 |   \"日本語:x\",\n  |   ^^^^^^^^^^\n",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\n  \"::1\",\n  5,\n]",
+            " at line 4, column 3 (server.trusted_proxies): this must be a list of texts in quotes",
+            "4 |   5,\n  |   ^\n",
+        ),
+        (
+            "tls = {key = \"日本語\", certificate = 7}",
+            "line 1, column 35 (tls.certificate): this must be a text in quotes",
+            "1 | tls = {key = \"日本語\", certificate = 7}\n  |                                      ^\n",
+        ),
+        (
+            "server = {workers = \"x\"}",
+            "(server.workers): this must be",
+            "server = {workers = \"x\"}\n  |                     ^^^\n",
+        ),
+    ] {
+        fs::write(folder.path().join("config.toml"), text).expect("settings");
+        let output = run(folder.path(), &["status"]);
+        assert_failed_with(&output, 1, "keystead: The configuration file config.toml is wrong at line ");
+        assert!(stderr(&output).contains(sentence), "{text}: {}", stderr(&output));
+        assert!(stderr(&output).contains(picture), "{text}: {}", stderr(&output));
+    }
+}
+
+/// Every setting that is a number, and the least and the largest that it may be.
+const RANGES: [(&str, &str, i64, i64); 22] = [
+    ("server", "workers", 0, 512),
+    ("server", "max_connections", 1, 10_000_000),
+    ("server", "body_limit_bytes", 1, 1_073_741_824),
+    ("server", "body_timeout_ms", 1, 2_147_483_647),
+    ("server", "head_timeout_ms", 1, 2_147_483_647),
+    ("server", "send_timeout_ms", 1, 2_147_483_647),
+    ("server", "keep_alive_ms", 1, 2_147_483_647),
+    ("server", "shutdown_timeout_s", 0, 86_400),
+    ("store", "busy_timeout_ms", 1, 2_147_483_647),
+    ("store", "readers", 1, 128),
+    ("store", "write_queue", 1, 1_000_000),
+    ("store", "write_batch", 1, 1_000_000),
+    ("store", "watch_interval_ms", 1, 2_147_483_647),
+    ("cache", "capacity", 1, 1_000_000_000),
+    ("brute_force", "burst", 1, 1_000_000_000),
+    ("brute_force", "per_minute", 1, 1_000_000_000),
+    ("brute_force", "addresses", 1, 1_000_000_000),
+    ("changes", "burst", 1, 1_000_000_000),
+    ("changes", "per_minute", 0, 1_000_000_000),
+    ("audit", "retention_days", 0, 1_000_000),
+    ("backup", "every_hours", 1, 87_600),
+    ("backup", "keep", 1, 1_000_000),
+];
+
+/// With commas, as people read it.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let group = |(at, digit): (usize, char)| {
+        let comma = (at > 0 && (digits.len() - at).is_multiple_of(3)).then_some(',');
+        comma.into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(group).collect()
+}
+
+#[test]
+fn every_number_has_a_range_that_the_file_at_the_top_states() {
+    let file: toml::Table = toml::from_str(FILE).expect("a table");
+    let keys = |(section, keys): (&String, &toml::Value)| -> Vec<String> {
+        let numbers = keys.as_table().expect("a section").iter().filter(|(_, value)| value.is_integer());
+        numbers.map(|(key, _)| format!("{section}.{key}")).collect()
+    };
+    let mut numbers: Vec<String> = file.iter().flat_map(keys).collect();
+    let mut known: Vec<String> = RANGES.iter().map(|(section, key, ..)| format!("{section}.{key}")).collect();
+    numbers.sort();
+    known.sort();
+    assert_eq!(numbers, known);
+    for (section, key, least, largest) in RANGES {
+        let (_, section) = FILE.split_once(&format!("\n[{section}]\n")).expect("the section");
+        let (above, _) = section.split_once(&format!("\n{key} = ")).expect("the setting");
+        let comment: Vec<&str> = above.lines().rev().take_while(|line| line.starts_with('#')).collect();
+        let comment = comment.into_iter().rev().map(|line| line.trim_start_matches("# ")).collect::<Vec<_>>().join(" ");
+        let range = format!("rom {least} to {}", grouped(largest));
+        assert!(comment.contains(&range), "{key}: {range}: {comment}");
+    }
+}
+
+#[test]
+fn a_server_begins_with_the_largest_number_of_each_setting() {
+    for (section, key, _, largest) in RANGES {
+        let variable = format!("KEYSTEAD_{section}_{key}").to_uppercase();
+        let server = Server::start_with(&[(&variable, &largest.to_string())]);
+        assert!(server.stop().success(), "{variable}");
+    }
+}
+
+#[test]
+fn a_number_out_of_its_range_is_refused_by_name_wherever_it_comes_from_and_before_anything_is_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("config.toml");
+    for (section, key, least, largest) in RANGES {
+        let range = format!("must be a whole number from {least} to {largest}.");
+        let variable = format!("KEYSTEAD_{section}_{key}").to_uppercase();
+        let wrong = [least - 1, largest + 1, u32::MAX.into(), i64::from(u32::MAX) + 1, i64::MAX];
+        for number in wrong.map(|number| number.to_string()).into_iter().chain([u64::MAX.to_string(), "x".to_owned()]) {
+            let environment = [(variable.clone(), number.clone())].into_iter();
+            let error = Config::load(Some(path()), environment).expect_err(&variable).to_string();
+            assert!(error.contains(&range) && error.contains(&format!("{section}.{key}")), "{error}");
+            assert!(error.contains(&variable), "{error}");
+            let text = if number == "x" { "\"x\"" } else { &number };
+            fs::write(&settings, format!("# One.\n[{section}]\n{key} = {text}\n")).expect("settings");
+            let error = Config::load(Some(&settings), std::iter::empty()).expect_err(text);
+            let place = ["config.toml, line 3", "config.toml is wrong at line 3"];
+            assert!(error.to_string().contains(range.trim_start_matches("must ")), "{error}");
+            assert!(place.iter().any(|place| error.to_string().contains(place)), "{error}");
+            let marks = format!("3 | {key} = {text}\n  | {}{}", " ".repeat(key.len() + 3), "^".repeat(text.len()));
+            assert!(error.picture().is_some_and(|picture| picture.ends_with(&marks)), "{error:?}");
+        }
+        fs::write(&settings, format!("[{section}]\n{key} = {}\n", largest + 1)).expect("settings");
+        let sentence = format!("The setting {section}.{key} (config.toml, line 2) {range}");
+        for command in [&["serve"][..], &["keys", "list"]] {
+            assert_failed_with(&run(folder.path(), command), 1, &sentence);
+        }
+        let doctor = run(folder.path(), &["doctor"]);
+        assert!(stdout(&doctor).starts_with(&format!("problem  settings     {sentence}")), "{}", stdout(&doctor));
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing was made");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_the_place_that_it_comes_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let with = |text: &str, variable: (&str, &str), arguments: &[&str]| {
+        fs::write(folder.path().join("config.toml"), text).expect("settings");
+        let (name, value) = variable;
+        keystead(folder.path()).args(arguments).env(name, value).output().expect("the program runs")
+    };
+    let none = ("NOTHING", "");
+    let output = with("[log]\nlevel = \"loud\"\n", none, &["status"]);
+    let sentence =
+        "The setting log.level (config.toml, line 2) is wrong. It must be off, error, warn, info, debug or trace.\n";
+    assert_failed_with(&output, 1, &format!("{sentence}  |\n2 | level = \"loud\"\n  |         ^^^^^^\n"));
+    let output = with("[log]\nlevel = \"loud\"\n", ("KEYSTEAD_LOG_LEVEL", "hunter2"), &["status"]);
+    let sentence = "The setting log.level (the environment variable KEYSTEAD_LOG_LEVEL) is wrong. It must be off, ";
+    assert_failed_with(&output, 1, sentence);
+    assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
+    let output = with("", ("KEYSTEAD_STORE_PATH", "env.db"), &["status", "--store", ":memory:"]);
+    assert_failed_with(&output, 1, "The setting store.path (the flag --store) is wrong. SQLite takes \":memory:\" for");
+    let proxies = "[server]\ntrusted_proxies = [\n  \"unix:\",\n  \"127.0.0.1\",\n  \"proxy.example\",\n]\n";
+    let output = with(proxies, none, &["status"]);
+    let sentence =
+        "The setting server.trusted_proxies (config.toml, line 5, entry 3) is wrong. An address must be written like";
+    assert_failed_with(&output, 1, sentence);
+    assert!(stderr(&output).ends_with("5 |   \"proxy.example\",\n  |   ^^^^^^^^^^^^^^^\n"), "{}", stderr(&output));
+    let output = with("", ("KEYSTEAD_SERVER_TRUSTED_PROXIES", "127.0.0.1, proxy.example"), &["status"]);
+    let sentence = "The setting server.trusted_proxies (the environment variable KEYSTEAD_SERVER_TRUSTED_PROXIES, entry 2) is wrong.";
+    assert_failed_with(&output, 1, sentence);
 }
 
 #[test]

@@ -243,7 +243,7 @@ fn a_path_that_is_refused_gets_no_lock_beside_it() {
 #[test]
 fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
     let (folder, _) = store();
-    destroy(&folder.path().join("keystead.db"), "former_values");
+    destroy(&folder.path().join("keystead.db"), "key_values");
     assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
     let (checks, _) = examine(folder.path(), &[]);
     assert!(checks.iter().any(|check| check.1 == "audit log" && check.0 == "ok"), "{checks:?}");
@@ -292,7 +292,7 @@ fn a_clock_a_year_off_shows() {
     let (folder, _) = store();
     let year_ms = 365 * 86_400_000_i64;
     let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
-    let sql = "INSERT INTO api_key_value_uses SELECT 1, 0, at + ?1 FROM audit_events WHERE number = 1";
+    let sql = "INSERT INTO key_values (key_id, kind, number, last_used_at) SELECT 1, 0, 0, at + ?1 FROM audit_events WHERE number = 1";
     file.execute(sql, [year_ms]).expect("a use that is yet to come");
     drop(file);
     assert_found(folder.path(), &[], "problem", "clock", "which is yet to come. One of the two is wrong.");

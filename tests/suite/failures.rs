@@ -39,7 +39,7 @@ fn last_used_times_that_could_not_be_written_are_kept_and_written_later() {
     assert!(server.client_with(&value).is_good());
     eventually(Duration::from_secs(5), || server.log().contains("last-used times could not be written"));
     holder.execute_batch("ROLLBACK").expect("the release");
-    let stored = "SELECT count(*) FROM api_key_value_uses WHERE key_id = ?1";
+    let stored = "SELECT count(*) FROM key_values WHERE key_id = ?1";
     eventually(Duration::from_secs(2), || {
         holder.query_row(stored, [id], |row| row.get::<_, i64>(0)).expect("a count") == 1
     });

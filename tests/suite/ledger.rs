@@ -356,6 +356,69 @@ fn a_ledger_of_the_earlier_form_is_taken_over() {
     }
 }
 
+/// The files are those of the last version with schema 6; its `keys list --json` is in keys.json. Times of use were set back and
+/// the end of the rotation was set to the year 2100 by hand, so that what is so of a key stays so.
+#[test]
+fn a_store_of_schema_6_is_taken_over_with_all_that_there_is_about_each_value() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema6");
+    let [of_organization, of_project, imported]: [fn(u32) -> String; 3] = [
+        |number| format!("confident_org_{number:032x}"),
+        |number| format!("confident_proj_{number:032x}"),
+        |number| format!("sk_live_{number:024}"),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for (from, to) in
+        [("keystead.db", "keystead.db"), ("keystead.db", "backup.db"), ("keystead.revoked", "keystead.revoked")]
+    {
+        fs::copy(files.join(from), path(to)).expect("a copy");
+    }
+    fs::write(path("first-key"), of_organization(1)).expect("the key");
+    let listed = || stdout(&run(folder.path(), &["keys", "list", "--json"]));
+    let before = fs::read_to_string(files.join("keys.json")).expect("the list");
+    let check = |what: &str| {
+        let server = Server::start_in(folder.path(), &[]);
+        assert!(server.log().contains("schema 6 brought to 7"), "{what}: {}", server.log());
+        assert_eq!(listed(), before, "{what}");
+        for (value, address, code) in [
+            (of_project(3), "::1", "VALID"),
+            (of_organization(4), "::1", "VALID"), // the outgoing value of a rotation
+            (of_organization(14), "::1", "VALID"),
+            (of_organization(5), "::1", "ROTATED_OUT"),
+            (of_organization(15), "::1", "VALID"),
+            (of_organization(6), "::1", "UNKNOWN"), // it was revoked
+            (of_organization(7), "10.0.0.1", "VALID"),
+            (of_organization(7), "::1", "ADDRESS_REFUSED"),
+            (of_organization(8), "::1", "DEACTIVATED"),
+            (imported(9), "::1", "VALID"),  // by SHA-256, never used
+            (imported(10), "::1", "VALID"), // by SHA-256, used
+            (imported(11), "::1", "ROTATED_OUT"),
+            (of_project(21), "::1", "VALID"),
+            (imported(12), "::1", "UNKNOWN"), // it was revoked
+        ] {
+            let verdict = server.client().post("/v2/verify", json!({"value": value, "address": address})).data();
+            assert_eq!(verdict["code"], code, "{what}: {value} from {address}");
+        }
+        let again = [imported(12), of_organization(6), imported(11), of_organization(5)];
+        let rows = again.iter().map(|value| format!("a,{value}\n")).collect::<String>();
+        fs::write(path("keys.csv"), format!("name,key\n{rows}")).expect("a file");
+        let refused = stdout(&run(folder.path(), &["import", "--organization-keys", "--dry-run", "keys.csv"]));
+        assert_eq!(refused.matches("was revoked or rotated out").count(), again.len(), "{what}: {refused}");
+        server
+    };
+    let server = check("started");
+    // What comes later counts for the file of before, too.
+    assert_eq!(server.client().post("/v2/organization/api-keys/4/rotate/complete", json!({})).status, 200);
+    assert!(!server.client_with(&of_organization(4)).is_good() && server.client_with(&of_organization(14)).is_good());
+    assert_eq!(server.stop().code(), Some(0));
+    done(folder.path(), &["restore", "backup.db"]);
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(!server.client_with(&of_organization(4)).is_good() && server.client_with(&of_organization(14)).is_good());
+    let verdict = server.client().post("/v2/verify", json!({"value": imported(9)})).data();
+    assert_eq!(verdict["code"], "VALID");
+    assert_eq!(server.stop().code(), Some(0));
+}
+
 #[test]
 fn a_ledger_that_was_made_anew_knows_imported_keys_and_what_others_wrote_meanwhile() {
     let folder = tempfile::tempdir().expect("a folder");

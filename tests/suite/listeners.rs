@@ -137,7 +137,9 @@ fn a_socket_has_the_mode_of_the_settings() {
         let folder = tempfile::tempdir().expect("a folder");
         let output =
             keystead(folder.path()).env("KEYSTEAD_SERVER_SOCKET_MODE", wrong).output().expect("the program runs");
-        assert_failed_with(&output, 1, "The setting server.socket_mode is wrong.");
+        let sentence =
+            "The setting server.socket_mode (the environment variable KEYSTEAD_SERVER_SOCKET_MODE) is wrong.";
+        assert_failed_with(&output, 1, sentence);
     }
 }
 

@@ -8,6 +8,8 @@ fn an_organization_comes_with_its_first_key_which_works_in_a_running_server_at_o
     let server = Server::start();
     let output = run(server.folder(), &["organizations", "create", "Other"]);
     let key = stdout(&output);
+    let told = "its first key was shown this once; keep it safe. It can manage everything in its organization.\n";
+    assert!(stderr(&output).ends_with(told), "{}", stderr(&output));
     let client = server.client_with(key.strip_suffix('\n').expect("one line"));
     let organization = client.get("/v2/organization").data();
     assert_eq!(organization["name"], "Other");

@@ -23,13 +23,17 @@ fn all_tools_that_are_missing_are_named_before_anything_is_built() {
     fs::set_permissions(tools.join("cargo"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = top.join("packaging/build");
-    let output = Command::new(script)
-        .arg(folder.path().join("dist"))
-        .env("PATH", &tools)
-        .env("CARGO_HOME", folder.path())
-        .env("CARGO_TARGET_DIR", folder.path().join("target"))
-        .output()
-        .expect("the script runs");
+    let build = || {
+        let mut command = Command::new(&script);
+        command.arg(folder.path().join("dist")).env("PATH", &tools);
+        command.env("CARGO_TARGET_DIR", folder.path().join("target"));
+        command
+    };
+    // A service has no home, say.
+    let output = build().env_remove("HOME").env_remove("CARGO_HOME").output().expect("the script runs");
+    assert_failed_with(&output, 1, "packaging: nothing was built, because this is missing:\n");
+    assert!(stderr(&output).contains("    cc: a C compiler"), "{}", stderr(&output));
+    let output = build().env("CARGO_HOME", folder.path()).output().expect("the script runs");
     assert_failed_with(&output, 1, "packaging: nothing was built, because this is missing:\n");
     let lines = stderr(&output);
     let named: Vec<&str> = lines.lines().skip(1).filter_map(|line| line.trim().split(':').next()).collect();

@@ -34,6 +34,17 @@ fn rotate(client: &Client, id: i64) -> String {
 }
 
 #[test]
+fn a_restore_that_is_refused_in_an_empty_folder_leaves_it_empty() {
+    let (folder, elsewhere) = (folder(), self::folder());
+    done(folder.path(), &["init", "--organization", "Acme"]);
+    done(folder.path(), &["backup", "backup.db"]);
+    let backup = folder.path().join("backup.db");
+    let output = run(elsewhere.path(), &["restore", backup.to_str().expect("a path")]);
+    assert_failed_with(&output, 1, "keystead.revoked is not there. It says which keys were revoked");
+    assert_eq!(fs::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+}
+
+#[test]
 fn a_ledger_that_is_older_than_the_backup_brings_nothing_back_and_still_revokes_what_it_knows() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);

@@ -261,7 +261,7 @@ fn a_use_counts_for_the_value_that_was_used_whatever_becomes_of_it() {
         };
         is_as_it_should_be();
         let file = rusqlite::Connection::open(server.store_path()).expect("the file");
-        let written = "SELECT count(*) FROM api_key_value_uses WHERE key_id = ?1";
+        let written = "SELECT count(last_used_at) FROM key_values WHERE key_id = ?1";
         eventually(std::time::Duration::from_secs(3), || {
             file.query_row(written, [key["id"].as_i64()], |row| row.get::<_, i64>(0)).expect("a count") > 0
         });

@@ -61,7 +61,7 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     let key = wait(f.store.read(move |reads| reads.api_key(scope, id))).expect("a read").expect("the key");
     assert_eq!(key.last_used(), Some(at(5)));
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");
-    let kept: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
+    let kept: i64 = file.query_row("SELECT count(*) FROM key_values", [], |row| row.get(0)).expect("a count");
     assert_eq!(kept, 1);
 }
 
@@ -87,14 +87,14 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
         service.close().await;
     });
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");
-    let used: i64 = file.query_row("SELECT count(*) FROM api_key_value_uses", [], |row| row.get(0)).expect("a count");
+    let used: i64 = file.query_row("SELECT count(*) FROM key_values", [], |row| row.get(0)).expect("a count");
     assert_eq!(used, KEYS as i64);
 }
 
 /// Every value of a key, former ones among them, is in the index once, and nothing else is.
 pub fn assert_index_is_exact(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("the file");
-    let values = "SELECT id, digest FROM api_keys UNION ALL SELECT key_id, digest FROM former_values";
+    let values = "SELECT id, digest FROM api_keys UNION ALL SELECT key_id, digest FROM key_values WHERE kind > 0";
     let mut keys = file.prepare(values).expect("a statement");
     let keys = keys.query_map([], |row| Ok((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?))).expect("rows");
     let mut keys: Vec<(i64, i64)> = keys.map(|row| row.expect("a row")).collect();

@@ -85,10 +85,10 @@ fn a_file_from_version_1_is_migrated_at_start_with_all_that_is_in_it() {
     file.execute("INSERT INTO api_key_uses VALUES (12, 1700000000001)", []).expect("a use");
     drop(file);
     let server = Server::start_in(old.folder.path(), &[]);
-    assert!(server.log().contains("schema 1 brought to 6"), "{}", server.log());
+    assert!(server.log().contains("schema 1 brought to 7"), "{}", server.log());
     let store = rusqlite::Connection::open(&old.path).expect("the file");
     let used: i64 = store
-        .query_row("SELECT last_used_at FROM api_key_value_uses WHERE key_id = 12", [], |row| row.get(0))
+        .query_row("SELECT last_used_at FROM key_values WHERE key_id = 12 AND kind = 0", [], |row| row.get(0))
         .expect("the use");
     assert_eq!(used, 1_700_000_000_001);
     let key = server.client_with(secret.expose()).get("/v2/organization/api-keys/12").data();
@@ -101,7 +101,7 @@ fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
     let file = rusqlite::Connection::open(&newer.path).expect("the file");
     file.pragma_update(None, "user_version", 99).expect("a version");
     drop(file);
-    assert_refused(&newer, "was written by a newer Keystead (schema 99, this one knows 6)");
+    assert_refused(&newer, "was written by a newer Keystead (schema 99, this one knows 7)");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn the_file_says_what_it_is() {
     let pragma =
         |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).expect(name);
     assert_eq!(pragma("application_id"), i64::from(u32::from_be_bytes(*b"KEYS")).into());
-    assert_eq!(pragma("user_version"), 6_i64.into());
+    assert_eq!(pragma("user_version"), 7_i64.into());
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
     let header = fs::read(&folder.path).expect("the file");
     assert_eq!(&header[68..72], b"KEYS", "also for file(1) and the like");
@@ -278,7 +278,8 @@ fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
             [&["init", "--organization", "Acme"][..], &["serve", "--listen", "127.0.0.1:0"], &["keys", "list"]]
         {
             let output = run(folder.path(), &[arguments, &["--store", name]].concat());
-            assert_failed_with(&output, 1, "The setting store.path is wrong. SQLite takes ");
+            let sentence = "The setting store.path (the flag --store) is wrong. SQLite takes ";
+            assert_failed_with(&output, 1, sentence);
         }
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "{name}");
     }

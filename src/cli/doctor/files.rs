@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::cli::certificate::is_open;
+use crate::cli::folder;
 use crate::config::Config;
 use crate::service::size;
 use indicatif::HumanBytes;
@@ -18,10 +19,6 @@ const LITTLE_ROOM: u64 = 256 * MIB;
 /// What waits in the log is nothing to speak of below this size, in bytes: it is brought in by some 4 MiB.
 const LARGE_LOG: u64 = 16 * MIB;
 
-pub(super) fn folder(store: &Path) -> &Path {
-    store.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-}
-
 fn beside(store: &Path, suffix: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(suffix);
@@ -34,7 +31,7 @@ fn mode(metadata: &Metadata) -> u32 {
 
 /// Who may read, write and replace the files.
 pub(super) fn permissions(store: &Path, ledger: PathBuf) -> Vec<Check> {
-    let mut checks = folder_permissions(folder(store));
+    let mut checks = folder_permissions(folder::of(store));
     let owner = fs::metadata(store).ok().map(|metadata| metadata.uid());
     let of_store = [store.to_owned(), beside(store, "-wal"), beside(store, "-shm")].map(|file| (file, true));
     // Whoever writes the ledger decides what becomes of keys, and whoever opens the lock can keep the server from starting.
@@ -84,13 +81,13 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
     open.map(warn).collect()
 }
 
-fn folder_permissions(folder: &Path) -> Vec<Check> {
-    let name = folder.display();
-    let Ok(metadata) = fs::metadata(folder) else {
-        return vec![Check::problem("permissions", format!("The folder {name} is not there."), "Make it with mkdir.")];
+fn folder_permissions(place: &Path) -> Vec<Check> {
+    let name = place.display();
+    let Ok(metadata) = fs::metadata(place) else {
+        return vec![Check::problem("permissions", folder::absent(place), folder::MAKE)];
     };
     let mut checks = Vec::new();
-    if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+    if access(place, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let finding = format!("You cannot make files in the folder {name}; the store's log is kept there.");
         let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
         checks.push(Check::problem("permissions", finding, advice));
@@ -119,11 +116,7 @@ pub(super) fn backups(config: &Config) -> Option<Check> {
     let folder = Some(&config.backup.folder).filter(|folder| !folder.as_os_str().is_empty())?;
     let name = folder.display();
     Some(if !folder.is_dir() {
-        Check::problem(
-            "backups",
-            format!("{name} (backup.folder) is no folder, so no backup is made."),
-            "Make it with mkdir.",
-        )
+        Check::problem("backups", format!("{name} (backup.folder) is no folder, so no backup is made."), folder::MAKE)
     } else if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let finding = format!("You cannot make files in the folder {name} (backup.folder).");
         let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
@@ -135,7 +128,7 @@ pub(super) fn backups(config: &Config) -> Option<Check> {
 
 /// Whether there is room.
 pub(super) fn disk_space(store: &Path) -> Option<Check> {
-    let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(folder(store)).ok()?;
+    let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(folder::of(store)).ok()?;
     let size = size(store).map_or(0, |size| size.main);
     // Some file systems have no fixed number of files, and say 0.
     Some(judge_room(f_bavail.saturating_mul(f_frsize), f_files == 0 || f_favail > 0, size))

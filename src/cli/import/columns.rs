@@ -1,4 +1,7 @@
-//! What a key's columns are called, in imports and exports.
+//! What a key's columns are called in imports and exports, and what they hold of a key.
+
+use crate::domain::{AddressList, ApiKey, Fingerprint, RateLimit, Timestamp};
+use serde_json::Value;
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,30 @@ impl Column {
         Self::AllowedAddresses,
     ];
 
+    /// What is exported; without digests, these two are left out.
+    pub(in crate::cli) const EXPORTED: [Self; 20] = [
+        Self::Kind,
+        Self::Id,
+        Self::Name,
+        Self::Description,
+        Self::Organization,
+        Self::OrganizationId,
+        Self::Project,
+        Self::ProjectId,
+        Self::Tail,
+        Self::Digest,
+        Self::Algorithm,
+        Self::Valid,
+        Self::CreatedAt,
+        Self::ExpiresAt,
+        Self::RateLimit,
+        Self::RateWindowS,
+        Self::AllowedAddresses,
+        Self::LastUsedAt,
+        Self::ShadowTail,
+        Self::RotatesAt,
+    ];
+
     /// Its name.
     pub(in crate::cli) fn name(self) -> &'static str {
         match self {
@@ -102,6 +129,44 @@ impl Column {
             self,
             Self::Name | Self::Description | Self::Organization | Self::Project | Self::Tail | Self::ShadowTail
         )
+    }
+
+    /// What it holds of a key in an export; `None` where the key has nothing of it, or it is about something else.
+    pub(in crate::cli) fn of_key(self, key: &ApiKey) -> Option<Value> {
+        // The row's organization and project say whose it is.
+        let ApiKey {
+            id,
+            scope: _,
+            name,
+            value: Fingerprint { digest, tail },
+            shadow,
+            valid,
+            created_at,
+            expires_at,
+            value_last_used: _,
+            rate_limit,
+            allowed_addresses,
+        } = key;
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string().into());
+        let shadow = shadow.as_ref();
+        match self {
+            Self::Kind => Some("api_key".into()),
+            Self::Id => Some(id.get().into()),
+            Self::Name => Some(name.as_str().into()),
+            Self::Tail => Some(tail.as_str().into()),
+            Self::Digest => Some(digest.to_hex().into()),
+            Self::Algorithm => Some(digest.algorithm().name().into()),
+            Self::Valid => Some((*valid).into()),
+            Self::CreatedAt => time(Some(*created_at)),
+            Self::ExpiresAt => time(*expires_at),
+            Self::RateLimit => rate_limit.map(RateLimit::limit).map(Value::from),
+            Self::RateWindowS => rate_limit.map(RateLimit::window_s).map(Value::from),
+            Self::AllowedAddresses => allowed_addresses.as_ref().map(AddressList::to_string).map(Value::from),
+            Self::LastUsedAt => time(key.last_used()),
+            Self::ShadowTail => shadow.map(|shadow| shadow.fingerprint.tail.as_str().into()),
+            Self::RotatesAt => time(shadow.map(|shadow| shadow.rotates_at)),
+            _ => None,
+        }
     }
 
     /// From its name, also as `expiresAt` or `EXPIRES_AT`.

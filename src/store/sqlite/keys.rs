@@ -18,7 +18,7 @@ macro_rules! key_columns {
     ($use:ident) => {
         $use! {
             Id "k.id", Organization "k.organization_id", Project "k.project_id", Name "k.name", Digest "k.digest",
-            Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "k.shadow_digest", ShadowTail "k.shadow_tail",
+            Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "s.digest", ShadowTail "s.tail",
             RotatesAt "k.rotates_at", ShadowLastUsed "s.last_used_at", Valid "k.valid", CreatedAt "k.created_at",
             ExpiresAt "k.expires_at", ValueLastUsed "v.last_used_at", RateLimit "k.rate_limit",
             RateWindow "k.rate_window_s", AllowedAddresses "k.allowed_addresses"
@@ -61,8 +61,8 @@ macro_rules! select_api_key {
             key_columns!(listed),
             $more_columns,
             " FROM api_keys k \
-             LEFT JOIN api_key_value_uses v ON v.key_id = k.id AND v.is_shadow = 0 \
-             LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 ",
+             LEFT JOIN key_values v ON v.key_id = k.id AND v.kind = 0 \
+             LEFT JOIN key_values s ON s.key_id = k.id AND s.kind = 1 ",
             $join,
             "WHERE NOT EXISTS (SELECT 1 FROM imports o WHERE o.stage < 2 AND k.id BETWEEN o.first_id AND o.last_id) AND ",
             $rest
@@ -156,20 +156,16 @@ impl Rows<'_> {
             rate_limit,
             allowed_addresses,
         } = after;
-        let shadow = shadow.as_ref();
         self.change(
-            "UPDATE api_keys SET name = :name, digest = :digest, tail = :tail, shadow_digest = :shadow_digest, \
-             shadow_tail = :shadow_tail, rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, \
-             rate_limit = :rate_limit, rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses, \
-             digest_algorithm = :algorithm WHERE id = :id",
+            "UPDATE api_keys SET name = :name, digest = :digest, digest_algorithm = :algorithm, tail = :tail, \
+             rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, rate_limit = :rate_limit, \
+             rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses WHERE id = :id",
             named_params! {
                 ":id": id.get(),
                 ":name": name.as_str(),
                 ":digest": digest.as_bytes(),
                 ":tail": tail.as_str(),
-                ":shadow_digest": shadow.map(|shadow| shadow.fingerprint.digest.as_bytes()),
-                ":shadow_tail": shadow.map(|shadow| shadow.fingerprint.tail.as_str()),
-                ":rotates_at": shadow.map(|shadow| shadow.rotates_at.unix_ms()),
+                ":rotates_at": shadow.as_ref().map(|shadow| shadow.rotates_at.unix_ms()),
                 ":valid": valid,
                 ":expires_at": expires_at.map(Timestamp::unix_ms),
                 ":rate_limit": rate_limit.map(RateLimit::limit),
@@ -180,9 +176,16 @@ impl Rows<'_> {
         )?;
         let diff = KeyDiff::between(Some(before), Some(after));
         if diff.joins_uses {
+            self.change("DELETE FROM key_values WHERE key_id = ?1 AND kind = 1", [id.get()])?;
             let uses = value_last_used.map(|at| (*id, *digest, at));
             self.store_uses(uses.as_slice())?;
-            self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1 AND is_shadow = 1", [id.get()])?;
+        }
+        if let Some(Fingerprint { digest, tail }) = shadow.as_ref().map(|shadow| shadow.fingerprint) {
+            self.change(
+                "INSERT INTO key_values (key_id, kind, number, digest, tail) VALUES (?1, 1, 0, ?2, ?3) \
+                 ON CONFLICT DO NOTHING",
+                params![id.get(), digest.as_bytes(), tail.as_str()],
+            )?;
         }
         self.carry_out(*id, diff)
     }
@@ -206,11 +209,10 @@ impl Rows<'_> {
 
     pub(super) fn remove_key(&mut self, key: &ApiKey) -> Result<()> {
         self.change("DELETE FROM api_keys WHERE id = ?1", [key.id.get()])?;
-        self.change("DELETE FROM api_key_value_uses WHERE key_id = ?1", [key.id.get()])?;
         for digest in self.former_values(key.id)? {
             self.forget(key.id, digest)?;
         }
-        self.change("DELETE FROM former_values WHERE key_id = ?1", [key.id.get()])?;
+        self.change("DELETE FROM key_values WHERE key_id = ?1", [key.id.get()])?;
         self.carry_out(key.id, KeyDiff::between(Some(key), None))
     }
 
@@ -228,21 +230,28 @@ impl Rows<'_> {
     }
 
     pub(super) fn store_uses(&mut self, uses: &[Use]) -> Result<()> {
+        let of_value = "INSERT INTO key_values (key_id, kind, number, last_used_at) \
+                        SELECT id, 0, 0, ?2 FROM api_keys WHERE id = ?1 AND (rotates_at IS NULL OR ?3) \
+                        ON CONFLICT (key_id, kind, number) \
+                        DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
+        let of_new_value = "UPDATE key_values SET last_used_at = max(coalesce(last_used_at, 0), ?2) \
+                            WHERE key_id = ?1 AND kind = 1 AND digest = ?3";
         for (id, digest, at) in uses {
-            // By the digest, not by what the value was when it was used: rotations end and begin.
-            self.change(
-                "INSERT INTO api_key_value_uses (key_id, is_shadow, last_used_at) \
-                 SELECT id, shadow_digest IS ?2, ?3 FROM api_keys WHERE id = ?1 \
-                 ON CONFLICT (key_id, is_shadow) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)",
-                params![id.get(), digest.as_bytes(), at.unix_ms()],
-            )?;
+            let (id, at) = (id.get(), at.unix_ms());
+            // Most keys have one value. Of two, the digest tells which was used, not what it was when it was used: rotations end
+            // and begin.
+            let is_noted = self.change(of_value, params![id, at, false])? > 0
+                || self.change(of_new_value, params![id, at, digest.as_bytes()])? > 0;
+            if !is_noted {
+                self.change(of_value, params![id, at, true])?;
+            }
         }
         Ok(())
     }
 
     /// A key's former values, oldest first.
     pub(super) fn former_values(&self, id: KeyId) -> Result<Vec<Digest>> {
-        let sql = "SELECT digest, digest_algorithm FROM former_values WHERE key_id = ?1 ORDER BY number";
+        let sql = "SELECT digest, digest_algorithm FROM key_values WHERE key_id = ?1 AND kind = 2 ORDER BY number";
         self.all(sql, [id.get()], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))
     }
 
@@ -250,13 +259,13 @@ impl Rows<'_> {
     fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let former = self.former_values(id)?;
         if let Some(oldest) = former.first().filter(|_| former.len() >= FORMER_VALUES as usize) {
-            let sql = "DELETE FROM former_values WHERE key_id = ?1 AND digest = ?2";
+            let sql = "DELETE FROM key_values WHERE key_id = ?1 AND kind = 2 AND digest = ?2";
             self.change(sql, params![id.get(), oldest.as_bytes()])?;
             self.forget(id, *oldest)?;
         }
         self.change(
-            "INSERT INTO former_values (key_id, number, digest, digest_algorithm) \
-             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3 FROM former_values WHERE key_id = ?1",
+            "INSERT INTO key_values (key_id, kind, number, digest, digest_algorithm) \
+             SELECT ?1, 2, coalesce(max(number), 0) + 1, ?2, ?3 FROM key_values WHERE key_id = ?1 AND kind = 2",
             params![id.get(), digest.as_bytes(), columns::stored(digest.algorithm())],
         )?;
         self.index_at_once(id, digest)

@@ -6,8 +6,8 @@
 use super::ledger::{Ledger, Row};
 use super::lock::Lock;
 use super::settle::{Failed, LOOKS, PAUSE, compare};
-use super::{connect, keys, refusals};
-use crate::domain::{KeyId, Result};
+use super::{connect, refusals};
+use crate::domain::{Error, KeyId, Result};
 use crate::store::file::beside::beside;
 use crate::store::file::ledger::Agreement;
 use crate::store::standing::Standing;
@@ -46,8 +46,10 @@ fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyI
     let checked = ledger.each(|row, _| {
         let Row::Key(Standing { id, created_at, state }) = row else { return Ok(()) };
         let is_dead = state.is_none_or(|state| !state.valid);
-        let key = if is_dead { keys::key(connection, id)? } else { None };
-        if key.is_some_and(|key| key.valid && key.created_at == created_at) {
+        // The file may be of an earlier version, which has these columns, too.
+        let sql = "SELECT 1 FROM api_keys WHERE id = ?1 AND valid AND created_at = ?2";
+        let mut good = connection.prepare_cached(sql).map_err(Error::from)?;
+        if is_dead && good.exists([id.get(), created_at.unix_ms()]).map_err(Error::from)? {
             found = Some(id);
         }
         Ok::<_, Failed>(())

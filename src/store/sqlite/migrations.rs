@@ -110,6 +110,28 @@ const STEPS: &[&str] = &[
         stage INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))
     ) STRICT;
     CREATE INDEX audit_events_by_organization ON audit_events (organization_id);",
+    // 7: new and former values and last uses in one table.
+    "CREATE TABLE key_values (
+        key_id INTEGER NOT NULL,
+        kind   INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+        number INTEGER NOT NULL,
+        digest BLOB    CHECK (length(digest) = 32),
+        digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm BETWEEN 0 AND 1),
+        tail   TEXT    CHECK (length(tail) = 6),
+        last_used_at INTEGER,
+        PRIMARY KEY (key_id, kind, number)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO key_values (key_id, kind, number, last_used_at)
+        SELECT key_id, 0, 0, last_used_at FROM api_key_value_uses WHERE is_shadow = 0;
+    INSERT INTO key_values (key_id, kind, number, digest, tail, last_used_at)
+        SELECT k.id, 1, 0, k.shadow_digest, k.shadow_tail, s.last_used_at FROM api_keys k
+        LEFT JOIN api_key_value_uses s ON s.key_id = k.id AND s.is_shadow = 1 WHERE k.rotates_at IS NOT NULL;
+    INSERT INTO key_values (key_id, kind, number, digest, digest_algorithm)
+        SELECT key_id, 2, number, digest, digest_algorithm FROM former_values;
+    DROP TABLE api_key_value_uses;
+    DROP TABLE former_values;
+    ALTER TABLE api_keys DROP COLUMN shadow_digest;
+    ALTER TABLE api_keys DROP COLUMN shadow_tail;",
 ];
 
 /// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -136,6 +158,7 @@ mod tests {
         include_str!("schemas/4.sql"),
         include_str!("schemas/5.sql"),
         include_str!("schemas/6.sql"),
+        include_str!("schemas/7.sql"),
     ];
 
     /// Everything that makes a store's shape, without comments and white space.

@@ -69,7 +69,7 @@ impl Reads for Rows<'_> {
 
     fn latest_time(&self) -> Result<Option<Timestamp>> {
         let sql = "SELECT max(at) FROM (SELECT * FROM (SELECT at FROM audit_events ORDER BY number DESC LIMIT 1000) \
-                   UNION ALL SELECT max(last_used_at) FROM api_key_value_uses)";
+                   UNION ALL SELECT max(last_used_at) FROM key_values)";
         Ok(self.one(sql, [], |row| optional_timestamp(row, 0))?.flatten())
     }
 

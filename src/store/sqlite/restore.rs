@@ -36,6 +36,11 @@ pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
         return Err(refusals::not_regular(path));
     }
     let mut source = open::backup(from, options.busy_timeout)?;
+    let mut ledger = Ledger::of(path);
+    // Nobody ever had a store there: a restore that is refused leaves no lock there.
+    if !Lock::is_there(path) {
+        expect_ledger(&ledger, how.without_ledger)?;
+    }
     let lock = Lock::exclusive(path).map_err(|e| refuse(format_args!("{} cannot be locked: {e}.", path.display())))?;
     let Some(_lock) = lock else {
         return Err(refuse(format_args!(
@@ -43,15 +48,7 @@ pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
             path.display()
         )));
     };
-    let mut ledger = Ledger::of(path);
-    if !ledger.exists() && !how.without_ledger {
-        return Err(refuse(format_args!(
-            "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
-             lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Else \
-             --without-ledger restores all the same, and keys that were revoked since the backup may be good again.",
-            ledger.path().display()
-        )));
-    }
+    expect_ledger(&ledger, how.without_ledger)?;
     if let Agreement::Lost(why) = mend_ledger(options, &mut ledger, how.without_ledger)? {
         if !how.without_ledger {
             return Err(refuse(format_args!(
@@ -70,6 +67,19 @@ pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
     bring_up_to_date(options, unfinished.path(), &ledger, &mut restored, &how)?;
     restored.replaced = swap(path, unfinished.path(), how.aside)?;
     Ok(restored)
+}
+
+/// Makes sure that there is a ledger, unless it can be done without.
+fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
+    if ledger.exists() || without_ledger {
+        return Ok(());
+    }
+    Err(refuse(format_args!(
+        "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
+         lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Else \
+         --without-ledger restores all the same, and keys that were revoked since the backup may be good again.",
+        ledger.path().display()
+    )))
 }
 
 /// Holds the ledger against the store that is to be replaced, where that can be read: what it lacks is made anew from it.

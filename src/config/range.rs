@@ -1,0 +1,48 @@
+//! How small and how large the numbers in the settings may be.
+
+use std::ops::RangeInclusive;
+
+/// SQLite takes no longer time than this one: some 24 days.
+const MS: RangeInclusive<i64> = 1..=2_147_483_647;
+
+/// Every setting that is a number. What is within works: nothing that is made of it overflows, or asks for memory, files or
+/// threads that no machine has.
+const RANGES: [(&str, RangeInclusive<i64>); 22] = [
+    // The framework has no more.
+    ("server.workers", 0..=512),
+    ("server.max_connections", 1..=10_000_000),
+    ("server.body_limit_bytes", 1..=1_073_741_824),
+    ("server.body_timeout_ms", MS),
+    ("server.head_timeout_ms", MS),
+    ("server.send_timeout_ms", MS),
+    ("server.keep_alive_ms", MS),
+    ("server.shutdown_timeout_s", 0..=86_400),
+    ("store.busy_timeout_ms", MS),
+    // Twice as many connections are opened at once, with two files each: shells allow 1,024.
+    ("store.readers", 1..=128),
+    // There is memory for all of them from the start.
+    ("store.write_queue", 1..=1_000_000),
+    ("store.write_batch", 1..=1_000_000),
+    ("store.watch_interval_ms", MS),
+    ("cache.capacity", 1..=1_000_000_000),
+    ("brute_force.burst", 1..=1_000_000_000),
+    ("brute_force.per_minute", 1..=1_000_000_000),
+    ("brute_force.addresses", 1..=1_000_000_000),
+    ("changes.burst", 1..=1_000_000_000),
+    ("changes.per_minute", 0..=1_000_000_000),
+    ("audit.retention_days", 0..=1_000_000),
+    ("backup.every_hours", 1..=87_600),
+    ("backup.keep", 1..=1_000_000),
+];
+
+/// Whether the setting may be this number.
+pub(super) fn contains(setting: &str, number: i64) -> bool {
+    RANGES.iter().any(|(name, range)| *name == setting && range.contains(&number))
+}
+
+/// What the setting must be, such as "a whole number from 1 to 128".
+pub(super) fn in_words(setting: &str) -> String {
+    let range = RANGES.iter().find(|(name, _)| *name == setting).map(|(_, range)| range);
+    let range = range.map(|range| format!(" from {} to {}", range.start(), range.end()));
+    format!("a whole number{}", range.unwrap_or_default())
+}
