@@ -3,7 +3,7 @@
 //! Async at the edge, sync inside: a use case hands over a closure and gets its result back once the transaction it ran
 //! in is over. No transaction is held across an `await`, and a closure that reads cannot be compiled to write.
 //!
-//! What every store does is here, and names neither files nor a database. What only a store in a file does is in [`file`].
+//! What every store does is here, and names neither files nor a database. What only a store in a file does is in [`mod@file`].
 
 mod contract;
 mod described;

@@ -35,8 +35,8 @@ impl Setup {
         let keystead = Server::start_at(folder.path(), &addresses.keystead.to_string(), environment);
         let admin = keystead.client();
         let project = new_project(&admin, "clients").0;
-        let keys = format!("/v1/projects/{project}/api-keys");
-        let clients = Client { keys, ..keystead.client() };
+        let mut clients = keystead.client();
+        clients.keys = format!("/v1/projects/{project}/api-keys");
         let is_up = || attempt(addresses.proxy, None, &request("GET", "/", &[], b"")).is_ok_and(|a| a.status == 401);
         let proxy = Proxy::start(kind, folder.path(), &addresses, gate, is_up);
         let environment = environment.to_vec();
