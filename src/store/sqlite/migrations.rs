@@ -5,7 +5,7 @@ use rusqlite::Connection;
 /// The schema of today; a fresh store is made by running it.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// The version that [`SCHEMA`] sets.
+/// The version that `schema.sql` sets.
 pub const VERSION: u32 = 1 + STEPS.len() as u32;
 
 /// The step at index `i` brings a store of version `i + 1` to version `i + 2`, all but `user_version` itself.
