@@ -179,6 +179,24 @@ fn lists_come_to_an_end_where_a_name_ends_in_white_space() {
 }
 
 #[test]
+fn an_older_store_is_not_migrated_while_a_server_has_it_open() {
+    let server = Server::start();
+    let file = rusqlite::Connection::open(Path::new(server.folder()).join("keystead.db")).expect("the store");
+    let version = || file.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).expect("a version");
+    let older = version() - 1;
+    // What a server of the version before would have.
+    file.pragma_update(None, "user_version", older).expect("a version");
+    for command in [&["backup", "b.db"][..], &["init", "--organization", "B"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let output = run(server.folder(), command);
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        let sentence = format!("has the older schema {older}, and a server of the version that wrote it has it open");
+        assert!(stderr(&output).contains(&sentence), "{command:?}: {}", stderr(&output));
+        assert_eq!(version(), older, "{command:?}");
+    }
+    assert!(server.client().is_good());
+}
+
+#[test]
 fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
     let folder = empty();
     fs::create_dir(&folder.path).expect("a folder");

@@ -204,6 +204,16 @@ fn bring_up_to_date(options: &Options, connection: &mut Connection) -> Result<()
     if !is_empty && version == 0 {
         return Err(damaged(path, "it says neither its version nor that it is empty"));
     }
+    // It does not look again which schema the store has, and would fail from then on.
+    if !is_empty && version < migrations::VERSION && Lock::is_announced(path) {
+        return Err(refuse(
+            path,
+            format_args!(
+                "has the older schema {version}, and a server of the version that wrote it has it open: stop that one first; \
+                 nothing was changed"
+            ),
+        ));
+    }
     if version < migrations::VERSION {
         migrations::migrate(&transaction, version).map_err(unreadable)?;
         if !is_empty {
