@@ -9,12 +9,14 @@
 //!
 //! cli, http, service, store ─► metrics ─► domain
 //! cli, http ─► tls, json
+//! cli, store ─► file_names
 //! ```
 
 pub mod audit_record;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod file_names;
 pub mod http;
 pub mod json;
 pub mod metrics;

@@ -1,9 +1,8 @@
 //! New files that nobody else may read.
 
 use super::Failed;
+use crate::file_names::{rename_to_free, sync_folder_of};
 use crate::service::{UNFINISHED, remove_unfinished};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -106,22 +105,6 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
         (Ok(ours), Ok(named)) if ours == named => Ok(()),
         _ => Err(io::ErrorKind::ResourceBusy.into()),
     }
-}
-
-/// Gives a file another name, and replaces nobody's file.
-fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot be asked for that; the name was free when the file was begun.
-        Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_err() => fs::rename(from, to),
-        Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
-        other => Ok(other?),
-    }
-}
-
-/// Makes sure that the file's name is there after a power failure.
-fn sync_folder_of(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| *folder != Path::new(""));
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 impl Write for PrivateFile {

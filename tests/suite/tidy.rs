@@ -55,6 +55,7 @@ fn each_layer_knows_only_those_below_it() {
     only(&["tls.rs"], "rustls::");
     only(&["cli/", "http/"], "crate::tls");
     only(&["cli/", "http/"], "crate::json");
+    only(&["cli/", "store/"], "crate::file_names");
     only(&["cli/", "http/", "service/", "store/"], "crate::metrics");
     only(&["service/", "store/"], "crate::store");
     only(&["cli/"], "crate::config");

@@ -1,7 +1,5 @@
 //! The files beside the store.
 
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +9,6 @@ pub(in crate::store) fn beside(store: &Path, suffix: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Makes sure that what was created, renamed or removed in the file's folder is so after a power failure.
-pub(in crate::store) fn sync_folder_of(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| *folder != Path::new(""));
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Opens a file to read it; `None` where there is none.
@@ -39,14 +31,5 @@ pub(in crate::store) fn is_regular(path: &Path) -> io::Result<bool> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         Err(_) if path.is_symlink() => Err(io::Error::other("it is a link that leads nowhere")),
         Err(_) => Ok(false),
-    }
-}
-
-/// Gives a file another name, and replaces nobody's file.
-pub(in crate::store) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot be asked for that; whoever calls this has seen that the name is free.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-        other => Ok(other?),
     }
 }

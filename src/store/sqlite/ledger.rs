@@ -22,7 +22,8 @@ mod state;
 pub(super) use lines::Row;
 
 use crate::domain::{Digest, Link};
-use crate::store::file::beside::{beside, open_regular, sync_folder_of};
+use crate::file_names::sync_folder_of;
+use crate::store::file::beside::{beside, open_regular};
 use crate::store::standing::Standing;
 use scan::{Rest, Scan, replaced, rows, scan};
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,8 @@
 //! A copy of a store until it is whole.
 
+use crate::file_names::{rename_to_free, sync_folder_of};
 use crate::store::file::backup::UNFINISHED;
-use crate::store::file::beside::{beside, open_regular, rename_to_free, sync_folder_of};
+use crate::store::file::beside::{beside, open_regular};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
