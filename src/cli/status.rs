@@ -2,6 +2,7 @@
 
 use super::output::{lines, print, print_json};
 use super::probe::{Health, ask, place, url};
+use super::scan::mask;
 use super::{Failed, ambient, service_options};
 use crate::config::{Config, Listen};
 use crate::service::{Facts, Overview};
@@ -137,7 +138,7 @@ pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
         version: env!("CARGO_PKG_VERSION"),
         server: ServerRecord { address: url(config, place(config, named)), state, why },
         store: StoreRecord {
-            path: std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone()),
+            path: shown(std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone())),
             facts,
             error: error.as_ref().map(Failed::to_string),
         },
@@ -180,4 +181,9 @@ fn describe(record: Record) -> String {
 fn describe_organization(record: &OrganizationRecord) -> String {
     let OrganizationRecord { id, api_keys, audit_events, audit_bytes } = record;
     format!("{id}: {api_keys} API keys, {audit_events} events in some {}", HumanBytes(*audit_bytes))
+}
+
+/// A path without a key in it that somebody typed into the wrong place.
+fn shown(path: PathBuf) -> PathBuf {
+    mask(&path.to_string_lossy()).map_or(path, PathBuf::from)
 }

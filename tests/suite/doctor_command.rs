@@ -381,6 +381,17 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
 }
 
 #[test]
+fn a_key_that_was_typed_as_the_stores_path_is_not_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = format!("confident_org_{}", "0123456789abcdef".repeat(2));
+    for command in [&["doctor"][..], &["doctor", "--json"], &["status"], &["status", "--json"]] {
+        let output = run(folder.path(), &[command, &["--store", &key]].concat());
+        let said = stdout(&output) + &stderr(&output);
+        assert!(said.contains("***************abcdef") && !said.contains(&key), "{command:?}: {said}");
+    }
+}
+
+#[test]
 fn a_backup_folder_that_is_not_there_is_a_problem() {
     let (folder, _) = store();
     let config = |backups: &str| {

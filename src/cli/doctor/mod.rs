@@ -5,6 +5,7 @@ mod place;
 mod store;
 
 use super::output::{painted, print_json, write};
+use super::scan::mask;
 use super::signature::Signer;
 use super::terminal::Tone;
 use super::{Failed, ambient, passed_over, serve, service_options};
@@ -86,6 +87,10 @@ struct Report {
 
 impl Report {
     fn add(&mut self, check: Check) -> Result<(), Failed> {
+        // A path may have a key in it that somebody typed into the wrong place.
+        let masked = |text: String| mask(&text).unwrap_or(text);
+        let (finding, advice, text) = (masked(check.finding), check.advice.map(masked), check.text.map(masked));
+        let check = Check { finding, advice, text, ..check };
         if !self.is_json {
             let (state, tone) = match check.state {
                 State::Ok => ("ok", Tone::Good),
