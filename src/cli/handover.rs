@@ -6,7 +6,7 @@ use super::records::KeyRecord;
 use super::typed_key::read_or_ask_for_key;
 use super::{Failed, ambient, output};
 use crate::config::Config;
-use crate::domain::{ApiKey, KeyPrefix, Scope, Secret, Timestamp};
+use crate::domain::{ApiKey, KeyPrefix, Parent, Secret, Timestamp};
 use crate::service::Value;
 use clap::Args;
 use std::path::PathBuf;
@@ -81,8 +81,8 @@ pub(super) fn hand_over(
 }
 
 /// What a new key of this scope begins with.
-pub(super) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, Failed> {
+pub(super) fn key_prefix(config: &Config, parent: Parent) -> Result<KeyPrefix, Failed> {
     let keys = &config.keys;
-    let prefix = if scope.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
+    let prefix = if parent.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
     Ok(KeyPrefix::parse(prefix)?)
 }

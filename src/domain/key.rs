@@ -29,7 +29,7 @@ impl KeyId {
 
 /// Whom a key belongs to, for good: an organization, or one of its projects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct Parent {
     /// The organization.
     pub organization: OrganizationId,
     /// The project; `None` for the organization's own keys.
@@ -165,7 +165,7 @@ pub struct ApiKey {
     /// The key's number.
     pub id: KeyId,
     /// Whom it belongs to.
-    pub scope: Scope,
+    pub parent: Parent,
     /// Its label.
     pub name: Name,
     /// What is kept of its value.
@@ -190,7 +190,7 @@ impl ApiKey {
     /// One that was just minted: switched on, never used, without restrictions.
     pub fn minted(
         id: KeyId,
-        scope: Scope,
+        parent: Parent,
         name: Name,
         value: Fingerprint,
         created_at: Timestamp,
@@ -198,7 +198,7 @@ impl ApiKey {
     ) -> Self {
         Self {
             id,
-            scope,
+            parent,
             name,
             value,
             shadow: None,
@@ -417,9 +417,9 @@ mod tests {
     }
 
     fn key(expires_at: Option<Timestamp>) -> ApiKey {
-        let scope = Scope { organization: OrganizationId::new(1).unwrap(), project: None };
+        let parent = Parent { organization: OrganizationId::new(1).unwrap(), project: None };
         let (id, name) = (KeyId::new(1).unwrap(), Name::parse("a").unwrap());
-        ApiKey::minted(id, scope, name, fingerprint(1), at(NOW), expires_at)
+        ApiKey::minted(id, parent, name, fingerprint(1), at(NOW), expires_at)
     }
 
     fn hours(hours: i64) -> Grace {

@@ -17,7 +17,7 @@ mod visible;
 
 pub use audit::{Action, Actor, Checked, Event, EventFilter, EventHash, Fault, Link, NewEvent, Origin};
 pub use error::{Error, Refusal, Result};
-pub use key::{ApiKey, Expiry, Grace, KeyChange, KeyCounts, KeyId, Lifetime, Presented, Scope, Shadow};
+pub use key::{ApiKey, Expiry, Grace, KeyChange, KeyCounts, KeyId, Lifetime, Parent, Presented, Shadow};
 pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId, OrganizationSize};

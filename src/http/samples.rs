@@ -3,7 +3,7 @@
 use super::version::ShownKey;
 use crate::domain::{
     Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
-    Organization, OrganizationId, Origin, Project, ProjectId, Result, Scope, Secret, Timestamp,
+    Organization, OrganizationId, Origin, Parent, Project, ProjectId, Result, Secret, Timestamp,
 };
 use crate::service::{Export, Subject, Verdict};
 use std::sync::Arc;
@@ -46,9 +46,9 @@ impl Samples {
             description: Some(Description::parse("What customers see.")?),
             created_at: at(CREATED_MS),
         };
-        let of_project = Scope { organization: organization.id, project: Some(project.id) };
+        let of_project = Parent { organization: organization.id, project: Some(project.id) };
         Ok(Self {
-            organization_keys: Keys::new(Scope { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
+            organization_keys: Keys::new(Parent { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
             project_keys: Keys::new(of_project, "confident_proj_", "Default key")?,
             organization,
             project,
@@ -91,11 +91,11 @@ impl Samples {
 }
 
 impl Keys {
-    fn new(scope: Scope, prefix: &str, name: &str) -> Result<Self> {
+    fn new(parent: Parent, prefix: &str, name: &str) -> Result<Self> {
         let prefix = KeyPrefix::parse(prefix)?;
         let (secret, new_secret) = (Secret::new(&prefix, RANDOM), Secret::new(&prefix, OTHER_RANDOM));
         let id = KeyId::new(12).ok_or(Error::NotFound("API key"))?;
-        let key = ApiKey::minted(id, scope, Name::parse(name)?, secret.fingerprint(), at(CREATED_MS), None);
+        let key = ApiKey::minted(id, parent, Name::parse(name)?, secret.fingerprint(), at(CREATED_MS), None);
         let used = ApiKey { value_last_used: Some(at(USED_MS)), ..key.clone() };
         let mut rotating = used.clone();
         let grace = Grace::from_hours(24).unwrap_or_default();

@@ -136,7 +136,7 @@ impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
         let ShownKey { key, value, shadow_value: _, is_safe_to_complete: _ } = shown;
         let domain::ApiKey {
             id,
-            scope: _,
+            parent: _,
             name,
             value: _,
             shadow: _,

@@ -32,7 +32,7 @@ impl Version for V2 {
         let ShownKey { key, value, shadow_value, is_safe_to_complete } = shown;
         let domain::ApiKey {
             id,
-            scope: _,
+            parent: _,
             name,
             value: _,
             shadow,

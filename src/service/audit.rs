@@ -142,7 +142,7 @@ impl Authority {
     /// What was before and what is after; both are the same key.
     pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> Result<NewEvent> {
         let resource = format!("api_key/{}", key.id.get());
-        self.event(action, key.scope.project, resource, change.map(|key| key.map(DescribedKey::from)))
+        self.event(action, key.parent.project, resource, change.map(|key| key.map(DescribedKey::from)))
     }
 
     /// Keys that came to the organization from elsewhere.

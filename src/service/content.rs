@@ -3,7 +3,7 @@
 use super::import::Taken;
 use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    ApiKey, KeyCounts, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp,
+    ApiKey, KeyCounts, Name, Organization, OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::Reads;
 use crate::store::file::{Staging, View};
@@ -158,10 +158,10 @@ fn each_key<E: From<crate::domain::Error>>(
     now: Timestamp,
     mut take: impl FnMut(Exported<'_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let scope = Scope { organization: organization.id, project: project.map(|project| project.id) };
+    let parent = Parent { organization: organization.id, project: project.map(|project| project.id) };
     let mut before = None;
     loop {
-        let mut keys = reads.api_keys(scope, before, API_KEYS_PAGE)?;
+        let mut keys = reads.api_keys(parent, before, API_KEYS_PAGE)?;
         let Some(last) = keys.last() else { return Ok(()) };
         before = Some(last.id);
         for key in &mut keys {

@@ -87,7 +87,7 @@ impl Export {
     pub fn completed(id: &str, caller: &ApiKey, rows: u64, at: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
-            organization: caller.scope.organization,
+            organization: caller.parent.organization,
             caller: caller.id,
             filter: EventFilter::default(),
             created_at: at,

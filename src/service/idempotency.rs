@@ -1,6 +1,6 @@
 //! Requests that are sent twice and done once.
 
-use crate::domain::{ApiKey, Error, KeyId, Result, Scope, Secret, Timestamp};
+use crate::domain::{ApiKey, Error, KeyId, Parent, Result, Secret, Timestamp};
 use crate::store::{IdempotentRequest, Writes};
 
 /// For how long a request is remembered: a day.
@@ -45,7 +45,7 @@ impl Once {
     pub(super) fn run(
         self,
         writes: &mut dyn Writes,
-        scope: Scope,
+        parent: Parent,
         secret: Option<Secret>,
         work: impl FnOnce(&mut dyn Writes) -> Result<ApiKey>,
     ) -> Result<Issued> {
@@ -59,7 +59,7 @@ impl Once {
             if earlier.digest != request {
                 return Err(Error::IdempotencyKeyReused);
             }
-            let key = writes.api_key(scope, earlier.api_key)?.ok_or(Error::NotFound("API key"))?;
+            let key = writes.api_key(parent, earlier.api_key)?.ok_or(Error::NotFound("API key"))?;
             return Ok(Issued { key, secret: None, is_repeated: true });
         }
         let key = work(writes)?;

@@ -5,8 +5,8 @@ use super::authority::Authority;
 use super::changes::Kind;
 use super::idempotency::{Idempotency, Issued, Once};
 use crate::domain::{
-    Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, ProjectId, Result,
-    Scope, Secret, Timestamp,
+    Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, Parent, ProjectId,
+    Result, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
@@ -59,15 +59,15 @@ pub struct Rotation {
 pub struct Keys<'a> {
     service: &'a Service,
     authority: Authority,
-    scope: Scope,
+    parent: Parent,
     now: Timestamp,
 }
 
 impl Service {
     /// The keys of the organization that the authority is for, or of one of its projects.
     pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> Keys<'_> {
-        let scope = Scope { organization: authority.organization(), project };
-        Keys { service: self, scope, now: authority.now(), authority }
+        let parent = Parent { organization: authority.organization(), project };
+        Keys { service: self, parent, now: authority.now(), authority }
     }
 }
 
@@ -81,10 +81,10 @@ impl Keys<'_> {
         self.service.count_change(&self.authority, Kind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
-        let scope = self.scope;
+        let parent = self.parent;
         let (created_at, authority) = (self.now, self.authority.clone());
         self.issue(value, idempotency, move |writes, value| {
-            let minted = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
+            let minted = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at })?;
             let mut key = minted.clone();
             change.apply(&mut key);
             if key != minted {
@@ -157,9 +157,9 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn revoke(&self, id: KeyId) -> Result<()> {
-        let (scope, authority) = (self.scope, self.authority.clone());
+        let (parent, authority) = (self.parent, self.authority.clone());
         self.write(move |writes| {
-            let key = find(writes, scope, id)?;
+            let key = find(writes, parent, id)?;
             writes.delete_api_key(&key)?;
             writes.append_event(&authority.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
         })
@@ -171,8 +171,8 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn page(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let scope = self.scope;
-        let mut keys = self.read(move |reads| reads.api_keys(scope, before, limit)).await?;
+        let parent = self.parent;
+        let mut keys = self.read(move |reads| reads.api_keys(parent, before, limit)).await?;
         self.bring_up_to_date(&mut keys);
         Ok(keys)
     }
@@ -182,8 +182,8 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn get(&self, id: KeyId) -> Result<ApiKey> {
-        let scope = self.scope;
-        let mut key = self.read(move |reads| find(reads, scope, id)).await?;
+        let parent = self.parent;
+        let mut key = self.read(move |reads| find(reads, parent, id)).await?;
         self.bring_up_to_date(std::slice::from_mut(&mut key));
         Ok(key)
     }
@@ -192,19 +192,19 @@ impl Keys<'_> {
     where
         F: FnOnce(&mut dyn Writes, Fingerprint) -> Result<ApiKey> + Send + 'static,
     {
-        let scope = self.scope;
+        let parent = self.parent;
         // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
         let (value, secret, brought) = match value {
             Value::Brought { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
             Value::Random(random) => {
-                let secret = Secret::new(self.service.key_prefix(scope), random);
+                let secret = Secret::new(self.service.key_prefix(parent), random);
                 (secret.fingerprint(), Some(secret), None)
             }
         };
         let once = Once::new(self.authority.key(), idempotency, self.now);
         let mut issued = self
             .write(move |writes| {
-                once.run(writes, scope, secret, |writes| {
+                once.run(writes, parent, secret, |writes| {
                     if let Some((sha256, allows_ended)) = brought {
                         expect_free(writes, [Some(value.digest), sha256], allows_ended)?;
                     }
@@ -227,7 +227,7 @@ impl Keys<'_> {
     }
 
     fn changes(&self, id: KeyId, action: Action) -> Change {
-        Change { scope: self.scope, id, action, authority: self.authority.clone(), now: self.now }
+        Change { parent: self.parent, id, action, authority: self.authority.clone(), now: self.now }
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -235,8 +235,8 @@ impl Keys<'_> {
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
     {
-        let scope = self.scope;
-        let work = move |reads: &dyn Reads| expect_project(reads, scope).and_then(|()| work(reads));
+        let parent = self.parent;
+        let work = move |reads: &dyn Reads| expect_project(reads, parent).and_then(|()| work(reads));
         self.service.store.read(work).await
     }
 
@@ -245,8 +245,8 @@ impl Keys<'_> {
         T: Send + 'static,
         F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
     {
-        let scope = self.scope;
-        let work = move |writes: &mut dyn Writes| expect_project(writes, scope).and_then(|()| work(writes));
+        let parent = self.parent;
+        let work = move |writes: &mut dyn Writes| expect_project(writes, parent).and_then(|()| work(writes));
         self.service.store.write(work).await
     }
 
@@ -275,18 +275,18 @@ pub(super) fn expect_free<W: Writes + ?Sized>(
 }
 
 /// Makes sure that the scope's project, if any, is there.
-fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
-    let Some(project) = scope.project else { return Ok(()) };
-    reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
+fn expect_project<R: Reads + ?Sized>(reads: &R, parent: Parent) -> Result<()> {
+    let Some(project) = parent.project else { return Ok(()) };
+    reads.project(parent.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
 }
 
-fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
-    reads.api_key(scope, id)?.ok_or(Error::NotFound("API key"))
+fn find<R: Reads + ?Sized>(reads: &R, parent: Parent, id: KeyId) -> Result<ApiKey> {
+    reads.api_key(parent, id)?.ok_or(Error::NotFound("API key"))
 }
 
 /// A change of one key, to be done in a transaction.
 struct Change {
-    scope: Scope,
+    parent: Parent,
     id: KeyId,
     action: Action,
     authority: Authority,
@@ -296,7 +296,7 @@ struct Change {
 impl Change {
     /// Does the work on the key as it is by now. What changes nothing leaves no trace.
     fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
-        let stored = find(writes, self.scope, self.id)?;
+        let stored = find(writes, self.parent, self.id)?;
         let mut before = stored.clone();
         before.settle(self.now);
         let mut after = before.clone();

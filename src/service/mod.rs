@@ -50,7 +50,7 @@ pub use setup::FirstKey;
 pub use shares::Share;
 pub use verification::{Asked, Question, Subject, Verdict};
 
-use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Result, Scope};
+use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Parent, Result};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::file::StoreFile;
@@ -160,8 +160,8 @@ impl Service {
         [&self.organization_key_prefix, &self.project_key_prefix]
     }
 
-    fn key_prefix(&self, scope: Scope) -> &KeyPrefix {
-        if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
+    fn key_prefix(&self, parent: Parent) -> &KeyPrefix {
+        if parent.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
     /// Tells other processes that this one is a server; says whether there is another one.

@@ -4,7 +4,7 @@ use super::sizes::{Count, SLICE, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
     Action, ApiKey, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
-    OrganizationSize, Project, ProjectId, Refusal, Result, Scope, Timestamp,
+    OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
 use crate::store::file::{self, Size, View};
@@ -157,8 +157,8 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let mut keys = self.view.read(|reads| reads.api_keys(scope, before, limit))?;
+    pub fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let mut keys = self.view.read(|reads| reads.api_keys(parent, before, limit))?;
         keys.iter_mut().for_each(|key| key.settle(self.now));
         Ok(keys)
     }

@@ -5,7 +5,7 @@ use super::audit::describe_project;
 use super::authority::Authority;
 use super::changes::Kind;
 use crate::domain::{
-    Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret,
+    Action, ApiKey, Description, Error, Name, OrganizationId, Parent, Project, ProjectId, Result, Secret,
 };
 use crate::store::{NewApiKey, Reads};
 
@@ -50,10 +50,10 @@ impl Service {
             description: new.description,
             created_at: authority.now(),
         };
-        let scope = Scope { organization: project.organization, project: Some(project.id) };
-        let secret = Secret::new(self.key_prefix(scope), new.key_random);
+        let parent = Parent { organization: project.organization, project: Some(project.id) };
+        let secret = Secret::new(self.key_prefix(parent), new.key_random);
         let key = NewApiKey {
-            scope,
+            parent,
             value: secret.fingerprint(),
             name: Name::parse(FIRST_KEY)?,
             created_at: authority.now(),

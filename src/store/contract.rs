@@ -12,7 +12,7 @@
 
 use crate::domain::{
     ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, Forms, KeyCounts, KeyId, Link, Name, NewEvent,
-    Organization, OrganizationId, OrganizationSize, Presented, Project, ProjectId, Result, Scope, Timestamp,
+    Organization, OrganizationId, OrganizationSize, Parent, Presented, Project, ProjectId, Result, Timestamp,
 };
 
 /// How many of a key's former values are known as such; older ones are nobody's.
@@ -22,7 +22,7 @@ pub const FORMER_VALUES: u32 = 16;
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
     /// Whom it will belong to.
-    pub scope: Scope,
+    pub parent: Parent,
     /// What to recognise it by.
     pub value: Fingerprint,
     /// Its label.
@@ -119,13 +119,13 @@ pub trait Reads {
     fn projects(&self, organization: OrganizationId, after: Option<&Name>, limit: u32) -> Result<Vec<Project>>;
 
     /// The key, if it belongs to the very scope.
-    fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>>;
+    fn api_key(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>>;
 
     /// The key, whomever it belongs to: for whoever may see all of them.
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>>;
 
     /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
-    fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
+    fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
     /// Whether this is the digest of a value that was good once and never will be again: its key was revoked, or a rotation took
     /// it away.

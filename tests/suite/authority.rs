@@ -94,7 +94,7 @@ fn state(server: &Server, organization: OrganizationId) -> (Vec<String>, Option<
         match object {
             Exported::Organization(it) if it.id == organization => objects.push(format!("{it:?}")),
             Exported::Project(_, it) if it.organization == organization => objects.push(format!("{it:?}")),
-            Exported::Key(_, _, it) if it.scope.organization == organization => {
+            Exported::Key(_, _, it) if it.parent.organization == organization => {
                 let mut key = it.clone();
                 key.value_last_used = None;
                 objects.push(format!("{key:?}"));

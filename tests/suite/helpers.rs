@@ -1,7 +1,7 @@
 //! The real server, its clients, and a store to look into.
 
 use keystead::domain::{
-    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
+    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
 };
 use keystead::metrics::Metrics;
 use keystead::service::{AttemptLimit, ChangeLimit};
@@ -484,7 +484,7 @@ pub fn insert_organization(store: &Store, name: &str) -> (Organization, ApiKey, 
 
 pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
     NewApiKey {
-        scope: Scope { organization, project: None },
+        parent: Parent { organization, project: None },
         value: secret.fingerprint(),
         name: Name::parse("A key").expect("a name"),
         created_at: at(1_700_000_000_000),

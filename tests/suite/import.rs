@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::race::{done as settled, race};
-use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Project, ProjectId, Result, Scope};
+use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
 use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};
 use keystead::store::{Counted, NewApiKey};
@@ -842,8 +842,8 @@ fn digests_that_begin_alike_are_different_keys() {
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
     let mut staged = Staging::beside(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
-        let scope = Scope { organization, project: *project };
-        let new = NewApiKey { scope, value: *value, ..new_key(organization, &new_secret()) };
+        let parent = Parent { organization, project: *project };
+        let new = NewApiKey { parent, value: *value, ..new_key(organization, &new_secret()) };
         let (sha256, rate_limit, allowed_addresses) = (None, None, None);
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
         staged.push(&[(place, key)]).expect("a row");
@@ -924,9 +924,9 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     let rows: Vec<_> = (0..3).map(|_| (new_secret().fingerprint(), None)).collect();
     let digests: Vec<_> = rows.iter().map(|(value, _)| value.digest).collect();
     let staged = staged(&path, organization, &rows);
-    let scope = Scope { organization, project: None };
+    let parent = Parent { organization, project: None };
     let ids = |store: &StoreFile| -> Vec<i64> {
-        let keys = wait(store.read(move |reads| reads.api_keys(scope, None, 10))).expect("a list");
+        let keys = wait(store.read(move |reads| reads.api_keys(parent, None, 10))).expect("a list");
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {
@@ -946,7 +946,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
         assert!(digests.iter().all(|digest| !is_found(*digest)));
         wait(store.read(move |reads| {
             assert_eq!(reads.api_key_anywhere(KeyId::new(2).expect("a number"))?, None);
-            assert_eq!(reads.api_key(scope, KeyId::new(2).expect("a number"))?, None);
+            assert_eq!(reads.api_key(parent, KeyId::new(2).expect("a number"))?, None);
             assert_eq!(reads.count_api_keys(None, 100, at(0))?.0.active, 2);
             // A slice that ends before the import's numbers, and one that begins there.
             let (counts, last) = reads.count_api_keys(None, 1, at(0))?;

@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, rotate, stamp};
-use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Scope, Secret};
+use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Parent, Secret};
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
 use keystead::store::NewApiKey;
@@ -57,8 +57,8 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
         wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(ms)), (gone, digest, at(ms))])))
             .expect("a commit");
     }
-    let scope = Scope { organization, project: None };
-    let key = wait(f.store.read(move |reads| reads.api_key(scope, id))).expect("a read").expect("the key");
+    let parent = Parent { organization, project: None };
+    let key = wait(f.store.read(move |reads| reads.api_key(parent, id))).expect("a read").expect("the key");
     assert_eq!(key.last_used(), Some(at(5)));
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");
     let kept: i64 = file.query_row("SELECT count(*) FROM key_values", [], |row| row.get(0)).expect("a count");

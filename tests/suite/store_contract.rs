@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::store::assert_measured;
 use keystead::domain::{
     Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, OrganizationId, Origin,
-    Presented, Project, ProjectId, Scope, Secret,
+    Parent, Presented, Project, ProjectId, Secret,
 };
 use keystead::metrics::Metrics;
 use keystead::store::file::{Options, StoreFile};
@@ -371,8 +371,8 @@ fn a_key_is_looked_up_with_its_organization_and_its_project<B: Backend>() {
         description: None,
         created_at: at(5),
     };
-    let scope = Scope { organization, project: Some(project.id) };
-    let (added, new) = (project.clone(), NewApiKey { scope, ..new_key(organization, &secret) });
+    let parent = Parent { organization, project: Some(project.id) };
+    let (added, new) = (project.clone(), NewApiKey { parent, ..new_key(organization, &secret) });
     let add = move |writes: &mut dyn Writes| {
         writes.insert_project(&added)?;
         writes.insert_api_key(new)

@@ -5,7 +5,7 @@ use super::rows::Rows;
 use super::{audit, import, keys, sizes};
 use crate::domain::{
     ApiKey, Checked, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
-    Project, ProjectId, Result, Scope, Timestamp,
+    Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
@@ -39,16 +39,16 @@ impl Reads for Rows<'_> {
         self.list_projects(organization, after, limit)
     }
 
-    fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
-        self.key_in_scope(scope, id)
+    fn api_key(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>> {
+        self.key_of_parent(parent, id)
     }
 
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>> {
         keys::key(self.connection, id)
     }
 
-    fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        self.list_keys(scope, before, limit)
+    fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        self.list_keys(parent, before, limit)
     }
 
     fn has_ended(&self, digest: &Digest) -> Result<bool> {

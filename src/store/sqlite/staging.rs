@@ -284,14 +284,14 @@ impl Staging {
         let mut insert = self.connection.prepare_cached(&sql)?;
         for (place, key) in keys {
             let ImportedApiKey { new, sha256, is_ours, valid, rate_limit, allowed_addresses } = key;
-            let NewApiKey { scope, value: Fingerprint { digest, tail }, name, created_at, expires_at } = new;
+            let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at } = new;
             let algorithm = digest.algorithm();
             insert.execute(params![
                 place.cast_signed(),
                 sha256.as_ref().map(Digest::as_bytes),
                 digest.prefix(),
-                scope.organization.get(),
-                scope.project.map(ProjectId::get),
+                parent.organization.get(),
+                parent.project.map(ProjectId::get),
                 digest.as_bytes(),
                 columns::stored(algorithm),
                 tail.as_str(),
@@ -308,7 +308,7 @@ impl Staging {
             }
             self.forms = self.forms.or(Forms { foreign: !is_ours, sha256: algorithm == Algorithm::Sha256 });
             self.has_full_keys |= sha256.is_some();
-            self.counts.entry(scope.organization).or_insert((*place, 0)).1 += 1;
+            self.counts.entry(parent.organization).or_insert((*place, 0)).1 += 1;
         }
         Ok(())
     }

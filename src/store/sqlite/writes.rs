@@ -4,7 +4,7 @@ use super::migrations::VERSION;
 use super::rows::Rows;
 use super::{audit, open_import};
 use crate::domain::{
-    ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Project, Result, Scope, Timestamp,
+    ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Parent, Project, Result, Timestamp,
 };
 use crate::store::validity::Stale;
 use crate::store::{IdempotentRequest, NewApiKey, Reads, Use, Writes};
@@ -35,9 +35,9 @@ impl Writes for Rows<'_> {
 
     fn delete_project(&mut self, project: &Project) -> Result<usize> {
         let mut count = 0;
-        let scope = Scope { organization: project.organization, project: Some(project.id) };
+        let parent = Parent { organization: project.organization, project: Some(project.id) };
         loop {
-            let keys = self.api_keys(scope, None, 1000)?;
+            let keys = self.api_keys(parent, None, 1000)?;
             if keys.is_empty() {
                 break;
             }
