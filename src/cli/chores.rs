@@ -33,7 +33,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Starts all of it; it goes on until what is returned is dropped.
 pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
     let mut chores = JoinSet::new();
-    chores.spawn(flush_uses(Arc::clone(service)));
+    chores.spawn(flush_last_used(Arc::clone(service)));
     chores.spawn(record_failures(Arc::clone(service)));
     if config.audit.retention_days > 0 {
         chores.spawn(prune(Arc::clone(service), config.audit.retention_days));
@@ -69,10 +69,10 @@ pub(super) fn describe(head: Link, signer: Option<&Signer>) -> String {
     signer.map_or_else(|| head.to_string(), |signer| format!("{head} signature {}", signer.sign(head)))
 }
 
-async fn flush_uses(service: Arc<Service>) {
+async fn flush_last_used(service: Arc<Service>) {
     loop {
         tokio::time::sleep(USES).await;
-        if let Err(error) = service.flush_uses().await {
+        if let Err(error) = service.flush_last_used().await {
             log::warn!("last-used times could not be written and are kept for later: {error}");
         }
     }

@@ -80,7 +80,7 @@ pub(super) fn hand_over(
     done.map_err(|e| Failed::new(format!("{e} API key {} {lost}.", key.id.get())))
 }
 
-/// What a new key of this scope begins with.
+/// What a new key of this parent begins with.
 pub(super) fn key_prefix(config: &Config, parent: Parent) -> Result<KeyPrefix, Failed> {
     let keys = &config.keys;
     let prefix = if parent.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };

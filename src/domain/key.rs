@@ -266,7 +266,7 @@ impl ApiKey {
     }
 
     /// Finishes a rotation whose grace is over.
-    pub fn settle(&mut self, now: Timestamp) {
+    pub fn complete_due_rotation(&mut self, now: Timestamp) {
         if self.shadow.as_ref().is_some_and(|shadow| shadow.rotates_at <= now) {
             self.promote_shadow();
         }
@@ -279,7 +279,7 @@ impl ApiKey {
     /// [`Error::Invalid`] where an expired key is to have a grace, [`Error::ExpiryNeeded`] where it is not told when to expire,
     /// [`Error::Conflict`] where a rotation is in its grace and another is to have one.
     pub fn rotate(&mut self, new: Fingerprint, grace: Grace, expiry: Expiry, now: Timestamp) -> Result<()> {
-        self.settle(now);
+        self.complete_due_rotation(now);
         if self.is_expired(now) {
             if grace != Grace::default() {
                 let sentence = "An expired key has no value that a grace period could keep; rotate it without one.";
@@ -314,7 +314,7 @@ impl ApiKey {
     /// # Errors
     /// [`Error::Invalid`] where the end would lie beyond the year 9999.
     pub fn set_expiry(&mut self, expiry: Expiry, now: Timestamp) -> Result<()> {
-        self.settle(now);
+        self.complete_due_rotation(now);
         self.expires_at = expiry.end(self.expires_at, now)?;
         if let (Some(shadow), Some(end)) = (&mut self.shadow, self.expires_at) {
             shadow.rotates_at = shadow.rotates_at.min(end);
@@ -351,7 +351,7 @@ impl ApiKey {
     }
 
     fn expect_rotation(&mut self, now: Timestamp) -> Result<()> {
-        self.settle(now);
+        self.complete_due_rotation(now);
         if self.shadow.is_some() {
             return Ok(());
         }
@@ -474,9 +474,9 @@ mod tests {
             assert_eq!(key.check(Presented::Shadow, at(now)), Ok(()));
         }
         let mut before = key.clone();
-        before.settle(at(end - 1));
+        before.complete_due_rotation(at(end - 1));
         assert_eq!(before, key);
-        key.settle(at(end));
+        key.complete_due_rotation(at(end));
         assert_eq!((key.value, key.shadow), (fingerprint(2), None));
     }
 
@@ -560,7 +560,7 @@ mod tests {
             |key| key.cancel_rotation(at(NOW + 6)),
             |key| key.rotate(fingerprint(3), Grace::default(), Expiry::Keep, at(NOW + 6)),
             |key| {
-                key.settle(at(NOW + HOUR_MS));
+                key.complete_due_rotation(at(NOW + HOUR_MS));
                 Ok(())
             },
         ];

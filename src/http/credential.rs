@@ -4,7 +4,7 @@ use super::client::Client;
 use super::error::Failure;
 use super::headers::{CredentialHeader, append, quota_headers};
 use super::{App, request_id};
-use crate::domain::{Error, Forms, Origin, Quota, Refusal, Role, Timestamp};
+use crate::domain::{Error, KeyForms, Origin, Quota, Refusal, Role, Timestamp};
 use crate::metrics::Via;
 use crate::service::{Caller, Manage, Permitted, Purpose};
 use actix_web::dev::{self, ServiceResponse};
@@ -131,7 +131,7 @@ fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) 
     if some.next().is_none() {
         return [Some(only), None];
     }
-    let is_ours = |credential: &[u8]| Forms::default().admit(credential);
+    let is_ours = |credential: &[u8]| KeyForms::default().admit(credential);
     let has_key = all().any(|(header, credential)| match header {
         CredentialHeader::Authorization => is_ours(credential),
         CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => app.service.may_be_key(credential),

@@ -135,7 +135,7 @@ fn components() -> Components {
     }
     let unknown = Error::Unauthenticated(Reason::Unknown).to_string();
     let unauthorized = failed_with("There is no good key in the request.", &unknown);
-    let too_often = Error::TooManyAttempts { retry_after_s: 12 }.to_string();
+    let too_often = Error::TooManyWrongKeys { retry_after_s: 12 }.to_string();
     let too_often = failed_with(
         "The key was used too often, too many wrong ones came from there, or the organization made too many changes.",
         &too_often,

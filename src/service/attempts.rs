@@ -39,13 +39,13 @@ impl Attempts {
     /// Takes note of a wrong key. One that came over a Unix socket is not counted.
     ///
     /// # Errors
-    /// [`Error::TooManyAttempts`] where the address has no more tokens.
+    /// [`Error::TooManyWrongKeys`] where the address has no more tokens.
     pub(super) fn failed(&self, origin: &Origin, uptime: Duration) -> Result<()> {
         let address = origin.address.map(client).filter(|it| self.counts_loopback || !it.is_loopback());
         if address.is_none() && !origin.is_unreadable() {
             return Ok(());
         }
-        self.buckets.take(&address, uptime).map_err(|retry_after_s| Error::TooManyAttempts { retry_after_s })
+        self.buckets.take(&address, uptime).map_err(|retry_after_s| Error::TooManyWrongKeys { retry_after_s })
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         let origin = Origin::new(Some(address.parse().unwrap()), None, None);
         match attempts.failed(&origin, Duration::from_millis(ms)) {
             Ok(()) => None,
-            Err(Error::TooManyAttempts { retry_after_s }) => Some(retry_after_s),
+            Err(Error::TooManyWrongKeys { retry_after_s }) => Some(retry_after_s),
             Err(other) => unreachable!("{other}"),
         }
     }

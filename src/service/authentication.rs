@@ -101,7 +101,7 @@ impl Identity {
             (Some(shadow), Presented::Shadow) => shadow.last_used = shadow.last_used.max(self.usage.last_used()),
             _ => key.value_last_used = key.value_last_used.max(self.usage.last_used()),
         }
-        key.settle(now);
+        key.complete_due_rotation(now);
         key
     }
 
@@ -185,7 +185,7 @@ impl Service {
     /// The caller who presents this credential, which is not of any assumed form, from there.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], [`Error::TooManyAttempts`] instead of it where too many wrong keys came from there, or
+    /// [`Error::Unauthenticated`], [`Error::TooManyWrongKeys`] instead of it where too many wrong keys came from there, or
     /// [`Error::Unavailable`] where the store cannot be read.
     pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Moment) -> Result<Caller> {
         let address = origin.address;

@@ -2,7 +2,7 @@
 
 use super::audit::{describe_file, on_whole_store};
 use super::{Service, StoreOptions};
-use crate::domain::{Action, Actor, Checked, Error, Link, Result, Timestamp};
+use crate::domain::{Action, Actor, ChainCheck, Error, Link, Result, Timestamp};
 use crate::store::file::{self, Backup, Progress, Restore, Restored};
 use crate::store::{Reads, Writes};
 use serde_json::json;
@@ -112,7 +112,7 @@ pub fn stamp(at: Timestamp) -> String {
 fn check_chain<R: Reads + ?Sized>(reads: &R) -> Result<()> {
     let mut last: Option<Link> = None;
     loop {
-        let Checked { last: checked, count, fault, .. } = match reads.check_chain(last, CHECKED) {
+        let ChainCheck { last: checked, count, fault, .. } = match reads.check_chain(last, CHECKED) {
             Err(Error::Internal(detail)) => {
                 log::warn!("{detail}");
                 return Ok(());

@@ -165,7 +165,7 @@ fn each_key<E: From<crate::domain::Error>>(
         let Some(last) = keys.last() else { return Ok(()) };
         before = Some(last.id);
         for key in &mut keys {
-            key.settle(now);
+            key.complete_due_rotation(now);
             take(Exported::Key(organization, project, key))?;
         }
     }

@@ -55,7 +55,7 @@ pub struct Rotation {
     pub change: KeyChange,
 }
 
-/// The keys of one scope, as somebody deals with them at one time.
+/// The keys of one parent, as somebody deals with them at one time.
 pub struct Keys<'a> {
     service: &'a Service,
     authority: Authority,
@@ -253,7 +253,7 @@ impl Keys<'_> {
     /// Puts uses over the keys that are not on disk yet, and finishes rotations whose grace is over.
     fn bring_up_to_date(&self, keys: &mut [ApiKey]) {
         self.service.uses.overlay(keys);
-        keys.iter_mut().for_each(|key| key.settle(self.now));
+        keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
     }
 }
 
@@ -274,7 +274,7 @@ pub(super) fn expect_free<W: Writes + ?Sized>(
     Ok(())
 }
 
-/// Makes sure that the scope's project, if any, is there.
+/// Makes sure that the parent's project, if any, is there.
 fn expect_project<R: Reads + ?Sized>(reads: &R, parent: Parent) -> Result<()> {
     let Some(project) = parent.project else { return Ok(()) };
     reads.project(parent.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
@@ -298,7 +298,7 @@ impl Change {
     fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
         let stored = find(writes, self.parent, self.id)?;
         let mut before = stored.clone();
-        before.settle(self.now);
+        before.complete_due_rotation(self.now);
         let mut after = before.clone();
         work(&mut after)?;
         if stored != after {

@@ -182,7 +182,7 @@ impl Service {
     pub async fn close(&self) {
         // Whoever was writing last-used times may have been stopped half-way.
         self.uses.give_back();
-        if let Err(error) = self.flush_uses().await {
+        if let Err(error) = self.flush_last_used().await {
             log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
         }
         self.store.close();

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 /// How many keys are in memory at the most, where the organization has no more projects than that: one of each otherwise.
 const IN_MEMORY: usize = 16_384;
 
-/// The keys of one scope that are still to come, newest first.
+/// The keys of one parent that are still to come, newest first.
 struct Source {
     parent: Parent,
     project: Option<Name>,

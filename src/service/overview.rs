@@ -3,7 +3,7 @@
 use super::sizes::{Count, SLICE, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    Action, ApiKey, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
+    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
     OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
@@ -153,13 +153,13 @@ impl Overview {
         self.view.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// Up to `limit` of the scope's keys, newest first, starting below `before`.
+    /// Up to `limit` of the parent's keys, newest first, starting below `before`.
     ///
     /// # Errors
     /// See [`Overview`].
     pub fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
         let mut keys = self.view.read(|reads| reads.api_keys(parent, before, limit))?;
-        keys.iter_mut().for_each(|key| key.settle(self.now));
+        keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
         Ok(keys)
     }
 
@@ -170,7 +170,7 @@ impl Overview {
     pub fn api_key(&self, id: KeyId) -> Result<Option<ApiKey>> {
         let key = self.view.read(|reads| reads.api_key_anywhere(id))?;
         Ok(key.map(|mut key| {
-            key.settle(self.now);
+            key.complete_due_rotation(self.now);
             key
         }))
     }
@@ -179,7 +179,7 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn forms(&self) -> Result<Forms> {
+    pub fn forms(&self) -> Result<KeyForms> {
         self.view.read(|reads| reads.forms())
     }
 
@@ -209,7 +209,7 @@ impl Overview {
         Ok(found.map(|found| {
             let outcome = found.key.check(found.presented, self.now);
             let mut key = found.key;
-            key.settle(self.now);
+            key.complete_due_rotation(self.now);
             Looked { key, organization: found.organization, project: found.project, outcome }
         }))
     }

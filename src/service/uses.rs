@@ -6,7 +6,7 @@
 use super::Service;
 use super::authentication::Identity;
 use crate::domain::{ApiKey, Digest, KeyId, Result, Timestamp};
-use crate::store::Use;
+use crate::store::LastUse;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -82,7 +82,7 @@ impl Uses {
         }
     }
 
-    fn take(&self) -> Vec<Use> {
+    fn take(&self) -> Vec<LastUse> {
         let mut pending = self.lock();
         pending.flushed = std::mem::take(&mut pending.waiting);
         let mut uses = Vec::with_capacity(pending.flushed.len());
@@ -116,11 +116,11 @@ impl Service {
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`]; the times are kept for the next attempt.
-    pub async fn flush_uses(&self) -> Result<()> {
+    pub async fn flush_last_used(&self) -> Result<()> {
         let uses = self.uses.take();
         for chunk in uses.chunks(CHUNK) {
             let chunk = chunk.to_vec();
-            let written = self.store.write(move |writes| writes.record_uses(&chunk)).await;
+            let written = self.store.write(move |writes| writes.record_last_used(&chunk)).await;
             if written.is_err() {
                 self.uses.give_back();
                 return written;

@@ -54,7 +54,7 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     let (organization, id, gone) = (f.organization, KeyId::new(1).expect("an id"), KeyId::new(99).expect("an id"));
     let digest = new_secret().fingerprint().digest;
     for ms in [5, 3] {
-        wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(ms)), (gone, digest, at(ms))])))
+        wait(f.store.write(move |writes| writes.record_last_used(&[(id, digest, at(ms)), (gone, digest, at(ms))])))
             .expect("a commit");
     }
     let parent = Parent { organization, project: None };
@@ -83,7 +83,7 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
                 .expect("a good key");
         }
         // Stopped after the first of several parts was queued.
-        drop(queue(service.flush_uses()));
+        drop(queue(service.flush_last_used()));
         service.close().await;
     });
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");

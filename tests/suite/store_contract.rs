@@ -264,7 +264,7 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else<B: Ba
     let id = key.id;
     insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
     changes("minting", false);
-    wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(5))]))).expect("a commit");
+    wait(f.store.write(move |writes| writes.record_last_used(&[(id, digest, at(5))]))).expect("a commit");
     changes("a use", false);
     let before = key.clone();
     let after = ApiKey { valid: false, ..key.clone() };

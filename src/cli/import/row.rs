@@ -3,8 +3,8 @@
 use super::columns::Column;
 use super::source::Fields;
 use crate::domain::{
-    AddressList, Algorithm, Digest, Error, Fingerprint, Foreign, Name, Organization, OrganizationId, Parent, ProjectId,
-    RateLimit, Tail, Timestamp,
+    AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
+    ProjectId, RateLimit, Tail, Timestamp,
 };
 use crate::service::{Content, ImportedApiKey, NewApiKey};
 use std::collections::HashMap;
@@ -128,14 +128,14 @@ pub(super) fn find_organization(content: &Content, text: &str) -> Result<Organiz
 
 /// What is kept of the value; its SHA-256 digest, where it is another; whether it is of our own form.
 fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
-    let tail = fields.get(Column::Tail).map(|tail| Tail::foreign(tail).map_err(sentence)).transpose()?;
+    let tail = fields.get(Column::Tail).map(|tail| Tail::external(tail).map_err(sentence)).transpose()?;
     match (fields.get(Column::Key), fields.get(Column::Digest), fields.get(Column::Algorithm)) {
         (Some(key), None, None) => {
-            let foreign = Foreign::parse(key).map_err(sentence)?;
+            let external = ExternalKey::parse(key).map_err(sentence)?;
             Ok((
-                Fingerprint { tail: tail.unwrap_or(foreign.value.tail), ..foreign.value },
-                Some(foreign.sha256),
-                foreign.is_ours,
+                Fingerprint { tail: tail.unwrap_or(external.value.tail), ..external.value },
+                Some(external.sha256),
+                external.is_ours,
             ))
         }
         (None, Some(digest), Some(algorithm)) => {

@@ -15,7 +15,7 @@ use super::records::{KeyRecord, key_state};
 use super::verify::whose;
 use super::{Failed, ambient};
 use crate::config::Config;
-use crate::domain::{ApiKey, Digest, Forms, KeyId, KeyPrefix, Refusal};
+use crate::domain::{ApiKey, Digest, KeyForms, KeyId, KeyPrefix, Refusal};
 use crate::service::{Looked, Overview};
 use clap::Args;
 use finder::Finder;
@@ -90,7 +90,7 @@ struct Report {
 
 enum Store {
     /// What it holds that is not of our form.
-    Open(Box<Overview>, Forms),
+    Open(Box<Overview>, KeyForms),
     /// Why it cannot be looked into.
     Closed(String),
 }
@@ -218,7 +218,7 @@ impl Store {
     /// What words to look at, where the store holds keys that could be any.
     fn words(&self) -> Option<Words> {
         match self {
-            Self::Open(_, forms) => forms.foreign.then(|| Words::new(*forms)),
+            Self::Open(_, forms) => forms.external.then(|| Words::new(*forms)),
             Self::Closed(_) => None,
         }
     }

@@ -16,7 +16,7 @@ fn digest(seed: u8) -> Digest {
 }
 
 fn value(seed: u8) -> Fingerprint {
-    Fingerprint { digest: digest(seed), tail: Tail::foreign(&format!("{seed:06}")).unwrap() }
+    Fingerprint { digest: digest(seed), tail: Tail::external(&format!("{seed:06}")).unwrap() }
 }
 
 fn rotation(seed: u8, ends: i64) -> Option<Shadow> {

@@ -9,7 +9,7 @@ use crate::domain::{
     Shadow, Tail, Timestamp,
 };
 use crate::store::key_diff::KeyDiff;
-use crate::store::{FORMER_VALUES, NewApiKey, Use};
+use crate::store::{FORMER_VALUES, LastUse, NewApiKey};
 use rusqlite::{Connection, Row, named_params, params};
 
 /// An API key's columns: how each is called here, and where it is read from. What [`api_key`] reads is found by its place among
@@ -178,7 +178,7 @@ impl Rows<'_> {
         if diff.joins_uses {
             self.change("DELETE FROM key_values WHERE key_id = ?1 AND kind = 1", [id.get()])?;
             let uses = value_last_used.map(|at| (*id, *digest, at));
-            self.store_uses(uses.as_slice())?;
+            self.store_last_used(uses.as_slice())?;
         }
         if let Some(Fingerprint { digest, tail }) = shadow.as_ref().map(|shadow| shadow.fingerprint) {
             self.change(
@@ -229,7 +229,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    pub(super) fn store_uses(&mut self, uses: &[Use]) -> Result<()> {
+    pub(super) fn store_last_used(&mut self, uses: &[LastUse]) -> Result<()> {
         let of_value = "INSERT INTO key_values (key_id, kind, number, last_used_at) \
                         SELECT id, 0, 0, ?2 FROM api_keys WHERE id = ?1 AND (rotates_at IS NULL OR ?3) \
                         ON CONFLICT (key_id, kind, number) \
@@ -349,5 +349,5 @@ fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
 
 fn fingerprint(row: &Row<'_>, digest: Column, algorithm: Algorithm, tail: Column) -> Result<Fingerprint> {
     let tail = row.get_ref(tail as usize)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Fingerprint { digest: Digest::of(algorithm, row.get(digest as usize)?), tail: Tail::foreign(tail)? })
+    Ok(Fingerprint { digest: Digest::of(algorithm, row.get(digest as usize)?), tail: Tail::external(tail)? })
 }

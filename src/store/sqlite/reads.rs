@@ -4,8 +4,8 @@ use super::columns::{key_id, optional_timestamp, timestamp};
 use super::rows::Rows;
 use super::{audit, import, keys, sizes};
 use crate::domain::{
-    ApiKey, Checked, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
-    Parent, Project, ProjectId, Result, Timestamp,
+    ApiKey, ChainCheck, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
+    OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
@@ -55,7 +55,7 @@ impl Reads for Rows<'_> {
         self.is_ended(digest)
     }
 
-    fn forms(&self) -> Result<Forms> {
+    fn forms(&self) -> Result<KeyForms> {
         Ok(import::forms(self.connection)?)
     }
 
@@ -99,7 +99,7 @@ impl Reads for Rows<'_> {
         audit::start(self.connection)
     }
 
-    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<Checked> {
+    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<ChainCheck> {
         audit::check(self.connection, after, limit)
     }
 

@@ -7,7 +7,7 @@ use crate::domain::{
     ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Parent, Project, Result, Timestamp,
 };
 use crate::store::validity::Stale;
-use crate::store::{IdempotentRequest, NewApiKey, Reads, Use, Writes};
+use crate::store::{IdempotentRequest, LastUse, NewApiKey, Reads, Writes};
 use rusqlite::params;
 
 impl Writes for Rows<'_> {
@@ -69,8 +69,8 @@ impl Writes for Rows<'_> {
         self.remove_key(key)
     }
 
-    fn record_uses(&mut self, uses: &[Use]) -> Result<()> {
-        self.store_uses(uses)
+    fn record_last_used(&mut self, uses: &[LastUse]) -> Result<()> {
+        self.store_last_used(uses)
     }
 
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()> {
