@@ -1,7 +1,7 @@
 //! `keystead import` and `keystead export`: keys that were made elsewhere, and what becomes of them.
 
 use super::helpers::*;
-use super::race::{done as settled, race};
+use super::revocation_race::{done as settled, race};
 use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
 use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};

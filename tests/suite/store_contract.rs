@@ -1,7 +1,7 @@
 //! What every store promises, wherever it is: the contract suite, for each kind of store.
 
 use super::helpers::*;
-use super::store::assert_measured;
+use super::store_in_file::assert_measured;
 use keystead::domain::{
     Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, OrganizationId, Origin,
     Parent, Presented, Project, ProjectId, Secret,
@@ -45,7 +45,7 @@ impl Backend for InFile {
     }
 
     fn check(&self) {
-        super::store::assert_index_is_exact(&self.path());
+        super::store_in_file::assert_index_is_exact(&self.path());
     }
 }
 

@@ -1,6 +1,6 @@
 //! A disk that fails at any one step of a change, or from then on.
 
-use super::fates::{Change, Watched};
+use super::expected_state::{Change, Watched};
 use super::helpers::eventually;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};

@@ -1,8 +1,8 @@
 //! A store that cannot be written any more, or is not where it was.
 
-use super::fates::{Change, Watched};
+use super::expected_state::{Change, Watched};
 use super::helpers::eventually;
-use super::volume::{Kind, Volume};
+use super::small_disk::{Kind, Volume};
 use std::fs;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What a client sends under the names of Keystead's headers does not reach the app.
 
 use super::proxy::Kind;
-use super::setup::{Setup, with_each};
+use super::proxy_setup::{Setup, with_each};
 
 const NAMES: [&str; 5] =
     ["X-Auth-Organization-Id", "X-Auth-Organization-Name", "X-Auth-Project-Id", "X-Auth-Key-Id", "X-Auth-Key-Name"];

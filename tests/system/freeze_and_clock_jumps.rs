@@ -1,6 +1,6 @@
 //! Dead means dead, also at a server that is frozen while a command ends a value, and where its clock jumps meanwhile.
 
-use super::freezing::{Freezer, Signals, freeze_and_end_values};
+use super::frozen_server::{Freezer, Signals, freeze_and_end_values};
 use super::helpers::*;
 use std::fs;
 use std::path::{Path, PathBuf};

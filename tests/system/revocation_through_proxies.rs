@@ -1,8 +1,8 @@
 //! Dead means dead, through a real proxy too.
 
 use super::proxy::Kind;
-use super::race::race_through;
-use super::setup::Setup;
+use super::proxy_setup::Setup;
+use super::revocation_race::race_through;
 
 const ROUNDS: usize = 300;
 

@@ -2,7 +2,7 @@
 
 use super::helpers::Answer;
 use super::proxy::Kind;
-use super::setup::{Setup, request, with_each};
+use super::proxy_setup::{Setup, request, with_each};
 use serde_json::json;
 
 /// Names come as a client wrote them or in lower case, so all are compared in lower case.

@@ -2,7 +2,7 @@
 
 use super::helpers::{Server, eventually};
 use super::proxy::Kind;
-use super::setup::{Setup, with_each};
+use super::proxy_setup::{Setup, with_each};
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Dead means dead: no request that begins after the answer passes with a dead key.
 
 use super::helpers::*;
-use super::race::{done, race, race_through};
+use super::revocation_race::{done, race, race_through};
 use serde_json::json;
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 
 use super::helpers::Answer;
 use super::proxy::Kind;
-use super::setup::{Setup, request, with_each};
+use super::proxy_setup::{Setup, request, with_each};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 

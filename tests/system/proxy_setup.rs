@@ -1,8 +1,8 @@
 //! A client, a proxy, Keystead and an app.
 
-use super::app::App;
 use super::helpers::{Answer, Client, Server};
 use super::proxy::{Addresses, Kind, Proxy, own_address};
+use super::upstream_app::App;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
