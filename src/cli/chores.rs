@@ -34,7 +34,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
     let mut chores = JoinSet::new();
     chores.spawn(flush_last_used(Arc::clone(service)));
-    chores.spawn(record_failures(Arc::clone(service)));
+    chores.spawn(record_failed_authentications(Arc::clone(service)));
     if config.audit.retention_days > 0 {
         chores.spawn(prune(Arc::clone(service), config.audit.retention_days));
     }
@@ -50,7 +50,7 @@ pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Sign
 
 /// Does for the last time what is done from time to time, so that the head that is logged is the last one.
 pub(super) async fn finish(service: &Service, signer: Option<&Signer>) {
-    if let Err(error) = service.record_failures().await {
+    if let Err(error) = service.record_failed_authentications().await {
         log::warn!("the last minute's failed authentications could not be recorded: {error}");
     }
     log_head(service, signer).await;
@@ -78,10 +78,10 @@ async fn flush_last_used(service: Arc<Service>) {
     }
 }
 
-async fn record_failures(service: Arc<Service>) {
+async fn record_failed_authentications(service: Arc<Service>) {
     loop {
         tokio::time::sleep(FAILURES).await;
-        if let Err(error) = service.record_failures().await {
+        if let Err(error) = service.record_failed_authentications().await {
             log::warn!("a minute's failed authentications could not be recorded: {error}");
         }
     }

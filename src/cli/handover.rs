@@ -7,7 +7,7 @@ use super::typed_key::read_or_ask_for_key;
 use super::{Failed, ambient, output};
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyPrefix, Parent, Secret, Timestamp};
-use crate::service::Value;
+use crate::service::NewValue;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -58,8 +58,8 @@ impl Handover {
 }
 
 /// A new value that is made or read here.
-pub(super) fn brought(secret: &Secret, allows_ended: bool) -> Value {
-    Value::Brought { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
+pub(super) fn brought(secret: &Secret, allows_ended: bool) -> NewValue {
+    NewValue::Provided { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
 /// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.

@@ -6,11 +6,11 @@ use super::error::{Answer, Failure};
 use super::fields::{Fields, Part as _};
 use super::list::{self, Page, Part};
 use super::projects::project_id;
-use super::requests::{ApiKeyChange, BroughtValue, NewApiKey, Rotate};
+use super::requests::{ApiKeyChange, NewApiKey, ProvidedValue, Rotate};
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
-use crate::service::{Idempotency, Issued, KeyChange, NewKey, Rotation, Value};
+use crate::service::{Idempotency, IssuedKey, KeyChange, NewKey, NewValue, Rotation};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -102,7 +102,7 @@ pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: C
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Answer {
+fn answer_issued<V: Version>(issued: &IssuedKey, now: Timestamp) -> Answer {
     let shown = ShownKey::new(&issued.key, issued.secret.as_ref(), now);
     let data = V::api_key(&shown);
     if !issued.is_repeated {
@@ -138,10 +138,10 @@ fn nothing_to_change<V: Version>() -> Failure {
 }
 
 /// The value to issue: one that is made here, or one that the caller keeps.
-fn value(app: &App, brought: BroughtValue) -> Result<Value, Failure> {
+fn value(app: &App, brought: ProvidedValue) -> Result<NewValue, Failure> {
     Ok(match brought.fingerprint()? {
-        None => Value::Random((app.random)()?),
-        Some(value) => Value::Brought { value, sha256: None, allows_ended: false },
+        None => NewValue::Random((app.random)()?),
+        Some(value) => NewValue::Provided { value, sha256: None, allows_ended: false },
     })
 }
 

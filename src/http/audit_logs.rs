@@ -14,7 +14,7 @@ use super::wire::{null, optional_time, time};
 use super::{App, body, schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
-use crate::service::{Export, ExportState, Permitted};
+use crate::service::{AuditExport, AuditExportState, Permitted};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Bytes;
@@ -202,12 +202,12 @@ enum Status {
     Errored,
 }
 
-impl From<&Export> for ShownExport {
-    fn from(export: &Export) -> Self {
+impl From<&AuditExport> for ShownExport {
+    fn from(export: &AuditExport) -> Self {
         let (status, row_count, error_message, completed_at) = match &export.state {
-            ExportState::InProgress => (Status::InProgress, None, None, None),
-            ExportState::Completed { rows, at } => (Status::Completed, Some(*rows), None, Some(*at)),
-            ExportState::Errored { sentence, at } => (Status::Errored, None, Some(sentence.clone()), Some(*at)),
+            AuditExportState::InProgress => (Status::InProgress, None, None, None),
+            AuditExportState::Completed { rows, at } => (Status::Completed, Some(*rows), None, Some(*at)),
+            AuditExportState::Errored { sentence, at } => (Status::Errored, None, Some(sentence.clone()), Some(*at)),
         };
         Self {
             id: export.id.clone(),
@@ -228,32 +228,32 @@ impl From<&Export> for ShownExport {
 
 pub(super) async fn create_export(Call { caller, app, request, payload }: Call) -> Answer {
     let filter = body::read::<V2, NewAuditLogExport>(&app, &request, payload).await?.filter()?;
-    let export = app.service.begin_export(&caller, filter, (app.random)()?).await?;
+    let export = app.service.begin_audit_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
-    actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });
+    actix_web::rt::spawn(async move { app.service.finish_audit_export(export, || app.now()).await });
     answer
 }
 
 pub(super) async fn read_export(Call { caller, app, request, .. }: Call) -> Answer {
-    success(ShownExport::from(&app.service.export(&caller, export_id(&request))?))
+    success(ShownExport::from(&app.service.audit_export(&caller, export_id(&request))?))
 }
 
 pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> Answer {
-    let export = app.service.export(&caller, export_id(&request))?;
+    let export = app.service.audit_export(&caller, export_id(&request))?;
     match &export.state {
-        ExportState::Completed { .. } => {}
-        ExportState::InProgress => {
+        AuditExportState::Completed { .. } => {}
+        AuditExportState::InProgress => {
             return Err(Error::Conflict("The export is in progress; ask for it again.".to_owned()).into());
         }
-        ExportState::Errored { sentence, .. } => return Err(Error::Conflict(sentence.clone()).into()),
+        AuditExportState::Errored { sentence, .. } => return Err(Error::Conflict(sentence.clone()).into()),
     }
-    let share = app.service.begin_stream(&caller)?;
+    let slot = app.service.begin_stream(&caller)?;
     let disposition = format!("attachment; filename=\"{}.csv.gz\"", export.id);
     let head = zip(&csv_head().map_err(unwritten)?)?;
-    let pages = stream::unfold(Some((app, caller, export, None, share)), |state| async move {
-        let (app, caller, export, before, share) = state?;
+    let pages = stream::unfold(Some((app, caller, export, None, slot)), |state| async move {
+        let (app, caller, export, before, slot) = state?;
         match piece(&app, &caller, &export, before).await {
-            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, caller, export, Some(next), share)))),
+            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, caller, export, Some(next), slot)))),
             Err(failure) => Some((Err(failure), None)),
         }
     });
@@ -268,10 +268,10 @@ pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> 
 async fn piece(
     app: &App,
     caller: &Permitted,
-    export: &Export,
+    export: &AuditExport,
     before: Option<i64>,
 ) -> Result<(Bytes, Option<i64>), Failure> {
-    let found = app.service.exported_events(caller, export, before).await?;
+    let found = app.service.audit_export_events(caller, export, before).await?;
     Ok((zip(&csv_rows(&found.events).map_err(unwritten)?)?, found.next))
 }
 

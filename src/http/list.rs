@@ -3,7 +3,7 @@
 use super::error::Failure;
 use super::wire;
 use crate::domain::{self, Error, KeyId, Name};
-use crate::service::Share;
+use crate::service::Slot;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Query};
@@ -143,7 +143,7 @@ impl<C> Page<C> {
 pub(super) async fn answer<C, F, R>(
     name: &str,
     part: Option<Part<C>>,
-    begin: impl FnOnce() -> domain::Result<Share>,
+    begin: impl FnOnce() -> domain::Result<Slot>,
     read: F,
 ) -> Result<HttpResponse, Failure>
 where
@@ -156,11 +156,11 @@ where
     let (piece, next) = list.piece(from).await?;
     let first = [format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes(), piece].concat();
     let Some(next) = next else { return Ok(wire::head(StatusCode::OK).body(first)) };
-    let share = begin()?;
-    let others = stream::unfold(Some((list, next, share)), |state| async {
-        let (mut list, next, share) = state?;
+    let slot = begin()?;
+    let others = stream::unfold(Some((list, next, slot)), |state| async {
+        let (mut list, next, slot) = state?;
         Some(match list.piece(Some(next)).await {
-            Ok((piece, next)) => (Ok(Bytes::from(piece)), next.map(|next| (list, next, share))),
+            Ok((piece, next)) => (Ok(Bytes::from(piece)), next.map(|next| (list, next, slot))),
             Err(failure) => (Err(failure), None),
         })
     });

@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::server::{self, Size, Sockets};
-use super::{App, Options, get, nothing, resource};
+use super::{App, ServerOptions, get, nothing, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::KeepAlive;
@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 64;
 ///
 /// # Errors
 /// Where the operating system refuses.
-pub fn serve(app: Arc<App>, socket: TcpListener, options: &Options) -> std::io::Result<Server> {
+pub fn serve(app: Arc<App>, socket: TcpListener, options: &ServerOptions) -> std::io::Result<Server> {
     let app = Data::from(app);
     let make = move || {
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);

@@ -121,7 +121,7 @@ const OTHER_READS: usize = 4;
 
 /// How the server is run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// Threads that answer requests; `None` for as many as there are cores.
     pub workers: Option<usize>,
     /// How many connections each pool of the store's readers has.
@@ -146,7 +146,7 @@ pub struct Options {
 ///
 /// # Errors
 /// Where the operating system refuses.
-pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Result<Server> {
+pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::io::Result<Server> {
     let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
     let app = web::Data::from(app);
     let samples = Arc::new(Samples::new().map_err(std::io::Error::other)?);

@@ -7,7 +7,7 @@ use crate::domain::{
     AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Name, RateLimit, Tail,
     Timestamp,
 };
-use crate::service::{self, Asked, KeyChange};
+use crate::service::{self, KeyChange, PresentedKey};
 use serde_json::Value;
 use std::net::IpAddr;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
@@ -59,7 +59,7 @@ fields! {
     /// What makes a key of version 1.
     pub(super) struct NewV1ApiKey {
         "name" name: Name,
-        ..value: BroughtValue,
+        ..value: ProvidedValue,
     }
     called "NewApiKey", such as {
         "named": {"name": "CI/CD key"},
@@ -70,7 +70,7 @@ fields! {
     pub(super) struct NewApiKey {
         "name" name: Name,
         ..lifetime: NewLifetime,
-        ..value: BroughtValue,
+        ..value: ProvidedValue,
         ..restrictions: Restrictions,
     }
     called "NewApiKey", such as {
@@ -116,7 +116,7 @@ fields! {
         "gracePeriodInHours" grace: Option<Option<Grace>>,
         "name" name: Option<Name>,
         ..lifetime: ChangedLifetime,
-        ..value: BroughtValue,
+        ..value: ProvidedValue,
         ..restrictions: Restrictions,
     }
     called "Rotate", such as {
@@ -147,7 +147,7 @@ fields! {
     where one_lifetime();
 
     /// The value of a key that the caller made: both or neither.
-    pub(super) struct BroughtValue {
+    pub(super) struct ProvidedValue {
         /// The BLAKE3 digest of a full key that the caller made and keeps: the server never sees it.
         "digest" digest: Option<Option<Digest>>,
         /// The last six characters of that key.
@@ -253,7 +253,7 @@ impl ChangedLifetime {
     }
 }
 
-impl BroughtValue {
+impl ProvidedValue {
     /// `None` where the server is to make one.
     pub(super) fn fingerprint(self) -> Result<Option<Fingerprint>, Failure> {
         match (self.digest.flatten(), self.tail.flatten()) {
@@ -273,16 +273,16 @@ impl Restrictions {
 }
 
 impl Question {
-    pub(super) fn asked(&self) -> Result<service::Question<'_>, Failure> {
-        let subject = match (self.value.as_ref().and_then(Option::as_ref), self.digest.flatten()) {
-            (Some(value), None) => Asked::Value(value.as_bytes()),
-            (None, Some(digest)) => Asked::Digest(digest),
+    pub(super) fn asked(&self) -> Result<service::VerificationRequest<'_>, Failure> {
+        let presented = match (self.value.as_ref().and_then(Option::as_ref), self.digest.flatten()) {
+            (Some(value), None) => PresentedKey::Value(value.as_bytes()),
+            (None, Some(digest)) => PresentedKey::Digest(digest),
             (None, None) => return Err(Failure::bad_request("The field \"value\" is required.")),
             (Some(_), Some(_)) => {
                 return Err(Failure::bad_request("Send either the field \"value\" or the field \"digest\"."));
             }
         };
-        Ok(service::Question { subject, address: self.address.flatten() })
+        Ok(service::VerificationRequest { presented, address: self.address.flatten() })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::domain::{
     Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
     Organization, OrganizationId, Origin, Parent, Project, ProjectId, Result, Secret, Timestamp,
 };
-use crate::service::{Export, Subject, Verdict};
+use crate::service::{AuditExport, IdentifiedKey, Verdict};
 use std::sync::Arc;
 
 /// The 4th of December 2024, 23:00.
@@ -75,18 +75,18 @@ impl Samples {
     }
 
     /// An export was counted.
-    pub(super) fn export(&self) -> Export {
-        Export::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
+    pub(super) fn export(&self) -> AuditExport {
+        AuditExport::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
     }
 
     /// A project's good key was asked about.
     pub(super) fn verdict(&self) -> Verdict {
-        let subject = Subject {
+        let identified = IdentifiedKey {
             key: self.project_keys.used.clone(),
             organization: Arc::new(self.organization.clone()),
             project: Some(Arc::new(self.project.clone())),
         };
-        Verdict { outcome: Ok(None), subject: Some(subject) }
+        Verdict { outcome: Ok(None), identified: Some(identified) }
     }
 }
 

@@ -3,7 +3,7 @@
 //! This is put together from actix's parts, since actix-web's own `HttpServer` lets nobody at the connections, and holds but
 //! a few of their limits.
 
-use super::Options;
+use super::ServerOptions;
 use super::connection::{Answer, Connection, Limits, Requests};
 use super::refused_head::RefusedHead;
 use actix_http::{ConnectionType, HttpService, KeepAlive, Protocol, Request};
@@ -55,7 +55,7 @@ pub(super) struct Size {
 }
 
 /// A server of what each call of `app` makes, on these sockets. It runs while it is awaited and until its handle stops it.
-pub(super) fn serve<F, S, B>(app: F, sockets: Sockets, size: &Size, options: &Options) -> io::Result<Server>
+pub(super) fn serve<F, S, B>(app: F, sockets: Sockets, size: &Size, options: &ServerOptions) -> io::Result<Server>
 where
     F: Fn() -> App<S> + Clone + Send + 'static,
     S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>

@@ -9,7 +9,7 @@ use super::requests::{Question, Questions};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{Refusal, Timestamp};
-use crate::service::{Subject, Verdict, Verify};
+use crate::service::{IdentifiedKey, Verdict, Verify};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,13 +57,13 @@ struct Verifications<'a, K> {
 
 impl<'a, K> Verification<'a, K> {
     pub(super) fn new(verdict: &'a Verdict, api_key: Option<K>) -> Self {
-        let subject = verdict.subject.as_ref();
+        let identified = verdict.identified.as_ref();
         Self {
             valid: verdict.outcome.is_ok(),
             code: Code::from(verdict),
             api_key,
-            organization: subject.map(|subject| Organization::from(&*subject.organization)),
-            project: subject.and_then(|subject| subject.project.as_deref()).map(Project::from),
+            organization: identified.map(|identified| Organization::from(&*identified.organization)),
+            project: identified.and_then(|identified| identified.project.as_deref()).map(Project::from),
         }
     }
 }
@@ -112,5 +112,5 @@ pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Ca
 }
 
 fn shown(verdict: &Verdict, now: Timestamp) -> Option<ShownKey<'_>> {
-    verdict.subject.as_ref().map(|Subject { key, .. }| ShownKey::masked(key, now).without_progress())
+    verdict.identified.as_ref().map(|IdentifiedKey { key, .. }| ShownKey::masked(key, now).without_progress())
 }

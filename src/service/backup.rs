@@ -76,7 +76,7 @@ pub fn restore(
     now: Timestamp,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Restored> {
-    let aside = format!("-replaced-{}", stamp(now));
+    let aside = format!("-replaced-{}", file_name_time(now));
     let finish = |writes: &mut dyn Writes, restored: &Restored| {
         check_chain(writes)?;
         let name = describe_file(&what.from);
@@ -103,7 +103,7 @@ pub fn restore(
 }
 
 /// A time as part of a file's name, such as `20261124T031500Z`.
-pub fn stamp(at: Timestamp) -> String {
+pub fn file_name_time(at: Timestamp) -> String {
     let text = at.to_string().replace(['-', ':'], "");
     text.split('.').next().unwrap_or_default().to_owned() + "Z"
 }

@@ -2,8 +2,8 @@
 
 use super::Service;
 use super::authority::Authority;
-use super::changes::Kind;
-use super::idempotency::{Idempotency, Issued, Once};
+use super::change_limit::ChangeKind;
+use super::idempotency::{Idempotency, IssuedKey, Once};
 use crate::domain::{
     Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, Parent, ProjectId,
     Result, Secret, Timestamp,
@@ -15,11 +15,11 @@ pub const API_KEYS_PAGE: u32 = 1000;
 
 /// Where a key's new value comes from.
 #[derive(Debug)]
-pub enum Value {
+pub enum NewValue {
     /// Sixteen random bytes: the secret is made here, and is in the answer and nowhere else.
     Random([u8; 16]),
     /// The caller made the secret and keeps it.
-    Brought {
+    Provided {
         /// What is stored of it.
         value: Fingerprint,
         /// What an import may have brought of it, where the full key is known.
@@ -35,7 +35,7 @@ pub struct NewKey {
     /// Its label.
     pub name: Name,
     /// The value.
-    pub value: Value,
+    pub value: NewValue,
     /// How long it lasts; `None` for ever.
     pub lifetime: Option<Lifetime>,
     /// What else is to be other than usual.
@@ -46,7 +46,7 @@ pub struct NewKey {
 #[derive(Debug)]
 pub struct Rotation {
     /// The new value.
-    pub value: Value,
+    pub value: NewValue,
     /// How long the outgoing value goes on.
     pub grace: Grace,
     /// What becomes of the expiry.
@@ -56,7 +56,7 @@ pub struct Rotation {
 }
 
 /// The keys of one parent, as somebody deals with them at one time.
-pub struct Keys<'a> {
+pub struct KeyManager<'a> {
     service: &'a Service,
     authority: Authority,
     parent: Parent,
@@ -65,20 +65,20 @@ pub struct Keys<'a> {
 
 impl Service {
     /// The keys of the organization that the authority is for, or of one of its projects.
-    pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> Keys<'_> {
+    pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> KeyManager<'_> {
         let parent = Parent { organization: authority.organization(), project };
-        Keys { service: self, parent, now: authority.now(), authority }
+        KeyManager { service: self, parent, now: authority.now(), authority }
     }
 }
 
 /// Every method fails with [`Error::NotFound`] where the project is another organization's.
-impl Keys<'_> {
+impl KeyManager<'_> {
     /// Mints a key. It is never there without its restrictions.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
-    pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<Issued> {
-        self.service.count_change(&self.authority, Kind::Other)?;
+    pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
+        self.service.count_change(&self.authority, ChangeKind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let parent = self.parent;
@@ -99,9 +99,9 @@ impl Keys<'_> {
     /// Gives a key a new value.
     ///
     /// # Errors
-    /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
-    pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
-        self.service.count_change(&self.authority, Kind::Rotation)?;
+    /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`KeyManager::create`].
+    pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
+        self.service.count_change(&self.authority, ChangeKind::Rotation)?;
         let Rotation { value, grace, expiry, change } = rotation;
         let (rotated, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
@@ -140,7 +140,7 @@ impl Keys<'_> {
     /// nothing else.
     pub async fn update(&self, id: KeyId, expiry: Expiry, change: KeyChange) -> Result<ApiKey> {
         if expiry != Expiry::Keep || !change.only_deactivates() {
-            self.service.count_change(&self.authority, Kind::Other)?;
+            self.service.count_change(&self.authority, ChangeKind::Other)?;
         }
         let now = self.now;
         self.change(id, Action::KeyUpdated, move |key| {
@@ -188,15 +188,15 @@ impl Keys<'_> {
         Ok(key)
     }
 
-    async fn issue<F>(&self, value: Value, idempotency: Option<Idempotency>, work: F) -> Result<Issued>
+    async fn issue<F>(&self, value: NewValue, idempotency: Option<Idempotency>, work: F) -> Result<IssuedKey>
     where
         F: FnOnce(&mut dyn Writes, Fingerprint) -> Result<ApiKey> + Send + 'static,
     {
         let parent = self.parent;
         // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
         let (value, secret, brought) = match value {
-            Value::Brought { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
-            Value::Random(random) => {
+            NewValue::Provided { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
+            NewValue::Random(random) => {
                 let secret = Secret::new(self.service.key_prefix(parent), random);
                 (secret.fingerprint(), Some(secret), None)
             }
@@ -252,7 +252,7 @@ impl Keys<'_> {
 
     /// Puts uses over the keys that are not on disk yet, and finishes rotations whose grace is over.
     fn bring_up_to_date(&self, keys: &mut [ApiKey]) {
-        self.service.uses.overlay(keys);
+        self.service.last_used_buffer.overlay(keys);
         keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
     }
 }

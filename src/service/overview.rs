@@ -1,6 +1,6 @@
 //! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
 
-use super::sizes::{Count, SLICE, largest};
+use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
     Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
@@ -23,7 +23,7 @@ pub struct Overview {
 
 /// What there is.
 #[derive(Debug)]
-pub struct Facts {
+pub struct StoreSummary {
     /// What the store takes on disk.
     pub size: Size,
     /// The version of its schema.
@@ -42,7 +42,7 @@ pub struct Facts {
 
 /// A key, whose it is, and whether the value that it was looked for by is good.
 #[derive(Debug)]
-pub struct Looked {
+pub struct LookedUpKey {
     /// The key.
     pub key: ApiKey,
     /// Its organization.
@@ -80,12 +80,12 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn facts(&self) -> Result<Facts> {
+    pub fn summary(&self) -> Result<StoreSummary> {
         let size = file::size(&self.path)?;
         let largest = self.largest()?;
         self.view.read(|reads| {
             let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
-            Ok(Facts {
+            Ok(StoreSummary {
                 size,
                 schema: file::SCHEMA,
                 organizations: reads.count_organizations()?,
@@ -98,7 +98,7 @@ impl Overview {
     }
 
     fn largest(&self) -> Result<Vec<(OrganizationId, OrganizationSize)>> {
-        let (mut keys, mut events) = (Count::default(), Count::default());
+        let (mut keys, mut events) = (SizeCount::default(), SizeCount::default());
         for (what, count) in [(Counted::Keys, &mut keys), (Counted::Events, &mut events)] {
             count.finish(|after| self.view.read(|reads| reads.sizes(what, after, SLICE)))?;
         }
@@ -187,7 +187,7 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<Looked>> {
+    pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<LookedUpKey>> {
         let forms = self.forms()?;
         let Some(digest) = Digest::of_presented(credential, forms) else { return Ok(None) };
         if let Some(looked) = self.look_up(&digest)? {
@@ -204,13 +204,13 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn look_up(&self, digest: &Digest) -> Result<Option<Looked>> {
+    pub fn look_up(&self, digest: &Digest) -> Result<Option<LookedUpKey>> {
         let found = self.view.lookup(digest)?;
         Ok(found.map(|found| {
             let outcome = found.key.check(found.presented, self.now);
             let mut key = found.key;
             key.complete_due_rotation(self.now);
-            Looked { key, organization: found.organization, project: found.project, outcome }
+            LookedUpKey { key, organization: found.organization, project: found.project, outcome }
         }))
     }
 }

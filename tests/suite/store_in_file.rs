@@ -71,8 +71,10 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
     let f = fixture::<InFile>();
     let secrets: Vec<_> = (0..KEYS).map(|_| new_secret()).collect();
     insert_keys(&f.store, f.organization, &secrets).expect("keys");
-    let options =
-        keystead::service::Options { cache_capacity: 2 * KEYS, ..super::audit::service_options(&f.place.path()) };
+    let options = keystead::service::ServiceOptions {
+        cache_capacity: 2 * KEYS,
+        ..super::audit::service_options(&f.place.path())
+    };
     let service = Service::open(&options, metrics()).expect("the service");
     wait(async {
         for secret in &secrets {

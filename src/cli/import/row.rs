@@ -6,7 +6,7 @@ use crate::domain::{
     AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
     ProjectId, RateLimit, Tail, Timestamp,
 };
-use crate::service::{Content, ImportedApiKey, NewApiKey};
+use crate::service::{ImportExportView, ImportedApiKey, NewApiKey};
 use std::collections::HashMap;
 
 /// How many organizations and projects are remembered; more are read anew.
@@ -14,7 +14,7 @@ const REMEMBERED: usize = 4096;
 
 /// What rows are read with.
 pub(super) struct Reader<'a> {
-    content: &'a Content,
+    content: &'a ImportExportView,
     /// Where a row goes that names no organization; `None` where it has to.
     default: Option<OrganizationId>,
     /// The time at which keys were made whose rows do not say.
@@ -24,7 +24,7 @@ pub(super) struct Reader<'a> {
 
 /// Every method fails with a sentence about the row, which repeats nothing that could be a key.
 impl<'a> Reader<'a> {
-    pub(super) fn new(content: &'a Content, default: Option<OrganizationId>, now: Timestamp) -> Self {
+    pub(super) fn new(content: &'a ImportExportView, default: Option<OrganizationId>, now: Timestamp) -> Self {
         Self { content, default, now, known: HashMap::new() }
     }
 
@@ -112,7 +112,7 @@ pub(super) fn is_about_key(fields: &Fields<'_>) -> bool {
 ///
 /// # Errors
 /// A sentence, where there is none or there are several.
-pub(super) fn find_organization(content: &Content, text: &str) -> Result<Organization, String> {
+pub(super) fn find_organization(content: &ImportExportView, text: &str) -> Result<Organization, String> {
     if let Some(id) = OrganizationId::parse(text)
         && let Some(organization) = content.organization(id).map_err(sentence)?
     {
