@@ -1,7 +1,7 @@
 //! What a client reads when something was not done.
 
 use super::headers::{X_REQUEST_ID, quota_headers};
-use super::wire;
+use super::response;
 use crate::domain::{Error, Quota, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// What a handler gives.
-pub(super) type Answer = Result<HttpResponse, Failure>;
+pub(super) type HandlerResult = Result<HttpResponse, Failure>;
 
 const EXPIRY_NEEDED: &str =
     "The key has expired: say with \"expiresInDays\" how long it lasts from now, or null for ever.";
@@ -138,7 +138,7 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = wire::failure(self.status, &self.sentence);
+        let mut response = response::failure(self.status, &self.sentence);
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }

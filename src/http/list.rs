@@ -1,7 +1,7 @@
 //! Lists, whole or a part where one is asked for: read and sent in small pieces, so that their length costs no memory.
 
 use super::error::Failure;
-use super::wire;
+use super::response;
 use crate::domain::{self, Error, KeyId, Name};
 use crate::service::Slot;
 use actix_web::HttpResponse;
@@ -51,12 +51,12 @@ impl Cursor for Name {
 
 /// What part of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part<C> {
+pub(super) struct PageRequest<C> {
     limit: u32,
     from: Option<C>,
 }
 
-impl<C: Cursor> Part<C> {
+impl<C: Cursor> PageRequest<C> {
     pub(super) fn new(limit: u32, from: Option<C>) -> Self {
         Self { limit, from }
     }
@@ -142,7 +142,7 @@ impl<C> Page<C> {
 /// came before; `begin` says whether there may be one more such answer.
 pub(super) async fn answer<C, F, R>(
     name: &str,
-    part: Option<Part<C>>,
+    part: Option<PageRequest<C>>,
     begin: impl FnOnce() -> domain::Result<Slot>,
     read: F,
 ) -> Result<HttpResponse, Failure>
@@ -155,7 +155,7 @@ where
     let mut list = List { read, left, step: PIECE, has_items: false };
     let (piece, next) = list.piece(from).await?;
     let first = [format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes(), piece].concat();
-    let Some(next) = next else { return Ok(wire::head(StatusCode::OK).body(first)) };
+    let Some(next) = next else { return Ok(response::head(StatusCode::OK).body(first)) };
     let slot = begin()?;
     let others = stream::unfold(Some((list, next, slot)), |state| async {
         let (mut list, next, slot) = state?;
@@ -165,7 +165,7 @@ where
         })
     });
     let pieces = stream::once(ready(Ok(Bytes::from(first)))).chain(others);
-    Ok(wire::head(StatusCode::OK).streaming(pieces.boxed_local()))
+    Ok(response::head(StatusCode::OK).streaming(pieces.boxed_local()))
 }
 
 /// A list on its way.

@@ -1,7 +1,7 @@
 //! What Prometheus reads, and the listener of its own that it reads it from.
 
 use super::error::Failure;
-use super::server::{self, Size, Sockets};
+use super::server::{self, ServerSize, Sockets};
 use super::{App, ServerOptions, get, nothing, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
@@ -30,7 +30,8 @@ pub fn serve(app: Arc<App>, socket: TcpListener, options: &ServerOptions) -> std
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
         ActixApp::new().app_data(app.clone()).configure(routes).default_service(nothing())
     };
-    let size = Size { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
+    let size =
+        ServerSize { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
     server::serve(make, Sockets { tcp: vec![socket], unix: Vec::new() }, &size, options)
 }
 

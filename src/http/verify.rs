@@ -3,9 +3,9 @@
 use super::body;
 use super::credential::Call;
 use super::envelope::success;
-use super::error::Answer;
+use super::error::HandlerResult;
 use super::headers::{append, quota_headers};
-use super::requests::{Question, Questions};
+use super::request_bodies::{Question, Questions};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{Refusal, Timestamp};
@@ -82,7 +82,7 @@ impl From<&Verdict> for Code {
     }
 }
 
-pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
+pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> HandlerResult {
     let now = caller.now();
     let question = body::read::<V, Question>(&app, &request, payload).await?;
     let verdict = app.service.verify(&caller, question.asked()?).await?;
@@ -94,7 +94,7 @@ pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call
     Ok(response)
 }
 
-pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
+pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> HandlerResult {
     let now = caller.now();
     let Questions { keys } = body::read::<V, _>(&app, &request, payload).await?;
     let questions = keys.iter().map(Question::asked).collect::<Result<Vec<_>, _>>()?;

@@ -1,8 +1,8 @@
 //! The bodies of requests: what each may hold, and what it means.
 
 use super::error::Failure;
-use super::fields::{Dialect, Fields, Kind, Request, Wrong, fields};
-use super::kinds::{Anything, Days, Seconds};
+use super::field_types::{AnyJson, Days, Seconds};
+use super::fields::{FieldError, FieldType, Fields, Request, VersionRules, fields};
 use crate::domain::{
     AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Name, RateLimit, Tail,
     Timestamp,
@@ -37,7 +37,7 @@ fields! {
         "name" name: Name,
         "description" description: Option<Option<Description>>,
         /// Taken because the published clients send it, and not kept.
-        "email" _email: Option<Anything>,
+        "email" _email: Option<AnyJson>,
     }
     called "NewProject", such as {
         "named": {"name": "Web shop"},
@@ -204,22 +204,22 @@ fields! {
     }, const IS_OPTIONAL: bool = true;
 }
 
-impl Kind for Vec<Question> {
-    fn read(value: Value, refuses_unknown: bool) -> Result<Self, Wrong> {
-        let wrong = || Wrong::Value(format!("a list of 1 to {MAX_QUESTIONS} objects"));
+impl FieldType for Vec<Question> {
+    fn read(value: Value, refuses_unknown: bool) -> Result<Self, FieldError> {
+        let wrong = || FieldError::Value(format!("a list of 1 to {MAX_QUESTIONS} objects"));
         let Value::Array(items) = value else { return Err(wrong()) };
         if !(1..=MAX_QUESTIONS).contains(&items.len()) {
             return Err(wrong());
         }
         let question = |item| match item {
-            Value::Object(values) => Fields::new(values, None, refuses_unknown).read().map_err(Wrong::Said),
+            Value::Object(values) => Fields::new(values, None, refuses_unknown).read().map_err(FieldError::Said),
             _ => Err(wrong()),
         };
         items.into_iter().map(question).collect()
     }
 
-    fn schema(dialect: Dialect) -> Schema {
-        let question = Ref::from_schema_name(dialect.name(Question::NAME));
+    fn schema(rules: VersionRules) -> Schema {
+        let question = Ref::from_schema_name(rules.name(Question::NAME));
         ArrayBuilder::new().items(question).min_items(Some(1)).max_items(Some(MAX_QUESTIONS)).into()
     }
 }

@@ -15,15 +15,15 @@ const RANDOM: [u8; 16] = *b"\x2f\x9c\x1e\x7a\xb3\xd8\x4f\x06\x9d\x21\x6a\x5f\x0c
 const OTHER_RANDOM: [u8; 16] = *b"\x84\x1d\xe7\x30\x5b\xa9\x66\xf2\x0e\xc4\x71\x98\xd3\x2a\x4c\xb7";
 
 /// An organization, a project, and keys of both.
-pub(super) struct Samples {
+pub(super) struct Examples {
     pub(super) organization: Organization,
     pub(super) project: Project,
-    pub(super) organization_keys: Keys,
-    pub(super) project_keys: Keys,
+    pub(super) organization_keys: ExampleKeys,
+    pub(super) project_keys: ExampleKeys,
 }
 
 /// A key in all its states.
-pub(super) struct Keys {
+pub(super) struct ExampleKeys {
     secret: Secret,
     new_secret: Secret,
     key: ApiKey,
@@ -31,7 +31,7 @@ pub(super) struct Keys {
     rotating: ApiKey,
 }
 
-impl Samples {
+impl Examples {
     pub(super) fn new() -> Result<Self> {
         let [a, b, c, d, e, f, g, h, ..] = OTHER_RANDOM;
         let organization = Organization {
@@ -48,15 +48,15 @@ impl Samples {
         };
         let of_project = Parent { organization: organization.id, project: Some(project.id) };
         Ok(Self {
-            organization_keys: Keys::new(Parent { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
-            project_keys: Keys::new(of_project, "confident_proj_", "Default key")?,
+            organization_keys: ExampleKeys::new(Parent { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
+            project_keys: ExampleKeys::new(of_project, "confident_proj_", "Default key")?,
             organization,
             project,
         })
     }
 }
 
-impl Samples {
+impl Examples {
     /// A key was made.
     pub(super) fn event(&self) -> Event {
         let key = &self.organization_keys.key;
@@ -90,7 +90,7 @@ impl Samples {
     }
 }
 
-impl Keys {
+impl ExampleKeys {
     fn new(parent: Parent, prefix: &str, name: &str) -> Result<Self> {
         let prefix = KeyPrefix::parse(prefix)?;
         let (secret, new_secret) = (Secret::new(&prefix, RANDOM), Secret::new(&prefix, OTHER_RANDOM));
