@@ -3,7 +3,9 @@
 use super::{Failed, ambient, open_service, output, progress, service_options};
 use crate::config::Config;
 use crate::domain::{Actor, Timestamp};
-use crate::service::{Backup as Copied, Overview, Progress, Service, UNFINISHED, file_name_time, remove_unfinished};
+use crate::service::{
+    BackupSummary, CopyProgress, Overview, PARTIAL_SUFFIX, Service, file_name_time, remove_partial_backup,
+};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -71,7 +73,7 @@ async fn to_stdout(service: &Service, store: &Path) -> Result<(), Failed> {
     copied.map(|_| ()).map_err(|e| output::taken_nothing(&e))
 }
 
-async fn copy(service: &Service, to: &Path) -> Result<Copied, Failed> {
+async fn copy(service: &Service, to: &Path) -> Result<BackupSummary, Failed> {
     let bar = progress::bar(Some(0), "pages");
     let shown = bar.clone();
     let backup = service.back_up(to, Actor::Operator, ambient::now(), move |progress| show(&shown, progress)).await;
@@ -79,7 +81,7 @@ async fn copy(service: &Service, to: &Path) -> Result<Copied, Failed> {
     Ok(backup?)
 }
 
-pub(super) fn show(bar: &ProgressBar, Progress { done, total }: Progress) {
+pub(super) fn show(bar: &ProgressBar, CopyProgress { done, total }: CopyProgress) {
     bar.set_length(total);
     bar.set_position(done);
 }
@@ -128,8 +130,8 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
 fn remove_all_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if let Some(backup) = name.strip_suffix(UNFINISHED).filter(|name| made_at(name).is_some()) {
-            match remove_unfinished(&folder.join(backup)) {
+        if let Some(backup) = name.strip_suffix(PARTIAL_SUFFIX).filter(|name| made_at(name).is_some()) {
+            match remove_partial_backup(&folder.join(backup)) {
                 // Another server of the same store makes one.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 other => other?,

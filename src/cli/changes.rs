@@ -15,7 +15,7 @@ pub(super) async fn change<T>(
     let service = open_service(config)?;
     let outcome = work(&service).await;
     if outcome.is_ok() {
-        service.wait_for_others().await;
+        service.wait_for_other_processes().await;
     }
     service.close().await;
     outcome

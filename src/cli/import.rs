@@ -84,7 +84,7 @@ pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Faile
     let staging = staging(config, arguments.dry_run)?;
     let mut reader = Reader::new(&content, default, ambient::now());
     let mut staged = read(&mut source, &mut reader, &mut organization_keys, &mut report, steps, staging)?;
-    let twins = staged.twins(MOST_WRONG).map_err(nothing_imported)?;
+    let twins = staged.duplicates(MOST_WRONG).map_err(nothing_imported)?;
     for (row, earlier) in &twins {
         report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
     }
@@ -142,7 +142,7 @@ fn nothing_imported(error: Error) -> Failed {
 /// Where rows wait: beside the store, where they are to be stored.
 fn staging(config: &Config, is_dry_run: bool) -> Result<Staging, Failed> {
     let patience = Duration::from_millis(config.store.busy_timeout_ms);
-    let staging = if is_dry_run { Staging::new() } else { Staging::beside(&config.store.path, patience) };
+    let staging = if is_dry_run { Staging::new() } else { Staging::beside_store(&config.store.path, patience) };
     staging.map_err(nothing_imported)
 }
 

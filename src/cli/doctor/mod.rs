@@ -11,7 +11,7 @@ use super::terminal::Tone;
 use super::{Failed, ambient, passed_over, serve, service_options};
 use crate::config::Config;
 use crate::domain::escape_invisible;
-use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
+use crate::service::{AuditLog, Checkup, Overview, SCHEMA_VERSION};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -153,7 +153,7 @@ pub(super) fn run(config: Result<Config, Failed>, store: Option<PathBuf>, argume
     report.add_all(place::check(&path, &checkup.ledger_path()))?;
     if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
         // Before anything opens the file: whether somebody else has it open shows only then.
-        report.add_all(files::write_ahead_log(&path, checkup.waiting_log()))?;
+        report.add_all(files::write_ahead_log(&path, checkup.uncheckpointed_bytes()))?;
         look_inside(&mut report, &config, &checkup, arguments.thorough)?;
     } else {
         report.add(no_store(&path, &checkup.ledger_path()))?;
@@ -217,7 +217,7 @@ fn look_inside(report: &mut Report, config: &Config, checkup: &Checkup, is_thoro
     let is_damaged = pages.state == State::Problem;
     report.add(pages)?;
     report.add(store::schema(schema))?;
-    if schema != SCHEMA {
+    if schema != SCHEMA_VERSION {
         return Ok(());
     }
     let (options, now) = (service_options(config)?.store, ambient::now());

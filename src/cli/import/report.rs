@@ -90,7 +90,7 @@ impl Report {
     /// A dry run came to its end with these.
     pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), Failed> {
         if self.shows_all {
-            staged.each_place(|row| {
+            staged.for_each_row(|row| {
                 self.write(|| json!({"row": row, "outcome": "good"}), || format!("Row {row} can be imported."))
             })?;
         }
@@ -140,7 +140,7 @@ impl Report {
     /// Which number each row has from the first one on.
     fn numbers(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), Failed> {
         let mut next = ids.map_or(0, |(first, _)| first);
-        staged.each_place(|row| {
+        staged.for_each_row(|row| {
             let id = next;
             next += 1;
             self.write(
