@@ -10,7 +10,7 @@ use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{Description, Organization, Project, Timestamp};
-use crate::service::{Content, Exported};
+use crate::service::{ExportItem, ImportExportView};
 use crate::spreadsheet::defused;
 use clap::Args;
 use indicatif::ProgressBar;
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Export {
 }
 
 pub(in crate::cli) fn run(config: &Config, arguments: &Export) -> Result<(), CommandError> {
-    let content = Content::open(&service_options(config)?.store)?;
+    let content = ImportExportView::open(&service_options(config)?.store)?;
     if content.is_behind_ledger()? {
         log::warn!("{}", behind(content.has_server()));
     }
@@ -48,7 +48,7 @@ pub(in crate::cli) fn run(config: &Config, arguments: &Export) -> Result<(), Com
     let now = clock_and_random::now();
     let progress = progress(&content, &arguments.destination, now)?;
     content.export(now, |exported| {
-        if let Exported::Key(..) = exported {
+        if let ExportItem::Key(..) = exported {
             progress.inc(1);
         }
         writer.write(&columns, |column| cell(column, &exported))
@@ -58,7 +58,11 @@ pub(in crate::cli) fn run(config: &Config, arguments: &Export) -> Result<(), Com
 }
 
 /// A bar where somebody looks on and does not see the rows themselves.
-fn progress(content: &Content, destination: &Destination, now: Timestamp) -> Result<ProgressBar, CommandError> {
+fn progress(
+    content: &ImportExportView,
+    destination: &Destination,
+    now: Timestamp,
+) -> Result<ProgressBar, CommandError> {
     if destination.is_terminal() || !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
@@ -101,11 +105,11 @@ impl Writer {
     }
 }
 
-fn cell(column: Column, exported: &Exported<'_>) -> Option<Value> {
+fn cell(column: Column, exported: &ExportItem<'_>) -> Option<Value> {
     let (organization, project, key) = match exported {
-        Exported::Organization(organization) => (*organization, None, None),
-        Exported::Project(organization, project) => (*organization, Some(*project), None),
-        Exported::Key(organization, project, key) => (*organization, *project, Some(*key)),
+        ExportItem::Organization(organization) => (*organization, None, None),
+        ExportItem::Project(organization, project) => (*organization, Some(*project), None),
+        ExportItem::Key(organization, project, key) => (*organization, *project, Some(*key)),
     };
     match column {
         Column::Organization => return Some(organization.name.as_str().into()),

@@ -16,7 +16,7 @@ use crate::cli::output::{self, print};
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Timestamp};
+use crate::domain::{Action, ChainFault, Event, EventFilter, Link, OrganizationId, Timestamp};
 use crate::service::{AuditLog, EVENTS_PAGE};
 use clap::{Args, Subcommand, ValueEnum};
 use std::io::Write as _;
@@ -192,10 +192,10 @@ pub(in crate::cli) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, 
     }
 }
 
-fn broken(number: i64, fault: Fault) -> CommandError {
+fn broken(number: i64, fault: ChainFault) -> CommandError {
     let what = match fault {
-        Fault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
-        Fault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
+        ChainFault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
+        ChainFault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
     };
     CommandError::new(format!("The audit log is broken: {what}. Before it, all is whole."))
 }

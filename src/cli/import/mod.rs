@@ -20,7 +20,7 @@ use crate::cli::system::clock_and_random;
 use crate::cli::system::signals::Signals;
 use crate::config::Config;
 use crate::domain::{Error, KeyId, OrganizationId};
-use crate::service::{self, Content, ImportedApiKey, NOTHING_IMPORTED, Outcome, Service, Staging};
+use crate::service::{self, ImportExportView, ImportOutcome, ImportedApiKey, NOTHING_IMPORTED, Service, Staging};
 use clap::Args;
 use indicatif::ProgressBar;
 use organization_keys::OrganizationKeys;
@@ -76,7 +76,7 @@ pub(in crate::cli) struct Import {
 }
 
 pub(in crate::cli) async fn run(config: &Config, arguments: &Import) -> Result<(), CommandError> {
-    let content = Content::open(&service_options(config)?.store)?;
+    let content = ImportExportView::open(&service_options(config)?.store)?;
     let default = default_organization(&content, arguments.organization.as_deref())?;
     let mut organization_keys = OrganizationKeys::new(arguments.organization_keys, arguments.dry_run);
     organization_keys.confirm(&arguments.file, arguments.format)?;
@@ -114,7 +114,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Import) -> Result<(
     }
     // Before the store is opened to be written: SQLite's locks are the process's, and whoever closes the file gives them up.
     drop(content);
-    let Outcome { staged, taken, ids } = import(config, arguments, staged, source.hash()).await?;
+    let ImportOutcome { staged, taken, ids } = import(config, arguments, staged, source.hash()).await?;
     report.taken(&taken)?;
     report.check_not_too_many()?;
     match ids {
@@ -124,7 +124,10 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Import) -> Result<(
 }
 
 /// The one that is named, or the only one; `None` where each row has to name its own.
-fn default_organization(content: &Content, named: Option<&str>) -> Result<Option<OrganizationId>, CommandError> {
+fn default_organization(
+    content: &ImportExportView,
+    named: Option<&str>,
+) -> Result<Option<OrganizationId>, CommandError> {
     if let Some(text) = named {
         return find_organization(content, text).map(|it| Some(it.id)).map_err(|sentence| {
             CommandError::new(format!(
@@ -213,7 +216,12 @@ fn read_batches(
     Ok(())
 }
 
-async fn import(config: &Config, arguments: &Import, staged: Staging, file: String) -> Result<Outcome, CommandError> {
+async fn import(
+    config: &Config,
+    arguments: &Import,
+    staged: Staging,
+    file: String,
+) -> Result<ImportOutcome, CommandError> {
     let progress = Box::new(Steps::new(false).show(staged.count()));
     let import = service::Import {
         staged,

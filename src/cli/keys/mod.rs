@@ -25,7 +25,7 @@ use crate::cli::store::open::change;
 use crate::cli::store::open::overview;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Scope};
+use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Parent};
 use crate::service::{Authority, KeyChange, NewKey, Overview};
 use clap::{Args, Subcommand};
 
@@ -156,15 +156,15 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), CommandError>
     let (name, restrictions) = (Name::parse(&arguments.name)?, arguments.restrictions.change()?);
     let (organization, project) = arguments.scope.find(&overview(config)?)?;
     let project = project.map(|project| project.id);
-    let scope = Scope { organization: organization.id, project };
-    let secret = arguments.handover.secret(&key_prefix(config, scope)?).await?;
+    let parent = Parent { organization: organization.id, project };
+    let secret = arguments.handover.secret(&key_prefix(config, parent)?).await?;
     let file = arguments.handover.prepare(&secret)?;
     let now = clock_and_random::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
     let value = brought(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Authority::operator(scope.organization, now), project);
+        let keys = service.keys(Authority::operator(parent.organization, now), project);
         Ok(keys.create(new, None).await?)
     });
     let key = issued.await?.key;
@@ -201,7 +201,7 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Com
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
@@ -218,8 +218,8 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Com
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandError> {
     let key = api_key(config, id)?;
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
-    let authority = Authority::operator(key.scope.organization, clock_and_random::now());
-    change(config, async |service| Ok(service.keys(authority, key.scope.project).revoke(key.id).await?)).await?;
+    let authority = Authority::operator(key.parent.organization, clock_and_random::now());
+    change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
@@ -228,8 +228,8 @@ async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandErro
 pub(in crate::cli) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), CommandError> {
     change(config, async |service| {
         for key in keys {
-            let authority = Authority::operator(key.scope.organization, clock_and_random::now());
-            match service.keys(authority, key.scope.project).revoke(key.id).await {
+            let authority = Authority::operator(key.parent.organization, clock_and_random::now());
+            match service.keys(authority, key.parent.project).revoke(key.id).await {
                 Ok(()) | Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }

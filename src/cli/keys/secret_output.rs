@@ -8,8 +8,8 @@ use crate::cli::output::views::KeyRecord;
 use crate::cli::output::{print_json, print_secret};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::{ApiKey, KeyPrefix, Scope, Secret, Timestamp};
-use crate::service::Value;
+use crate::domain::{ApiKey, KeyPrefix, Parent, Secret, Timestamp};
+use crate::service::NewValue;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -60,8 +60,8 @@ impl Handover {
 }
 
 /// A new value that is made or read here.
-pub(in crate::cli) fn brought(secret: &Secret, allows_ended: bool) -> Value {
-    Value::Brought { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
+pub(in crate::cli) fn brought(secret: &Secret, allows_ended: bool) -> NewValue {
+    NewValue::Provided { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
 /// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
@@ -82,9 +82,9 @@ pub(in crate::cli) fn hand_over(
     done.map_err(|e| CommandError::new(format!("{e} API key {} {lost}.", key.id.get())))
 }
 
-/// What a new key of this scope begins with.
-pub(in crate::cli) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, CommandError> {
+/// What a new key of this parent begins with.
+pub(in crate::cli) fn key_prefix(config: &Config, parent: Parent) -> Result<KeyPrefix, CommandError> {
     let keys = &config.keys;
-    let prefix = if scope.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
+    let prefix = if parent.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
     Ok(KeyPrefix::parse(prefix)?)
 }

@@ -53,7 +53,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Update) -> Result<(
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.update(key.id, expiry, update).await?)
     });
     show(KeyRecord::new(&updated.await?, now), arguments.json)

@@ -8,7 +8,7 @@ use crate::cli::store::open::judging_overview;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::Refusal;
-use crate::service::Looked;
+use crate::service::LookedUpKey;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -63,8 +63,8 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Verify) -> Result<(
 }
 
 /// ": API key 12 (CI) of Acme, project Shop".
-pub(in crate::cli) fn whose(looked: &Looked) -> String {
-    let Looked { key, organization, project, .. } = looked;
+pub(in crate::cli) fn whose(looked: &LookedUpKey) -> String {
+    let LookedUpKey { key, organization, project, .. } = looked;
     let project = project.as_ref().map(|project| format!(", project {}", project.name.as_str())).unwrap_or_default();
     format!(": API key {} ({}) of {}{project}", key.id.get(), key.name.as_str(), organization.name.as_str())
 }

@@ -13,7 +13,7 @@ use crate::cli::store::open::change;
 use crate::cli::store::open::overview;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::{Name, OrganizationId, Scope};
+use crate::domain::{Name, OrganizationId, Parent};
 use crate::service::{Authority, FirstKey};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -120,8 +120,8 @@ async fn create(
         return Err(CommandError::new("The store has no organization yet; set it up with keystead init."));
     }
     let organization_random = clock_and_random::random()?;
-    let scope = Scope { organization: OrganizationId::from_random(organization_random), project: None };
-    let secret = handover.secret(&key_prefix(config, scope)?).await?;
+    let parent = Parent { organization: OrganizationId::from_random(organization_random), project: None };
+    let secret = handover.secret(&key_prefix(config, parent)?).await?;
     let file = handover.prepare(&secret)?;
     let now = clock_and_random::now();
     let first = FirstKey { organization, organization_random, name, secret };

@@ -6,7 +6,7 @@ use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::KeyPrefix;
 use crate::metrics::Metrics;
-use crate::service::{self, AttemptLimit, ChangeLimit, Overview, Service, StoreOptions};
+use crate::service::{self, BruteForceLimit, ChangeLimit, Overview, Service, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub(in crate::cli) fn open_service(config: &Config) -> Result<Service, CommandEr
     Ok(Service::open(&service_options(config)?, metrics)?)
 }
 
-pub(in crate::cli) fn service_options(config: &Config) -> Result<service::Options, CommandError> {
-    Ok(service::Options {
+pub(in crate::cli) fn service_options(config: &Config) -> Result<service::ServiceOptions, CommandError> {
+    Ok(service::ServiceOptions {
         store: StoreOptions {
             path: config.store.path.clone(),
             busy_timeout: Duration::from_millis(config.store.busy_timeout_ms),
@@ -33,13 +33,13 @@ pub(in crate::cli) fn service_options(config: &Config) -> Result<service::Option
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,
         project_key_prefix: KeyPrefix::parse(&config.keys.project_prefix)?,
         cache_capacity: config.cache.capacity,
-        attempts: AttemptLimit {
+        brute_force: BruteForceLimit {
             burst: config.brute_force.burst,
             per_minute: config.brute_force.per_minute,
             addresses: config.brute_force.addresses,
             counts_loopback: config.brute_force.loopback,
         },
-        changes: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },
+        change_limit: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },
     })
 }
 

@@ -7,7 +7,7 @@ use crate::cli::server::readiness_probe::{Health, ask, place, url};
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::{Config, Listen};
-use crate::service::{Facts, Overview};
+use crate::service::{Overview, StoreSummary};
 use clap::Args;
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -93,9 +93,9 @@ struct ChangeRecord {
     by: String,
 }
 
-impl From<Facts> for FactsRecord {
-    fn from(facts: Facts) -> Self {
-        let Facts { size, schema, organizations, api_keys, largest, audit_head, last_change } = facts;
+impl From<StoreSummary> for FactsRecord {
+    fn from(facts: StoreSummary) -> Self {
+        let StoreSummary { size, schema, organizations, api_keys, largest, audit_head, last_change } = facts;
         let largest = largest.into_iter().map(|(organization, size)| OrganizationRecord {
             id: organization.to_string(),
             api_keys: size.api_keys,
@@ -131,8 +131,8 @@ pub(in crate::cli) fn run(config: &Config, arguments: &Status) -> Result<(), Com
         Health::NotReady(why) => ("not ready", Some(why)),
         Health::Silent(why) => ("silent", Some(why)),
     };
-    let facts =
-        Overview::open(&service_options(config)?.store, clock_and_random::now()).and_then(|overview| overview.facts());
+    let facts = Overview::open(&service_options(config)?.store, clock_and_random::now())
+        .and_then(|overview| overview.summary());
     let (facts, error) = match facts {
         Ok(facts) => (Some(facts.into()), None),
         Err(error) => (None, Some(CommandError::from(error))),

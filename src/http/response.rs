@@ -15,7 +15,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// What every failure is answered with.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
-pub(super) struct Refusal<'a> {
+pub(super) struct FailureBody<'a> {
     #[schema(schema_with = never)]
     success: bool,
     /// One sentence that says what was wrong.
@@ -26,10 +26,10 @@ pub(super) struct Refusal<'a> {
 
 /// `{"success":false,"error":"…","deprecated":false}`.
 pub(super) fn failure(status: StatusCode, error: &str) -> HttpResponse {
-    json(status, &Refusal::new(error)).unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR))
+    json(status, &FailureBody::new(error)).unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-impl<'a> Refusal<'a> {
+impl<'a> FailureBody<'a> {
     pub(super) fn new(error: &'a str) -> Self {
         Self { success: false, error, deprecated: false }
     }
