@@ -29,7 +29,7 @@ impl KeyId {
 
 /// Whom a key belongs to, for good: an organization, or one of its projects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct Parent {
     /// The organization.
     pub organization: OrganizationId,
     /// The project; `None` for the organization's own keys.
@@ -165,7 +165,7 @@ pub struct ApiKey {
     /// The key's number.
     pub id: KeyId,
     /// Whom it belongs to.
-    pub scope: Scope,
+    pub parent: Parent,
     /// Its label.
     pub name: Name,
     /// What is kept of its value.
@@ -190,7 +190,7 @@ impl ApiKey {
     /// One that was just minted: switched on, never used, without restrictions.
     pub fn minted(
         id: KeyId,
-        scope: Scope,
+        parent: Parent,
         name: Name,
         value: Fingerprint,
         created_at: Timestamp,
@@ -198,7 +198,7 @@ impl ApiKey {
     ) -> Self {
         Self {
             id,
-            scope,
+            parent,
             name,
             value,
             shadow: None,
@@ -266,7 +266,7 @@ impl ApiKey {
     }
 
     /// Finishes a rotation whose grace is over.
-    pub fn settle(&mut self, now: Timestamp) {
+    pub fn complete_due_rotation(&mut self, now: Timestamp) {
         if self.shadow.as_ref().is_some_and(|shadow| shadow.rotates_at <= now) {
             self.promote_shadow();
         }
@@ -279,7 +279,7 @@ impl ApiKey {
     /// [`Error::Invalid`] where an expired key is to have a grace, [`Error::ExpiryNeeded`] where it is not told when to expire,
     /// [`Error::Conflict`] where a rotation is in its grace and another is to have one.
     pub fn rotate(&mut self, new: Fingerprint, grace: Grace, expiry: Expiry, now: Timestamp) -> Result<()> {
-        self.settle(now);
+        self.complete_due_rotation(now);
         if self.is_expired(now) {
             if grace != Grace::default() {
                 let sentence = "An expired key has no value that a grace period could keep; rotate it without one.";
@@ -314,7 +314,7 @@ impl ApiKey {
     /// # Errors
     /// [`Error::Invalid`] where the end would lie beyond the year 9999.
     pub fn set_expiry(&mut self, expiry: Expiry, now: Timestamp) -> Result<()> {
-        self.settle(now);
+        self.complete_due_rotation(now);
         self.expires_at = expiry.end(self.expires_at, now)?;
         if let (Some(shadow), Some(end)) = (&mut self.shadow, self.expires_at) {
             shadow.rotates_at = shadow.rotates_at.min(end);
@@ -351,7 +351,7 @@ impl ApiKey {
     }
 
     fn expect_rotation(&mut self, now: Timestamp) -> Result<()> {
-        self.settle(now);
+        self.complete_due_rotation(now);
         if self.shadow.is_some() {
             return Ok(());
         }
@@ -417,9 +417,9 @@ mod tests {
     }
 
     fn key(expires_at: Option<Timestamp>) -> ApiKey {
-        let scope = Scope { organization: OrganizationId::new(1).unwrap(), project: None };
+        let parent = Parent { organization: OrganizationId::new(1).unwrap(), project: None };
         let (id, name) = (KeyId::new(1).unwrap(), Name::parse("a").unwrap());
-        ApiKey::minted(id, scope, name, fingerprint(1), at(NOW), expires_at)
+        ApiKey::minted(id, parent, name, fingerprint(1), at(NOW), expires_at)
     }
 
     fn hours(hours: i64) -> Grace {
@@ -474,9 +474,9 @@ mod tests {
             assert_eq!(key.check(Presented::Shadow, at(now)), Ok(()));
         }
         let mut before = key.clone();
-        before.settle(at(end - 1));
+        before.complete_due_rotation(at(end - 1));
         assert_eq!(before, key);
-        key.settle(at(end));
+        key.complete_due_rotation(at(end));
         assert_eq!((key.value, key.shadow), (fingerprint(2), None));
     }
 
@@ -560,7 +560,7 @@ mod tests {
             |key| key.cancel_rotation(at(NOW + 6)),
             |key| key.rotate(fingerprint(3), Grace::default(), Expiry::Keep, at(NOW + 6)),
             |key| {
-                key.settle(at(NOW + HOUR_MS));
+                key.complete_due_rotation(at(NOW + HOUR_MS));
                 Ok(())
             },
         ];

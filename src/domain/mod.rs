@@ -15,14 +15,14 @@ mod secret;
 mod timestamp;
 mod visible;
 
-pub use audit::{Action, Actor, Checked, Event, EventFilter, EventHash, Fault, Link, NewEvent, Origin};
+pub use audit::{Action, Actor, ChainCheck, ChainFault, Event, EventFilter, EventHash, Link, NewEvent, Origin};
 pub use error::{Error, Refusal, Result};
-pub use key::{ApiKey, Expiry, Grace, KeyChange, KeyCounts, KeyId, Lifetime, Presented, Scope, Shadow};
+pub use key::{ApiKey, Expiry, Grace, KeyChange, KeyCounts, KeyId, Lifetime, Parent, Presented, Shadow};
 pub use limit::{AddressList, Quota, RateLimit};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId, OrganizationSize};
 pub use project::{Description, Project, ProjectId};
 pub use role::Role;
-pub use secret::{Algorithm, Digest, Fingerprint, Foreign, Forms, KeyPrefix, Secret, Tail, has_full_key};
+pub use secret::{Algorithm, Digest, ExternalKey, Fingerprint, KeyForms, KeyPrefix, Secret, Tail, has_full_key};
 pub use timestamp::{Moment, Timestamp, TimestampText};
 pub use visible::{escape_invisible, invisible};

@@ -15,7 +15,7 @@ const RANDOM_DIGITS: usize = 32;
 const MIN_PREFIX: usize = 2;
 const MAX_PREFIX: usize = 32;
 /// The characters that a key of another form may have.
-const FOREIGN: std::ops::RangeInclusive<usize> = 16..=256;
+const EXTERNAL_LENGTH: std::ops::RangeInclusive<usize> = 16..=256;
 /// A key of another form that is shorter than this is shown without its last characters: they are too large a part of it.
 const MIN_FOR_TAIL: usize = 24;
 
@@ -113,29 +113,29 @@ pub fn has_full_key(text: &[u8]) -> bool {
 }
 
 /// Whether the bytes may be a key that was made elsewhere: 16 to 256 visible ASCII characters, our own form among them.
-fn is_foreign_key(bytes: &[u8]) -> bool {
-    FOREIGN.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+fn is_external_key(bytes: &[u8]) -> bool {
+    EXTERNAL_LENGTH.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
 }
 
 /// What a store may hold besides keys of our own form that are known by their BLAKE3 digests: what imports brought in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forms {
+pub struct KeyForms {
     /// Keys of another form.
-    pub foreign: bool,
+    pub external: bool,
     /// Keys that are known by their SHA-256 digests alone.
     pub sha256: bool,
 }
 
-impl Forms {
+impl KeyForms {
     /// Whether these bytes have the form of a key of a store that holds these.
     pub fn admit(self, credential: &[u8]) -> bool {
-        is_key(credential) || self.foreign && is_foreign_key(credential)
+        is_key(credential) || self.external && is_external_key(credential)
     }
 
     /// What either says.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self { foreign: self.foreign || other.foreign, sha256: self.sha256 || other.sha256 }
+        Self { external: self.external || other.external, sha256: self.sha256 || other.sha256 }
     }
 }
 
@@ -150,7 +150,7 @@ pub struct Fingerprint {
 
 /// What is known of a full key that was made elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Foreign {
+pub struct ExternalKey {
     /// What is stored of it.
     pub value: Fingerprint,
     /// What other tools may have stored of it.
@@ -159,18 +159,18 @@ pub struct Foreign {
     pub is_ours: bool,
 }
 
-impl Foreign {
+impl ExternalKey {
     /// Of a full key. Surrounding white space is not part of it.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the text can be no key; the sentence does not repeat the text.
     pub fn parse(text: &str) -> Result<Self> {
         let bytes = text.trim().as_bytes();
-        if !is_foreign_key(bytes) {
+        if !is_external_key(bytes) {
             return Err(Error::Invalid(format!(
                 "A key must have {} to {} visible ASCII characters.",
-                FOREIGN.start(),
-                FOREIGN.end()
+                EXTERNAL_LENGTH.start(),
+                EXTERNAL_LENGTH.end()
             )));
         }
         let tail = if bytes.len() < MIN_FOR_TAIL { Tail::UNKNOWN } else { Tail::of(bytes) };
@@ -221,14 +221,14 @@ pub struct Digest {
 impl Digest {
     /// The BLAKE3 digest of a credential as a client presented it; `None` where it has not the form of a key of a store
     /// that holds these.
-    pub fn of_presented(credential: &[u8], forms: Forms) -> Option<Self> {
+    pub fn of_presented(credential: &[u8], forms: KeyForms) -> Option<Self> {
         forms.admit(credential).then(|| Self::blake3(credential))
     }
 
     /// The SHA-256 digest of a credential that is found under no BLAKE3 digest; `None` where the store holds no such
     /// keys, or this can be none.
-    pub fn sha256_of_presented(credential: &[u8], forms: Forms) -> Option<Self> {
-        (forms.sha256 && is_foreign_key(credential)).then(|| Self::sha256(credential))
+    pub fn sha256_of_presented(credential: &[u8], forms: KeyForms) -> Option<Self> {
+        (forms.sha256 && is_external_key(credential)).then(|| Self::sha256(credential))
     }
 
     fn blake3(credential: &[u8]) -> Self {
@@ -326,7 +326,7 @@ impl Tail {
     ///
     /// # Errors
     /// [`Error::Invalid`] where the text is something else; the sentence does not repeat it.
-    pub fn foreign(text: &str) -> Result<Self> {
+    pub fn external(text: &str) -> Result<Self> {
         match text.as_bytes().try_into() {
             Ok(tail) if text.bytes().all(|c| c.is_ascii_graphic()) => Ok(Self(tail)),
             _ => Err(Error::Invalid("A key's tail must be its last six characters, all of them visible.".to_owned())),
@@ -384,7 +384,7 @@ mod tests {
         }
     }
 
-    const ALL: Forms = Forms { foreign: true, sha256: true };
+    const ALL: KeyForms = KeyForms { external: true, sha256: true };
 
     #[test]
     fn digests_of_two_algorithms_are_never_equal_whatever_their_bytes() {
@@ -395,10 +395,12 @@ mod tests {
     #[test]
     fn a_key_of_another_form_is_one_only_where_the_store_holds_such() {
         let key = b"sk_live_0123456789";
-        let sha256 = Forms { foreign: false, sha256: true };
-        assert!(Digest::of_presented(key, Forms::default()).is_none() && Digest::of_presented(key, sha256).is_none());
+        let sha256 = KeyForms { external: false, sha256: true };
+        assert!(
+            Digest::of_presented(key, KeyForms::default()).is_none() && Digest::of_presented(key, sha256).is_none()
+        );
         assert!(Digest::of_presented(key, ALL).is_some());
-        assert!(Digest::sha256_of_presented(key, Forms { foreign: true, sha256: false }).is_none());
+        assert!(Digest::sha256_of_presented(key, KeyForms { external: true, sha256: false }).is_none());
         assert!(Digest::sha256_of_presented(key, sha256).is_some());
         for no_key in [&b"fifteen_letters"[..], b"sixteen letters_", &[b'a'; 257], b"", "sixteen_létters_".as_bytes()]
         {
@@ -426,7 +428,7 @@ mod tests {
 
     #[test]
     fn a_key_from_elsewhere_is_shown_by_its_last_characters_where_they_are_a_small_part_of_it() {
-        let tail = |key: &str| Foreign::parse(key).map(|it| it.value.tail.as_str().to_owned());
+        let tail = |key: &str| ExternalKey::parse(key).map(|it| it.value.tail.as_str().to_owned());
         assert_eq!(tail(" sk_live_0123456789ABCDEF\n").unwrap(), "ABCDEF");
         assert_eq!(tail("sk_live_0123456").unwrap_err().to_string().matches("0123").count(), 0);
         assert_eq!(tail("sk_live_01234567").unwrap(), "******");
@@ -439,7 +441,7 @@ mod tests {
             prop_assert_eq!(secret.expose().len(), 46);
             let again = Secret::parse(&prefix(), &format!(" {}\n", secret.expose())).unwrap();
             prop_assert_eq!(again.fingerprint().digest, secret.fingerprint().digest);
-            prop_assert_eq!(Digest::of_presented(secret.expose().as_bytes(), Forms::default()).unwrap(), secret.fingerprint().digest);
+            prop_assert_eq!(Digest::of_presented(secret.expose().as_bytes(), KeyForms::default()).unwrap(), secret.fingerprint().digest);
         }
 
         #[test]
@@ -460,7 +462,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_are_no_key_and_never_a_panic(bytes: Vec<u8>) {
-            prop_assert!(Digest::of_presented(&bytes, Forms::default()).is_none());
+            prop_assert!(Digest::of_presented(&bytes, KeyForms::default()).is_none());
         }
 
         #[test]
@@ -469,7 +471,7 @@ mod tests {
             let mut bytes = secret.expose().as_bytes().to_vec();
             prop_assume!(bytes[at] != with);
             bytes[at] = with;
-            prop_assert!(Digest::of_presented(&bytes, Forms::default()) != Some(secret.fingerprint().digest));
+            prop_assert!(Digest::of_presented(&bytes, KeyForms::default()) != Some(secret.fingerprint().digest));
         }
 
         #[test]

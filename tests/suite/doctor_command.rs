@@ -3,7 +3,7 @@
 use super::audit::service_options;
 use super::helpers::*;
 use super::keys_command::store;
-use super::store_file::destroy;
+use super::store_opening::destroy;
 use super::tls_server::write_pair;
 use keystead::domain::Name;
 use keystead::service::{FirstKey, Service};

@@ -1,8 +1,8 @@
 //! A disk that is full: who only reads is served, who writes is told, and nothing is half done.
 
-use super::fates::{Change, Watched};
+use super::expected_state::{Change, Watched};
 use super::helpers::{KEYS, assert_failed_with, done, eventually, run};
-use super::volume::{Kind, Volume};
+use super::small_disk::{Kind, Volume};
 use serde_json::json;
 use std::fs;
 use std::time::Duration;

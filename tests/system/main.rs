@@ -11,32 +11,32 @@
     reason = "a test fails by panicking, and measures with the machine's clock"
 )]
 
-mod app;
-mod deadness;
-mod fates;
-#[path = "../suite/frozen.rs"]
-mod freezing;
-mod frozen;
+mod expected_state;
+mod fault_injection;
+mod forward_auth;
+mod freeze_and_clock_jumps;
+#[path = "../suite/frozen_server.rs"]
+mod frozen_server;
 mod full_disk;
-mod gate;
+mod header_smuggling;
 #[path = "../suite/helpers.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod helpers;
-mod injected;
-mod limits;
+mod keystead_outage;
 mod litestream;
-mod metrics;
-mod outages;
+mod missing_store;
+mod prometheus_tools;
 mod proxy;
-#[path = "../suite/race.rs"]
+mod proxy_setup;
+mod rate_limits;
+#[path = "../suite/revocation_race.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
-mod race;
-mod setup;
+mod revocation_race;
+mod revocation_through_proxies;
 mod slow_clients;
-mod smuggling;
-mod tls;
+mod small_disk;
+mod tls_clients;
 #[path = "../suite/tls_server.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod tls_server;
-mod vanished;
-mod volume;
+mod upstream_app;

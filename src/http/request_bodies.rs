@@ -1,0 +1,339 @@
+//! The bodies of requests: what each may hold, and what it means.
+
+use super::error::Failure;
+use super::field_types::{AnyJson, Days, Seconds};
+use super::fields::{FieldError, FieldType, Fields, Request, VersionRules, fields};
+use crate::domain::{
+    AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Name, RateLimit, Tail,
+    Timestamp,
+};
+use crate::service::{self, KeyChange, PresentedKey};
+use serde_json::Value;
+use std::net::IpAddr;
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::{Object, Ref, RefOr, Schema};
+
+/// The most questions in one request.
+const MAX_QUESTIONS: usize = 1000;
+/// Bytes that a question may have at the least: for a value of 256 characters, all of them escaped with six bytes, an address, and what
+/// JSON needs around them.
+const QUESTION_BYTES: usize = 2048;
+/// That of no key: the viewer fills it in, and what is minted with it must be good for nobody.
+const DIGEST_OF_NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+fields! {
+    /// No field at all.
+    pub(super) struct Nothing {}
+    called "Nothing", such as {"nothing": {}}, const IS_OPTIONAL: bool = true;
+
+    /// What changes an organization.
+    pub(super) struct OrganizationChange {
+        "name" name: Name,
+    }
+    called "OrganizationChange", such as {"rename": {"name": "Example Ltd"}};
+
+    /// What makes a project.
+    pub(super) struct NewProject {
+        "name" name: Name,
+        "description" description: Option<Option<Description>>,
+        /// Taken because the published clients send it, and not kept.
+        "email" _email: Option<AnyJson>,
+    }
+    called "NewProject", such as {
+        "named": {"name": "Web shop"},
+        "described": {"name": "Mobile app", "description": "What runs on telephones."},
+    };
+
+    /// What changes a project: at least one.
+    pub(super) struct ProjectChange {
+        /// Null or nothing leaves it as it is.
+        "name" name: Option<Option<Name>>,
+        "description" description: Option<Option<Description>>,
+    }
+    where any([is("name", Type::String), Object::builder().required("description")]);
+    called "ProjectChange", such as {
+        "rename": {"name": "Shop"},
+        "without description": {"description": null},
+    };
+
+    /// What makes a key of version 1.
+    pub(super) struct NewV1ApiKey {
+        "name" name: Name,
+        ..value: ProvidedValue,
+    }
+    called "NewApiKey", such as {
+        "named": {"name": "CI/CD key"},
+        "with a digest": {"name": "CI/CD key", "digest": DIGEST_OF_NONE, "tail": "000000"},
+    };
+
+    /// What makes a key.
+    pub(super) struct NewApiKey {
+        "name" name: Name,
+        ..lifetime: NewLifetime,
+        ..value: ProvidedValue,
+        ..restrictions: Restrictions,
+    }
+    called "NewApiKey", such as {
+        "for ever": {"name": "CI/CD key"},
+        "for 90 days": {"name": "CI/CD key", "expiresInDays": 90},
+        "for 15 minutes, restricted": {
+            "name": "Nightly job",
+            "expiresInSeconds": 900,
+            "rateLimit": {"limit": 100, "windowInSeconds": 60},
+            "allowedAddresses": ["10.0.0.0/8"],
+        },
+        "with a digest": {"name": "CI/CD key", "digest": DIGEST_OF_NONE, "tail": "000000"},
+    };
+
+    /// What changes a key of version 1: at least one.
+    pub(super) struct V1ApiKeyChange {
+        ..restrictions: Restrictions,
+    }
+    where any_there(&Restrictions::names());
+    called "ApiKeyChange", such as {
+        "switch off": {"valid": false},
+        "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
+    };
+
+    /// What changes a key: at least one.
+    pub(super) struct ApiKeyChange {
+        "name" name: Option<Name>,
+        ..lifetime: ChangedLifetime,
+        ..restrictions: Restrictions,
+    }
+    where any_there(&Self::names());
+    called "ApiKeyChange", such as {
+        "switch off": {"valid": false},
+        "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
+        "rename": {"name": "Deployment"},
+        "for another 90 days": {"expiresInDays": 90},
+        "for ever": {"expiresInDays": null},
+    };
+
+    /// What gives a key a new value.
+    pub(super) struct Rotate {
+        /// How long the outgoing value goes on; 0, null or nothing: it stops at once.
+        "gracePeriodInHours" grace: Option<Option<Grace>>,
+        "name" name: Option<Name>,
+        ..lifetime: ChangedLifetime,
+        ..value: ProvidedValue,
+        ..restrictions: Restrictions,
+    }
+    called "Rotate", such as {
+        "at once": {},
+        "with a day of grace": {"gracePeriodInHours": 24},
+        "for another 90 days": {"expiresInDays": 90},
+        "from one network from now on": {"allowedAddresses": ["10.0.0.0/8"]},
+    }, const IS_OPTIONAL: bool = true;
+
+    /// How long a new key lasts.
+    #[derive(Default)]
+    pub(super) struct NewLifetime {
+        /// In how many days from now it expires; null or nothing for never.
+        "expiresInDays" days: Option<Option<Days>>,
+        /// The same in seconds; not together with `expiresInDays`.
+        "expiresInSeconds" seconds: Option<Option<Seconds>>,
+    }
+    where one_lifetime();
+
+    /// How long a key lasts from now on.
+    #[derive(Default)]
+    pub(super) struct ChangedLifetime {
+        /// In how many days from now the key expires; null for never; nothing keeps what it is.
+        "expiresInDays" days: Option<Option<Days>>,
+        /// The same in seconds; not together with `expiresInDays`.
+        "expiresInSeconds" seconds: Option<Option<Seconds>>,
+    }
+    where one_lifetime();
+
+    /// The value of a key that the caller made: both or neither.
+    pub(super) struct ProvidedValue {
+        /// The BLAKE3 digest of a full key that the caller made and keeps: the server never sees it.
+        "digest" digest: Option<Option<Digest>>,
+        /// The last six characters of that key.
+        "tail" tail: Option<Option<Tail>>,
+    }
+    where any([
+        may_be("digest", Type::Null).property("tail", Object::with_type(Type::Null)),
+        is("digest", Type::String).property("tail", Object::with_type(Type::String)).required("tail"),
+    ]);
+
+    /// What narrows a key.
+    #[derive(Default)]
+    pub(super) struct Restrictions {
+        /// False switches the key off from the next request on, true on again.
+        "valid" valid: Option<bool>,
+        /// How often the key may be used; null for as often as anybody likes. Counted in memory.
+        "rateLimit" rate_limit: Option<Option<RateLimit>>,
+        /// Addresses and networks (CIDR) that the key may be used from; null for any.
+        "allowedAddresses" allowed_addresses: Option<Option<AddressList>>,
+    }
+
+    /// A question about a key that was presented: by its value or by its digest.
+    pub(super) struct Question {
+        /// The full key that was presented.
+        "value" value: Option<Option<String>>,
+        /// Its BLAKE3 digest instead: the key need not be sent on.
+        "digest" digest: Option<Option<Digest>>,
+        /// Where it was presented from, for keys with allowed addresses.
+        "address" address: Option<Option<IpAddr>>,
+    }
+    where any([["value", "digest"], ["digest", "value"]].map(|[one, other]| {
+        AllOfBuilder::new().item(is(one, Type::String)).item(may_be(other, Type::Null))
+    }));
+    called "Question", such as {"a key": {"value": "confident_org_00000000000000000000000000000000"}};
+
+    /// Many questions.
+    pub(super) struct Questions {
+        "keys" keys: Vec<Question>,
+    }
+    called "Questions", such as {"digests": {"keys": [{"digest": DIGEST_OF_NONE}, {"digest": "1".repeat(64)}]}}, const BYTES: usize = MAX_QUESTIONS * QUESTION_BYTES;
+
+    /// Which events are exported: both times or neither.
+    pub(super) struct NewAuditLogExport {
+        /// Not before this time.
+        "startTime" from: Option<Option<Timestamp>>,
+        /// Not after this time, which lies after the other.
+        "endTime" to: Option<Option<Timestamp>>,
+        /// With this anywhere in them.
+        "searchTerm" text: Option<Option<String>>,
+    }
+    called "NewAuditLogExport", such as {
+        "everything": {},
+        "revocations": {"searchTerm": "api_key.revoked"},
+    }, const IS_OPTIONAL: bool = true;
+}
+
+impl FieldType for Vec<Question> {
+    fn read(value: Value, refuses_unknown: bool) -> Result<Self, FieldError> {
+        let wrong = || FieldError::Value(format!("a list of 1 to {MAX_QUESTIONS} objects"));
+        let Value::Array(items) = value else { return Err(wrong()) };
+        if !(1..=MAX_QUESTIONS).contains(&items.len()) {
+            return Err(wrong());
+        }
+        let question = |item| match item {
+            Value::Object(values) => Fields::new(values, None, refuses_unknown).read().map_err(FieldError::Said),
+            _ => Err(wrong()),
+        };
+        items.into_iter().map(question).collect()
+    }
+
+    fn schema(rules: VersionRules) -> Schema {
+        let question = Ref::from_schema_name(rules.name(Question::NAME));
+        ArrayBuilder::new().items(question).min_items(Some(1)).max_items(Some(MAX_QUESTIONS)).into()
+    }
+}
+
+impl From<NewV1ApiKey> for NewApiKey {
+    fn from(NewV1ApiKey { name, value }: NewV1ApiKey) -> Self {
+        Self { name, lifetime: NewLifetime::default(), value, restrictions: Restrictions::default() }
+    }
+}
+
+impl From<V1ApiKeyChange> for ApiKeyChange {
+    fn from(V1ApiKeyChange { restrictions }: V1ApiKeyChange) -> Self {
+        Self { name: None, lifetime: ChangedLifetime::default(), restrictions }
+    }
+}
+
+impl NewLifetime {
+    /// `None` for ever.
+    pub(super) fn lifetime(self) -> Result<Option<Lifetime>, Failure> {
+        Ok(one_of(self.days, self.seconds)?.flatten())
+    }
+}
+
+impl ChangedLifetime {
+    pub(super) fn expiry(self) -> Result<Expiry, Failure> {
+        Ok(match one_of(self.days, self.seconds)? {
+            None => Expiry::Keep,
+            Some(None) => Expiry::Never,
+            Some(Some(lifetime)) => Expiry::After(lifetime),
+        })
+    }
+}
+
+impl ProvidedValue {
+    /// `None` where the server is to make one.
+    pub(super) fn fingerprint(self) -> Result<Option<Fingerprint>, Failure> {
+        match (self.digest.flatten(), self.tail.flatten()) {
+            (None, None) => Ok(None),
+            (Some(digest), Some(tail)) => Ok(Some(Fingerprint { digest, tail })),
+            _ => Err(Failure::bad_request("The fields \"digest\" and \"tail\" go together.")),
+        }
+    }
+}
+
+impl Restrictions {
+    /// With another name, or the one that it has.
+    pub(super) fn and(self, name: Option<Name>) -> KeyChange {
+        let Self { valid, rate_limit, allowed_addresses } = self;
+        KeyChange { name, valid, rate_limit, allowed_addresses }
+    }
+}
+
+impl Question {
+    pub(super) fn asked(&self) -> Result<service::VerificationRequest<'_>, Failure> {
+        let presented = match (self.value.as_ref().and_then(Option::as_ref), self.digest.flatten()) {
+            (Some(value), None) => PresentedKey::Value(value.as_bytes()),
+            (None, Some(digest)) => PresentedKey::Digest(digest),
+            (None, None) => return Err(Failure::bad_request("The field \"value\" is required.")),
+            (Some(_), Some(_)) => {
+                return Err(Failure::bad_request("Send either the field \"value\" or the field \"digest\"."));
+            }
+        };
+        Ok(service::VerificationRequest { presented, address: self.address.flatten() })
+    }
+}
+
+impl NewAuditLogExport {
+    pub(super) fn filter(self) -> Result<EventFilter, Failure> {
+        let (from, to, text) = (self.from.flatten(), self.to.flatten(), self.text.flatten());
+        match (from, to) {
+            (Some(from), Some(to)) if to <= from => {
+                Err(Failure::bad_request("The field \"endTime\" must lie after \"startTime\"."))
+            }
+            (Some(_), None) | (None, Some(_)) => {
+                Err(Failure::bad_request("The fields \"startTime\" and \"endTime\" go together."))
+            }
+            _ => Ok(EventFilter { from, to, text, ..EventFilter::default() }),
+        }
+    }
+}
+
+/// The lifetime that is said in either way: not there, null, or this. A null beside the other's number says nothing.
+fn one_of(days: Option<Option<Days>>, seconds: Option<Option<Seconds>>) -> Result<Option<Option<Lifetime>>, Failure> {
+    match (days, seconds) {
+        (Some(Some(_)), Some(Some(_))) => {
+            Err(Failure::bad_request("Send either the field \"expiresInDays\" or the field \"expiresInSeconds\"."))
+        }
+        (Some(Some(Days(lifetime))), _) | (_, Some(Some(Seconds(lifetime)))) => Ok(Some(Some(lifetime))),
+        (None, None) => Ok(None),
+        _ => Ok(Some(None)),
+    }
+}
+
+/// At least one of these holds.
+fn any<S: Into<RefOr<Schema>>>(schemas: impl IntoIterator<Item = S>) -> Schema {
+    schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
+}
+
+/// At least one of the fields is there.
+fn any_there(names: &[&str]) -> Schema {
+    any(names.iter().map(|name| Object::builder().required(*name)))
+}
+
+/// `expiresInDays` and `expiresInSeconds` are not both numbers.
+fn one_lifetime() -> Schema {
+    any(["expiresInDays", "expiresInSeconds"].map(|name| may_be(name, Type::Null)))
+}
+
+/// The field is of this type, where it is there.
+fn may_be(name: &str, kind: Type) -> ObjectBuilder {
+    Object::builder().property(name, Object::with_type(kind))
+}
+
+/// The field is there and of this type.
+fn is(name: &str, kind: Type) -> ObjectBuilder {
+    may_be(name, kind).required(name)
+}

@@ -1,0 +1,91 @@
+//! How many changes an organization may make: each leaves an event in the audit log for good. Exports of that log, which leave
+//! none, are counted with them.
+//!
+//! What ends the validity of a key is never refused: a leaked key can be revoked at once, whatever else a runaway job of the
+//! same organization does. Rotations have a bucket of their own for the same reason.
+
+use super::Service;
+use super::authority::Authority;
+use super::token_buckets::TokenBuckets;
+use crate::domain::{Error, OrganizationId, Result};
+use std::time::Duration;
+
+/// Organizations whose changes are counted at the same time.
+const REMEMBERED: usize = 16_384;
+
+/// How many changes an organization may make through the API.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeLimit {
+    /// At once.
+    pub burst: u32,
+    /// In a minute, beyond that; 0 for as many as it likes.
+    pub per_minute: u32,
+}
+
+/// What kinds of changes are counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum ChangeKind {
+    /// A rotation, which may be how a leaked value is ended.
+    Rotation,
+    /// Anything else that is counted.
+    Other,
+}
+
+/// The changes that organizations made.
+pub(super) struct ChangeLimiter(Option<TokenBuckets<(OrganizationId, ChangeKind)>>);
+
+impl ChangeLimiter {
+    pub(super) fn new(limit: ChangeLimit) -> Self {
+        let is_limited = limit.per_minute > 0;
+        Self(is_limited.then(|| TokenBuckets::new(limit.burst, limit.per_minute, REMEMBERED)))
+    }
+
+    pub(super) fn count(&self, organization: OrganizationId, kind: ChangeKind, uptime: Duration) -> Result<()> {
+        let Some(buckets) = &self.0 else { return Ok(()) };
+        buckets.take(&(organization, kind), uptime).map_err(|retry_after_s| Error::TooManyChanges { retry_after_s })
+    }
+}
+
+impl Service {
+    /// Counts a change before it is queued. The operator's are not limited.
+    ///
+    /// # Errors
+    /// [`Error::TooManyChanges`].
+    pub(super) fn count_change(&self, authority: &Authority, kind: ChangeKind) -> Result<()> {
+        authority.uptime().map_or(Ok(()), |uptime| self.change_limiter.count(authority.organization(), kind, uptime))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organizations_and_kinds_are_counted_apart() {
+        let limiter = ChangeLimiter::new(ChangeLimit { burst: 2, per_minute: 60 });
+        let [one, other] = [1, 2].map(|seed| OrganizationId::from_random([seed; 8]));
+        let count = |organization, kind, ms| match limiter.count(organization, kind, Duration::from_millis(ms)) {
+            Ok(()) => None,
+            Err(Error::TooManyChanges { retry_after_s }) => Some(retry_after_s),
+            Err(error) => unreachable!("{error}"),
+        };
+        assert_eq!([0, 0, 0].map(|ms| count(one, ChangeKind::Other, ms)), [None, None, Some(1)]);
+        assert_eq!([0, 0, 0].map(|ms| count(one, ChangeKind::Rotation, ms)), [None, None, Some(1)]);
+        assert_eq!(count(other, ChangeKind::Other, 0), None);
+        assert_eq!([1_000; 2].map(|ms| count(one, ChangeKind::Other, ms)), [None, Some(1)]);
+    }
+
+    #[test]
+    fn a_limit_above_one_change_a_millisecond_is_kept_and_0_is_none() {
+        let organization = OrganizationId::from_random([1; 8]);
+        let passing = |limit, ms| {
+            let limiter = ChangeLimiter::new(limit);
+            let passes = |ms| limiter.count(organization, ChangeKind::Other, Duration::from_millis(ms)).is_ok();
+            let count = |ms| (0..10_000).filter(|_| passes(ms)).count();
+            (count(0), count(ms))
+        };
+        assert_eq!(passing(ChangeLimit { burst: 5_000, per_minute: 240_000 }, 1_000), (5_000, 4_000));
+        assert_eq!(passing(ChangeLimit { burst: 1, per_minute: 0 }, 0), (10_000, 10_000));
+    }
+}

@@ -1,0 +1,64 @@
+//! A store that cannot be written any more, or is not where it was.
+
+use super::expected_state::{Change, Watched};
+use super::helpers::eventually;
+use super::small_disk::{Kind, Volume};
+use std::fs;
+use std::time::Duration;
+
+/// Nothing is acknowledged; what can be read is.
+#[track_caller]
+fn check_refused(watched: &mut Watched) {
+    check_changes_refused(watched);
+    watched.check_reads();
+    watched.check_answers();
+}
+
+#[track_caller]
+fn check_changes_refused(watched: &mut Watched) {
+    eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 503);
+    watched.admin.get("/readyz").refused_with(503);
+    for change in Change::ALL {
+        watched.ask(change).refused_with(503);
+    }
+}
+
+#[test]
+fn a_store_whose_file_is_removed_or_replaced_is_not_ready_and_is_again_when_the_file_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut watched = Watched::start(folder.path(), 10, &[]);
+    for name in ["keystead.db", "keystead.db-wal"] {
+        let (file, aside) = (folder.path().join(name), folder.path().join("aside"));
+        fs::rename(&file, &aside).expect("it goes");
+        check_refused(&mut watched);
+        fs::copy(&aside, &file).expect("another one");
+        check_changes_refused(&mut watched);
+        // What is revoked in that one is not seen.
+        eventually(Duration::from_secs(10), || watched.admin.get("/v2/organization").status == 503);
+        fs::rename(&aside, &file).expect("it is back");
+        // What was done in the other one is looked for first.
+        eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 200);
+        for change in Change::ALL {
+            assert_eq!(watched.ask(change).status, 200, "{change:?}");
+        }
+    }
+    watched.check_all();
+}
+
+#[test]
+fn a_store_whose_disk_is_taken_out_of_the_tree_is_not_ready_and_leaves_nothing_in_its_place() {
+    let mut volume = Volume::new(Kind::Tmpfs);
+    let mut watched = Watched::start(volume.path(), 10, &[]);
+    volume.detach();
+    check_refused(&mut watched);
+    assert_eq!(fs::read_dir(volume.path()).expect("the folder below").count(), 0);
+}
+
+#[test]
+fn a_store_whose_disk_becomes_read_only_is_not_ready_and_serves_who_reads() {
+    let volume = Volume::new(Kind::Ext4);
+    let mut watched = Watched::start(volume.path(), 10, &[]);
+    assert_eq!(watched.admin.get("/readyz").status, 200);
+    volume.fail();
+    check_refused(&mut watched);
+}
