@@ -11,11 +11,11 @@ use std::fmt;
 /// # Errors
 /// What is not JSON.
 pub fn read(bytes: &[u8]) -> serde_json::Result<(Value, Option<String>)> {
-    let mut doubled = None;
+    let mut duplicate = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Reader(&mut doubled).deserialize(&mut deserializer)?;
+    let value = Reader(&mut duplicate).deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok((value, doubled))
+    Ok((value, duplicate))
 }
 
 /// Reads a value as [`Value`] does, and notes the first name that comes more than once.

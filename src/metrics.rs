@@ -70,15 +70,15 @@ const LOOKUP: [&str; 3] = ["hit", "miss", "unknown"];
 /// Everything that is counted and measured.
 pub struct Metrics {
     registry: Registry,
-    requests: Requests,
+    requests: RequestMetrics,
     verifications: [[IntCounter; CODE.len()]; VIA.len()],
     lookups: [IntCounter; LOOKUP.len()],
     queue_depth: IntGauge,
-    commits: Commits,
+    commits: CommitMetrics,
     store_size_main: IntGauge,
     store_size_wal: IntGauge,
     api_keys: IntGaugeVec,
-    organizations: Organizations,
+    organizations: OrganizationMetrics,
     audit_head: IntGauge,
     last_backup: IntGauge,
     resident_memory: IntGauge,
@@ -91,42 +91,42 @@ impl Metrics {
     /// # Errors
     /// [`Error::Internal`] where two metrics were given one name.
     pub fn new(started_at: Timestamp) -> Result<Self> {
-        let add = Registering(Registry::new());
-        let verifications = add.counters(
+        let registrar = Registrar(Registry::new());
+        let verifications = registrar.counters(
             "keystead_verifications_total",
             "API keys verified, by who wanted to know and by what came of it.",
             &["via", "code"],
         )?;
-        let lookups = add.counters(
+        let lookups = registrar.counters(
             "keystead_cache_lookups_total",
             "API keys looked up in memory; a miss is one read of the store, and unknown is surely not there.",
             &["result"],
         )?;
-        let size = add.gauges("keystead_store_size_bytes", "Size of the store's files.", &["file"])?;
+        let size = registrar.gauges("keystead_store_size_bytes", "Size of the store's files.", &["file"])?;
         Ok(Self {
-            requests: Requests::new(&add)?,
+            requests: RequestMetrics::new(&registrar)?,
             verifications: VIA.map(|via| CODE.map(|code| verifications.with_label_values(&[via, code]))),
             lookups: LOOKUP.map(|result| lookups.with_label_values(&[result])),
-            queue_depth: add.gauge("keystead_store_queue_depth", "Writes that wait for the next transaction.")?,
-            commits: Commits::new(&add)?,
+            queue_depth: registrar.gauge("keystead_store_queue_depth", "Writes that wait for the next transaction.")?,
+            commits: CommitMetrics::new(&registrar)?,
             store_size_main: size.with_label_values(&["main"]),
             store_size_wal: size.with_label_values(&["wal"]),
-            api_keys: add.gauges(
+            api_keys: registrar.gauges(
                 "keystead_api_keys",
                 "API keys that there are, by state; counted when asked for, once in 60 seconds at the most.",
                 &["state"],
             )?,
-            organizations: Organizations::new(&add)?,
-            audit_head: add.gauge(
+            organizations: OrganizationMetrics::new(&registrar)?,
+            audit_head: registrar.gauge(
                 "keystead_audit_head_number",
                 "Number of the newest event of the audit log; it never goes back.",
             )?,
-            last_backup: add.gauge(
+            last_backup: registrar.gauge(
                 "keystead_backup_last_success_timestamp_seconds",
                 "When the newest backup was made that this server knows of, since the Unix epoch; 0 for none.",
             )?,
-            resident_memory: add.gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
-            registry: add.begin(started_at)?,
+            resident_memory: registrar.gauge("process_resident_memory_bytes", "Resident memory size in bytes.")?,
+            registry: registrar.begin(started_at)?,
         })
     }
 
@@ -223,7 +223,7 @@ impl Metrics {
 /// What requests to one route are counted with: one for each thread that answers.
 pub struct Route {
     template: String,
-    requests: Requests,
+    requests: RequestMetrics,
     /// By method and status: those that there were, few of many.
     counters: RefCell<Vec<(&'static str, u16, IntCounter)>>,
     durations: OnceCell<Histogram>,
@@ -258,14 +258,14 @@ impl Route {
 
 /// The requests of all routes.
 #[derive(Clone)]
-struct Requests {
+struct RequestMetrics {
     total: IntCounterVec,
     duration: HistogramVec,
 }
 
-impl Requests {
-    fn new(add: &Registering) -> Result<Self> {
-        let total = add.counters(
+impl RequestMetrics {
+    fn new(registrar: &Registrar) -> Result<Self> {
+        let total = registrar.counters(
             "keystead_http_requests_total",
             "Requests answered, by the route's template, the method and the status.",
             &["route", "method", "status"],
@@ -274,7 +274,7 @@ impl Requests {
             "keystead_http_request_duration_seconds",
             "Time from a request's head to its answer's head, by the route's template.",
         );
-        let duration = add.add(HistogramVec::new(options.buckets(REQUEST_BUCKETS.to_vec()), &["route"]))?;
+        let duration = registrar.add(HistogramVec::new(options.buckets(REQUEST_BUCKETS.to_vec()), &["route"]))?;
         // A family shows from its first member on: these are there before anybody asks for anything.
         total.with_label_values(&[UNMATCHED, METHODS[0], "404"]);
         duration.with_label_values(&[UNMATCHED]);
@@ -283,16 +283,16 @@ impl Requests {
 }
 
 /// The transactions of the one thread that writes.
-struct Commits {
+struct CommitMetrics {
     ok: IntCounter,
     failed: IntCounter,
     batch_size: Histogram,
     duration: Histogram,
 }
 
-impl Commits {
-    fn new(add: &Registering) -> Result<Self> {
-        let outcomes = add.counters(
+impl CommitMetrics {
+    fn new(registrar: &Registrar) -> Result<Self> {
+        let outcomes = registrar.counters(
             "keystead_store_commits_total",
             "Transactions that ended; where one failed, it changed nothing and all its writes were refused.",
             &["outcome"],
@@ -300,8 +300,12 @@ impl Commits {
         Ok(Self {
             ok: outcomes.with_label_values(&["ok"]),
             failed: outcomes.with_label_values(&["failed"]),
-            batch_size: add.histogram("keystead_store_batch_size", "Writes that shared a commit.", &BATCH_BUCKETS)?,
-            duration: add.histogram(
+            batch_size: registrar.histogram(
+                "keystead_store_batch_size",
+                "Writes that shared a commit.",
+                &BATCH_BUCKETS,
+            )?,
+            duration: registrar.histogram(
                 "keystead_store_commit_duration_seconds",
                 "Time from a transaction's begin until it was on disk.",
                 &COMMIT_BUCKETS,
@@ -311,18 +315,18 @@ impl Commits {
 }
 
 /// What single organizations take. Their ids are the one label that is not from a fixed list: a few of them, and no names.
-struct Organizations {
+struct OrganizationMetrics {
     shown: Mutex<Vec<String>>,
     api_keys: IntGaugeVec,
     audit_events: IntGaugeVec,
     audit_bytes: IntGaugeVec,
 }
 
-impl Organizations {
-    fn new(add: &Registering) -> Result<Self> {
+impl OrganizationMetrics {
+    fn new(registrar: &Registrar) -> Result<Self> {
         let gauges = |name, what| {
             let help = format!("{what} of each of the 10 organizations that take the most of the store.");
-            add.gauges(name, &help, &["organization"])
+            registrar.gauges(name, &help, &["organization"])
         };
         Ok(Self {
             shown: Mutex::default(),
@@ -350,9 +354,9 @@ impl Organizations {
 }
 
 /// Makes metrics and has them shown.
-struct Registering(Registry);
+struct Registrar(Registry);
 
-impl Registering {
+impl Registrar {
     fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> Result<C> {
         let collector = made.map_err(internal)?;
         self.0.register(Box::new(collector.clone())).map_err(internal)?;

@@ -2,7 +2,7 @@
 
 use super::events;
 use keystead::config::Config;
-use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp};
+use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp};
 use keystead::metrics::Metrics;
 use keystead::store::file::{Options, StoreFile};
 use keystead::store::{NewApiKey, Store};
@@ -172,9 +172,9 @@ async fn fill(store: &Store, keys: usize) -> Result<()> {
     for begin in (0..keys).step_by(JOB) {
         let name = name.clone();
         let insert = move |number| {
-            let scope = Scope { organization, project: None };
+            let parent = Parent { organization, project: None };
             let value = secret(number).fingerprint();
-            NewApiKey { scope, value, name: name.clone(), created_at, expires_at: None }
+            NewApiKey { parent, value, name: name.clone(), created_at, expires_at: None }
         };
         let numbers = begin..keys.min(begin + JOB);
         store.write(move |writes| numbers.map(insert).try_for_each(|key| writes.insert_api_key(key).map(drop))).await?;

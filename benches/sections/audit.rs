@@ -7,7 +7,7 @@ use crate::harness::requests::Requests;
 use crate::harness::servers::{self, Finished, Server};
 use crate::harness::stores::{self, StoreFolder};
 use crate::harness::{Bench, Round, interleaved};
-use keystead::domain::{Name, Origin, Scope};
+use keystead::domain::{Name, Origin, Parent};
 use keystead::store::{NewApiKey, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,7 +105,7 @@ fn write(bench: &Bench, is_recorded: bool, duration: Duration) -> Round {
 
 async fn creates(store: Arc<Store>, next: Arc<AtomicUsize>, is_recorded: bool, end: Instant) -> Vec<Duration> {
     let name = Name::parse("CI/CD key").expect("it is a name");
-    let scope = Scope { organization: stores::organization(), project: None };
+    let parent = Parent { organization: stores::organization(), project: None };
     let mut latencies = Vec::new();
     let mut began = Instant::now();
     while began < end {
@@ -113,7 +113,7 @@ async fn creates(store: Arc<Store>, next: Arc<AtomicUsize>, is_recorded: bool, e
         let (name, created_at) = (name.clone(), stores::created_at());
         let origin = Origin::new(Some([127, 0, 0, 1].into()), Some("keystead-bench/1.0"), None);
         let write = store.write(move |writes| {
-            let key = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at: None })?;
+            let key = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at: None })?;
             if is_recorded {
                 writes.append_event(&events::created(&key, origin))?;
             }

@@ -12,7 +12,7 @@ use super::terminal::Terminal;
 use super::{Failed, ambient, progress, service_options};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::config::Config;
-use crate::domain::{Action, Event, EventFilter, Fault, Link, OrganizationId, Timestamp};
+use crate::domain::{Action, ChainFault, Event, EventFilter, Link, OrganizationId, Timestamp};
 use crate::service::{AuditLog, EVENTS_PAGE};
 use clap::{Args, Subcommand, ValueEnum};
 use std::io::Write as _;
@@ -188,10 +188,10 @@ pub(super) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, u64), Fa
     }
 }
 
-fn broken(number: i64, fault: Fault) -> Failed {
+fn broken(number: i64, fault: ChainFault) -> Failed {
     let what = match fault {
-        Fault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
-        Fault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
+        ChainFault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
+        ChainFault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
     };
     Failed::new(format!("The audit log is broken: {what}. Before it, all is whole."))
 }

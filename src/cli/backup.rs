@@ -3,7 +3,7 @@
 use super::{Failed, ambient, open_service, output, progress, service_options};
 use crate::config::Config;
 use crate::domain::{Actor, Timestamp};
-use crate::service::{Backup as Copied, Overview, Progress, Service, UNFINISHED, remove_unfinished, stamp};
+use crate::service::{Backup as Copied, Overview, Progress, Service, UNFINISHED, file_name_time, remove_unfinished};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -110,7 +110,7 @@ pub(super) async fn make_due(service: &Service, folder: &Path, every_ms: i64, ke
         log::warn!("{} is named for a time that is yet to come, and is passed over: move it away", name.display());
     }
     remove_all_unfinished(folder).map_err(wrong)?;
-    let file = folder.join(name(&stamp(now)));
+    let file = folder.join(name(&file_name_time(now)));
     let backup = service.back_up(&file, Actor::Keystead, now, |_| ()).await?;
     log::info!("backed up to {}: {} bytes, number of keys: {}", file.display(), backup.bytes, backup.keys);
     let (names, _) = self::names(folder, now).map_err(wrong)?;
@@ -139,8 +139,8 @@ fn remove_all_unfinished(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn name(stamp: &str) -> String {
-    format!("{PREFIX}{stamp}{SUFFIX}")
+fn name(time: &str) -> String {
+    format!("{PREFIX}{time}{SUFFIX}")
 }
 
 /// The backups that servers made in the folder by now, oldest first, and those that they will have made; nothing else in it
@@ -166,5 +166,5 @@ fn made_at(name: &str) -> Option<Timestamp> {
     let [year, month, day] = [part(date, 0, 4)?, part(date, 4, 6)?, part(date, 6, 8)?];
     let [hour, minute, second] = [part(time, 0, 2)?, part(time, 2, 4)?, part(time, 4, 6)?];
     let at = Timestamp::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))?;
-    (self::name(&stamp(at)) == name).then_some(at)
+    (self::name(&file_name_time(at)) == name).then_some(at)
 }

@@ -33,8 +33,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Starts all of it; it goes on until what is returned is dropped.
 pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
     let mut chores = JoinSet::new();
-    chores.spawn(flush_uses(Arc::clone(service)));
-    chores.spawn(record_failures(Arc::clone(service)));
+    chores.spawn(flush_last_used(Arc::clone(service)));
+    chores.spawn(record_failed_authentications(Arc::clone(service)));
     if config.audit.retention_days > 0 {
         chores.spawn(prune(Arc::clone(service), config.audit.retention_days));
     }
@@ -50,7 +50,7 @@ pub(super) fn start(config: &Config, service: &Arc<Service>, signer: Option<Sign
 
 /// Does for the last time what is done from time to time, so that the head that is logged is the last one.
 pub(super) async fn finish(service: &Service, signer: Option<&Signer>) {
-    if let Err(error) = service.record_failures().await {
+    if let Err(error) = service.record_failed_authentications().await {
         log::warn!("the last minute's failed authentications could not be recorded: {error}");
     }
     log_head(service, signer).await;
@@ -69,19 +69,19 @@ pub(super) fn describe(head: Link, signer: Option<&Signer>) -> String {
     signer.map_or_else(|| head.to_string(), |signer| format!("{head} signature {}", signer.sign(head)))
 }
 
-async fn flush_uses(service: Arc<Service>) {
+async fn flush_last_used(service: Arc<Service>) {
     loop {
         tokio::time::sleep(USES).await;
-        if let Err(error) = service.flush_uses().await {
+        if let Err(error) = service.flush_last_used().await {
             log::warn!("last-used times could not be written and are kept for later: {error}");
         }
     }
 }
 
-async fn record_failures(service: Arc<Service>) {
+async fn record_failed_authentications(service: Arc<Service>) {
     loop {
         tokio::time::sleep(FAILURES).await;
-        if let Err(error) = service.record_failures().await {
+        if let Err(error) = service.record_failed_authentications().await {
             log::warn!("a minute's failed authentications could not be recorded: {error}");
         }
     }

@@ -7,7 +7,7 @@ use super::looking::behind;
 use super::{Failed, ambient, progress, service_options};
 use crate::config::Config;
 use crate::domain::{Description, Organization, Project, Timestamp};
-use crate::service::{Content, Exported};
+use crate::service::{ExportItem, ImportExportView};
 use crate::spreadsheet::defused;
 use clap::Args;
 use indicatif::ProgressBar;
@@ -27,7 +27,7 @@ pub(super) struct Export {
 }
 
 pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
-    let content = Content::open(&service_options(config)?.store)?;
+    let content = ImportExportView::open(&service_options(config)?.store)?;
     if content.is_behind_ledger()? {
         log::warn!("{}", behind(content.has_server()));
     }
@@ -45,7 +45,7 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
     let now = ambient::now();
     let progress = progress(&content, &arguments.destination, now)?;
     content.export(now, |exported| {
-        if let Exported::Key(..) = exported {
+        if let ExportItem::Key(..) = exported {
             progress.inc(1);
         }
         writer.write(&columns, |column| cell(column, &exported))
@@ -55,7 +55,7 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
 }
 
 /// A bar where somebody looks on and does not see the rows themselves.
-fn progress(content: &Content, destination: &Destination, now: Timestamp) -> Result<ProgressBar, Failed> {
+fn progress(content: &ImportExportView, destination: &Destination, now: Timestamp) -> Result<ProgressBar, Failed> {
     if destination.is_terminal() || !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
@@ -98,11 +98,11 @@ impl Writer {
     }
 }
 
-fn cell(column: Column, exported: &Exported<'_>) -> Option<Value> {
+fn cell(column: Column, exported: &ExportItem<'_>) -> Option<Value> {
     let (organization, project, key) = match exported {
-        Exported::Organization(organization) => (*organization, None, None),
-        Exported::Project(organization, project) => (*organization, Some(*project), None),
-        Exported::Key(organization, project, key) => (*organization, *project, Some(*key)),
+        ExportItem::Organization(organization) => (*organization, None, None),
+        ExportItem::Project(organization, project) => (*organization, Some(*project), None),
+        ExportItem::Key(organization, project, key) => (*organization, *project, Some(*key)),
     };
     match column {
         Column::Organization => return Some(organization.name.as_str().into()),

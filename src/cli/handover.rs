@@ -6,8 +6,8 @@ use super::records::KeyRecord;
 use super::typed_key::read_or_ask_for_key;
 use super::{Failed, ambient, output};
 use crate::config::Config;
-use crate::domain::{ApiKey, KeyPrefix, Scope, Secret, Timestamp};
-use crate::service::Value;
+use crate::domain::{ApiKey, KeyPrefix, Parent, Secret, Timestamp};
+use crate::service::NewValue;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -58,8 +58,8 @@ impl Handover {
 }
 
 /// A new value that is made or read here.
-pub(super) fn brought(secret: &Secret, allows_ended: bool) -> Value {
-    Value::Brought { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
+pub(super) fn brought(secret: &Secret, allows_ended: bool) -> NewValue {
+    NewValue::Provided { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
 /// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
@@ -80,9 +80,9 @@ pub(super) fn hand_over(
     done.map_err(|e| Failed::new(format!("{e} API key {} {lost}.", key.id.get())))
 }
 
-/// What a new key of this scope begins with.
-pub(super) fn key_prefix(config: &Config, scope: Scope) -> Result<KeyPrefix, Failed> {
+/// What a new key of this parent begins with.
+pub(super) fn key_prefix(config: &Config, parent: Parent) -> Result<KeyPrefix, Failed> {
     let keys = &config.keys;
-    let prefix = if scope.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
+    let prefix = if parent.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };
     Ok(KeyPrefix::parse(prefix)?)
 }

@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::{Failed, ambient, output, service_options};
 use crate::config::Config;
 use crate::domain::{Error, KeyId, OrganizationId};
-use crate::service::{self, Content, ImportedApiKey, NOTHING_IMPORTED, Outcome, Service, Staging};
+use crate::service::{self, ImportExportView, ImportOutcome, ImportedApiKey, NOTHING_IMPORTED, Service, Staging};
 use clap::Args;
 use indicatif::ProgressBar;
 use organization_keys::OrganizationKeys;
@@ -73,7 +73,7 @@ pub(super) struct Import {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Failed> {
-    let content = Content::open(&service_options(config)?.store)?;
+    let content = ImportExportView::open(&service_options(config)?.store)?;
     let default = default_organization(&content, arguments.organization.as_deref())?;
     let mut organization_keys = OrganizationKeys::new(arguments.organization_keys, arguments.dry_run);
     organization_keys.confirm(&arguments.file, arguments.format)?;
@@ -111,7 +111,7 @@ pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Faile
     }
     // Before the store is opened to be written: SQLite's locks are the process's, and whoever closes the file gives them up.
     drop(content);
-    let Outcome { staged, taken, ids } = import(config, arguments, staged, source.hash()).await?;
+    let ImportOutcome { staged, taken, ids } = import(config, arguments, staged, source.hash()).await?;
     report.taken(&taken)?;
     report.check_not_too_many()?;
     match ids {
@@ -121,7 +121,7 @@ pub(super) async fn run(config: &Config, arguments: &Import) -> Result<(), Faile
 }
 
 /// The one that is named, or the only one; `None` where each row has to name its own.
-fn default_organization(content: &Content, named: Option<&str>) -> Result<Option<OrganizationId>, Failed> {
+fn default_organization(content: &ImportExportView, named: Option<&str>) -> Result<Option<OrganizationId>, Failed> {
     if let Some(text) = named {
         return find_organization(content, text).map(|it| Some(it.id)).map_err(|sentence| {
             Failed::new(format!("--organization does not say where the keys go. {sentence} Nothing was imported."))
@@ -208,7 +208,7 @@ fn read_batches(
     Ok(())
 }
 
-async fn import(config: &Config, arguments: &Import, staged: Staging, file: String) -> Result<Outcome, Failed> {
+async fn import(config: &Config, arguments: &Import, staged: Staging, file: String) -> Result<ImportOutcome, Failed> {
     let progress = Box::new(Steps::new(false).show(staged.count()));
     let import = service::Import {
         staged,

@@ -14,7 +14,7 @@ use super::update::{self, Update};
 use super::verify::{self, Verify};
 use super::{Failed, ambient};
 use crate::config::Config;
-use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Scope};
+use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Parent};
 use crate::service::{Authority, KeyChange, NewKey, Overview};
 use clap::{Args, Subcommand};
 
@@ -143,15 +143,15 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), Failed> {
     let (name, restrictions) = (Name::parse(&arguments.name)?, arguments.restrictions.change()?);
     let (organization, project) = arguments.scope.find(&overview(config)?)?;
     let project = project.map(|project| project.id);
-    let scope = Scope { organization: organization.id, project };
-    let secret = arguments.handover.secret(&key_prefix(config, scope)?).await?;
+    let parent = Parent { organization: organization.id, project };
+    let secret = arguments.handover.secret(&key_prefix(config, parent)?).await?;
     let file = arguments.handover.prepare(&secret)?;
     let now = ambient::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
     let value = brought(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Authority::operator(scope.organization, now), project);
+        let keys = service.keys(Authority::operator(parent.organization, now), project);
         Ok(keys.create(new, None).await?)
     });
     let key = issued.await?.key;
@@ -188,7 +188,7 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
     let key = find(config, arguments.key.id)?;
     let now = ambient::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
@@ -205,8 +205,8 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Fai
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
     let key = find(config, id)?;
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
-    let authority = Authority::operator(key.scope.organization, ambient::now());
-    change(config, async |service| Ok(service.keys(authority, key.scope.project).revoke(key.id).await?)).await?;
+    let authority = Authority::operator(key.parent.organization, ambient::now());
+    change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
@@ -215,8 +215,8 @@ async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), Failed> {
 pub(super) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), Failed> {
     change(config, async |service| {
         for key in keys {
-            let authority = Authority::operator(key.scope.organization, ambient::now());
-            match service.keys(authority, key.scope.project).revoke(key.id).await {
+            let authority = Authority::operator(key.parent.organization, ambient::now());
+            match service.keys(authority, key.parent.project).revoke(key.id).await {
                 Ok(()) | Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }

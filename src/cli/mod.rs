@@ -52,7 +52,7 @@ mod verify;
 use crate::config::{Config, ConfigError, Listeners};
 use crate::domain::{self, KeyPrefix};
 use crate::metrics::Metrics;
-use crate::service::{self, AttemptLimit, ChangeLimit, Service, StoreOptions};
+use crate::service::{self, BruteForceLimit, ChangeLimit, Service, StoreOptions};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::ffi::OsString;
@@ -370,8 +370,8 @@ fn open_service(config: &Config) -> Result<Service, Failed> {
     Ok(Service::open(&service_options(config)?, metrics)?)
 }
 
-fn service_options(config: &Config) -> Result<service::Options, Failed> {
-    Ok(service::Options {
+fn service_options(config: &Config) -> Result<service::ServiceOptions, Failed> {
+    Ok(service::ServiceOptions {
         store: StoreOptions {
             path: config.store.path.clone(),
             busy_timeout: Duration::from_millis(config.store.busy_timeout_ms),
@@ -386,12 +386,12 @@ fn service_options(config: &Config) -> Result<service::Options, Failed> {
         organization_key_prefix: KeyPrefix::parse(&config.keys.organization_prefix)?,
         project_key_prefix: KeyPrefix::parse(&config.keys.project_prefix)?,
         cache_capacity: config.cache.capacity,
-        attempts: AttemptLimit {
+        brute_force: BruteForceLimit {
             burst: config.brute_force.burst,
             per_minute: config.brute_force.per_minute,
             addresses: config.brute_force.addresses,
             counts_loopback: config.brute_force.loopback,
         },
-        changes: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },
+        change_limit: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },
     })
 }

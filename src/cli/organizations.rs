@@ -9,7 +9,7 @@ use super::output::{print, print_json, print_secret, say};
 use super::records::{KeyRecord, OrganizationRecord};
 use super::{Failed, ambient, rows};
 use crate::config::Config;
-use crate::domain::{Name, OrganizationId, Scope};
+use crate::domain::{Name, OrganizationId, Parent};
 use crate::service::{Authority, FirstKey};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -108,8 +108,8 @@ async fn create(config: &Config, name: &str, key_name: &str, handover: &Handover
         return Err(Failed::new("The store has no organization yet; set it up with keystead init."));
     }
     let organization_random = ambient::random()?;
-    let scope = Scope { organization: OrganizationId::from_random(organization_random), project: None };
-    let secret = handover.secret(&key_prefix(config, scope)?).await?;
+    let parent = Parent { organization: OrganizationId::from_random(organization_random), project: None };
+    let secret = handover.secret(&key_prefix(config, parent)?).await?;
     let file = handover.prepare(&secret)?;
     let now = ambient::now();
     let first = FirstKey { organization, organization_random, name, secret };

@@ -4,7 +4,7 @@
 use super::Failed;
 use super::output::{lines, one_line, print_json, print_lines};
 use super::terminal::Tone;
-use crate::domain::{ApiKey, Organization, Project, Refusal, Role, Scope, Timestamp};
+use crate::domain::{ApiKey, Organization, Parent, Project, Refusal, Role, Timestamp};
 use serde::Serialize;
 
 /// A key.
@@ -54,7 +54,7 @@ impl KeyRecord {
     pub(super) fn new(key: &ApiKey, now: Timestamp) -> Self {
         let ApiKey {
             id,
-            scope: Scope { organization, project },
+            parent: Parent { organization, project },
             name,
             value,
             shadow,

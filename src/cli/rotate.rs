@@ -73,11 +73,11 @@ pub(super) async fn run(config: &Config, arguments: &Rotate) -> Result<(), Faile
     if grace == Grace::default() {
         confirm(&format!("The value of {} ends at once.", describe(&key)), arguments.yes)?;
     }
-    let secret = arguments.handover.secret(&key_prefix(config, key.scope)?).await?;
+    let secret = arguments.handover.secret(&key_prefix(config, key.parent)?).await?;
     let file = arguments.handover.prepare(&secret)?;
     let rotation = Rotation { value: brought(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
     let issued = change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.rotate(key.id, rotation, None).await?)
     });
     let key = issued.await?.key;
@@ -117,7 +117,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} ends at once."), arguments.yes)?;
     let changed = change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(if arguments.complete {
             keys.complete_rotation(key.id).await?
         } else {

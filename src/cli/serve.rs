@@ -204,9 +204,9 @@ fn http_options(
     is_chosen: bool,
     places: &[Listen],
     files: Option<&CertificateFiles>,
-) -> http::Options {
+) -> http::ServerOptions {
     let server = &config.server;
-    http::Options {
+    http::ServerOptions {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,
         max_connections: descriptors::make_room(server.max_connections, is_chosen),

@@ -5,7 +5,7 @@ use super::probe::{Health, ask, place, url};
 use super::scan::mask;
 use super::{Failed, ambient, service_options};
 use crate::config::{Config, Listen};
-use crate::service::{Facts, Overview};
+use crate::service::{Overview, StoreSummary};
 use clap::Args;
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -91,9 +91,9 @@ struct ChangeRecord {
     by: String,
 }
 
-impl From<Facts> for FactsRecord {
-    fn from(facts: Facts) -> Self {
-        let Facts { size, schema, organizations, api_keys, largest, audit_head, last_change } = facts;
+impl From<StoreSummary> for FactsRecord {
+    fn from(facts: StoreSummary) -> Self {
+        let StoreSummary { size, schema, organizations, api_keys, largest, audit_head, last_change } = facts;
         let largest = largest.into_iter().map(|(organization, size)| OrganizationRecord {
             id: organization.to_string(),
             api_keys: size.api_keys,
@@ -129,7 +129,7 @@ pub(super) fn run(config: &Config, arguments: &Status) -> Result<(), Failed> {
         Health::NotReady(why) => ("not ready", Some(why)),
         Health::Silent(why) => ("silent", Some(why)),
     };
-    let facts = Overview::open(&service_options(config)?.store, ambient::now()).and_then(|overview| overview.facts());
+    let facts = Overview::open(&service_options(config)?.store, ambient::now()).and_then(|overview| overview.summary());
     let (facts, error) = match facts {
         Ok(facts) => (Some(facts.into()), None),
         Err(error) => (None, Some(Failed::from(error))),

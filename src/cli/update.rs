@@ -52,7 +52,7 @@ pub(super) async fn run(config: &Config, arguments: &Update) -> Result<(), Faile
     let key = find(config, arguments.key.id)?;
     let now = ambient::now();
     let updated = change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.scope.organization, now), key.scope.project);
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.update(key.id, expiry, update).await?)
     });
     show(KeyRecord::new(&updated.await?, now), arguments.json)

@@ -7,7 +7,7 @@ use super::typed_key::{is_typed, read_or_ask_for_key};
 use super::{Failed, ambient};
 use crate::config::Config;
 use crate::domain::Refusal;
-use crate::service::Looked;
+use crate::service::LookedUpKey;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -62,8 +62,8 @@ pub(super) async fn run(config: &Config, arguments: &Verify) -> Result<(), Faile
 }
 
 /// ": API key 12 (CI) of Acme, project Shop".
-pub(super) fn whose(looked: &Looked) -> String {
-    let Looked { key, organization, project, .. } = looked;
+pub(super) fn whose(looked: &LookedUpKey) -> String {
+    let LookedUpKey { key, organization, project, .. } = looked;
     let project = project.as_ref().map(|project| format!(", project {}", project.name.as_str())).unwrap_or_default();
     format!(": API key {} ({}) of {}{project}", key.id.get(), key.name.as_str(), organization.name.as_str())
 }

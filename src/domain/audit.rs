@@ -335,7 +335,7 @@ pub struct EventFilter {
 
 /// How far a chain was found to be whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct ChainCheck {
     /// What the first one that was looked at had to follow.
     pub start: Link,
     /// The last event that is as it was written.
@@ -343,12 +343,12 @@ pub struct Checked {
     /// How many were looked at.
     pub count: u64,
     /// What is wrong with the one after it.
-    pub fault: Option<Fault>,
+    pub fault: Option<ChainFault>,
 }
 
 /// What is wrong with an event of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ChainFault {
     /// It is not there; the next one that is has this number.
     Missing(i64),
     /// It, or its hash, was changed, or it never was the next one.

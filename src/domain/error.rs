@@ -20,7 +20,7 @@ pub enum Error {
     Unauthenticated(Refusal),
     /// Too many wrong credentials came from where this one did.
     #[error("Too many wrong API keys came from this address; try again in {retry_after_s} seconds.")]
-    TooManyAttempts {
+    TooManyWrongKeys {
         /// When the address may try again.
         retry_after_s: u64,
     },

@@ -38,7 +38,7 @@ impl Role {
 impl ApiKey {
     /// What the key may do to Keystead: an organization's key manages, a project's verifies.
     pub fn role(&self) -> Role {
-        match self.scope.project {
+        match self.parent.project {
             None => Role::Manager,
             Some(_) => Role::Verifier,
         }

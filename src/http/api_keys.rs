@@ -2,15 +2,15 @@
 
 use super::credential::Call;
 use super::envelope::{success, success_with_notice};
-use super::error::{Answer, Failure};
-use super::fields::{Fields, Part as _};
-use super::list::{self, Page, Part};
+use super::error::{Failure, HandlerResult};
+use super::fields::{FieldGroup as _, Fields};
+use super::list::{self, Page, PageRequest};
 use super::projects::project_id;
-use super::requests::{ApiKeyChange, BroughtValue, NewApiKey, Rotate};
+use super::request_bodies::{ApiKeyChange, NewApiKey, ProvidedValue, Rotate};
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
-use crate::service::{Idempotency, Issued, KeyChange, NewKey, Rotation, Value};
+use crate::service::{Idempotency, IssuedKey, KeyChange, NewKey, NewValue, Rotation};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 /// The most characters of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
-pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
+pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
     let now = caller.now();
-    let (project, part) = (project(&request)?, Part::parse(request.query_string())?);
+    let (project, part) = (project(&request)?, PageRequest::parse(request.query_string())?);
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
         "apiKeys",
@@ -41,7 +41,7 @@ pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) ->
     .await
 }
 
-pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     let project = project(&request)?;
     let fields = body::fields::<V, V::NewApiKey>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
@@ -52,12 +52,12 @@ pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: C
     answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
     let key = app.service.keys(caller.authority(), project(&request)?).get(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let change: V::ApiKeyChange = body::read::<V, _>(&app, &request, payload).await?;
     let ApiKeyChange { name, lifetime, restrictions } = change.into();
@@ -69,13 +69,13 @@ pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: C
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
     let id = key_id(&request)?;
     app.service.keys(caller.authority(), project(&request)?).revoke(id).await?;
     success(V::deleted_api_key(id))
 }
 
-pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let fields = body::fields::<V, Rotate>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
@@ -90,19 +90,19 @@ pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: C
     answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn complete<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn complete<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).complete_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-fn answer_issued<V: Version>(issued: &Issued, now: Timestamp) -> Answer {
+fn answer_issued<V: Version>(issued: &IssuedKey, now: Timestamp) -> HandlerResult {
     let shown = ShownKey::new(&issued.key, issued.secret.as_ref(), now);
     let data = V::api_key(&shown);
     if !issued.is_repeated {
@@ -138,10 +138,10 @@ fn nothing_to_change<V: Version>() -> Failure {
 }
 
 /// The value to issue: one that is made here, or one that the caller keeps.
-fn value(app: &App, brought: BroughtValue) -> Result<Value, Failure> {
+fn value(app: &App, brought: ProvidedValue) -> Result<NewValue, Failure> {
     Ok(match brought.fingerprint()? {
-        None => Value::Random((app.random)()?),
-        Some(value) => Value::Brought { value, sha256: None, allows_ended: false },
+        None => NewValue::Random((app.random)()?),
+        Some(value) => NewValue::Provided { value, sha256: None, allows_ended: false },
     })
 }
 

@@ -1,20 +1,20 @@
 //! The audit log of the caller's organization: a page at a time, or all of it as a file.
 
-use super::connection::Requests;
+use super::connection::ConnectionRequests;
 use super::credential::Call;
 use super::endpoint::Endpoint;
 use super::envelope::{success, success_with_status};
-use super::error::{Answer, Failure};
-use super::list::{self, Cursor, DEFAULT_LIMIT, Page, Part, limit, parameters, wrong_cursor, wrong_parameter};
-use super::requests::NewAuditLogExport;
-use super::samples::Samples;
+use super::error::{Failure, HandlerResult};
+use super::examples::Examples;
+use super::json_types::{null, optional_time, time};
+use super::list::{self, Cursor, DEFAULT_LIMIT, Page, PageRequest, limit, parameters, wrong_cursor, wrong_parameter};
+use super::request_bodies::NewAuditLogExport;
 use super::v2::V2;
 use super::version::Version as _;
-use super::wire::{null, optional_time, time};
-use super::{App, body, schemas};
+use super::{App, body, parameter_schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
-use crate::service::{Export, ExportState, Permitted};
+use crate::service::{AuditExport, AuditExportState, Permitted};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Bytes;
@@ -31,10 +31,10 @@ use utoipa::ToSchema;
 const PATH: &str = "/v2/organization/audit-logs";
 
 /// What there is to be done with the audit log.
-pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
+pub(super) fn endpoints(examples: &Examples) -> Vec<Endpoint> {
     let one = format!("{PATH}/exports/{{exportId}}");
     let id = |name: &str| format!("v2{name}");
-    let (log, export) = (AuditLogs::new(vec![AuditRecord::from(&samples.event())], None), samples.export());
+    let (log, export) = (AuditLogs::new(vec![AuditRecord::from(&examples.event())], None), examples.export());
     vec![
         Endpoint::get(PATH.to_owned(), list)
             .named(id("ListAuditLogs"), "Audit log", "List what was done, newest first")
@@ -42,12 +42,12 @@ pub(super) fn endpoints(samples: &Samples) -> Vec<Endpoint> {
                 "A search ends after five seconds at the latest, with what it has found by then: the list may be shorter than \
                  `limit`, and `nextCursor` says where to look on. An organization may have four long searches under way.",
             )
-            .queried_by(schemas::event_filter())
+            .queried_by(parameter_schemas::event_filter())
             .answers(&log),
         Endpoint::post(format!("{PATH}/exports"), create_export)
             .named(id("CreateAuditLogExport"), "Audit log", "Begin an export of the audit log")
             .explained("Both times or neither; both are inclusive. Poll it until it is completed, then fetch it.")
-            .takes::<NewAuditLogExport>(V2::DIALECT)
+            .takes::<NewAuditLogExport>(V2::RULES)
             .conflicts("An export that this key asked for is in progress; wait for it.")
             .accepts(&ShownExport::from(&export)),
         Endpoint::get(one.clone(), read_export)
@@ -75,13 +75,13 @@ impl AuditLogs {
     }
 }
 
-pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
-    let Asked { filter, before, limit } = Asked::parse(request.query_string())?;
-    let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<Requests>().cloned());
-    let has_gone = move || connection.as_ref().is_some_and(Requests::have_ended);
+pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResult {
+    let AuditLogQuery { filter, before, limit } = AuditLogQuery::parse(request.query_string())?;
+    let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<ConnectionRequests>().cloned());
+    let has_gone = move || connection.as_ref().is_some_and(ConnectionRequests::have_ended);
     let goes_on = Rc::new(move || is_in_time() && !has_gone());
     let (service, reader) = (Arc::clone(&app.service), caller.clone());
-    let part = Part::new(limit, before);
+    let part = PageRequest::new(limit, before);
     list::answer(
         "auditLogs",
         Some(part),
@@ -124,13 +124,13 @@ impl Cursor for EventNumber {
 }
 
 /// What part of the log is asked for.
-struct Asked {
+struct AuditLogQuery {
     filter: EventFilter,
     before: Option<EventNumber>,
     limit: u32,
 }
 
-impl Asked {
+impl AuditLogQuery {
     /// From a query. Parameters that are not known are refused before, or ignored where that is set.
     fn parse(query: &str) -> Result<Self, Failure> {
         let mut page = Self { filter: EventFilter::default(), before: None, limit: DEFAULT_LIMIT };
@@ -202,12 +202,12 @@ enum Status {
     Errored,
 }
 
-impl From<&Export> for ShownExport {
-    fn from(export: &Export) -> Self {
+impl From<&AuditExport> for ShownExport {
+    fn from(export: &AuditExport) -> Self {
         let (status, row_count, error_message, completed_at) = match &export.state {
-            ExportState::InProgress => (Status::InProgress, None, None, None),
-            ExportState::Completed { rows, at } => (Status::Completed, Some(*rows), None, Some(*at)),
-            ExportState::Errored { sentence, at } => (Status::Errored, None, Some(sentence.clone()), Some(*at)),
+            AuditExportState::InProgress => (Status::InProgress, None, None, None),
+            AuditExportState::Completed { rows, at } => (Status::Completed, Some(*rows), None, Some(*at)),
+            AuditExportState::Errored { sentence, at } => (Status::Errored, None, Some(sentence.clone()), Some(*at)),
         };
         Self {
             id: export.id.clone(),
@@ -226,34 +226,34 @@ impl From<&Export> for ShownExport {
     }
 }
 
-pub(super) async fn create_export(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn create_export(Call { caller, app, request, payload }: Call) -> HandlerResult {
     let filter = body::read::<V2, NewAuditLogExport>(&app, &request, payload).await?.filter()?;
-    let export = app.service.begin_export(&caller, filter, (app.random)()?).await?;
+    let export = app.service.begin_audit_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
-    actix_web::rt::spawn(async move { app.service.finish_export(export, || app.now()).await });
+    actix_web::rt::spawn(async move { app.service.finish_audit_export(export, || app.now()).await });
     answer
 }
 
-pub(super) async fn read_export(Call { caller, app, request, .. }: Call) -> Answer {
-    success(ShownExport::from(&app.service.export(&caller, export_id(&request))?))
+pub(super) async fn read_export(Call { caller, app, request, .. }: Call) -> HandlerResult {
+    success(ShownExport::from(&app.service.audit_export(&caller, export_id(&request))?))
 }
 
-pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> Answer {
-    let export = app.service.export(&caller, export_id(&request))?;
+pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> HandlerResult {
+    let export = app.service.audit_export(&caller, export_id(&request))?;
     match &export.state {
-        ExportState::Completed { .. } => {}
-        ExportState::InProgress => {
+        AuditExportState::Completed { .. } => {}
+        AuditExportState::InProgress => {
             return Err(Error::Conflict("The export is in progress; ask for it again.".to_owned()).into());
         }
-        ExportState::Errored { sentence, .. } => return Err(Error::Conflict(sentence.clone()).into()),
+        AuditExportState::Errored { sentence, .. } => return Err(Error::Conflict(sentence.clone()).into()),
     }
-    let share = app.service.begin_stream(&caller)?;
+    let slot = app.service.begin_stream(&caller)?;
     let disposition = format!("attachment; filename=\"{}.csv.gz\"", export.id);
     let head = zip(&csv_head().map_err(unwritten)?)?;
-    let pages = stream::unfold(Some((app, caller, export, None, share)), |state| async move {
-        let (app, caller, export, before, share) = state?;
+    let pages = stream::unfold(Some((app, caller, export, None, slot)), |state| async move {
+        let (app, caller, export, before, slot) = state?;
         match piece(&app, &caller, &export, before).await {
-            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, caller, export, Some(next), share)))),
+            Ok((bytes, next)) => Some((Ok(bytes), next.map(|next| (app, caller, export, Some(next), slot)))),
             Err(failure) => Some((Err(failure), None)),
         }
     });
@@ -268,10 +268,10 @@ pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> 
 async fn piece(
     app: &App,
     caller: &Permitted,
-    export: &Export,
+    export: &AuditExport,
     before: Option<i64>,
 ) -> Result<(Bytes, Option<i64>), Failure> {
-    let found = app.service.exported_events(caller, export, before).await?;
+    let found = app.service.audit_export_events(caller, export, before).await?;
     Ok((zip(&csv_rows(&found.events).map_err(unwritten)?)?, found.next))
 }
 

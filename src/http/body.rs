@@ -3,7 +3,7 @@
 use super::App;
 use super::error::Failure;
 use super::fields::{Fields, Request};
-use super::requests::Nothing;
+use super::request_bodies::Nothing;
 use super::version::Version;
 use crate::json;
 use actix_web::HttpRequest;
@@ -64,7 +64,7 @@ fn parse(bytes: &[u8], refuses_unknown: bool) -> Result<Fields, Failure> {
     let read =
         if refuses_unknown { json::read(bytes) } else { serde_json::from_slice(bytes).map(|value| (value, None)) };
     match read {
-        Ok((Value::Object(values), doubled)) => Ok(Fields::new(values, doubled, refuses_unknown)),
+        Ok((Value::Object(values), duplicate)) => Ok(Fields::new(values, duplicate, refuses_unknown)),
         Ok(_) => Err(Failure::bad_request("The request body must be a JSON object.")),
         Err(e) => Err(Failure::bad_request(format!(
             "The request body is not valid JSON: see line {}, column {}.",

@@ -52,7 +52,7 @@ pub(super) fn takes_head(head: &RequestHead) -> bool {
 
 /// The requests of a connection. All clones are about the same connection.
 #[derive(Clone, Default)]
-pub(super) struct Requests(Rc<Counts>);
+pub(super) struct ConnectionRequests(Rc<Counts>);
 
 #[derive(Default)]
 struct Counts {
@@ -68,12 +68,12 @@ struct Counts {
     waker: RefCell<Option<Waker>>,
 }
 
-impl Requests {
+impl ConnectionRequests {
     /// Takes note of one whose head has arrived.
-    pub(super) fn begin(&self) -> Unanswered {
+    pub(super) fn begin(&self) -> OpenRequest {
         self.0.open.set(self.0.open.get() + 1);
         self.0.begun.set(self.0.begun.get().wrapping_add(1));
-        Unanswered(self.clone())
+        OpenRequest(self.clone())
     }
 
     /// How many are not answered to the end.
@@ -98,9 +98,9 @@ impl Requests {
 }
 
 /// A request, until its answer was sent or given up.
-pub(super) struct Unanswered(Requests);
+pub(super) struct OpenRequest(ConnectionRequests);
 
-impl Drop for Unanswered {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let counts = &self.0.0;
         counts.open.set(counts.open.get() - 1);
@@ -116,20 +116,20 @@ impl Drop for Unanswered {
 const PIECE: usize = 8_192;
 
 /// The body of an answer, with the request that it is for.
-pub(super) struct Answer {
+pub(super) struct AnswerBody {
     body: BoxBody,
     /// What the body has given and is not handed on yet.
     rest: Bytes,
-    request: Option<Unanswered>,
+    request: Option<OpenRequest>,
 }
 
-impl Answer {
-    pub(super) fn new(body: BoxBody, request: Option<Unanswered>) -> Self {
+impl AnswerBody {
+    pub(super) fn new(body: BoxBody, request: Option<OpenRequest>) -> Self {
         Self { body, rest: Bytes::new(), request }
     }
 }
 
-impl MessageBody for Answer {
+impl MessageBody for AnswerBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -162,7 +162,7 @@ impl MessageBody for Answer {
 pub(super) struct Connection<S> {
     stream: S,
     limits: Limits,
-    requests: Requests,
+    requests: ConnectionRequests,
     tick: Pin<Box<Sleep>>,
     is_ticking: bool,
     /// Something has arrived, and no request has begun since.
@@ -185,7 +185,7 @@ impl<S> Connection<S> {
         Self {
             stream,
             limits,
-            requests: Requests::default(),
+            requests: ConnectionRequests::default(),
             tick: Box::pin(sleep(limits.head)),
             is_ticking: false,
             head: None,
@@ -194,7 +194,7 @@ impl<S> Connection<S> {
         }
     }
 
-    pub(super) fn requests(&self) -> &Requests {
+    pub(super) fn requests(&self) -> &ConnectionRequests {
         &self.requests
     }
 

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::error::Failure;
 use super::headers::{CredentialHeader, append, quota_headers};
 use super::{App, request_id};
-use crate::domain::{Error, Forms, Origin, Quota, Refusal, Role, Timestamp};
+use crate::domain::{Error, KeyForms, Origin, Quota, Refusal, Role, Timestamp};
 use crate::metrics::Via;
 use crate::service::{Caller, Manage, Permitted, Purpose};
 use actix_web::dev::{self, ServiceResponse};
@@ -72,14 +72,14 @@ async fn authenticate(
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())
     {
-        request.extensions_mut().insert(Announcement { sunset, quota });
+        request.extensions_mut().insert(KeyHeaders { sunset, quota });
     }
     Ok(caller)
 }
 
 /// What the answer to an authenticated request says about the key.
 #[derive(Clone, Copy)]
-struct Announcement {
+struct KeyHeaders {
     /// When the value that the request was made with stops working.
     sunset: Option<Timestamp>,
     /// What is left of the key's limit.
@@ -88,8 +88,8 @@ struct Announcement {
 
 /// Announces the end of an outgoing value on the answer to a request that was made with it, with `Sunset` (RFC 8594) and
 /// `X-Api-Key-Warning`, and what is left of a key's limit.
-pub(super) fn announce<B>(response: &mut ServiceResponse<B>) {
-    let Some(Announcement { sunset, quota }) = response.request().extensions().get().copied() else { return };
+pub(super) fn add_key_headers<B>(response: &mut ServiceResponse<B>) {
+    let Some(KeyHeaders { sunset, quota }) = response.request().extensions().get().copied() else { return };
     if let Some(quota) = quota {
         append(response.headers_mut(), quota_headers(quota));
     }
@@ -131,7 +131,7 @@ fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) 
     if some.next().is_none() {
         return [Some(only), None];
     }
-    let is_ours = |credential: &[u8]| Forms::default().admit(credential);
+    let is_ours = |credential: &[u8]| KeyForms::default().admit(credential);
     let has_key = all().any(|(header, credential)| match header {
         CredentialHeader::Authorization => is_ours(credential),
         CredentialHeader::ConfidentApiKey | CredentialHeader::XApiKey => app.service.may_be_key(credential),

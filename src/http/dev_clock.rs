@@ -4,10 +4,10 @@
 
 use super::envelope::success;
 use super::error::Failure;
+use super::field_types::{AnyJson, integer};
 use super::fields::fields;
-use super::kinds::{Anything, integer};
+use super::json_types::time;
 use super::v2::V2;
-use super::wire::time;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;
 use crate::metrics::Metrics;
@@ -44,7 +44,7 @@ struct Clock {
 fields! {
     /// What moves the clock on.
     pub(super) struct Advance {
-        "advanceInMs" ms: Option<Anything>,
+        "advanceInMs" ms: Option<AnyJson>,
     }
     called "Advance", such as {};
 }
@@ -63,7 +63,7 @@ async fn advance(app: Data<App>, request: HttpRequest, payload: Payload) -> Resu
     let Advance { ms } = body::read::<V2, _>(&app, &request, payload).await?;
     let expected =
         || Failure::bad_request("The field \"advanceInMs\" must be a whole number from 0 on, within the year 9999.");
-    let ms = ms.as_ref().and_then(|Anything(ms)| integer(ms)).ok_or_else(expected)?;
+    let ms = ms.as_ref().and_then(|AnyJson(ms)| integer(ms)).ok_or_else(expected)?;
     if ms < 0 || app.now().plus_ms(ms).is_none() {
         return Err(expected());
     }

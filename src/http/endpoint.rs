@@ -3,10 +3,10 @@
 //! The server is registered from the same list that is described, so neither can have what the other has not.
 
 use super::credential::Call;
-use super::described::{Described, JSON, SCHEMES, failed, failed_with};
 use super::error::Failure;
-use super::fields::{Dialect, Request};
-use super::{App, get, list, resource, schemas, unknown_names, wire};
+use super::fields::{Request, VersionRules};
+use super::openapi_parts::{DescribedOperation, JSON, SCHEMES, failure_ref, failure_response};
+use super::{App, get, json_types, list, parameter_schemas, resource, unknown_names};
 use crate::domain::Role;
 use crate::metrics::Metrics;
 use crate::service::Purpose;
@@ -79,9 +79,9 @@ impl Endpoint {
     }
 
     fn new(method: HttpMethod, path: String, route: Route) -> Self {
-        let mut operation = OperationBuilder::new().response("500", failed("InternalError"));
-        for parameter in schemas::path_parameters(&path) {
-            operation = operation.parameter(parameter).response("404", failed("NotFound"));
+        let mut operation = OperationBuilder::new().response("500", failure_ref("InternalError"));
+        for parameter in parameter_schemas::path_parameters(&path) {
+            operation = operation.parameter(parameter).response("404", failure_ref("NotFound"));
         }
         Self { path, method, route, operation, parameters: Vec::new(), schemas: Vec::new(), needs_key: false }
     }
@@ -98,11 +98,11 @@ impl Endpoint {
                 .fold(operation, |operation, scheme| {
                     operation.security(SecurityRequirement::new(scheme, Vec::<String>::new()))
                 })
-                .response("400", failed("BadRequest"))
-                .response("401", failed("Unauthorized"))
-                .response("403", failed(forbidden))
-                .response("429", failed("TooManyRequests"))
-                .response("503", failed("Unavailable"))
+                .response("400", failure_ref("BadRequest"))
+                .response("401", failure_ref("Unauthorized"))
+                .response("403", failure_ref(forbidden))
+                .response("429", failure_ref("TooManyRequests"))
+                .response("503", failure_ref("Unavailable"))
         })
     }
 
@@ -117,10 +117,10 @@ impl Endpoint {
     }
 
     /// It takes a body.
-    pub(super) fn takes<T: Request>(mut self, dialect: Dialect) -> Self {
-        let name = dialect.name(T::NAME);
+    pub(super) fn takes<T: Request>(mut self, rules: VersionRules) -> Self {
+        let name = rules.name(T::NAME);
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(&name)));
-        self.schemas.push((name, dialect.schema::<T>().into()));
+        self.schemas.push((name, rules.schema::<T>().into()));
         let example = |(about, value)| (about, ExampleBuilder::new().value(Some(value)).build());
         let content = content.examples_from_iter(T::examples().into_iter().map(example)).build();
         let required = if T::IS_OPTIONAL { Required::False } else { Required::True };
@@ -128,9 +128,9 @@ impl Endpoint {
         self.describe(|operation| {
             operation
                 .request_body(Some(body))
-                .response("408", failed("RequestTimeout"))
-                .response("413", failed("PayloadTooLarge"))
-                .response("415", failed("UnsupportedMediaType"))
+                .response("408", failure_ref("RequestTimeout"))
+                .response("413", failure_ref("PayloadTooLarge"))
+                .response("415", failure_ref("UnsupportedMediaType"))
         })
     }
 
@@ -160,25 +160,25 @@ impl Endpoint {
     /// It fails where the request contradicts what is there.
     pub(super) fn conflicts(self, sentence: &str) -> Self {
         self.describe(|operation| {
-            operation.response("409", failed_with("The request contradicts what is there.", sentence))
+            operation.response("409", failure_response("The request contradicts what is there.", sentence))
         })
     }
 
     /// It fails where the store is out of reach.
     pub(super) fn may_be_unavailable(self) -> Self {
-        self.describe(|operation| operation.response("503", failed("Unavailable")))
+        self.describe(|operation| operation.response("503", failure_ref("Unavailable")))
     }
 
     /// It answers with `data` of this type, such as this.
-    pub(super) fn answers<T: Serialize + ToSchema>(mut self, sample: &T) -> Self {
+    pub(super) fn answers<T: Serialize + ToSchema>(mut self, example: &T) -> Self {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
-        self.answers_with(Ref::from_schema_name(T::name()), sample)
+        self.answers_with(Ref::from_schema_name(T::name()), example)
     }
 
     /// The same with 202: what was asked for is begun.
-    pub(super) fn accepts<T: Serialize + ToSchema>(self, sample: &T) -> Self {
-        let response = self.succeeded(envelope(Ref::from_schema_name(T::name())).build(), sample).build();
+    pub(super) fn accepts<T: Serialize + ToSchema>(self, example: &T) -> Self {
+        let response = self.succeeded(envelope(Ref::from_schema_name(T::name())).build(), example).build();
         self.describe(|operation| operation.response("202", response))
     }
 
@@ -190,52 +190,53 @@ impl Endpoint {
     }
 
     /// The same where the type's schema is needed nowhere else, and so not given a name.
-    pub(super) fn answers_inline<T: Serialize + ToSchema>(mut self, sample: &T) -> Self {
+    pub(super) fn answers_inline<T: Serialize + ToSchema>(mut self, example: &T) -> Self {
         T::schemas(&mut self.schemas);
-        self.answers_with(T::schema(), sample)
+        self.answers_with(T::schema(), example)
     }
 
     /// It answers with a list of such as these, or with the part of it that is asked for by `limit` and a `cursor` such as
     /// this.
-    pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T], cursor: &str) -> Self {
+    pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, examples: &[T], cursor: &str) -> Self {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
-        let data = list_of(Ref::from_schema_name(T::name()), name).property("nextCursor", schemas::next_cursor());
-        let endpoint = self.queried_by(schemas::part_of_list(cursor));
-        endpoint.answers_with(Schema::from(data.build()), &BTreeMap::from([(name, samples)]))
+        let data =
+            list_of(Ref::from_schema_name(T::name()), name).property("nextCursor", parameter_schemas::next_cursor());
+        let endpoint = self.queried_by(parameter_schemas::part_of_list(cursor));
+        endpoint.answers_with(Schema::from(data.build()), &BTreeMap::from([(name, examples)]))
     }
 
     /// The same where the type's schema is needed nowhere else, and so not given a name.
-    pub(super) fn lists_inline<T: Serialize + ToSchema>(mut self, name: &str, samples: &[T]) -> Self {
+    pub(super) fn lists_inline<T: Serialize + ToSchema>(mut self, name: &str, examples: &[T]) -> Self {
         T::schemas(&mut self.schemas);
         let data = list_of(T::schema(), name).build();
-        self.answers_with(Schema::from(data), &BTreeMap::from([(name, samples)]))
+        self.answers_with(Schema::from(data), &BTreeMap::from([(name, examples)]))
     }
 
     /// It can be sent again under the same `Idempotency-Key`, and answers with a key.
-    pub(super) fn issues<T: Serialize + ToSchema>(self, sample: &T) -> Self {
+    pub(super) fn issues<T: Serialize + ToSchema>(self, example: &T) -> Self {
         let mut endpoint = self.describe(|operation| {
             operation
-                .parameter(schemas::idempotency_key())
-                .response("404", failed("NotFound"))
-                .response("422", failed("IdempotencyKeyReused"))
+                .parameter(parameter_schemas::idempotency_key())
+                .response("404", failure_ref("NotFound"))
+                .response("422", failure_ref("IdempotencyKeyReused"))
         });
         T::schemas(&mut endpoint.schemas);
         endpoint.schemas.push((T::name().into_owned(), T::schema()));
         let notice = string("Says that the request had been done before and was not done again.");
         let envelope = envelope(Ref::from_schema_name(T::name())).property("notice", notice).build();
         let replayed = "`true` where the request had been done before and was not done again.";
-        let response = endpoint.succeeded(envelope, sample).header("Idempotency-Replayed", header(replayed)).build();
+        let response = endpoint.succeeded(envelope, example).header("Idempotency-Replayed", header(replayed)).build();
         endpoint.describe(|operation| operation.response("200", response))
     }
 
-    fn answers_with(self, data: impl Into<RefOr<Schema>>, sample: &impl Serialize) -> Self {
-        let response = self.succeeded(envelope(data).build(), sample).build();
+    fn answers_with(self, data: impl Into<RefOr<Schema>>, example: &impl Serialize) -> Self {
+        let response = self.succeeded(envelope(data).build(), example).build();
         self.describe(|operation| operation.response("200", response))
     }
 
-    fn succeeded(&self, envelope: Object, sample: &impl Serialize) -> ResponseBuilder {
-        let example = serde_json::json!({"success": true, "data": sample});
+    fn succeeded(&self, envelope: Object, example: &impl Serialize) -> ResponseBuilder {
+        let example = serde_json::json!({"success": true, "data": example});
         let content = ContentBuilder::new().schema(Some(Schema::from(envelope))).example(Some(example)).build();
         let response = ResponseBuilder::new().description("Done.").content(JSON, content);
         if !self.needs_key {
@@ -254,8 +255,13 @@ impl Endpoint {
     }
 
     /// Hands over what the description says.
-    pub(super) fn into_described(self) -> Described {
-        Described { path: self.path, method: self.method, operation: self.operation.build(), schemas: self.schemas }
+    pub(super) fn into_operation(self) -> DescribedOperation {
+        DescribedOperation {
+            path: self.path,
+            method: self.method,
+            operation: self.operation.build(),
+            schemas: self.schemas,
+        }
     }
 
     fn describe(self, more: impl FnOnce(OperationBuilder) -> OperationBuilder) -> Self {
@@ -290,7 +296,11 @@ fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result
 }
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
-    ObjectBuilder::new().property("success", wire::always()).required("success").property("data", data).required("data")
+    ObjectBuilder::new()
+        .property("success", json_types::always())
+        .required("success")
+        .property("data", data)
+        .required("data")
 }
 
 fn list_of(item: impl Into<RefOr<Schema>>, name: &str) -> ObjectBuilder {

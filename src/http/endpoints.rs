@@ -1,14 +1,14 @@
 //! All that there is to be done: what the server does, and what the description says about it.
 
 use super::endpoint::Endpoint;
+use super::examples::{ExampleKeys, Examples};
 use super::projects::Created;
-use super::requests::{NewProject, Nothing, OrganizationChange, ProjectChange, Question, Questions, Rotate};
-use super::samples::{Keys, Samples};
+use super::request_bodies::{NewProject, Nothing, OrganizationChange, ProjectChange, Question, Questions, Rotate};
 use super::v1::V1;
 use super::v2::V2;
 use super::verify::{self, Verification};
 use super::version::Version;
-use super::{api_keys, audit_logs, health, organizations, projects, schemas, v1};
+use super::{api_keys, audit_logs, health, organizations, parameter_schemas, projects, v1};
 
 const EXISTS: &str = "The digest is that of a key that exists; make a new key.";
 const NOT_ROTATING: &str = "The key is not being rotated.";
@@ -30,121 +30,121 @@ for a well-formed question; another organization's key is `UNKNOWN`. Where the k
 against its limit, and `lastUsed` says so. Without `address`, a key with allowed addresses is refused.";
 
 /// All that the server does, as it is described.
-pub(super) fn all(samples: &Samples) -> Vec<Endpoint> {
-    let v2 = of_version::<V2>(samples).into_iter().chain(audit_logs::endpoints(samples));
-    let versions = of_version::<V1>(samples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
+pub(super) fn all(examples: &Examples) -> Vec<Endpoint> {
+    let v2 = of_version::<V2>(examples).into_iter().chain(audit_logs::endpoints(examples));
+    let versions = of_version::<V1>(examples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
     versions.chain(health::endpoints()).collect()
 }
 
 /// What there is to be done in a version.
-fn of_version<V: Version>(samples: &Samples) -> Vec<Endpoint> {
-    let mut endpoints = organization_endpoints::<V>(samples);
-    endpoints.extend(project_endpoints::<V>(samples));
+fn of_version<V: Version>(examples: &Examples) -> Vec<Endpoint> {
+    let mut endpoints = organization_endpoints::<V>(examples);
+    endpoints.extend(project_endpoints::<V>(examples));
     let keys = [
-        ("/organization/api-keys", "Organization", &samples.organization_keys),
-        ("/projects/{projectId}/api-keys", "Project", &samples.project_keys),
+        ("/organization/api-keys", "Organization", &examples.organization_keys),
+        ("/projects/{projectId}/api-keys", "Project", &examples.project_keys),
     ];
-    for (path, owner, samples) in keys {
-        let of = KeysOf { path: format!("/{}{path}", V::NAME), owner, samples };
+    for (path, owner, examples) in keys {
+        let of = KeyEndpoints { path: format!("/{}{path}", V::NAME), owner, examples };
         endpoints.extend(of.endpoints::<V>());
         if V::HAS_ROTATION {
             endpoints.extend(of.rotation_endpoints::<V>());
         }
     }
-    endpoints.extend(verification_endpoints::<V>(samples));
+    endpoints.extend(verification_endpoints::<V>(examples));
     endpoints
 }
 
-fn organization_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+fn organization_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let path = || format!("/{}/organization", V::NAME);
     let id = |verb: &str| format!("{}{verb}Organization", V::NAME);
-    let sample = V::organization(&samples.organization);
+    let example = V::organization(&examples.organization);
     vec![
         Endpoint::get(path(), organizations::read::<V>)
             .named(id("Read"), "Organization", "Show the organization of the key")
-            .answers(&sample),
+            .answers(&example),
         Endpoint::put(path(), organizations::update::<V>)
             .named(id("Update"), "Organization", "Rename the organization")
-            .takes::<OrganizationChange>(V::DIALECT)
-            .answers(&sample),
+            .takes::<OrganizationChange>(V::RULES)
+            .answers(&example),
     ]
 }
 
-fn project_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+fn project_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let (all, one) = (|| format!("/{}/projects", V::NAME), || format!("/{}/projects/{{projectId}}", V::NAME));
     let id = |name: &str| format!("{}{name}", V::NAME);
     let taken = "The organization has a project of this name already.";
-    let sample = V::project(&samples.project);
-    let key = samples.project_keys.created();
+    let example = V::project(&examples.project);
+    let key = examples.project_keys.created();
     vec![
         Endpoint::get(all(), projects::list).named(id("ListProjects"), "Projects", "List the projects by name").lists(
             "projects",
-            &[v1::Project::from(&samples.project)],
-            schemas::NAME_CURSOR,
+            &[v1::Project::from(&examples.project)],
+            parameter_schemas::NAME_CURSOR,
         ),
         Endpoint::post(all(), projects::create::<V>)
             .named(id("CreateProject"), "Projects", "Create a project and its first key")
             .explained("The full value of the key is in this answer and never again.")
-            .takes::<NewProject>(V::DIALECT)
+            .takes::<NewProject>(V::RULES)
             .conflicts(taken)
-            .answers_inline(&Created::new(&samples.project, V::api_key_item(&key))),
+            .answers_inline(&Created::new(&examples.project, V::api_key_item(&key))),
         Endpoint::get(one(), projects::read::<V>)
             .named(id("ReadProject"), "Projects", "Show a project")
-            .answers(&sample),
+            .answers(&example),
         Endpoint::put(one(), projects::update::<V>)
             .named(id("UpdateProject"), "Projects", "Change a project's name or description")
-            .takes::<ProjectChange>(V::DIALECT)
+            .takes::<ProjectChange>(V::RULES)
             .conflicts(taken)
-            .answers(&sample),
+            .answers(&example),
         Endpoint::delete(one(), projects::delete::<V>)
             .named(id("DeleteProject"), "Projects", "Remove a project and its keys, for good")
-            .answers_inline(&V::deleted_project(samples.project.id)),
+            .answers_inline(&V::deleted_project(examples.project.id)),
     ]
 }
 
-fn verification_endpoints<V: Version>(samples: &Samples) -> Vec<Endpoint> {
+fn verification_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let id = |name: &str| format!("{}{name}", V::NAME);
-    let (verdict, used) = (samples.verdict(), samples.project_keys.used().without_progress());
+    let (verdict, used) = (examples.verdict(), examples.project_keys.used().without_progress());
     let verification = || Verification::new(&verdict, Some(V::api_key_item(&used)));
     vec![
         Endpoint::post(format!("/{}/verify", V::NAME), verify::one::<V>)
             .named(id("Verify"), "Verification", "Tell whether a key that was presented is good, and whose it is")
             .explained(ABOUT_VERIFICATION)
-            .takes::<Question>(V::DIALECT)
+            .takes::<Question>(V::RULES)
             .answers_inline(&verification()),
         Endpoint::post(format!("/{}/verify/batch", V::NAME), verify::batch::<V>)
             .named(id("VerifyBatch"), "Verification", "Tell the same of up to 1,000 keys")
-            .takes::<Questions>(V::DIALECT)
+            .takes::<Questions>(V::RULES)
             .lists_inline("results", &[verification()]),
     ]
 }
 
 /// The keys of an organization or a project.
-struct KeysOf<'a> {
+struct KeyEndpoints<'a> {
     /// Where they are.
     path: String,
     /// Whose they are, with a capital letter.
     owner: &'static str,
-    samples: &'a Keys,
+    examples: &'a ExampleKeys,
 }
 
-impl KeysOf<'_> {
+impl KeyEndpoints<'_> {
     fn endpoints<V: Version>(&self) -> Vec<Endpoint> {
         let (all, one) = (|| self.path.clone(), || format!("{}/{{id}}", self.path));
-        let (created, used) = (self.samples.created(), self.samples.used());
+        let (created, used) = (self.examples.created(), self.examples.used());
         let data = V::api_key(&used);
         let list = Endpoint::get(all(), api_keys::list::<V>).lists(
             "apiKeys",
             &[V::api_key_item(&used)],
-            schemas::NUMBER_CURSOR,
+            parameter_schemas::NUMBER_CURSOR,
         );
         let create = Endpoint::post(all(), api_keys::create::<V>)
             .explained("The full value is in this answer and never again.")
-            .takes::<V::NewApiKey>(V::DIALECT)
+            .takes::<V::NewApiKey>(V::RULES)
             .conflicts(EXISTS)
             .issues(&V::api_key(&created));
         let read = Endpoint::get(one(), api_keys::read::<V>).answers(&data);
-        let update = Endpoint::put(one(), api_keys::update::<V>).takes::<V::ApiKeyChange>(V::DIALECT).answers(&data);
+        let update = Endpoint::put(one(), api_keys::update::<V>).takes::<V::ApiKeyChange>(V::RULES).answers(&data);
         let (update, what_update_does) = if V::HAS_ROTATION {
             (update.explained(ABOUT_CHANGE), "Change the name, the expiry or the restrictions of an API key of the *")
         } else {
@@ -162,21 +162,21 @@ impl KeysOf<'_> {
 
     fn rotation_endpoints<V: Version>(&self) -> Vec<Endpoint> {
         let path = |rest: &str| format!("{}/{{id}}/rotate{rest}", self.path);
-        let (rotating, used) = (self.samples.rotating(), self.samples.used());
+        let (rotating, used) = (self.examples.rotating(), self.examples.used());
         let data = V::api_key(&used);
         let rotate = Endpoint::post(path(""), api_keys::rotate::<V>)
             .explained(ABOUT_ROTATION)
-            .takes::<Rotate>(V::DIALECT)
+            .takes::<Rotate>(V::RULES)
             .conflicts(ROTATING)
             .issues(&V::api_key(&rotating));
         let complete = Endpoint::post(path("/complete"), api_keys::complete::<V>)
             .explained("The outgoing value is refused from the answer on.")
-            .takes::<Nothing>(V::DIALECT)
+            .takes::<Nothing>(V::RULES)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         let cancel = Endpoint::post(path("/cancel"), api_keys::cancel::<V>)
             .explained("The outgoing value stays as it was; the new one is refused from the answer on.")
-            .takes::<Nothing>(V::DIALECT)
+            .takes::<Nothing>(V::RULES)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         vec![

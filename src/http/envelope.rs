@@ -1,7 +1,7 @@
 //! The shape that every good answer has.
 
 use super::error::Failure;
-use super::wire::json;
+use super::response::json;
 use crate::domain::Error;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

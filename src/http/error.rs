@@ -1,7 +1,7 @@
 //! What a client reads when something was not done.
 
 use super::headers::{X_REQUEST_ID, quota_headers};
-use super::wire;
+use super::response;
 use crate::domain::{Error, Quota, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// What a handler gives.
-pub(super) type Answer = Result<HttpResponse, Failure>;
+pub(super) type HandlerResult = Result<HttpResponse, Failure>;
 
 const EXPIRY_NEEDED: &str =
     "The key has expired: say with \"expiresInDays\" how long it lasts from now, or null for ever.";
@@ -89,7 +89,7 @@ impl From<Error> for Failure {
         let status = match &error {
             Error::Invalid(_) | Error::ExpiryNeeded => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(Refusal::RateLimited(_))
-            | Error::TooManyAttempts { .. }
+            | Error::TooManyWrongKeys { .. }
             | Error::TooManyAtOnce(_)
             | Error::TooManyChanges { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Forbidden(_) | Error::Unauthenticated(Refusal::AddressRefused) => StatusCode::FORBIDDEN,
@@ -115,7 +115,7 @@ impl From<Error> for Failure {
             Error::Unauthenticated(refusal) if refusal.is_of_credential() => {
                 failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead", error="invalid_token""#)
             }
-            Error::TooManyAttempts { retry_after_s } | Error::TooManyChanges { retry_after_s } => {
+            Error::TooManyWrongKeys { retry_after_s } | Error::TooManyChanges { retry_after_s } => {
                 failure.with(RETRY_AFTER, retry_after_s.to_string())
             }
             Error::Unavailable { .. } | Error::TooManyAtOnce(_) => failure.with(RETRY_AFTER, "1"),
@@ -138,7 +138,7 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = wire::failure(self.status, &self.sentence);
+        let mut response = response::failure(self.status, &self.sentence);
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }

@@ -4,26 +4,26 @@
 //! is named, where its name can hold none.
 
 use super::error::Failure;
-use super::unknown_names::{doubled, expect_known};
+use super::unknown_names::{duplicate, expect_known};
 use crate::domain::Error;
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Object, Schema};
 
 /// What an object holds, field by field: how each is called and what it may be. [`fields!`] makes it of a struct.
-pub(super) trait Part: Sized {
+pub(super) trait FieldGroup: Sized {
     /// What the fields are called.
     fn names() -> Vec<&'static str>;
     /// Takes the fields out of those that were sent.
     fn take(from: &mut Fields) -> Result<Self, Failure>;
     /// Adds the fields to a description.
-    fn describe(object: ObjectBuilder, dialect: Dialect) -> ObjectBuilder;
+    fn describe(object: ObjectBuilder, rules: VersionRules) -> ObjectBuilder;
     /// What the description says about several fields together.
-    fn rules() -> Vec<Schema>;
+    fn constraints() -> Vec<Schema>;
 }
 
 /// A request body.
-pub(super) trait Request: Part {
+pub(super) trait Request: FieldGroup {
     /// What its schema is called.
     const NAME: &'static str;
     /// Whether no body at all is as good as an empty object.
@@ -38,28 +38,28 @@ pub(super) trait Request: Part {
 /// What may be in the place of a field: `T` must be there, `Option<T>` need not be, `Option<Option<T>>` may be null as well.
 pub(super) trait Field: Sized {
     /// What its value may be.
-    type Of: Kind;
+    type Of: FieldType;
     const MUST_BE_THERE: bool = false;
     const MAY_BE_NULL: bool = false;
 
     /// `None` where it is not there.
-    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, Wrong>;
+    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, FieldError>;
 }
 
 /// What the value of a field may be.
-pub(super) trait Kind: Sized {
+pub(super) trait FieldType: Sized {
     /// Within it, fields that are unknown may have to be refused.
-    fn read(value: Value, refuses_unknown: bool) -> Result<Self, Wrong>;
-    fn schema(dialect: Dialect) -> Schema;
+    fn read(value: Value, refuses_unknown: bool) -> Result<Self, FieldError>;
+    fn schema(rules: VersionRules) -> Schema;
 
     /// What is said where it must be there and is not.
-    fn missing() -> Wrong {
-        Wrong::Missing
+    fn missing() -> FieldError {
+        FieldError::Missing
     }
 }
 
 /// What is wrong with a field.
-pub(super) enum Wrong {
+pub(super) enum FieldError {
     Missing,
     /// It is of another type than this, such as "a string".
     Type(String),
@@ -71,7 +71,7 @@ pub(super) enum Wrong {
 
 /// How a version of the wire contract describes requests.
 #[derive(Clone, Copy)]
-pub(super) struct Dialect {
+pub(super) struct VersionRules {
     /// The first segment of its paths.
     pub(super) version: &'static str,
     /// Whether it refuses fields that nobody asks for; else they are ignored.
@@ -82,26 +82,26 @@ pub(super) struct Dialect {
 pub(super) struct Fields {
     values: Map<String, Value>,
     /// The first name that comes more than once in it or in an object within.
-    doubled: Option<String>,
+    duplicate: Option<String>,
     refuses_unknown: bool,
 }
 
 impl Fields {
     /// `refuses_unknown` says whether fields that nobody asks for, and names that come more than once, are refused. Else others are ignored,
     /// since clients of a newer version must keep working, and the last of several counts.
-    pub(super) fn new(values: Map<String, Value>, doubled: Option<String>, refuses_unknown: bool) -> Self {
-        Self { values, doubled, refuses_unknown }
+    pub(super) fn new(values: Map<String, Value>, duplicate: Option<String>, refuses_unknown: bool) -> Self {
+        Self { values, duplicate, refuses_unknown }
     }
 
     /// Reads them all.
-    pub(super) fn read<T: Part>(mut self) -> Result<T, Failure> {
+    pub(super) fn read<T: FieldGroup>(mut self) -> Result<T, Failure> {
         let read = T::take(&mut self);
         // What was taken is gone: after success, only what is unknown is left.
-        if self.refuses_unknown && !(self.values.is_empty() && self.doubled.is_none()) {
+        if self.refuses_unknown && !(self.values.is_empty() && self.duplicate.is_none()) {
             let known = T::names();
             expect_known("field", self.values.keys().map(String::as_str), &known)?;
-            if let Some(name) = &self.doubled {
-                return Err(doubled("field", name, &known));
+            if let Some(name) = &self.duplicate {
+                return Err(duplicate("field", name, &known));
             }
         }
         read
@@ -110,11 +110,11 @@ impl Fields {
     /// Takes the field of this name.
     pub(super) fn take<F: Field>(&mut self, name: &str) -> Result<F, Failure> {
         F::read(self.values.remove(name), self.refuses_unknown).map_err(|wrong| match wrong {
-            Wrong::Missing => Failure::bad_request(format!("The field \"{name}\" is required.")),
-            Wrong::Type(expected) | Wrong::Value(expected) => {
+            FieldError::Missing => Failure::bad_request(format!("The field \"{name}\" is required.")),
+            FieldError::Type(expected) | FieldError::Value(expected) => {
                 Failure::bad_request(format!("The field \"{name}\" must be {expected}."))
             }
-            Wrong::Said(failure) => failure,
+            FieldError::Said(failure) => failure,
         })
     }
 
@@ -126,34 +126,34 @@ impl Fields {
     }
 }
 
-impl<K: Kind> Field for K {
+impl<K: FieldType> Field for K {
     type Of = K;
     const MUST_BE_THERE: bool = true;
 
-    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, Wrong> {
+    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, FieldError> {
         K::read(value.ok_or_else(K::missing)?, refuses_unknown)
     }
 }
 
-impl<K: Kind> Field for Option<K> {
+impl<K: FieldType> Field for Option<K> {
     type Of = K;
 
-    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, Wrong> {
+    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, FieldError> {
         value.map(|value| K::read(value, refuses_unknown)).transpose()
     }
 }
 
-impl<K: Kind> Field for Option<Option<K>> {
+impl<K: FieldType> Field for Option<Option<K>> {
     type Of = K;
     const MAY_BE_NULL: bool = true;
 
-    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, Wrong> {
+    fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, FieldError> {
         match value {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
             Some(value) => {
                 K::read(value, refuses_unknown).map(|value| Some(Some(value))).map_err(|wrong| match wrong {
-                    Wrong::Type(expected) => Wrong::Type(format!("{expected} or null")),
+                    FieldError::Type(expected) => FieldError::Type(format!("{expected} or null")),
                     wrong => wrong,
                 })
             }
@@ -161,23 +161,23 @@ impl<K: Kind> Field for Option<Option<K>> {
     }
 }
 
-impl From<Error> for Wrong {
+impl From<Error> for FieldError {
     fn from(error: Error) -> Self {
         Self::Said(error.into())
     }
 }
 
-impl Dialect {
+impl VersionRules {
     /// What a schema is called that versions have each in a form of its own.
     pub(super) fn name(self, name: &str) -> String {
         format!("{}{name}", self.version.to_uppercase())
     }
 
     /// An object with these fields and, where the version refuses others, no more.
-    pub(super) fn schema<T: Part>(self) -> Schema {
+    pub(super) fn schema<T: FieldGroup>(self) -> Schema {
         let closed = self.refuses_unknown.then_some(AdditionalProperties::<Schema>::FreeForm(false));
         let object = T::describe(ObjectBuilder::new().additional_properties(closed), self);
-        match T::rules() {
+        match T::constraints() {
             rules if rules.is_empty() => object.into(),
             rules => rules.into_iter().fold(AllOfBuilder::new().item(object), AllOfBuilder::item).into(),
         }
@@ -185,13 +185,13 @@ impl Dialect {
 }
 
 /// Adds a field to a description; `about` may be empty, where the kind says enough.
-pub(super) fn describe<F: Field>(object: ObjectBuilder, name: &str, about: &str, dialect: Dialect) -> ObjectBuilder {
+pub(super) fn describe<F: Field>(object: ObjectBuilder, name: &str, about: &str, rules: VersionRules) -> ObjectBuilder {
     let or_null = |kind: &mut SchemaType| {
         if let (true, SchemaType::Type(only)) = (F::MAY_BE_NULL, &*kind) {
             *kind = SchemaType::from_iter([only.clone(), Type::Null]);
         }
     };
-    let mut schema = F::Of::schema(dialect);
+    let mut schema = F::Of::schema(rules);
     let description = match &mut schema {
         Schema::Object(object) => {
             or_null(&mut object.schema_type);
@@ -214,7 +214,7 @@ pub(super) fn describe<F: Field>(object: ObjectBuilder, name: &str, about: &str,
     if F::MUST_BE_THERE { object.required(name) } else { object }
 }
 
-/// Makes a [`Part`] of a struct: of each field its description, its name on the wire, its name here, and what it may be. Those after `..` are
+/// Makes a [`FieldGroup`] of a struct: of each field its description, its name on the wire, its name here, and what it may be. Those after `..` are
 /// parts themselves, and their fields are on the wire beside the others. `where` adds what the description says about several together;
 /// `called` makes a [`Request`] of it.
 macro_rules! fields {
@@ -233,7 +233,7 @@ macro_rules! fields {
             $(pub(super) $part: $of,)*
         }
 
-        impl $crate::http::fields::Part for $name {
+        impl $crate::http::fields::FieldGroup for $name {
             fn names() -> Vec<&'static str> {
                 [vec![$($wire),*], $(<$of>::names()),*].concat()
             }
@@ -246,16 +246,16 @@ macro_rules! fields {
             #[allow(unused_variables, reason = "there may be no field")]
             fn describe(
                 object: utoipa::openapi::ObjectBuilder,
-                dialect: $crate::http::fields::Dialect,
+                rules: $crate::http::fields::VersionRules,
             ) -> utoipa::openapi::ObjectBuilder {
                 $(let object =
-                    $crate::http::fields::describe::<$kind>(object, $wire, concat!($($doc),*), dialect);)*
-                $(let object = <$of>::describe(object, dialect);)*
+                    $crate::http::fields::describe::<$kind>(object, $wire, concat!($($doc),*), rules);)*
+                $(let object = <$of>::describe(object, rules);)*
                 object
             }
 
-            fn rules() -> Vec<utoipa::openapi::Schema> {
-                let parts: [Vec<utoipa::openapi::Schema>; _] = [$(<$of>::rules()),*];
+            fn constraints() -> Vec<utoipa::openapi::Schema> {
+                let parts: [Vec<utoipa::openapi::Schema>; _] = [$(<$of>::constraints()),*];
                 [vec![$($rule)?], parts.into_iter().rev().flatten().collect()].concat()
             }
         }

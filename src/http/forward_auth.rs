@@ -89,7 +89,7 @@ fn identify(caller: &Caller) -> HttpResponse {
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(ORGANIZATION_ID, value(organization.id.to_string()));
     headers.insert(ORGANIZATION_NAME, name(organization.name.as_str()));
-    headers.insert(PROJECT_ID, key.scope.project.map_or(EMPTY, |project| value(project.to_string())));
+    headers.insert(PROJECT_ID, key.parent.project.map_or(EMPTY, |project| value(project.to_string())));
     headers.insert(KEY_ID, HeaderValue::from(key.id.get()));
     headers.insert(KEY_NAME, name(key.name.as_str()));
     response
@@ -144,10 +144,10 @@ impl Gate {
     }
 
     fn check(&self, caller: &Caller) -> Result<(), Failure> {
-        let scope = caller.key().scope;
-        let lets_through = self.organization.is_none_or(|organization| organization == scope.organization)
-            && self.project.is_none_or(|project| Some(project) == scope.project)
-            && self.is_for_projects.is_none_or(|is_for_projects| is_for_projects == scope.project.is_some());
+        let parent = caller.key().parent;
+        let lets_through = self.organization.is_none_or(|organization| organization == parent.organization)
+            && self.project.is_none_or(|project| Some(project) == parent.project)
+            && self.is_for_projects.is_none_or(|is_for_projects| is_for_projects == parent.project.is_some());
         if lets_through {
             return Ok(());
         }

@@ -1,9 +1,9 @@
 //! Lists, whole or a part where one is asked for: read and sent in small pieces, so that their length costs no memory.
 
 use super::error::Failure;
-use super::wire;
+use super::response;
 use crate::domain::{self, Error, KeyId, Name};
-use crate::service::Share;
+use crate::service::Slot;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Query};
@@ -51,12 +51,12 @@ impl Cursor for Name {
 
 /// What part of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part<C> {
+pub(super) struct PageRequest<C> {
     limit: u32,
     from: Option<C>,
 }
 
-impl<C: Cursor> Part<C> {
+impl<C: Cursor> PageRequest<C> {
     pub(super) fn new(limit: u32, from: Option<C>) -> Self {
         Self { limit, from }
     }
@@ -142,8 +142,8 @@ impl<C> Page<C> {
 /// came before; `begin` says whether there may be one more such answer.
 pub(super) async fn answer<C, F, R>(
     name: &str,
-    part: Option<Part<C>>,
-    begin: impl FnOnce() -> domain::Result<Share>,
+    part: Option<PageRequest<C>>,
+    begin: impl FnOnce() -> domain::Result<Slot>,
     read: F,
 ) -> Result<HttpResponse, Failure>
 where
@@ -155,17 +155,17 @@ where
     let mut list = List { read, left, step: PIECE, has_items: false };
     let (piece, next) = list.piece(from).await?;
     let first = [format!(r#"{{"success":true,"data":{{"{name}":["#).into_bytes(), piece].concat();
-    let Some(next) = next else { return Ok(wire::head(StatusCode::OK).body(first)) };
-    let share = begin()?;
-    let others = stream::unfold(Some((list, next, share)), |state| async {
-        let (mut list, next, share) = state?;
+    let Some(next) = next else { return Ok(response::head(StatusCode::OK).body(first)) };
+    let slot = begin()?;
+    let others = stream::unfold(Some((list, next, slot)), |state| async {
+        let (mut list, next, slot) = state?;
         Some(match list.piece(Some(next)).await {
-            Ok((piece, next)) => (Ok(Bytes::from(piece)), next.map(|next| (list, next, share))),
+            Ok((piece, next)) => (Ok(Bytes::from(piece)), next.map(|next| (list, next, slot))),
             Err(failure) => (Err(failure), None),
         })
     });
     let pieces = stream::once(ready(Ok(Bytes::from(first)))).chain(others);
-    Ok(wire::head(StatusCode::OK).streaming(pieces.boxed_local()))
+    Ok(response::head(StatusCode::OK).streaming(pieces.boxed_local()))
 }
 
 /// A list on its way.

@@ -1,8 +1,8 @@
 //! What Prometheus reads, and the listener of its own that it reads it from.
 
 use super::error::Failure;
-use super::server::{self, Size, Sockets};
-use super::{App, Options, get, nothing, resource};
+use super::server::{self, ServerSize, Sockets};
+use super::{App, ServerOptions, get, nothing, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::KeepAlive;
@@ -24,13 +24,14 @@ const CONNECTIONS: usize = 64;
 ///
 /// # Errors
 /// Where the operating system refuses.
-pub fn serve(app: Arc<App>, socket: TcpListener, options: &Options) -> std::io::Result<Server> {
+pub fn serve(app: Arc<App>, socket: TcpListener, options: &ServerOptions) -> std::io::Result<Server> {
     let app = Data::from(app);
     let make = move || {
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
         ActixApp::new().app_data(app.clone()).configure(routes).default_service(nothing())
     };
-    let size = Size { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
+    let size =
+        ServerSize { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
     server::serve(make, Sockets { tcp: vec![socket], unix: Vec::new() }, &size, options)
 }
 

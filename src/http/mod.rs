@@ -6,35 +6,36 @@ mod body;
 mod client;
 mod connection;
 mod credential;
-mod described;
 mod dev_clock;
 mod endpoint;
 mod endpoints;
 mod envelope;
 mod error;
+mod examples;
+mod field_types;
 mod fields;
 mod forward_auth;
 mod headers;
 mod health;
-mod kinds;
+mod json_types;
 mod list;
 mod metrics;
 mod openapi;
+mod openapi_parts;
 mod organizations;
+mod parameter_schemas;
 mod projects;
 mod refused_head;
+mod request_bodies;
 mod request_id;
 mod request_log;
-mod requests;
-mod samples;
-mod schemas;
+mod response;
 mod server;
 mod unknown_names;
 mod v1;
 mod v2;
 mod verify;
 mod version;
-mod wire;
 
 pub use dev_clock::DevClock;
 pub use headers::CredentialHeader;
@@ -52,11 +53,11 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{App as ActixApp, Error, Resource, ResponseError as _, Route, guard, web};
 use error::Failure;
+use examples::Examples;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use headers::X_REQUEST_ID;
-use samples::Samples;
-use server::Size;
+use server::ServerSize;
 use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -121,7 +122,7 @@ const OTHER_READS: usize = 4;
 
 /// How the server is run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// Threads that answer requests; `None` for as many as there are cores.
     pub workers: Option<usize>,
     /// How many connections each pool of the store's readers has.
@@ -146,16 +147,16 @@ pub struct Options {
 ///
 /// # Errors
 /// Where the operating system refuses.
-pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Result<Server> {
+pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::io::Result<Server> {
     let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
     let app = web::Data::from(app);
-    let samples = Arc::new(Samples::new().map_err(std::io::Error::other)?);
+    let examples = Arc::new(Examples::new().map_err(std::io::Error::other)?);
     let description = web::Data::new(openapi::Description::default());
     let workers = match options.workers {
         Some(workers) => workers,
         None => std::thread::available_parallelism()?.get(),
     };
-    let size = Size {
+    let size = ServerSize {
         workers,
         // As many as can wait for the store at once: lookups, pieces of lists, slices of long reads and looks at the files.
         blocking_threads: 2 * options.readers + OTHER_READS,
@@ -168,7 +169,7 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
             .app_data(app.clone())
             .app_data(app.metrics.route(UNMATCHED))
             .wrap_fn(move |request, next| {
-                let begun = Begun::new(&watch, &request);
+                let begun = RequestInProgress::new(&watch, &request);
                 let answer = if connection::takes_head(request.head()) {
                     Either::Left(next.call(request))
                 } else {
@@ -178,7 +179,7 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
                 begun.answered(watch.clone(), Rc::clone(&panicked), answer)
             })
             .app_data(description.clone())
-            .configure(|config| routes(config, &samples, &app.metrics))
+            .configure(|config| routes(config, &examples, &app.metrics))
             .configure(|config| {
                 if has_dev_clock {
                     dev_clock::routes(config, &app.metrics)
@@ -192,13 +193,13 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &Options) -> std::io::Res
 }
 
 /// A request that is being answered.
-struct Begun {
+struct RequestInProgress {
     at: Instant,
     method: Method,
     id: HeaderValue,
 }
 
-impl Begun {
+impl RequestInProgress {
     fn new(app: &App, request: &ServiceRequest) -> Self {
         Self { at: (app.stopwatch)(), method: request.method().clone(), id: request_id::begin(app, request) }
     }
@@ -218,7 +219,7 @@ impl Begun {
             return Err(Failure::panicked(id).into());
         };
         let mut answer = answer?;
-        credential::announce(&mut answer);
+        credential::add_key_headers(&mut answer);
         let took = app.since(at);
         metrics::count(&answer, took);
         request_log::answered(&app, &answer, &id, at, took);
@@ -227,9 +228,9 @@ impl Begun {
     }
 }
 
-fn routes(config: &mut web::ServiceConfig, samples: &Samples, metrics: &Metrics) {
+fn routes(config: &mut web::ServiceConfig, examples: &Examples, metrics: &Metrics) {
     forward_auth::routes(config, metrics);
-    endpoint::register(config, endpoints::all(samples), metrics);
+    endpoint::register(config, endpoints::all(examples), metrics);
     openapi::routes(config, metrics);
     config.default_service(nothing());
 }

@@ -1,12 +1,12 @@
 //! The description of the HTTP surface: OpenAPI 3.1 at `/openapi.json`, and a viewer of it at `/docs`.
 
-use super::described::{Described, JSON, SCHEMES, failed_with};
 use super::endpoint::Endpoint;
 use super::error::Failure;
-use super::samples::Samples;
-use super::wire::Refusal;
+use super::examples::Examples;
+use super::openapi_parts::{DescribedOperation, JSON, SCHEMES, failure_response};
+use super::response::FailureBody;
 use super::{endpoints, get, resource};
-use crate::domain::{Error, Refusal as Reason};
+use crate::domain::{Error, Refusal};
 use crate::metrics::Metrics;
 use actix_web::body::{MessageBody, SizedStream};
 use actix_web::http::header::{
@@ -57,8 +57,8 @@ impl Description {
         if let Some(text) = self.0.get() {
             return Ok(text.clone());
         }
-        let made = Samples::new()
-            .and_then(|samples| Self::make(endpoints::all(&samples)))
+        let made = Examples::new()
+            .and_then(|examples| Self::make(endpoints::all(&examples)))
             .map_err(|e| Error::Internal(format!("the description could not be made: {e}")))?;
         Ok(self.0.get_or_init(|| made).clone())
     }
@@ -67,7 +67,7 @@ impl Description {
         let mut paths = Paths::new();
         let mut components = components();
         for endpoint in endpoints {
-            let Described { path, method, operation, schemas } = endpoint.into_described();
+            let DescribedOperation { path, method, operation, schemas } = endpoint.into_operation();
             components.schemas.extend(schemas);
             paths.add_path_operation(path, vec![method], operation);
         }
@@ -109,7 +109,7 @@ fn components() -> Components {
         (
             "AddressRefused",
             "The key may not be used from there.",
-            Error::Unauthenticated(Reason::AddressRefused).to_string(),
+            Error::Unauthenticated(Refusal::AddressRefused).to_string(),
         ),
         ("NotFound", "There is no such object in the key's organization.", Error::NotFound("API key").to_string()),
         ("RequestTimeout", "The body was too slow.", "The request body took too long to arrive.".to_owned()),
@@ -126,23 +126,25 @@ fn components() -> Components {
         ),
         ("InternalError", "Something that should not happen.", Error::Internal(String::new()).to_string()),
     ];
-    let mut components = ComponentsBuilder::new().schema(Refusal::name(), Refusal::schema());
+    let mut components = ComponentsBuilder::new().schema(FailureBody::name(), FailureBody::schema());
     for (name, scheme) in SCHEMES.into_iter().zip(schemes()) {
         components = components.security_scheme(name, scheme);
     }
     for (name, about, sentence) in failures {
-        components = components.response(name, failed_with(about, &sentence));
+        components = components.response(name, failure_response(about, &sentence));
     }
-    let unknown = Error::Unauthenticated(Reason::Unknown).to_string();
-    let unauthorized = failed_with("There is no good key in the request.", &unknown);
-    let too_often = Error::TooManyAttempts { retry_after_s: 12 }.to_string();
-    let too_often = failed_with(
+    let unknown = Error::Unauthenticated(Refusal::Unknown).to_string();
+    let unauthorized = failure_response("There is no good key in the request.", &unknown);
+    let too_often = Error::TooManyWrongKeys { retry_after_s: 12 }.to_string();
+    let too_often = failure_response(
         "The key was used too often, too many wrong ones came from there, or the organization made too many changes.",
         &too_often,
     );
     let after = "After how many seconds to try again.";
-    let unavailable =
-        failed_with("The same request may succeed later.", "The store has more to write than it can take; try again.");
+    let unavailable = failure_response(
+        "The same request may succeed later.",
+        "The store has more to write than it can take; try again.",
+    );
     components
         .response("Unauthorized", with_header(unauthorized, "WWW-Authenticate", "`Bearer` (RFC 6750)."))
         .response("Unavailable", with_header(unavailable, "Retry-After", after))

@@ -3,15 +3,15 @@
 use super::body;
 use super::credential::Call;
 use super::envelope::success;
-use super::error::Answer;
-use super::requests::OrganizationChange;
+use super::error::HandlerResult;
+use super::request_bodies::OrganizationChange;
 use super::version::Version;
 
-pub(super) async fn read<V: Version>(Call { caller, .. }: Call) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, .. }: Call) -> HandlerResult {
     success(V::organization(caller.organization()))
 }
 
-pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     let OrganizationChange { name } = body::read::<V, _>(&app, &request, payload).await?;
     success(V::organization(&app.service.rename_organization(caller.authority(), name).await?))
 }

@@ -2,10 +2,10 @@
 
 use super::credential::Call;
 use super::envelope::success;
-use super::error::{Answer, Failure};
-use super::list::{self, Page, Part};
+use super::error::{Failure, HandlerResult};
+use super::list::{self, Page, PageRequest};
 use super::version::{ShownKey, Version};
-use super::{body, requests, v1};
+use super::{body, request_bodies, v1};
 use crate::domain::{self, Error, ProjectId};
 use crate::service::{NewProject, ProjectChange};
 use actix_web::HttpRequest;
@@ -32,8 +32,8 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
 }
 
-pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
-    let part = Part::parse(request.query_string())?;
+pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResult {
+    let part = PageRequest::parse(request.query_string())?;
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
         "projects",
@@ -50,8 +50,8 @@ pub(super) async fn list(Call { caller, app, request, .. }: Call) -> Answer {
     .await
 }
 
-pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
-    let requests::NewProject { name, description, .. } = body::read::<V, _>(&app, &request, payload).await?;
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+    let request_bodies::NewProject { name, description, .. } = body::read::<V, _>(&app, &request, payload).await?;
     let description = description.flatten();
     let new = NewProject { random: (app.random)()?, name, description, key_random: (app.random)()? };
     let (project, key, secret) = app.service.create_project(caller.authority(), new).await?;
@@ -59,13 +59,13 @@ pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: C
     success(Created::new(&project, V::api_key_item(&key)))
 }
 
-pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
     success(V::project(&app.service.project(&caller.authority(), project_id(&request)?).await?))
 }
 
-pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> Answer {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
     let id = project_id(&request)?;
-    let requests::ProjectChange { name, description } = body::read::<V, _>(&app, &request, payload).await?;
+    let request_bodies::ProjectChange { name, description } = body::read::<V, _>(&app, &request, payload).await?;
     let change = ProjectChange { name: name.flatten(), description };
     if change.name.is_none() && change.description.is_none() {
         return Err(Failure::bad_request("At least one of the fields \"name\" and \"description\" is required."));
@@ -73,7 +73,7 @@ pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: C
     success(V::project(&app.service.update_project(caller.authority(), id, change).await?))
 }
 
-pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> Answer {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
     let id = project_id(&request)?;
     app.service.delete_project(caller.authority(), id).await?;
     success(V::deleted_project(id))

@@ -4,7 +4,7 @@
 //! `auth_request` makes a 500 of these. So where such a head was for nginx's gate, the status line that actix writes is
 //! changed to say 403, which nginx passes on. The connection ends with such an answer.
 
-use super::connection::Requests;
+use super::connection::ConnectionRequests;
 use super::forward_auth::NGINX;
 use actix_web::rt::net::ActixStream;
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ const BEGINNING: usize = 64;
 /// A connection above TLS.
 pub(super) struct RefusedHead<S> {
     stream: S,
-    requests: Requests,
+    requests: ConnectionRequests,
     /// How the head begins that has come last.
     beginning: Vec<u8>,
     /// How many requests had begun before it.
@@ -27,11 +27,11 @@ pub(super) struct RefusedHead<S> {
 }
 
 impl<S> RefusedHead<S> {
-    pub(super) fn new(stream: S, requests: Requests) -> Self {
+    pub(super) fn new(stream: S, requests: ConnectionRequests) -> Self {
         Self { stream, requests, beginning: Vec::new(), begun: 0 }
     }
 
-    pub(super) fn requests(&self) -> &Requests {
+    pub(super) fn requests(&self) -> &ConnectionRequests {
         &self.requests
     }
 

@@ -16,19 +16,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Failed requests in a second that have a line at `info`. Anybody can fail, as often as they like.
-const FAILURES: u32 = 100;
+const LOGGED_FAILURES: u32 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What is logged of requests, and what was.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     is_on: bool,
-    failures: Mutex<Failures>,
+    failures: Mutex<FailedRequests>,
 }
 
 /// Failed requests in the second that began then.
 #[derive(Debug, Default)]
-struct Failures {
+struct FailedRequests {
     begun: Option<Instant>,
     count: u32,
 }
@@ -53,14 +53,14 @@ impl RequestLog {
     fn counts_failure(&self, now: Instant) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= SECOND) {
-            let more = failures.count.saturating_sub(FAILURES);
-            *failures = Failures { begun: Some(now), count: 0 };
+            let more = failures.count.saturating_sub(LOGGED_FAILURES);
+            *failures = FailedRequests { begun: Some(now), count: 0 };
             if more > 0 {
                 log::info!("{more} more requests failed in one second, which are logged at debug only");
             }
         }
         failures.count = failures.count.saturating_add(1);
-        failures.count <= FAILURES
+        failures.count <= LOGGED_FAILURES
     }
 }
 

@@ -3,8 +3,8 @@
 //! This is put together from actix's parts, since actix-web's own `HttpServer` lets nobody at the connections, and holds but
 //! a few of their limits.
 
-use super::Options;
-use super::connection::{Answer, Connection, Limits, Requests};
+use super::ServerOptions;
+use super::connection::{AnswerBody, Connection, ConnectionRequests, Limits};
 use super::refused_head::RefusedHead;
 use actix_http::{ConnectionType, HttpService, KeepAlive, Protocol, Request};
 use actix_server::GracefulShutdownSignal;
@@ -43,7 +43,7 @@ pub struct Sockets {
 }
 
 /// How large a server is.
-pub(super) struct Size {
+pub(super) struct ServerSize {
     /// Threads that answer.
     pub(super) workers: usize,
     /// Threads of each of them that wait for the store.
@@ -55,7 +55,7 @@ pub(super) struct Size {
 }
 
 /// A server of what each call of `app` makes, on these sockets. It runs while it is awaited and until its handle stops it.
-pub(super) fn serve<F, S, B>(app: F, sockets: Sockets, size: &Size, options: &Options) -> io::Result<Server>
+pub(super) fn serve<F, S, B>(app: F, sockets: Sockets, size: &ServerSize, options: &ServerOptions) -> io::Result<Server>
 where
     F: Fn() -> App<S> + Clone + Send + 'static,
     S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
@@ -72,35 +72,36 @@ where
         .shutdown_timeout(options.shutdown_timeout.as_secs())
         .disable_signals();
     let limits = Limits { head: options.head_timeout, send: options.send_timeout, idle: options.keep_alive };
-    let how = How { limits, keep_alive: size.keep_alive, stopping: builder.graceful_shutdown_signal() };
+    let settings =
+        ConnectionSettings { limits, keep_alive: size.keep_alive, stopping: builder.graceful_shutdown_signal() };
     for socket in sockets.tcp {
-        let (how, app) = (how.clone(), app.clone());
+        let (settings, app) = (settings.clone(), app.clone());
         builder = match &options.certificate {
             None => builder.listen("http", socket, move || {
-                let accepting = how.clone();
+                let accepting = settings.clone();
                 let accept = move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
                     ready(Ok::<_, DispatchError>((plain(accepting.tcp(stream)), Protocol::Http1, peer)))
                 };
-                fn_service(accept).and_then(how.http(app()))
+                fn_service(accept).and_then(settings.http(app()))
             })?,
             Some(certificate) => {
                 let mut config = certificate.server()?;
                 config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
                 builder.listen("https", socket, move || {
-                    how.tls(config.clone()).and_then(how.http(app()).map_err(TlsError::Service))
+                    settings.tls(config.clone()).and_then(settings.http(app()).map_err(TlsError::Service))
                 })?
             }
         };
     }
     for socket in sockets.unix {
-        let (how, app) = (how.clone(), app.clone());
+        let (settings, app) = (settings.clone(), app.clone());
         builder = builder.listen_uds("unix", socket, move || {
-            let accepting = how.clone();
+            let accepting = settings.clone();
             let accept = move |stream: UnixStream| {
                 ready(Ok::<_, DispatchError>((plain(accepting.connection(stream)), Protocol::Http1, None)))
             };
-            fn_service(accept).and_then(how.http(app()))
+            fn_service(accept).and_then(settings.http(app()))
         })?;
     }
     Ok(builder.run())
@@ -108,13 +109,13 @@ where
 
 /// How connections are treated.
 #[derive(Clone)]
-struct How {
+struct ConnectionSettings {
     limits: Limits,
     keep_alive: KeepAlive,
     stopping: GracefulShutdownSignal,
 }
 
-impl How {
+impl ConnectionSettings {
     fn connection<C>(&self, stream: C) -> Connection<C> {
         let stopping = self.stopping.clone();
         Connection::new(stream, self.limits, async move { stopping.notified().await })
@@ -133,16 +134,16 @@ impl How {
     ) -> impl ServiceFactory<
         TcpStream,
         Config = (),
-        Response = (RefusedHead<Secured>, Protocol, Option<SocketAddr>),
+        Response = (RefusedHead<TlsConnection>, Protocol, Option<SocketAddr>),
         Error = TlsError<io::Error, DispatchError>,
         InitError = (),
     > + use<> {
         let mut acceptor = Acceptor::new(config);
         acceptor.set_handshake_timeout(self.limits.head);
-        let how = self.clone();
-        fn_service(move |stream: TcpStream| ready(Ok(how.tcp(stream))))
+        let settings = self.clone();
+        fn_service(move |stream: TcpStream| ready(Ok(settings.tcp(stream))))
             .and_then(acceptor.map_err(TlsError::into_service_error))
-            .map(|stream: Secured| {
+            .map(|stream: TlsConnection| {
                 let (connection, session) = stream.get_ref();
                 let (mut protocol, peer) = (Protocol::Http1, connection.stream().peer_addr().ok());
                 if session.alpn_protocol() == Some(PROTOCOLS[0]) {
@@ -160,9 +161,14 @@ impl How {
         app: App<S>,
     ) -> HttpService<
         RefusedHead<C>,
-        impl ServiceFactory<Request, Config = (), Response = ServiceResponse<Answer>, Error = HttpResponse, InitError = ()>
-        + use<C, S, B>,
-        Answer,
+        impl ServiceFactory<
+            Request,
+            Config = (),
+            Response = ServiceResponse<AnswerBody>,
+            Error = HttpResponse,
+            InitError = (),
+        > + use<C, S, B>,
+        AnswerBody,
     >
     where
         C: 'static,
@@ -183,7 +189,7 @@ impl How {
             })
             .on_connect_ext(|connection: &RefusedHead<C>, data| _ = data.insert(connection.requests().clone()))
             .finish(apply_fn_factory(app, |request: Request, app| {
-                let unanswered = request.conn_data().map(Requests::begin);
+                let open_request = request.conn_data().map(ConnectionRequests::begin);
                 let takes_chunks = request.version() >= Version::HTTP_11;
                 let answer = app.call(request);
                 async move {
@@ -191,7 +197,7 @@ impl How {
                     if !takes_chunks && answer.response().body().size() == BodySize::Stream {
                         end_by_closing(answer.response_mut().head_mut());
                     }
-                    Ok(answer.map_body(|_, body| Answer::new(body.boxed(), unanswered)))
+                    Ok(answer.map_body(|_, body| AnswerBody::new(body.boxed(), open_request)))
                 }
             }))
     }
@@ -203,7 +209,7 @@ fn end_by_closing(head: &mut ResponseHead) {
     head.set_connection_type(ConnectionType::Close);
 }
 
-type Secured = TlsStream<Connection<TcpStream>>;
+type TlsConnection = TlsStream<Connection<TcpStream>>;
 
 /// A connection without TLS.
 fn plain<C>(connection: Connection<C>) -> RefusedHead<Connection<C>> {

@@ -71,13 +71,13 @@ pub(super) fn expect_once<'a>(
 ) -> Result<(), Failure> {
     let mut seen = HashSet::new();
     match names.into_iter().find(|name| !seen.insert(*name)) {
-        Some(name) => Err(doubled(kind, name, known)),
+        Some(name) => Err(duplicate(kind, name, known)),
         None => Ok(()),
     }
 }
 
 /// The refusal of a name that comes more than once.
-pub(super) fn doubled(kind: &str, name: &str, known: &[&str]) -> Failure {
+pub(super) fn duplicate(kind: &str, name: &str, known: &[&str]) -> Failure {
     Failure::bad_request(format!("{} comes more than once.", called(kind, name, most_similar(name, known, SIMILAR))))
 }
 

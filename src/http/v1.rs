@@ -1,8 +1,8 @@
 //! The shapes of version 1: `data` wraps what it holds, and keys neither expire nor rotate.
 
-use super::requests;
+use super::json_types::{always, null, optional_time, plan, time};
+use super::request_bodies;
 use super::version::{ShownKey, Version};
-use super::wire::{always, null, optional_time, plan, time};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,8 +15,8 @@ impl Version for V1 {
     const HAS_ROTATION: bool = false;
     const REFUSES_UNKNOWN_NAMES: bool = false;
 
-    type NewApiKey = requests::NewV1ApiKey;
-    type ApiKeyChange = requests::V1ApiKeyChange;
+    type NewApiKey = request_bodies::NewV1ApiKey;
+    type ApiKeyChange = request_bodies::V1ApiKeyChange;
 
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         OrganizationData { organization: Organization::from(organization) }
@@ -136,7 +136,7 @@ impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
         let ShownKey { key, value, shadow_value: _, is_safe_to_complete: _ } = shown;
         let domain::ApiKey {
             id,
-            scope: _,
+            parent: _,
             name,
             value: _,
             shadow: _,

@@ -1,9 +1,9 @@
 //! The shapes of version 2: `data` is the object itself, and keys expire and rotate.
 
-use super::requests;
+use super::json_types::{optional_time, time};
+use super::request_bodies;
 use super::v1::{Organization, Project, RateLimit};
 use super::version::{ShownKey, Version};
-use super::wire::{optional_time, time};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,8 +16,8 @@ impl Version for V2 {
     const HAS_ROTATION: bool = true;
     const REFUSES_UNKNOWN_NAMES: bool = true;
 
-    type NewApiKey = requests::NewApiKey;
-    type ApiKeyChange = requests::ApiKeyChange;
+    type NewApiKey = request_bodies::NewApiKey;
+    type ApiKeyChange = request_bodies::ApiKeyChange;
 
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema {
         Organization::from(organization)
@@ -32,7 +32,7 @@ impl Version for V2 {
         let ShownKey { key, value, shadow_value, is_safe_to_complete } = shown;
         let domain::ApiKey {
             id,
-            scope: _,
+            parent: _,
             name,
             value: _,
             shadow,

@@ -3,13 +3,13 @@
 use super::body;
 use super::credential::Call;
 use super::envelope::success;
-use super::error::Answer;
+use super::error::HandlerResult;
 use super::headers::{append, quota_headers};
-use super::requests::{Question, Questions};
+use super::request_bodies::{Question, Questions};
 use super::v1::{Organization, Project};
 use super::version::{ShownKey, Version};
 use crate::domain::{Refusal, Timestamp};
-use crate::service::{Subject, Verdict, Verify};
+use crate::service::{IdentifiedKey, Verdict, Verify};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,13 +57,13 @@ struct Verifications<'a, K> {
 
 impl<'a, K> Verification<'a, K> {
     pub(super) fn new(verdict: &'a Verdict, api_key: Option<K>) -> Self {
-        let subject = verdict.subject.as_ref();
+        let identified = verdict.identified.as_ref();
         Self {
             valid: verdict.outcome.is_ok(),
             code: Code::from(verdict),
             api_key,
-            organization: subject.map(|subject| Organization::from(&*subject.organization)),
-            project: subject.and_then(|subject| subject.project.as_deref()).map(Project::from),
+            organization: identified.map(|identified| Organization::from(&*identified.organization)),
+            project: identified.and_then(|identified| identified.project.as_deref()).map(Project::from),
         }
     }
 }
@@ -82,7 +82,7 @@ impl From<&Verdict> for Code {
     }
 }
 
-pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
+pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> HandlerResult {
     let now = caller.now();
     let question = body::read::<V, Question>(&app, &request, payload).await?;
     let verdict = app.service.verify(&caller, question.asked()?).await?;
@@ -94,7 +94,7 @@ pub(super) async fn one<V: Version>(Call { caller, app, request, payload }: Call
     Ok(response)
 }
 
-pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> Answer {
+pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Call<Verify>) -> HandlerResult {
     let now = caller.now();
     let Questions { keys } = body::read::<V, _>(&app, &request, payload).await?;
     let questions = keys.iter().map(Question::asked).collect::<Result<Vec<_>, _>>()?;
@@ -112,5 +112,5 @@ pub(super) async fn batch<V: Version>(Call { caller, app, request, payload }: Ca
 }
 
 fn shown(verdict: &Verdict, now: Timestamp) -> Option<ShownKey<'_>> {
-    verdict.subject.as_ref().map(|Subject { key, .. }| ShownKey::masked(key, now).without_progress())
+    verdict.identified.as_ref().map(|IdentifiedKey { key, .. }| ShownKey::masked(key, now).without_progress())
 }

@@ -1,7 +1,7 @@
 //! What the versions of the wire contract share, and where they differ.
 
-use super::fields::{Dialect, Request};
-use super::requests::{ApiKeyChange, NewApiKey};
+use super::fields::{Request, VersionRules};
+use super::request_bodies::{ApiKeyChange, NewApiKey};
 use crate::domain::{self, ApiKey, Fingerprint, KeyId, ProjectId, Secret, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ pub(super) trait Version: 'static {
     /// Whether it refuses fields and parameters that nobody asks for; else they are ignored.
     const REFUSES_UNKNOWN_NAMES: bool;
     /// The same for the description of requests.
-    const DIALECT: Dialect = Dialect { version: Self::NAME, refuses_unknown: Self::REFUSES_UNKNOWN_NAMES };
+    const RULES: VersionRules = VersionRules { version: Self::NAME, refuses_unknown: Self::REFUSES_UNKNOWN_NAMES };
 
     /// What makes a key.
     type NewApiKey: Request + Into<NewApiKey>;

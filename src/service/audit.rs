@@ -3,7 +3,7 @@
 use super::authority::Authority;
 use super::{Service, StoreOptions};
 use crate::domain::{
-    Action, Actor, ApiKey, Checked, Event, EventFilter, Link, NewEvent, Organization, Origin, Project, ProjectId,
+    Action, Actor, ApiKey, ChainCheck, Event, EventFilter, Link, NewEvent, Organization, Origin, Project, ProjectId,
     Result, Timestamp, has_full_key,
 };
 use crate::store::file::View;
@@ -62,7 +62,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`], also where the file is damaged.
-    pub fn check(&self, after: Option<Link>) -> Result<Checked> {
+    pub fn check(&self, after: Option<Link>) -> Result<ChainCheck> {
         self.0.read(|reads| reads.check_chain(after, EVENTS_PAGE))
     }
 
@@ -142,7 +142,7 @@ impl Authority {
     /// What was before and what is after; both are the same key.
     pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> Result<NewEvent> {
         let resource = format!("api_key/{}", key.id.get());
-        self.event(action, key.scope.project, resource, change.map(|key| key.map(DescribedKey::from)))
+        self.event(action, key.parent.project, resource, change.map(|key| key.map(DescribedKey::from)))
     }
 
     /// Keys that came to the organization from elsewhere.

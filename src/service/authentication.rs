@@ -6,8 +6,8 @@
 //! end of a key or of a grace is ever late; a key that is not good is read anew.
 
 use super::Service;
-use super::usage::Usage;
-use super::windows::Window;
+use super::last_used::LastUsed;
+use super::rate_limit::Window;
 use crate::domain::{
     ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota,
     Refusal, Result, Timestamp,
@@ -78,7 +78,7 @@ pub(super) struct Identity {
     organization: Arc<Organization>,
     project: Option<Arc<Project>>,
     window: Option<Arc<Window>>,
-    pub(super) usage: Usage,
+    pub(super) last_used: LastUsed,
 }
 
 impl Identity {
@@ -98,10 +98,10 @@ impl Identity {
     pub(super) fn key(&self, now: Timestamp) -> ApiKey {
         let mut key = self.key.clone();
         match (&mut key.shadow, self.presented) {
-            (Some(shadow), Presented::Shadow) => shadow.last_used = shadow.last_used.max(self.usage.last_used()),
-            _ => key.value_last_used = key.value_last_used.max(self.usage.last_used()),
+            (Some(shadow), Presented::Shadow) => shadow.last_used = shadow.last_used.max(self.last_used.get()),
+            _ => key.value_last_used = key.value_last_used.max(self.last_used.get()),
         }
-        key.settle(now);
+        key.complete_due_rotation(now);
         key
     }
 
@@ -123,14 +123,14 @@ impl Identity {
 }
 
 /// The keys that are remembered, and what they share.
-pub(super) struct Identities {
+pub(super) struct KeyCache {
     keys: Cache<Digest, Arc<Identity>>,
     organizations: Cache<OrganizationId, Arc<Organization>>,
     projects: Cache<ProjectId, Arc<Project>>,
     windows: Cache<KeyId, Arc<Window>>,
 }
 
-impl Identities {
+impl KeyCache {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             keys: Cache::new(capacity),
@@ -152,7 +152,7 @@ impl Identities {
             organization: share(&self.organizations, organization.id, organization),
             project: project.map(|project| share(&self.projects, project.id, project)),
             window: key.rate_limit.map(|_| self.window(key.id)),
-            usage: Usage::new(key.id, digest, last_used),
+            last_used: LastUsed::new(key.id, digest, last_used),
             key,
         }
     }
@@ -185,7 +185,7 @@ impl Service {
     /// The caller who presents this credential, which is not of any assumed form, from there.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], [`Error::TooManyAttempts`] instead of it where too many wrong keys came from there, or
+    /// [`Error::Unauthenticated`], [`Error::TooManyWrongKeys`] instead of it where too many wrong keys came from there, or
     /// [`Error::Unavailable`] where the store cannot be read.
     pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Moment) -> Result<Caller> {
         let address = origin.address;
@@ -197,14 +197,14 @@ impl Service {
         self.metrics.verified(via, admitted.err());
         match (identity, admitted) {
             (Some(identity), Ok(quota)) => {
-                self.uses.record(&identity, now.time);
+                self.last_used_buffer.record(&identity, now.time);
                 Ok(Caller { identity, quota, origin, moment: now })
             }
             (identity, admitted) => {
                 let refusal = admitted.err().unwrap_or(Refusal::Unknown);
                 if refusal.is_of_credential() {
-                    self.failures.note(identity.as_deref(), refusal, &origin, now.time);
-                    self.attempts.failed(&origin, now.uptime)?;
+                    self.failed_authentications.note(identity.as_deref(), refusal, &origin, now.time);
+                    self.brute_force.count(&origin, now.uptime)?;
                 }
                 Err(Error::Unauthenticated(refusal))
             }
@@ -256,7 +256,7 @@ impl Service {
     /// the other is in it once.
     async fn read_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<(Arc<Identity>, Digest)>> {
         let found = self.store.lookup_imported(old, new, now).await?;
-        Ok(found.map(|(found, stamp, digest)| (Arc::new(self.identities.identity(found, stamp, digest)), digest)))
+        Ok(found.map(|(found, stamp, digest)| (Arc::new(self.key_cache.identity(found, stamp, digest)), digest)))
     }
 
     /// The key that the digest belongs to, good or not.
@@ -265,15 +265,15 @@ impl Service {
     /// [`Error::Unavailable`].
     pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
         let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.stamp) && it.is_good(now);
-        let known = self.identities.keys.get(&digest).filter(is_believed);
+        let known = self.key_cache.keys.get(&digest).filter(is_believed);
         if known.is_some() {
             self.metrics.looked_up(Lookup::Hit);
             return Ok(known);
         }
         Ok(self.store.lookup(digest, now).await?.map(|(found, stamp)| {
-            let identity = Arc::new(self.identities.identity(found, stamp, digest));
+            let identity = Arc::new(self.key_cache.identity(found, stamp, digest));
             if identity.is_good(now) {
-                self.identities.keys.insert(digest, Arc::clone(&identity));
+                self.key_cache.keys.insert(digest, Arc::clone(&identity));
             }
             identity
         }))

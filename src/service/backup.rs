@@ -2,7 +2,7 @@
 
 use super::audit::{describe_file, on_whole_store};
 use super::{Service, StoreOptions};
-use crate::domain::{Action, Actor, Checked, Error, Link, Result, Timestamp};
+use crate::domain::{Action, Actor, ChainCheck, Error, Link, Result, Timestamp};
 use crate::store::file::{self, Backup, Progress, Restore, Restored};
 use crate::store::{Reads, Writes};
 use serde_json::json;
@@ -76,7 +76,7 @@ pub fn restore(
     now: Timestamp,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Restored> {
-    let aside = format!("-replaced-{}", stamp(now));
+    let aside = format!("-replaced-{}", file_name_time(now));
     let finish = |writes: &mut dyn Writes, restored: &Restored| {
         check_chain(writes)?;
         let name = describe_file(&what.from);
@@ -103,7 +103,7 @@ pub fn restore(
 }
 
 /// A time as part of a file's name, such as `20261124T031500Z`.
-pub fn stamp(at: Timestamp) -> String {
+pub fn file_name_time(at: Timestamp) -> String {
     let text = at.to_string().replace(['-', ':'], "");
     text.split('.').next().unwrap_or_default().to_owned() + "Z"
 }
@@ -112,7 +112,7 @@ pub fn stamp(at: Timestamp) -> String {
 fn check_chain<R: Reads + ?Sized>(reads: &R) -> Result<()> {
     let mut last: Option<Link> = None;
     loop {
-        let Checked { last: checked, count, fault, .. } = match reads.check_chain(last, CHECKED) {
+        let ChainCheck { last: checked, count, fault, .. } = match reads.check_chain(last, CHECKED) {
             Err(Error::Internal(detail)) => {
                 log::warn!("{detail}");
                 return Ok(());

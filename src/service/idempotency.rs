@@ -1,6 +1,6 @@
 //! Requests that are sent twice and done once.
 
-use crate::domain::{ApiKey, Error, KeyId, Result, Scope, Secret, Timestamp};
+use crate::domain::{ApiKey, Error, KeyId, Parent, Result, Secret, Timestamp};
 use crate::store::{IdempotentRequest, Writes};
 
 /// For how long a request is remembered: a day.
@@ -20,7 +20,7 @@ pub struct Idempotency {
 
 /// What was made or rotated.
 #[derive(Debug)]
-pub struct Issued {
+pub struct IssuedKey {
     /// The key as it is now.
     pub key: ApiKey,
     /// The full new value; `None` where the caller brought it, or where this only repeats an earlier answer.
@@ -45,12 +45,12 @@ impl Once {
     pub(super) fn run(
         self,
         writes: &mut dyn Writes,
-        scope: Scope,
+        parent: Parent,
         secret: Option<Secret>,
         work: impl FnOnce(&mut dyn Writes) -> Result<ApiKey>,
-    ) -> Result<Issued> {
+    ) -> Result<IssuedKey> {
         let (Some(caller), Some(Idempotency { name, request })) = (self.caller, self.idempotency) else {
-            return Ok(Issued { key: work(writes)?, secret, is_repeated: false });
+            return Ok(IssuedKey { key: work(writes)?, secret, is_repeated: false });
         };
         let oldest = Timestamp::from_unix_ms(self.now.unix_ms() - KEPT_MS).unwrap_or_default();
         writes.forget_idempotent_requests(oldest, FORGOTTEN)?;
@@ -59,8 +59,8 @@ impl Once {
             if earlier.digest != request {
                 return Err(Error::IdempotencyKeyReused);
             }
-            let key = writes.api_key(scope, earlier.api_key)?.ok_or(Error::NotFound("API key"))?;
-            return Ok(Issued { key, secret: None, is_repeated: true });
+            let key = writes.api_key(parent, earlier.api_key)?.ok_or(Error::NotFound("API key"))?;
+            return Ok(IssuedKey { key, secret: None, is_repeated: true });
         }
         let key = work(writes)?;
         writes.insert_idempotent_request(&IdempotentRequest {
@@ -70,6 +70,6 @@ impl Once {
             api_key: key.id,
             created_at: self.now,
         })?;
-        Ok(Issued { key, secret, is_repeated: false })
+        Ok(IssuedKey { key, secret, is_repeated: false })
     }
 }

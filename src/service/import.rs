@@ -42,11 +42,11 @@ pub struct Import {
     pub progress: Box<dyn Fn(ImportProgress) + Send>,
     /// Is asked for another process that calls [`Service::write_import`], where no server is there. This process may be stopped
     /// at any time; that one is not stopped with it, so it does not hold the store for long.
-    pub start_writer: Box<dyn Fn() -> Option<Box<dyn Writer>> + Send>,
+    pub start_writer: Box<dyn Fn() -> Option<Box<dyn ImportWriter>> + Send>,
 }
 
 /// A process that stores what was staged. Dropping it ends it.
-pub trait Writer: Send {
+pub trait ImportWriter: Send {
     /// Whether it is there still.
     fn is_there(&mut self) -> bool;
 }
@@ -63,25 +63,25 @@ pub enum ImportProgress {
 }
 
 /// What became of an import.
-pub struct Outcome {
+pub struct ImportOutcome {
     /// What was imported, or would have been.
     pub staged: Staging,
     /// The rows whose value is taken.
-    pub taken: Taken,
+    pub taken: TakenRows,
     /// The numbers of the first and the last key; `None` where nothing was imported.
     pub ids: Option<[KeyId; 2]>,
 }
 
 /// Rows whose value cannot become a key, by their places.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct TakenRows {
     /// The store has the key already.
     pub known: Vec<u64>,
     /// The value was revoked or rotated out.
     pub ended: Vec<u64>,
 }
 
-impl Taken {
+impl TakenRows {
     /// Looks for up to `limit` of each.
     pub(super) fn of(
         reads: &dyn FileReads,
@@ -114,11 +114,11 @@ impl Service {
     /// # Errors
     /// [`Error::Conflict`] where a project is not there any more, or a value of it was taken or has ended meanwhile;
     /// [`Error::Unavailable`].
-    pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<Outcome> {
+    pub async fn import(&self, import: Import, token: [u8; 16], now: Timestamp) -> Result<ImportOutcome> {
         let Import { mut staged, file, skips_taken, allows_ended, most_taken, progress, start_writer } = import;
         let looked = self.file.read_slice(move |reads| {
             let show = |count| progress(ImportProgress::LookedFor(count));
-            let taken = Taken::of(reads, &staged, allows_ended, most_taken, &show)?;
+            let taken = TakenRows::of(reads, &staged, allows_ended, most_taken, &show)?;
             Ok((staged, taken, progress))
         });
         let nothing_imported = |error: Error| error.meaning(NOTHING_IMPORTED);
@@ -126,11 +126,11 @@ impl Service {
         staged = found;
         let places = taken.places();
         if !places.is_empty() && (!skips_taken || places.len() >= most_taken) {
-            return Ok(Outcome { staged, taken, ids: None });
+            return Ok(ImportOutcome { staged, taken, ids: None });
         }
         staged.remove(&places).map_err(nothing_imported)?;
         if staged.count() == 0 {
-            return Ok(Outcome { staged, taken, ids: None });
+            return Ok(ImportOutcome { staged, taken, ids: None });
         }
         staged.seal(ImportOrder { token, file, at: now, allows_ended }).map_err(nothing_imported)?;
         let staged = Arc::new(Mutex::new(staged));
@@ -141,7 +141,11 @@ impl Service {
         };
         let staged = Arc::into_inner(staged).ok_or_else(|| Error::Internal("an import has no end".to_owned()))?;
         let staged = staged.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Outcome { staged, taken, ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]) })
+        Ok(ImportOutcome {
+            staged,
+            taken,
+            ids: KeyId::new(first).zip(KeyId::new(last)).map(|(first, last)| [first, last]),
+        })
     }
 
     /// Ends an import of this process whose future was dropped. Gives the numbers of its keys where it had been published by
@@ -194,7 +198,7 @@ impl Service {
     async fn wait_for_end(
         &self,
         staged: &Shared,
-        mut writer: Option<Box<dyn Writer>>,
+        mut writer: Option<Box<dyn ImportWriter>>,
         progress: &(dyn Fn(ImportProgress) + Send),
     ) -> Result<[i64; 2]> {
         let count = lock(staged).count();
@@ -287,7 +291,7 @@ const UNCERTAIN: &str = "It is not certain what became of the import. When the s
 /// What came between, in a sentence that says which row it was.
 fn came_between(reads: &dyn FileReads, staged: &Staging) -> Result<String> {
     let allows_ended = staged.order().is_some_and(|order| order.allows_ended);
-    let taken = Taken::of(reads, staged, allows_ended, 1, &|_| ())?;
+    let taken = TakenRows::of(reads, staged, allows_ended, 1, &|_| ())?;
     if let Some(row) = taken.known.first() {
         return Ok(format!("The key of row {row} was brought into the store meanwhile; nothing was imported."));
     }

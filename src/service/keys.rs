@@ -2,11 +2,11 @@
 
 use super::Service;
 use super::authority::Authority;
-use super::changes::Kind;
-use super::idempotency::{Idempotency, Issued, Once};
+use super::change_limit::ChangeKind;
+use super::idempotency::{Idempotency, IssuedKey, Once};
 use crate::domain::{
-    Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, ProjectId, Result,
-    Scope, Secret, Timestamp,
+    Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, Parent, ProjectId,
+    Result, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
@@ -15,11 +15,11 @@ pub const API_KEYS_PAGE: u32 = 1000;
 
 /// Where a key's new value comes from.
 #[derive(Debug)]
-pub enum Value {
+pub enum NewValue {
     /// Sixteen random bytes: the secret is made here, and is in the answer and nowhere else.
     Random([u8; 16]),
     /// The caller made the secret and keeps it.
-    Brought {
+    Provided {
         /// What is stored of it.
         value: Fingerprint,
         /// What an import may have brought of it, where the full key is known.
@@ -35,7 +35,7 @@ pub struct NewKey {
     /// Its label.
     pub name: Name,
     /// The value.
-    pub value: Value,
+    pub value: NewValue,
     /// How long it lasts; `None` for ever.
     pub lifetime: Option<Lifetime>,
     /// What else is to be other than usual.
@@ -46,7 +46,7 @@ pub struct NewKey {
 #[derive(Debug)]
 pub struct Rotation {
     /// The new value.
-    pub value: Value,
+    pub value: NewValue,
     /// How long the outgoing value goes on.
     pub grace: Grace,
     /// What becomes of the expiry.
@@ -55,36 +55,36 @@ pub struct Rotation {
     pub change: KeyChange,
 }
 
-/// The keys of one scope, as somebody deals with them at one time.
-pub struct Keys<'a> {
+/// The keys of one parent, as somebody deals with them at one time.
+pub struct KeyManager<'a> {
     service: &'a Service,
     authority: Authority,
-    scope: Scope,
+    parent: Parent,
     now: Timestamp,
 }
 
 impl Service {
     /// The keys of the organization that the authority is for, or of one of its projects.
-    pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> Keys<'_> {
-        let scope = Scope { organization: authority.organization(), project };
-        Keys { service: self, scope, now: authority.now(), authority }
+    pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> KeyManager<'_> {
+        let parent = Parent { organization: authority.organization(), project };
+        KeyManager { service: self, parent, now: authority.now(), authority }
     }
 }
 
 /// Every method fails with [`Error::NotFound`] where the project is another organization's.
-impl Keys<'_> {
+impl KeyManager<'_> {
     /// Mints a key. It is never there without its restrictions.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
-    pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<Issued> {
-        self.service.count_change(&self.authority, Kind::Other)?;
+    pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
+        self.service.count_change(&self.authority, ChangeKind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
-        let scope = self.scope;
+        let parent = self.parent;
         let (created_at, authority) = (self.now, self.authority.clone());
         self.issue(value, idempotency, move |writes, value| {
-            let minted = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at })?;
+            let minted = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at })?;
             let mut key = minted.clone();
             change.apply(&mut key);
             if key != minted {
@@ -99,9 +99,9 @@ impl Keys<'_> {
     /// Gives a key a new value.
     ///
     /// # Errors
-    /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`Keys::create`].
-    pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<Issued> {
-        self.service.count_change(&self.authority, Kind::Rotation)?;
+    /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`KeyManager::create`].
+    pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
+        self.service.count_change(&self.authority, ChangeKind::Rotation)?;
         let Rotation { value, grace, expiry, change } = rotation;
         let (rotated, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
@@ -140,7 +140,7 @@ impl Keys<'_> {
     /// nothing else.
     pub async fn update(&self, id: KeyId, expiry: Expiry, change: KeyChange) -> Result<ApiKey> {
         if expiry != Expiry::Keep || !change.only_deactivates() {
-            self.service.count_change(&self.authority, Kind::Other)?;
+            self.service.count_change(&self.authority, ChangeKind::Other)?;
         }
         let now = self.now;
         self.change(id, Action::KeyUpdated, move |key| {
@@ -157,9 +157,9 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn revoke(&self, id: KeyId) -> Result<()> {
-        let (scope, authority) = (self.scope, self.authority.clone());
+        let (parent, authority) = (self.parent, self.authority.clone());
         self.write(move |writes| {
-            let key = find(writes, scope, id)?;
+            let key = find(writes, parent, id)?;
             writes.delete_api_key(&key)?;
             writes.append_event(&authority.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
         })
@@ -171,8 +171,8 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn page(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let scope = self.scope;
-        let mut keys = self.read(move |reads| reads.api_keys(scope, before, limit)).await?;
+        let parent = self.parent;
+        let mut keys = self.read(move |reads| reads.api_keys(parent, before, limit)).await?;
         self.bring_up_to_date(&mut keys);
         Ok(keys)
     }
@@ -182,29 +182,29 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn get(&self, id: KeyId) -> Result<ApiKey> {
-        let scope = self.scope;
-        let mut key = self.read(move |reads| find(reads, scope, id)).await?;
+        let parent = self.parent;
+        let mut key = self.read(move |reads| find(reads, parent, id)).await?;
         self.bring_up_to_date(std::slice::from_mut(&mut key));
         Ok(key)
     }
 
-    async fn issue<F>(&self, value: Value, idempotency: Option<Idempotency>, work: F) -> Result<Issued>
+    async fn issue<F>(&self, value: NewValue, idempotency: Option<Idempotency>, work: F) -> Result<IssuedKey>
     where
         F: FnOnce(&mut dyn Writes, Fingerprint) -> Result<ApiKey> + Send + 'static,
     {
-        let scope = self.scope;
+        let parent = self.parent;
         // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
         let (value, secret, brought) = match value {
-            Value::Brought { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
-            Value::Random(random) => {
-                let secret = Secret::new(self.service.key_prefix(scope), random);
+            NewValue::Provided { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
+            NewValue::Random(random) => {
+                let secret = Secret::new(self.service.key_prefix(parent), random);
                 (secret.fingerprint(), Some(secret), None)
             }
         };
         let once = Once::new(self.authority.key(), idempotency, self.now);
         let mut issued = self
             .write(move |writes| {
-                once.run(writes, scope, secret, |writes| {
+                once.run(writes, parent, secret, |writes| {
                     if let Some((sha256, allows_ended)) = brought {
                         expect_free(writes, [Some(value.digest), sha256], allows_ended)?;
                     }
@@ -227,7 +227,7 @@ impl Keys<'_> {
     }
 
     fn changes(&self, id: KeyId, action: Action) -> Change {
-        Change { scope: self.scope, id, action, authority: self.authority.clone(), now: self.now }
+        Change { parent: self.parent, id, action, authority: self.authority.clone(), now: self.now }
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -235,8 +235,8 @@ impl Keys<'_> {
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
     {
-        let scope = self.scope;
-        let work = move |reads: &dyn Reads| expect_project(reads, scope).and_then(|()| work(reads));
+        let parent = self.parent;
+        let work = move |reads: &dyn Reads| expect_project(reads, parent).and_then(|()| work(reads));
         self.service.store.read(work).await
     }
 
@@ -245,15 +245,15 @@ impl Keys<'_> {
         T: Send + 'static,
         F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
     {
-        let scope = self.scope;
-        let work = move |writes: &mut dyn Writes| expect_project(writes, scope).and_then(|()| work(writes));
+        let parent = self.parent;
+        let work = move |writes: &mut dyn Writes| expect_project(writes, parent).and_then(|()| work(writes));
         self.service.store.write(work).await
     }
 
     /// Puts uses over the keys that are not on disk yet, and finishes rotations whose grace is over.
     fn bring_up_to_date(&self, keys: &mut [ApiKey]) {
-        self.service.uses.overlay(keys);
-        keys.iter_mut().for_each(|key| key.settle(self.now));
+        self.service.last_used_buffer.overlay(keys);
+        keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
     }
 }
 
@@ -274,19 +274,19 @@ pub(super) fn expect_free<W: Writes + ?Sized>(
     Ok(())
 }
 
-/// Makes sure that the scope's project, if any, is there.
-fn expect_project<R: Reads + ?Sized>(reads: &R, scope: Scope) -> Result<()> {
-    let Some(project) = scope.project else { return Ok(()) };
-    reads.project(scope.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
+/// Makes sure that the parent's project, if any, is there.
+fn expect_project<R: Reads + ?Sized>(reads: &R, parent: Parent) -> Result<()> {
+    let Some(project) = parent.project else { return Ok(()) };
+    reads.project(parent.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
 }
 
-fn find<R: Reads + ?Sized>(reads: &R, scope: Scope, id: KeyId) -> Result<ApiKey> {
-    reads.api_key(scope, id)?.ok_or(Error::NotFound("API key"))
+fn find<R: Reads + ?Sized>(reads: &R, parent: Parent, id: KeyId) -> Result<ApiKey> {
+    reads.api_key(parent, id)?.ok_or(Error::NotFound("API key"))
 }
 
 /// A change of one key, to be done in a transaction.
 struct Change {
-    scope: Scope,
+    parent: Parent,
     id: KeyId,
     action: Action,
     authority: Authority,
@@ -296,9 +296,9 @@ struct Change {
 impl Change {
     /// Does the work on the key as it is by now. What changes nothing leaves no trace.
     fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
-        let stored = find(writes, self.scope, self.id)?;
+        let stored = find(writes, self.parent, self.id)?;
         let mut before = stored.clone();
-        before.settle(self.now);
+        before.complete_due_rotation(self.now);
         let mut after = before.clone();
         work(&mut after)?;
         if stored != after {

@@ -1,31 +1,31 @@
 //! Every use case. One function is one transaction; the time and random bytes are arguments.
 
-mod attempts;
 mod audit;
+mod audit_export;
 mod authentication;
 mod authority;
 mod backup;
-mod buckets;
-mod changes;
-mod content;
-mod exports;
-mod failures;
+mod brute_force;
+mod change_limit;
+mod concurrency_limit;
+mod failed_authentications;
 mod idempotency;
 mod import;
+mod import_export_view;
 mod keys;
-mod measurement;
+mod last_used;
+mod last_used_buffer;
 mod newest_keys;
+mod organization_sizes;
 mod organizations;
 mod overview;
 mod projects;
+mod rate_limit;
 mod readiness;
 mod setup;
-mod shares;
-mod sizes;
-mod usage;
-mod uses;
+mod store_gauges;
+mod token_buckets;
 mod verification;
-mod windows;
 
 pub use crate::domain::KeyChange;
 pub use crate::store::NewApiKey;
@@ -33,38 +33,38 @@ pub use crate::store::file::{
     Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, Options as StoreOptions, Progress, Restored, SCHEMA,
     Size, Staging, UNFINISHED, remove_unfinished, size,
 };
-pub use attempts::AttemptLimit;
 pub use audit::{AuditLog, EVENTS_PAGE};
+pub use audit_export::{AuditExport, AuditExportState, FoundEvents};
 pub use authentication::Caller;
 pub use authority::{Authority, Manage, Permitted, Purpose, Verify};
-pub use backup::{Restoration, restore, stamp};
-pub use changes::ChangeLimit;
-pub use content::{Content, Exported};
-pub use exports::{Export, ExportState, FoundEvents};
-pub use idempotency::{Idempotency, Issued};
-pub use import::{Import, ImportProgress, NOTHING_IMPORTED, Outcome, Taken, Writer};
-pub use keys::{API_KEYS_PAGE, Keys, NewKey, Rotation, Value};
-pub use overview::{Facts, Looked, ORGANIZATIONS_PAGE, Overview};
+pub use backup::{Restoration, file_name_time, restore};
+pub use brute_force::BruteForceLimit;
+pub use change_limit::ChangeLimit;
+pub use concurrency_limit::Slot;
+pub use idempotency::{Idempotency, IssuedKey};
+pub use import::{Import, ImportOutcome, ImportProgress, ImportWriter, NOTHING_IMPORTED, TakenRows};
+pub use import_export_view::{ExportItem, ImportExportView};
+pub use keys::{API_KEYS_PAGE, KeyManager, NewKey, NewValue, Rotation};
+pub use overview::{LookedUpKey, ORGANIZATIONS_PAGE, Overview, StoreSummary};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
-pub use shares::Share;
-pub use verification::{Asked, Question, Subject, Verdict};
+pub use verification::{IdentifiedKey, PresentedKey, Verdict, VerificationRequest};
 
-use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Result, Scope};
+use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Parent, Result};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::file::StoreFile;
-use attempts::Attempts;
-use authentication::Identities;
-use changes::Changes;
-use exports::Exports;
-use failures::Failures;
-use measurement::{KeyCount, Sizes};
+use audit_export::AuditExports;
+use authentication::KeyCache;
+use brute_force::BruteForceGuard;
+use change_limit::ChangeLimiter;
+use concurrency_limit::ConcurrencyLimit;
+use failed_authentications::FailedAuthentications;
+use last_used_buffer::LastUsedBuffer;
 use readiness::Readiness;
-use shares::Shares;
 use std::sync::Arc;
 use std::time::Instant;
-use uses::Uses;
+use store_gauges::{KeyCountCache, OrganizationSizeCache};
 
 /// How many searches and counts of the audit log each organization may have under way.
 const LONG_READS_EACH: usize = 4;
@@ -73,7 +73,7 @@ const STREAMS_EACH: usize = 32;
 
 /// How the service is set up.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServiceOptions {
     /// How the store is opened.
     pub store: StoreOptions,
     /// What newly minted organization keys begin with.
@@ -83,9 +83,9 @@ pub struct Options {
     /// How many keys are remembered between requests, at the most.
     pub cache_capacity: usize,
     /// How many wrong keys an address may send.
-    pub attempts: AttemptLimit,
+    pub brute_force: BruteForceLimit,
     /// How many changes an organization may make.
-    pub changes: ChangeLimit,
+    pub change_limit: ChangeLimit,
 }
 
 /// The running service.
@@ -93,21 +93,21 @@ pub struct Service {
     store: Store,
     /// What only a store in a file does.
     file: StoreFile,
-    identities: Identities,
-    uses: Uses,
-    attempts: Attempts,
-    changes: Changes,
-    key_count: KeyCount,
-    sizes: Sizes,
+    key_cache: KeyCache,
+    last_used_buffer: LastUsedBuffer,
+    brute_force: BruteForceGuard,
+    change_limiter: ChangeLimiter,
+    key_count: KeyCountCache,
+    organization_sizes: OrganizationSizeCache,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     stopwatch: fn() -> Instant,
-    exports: Exports,
-    failures: Failures,
+    audit_exports: AuditExports,
+    failed_authentications: FailedAuthentications,
     /// Reads of much of the store, by organization.
-    long_reads: Shares<OrganizationId>,
+    long_reads: ConcurrencyLimit<OrganizationId>,
     /// Answers that are read while they are sent, by key.
-    streams: Shares<KeyId>,
+    streams: ConcurrencyLimit<KeyId>,
     organization_key_prefix: KeyPrefix,
     project_key_prefix: KeyPrefix,
 }
@@ -117,24 +117,24 @@ impl Service {
     ///
     /// # Errors
     /// As [`StoreFile::open`].
-    pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
+    pub fn open(options: &ServiceOptions, metrics: Arc<Metrics>) -> Result<Self> {
         let file = StoreFile::open(&options.store, Arc::clone(&metrics))?;
         Ok(Self {
             store: file.store(),
             file,
-            identities: Identities::new(options.cache_capacity),
-            uses: Uses::new(options.cache_capacity),
-            attempts: Attempts::new(options.attempts),
-            changes: Changes::new(options.changes),
-            key_count: KeyCount::default(),
-            sizes: Sizes::default(),
+            key_cache: KeyCache::new(options.cache_capacity),
+            last_used_buffer: LastUsedBuffer::new(options.cache_capacity),
+            brute_force: BruteForceGuard::new(options.brute_force),
+            change_limiter: ChangeLimiter::new(options.change_limit),
+            key_count: KeyCountCache::default(),
+            organization_sizes: OrganizationSizeCache::default(),
             readiness: Readiness::default(),
             metrics,
             stopwatch: options.store.stopwatch,
-            exports: Exports::default(),
-            failures: Failures::default(),
-            long_reads: Shares::new(LONG_READS_EACH),
-            streams: Shares::new(STREAMS_EACH),
+            audit_exports: AuditExports::default(),
+            failed_authentications: FailedAuthentications::default(),
+            long_reads: ConcurrencyLimit::new(LONG_READS_EACH),
+            streams: ConcurrencyLimit::new(STREAMS_EACH),
             organization_key_prefix: options.organization_key_prefix.clone(),
             project_key_prefix: options.project_key_prefix.clone(),
         })
@@ -144,7 +144,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyAtOnce`].
-    pub fn begin_stream(&self, caller: &Caller) -> Result<Share> {
+    pub fn begin_stream(&self, caller: &Caller) -> Result<Slot> {
         self.streams.take(caller.key().id).ok_or(Error::TooManyAtOnce(
             "This API key has too many lists and downloads under way; wait until one of them has ended.",
         ))
@@ -160,8 +160,8 @@ impl Service {
         [&self.organization_key_prefix, &self.project_key_prefix]
     }
 
-    fn key_prefix(&self, scope: Scope) -> &KeyPrefix {
-        if scope.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
+    fn key_prefix(&self, parent: Parent) -> &KeyPrefix {
+        if parent.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
     /// Tells other processes that this one is a server; says whether there is another one.
@@ -181,8 +181,8 @@ impl Service {
     /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.
     pub async fn close(&self) {
         // Whoever was writing last-used times may have been stopped half-way.
-        self.uses.give_back();
-        if let Err(error) = self.flush_uses().await {
+        self.last_used_buffer.give_back();
+        if let Err(error) = self.flush_last_used().await {
             log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
         }
         self.store.close();

@@ -1,15 +1,15 @@
 //! The keys of an organization and all its projects, newest first.
 
 use super::{API_KEYS_PAGE, Overview};
-use crate::domain::{ApiKey, Error, KeyId, Name, Organization, Project, Result, Scope};
+use crate::domain::{ApiKey, Error, KeyId, Name, Organization, Parent, Project, Result};
 use std::collections::BinaryHeap;
 
 /// How many keys are in memory at the most, where the organization has no more projects than that: one of each otherwise.
 const IN_MEMORY: usize = 16_384;
 
-/// The keys of one scope that are still to come, newest first.
+/// The keys of one parent that are still to come, newest first.
 struct Source {
-    scope: Scope,
+    parent: Parent,
     project: Option<Name>,
     /// What was read, newest last.
     read: Vec<ApiKey>,
@@ -48,7 +48,7 @@ impl Overview {
 
     fn sources(&self, organization: &Organization, project: Option<&Project>) -> Result<Vec<Source>> {
         let of = |project: Option<&Project>| Source {
-            scope: Scope { organization: organization.id, project: project.map(|it| it.id) },
+            parent: Parent { organization: organization.id, project: project.map(|it| it.id) },
             project: project.map(|it| it.name.clone()),
             read: Vec::new(),
         };
@@ -68,7 +68,7 @@ impl Source {
     /// The number of the next key, which is read where nothing is left of what was read.
     fn read_on(&mut self, overview: &Overview, before: Option<KeyId>, page: u32) -> Result<Option<KeyId>> {
         if self.read.is_empty() {
-            self.read = overview.api_keys(self.scope, before, page)?;
+            self.read = overview.api_keys(self.parent, before, page)?;
             self.read.reverse();
         }
         Ok(self.read.last().map(|key| key.id))

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::authority::Authority;
-use super::changes::Kind;
+use super::change_limit::ChangeKind;
 use crate::domain::{Action, Error, Name, Organization, Result};
 
 impl Service {
@@ -11,7 +11,7 @@ impl Service {
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`].
     pub async fn rename_organization(&self, authority: Authority, name: Name) -> Result<Organization> {
-        self.count_change(&authority, Kind::Other)?;
+        self.count_change(&authority, ChangeKind::Other)?;
         let id = authority.organization();
         self.store
             .write(move |writes| {

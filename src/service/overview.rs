@@ -1,10 +1,10 @@
 //! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
 
-use super::sizes::{Count, SLICE, largest};
+use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    Action, ApiKey, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
-    OrganizationSize, Project, ProjectId, Refusal, Result, Scope, Timestamp,
+    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
+    OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
 use crate::store::file::{self, Size, View};
@@ -23,7 +23,7 @@ pub struct Overview {
 
 /// What there is.
 #[derive(Debug)]
-pub struct Facts {
+pub struct StoreSummary {
     /// What the store takes on disk.
     pub size: Size,
     /// The version of its schema.
@@ -42,7 +42,7 @@ pub struct Facts {
 
 /// A key, whose it is, and whether the value that it was looked for by is good.
 #[derive(Debug)]
-pub struct Looked {
+pub struct LookedUpKey {
     /// The key.
     pub key: ApiKey,
     /// Its organization.
@@ -80,12 +80,12 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn facts(&self) -> Result<Facts> {
+    pub fn summary(&self) -> Result<StoreSummary> {
         let size = file::size(&self.path)?;
         let largest = self.largest()?;
         self.view.read(|reads| {
             let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
-            Ok(Facts {
+            Ok(StoreSummary {
                 size,
                 schema: file::SCHEMA,
                 organizations: reads.count_organizations()?,
@@ -98,7 +98,7 @@ impl Overview {
     }
 
     fn largest(&self) -> Result<Vec<(OrganizationId, OrganizationSize)>> {
-        let (mut keys, mut events) = (Count::default(), Count::default());
+        let (mut keys, mut events) = (SizeCount::default(), SizeCount::default());
         for (what, count) in [(Counted::Keys, &mut keys), (Counted::Events, &mut events)] {
             count.finish(|after| self.view.read(|reads| reads.sizes(what, after, SLICE)))?;
         }
@@ -153,13 +153,13 @@ impl Overview {
         self.view.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// Up to `limit` of the scope's keys, newest first, starting below `before`.
+    /// Up to `limit` of the parent's keys, newest first, starting below `before`.
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let mut keys = self.view.read(|reads| reads.api_keys(scope, before, limit))?;
-        keys.iter_mut().for_each(|key| key.settle(self.now));
+    pub fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let mut keys = self.view.read(|reads| reads.api_keys(parent, before, limit))?;
+        keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
         Ok(keys)
     }
 
@@ -170,7 +170,7 @@ impl Overview {
     pub fn api_key(&self, id: KeyId) -> Result<Option<ApiKey>> {
         let key = self.view.read(|reads| reads.api_key_anywhere(id))?;
         Ok(key.map(|mut key| {
-            key.settle(self.now);
+            key.complete_due_rotation(self.now);
             key
         }))
     }
@@ -179,7 +179,7 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn forms(&self) -> Result<Forms> {
+    pub fn forms(&self) -> Result<KeyForms> {
         self.view.read(|reads| reads.forms())
     }
 
@@ -187,7 +187,7 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<Looked>> {
+    pub fn look_up_presented(&self, credential: &[u8]) -> Result<Option<LookedUpKey>> {
         let forms = self.forms()?;
         let Some(digest) = Digest::of_presented(credential, forms) else { return Ok(None) };
         if let Some(looked) = self.look_up(&digest)? {
@@ -204,13 +204,13 @@ impl Overview {
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn look_up(&self, digest: &Digest) -> Result<Option<Looked>> {
+    pub fn look_up(&self, digest: &Digest) -> Result<Option<LookedUpKey>> {
         let found = self.view.lookup(digest)?;
         Ok(found.map(|found| {
             let outcome = found.key.check(found.presented, self.now);
             let mut key = found.key;
-            key.settle(self.now);
-            Looked { key, organization: found.organization, project: found.project, outcome }
+            key.complete_due_rotation(self.now);
+            LookedUpKey { key, organization: found.organization, project: found.project, outcome }
         }))
     }
 }

@@ -3,9 +3,9 @@
 use super::Service;
 use super::audit::describe_project;
 use super::authority::Authority;
-use super::changes::Kind;
+use super::change_limit::ChangeKind;
 use crate::domain::{
-    Action, ApiKey, Description, Error, Name, OrganizationId, Project, ProjectId, Result, Scope, Secret,
+    Action, ApiKey, Description, Error, Name, OrganizationId, Parent, Project, ProjectId, Result, Secret,
 };
 use crate::store::{NewApiKey, Reads};
 
@@ -42,7 +42,7 @@ impl Service {
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] where the organization has a project of this name.
     pub async fn create_project(&self, authority: Authority, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
-        self.count_change(&authority, Kind::Other)?;
+        self.count_change(&authority, ChangeKind::Other)?;
         let project = Project {
             id: ProjectId::from_random(new.random),
             organization: authority.organization(),
@@ -50,10 +50,10 @@ impl Service {
             description: new.description,
             created_at: authority.now(),
         };
-        let scope = Scope { organization: project.organization, project: Some(project.id) };
-        let secret = Secret::new(self.key_prefix(scope), new.key_random);
+        let parent = Parent { organization: project.organization, project: Some(project.id) };
+        let secret = Secret::new(self.key_prefix(parent), new.key_random);
         let key = NewApiKey {
-            scope,
+            parent,
             value: secret.fingerprint(),
             name: Name::parse(FIRST_KEY)?,
             created_at: authority.now(),
@@ -95,7 +95,7 @@ impl Service {
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
     pub async fn update_project(&self, authority: Authority, id: ProjectId, change: ProjectChange) -> Result<Project> {
-        self.count_change(&authority, Kind::Other)?;
+        self.count_change(&authority, ChangeKind::Other)?;
         let organization = authority.organization();
         self.store
             .write(move |writes| {

@@ -5,7 +5,7 @@ use super::audit::on_whole_store;
 use super::authority::Authority;
 use super::keys::expect_free;
 use crate::domain::{
-    Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
+    Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Writes};
 
@@ -76,7 +76,7 @@ fn begin(first: &FirstKey, now: Timestamp) -> (Organization, NewApiKey) {
         created_at: now,
     };
     let key = NewApiKey {
-        scope: Scope { organization: organization.id, project: None },
+        parent: Parent { organization: organization.id, project: None },
         value: first.secret.fingerprint(),
         name: first.name.clone(),
         created_at: now,

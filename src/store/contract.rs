@@ -11,8 +11,8 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
 
 use crate::domain::{
-    ApiKey, Checked, Digest, Event, EventFilter, Fingerprint, Forms, KeyCounts, KeyId, Link, Name, NewEvent,
-    Organization, OrganizationId, OrganizationSize, Presented, Project, ProjectId, Result, Scope, Timestamp,
+    ApiKey, ChainCheck, Digest, Event, EventFilter, Fingerprint, KeyCounts, KeyForms, KeyId, Link, Name, NewEvent,
+    Organization, OrganizationId, OrganizationSize, Parent, Presented, Project, ProjectId, Result, Timestamp,
 };
 
 /// How many of a key's former values are known as such; older ones are nobody's.
@@ -22,7 +22,7 @@ pub const FORMER_VALUES: u32 = 16;
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
     /// Whom it will belong to.
-    pub scope: Scope,
+    pub parent: Parent,
     /// What to recognise it by.
     pub value: Fingerprint,
     /// Its label.
@@ -71,7 +71,7 @@ pub struct EventsSlice<T> {
 }
 
 /// A key's use: which key, the digest of which of its values, when.
-pub type Use = (KeyId, Digest, Timestamp);
+pub type LastUse = (KeyId, Digest, Timestamp);
 
 /// What is counted by organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,21 +118,21 @@ pub trait Reads {
     /// Up to `limit` of the organization's projects by name, starting after `after` where given.
     fn projects(&self, organization: OrganizationId, after: Option<&Name>, limit: u32) -> Result<Vec<Project>>;
 
-    /// The key, if it belongs to the very scope.
-    fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>>;
+    /// The key, if it belongs to exactly this parent.
+    fn api_key(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>>;
 
     /// The key, whomever it belongs to: for whoever may see all of them.
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>>;
 
-    /// Up to `limit` of the scope's keys, newest first, starting below `before` where given.
-    fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
+    /// Up to `limit` of the parent's keys, newest first, starting below `before` where given.
+    fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
     /// Whether this is the digest of a value that was good once and never will be again: its key was revoked, or a rotation took
     /// it away.
     fn has_ended(&self, digest: &Digest) -> Result<bool>;
 
     /// What imports have ever brought in.
-    fn forms(&self) -> Result<Forms>;
+    fn forms(&self) -> Result<KeyForms>;
 
     /// How many of the next `limit` keys of all organizations behind this one there are, by what they are at that time, and the
     /// last of them where there may be more.
@@ -168,7 +168,7 @@ pub trait Reads {
 
     /// Whether up to `limit` events after this one are as they were written; `None` stands for the beginning, before which
     /// there must be nothing.
-    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<Checked>;
+    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<ChainCheck>;
 
     /// The request that the caller gave this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;
@@ -210,7 +210,7 @@ pub trait Writes: Reads {
 
     /// Notes when keys last authenticated; keys that are gone are passed over. The use of a value that is gone counts as
     /// one of the value that is there.
-    fn record_uses(&mut self, uses: &[Use]) -> Result<()>;
+    fn record_last_used(&mut self, uses: &[LastUse]) -> Result<()>;
 
     /// Remembers a request, over an older one of the same name.
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()>;

@@ -50,7 +50,7 @@ impl<'a> From<&'a ApiKey> for DescribedKey<'a> {
         // The event itself names the key and whose it is; a use is no change.
         let ApiKey {
             id: _,
-            scope: _,
+            parent: _,
             name,
             value,
             shadow,

@@ -3,7 +3,7 @@
 use super::contract::{Found, Reads, Writes};
 use super::sqlite::Sqlite;
 use super::validity::Stamp;
-use crate::domain::{Digest, Error, Forms, Result, Timestamp};
+use crate::domain::{Digest, Error, KeyForms, Result, Timestamp};
 use crate::metrics::Lookup;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// What imports have ever brought in, as far as this process has noticed.
-    pub fn forms(&self) -> Forms {
+    pub fn forms(&self) -> KeyForms {
         self.0.forms.get()
     }
 

@@ -17,7 +17,7 @@ mod standing;
 mod validity;
 
 pub use contract::{
-    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, NewApiKey, Reads, SizesSlice, Use, Writes,
+    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, LastUse, NewApiKey, Reads, SizesSlice, Writes,
 };
 pub use described::{DescribedKey, described};
 pub use handle::Store;

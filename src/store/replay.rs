@@ -25,8 +25,8 @@ pub(super) fn replay(key: &ApiKey, standing: &Standing, now: Timestamp) -> Resul
     }
     let event = NewEvent {
         at: now,
-        organization: Some(key.scope.organization),
-        project: key.scope.project,
+        organization: Some(key.parent.organization),
+        project: key.parent.project,
         actor: Actor::Keystead,
         action: after.as_ref().map_or(Action::KeyRevoked, |after| action(key, after)),
         resource: format!("api_key/{}", key.id.get()),
@@ -64,7 +64,7 @@ fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
 mod tests {
     use super::*;
     use crate::domain::{
-        AddressList, Algorithm, Digest, Fingerprint, KeyId, Name, OrganizationId, RateLimit, Scope, Tail,
+        AddressList, Algorithm, Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, RateLimit, Tail,
     };
 
     const NOW: i64 = 9_000;
@@ -82,7 +82,7 @@ mod tests {
         let (fingerprint, rotates_at) = (value(Algorithm::Blake3, 2, "aaaaa2"), at(50_000));
         ApiKey {
             id: KeyId::new(7).unwrap(),
-            scope: Scope { organization: OrganizationId::from_random([1; 8]), project: None },
+            parent: Parent { organization: OrganizationId::from_random([1; 8]), project: None },
             name: Name::parse("CI").unwrap(),
             value: value(Algorithm::Sha256, 1, "aaaaa1"),
             shadow: Some(Shadow { fingerprint, rotates_at, last_used: Some(at(3_000)) }),

@@ -43,7 +43,7 @@ impl Standing {
         // Whose it is never changes; what it is called and when it was used decides over nothing.
         let ApiKey {
             id,
-            scope: _,
+            parent: _,
             name: _,
             value,
             shadow,

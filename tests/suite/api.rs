@@ -499,7 +499,7 @@ fn last_used_is_in_the_file_within_a_second_and_survives_a_stop() {
     assert!(server.client_with(&value).is_good());
     let used = client.get(&format!("{KEYS}/{id}")).data()["apiKey"]["lastUsed"].take();
     let stored = || {
-        let digest = keystead::domain::Digest::of_presented(value.as_bytes(), keystead::domain::Forms::default())
+        let digest = keystead::domain::Digest::of_presented(value.as_bytes(), keystead::domain::KeyForms::default())
             .expect("a key");
         let found = wait(store.lookup(digest, at(1_700_000_000_000))).expect("a read");
         found.and_then(|(found, _)| found.key.last_used()).map(|at| json!(at.to_string()))

@@ -665,14 +665,19 @@ fn what_is_older_than_the_retention_leaves_the_log_and_what_remains_is_a_chain()
     assert!(verify(&tampered.original, &["--expect", &earlier]).expect_err("it is gone").contains("and not 3"));
 }
 
-pub fn service_options(path: &Path) -> keystead::service::Options {
-    keystead::service::Options {
+pub fn service_options(path: &Path) -> keystead::service::ServiceOptions {
+    keystead::service::ServiceOptions {
         store: store_options(path),
         organization_key_prefix: prefix(),
         project_key_prefix: keystead::domain::KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 100,
-        attempts: keystead::service::AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
-        changes: keystead::service::ChangeLimit { burst: 0, per_minute: 0 },
+        brute_force: keystead::service::BruteForceLimit {
+            burst: 20,
+            per_minute: 20,
+            addresses: 100,
+            counts_loopback: false,
+        },
+        change_limit: keystead::service::ChangeLimit { burst: 0, per_minute: 0 },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use keystead::domain::{Error, Link, OrganizationId, Role};
-use keystead::service::{AuditLog, Content, Exported};
+use keystead::service::{AuditLog, ExportItem, ImportExportView};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,12 +89,12 @@ impl Expected {
 fn state(server: &Server, organization: OrganizationId) -> (Vec<String>, Option<Link>) {
     let options = store_options(&server.store_path());
     let mut objects = Vec::new();
-    let content = Content::open(&options).expect("the store");
+    let content = ImportExportView::open(&options).expect("the store");
     let all = content.export::<Error>(at(1_700_000_000_000), |object| {
         match object {
-            Exported::Organization(it) if it.id == organization => objects.push(format!("{it:?}")),
-            Exported::Project(_, it) if it.organization == organization => objects.push(format!("{it:?}")),
-            Exported::Key(_, _, it) if it.scope.organization == organization => {
+            ExportItem::Organization(it) if it.id == organization => objects.push(format!("{it:?}")),
+            ExportItem::Project(_, it) if it.organization == organization => objects.push(format!("{it:?}")),
+            ExportItem::Key(_, _, it) if it.parent.organization == organization => {
                 let mut key = it.clone();
                 key.value_last_used = None;
                 objects.push(format!("{key:?}"));

@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::metrics::Reading;
-use keystead::domain::{Digest, Forms};
+use keystead::domain::{Digest, KeyForms};
 use keystead::store::Store;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -130,7 +130,7 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
 
 /// Whether the key would be let in, without a server: these are many.
 fn is_switched_on(store: &Store, value: &str) -> bool {
-    let digest = Digest::of_presented(value.as_bytes(), Forms::default()).expect("a key");
+    let digest = Digest::of_presented(value.as_bytes(), KeyForms::default()).expect("a key");
     let found = wait(store.lookup(digest, at(2_000_000_000_000))).expect("a read");
     found.is_some_and(|(found, _)| found.key.check(found.presented, at(2_000_000_000_000)).is_ok())
 }

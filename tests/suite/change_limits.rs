@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use keystead::domain::{EventFilter, Name};
-use keystead::service::{ChangeLimit, FirstKey, KeyChange, NewKey, Service, Value as NewValue};
+use keystead::service::{ChangeLimit, FirstKey, KeyChange, NewKey, NewValue, Service};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -131,7 +131,8 @@ fn commands_are_not_limited_and_no_limit_is_none() {
     let passed = [0, 1].map(|per_minute| {
         let folder = folder.path().join(per_minute.to_string());
         std::fs::create_dir(&folder).expect("a folder");
-        let options = keystead::service::Options { changes: changes(per_minute), ..service_options(&folder) };
+        let options =
+            keystead::service::ServiceOptions { change_limit: changes(per_minute), ..service_options(&folder) };
         let service = Service::open(&options, metrics()).expect("a service");
         let name = || Name::parse("a").expect("a name");
         let (secret, now) = (new_secret(), at(1_700_000_000_000));

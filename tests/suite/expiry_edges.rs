@@ -4,7 +4,8 @@ use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
 use keystead::service::{
-    AttemptLimit, ChangeLimit, FirstKey, Issued, KeyChange, NewKey, Options, Permitted, Rotation, Service, Value,
+    BruteForceLimit, ChangeLimit, FirstKey, IssuedKey, KeyChange, NewKey, NewValue, Permitted, Rotation, Service,
+    ServiceOptions,
 };
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
@@ -23,13 +24,13 @@ fn name() -> Name {
 
 fn fixture() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = Options {
+    let options = ServiceOptions {
         store: store_options(&folder.path().join("keystead.db")),
         organization_key_prefix: prefix(),
         project_key_prefix: KeyPrefix::parse("confident_proj_").expect("a prefix"),
         cache_capacity: 100,
-        attempts: AttemptLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
-        changes: ChangeLimit { burst: 0, per_minute: 0 },
+        brute_force: BruteForceLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
+        change_limit: ChangeLimit { burst: 0, per_minute: 0 },
     };
     let service = Service::open(&options, metrics()).expect("a service");
     let secret = new_secret();
@@ -43,17 +44,17 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    fn create(&self, seed: u8, days: Option<i64>) -> Issued {
+    fn create(&self, seed: u8, days: Option<i64>) -> IssuedKey {
         let lifetime = days.and_then(Lifetime::from_days);
         let keys = self.service.keys(self.admin.authority(), None);
-        let new = NewKey { name: name(), value: Value::Random([seed; 16]), lifetime, change: KeyChange::default() };
+        let new = NewKey { name: name(), value: NewValue::Random([seed; 16]), lifetime, change: KeyChange::default() };
         wait(keys.create(new, None)).expect("a key")
     }
 
     /// The new value of the key.
-    fn rotate(&self, key: &Issued, seed: u8, hours: i64) -> String {
+    fn rotate(&self, key: &IssuedKey, seed: u8, hours: i64) -> String {
         let grace = Grace::from_hours(hours).expect("a grace");
-        let (value, change) = (Value::Random([seed; 16]), KeyChange::default());
+        let (value, change) = (NewValue::Random([seed; 16]), KeyChange::default());
         let rotation = Rotation { value, grace, expiry: Expiry::Keep, change };
         let keys = self.service.keys(self.admin.authority(), None);
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
@@ -67,7 +68,7 @@ impl Fixture {
     }
 }
 
-fn full(issued: &Issued) -> String {
+fn full(issued: &IssuedKey) -> String {
     issued.secret.as_ref().expect("a value").expose().to_owned()
 }
 

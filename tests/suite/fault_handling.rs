@@ -71,7 +71,7 @@ fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_
         request_log: http::RequestLog::new(true),
         forwarded_credentials: http::CredentialHeader::ALL.into(),
     };
-    let options = http::Options {
+    let options = http::ServerOptions {
         workers: Some(1),
         readers: 2,
         max_connections: 10,

@@ -1,10 +1,10 @@
 //! The real server, its clients, and a store to look into.
 
 use keystead::domain::{
-    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Result, Scope, Secret, Timestamp,
+    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
 };
 use keystead::metrics::Metrics;
-use keystead::service::{AttemptLimit, ChangeLimit};
+use keystead::service::{BruteForceLimit, ChangeLimit};
 use keystead::store::file::{Options, StoreFile};
 use keystead::store::{NewApiKey, Store, Writes};
 use serde_json::{Value, json};
@@ -443,15 +443,15 @@ pub fn open_file(path: &Path) -> StoreFile {
 
 /// What nobody reads.
 /// A service of little, on `keystead.db` in the folder.
-pub fn service_options(folder: &Path) -> keystead::service::Options {
+pub fn service_options(folder: &Path) -> keystead::service::ServiceOptions {
     let prefix = |text| KeyPrefix::parse(text).expect("a prefix");
-    keystead::service::Options {
+    keystead::service::ServiceOptions {
         store: store_options(&folder.join("keystead.db")),
         organization_key_prefix: prefix("confident_org_"),
         project_key_prefix: prefix("confident_proj_"),
         cache_capacity: 10,
-        attempts: AttemptLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
-        changes: ChangeLimit { burst: 0, per_minute: 0 },
+        brute_force: BruteForceLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
+        change_limit: ChangeLimit { burst: 0, per_minute: 0 },
     }
 }
 
@@ -484,7 +484,7 @@ pub fn insert_organization(store: &Store, name: &str) -> (Organization, ApiKey, 
 
 pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
     NewApiKey {
-        scope: Scope { organization, project: None },
+        parent: Parent { organization, project: None },
         value: secret.fingerprint(),
         name: Name::parse("A key").expect("a name"),
         created_at: at(1_700_000_000_000),

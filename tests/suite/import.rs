@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::revocation_race::{done as settled, race};
-use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Project, ProjectId, Result, Scope};
+use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
 use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};
 use keystead::store::{Counted, NewApiKey};
@@ -87,7 +87,7 @@ impl Folder {
 }
 
 /// A key that no other number gives, and that is not of our form.
-fn foreign(number: usize) -> String {
+fn external(number: usize) -> String {
     format!("sk-{}", &blake3::hash(&number.to_le_bytes()).to_hex()[..32])
 }
 
@@ -117,12 +117,12 @@ fn digests_of_tools() -> Vec<(String, String, &'static str)> {
     let url = "base64.urlsafe_b64encode(hashlib.sha256(key).digest()).decode().rstrip('=')";
     let raw_b3sum = "b3sum --raw | base64 --wrap=0";
     let made = [
-        tool("sha256sum", &[], &foreign(0)).map(|digest| (foreign(0), digest, "sha256")),
-        tool("b3sum", &[], &foreign(1)).map(|digest| (foreign(1), digest, "blake3")),
-        tool("sh", &["-c", raw_b3sum], &foreign(5)).map(|digest| (foreign(5), digest, "BLAKE3")),
-        python(hex, &foreign(2)).map(|digest| (foreign(2), digest.to_uppercase(), "SHA-256")),
-        python(base64, &foreign(3)).map(|digest| (foreign(3), digest, "sha256")),
-        python(url, &foreign(4)).map(|digest| (foreign(4), digest, "sha256")),
+        tool("sha256sum", &[], &external(0)).map(|digest| (external(0), digest, "sha256")),
+        tool("b3sum", &[], &external(1)).map(|digest| (external(1), digest, "blake3")),
+        tool("sh", &["-c", raw_b3sum], &external(5)).map(|digest| (external(5), digest, "BLAKE3")),
+        python(hex, &external(2)).map(|digest| (external(2), digest.to_uppercase(), "SHA-256")),
+        python(base64, &external(3)).map(|digest| (external(3), digest, "sha256")),
+        python(url, &external(4)).map(|digest| (external(4), digest, "sha256")),
     ];
     made.into_iter().flatten().collect()
 }
@@ -180,7 +180,7 @@ fn a_key_that_came_with_a_sha_256_digest_is_known_by_blake3_since_its_first_good
 fn asking_about_a_value_or_letting_a_proxy_ask_is_a_first_use_as_well() {
     for (number, path) in [(0, "/v2/verify"), (1, "/auth/nginx")] {
         let folder = Folder::new();
-        let key = foreign(number);
+        let key = external(number);
         let digest = sha256(&key);
         folder.import_well(&format!("name,digest,algorithm\nA key,{digest},sha256\n"));
         let server = folder.serve();
@@ -195,7 +195,7 @@ fn asking_about_a_value_or_letting_a_proxy_ask_is_a_first_use_as_well() {
 
 /// What Keystead itself says is the SHA-256 digest of a key, which the tools' digests have shown to be right.
 fn sha256(key: &str) -> String {
-    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let forms = keystead::domain::KeyForms { external: true, sha256: true };
     keystead::domain::Digest::sha256_of_presented(key.as_bytes(), forms).expect("a key").to_hex()
 }
 
@@ -205,11 +205,11 @@ fn digests_of_the_two_algorithms_are_never_taken_for_each_other() {
     // Each digest under the other's name, and one SHA-256 digest so that such are looked for at all.
     folder.import_well(&format!(
         "name,digest,algorithm\na,{SHA256},blake3\nb,{BLAKE3},sha256\nc,{},sha256\n",
-        sha256(&foreign(1))
+        sha256(&external(1))
     ));
     let server = folder.serve();
     assert!(!server.client_with(KEY).is_good());
-    assert!(server.client_with(&foreign(1)).is_good());
+    assert!(server.client_with(&external(1)).is_good());
     assert_eq!(server.client().post("/v2/verify", json!({"digest": BLAKE3})).data()["code"], "UNKNOWN");
     assert_eq!(server.client().post("/v2/verify", json!({"digest": SHA256})).data()["code"], "VALID", "as it says");
 }
@@ -233,12 +233,12 @@ fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later
 fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_first_uses_race_its_end() {
     const ROUNDS: usize = 150;
     let folder = Folder::new();
-    let lines: String = (0..ROUNDS).map(|number| format!("a,{},sha256\n", sha256(&foreign(number)))).collect();
+    let lines: String = (0..ROUNDS).map(|number| format!("a,{},sha256\n", sha256(&external(number)))).collect();
     folder.import_well(&format!("name,digest,algorithm\n{lines}"));
     let server = folder.serve();
     let admin = server.client();
     for round in 0..ROUNDS {
-        let (id, key) = (2 + round as i64, foreign(round));
+        let (id, key) = (2 + round as i64, external(round));
         let user = || {
             let user = server.client_with(&key);
             move || user.is_good()
@@ -314,14 +314,14 @@ fn all_that_a_row_says_of_a_key_is_imported_from_csv_and_from_ndjson() {
     let csv = format!(
         "Name,KEY,organization,project,valid,created_at,expires_at,rate_limit,rate_window_s,allowed_addresses\n\
          \"One, two\",{},Acme,Web,false,2020-01-02T03:04:05Z,2999-01-01,100,60,\"10.0.0.0/8,203.0.113.7\"\n",
-        foreign(1)
+        external(1)
     );
     assert!(folder.import(&csv, &[]).status.success());
     let objects = [
-        json!({"name": "One, two", "key": foreign(2), "organization": "Acme", "project": project, "valid": false,
+        json!({"name": "One, two", "key": external(2), "organization": "Acme", "project": project, "valid": false,
             "created_at": "2020-01-02T03:04:05Z", "expires_at": "2999-01-01", "rate_limit": 100, "rate_window_s": 60,
             "allowed_addresses": "10.0.0.0/8,203.0.113.7"}),
-        json!({"name": "One, two", "key": foreign(3), "project": "Web", "valid": false, "tail": null,
+        json!({"name": "One, two", "key": external(3), "project": "Web", "valid": false, "tail": null,
             "createdAt": "2020-01-02T03:04:05Z", "expiresAt": "2999-01-01",
             "rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8", "203.0.113.7"]}),
     ];
@@ -363,19 +363,19 @@ fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
         (format!("Bad,{KEY},,,,yes,"), "true or false"),
         (format!("Bad,{KEY},,,,,0"), "rate_limit"),
         (format!("Bad,{KEY}"), "2 fields where the head line has 7"),
-        (format!("Bad,{},,,,,", foreign(1)), "Row 1 has the same key"),
+        (format!("Bad,{},,,,,", external(1)), "Row 1 has the same key"),
     ] {
         let lines = format!(
             "name,key,digest,algorithm,project,valid,rate_limit\nA,{},,,,,\n{row}\nC,{},,,,,\n",
-            foreign(1),
-            foreign(3)
+            external(1),
+            external(3)
         );
         for how in [&[][..], &["--dry-run"]] {
             let output = folder.import(&lines, how);
             assert_eq!(output.status.code(), Some(1), "{row}");
             let said = format!("{}{}", stdout(&output), stderr(&output));
             assert!(said.contains("Row 2") && said.contains(why), "{row}: {said}");
-            for secret in [KEY, SHA256, spaced, "sk_live_short", &foreign(1), &foreign(3), "xxxx"] {
+            for secret in [KEY, SHA256, spaced, "sk_live_short", &external(1), &external(3), "xxxx"] {
                 assert!(!said.contains(secret), "{said}");
             }
             assert!(how.is_empty() != said.contains("Row 3 can be imported"), "{said}");
@@ -396,7 +396,7 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
         (format!("{{\"name\": \"Bad\", \"secret\": \"{KEY}\"}}"), "no column \"secret\""),
         (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key is neither a text nor a number"),
     ] {
-        let good = |number| json!({"name": "A", "key": foreign(number)}).to_string();
+        let good = |number| json!({"name": "A", "key": external(number)}).to_string();
         let file = folder.file("keys.jsonl", &format!("{}\n{line}\n{}\n", good(1), good(2)));
         let output = run(folder.path(), &["import", "--organization-keys", &file]);
         let said = format!("{}{}", stdout(&output), stderr(&output));
@@ -410,7 +410,7 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
 #[test]
 fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_taken() {
     let folder = Folder::new();
-    let key = foreign(1);
+    let key = external(1);
     for (fields, why) in [
         ("\"name\":\"A\",\"name\":\"B\"", "Its field \"name\" comes twice."),
         ("\"name\":null,\"n\\u0061me\":\"B\"", "Its field \"name\" comes twice."),
@@ -469,10 +469,10 @@ fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
 #[test]
 fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_elsewhere() {
     let folder = Folder::new();
-    folder.import_well(&format!("name,key\nA,{}\nB,{}\n", foreign(1), foreign(2)));
+    folder.import_well(&format!("name,key\nA,{}\nB,{}\n", external(1), external(2)));
     let server = folder.serve();
     let client = server.client();
-    let (own, other, imported) = (client.key(), client.mint("other").1, foreign(1));
+    let (own, other, imported) = (client.key(), client.mint("other").1, external(1));
     let (bearer, imported_bearer) = (format!("Bearer {own}"), format!("Bearer {imported}"));
     let ask = |path, headers: &[(&str, &str)]| client.send("GET", path, headers, b"").status;
     for path in [ORGANIZATION, "/auth/nginx", "/auth/forward", "/auth/envoy"] {
@@ -486,12 +486,12 @@ fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_el
         assert_eq!(ask(path, &[("Authorization", &imported_bearer)]), 200);
         assert_eq!(ask(path, &[("Authorization", &imported_bearer), ("X-API-Key", "")]), 200);
         assert_eq!(ask(path, &[("Authorization", JWT)]), 401);
-        assert_eq!(ask(path, &[("Authorization", JWT), ("X-API-Key", &foreign(9))]), 401);
+        assert_eq!(ask(path, &[("Authorization", JWT), ("X-API-Key", &external(9))]), 401);
     }
     for two in [
         [("Authorization", bearer.as_str()), ("X-API-Key", other.as_str())],
         [("Authorization", &bearer), ("X-API-Key", &imported)],
-        [("CONFIDENT_API_KEY", &imported), ("X-API-Key", &foreign(2))],
+        [("CONFIDENT_API_KEY", &imported), ("X-API-Key", &external(2))],
         [("Authorization", &imported_bearer), ("Authorization", JWT)],
         [("Authorization", &imported_bearer), ("X-API-Key", "short")],
     ] {
@@ -502,9 +502,13 @@ fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_el
 #[test]
 fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     let folder = Folder::new();
-    folder.import_well(&format!("name,key,digest,algorithm\nA,{},,\nB,,{},sha256\n", foreign(1), sha256(&foreign(2))));
-    let lines: String = (0..6).map(|number| format!("C,{}\n", foreign(number))).collect();
-    let lines = format!("name,key\n{lines}D,{}\nE,short\n", foreign(5));
+    folder.import_well(&format!(
+        "name,key,digest,algorithm\nA,{},,\nB,,{},sha256\n",
+        external(1),
+        sha256(&external(2))
+    ));
+    let lines: String = (0..6).map(|number| format!("C,{}\n", external(number))).collect();
+    let lines = format!("name,key\n{lines}D,{}\nE,short\n", external(5));
     let outcomes = |output: &Output| -> Vec<(i64, String)> {
         let object = |line| serde_json::from_str::<Value>(line).expect("JSON");
         let row = |it: Value| (it["row"].as_i64().expect("a row"), it["outcome"].as_str().expect("a word").to_owned());
@@ -527,11 +531,11 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     assert_eq!((skipped.status.code(), outcomes(&skipped)), (Some(1), of("imported")));
     assert!(stderr(&skipped).contains("4 keys were imported: 4 to 7; 4 rows were left out."), "{}", stderr(&skipped));
     let server = folder.serve();
-    assert!((0..6).all(|number| server.client_with(&foreign(number)).is_good()));
+    assert!((0..6).all(|number| server.client_with(&external(number)).is_good()));
     assert_eq!(folder.keys(), 7);
     // Each digest leads to its own key.
     for (number, id) in [(0, 4), (1, 2), (3, 5), (4, 6), (5, 7)] {
-        let answer = server.client().post("/v2/verify", json!({"value": foreign(number)})).data();
+        let answer = server.client().post("/v2/verify", json!({"value": external(number)})).data();
         assert_eq!(answer["apiKey"]["id"], id);
     }
 }
@@ -541,11 +545,11 @@ fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() 
     let folder = Folder::new();
     let server = folder.serve();
     let minted: Vec<String> = (0..3).map(|_| server.client().mint("before").1).collect();
-    let lines: String = (0..5000).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let lines: String = (0..5000).map(|number| format!("a,{}\n", external(number))).collect();
     folder.import_well(&format!("name,key\n{lines}"));
-    eventually(Duration::from_secs(5), || server.client_with(&foreign(0)).is_good());
+    eventually(Duration::from_secs(5), || server.client_with(&external(0)).is_good());
     for number in (0..5000).step_by(99) {
-        assert!(server.client_with(&foreign(number)).is_good());
+        assert!(server.client_with(&external(number)).is_good());
     }
     let minted_after = server.client().mint("after");
     for key in minted.iter().chain([&minted_after.1, &server.first_key()]) {
@@ -566,7 +570,7 @@ fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() 
 fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
     const ROWS: usize = 20_000;
     let folder = Folder::new();
-    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
     let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
     for round in 0..8_u64 {
         let mut child = keystead(folder.path())
@@ -582,7 +586,7 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
         let server = folder.serve();
         let keys = folder.keys();
         assert!(keys == 1 || keys == 1 + ROWS as i64, "{keys} keys");
-        assert_eq!(server.client_with(&foreign(ROWS - 1)).is_good(), keys > 1);
+        assert_eq!(server.client_with(&external(ROWS - 1)).is_good(), keys > 1);
         assert!(server.stop().success());
         assert_eq!(folder.query::<String>("PRAGMA integrity_check"), "ok");
         assert!(run(folder.path(), &["audit", "verify"]).status.success());
@@ -602,7 +606,7 @@ fn an_import_that_is_interrupted_says_whether_its_keys_are_there() {
     for has_server in [false, true] {
         let folder = Folder::new();
         let _server = has_server.then(|| folder.serve());
-        let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+        let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
         let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
         let mut command = keystead(folder.path());
         command.args(["import", "--organization-keys", &file]).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -627,7 +631,7 @@ fn an_import_that_is_interrupted_says_whether_its_keys_are_there() {
 fn no_imported_key_is_in_the_store_its_log_or_the_output() {
     let folder = Folder::new();
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_LOG_LEVEL", "trace"), ("RUST_LOG", "trace")]);
-    let keys: Vec<String> = (0..20).map(foreign).collect();
+    let keys: Vec<String> = (0..20).map(external).collect();
     let lines: String = keys
         .iter()
         .enumerate()
@@ -638,7 +642,7 @@ fn no_imported_key_is_in_the_store_its_log_or_the_output() {
         )
         .collect();
     let output =
-        folder.import(&format!("name,key,digest,algorithm\n{lines}b,{} x,,\n", foreign(99)), &["--skip-bad-rows"]);
+        folder.import(&format!("name,key,digest,algorithm\n{lines}b,{} x,,\n", external(99)), &["--skip-bad-rows"]);
     eventually(Duration::from_secs(5), || server.client_with(&keys[0]).is_good());
     assert!(keys.iter().all(|key| server.client_with(key).is_good()));
     let exported = run(folder.path(), &["export", "--digests"]);
@@ -648,7 +652,7 @@ fn no_imported_key_is_in_the_store_its_log_or_the_output() {
             let path = entry.expect("an entry").path();
             let bytes = fs::read(&path).expect("a file");
             let text = String::from_utf8_lossy(&bytes);
-            for key in keys.iter().chain([&foreign(99)]) {
+            for key in keys.iter().chain([&external(99)]) {
                 assert!(!text.contains(&key[3..28]) && !said.contains(&key[3..28]), "{}", path.display());
             }
         }
@@ -786,7 +790,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
     let (twin, _, _) = insert_organization(&store, "Acme");
     store.close();
     let id = |id: &keystead::domain::OrganizationId| id.to_string();
-    let row = |number, organization: &str| format!("name,key,organization\nA,{},{organization}\n", foreign(number));
+    let row = |number, organization: &str| format!("name,key,organization\nA,{},{organization}\n", external(number));
     for (organization, why) in
         [("", "there are several"), ("Acme", "Several organizations"), ("Third", "no such organization")]
     {
@@ -805,10 +809,10 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
     // One event for each that got some.
     let both = format!(
         "name,key,organization\nA,{},Second\nB,{},{}\nC,{},Second\n",
-        foreign(5),
-        foreign(6),
+        external(5),
+        external(6),
         id(&twin.id),
-        foreign(7)
+        external(7)
     );
     folder.import_well(&both);
     let listed = run(folder.path(), &["audit", "list", "--action", "api_keys.imported", "--json", "--limit", "2"]);
@@ -842,8 +846,8 @@ fn digests_that_begin_alike_are_different_keys() {
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
     let mut staged = Staging::beside(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
-        let scope = Scope { organization, project: *project };
-        let new = NewApiKey { scope, value: *value, ..new_key(organization, &new_secret()) };
+        let parent = Parent { organization, project: *project };
+        let new = NewApiKey { parent, value: *value, ..new_key(organization, &new_secret()) };
         let (sha256, rate_limit, allowed_addresses) = (None, None, None);
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
         staged.push(&[(place, key)]).expect("a row");
@@ -924,9 +928,9 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     let rows: Vec<_> = (0..3).map(|_| (new_secret().fingerprint(), None)).collect();
     let digests: Vec<_> = rows.iter().map(|(value, _)| value.digest).collect();
     let staged = staged(&path, organization, &rows);
-    let scope = Scope { organization, project: None };
+    let parent = Parent { organization, project: None };
     let ids = |store: &StoreFile| -> Vec<i64> {
-        let keys = wait(store.read(move |reads| reads.api_keys(scope, None, 10))).expect("a list");
+        let keys = wait(store.read(move |reads| reads.api_keys(parent, None, 10))).expect("a list");
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {
@@ -946,7 +950,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
         assert!(digests.iter().all(|digest| !is_found(*digest)));
         wait(store.read(move |reads| {
             assert_eq!(reads.api_key_anywhere(KeyId::new(2).expect("a number"))?, None);
-            assert_eq!(reads.api_key(scope, KeyId::new(2).expect("a number"))?, None);
+            assert_eq!(reads.api_key(parent, KeyId::new(2).expect("a number"))?, None);
             assert_eq!(reads.count_api_keys(None, 100, at(0))?.0.active, 2);
             // A slice that ends before the import's numbers, and one that begins there.
             let (counts, last) = reads.count_api_keys(None, 1, at(0))?;
@@ -1091,7 +1095,7 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
     let folder = Folder::new();
     let server = folder.serve();
     let admin = server.client();
-    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
     let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
     for round in 0..10_u64 {
         let (id, value) = admin.mint("leaked");
@@ -1122,7 +1126,7 @@ fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment
     let folder = Folder::new();
     let server = folder.serve();
     let admin = server.client();
-    let lines: String = (0..1_000).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let lines: String = (0..1_000).map(|number| format!("a,{}\n", external(number))).collect();
     let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
     for round in 0..40_u64 {
         let (id, value) = admin.mint("leaked");
@@ -1146,7 +1150,7 @@ fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment
 fn a_server_that_is_started_beside_a_stopped_import_revokes_at_once_and_goes_on_with_it() {
     const ROWS: usize = 20_000;
     let folder = Folder::new();
-    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", foreign(number))).collect();
+    let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
     let file = folder.file("keys.csv", &format!("name,key\n{lines}"));
     let mut import = begin_import(&folder, &file);
     eventually(Duration::from_secs(20), || folder.query::<i64>("SELECT count(*) FROM imports") > 0);

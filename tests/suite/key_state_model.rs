@@ -206,7 +206,7 @@ impl Key {
     }
 
     /// Ends a grace that is over. The contract lets a `GET` still show it; here no answer does.
-    fn settle(&mut self, now: i64) {
+    fn complete_due_rotation(&mut self, now: i64) {
         if self.shadow.as_ref().is_some_and(|shadow| shadow.rotates_at <= now) {
             self.promote();
         }
@@ -469,7 +469,7 @@ impl Play<'_> {
             self.stage.advance(edge - now)?;
         }
         let now = self.stage.now();
-        self.keys.iter_mut().for_each(|key| key.settle(now));
+        self.keys.iter_mut().for_each(|key| key.complete_due_rotation(now));
         Ok(())
     }
 

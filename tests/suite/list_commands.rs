@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::keys_command::store;
-use keystead::domain::{OrganizationId, ProjectId, Scope};
+use keystead::domain::{OrganizationId, Parent, ProjectId};
 use keystead::store::NewApiKey;
 use serde_json::Value;
 use std::path::Path;
@@ -17,21 +17,21 @@ fn ids(folder: &Path, arguments: &[&str]) -> Vec<i64> {
 fn keys_are_listed_newest_first_whoever_s_they_are_and_over_many_pages() {
     let (folder, _) = store();
     let folder = folder.path();
-    let mut scopes = vec![None];
+    let mut parents = vec![None];
     for name in ["Web", "Shop", "Empty", "App"] {
         let made = done_json(folder, &["projects", "create", name, "--json"]);
-        scopes.push(ProjectId::parse(made["project"]["id"].as_str().expect("an id")));
+        parents.push(ProjectId::parse(made["project"]["id"].as_str().expect("an id")));
     }
     // Of "Empty" there is only its first key.
-    scopes.remove(3);
+    parents.remove(3);
     let id = done_json(folder, &["organizations", "get", "Acme", "--json"])["id"].clone();
     let organization = OrganizationId::parse(id.as_str().expect("an id")).expect("an id");
     let store = open_store(&folder.join("keystead.db"));
     // By turns at first; then more than a page of one.
     let news: Vec<NewApiKey> = (0..4_500)
         .map(|number| {
-            let project = scopes[if number < 2_000 { number % scopes.len() } else { number / 2_500 }];
-            NewApiKey { scope: Scope { organization, project }, ..new_key(organization, &new_secret()) }
+            let project = parents[if number < 2_000 { number % parents.len() } else { number / 2_500 }];
+            NewApiKey { parent: Parent { organization, project }, ..new_key(organization, &new_secret()) }
         })
         .collect();
     wait(store.write(move |writes| news.into_iter().try_for_each(|new| writes.insert_api_key(new).map(drop))))

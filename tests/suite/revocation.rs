@@ -66,10 +66,10 @@ fn a_revocation_by_another_process_is_seen_within_250_milliseconds() {
         let (id, value) = admin.mint("a");
         let user = server.client_with(&value);
         assert!(user.is_good());
-        let scope = keystead::domain::Scope { organization, project: None };
+        let parent = keystead::domain::Parent { organization, project: None };
         let id = keystead::domain::KeyId::new(id).expect("an id");
         let revoke = store.write(move |writes| {
-            let key = writes.api_key(scope, id)?.expect("the key");
+            let key = writes.api_key(parent, id)?.expect("the key");
             writes.delete_api_key(&key)
         });
         wait(revoke).expect("a revocation");

@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::store_in_file::assert_measured;
 use keystead::domain::{
     Action, Actor, ApiKey, Digest, Error, EventFilter, KeyCounts, KeyId, Name, NewEvent, OrganizationId, Origin,
-    Presented, Project, ProjectId, Scope, Secret,
+    Parent, Presented, Project, ProjectId, Secret,
 };
 use keystead::metrics::Metrics;
 use keystead::store::file::{Options, StoreFile};
@@ -264,7 +264,7 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else<B: Ba
     let id = key.id;
     insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
     changes("minting", false);
-    wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(5))]))).expect("a commit");
+    wait(f.store.write(move |writes| writes.record_last_used(&[(id, digest, at(5))]))).expect("a commit");
     changes("a use", false);
     let before = key.clone();
     let after = ApiKey { valid: false, ..key.clone() };
@@ -371,8 +371,8 @@ fn a_key_is_looked_up_with_its_organization_and_its_project<B: Backend>() {
         description: None,
         created_at: at(5),
     };
-    let scope = Scope { organization, project: Some(project.id) };
-    let (added, new) = (project.clone(), NewApiKey { scope, ..new_key(organization, &secret) });
+    let parent = Parent { organization, project: Some(project.id) };
+    let (added, new) = (project.clone(), NewApiKey { parent, ..new_key(organization, &secret) });
     let add = move |writes: &mut dyn Writes| {
         writes.insert_project(&added)?;
         writes.insert_api_key(new)

@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, rotate, stamp};
-use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Scope, Secret};
+use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Parent, Secret};
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
 use keystead::store::NewApiKey;
@@ -54,11 +54,11 @@ fn a_use_of_a_key_that_is_gone_is_not_kept_and_an_older_one_never_replaces_a_new
     let (organization, id, gone) = (f.organization, KeyId::new(1).expect("an id"), KeyId::new(99).expect("an id"));
     let digest = new_secret().fingerprint().digest;
     for ms in [5, 3] {
-        wait(f.store.write(move |writes| writes.record_uses(&[(id, digest, at(ms)), (gone, digest, at(ms))])))
+        wait(f.store.write(move |writes| writes.record_last_used(&[(id, digest, at(ms)), (gone, digest, at(ms))])))
             .expect("a commit");
     }
-    let scope = Scope { organization, project: None };
-    let key = wait(f.store.read(move |reads| reads.api_key(scope, id))).expect("a read").expect("the key");
+    let parent = Parent { organization, project: None };
+    let key = wait(f.store.read(move |reads| reads.api_key(parent, id))).expect("a read").expect("the key");
     assert_eq!(key.last_used(), Some(at(5)));
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");
     let kept: i64 = file.query_row("SELECT count(*) FROM key_values", [], |row| row.get(0)).expect("a count");
@@ -71,8 +71,10 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
     let f = fixture::<InFile>();
     let secrets: Vec<_> = (0..KEYS).map(|_| new_secret()).collect();
     insert_keys(&f.store, f.organization, &secrets).expect("keys");
-    let options =
-        keystead::service::Options { cache_capacity: 2 * KEYS, ..super::audit::service_options(&f.place.path()) };
+    let options = keystead::service::ServiceOptions {
+        cache_capacity: 2 * KEYS,
+        ..super::audit::service_options(&f.place.path())
+    };
     let service = Service::open(&options, metrics()).expect("the service");
     wait(async {
         for secret in &secrets {
@@ -83,7 +85,7 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
                 .expect("a good key");
         }
         // Stopped after the first of several parts was queued.
-        drop(queue(service.flush_uses()));
+        drop(queue(service.flush_last_used()));
         service.close().await;
     });
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");

@@ -101,7 +101,7 @@ fn import(folder: &Path, rows: &str, arguments: &[&str]) -> std::process::Output
 fn a_value_that_ended_as_its_sha_256_digest_is_not_adopted_by_whoever_has_the_full_key() {
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "admin.key"]);
-    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let forms = keystead::domain::KeyForms { external: true, sha256: true };
     let value = new_secret();
     let sha256 = keystead::domain::Digest::sha256_of_presented(value.expose().as_bytes(), forms).expect("a key");
     let rows = format!("name,digest,algorithm\na,{},sha256\n", sha256.to_hex());
@@ -126,7 +126,7 @@ fn a_value_that_has_ended_is_refused_by_whichever_digest_it_comes_back() {
     let (id, dead) = server.client().mint("a");
     let (twin, value) = server.client().mint("a");
     server.client().revoke(id);
-    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let forms = keystead::domain::KeyForms { external: true, sha256: true };
     let sha256 =
         |value: &str| keystead::domain::Digest::sha256_of_presented(value.as_bytes(), forms).expect("a key").to_hex();
     let rows = format!("name,digest,algorithm\na,{},sha256\nb,{},sha256\n", sha256(&dead), sha256(&value));
@@ -163,7 +163,7 @@ fn an_import_refuses_rows_with_values_that_have_ended() {
         done(folder.path(), &["keys", "revoke", number, "--yes"]);
     }
     // The digest alone had ended; the full key has the same one.
-    let forms = keystead::domain::Forms { foreign: true, sha256: true };
+    let forms = keystead::domain::KeyForms { external: true, sha256: true };
     let never_used = "sk_live_aaaaaaaaaaaaaaaa";
     let sha256 = keystead::domain::Digest::sha256_of_presented(never_used.as_bytes(), forms).expect("a key").to_hex();
     assert!(import(folder.path(), &format!("name,digest,algorithm\nd,{sha256},sha256\n"), &[]).status.success());

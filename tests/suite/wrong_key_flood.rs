@@ -187,7 +187,7 @@ fn a_key_that_another_process_mints_or_rotates_during_the_flood_is_good_within_2
 
         let rotated = new_secret();
         let after = ApiKey { value: rotated.fingerprint(), ..key.clone() };
-        assert_eq!(after.scope.organization, organization.id);
+        assert_eq!(after.parent.organization, organization.id);
         wait(store.write(move |writes| writes.update_api_key(&key, &after))).expect("a rotation");
         let user = flooded.server.client_with(rotated.expose());
         eventually(Duration::from_millis(250), || user.is_good());

@@ -5,7 +5,7 @@ use crate::harness::{events, stores};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, Json};
 use actix_web::{HttpRequest, HttpResponse, error};
-use keystead::domain::{Name, Origin, Scope, Secret, Timestamp};
+use keystead::domain::{Name, Origin, Parent, Secret, Timestamp};
 use keystead::store::{NewApiKey, Store};
 use serde::Deserialize;
 use serde_json::json;
@@ -41,10 +41,10 @@ async fn create(mint: Data<Mint>, request: HttpRequest, wanted: Json<Wanted>) ->
     let origin = Origin::new(request.peer_addr().map(|address| address.ip()), text("user-agent"), text("x-request-id"));
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_err(error::ErrorInternalServerError)?.as_millis();
     let created_at = i64::try_from(now_ms).ok().and_then(Timestamp::from_unix_ms).unwrap_or_default();
-    let scope = Scope { organization: stores::organization(), project: None };
+    let parent = Parent { organization: stores::organization(), project: None };
     let (value, is_recorded) = (secret.fingerprint(), mint.is_recorded);
     let key = mint.store.write(move |writes| {
-        let key = writes.insert_api_key(NewApiKey { scope, value, name, created_at, expires_at: None })?;
+        let key = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at: None })?;
         if is_recorded {
             writes.append_event(&events::created(&key, origin))?;
         }

@@ -136,7 +136,7 @@ impl Column {
         // The row's organization and project say whose it is.
         let ApiKey {
             id,
-            scope: _,
+            parent: _,
             name,
             value: Fingerprint { digest, tail },
             shadow,

@@ -64,7 +64,7 @@ impl OrganizationKeys {
     /// # Errors
     /// Where it has no project, and that is not meant.
     pub(super) fn check(&self, row: u64, key: &ImportedApiKey) -> Result<(), Failed> {
-        if self.are_meant || self.is_dry_run || key.new.scope.project.is_some() {
+        if self.are_meant || self.is_dry_run || key.new.parent.project.is_some() {
             return Ok(());
         }
         Err(refused(&format!("The key of row {row} has no project.")))

@@ -3,7 +3,7 @@
 use super::MOST_WRONG;
 use crate::cli::Failed;
 use crate::cli::output::{say, taken_nothing};
-use crate::service::{Staging, Taken};
+use crate::service::{Staging, TakenRows};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
@@ -41,7 +41,7 @@ impl Report {
     }
 
     /// Rows whose values cannot become keys.
-    pub(super) fn taken(&mut self, taken: &Taken) -> Result<(), Failed> {
+    pub(super) fn taken(&mut self, taken: &TakenRows) -> Result<(), Failed> {
         let known = taken.known.iter().map(|row| (row, "The store has this key already."));
         let ended = taken.ended.iter().map(|row| (row, ENDED));
         known.chain(ended).try_for_each(|(row, sentence)| self.wrong(*row, None, sentence))

@@ -3,10 +3,10 @@
 use super::columns::Column;
 use super::source::Fields;
 use crate::domain::{
-    AddressList, Algorithm, Digest, Error, Fingerprint, Foreign, Name, Organization, OrganizationId, ProjectId,
-    RateLimit, Scope, Tail, Timestamp,
+    AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
+    ProjectId, RateLimit, Tail, Timestamp,
 };
-use crate::service::{Content, ImportedApiKey, NewApiKey};
+use crate::service::{ImportExportView, ImportedApiKey, NewApiKey};
 use std::collections::HashMap;
 
 /// How many organizations and projects are remembered; more are read anew.
@@ -14,17 +14,17 @@ const REMEMBERED: usize = 4096;
 
 /// What rows are read with.
 pub(super) struct Reader<'a> {
-    content: &'a Content,
+    content: &'a ImportExportView,
     /// Where a row goes that names no organization; `None` where it has to.
     default: Option<OrganizationId>,
     /// The time at which keys were made whose rows do not say.
     now: Timestamp,
-    known: HashMap<(Option<String>, Option<String>), Scope>,
+    known: HashMap<(Option<String>, Option<String>), Parent>,
 }
 
 /// Every method fails with a sentence about the row, which repeats nothing that could be a key.
 impl<'a> Reader<'a> {
-    pub(super) fn new(content: &'a Content, default: Option<OrganizationId>, now: Timestamp) -> Self {
+    pub(super) fn new(content: &'a ImportExportView, default: Option<OrganizationId>, now: Timestamp) -> Self {
         Self { content, default, now, known: HashMap::new() }
     }
 
@@ -44,9 +44,9 @@ impl<'a> Reader<'a> {
         if fields.get(Column::Key).is_some_and(|key| name.as_str().contains(key)) {
             return Err("Its name has the key in it, and names are stored and shown.".to_owned());
         }
-        let scope = self.scope(fields)?;
+        let parent = self.parent(fields)?;
         let created_at = time(fields, Column::CreatedAt)?.unwrap_or(self.now);
-        let new = NewApiKey { scope, value, name, created_at, expires_at: time(fields, Column::ExpiresAt)? };
+        let new = NewApiKey { parent, value, name, created_at, expires_at: time(fields, Column::ExpiresAt)? };
         let valid = match fields.get(Column::Valid) {
             None | Some("true" | "TRUE" | "True" | "1") => true,
             Some("false" | "FALSE" | "False" | "0") => false,
@@ -65,16 +65,16 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn scope(&mut self, fields: &Fields<'_>) -> Result<Scope, String> {
+    fn parent(&mut self, fields: &Fields<'_>) -> Result<Parent, String> {
         let names = [Column::Organization, Column::Project].map(|column| fields.get(column));
         if let ([None, None], Some(organization)) = (names, self.default) {
-            return Ok(Scope { organization, project: None });
+            return Ok(Parent { organization, project: None });
         }
         let names = names.map(|name| name.map(str::to_owned));
         let [organization, project] = names.clone();
         let key = (organization, project);
-        if let Some(scope) = self.known.get(&key) {
-            return Ok(*scope);
+        if let Some(parent) = self.known.get(&key) {
+            return Ok(*parent);
         }
         let [organization, project] = names;
         let organization = match organization {
@@ -82,12 +82,12 @@ impl<'a> Reader<'a> {
             None => self.default.ok_or("It names no organization, and there are several: say with --organization.")?,
         };
         let project = project.map(|text| self.project(organization, &text)).transpose()?;
-        let scope = Scope { organization, project };
+        let parent = Parent { organization, project };
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
-        self.known.insert(key, scope);
-        Ok(scope)
+        self.known.insert(key, parent);
+        Ok(parent)
     }
 
     fn project(&self, organization: OrganizationId, text: &str) -> Result<ProjectId, String> {
@@ -112,7 +112,7 @@ pub(super) fn is_about_key(fields: &Fields<'_>) -> bool {
 ///
 /// # Errors
 /// A sentence, where there is none or there are several.
-pub(super) fn find_organization(content: &Content, text: &str) -> Result<Organization, String> {
+pub(super) fn find_organization(content: &ImportExportView, text: &str) -> Result<Organization, String> {
     if let Some(id) = OrganizationId::parse(text)
         && let Some(organization) = content.organization(id).map_err(sentence)?
     {
@@ -128,14 +128,14 @@ pub(super) fn find_organization(content: &Content, text: &str) -> Result<Organiz
 
 /// What is kept of the value; its SHA-256 digest, where it is another; whether it is of our own form.
 fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
-    let tail = fields.get(Column::Tail).map(|tail| Tail::foreign(tail).map_err(sentence)).transpose()?;
+    let tail = fields.get(Column::Tail).map(|tail| Tail::external(tail).map_err(sentence)).transpose()?;
     match (fields.get(Column::Key), fields.get(Column::Digest), fields.get(Column::Algorithm)) {
         (Some(key), None, None) => {
-            let foreign = Foreign::parse(key).map_err(sentence)?;
+            let external = ExternalKey::parse(key).map_err(sentence)?;
             Ok((
-                Fingerprint { tail: tail.unwrap_or(foreign.value.tail), ..foreign.value },
-                Some(foreign.sha256),
-                foreign.is_ours,
+                Fingerprint { tail: tail.unwrap_or(external.value.tail), ..external.value },
+                Some(external.sha256),
+                external.is_ours,
             ))
         }
         (None, Some(digest), Some(algorithm)) => {

@@ -302,7 +302,7 @@ impl Read for Counted {
 #[cfg(test)]
 mod tests {
     use super::unknown;
-    use crate::domain::Foreign;
+    use crate::domain::ExternalKey;
 
     #[test]
     fn a_name_that_may_be_a_key_is_not_repeated() {
@@ -310,7 +310,7 @@ mod tests {
         for length in 1..=name.len() {
             let name = &name[..length];
             let is_repeated = unknown(name, "Column 1").contains(&format!("\"{name}\""));
-            assert_eq!(is_repeated, Foreign::parse(name).is_err(), "{name}");
+            assert_eq!(is_repeated, ExternalKey::parse(name).is_err(), "{name}");
         }
     }
 }

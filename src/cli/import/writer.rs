@@ -5,7 +5,7 @@
 
 use crate::cli::{Failed, open_service};
 use crate::config::Config;
-use crate::service::Writer;
+use crate::service::ImportWriter;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 pub(in crate::cli) const NAME: &str = "import-writer";
 
 /// Starts one; `None` where that cannot be done, and the command has to store the rows itself.
-pub(super) fn start(store: &Path) -> Box<dyn Fn() -> Option<Box<dyn Writer>> + Send> {
+pub(super) fn start(store: &Path) -> Box<dyn Fn() -> Option<Box<dyn ImportWriter>> + Send> {
     let store = store.to_owned();
     Box::new(move || match spawn(&store) {
         Ok(child) => Some(Box::new(Process(child))),
@@ -34,7 +34,7 @@ fn spawn(store: &Path) -> io::Result<Child> {
 
 struct Process(Child);
 
-impl Writer for Process {
+impl ImportWriter for Process {
     fn is_there(&mut self) -> bool {
         self.0.try_wait().is_ok_and(|status| status.is_none())
     }

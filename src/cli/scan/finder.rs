@@ -2,7 +2,7 @@
 
 use super::found::Found;
 use super::words::Words;
-use crate::domain::{Digest, Forms, Tail, has_full_key};
+use crate::domain::{Digest, KeyForms, Tail, has_full_key};
 use regex::Regex;
 use regex::bytes::Regex as BytesRegex;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ const MAX_PREFIX: usize = 32;
 /// What earlier or other installations are likely to have their keys begin with ends like this.
 const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
 /// Keys of our form alone; an import may have brought some that are known by another digest.
-const FORMS: Forms = Forms { foreign: false, sha256: true };
+const FORMS: KeyForms = KeyForms { external: false, sha256: true };
 /// How much is looked at in one go, in bytes: a file of any size and lines of any length take no more.
 const WINDOW: usize = 256 * 1024;
 /// What is looked at again with the bytes that follow: a whole key, and a character before it and after it, each of which may

@@ -15,8 +15,8 @@ use super::records::{KeyRecord, key_state};
 use super::verify::whose;
 use super::{Failed, ambient};
 use crate::config::Config;
-use crate::domain::{ApiKey, Digest, Forms, KeyId, KeyPrefix, Refusal};
-use crate::service::{Looked, Overview};
+use crate::domain::{ApiKey, Digest, KeyForms, KeyId, KeyPrefix, Refusal};
+use crate::service::{LookedUpKey, Overview};
 use clap::Args;
 use finder::Finder;
 use found::Found;
@@ -90,7 +90,7 @@ struct Report {
 
 enum Store {
     /// What it holds that is not of our form.
-    Open(Box<Overview>, Forms),
+    Open(Box<Overview>, KeyForms),
     /// Why it cannot be looked into.
     Closed(String),
 }
@@ -218,13 +218,13 @@ impl Store {
     /// What words to look at, where the store holds keys that could be any.
     fn words(&self) -> Option<Words> {
         match self {
-            Self::Open(_, forms) => forms.foreign.then(|| Words::new(*forms)),
+            Self::Open(_, forms) => forms.external.then(|| Words::new(*forms)),
             Self::Closed(_) => None,
         }
     }
 
     /// The key that was found; the outer `None` where the store cannot be looked into.
-    fn look_up(&self, found: &Found) -> Result<Option<Option<Looked>>, Failed> {
+    fn look_up(&self, found: &Found) -> Result<Option<Option<LookedUpKey>>, Failed> {
         let Self::Open(overview, _) = self else { return Ok(None) };
         for digest in found.digests.iter().chain(&found.imported) {
             if let Some(looked) = overview.look_up(digest)? {
@@ -239,7 +239,7 @@ fn counted(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-fn state(looked: &Looked) -> &'static str {
+fn state(looked: &LookedUpKey) -> &'static str {
     match looked.outcome {
         Ok(()) => "live",
         Err(Refusal::RotatedOut) => "rotated_out",

@@ -1,7 +1,7 @@
 //! Words that could be keys of another form than ours. What is one only a store can tell that such keys were imported into.
 
 use super::found::Found;
-use crate::domain::{Digest, Foreign, Forms};
+use crate::domain::{Digest, ExternalKey, KeyForms};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
@@ -12,7 +12,7 @@ const LONGEST: usize = 2 * *LENGTHS.end();
 
 /// The words of some bytes that come piece by piece.
 pub(super) struct Words {
-    forms: Forms,
+    forms: KeyForms,
     /// The word under way, which may be a key.
     word: Zeroizing<Vec<u8>>,
     /// Whether a part of it has been dropped.
@@ -24,7 +24,7 @@ pub(super) struct Words {
 
 impl Words {
     /// For a store that holds these.
-    pub(super) fn new(forms: Forms) -> Self {
+    pub(super) fn new(forms: KeyForms) -> Self {
         Self { forms, word: Zeroizing::new(Vec::with_capacity(LONGEST)), is_cut: false, line: 1, column: 1 }
     }
 
@@ -82,10 +82,10 @@ impl Words {
     /// `None` for keys of our form, which are looked for wherever they stand.
     fn candidate(&self, range: Range<usize>) -> Option<Found> {
         let key = &self.word[range.clone()];
-        if Forms::default().admit(key) {
+        if KeyForms::default().admit(key) {
             return None;
         }
-        let value = Foreign::parse(str::from_utf8(key).ok()?).ok()?.value;
+        let value = ExternalKey::parse(str::from_utf8(key).ok()?).ok()?.value;
         let imported = Digest::sha256_of_presented(key, self.forms).into_iter().collect();
         let column = self.column - (self.word.len() - range.start) as u64;
         Some(Found { line: self.line, column, tail: value.tail, digests: vec![value.digest], imported, is_word: true })
@@ -127,7 +127,7 @@ fn wholes(word: &[u8]) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    const FORMS: Forms = Forms { foreign: true, sha256: true };
+    const FORMS: KeyForms = KeyForms { external: true, sha256: true };
 
     /// Where the text has this key, if it is among what is handed over; the text comes so many bytes at a time.
     fn place(text: &str, key: &str, at_once: usize) -> Option<(u64, u64)> {

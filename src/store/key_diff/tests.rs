@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    AddressList, Algorithm, KeyId, Name, OrganizationId, Presented, RateLimit, Scope, Shadow, Tail, Timestamp,
+    AddressList, Algorithm, KeyId, Name, OrganizationId, Parent, Presented, RateLimit, Shadow, Tail, Timestamp,
 };
 use core::net::IpAddr;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ fn digest(seed: u8) -> Digest {
 }
 
 fn value(seed: u8) -> Fingerprint {
-    Fingerprint { digest: digest(seed), tail: Tail::foreign(&format!("{seed:06}")).unwrap() }
+    Fingerprint { digest: digest(seed), tail: Tail::external(&format!("{seed:06}")).unwrap() }
 }
 
 fn rotation(seed: u8, ends: i64) -> Option<Shadow> {
@@ -24,8 +24,8 @@ fn rotation(seed: u8, ends: i64) -> Option<Shadow> {
 }
 
 fn key() -> ApiKey {
-    let scope = Scope { organization: OrganizationId::new(1).unwrap(), project: None };
-    ApiKey::minted(KeyId::new(1).unwrap(), scope, Name::parse("a").unwrap(), value(1), at(0), None)
+    let parent = Parent { organization: OrganizationId::new(1).unwrap(), project: None };
+    ApiKey::minted(KeyId::new(1).unwrap(), parent, Name::parse("a").unwrap(), value(1), at(0), None)
 }
 
 /// What a change means, by values' numbers: gained, retired, dropped, ended, stale; whether uses are joined; whether the ledger

@@ -2,8 +2,8 @@
 
 use super::columns::{damaged, organization_id_of, timestamp};
 use crate::domain::{
-    Action, Actor, Checked, Error, Event, EventFilter, EventHash, Fault, KeyId, Link, Name, NewEvent, OrganizationId,
-    Origin, ProjectId, Result, Timestamp,
+    Action, Actor, ChainCheck, ChainFault, Error, Event, EventFilter, EventHash, KeyId, Link, Name, NewEvent,
+    OrganizationId, Origin, ProjectId, Result, Timestamp,
 };
 
 use crate::store::EventsSlice;
@@ -247,9 +247,9 @@ impl Slice {
     }
 }
 
-pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) -> Result<Checked> {
+pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) -> Result<ChainCheck> {
     let start = after.map_or_else(|| start(connection), Ok)?;
-    let mut checked = Checked { start, last: start, count: 0, fault: None };
+    let mut checked = ChainCheck { start, last: start, count: 0, fault: None };
     let from = after.map_or(i64::MIN, |after| after.number + 1);
     let mut statement = connection.prepare_cached(select_event!("WHERE number >= ?1 ORDER BY number LIMIT ?2"))?;
     let mut rows = statement.query(params![from, limit])?;
@@ -257,14 +257,14 @@ pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) ->
         checked.count += 1;
         let (number, last) = (row.get(0)?, checked.last);
         if number != last.number + 1 {
-            checked.fault = Some(Fault::Missing(number));
+            checked.fault = Some(ChainFault::Missing(number));
             break;
         }
         let hash = fields(row)?.map(|fields| last.hash.next(fields));
         match hash.filter(|hash| row.get_ref(FIELDS).is_ok_and(|it| it == ValueRef::Blob(hash.as_bytes()))) {
             Some(hash) => checked.last = Link { number, hash },
             None => {
-                checked.fault = Some(Fault::Changed);
+                checked.fault = Some(ChainFault::Changed);
                 break;
             }
         }

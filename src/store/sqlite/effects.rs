@@ -1,7 +1,7 @@
 //! What has to be made known once a transaction is committed.
 
 use super::digest_index::Entry;
-use crate::domain::{Digest, Forms};
+use crate::domain::{Digest, KeyForms};
 use crate::store::standing::Standing;
 use crate::store::validity::Stale;
 
@@ -23,7 +23,7 @@ pub(super) struct Effects {
     /// Whether the ledger is to be compacted.
     pub(super) compacts_ledger: bool,
     /// What was imported.
-    pub(super) forms: Forms,
+    pub(super) forms: KeyForms,
 }
 
 impl Effects {

@@ -1,7 +1,7 @@
 //! What imports have brought in, and which of their keys the store has already.
 
 use super::staging::Staging;
-use crate::domain::{Digest, Forms, Result};
+use crate::domain::{Digest, KeyForms, Result};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, ToSql};
 
@@ -9,9 +9,9 @@ use rusqlite::{Connection, ErrorCode, ToSql};
 const STEP: u64 = 1024;
 
 /// What imports have ever brought in.
-pub(super) fn forms(connection: &Connection) -> rusqlite::Result<Forms> {
+pub(super) fn forms(connection: &Connection) -> rusqlite::Result<KeyForms> {
     let mut statement = connection.prepare_cached("SELECT has_foreign, has_sha256 FROM imported_forms")?;
-    statement.query_row([], |row| Ok(Forms { foreign: row.get(0)?, sha256: row.get(1)? }))
+    statement.query_row([], |row| Ok(KeyForms { external: row.get(0)?, sha256: row.get(1)? }))
 }
 
 /// The staged rows whose value is known, by any digest that the store may know it by. `next_known` gives the first prefix
@@ -60,10 +60,10 @@ pub(super) fn known_already(
 }
 
 /// Takes note of more that imports have brought in.
-pub(super) fn add_forms(connection: &Connection, forms: Forms) -> Result<()> {
+pub(super) fn add_forms(connection: &Connection, forms: KeyForms) -> Result<()> {
     connection
         .prepare("UPDATE imported_forms SET has_foreign = max(has_foreign, ?1), has_sha256 = max(has_sha256, ?2)")?
-        .execute([forms.foreign, forms.sha256])?;
+        .execute([forms.external, forms.sha256])?;
     Ok(())
 }
 

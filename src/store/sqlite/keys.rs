@@ -5,11 +5,11 @@ use super::ended::insert_ended;
 use super::hidden;
 use super::rows::Rows;
 use crate::domain::{
-    AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, ProjectId, RateLimit, Result, Scope,
+    AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, Parent, ProjectId, RateLimit, Result,
     Shadow, Tail, Timestamp,
 };
 use crate::store::key_diff::KeyDiff;
-use crate::store::{FORMER_VALUES, NewApiKey, Use};
+use crate::store::{FORMER_VALUES, LastUse, NewApiKey};
 use rusqlite::{Connection, Row, named_params, params};
 
 /// An API key's columns: how each is called here, and where it is read from. What [`api_key`] reads is found by its place among
@@ -73,16 +73,16 @@ macro_rules! select_api_key {
 pub(super) use {key_columns, listed, select_api_key};
 
 impl Rows<'_> {
-    pub(super) fn key_in_scope(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
+    pub(super) fn key_of_parent(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>> {
         let sql = select_api_key!("k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
-        self.one(sql, params![id.get(), scope.organization.get(), scope.project.map(ProjectId::get)], api_key)
+        self.one(sql, params![id.get(), parent.organization.get(), parent.project.map(ProjectId::get)], api_key)
     }
 
-    pub(super) fn list_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+    pub(super) fn list_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
         let sql = select_api_key!(
             "k.organization_id = ?1 AND k.project_id IS ?2 AND k.id > ?3 AND k.id < ?4 ORDER BY k.id DESC LIMIT ?5"
         );
-        let (organization, project) = (scope.organization.get(), scope.project.map(ProjectId::get));
+        let (organization, project) = (parent.organization.get(), parent.project.map(ProjectId::get));
         let mut keys = Vec::new();
         let ranges = hidden::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
         for (after, before) in ranges.into_iter().rev() {
@@ -118,13 +118,13 @@ impl Rows<'_> {
     }
 
     pub(super) fn store_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
-        let NewApiKey { scope, value: Fingerprint { digest, tail }, name, created_at, expires_at } = &key;
+        let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at } = &key;
         self.change(
             "INSERT INTO api_keys (organization_id, project_id, digest, tail, name, valid, created_at, expires_at) \
              VALUES (:organization, :project, :digest, :tail, :name, 1, :created_at, :expires_at)",
             named_params! {
-                ":organization": scope.organization.get(),
-                ":project": scope.project.map(ProjectId::get),
+                ":organization": parent.organization.get(),
+                ":project": parent.project.map(ProjectId::get),
                 ":digest": digest.as_bytes(),
                 ":tail": tail.as_str(),
                 ":name": name.as_str(),
@@ -134,8 +134,8 @@ impl Rows<'_> {
         )?;
         let id = self.connection.last_insert_rowid();
         let number = KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?;
-        let NewApiKey { scope, value, name, created_at, expires_at } = key;
-        let key = ApiKey::minted(number, scope, name, value, created_at, expires_at);
+        let NewApiKey { parent, value, name, created_at, expires_at } = key;
+        let key = ApiKey::minted(number, parent, name, value, created_at, expires_at);
         // A key that is new is found in memory.
         let gained = KeyDiff::between(None, Some(&key)).gained;
         self.effects.minted.extend(gained.iter().map(|digest| (digest.prefix(), id)));
@@ -145,7 +145,7 @@ impl Rows<'_> {
     pub(super) fn store_key_change(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()> {
         let ApiKey {
             id,
-            scope: _,
+            parent: _,
             name,
             value: Fingerprint { digest, tail },
             shadow,
@@ -178,7 +178,7 @@ impl Rows<'_> {
         if diff.joins_uses {
             self.change("DELETE FROM key_values WHERE key_id = ?1 AND kind = 1", [id.get()])?;
             let uses = value_last_used.map(|at| (*id, *digest, at));
-            self.store_uses(uses.as_slice())?;
+            self.store_last_used(uses.as_slice())?;
         }
         if let Some(Fingerprint { digest, tail }) = shadow.as_ref().map(|shadow| shadow.fingerprint) {
             self.change(
@@ -229,7 +229,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    pub(super) fn store_uses(&mut self, uses: &[Use]) -> Result<()> {
+    pub(super) fn store_last_used(&mut self, uses: &[LastUse]) -> Result<()> {
         let of_value = "INSERT INTO key_values (key_id, kind, number, last_used_at) \
                         SELECT id, 0, 0, ?2 FROM api_keys WHERE id = ?1 AND (rotates_at IS NULL OR ?3) \
                         ON CONFLICT (key_id, kind, number) \
@@ -320,7 +320,7 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey> {
     };
     Ok(ApiKey {
         id: key_id(row, Column::Id as usize)?,
-        scope: Scope {
+        parent: Parent {
             organization: organization_id(row, Column::Organization as usize)?,
             project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
         },
@@ -349,5 +349,5 @@ fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
 
 fn fingerprint(row: &Row<'_>, digest: Column, algorithm: Algorithm, tail: Column) -> Result<Fingerprint> {
     let tail = row.get_ref(tail as usize)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Fingerprint { digest: Digest::of(algorithm, row.get(digest as usize)?), tail: Tail::foreign(tail)? })
+    Ok(Fingerprint { digest: Digest::of(algorithm, row.get(digest as usize)?), tail: Tail::external(tail)? })
 }

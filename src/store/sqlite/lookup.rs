@@ -5,7 +5,7 @@ use super::columns::{name, timestamp};
 use super::digest_index::DigestIndex;
 use super::keys::{KEY_COLUMNS, api_key, key_columns, listed, select_api_key};
 use super::rows::Rows;
-use crate::domain::{Description, Digest, Error, Organization, Presented, Project, Result, Scope};
+use crate::domain::{Description, Digest, Error, Organization, Parent, Presented, Project, Result};
 use crate::store::Found;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction};
@@ -74,7 +74,7 @@ fn whole_key(row: &Row<'_>) -> Result<Found> {
     let key = api_key(row)?;
     let is_there = |column| row.get_ref(column).is_ok_and(|value| value != ValueRef::Null);
     let incomplete = |what| Error::Internal(format!("API key {} has no {what}", key.id.get()));
-    let Scope { organization: id, project } = key.scope;
+    let Parent { organization: id, project } = key.parent;
     let [its_name, created_at, project_name, description, project_created_at] =
         std::array::from_fn(|column| KEY_COLUMNS + column);
     if !is_there(its_name) {

@@ -4,8 +4,8 @@ use super::columns::{key_id, optional_timestamp, timestamp};
 use super::rows::Rows;
 use super::{audit, import, keys, sizes};
 use crate::domain::{
-    ApiKey, Checked, Digest, Event, EventFilter, Forms, KeyCounts, KeyId, Link, Name, Organization, OrganizationId,
-    Project, ProjectId, Result, Scope, Timestamp,
+    ApiKey, ChainCheck, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
+    OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
@@ -39,23 +39,23 @@ impl Reads for Rows<'_> {
         self.list_projects(organization, after, limit)
     }
 
-    fn api_key(&self, scope: Scope, id: KeyId) -> Result<Option<ApiKey>> {
-        self.key_in_scope(scope, id)
+    fn api_key(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>> {
+        self.key_of_parent(parent, id)
     }
 
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>> {
         keys::key(self.connection, id)
     }
 
-    fn api_keys(&self, scope: Scope, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        self.list_keys(scope, before, limit)
+    fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        self.list_keys(parent, before, limit)
     }
 
     fn has_ended(&self, digest: &Digest) -> Result<bool> {
         self.is_ended(digest)
     }
 
-    fn forms(&self) -> Result<Forms> {
+    fn forms(&self) -> Result<KeyForms> {
         Ok(import::forms(self.connection)?)
     }
 
@@ -99,7 +99,7 @@ impl Reads for Rows<'_> {
         audit::start(self.connection)
     }
 
-    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<Checked> {
+    fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<ChainCheck> {
         audit::check(self.connection, after, limit)
     }
 

@@ -7,7 +7,8 @@
 use super::unfinished::{Unfinished, is_named, remove_left};
 use super::{columns, connect};
 use crate::domain::{
-    AddressList, Algorithm, Digest, Error, Fingerprint, Forms, OrganizationId, ProjectId, RateLimit, Result, Timestamp,
+    AddressList, Algorithm, Digest, Error, Fingerprint, KeyForms, OrganizationId, ProjectId, RateLimit, Result,
+    Timestamp,
 };
 use crate::store::NewApiKey;
 use crate::store::file::beside::{beside, open_regular};
@@ -74,7 +75,7 @@ pub struct Staging {
     order: Option<ImportOrder>,
     /// The place of each organization's first row, and how many it has.
     counts: HashMap<OrganizationId, (u64, u64)>,
-    forms: Forms,
+    forms: KeyForms,
     has_full_keys: bool,
     /// Their places; `None` once some rows were taken away, until it is sealed.
     places: Option<Places>,
@@ -136,7 +137,7 @@ impl Staging {
             ) STRICT;
             BEGIN"
         ))?;
-        let (counts, forms) = (HashMap::new(), Forms::default());
+        let (counts, forms) = (HashMap::new(), KeyForms::default());
         Ok(Self {
             connection,
             order: None,
@@ -165,7 +166,7 @@ impl Staging {
         let parse = |row: &Row<'_>| {
             let at = Timestamp::from_unix_ms(row.get(2)?).unwrap_or_default();
             let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at, allows_ended: row.get(3)? };
-            Ok((order, Forms { foreign: row.get(4)?, sha256: row.get(5)? }))
+            Ok((order, KeyForms { external: row.get(4)?, sha256: row.get(5)? }))
         };
         // Before that it may be read by half.
         let Ok((order, forms)) = connection.query_row(sql, [], parse) else { return Ok(None) };
@@ -243,7 +244,7 @@ impl Staging {
                 order.file,
                 order.at.unix_ms(),
                 order.allows_ended,
-                self.forms.foreign,
+                self.forms.external,
                 self.forms.sha256
             ],
         )?;
@@ -284,14 +285,14 @@ impl Staging {
         let mut insert = self.connection.prepare_cached(&sql)?;
         for (place, key) in keys {
             let ImportedApiKey { new, sha256, is_ours, valid, rate_limit, allowed_addresses } = key;
-            let NewApiKey { scope, value: Fingerprint { digest, tail }, name, created_at, expires_at } = new;
+            let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at } = new;
             let algorithm = digest.algorithm();
             insert.execute(params![
                 place.cast_signed(),
                 sha256.as_ref().map(Digest::as_bytes),
                 digest.prefix(),
-                scope.organization.get(),
-                scope.project.map(ProjectId::get),
+                parent.organization.get(),
+                parent.project.map(ProjectId::get),
                 digest.as_bytes(),
                 columns::stored(algorithm),
                 tail.as_str(),
@@ -306,9 +307,9 @@ impl Staging {
             if let Some(places) = &mut self.places {
                 places.push(place.cast_signed());
             }
-            self.forms = self.forms.or(Forms { foreign: !is_ours, sha256: algorithm == Algorithm::Sha256 });
+            self.forms = self.forms.or(KeyForms { external: !is_ours, sha256: algorithm == Algorithm::Sha256 });
             self.has_full_keys |= sha256.is_some();
-            self.counts.entry(scope.organization).or_insert((*place, 0)).1 += 1;
+            self.counts.entry(parent.organization).or_insert((*place, 0)).1 += 1;
         }
         Ok(())
     }
@@ -344,7 +345,7 @@ impl Staging {
     }
 
     /// What they bring into a store.
-    pub fn forms(&self) -> Forms {
+    pub fn forms(&self) -> KeyForms {
         self.forms
     }
 

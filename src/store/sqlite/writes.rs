@@ -4,10 +4,10 @@ use super::migrations::VERSION;
 use super::rows::Rows;
 use super::{audit, open_import};
 use crate::domain::{
-    ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Project, Result, Scope, Timestamp,
+    ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Parent, Project, Result, Timestamp,
 };
 use crate::store::validity::Stale;
-use crate::store::{IdempotentRequest, NewApiKey, Reads, Use, Writes};
+use crate::store::{IdempotentRequest, LastUse, NewApiKey, Reads, Writes};
 use rusqlite::params;
 
 impl Writes for Rows<'_> {
@@ -35,9 +35,9 @@ impl Writes for Rows<'_> {
 
     fn delete_project(&mut self, project: &Project) -> Result<usize> {
         let mut count = 0;
-        let scope = Scope { organization: project.organization, project: Some(project.id) };
+        let parent = Parent { organization: project.organization, project: Some(project.id) };
         loop {
-            let keys = self.api_keys(scope, None, 1000)?;
+            let keys = self.api_keys(parent, None, 1000)?;
             if keys.is_empty() {
                 break;
             }
@@ -69,8 +69,8 @@ impl Writes for Rows<'_> {
         self.remove_key(key)
     }
 
-    fn record_uses(&mut self, uses: &[Use]) -> Result<()> {
-        self.store_uses(uses)
+    fn record_last_used(&mut self, uses: &[LastUse]) -> Result<()> {
+        self.store_last_used(uses)
     }
 
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()> {

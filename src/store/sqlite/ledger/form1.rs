@@ -98,7 +98,7 @@ fn decode(record: &Record) -> Option<Standing> {
     let algorithm = if flags & SHA256 == 0 { Algorithm::Blake3 } else { Algorithm::Sha256 };
     let fingerprint = |algorithm, digest, tail: usize| {
         let tail = str::from_utf8(&record[tail..tail + 6]).ok()?;
-        Some(Fingerprint { digest: Digest::of(algorithm, bytes(record, digest)), tail: Tail::foreign(tail).ok()? })
+        Some(Fingerprint { digest: Digest::of(algorithm, bytes(record, digest)), tail: Tail::external(tail).ok()? })
     };
     let state = if flags & REVOKED != 0 {
         None

@@ -105,6 +105,6 @@ impl Value {
 
     fn fingerprint(&self) -> Option<Fingerprint> {
         let digest = Digest::parse(Algorithm::parse(&self.algorithm)?, &self.digest)?;
-        Some(Fingerprint { digest, tail: Tail::foreign(&self.tail).ok()? })
+        Some(Fingerprint { digest, tail: Tail::external(&self.tail).ok()? })
     }
 }

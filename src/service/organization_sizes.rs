@@ -12,13 +12,13 @@ const LARGEST: usize = 10;
 /// A count that goes on where it was. Events are only appended, so each is looked at once; where older ones were pruned, the
 /// count begins anew.
 #[derive(Default)]
-pub(super) struct Count {
+pub(super) struct SizeCount {
     first: Option<i64>,
     through: i64,
     sizes: HashMap<OrganizationId, OrganizationSize>,
 }
 
-impl Count {
+impl SizeCount {
     /// After which number the next slice begins.
     pub(super) fn through(&self) -> i64 {
         self.through
@@ -49,7 +49,7 @@ impl Count {
 }
 
 /// The organizations that take the most, largest first.
-pub(super) fn largest(keys: &Count, events: &Count) -> Vec<(OrganizationId, OrganizationSize)> {
+pub(super) fn largest(keys: &SizeCount, events: &SizeCount) -> Vec<(OrganizationId, OrganizationSize)> {
     let mut all = events.sizes.clone();
     for (organization, size) in &keys.sizes {
         all.entry(*organization).or_default().api_keys = size.api_keys;
@@ -69,13 +69,13 @@ mod tests {
         SizesSlice { sizes: vec![(OrganizationId::from_random([1; 8]), size)], first: Some(first), through, rows }
     }
 
-    fn events(count: &Count) -> Option<u64> {
+    fn events(count: &SizeCount) -> Option<u64> {
         count.sizes.values().next().map(|size| size.audit_events)
     }
 
     #[test]
     fn events_are_looked_at_once_and_all_of_them_anew_where_older_ones_were_pruned() {
-        let mut count = Count::default();
+        let mut count = SizeCount::default();
         assert!(count.add(slice(1, 10_000, 10_000)), "there may be more");
         assert!(!count.add(slice(1, 10_500, 500)));
         assert_eq!((count.through(), events(&count)), (10_500, Some(10_500)));

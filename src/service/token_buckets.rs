@@ -13,7 +13,7 @@ const MINUTE_US: u64 = 60_000_000;
 const SECOND_US: u64 = 1_000_000;
 
 /// The buckets of those that are remembered.
-pub(super) struct Buckets<K> {
+pub(super) struct TokenBuckets<K> {
     /// How long one token takes to come back, in microseconds.
     interval_us: u64,
     capacity_us: u64,
@@ -21,7 +21,7 @@ pub(super) struct Buckets<K> {
     full_at_us: Cache<K, Arc<AtomicU64>>,
 }
 
-impl<K: Clone + Eq + Hash> Buckets<K> {
+impl<K: Clone + Eq + Hash> TokenBuckets<K> {
     /// Buckets of `burst` tokens, of which `per_minute` come back in a minute. At most `remembered` buckets are kept; one
     /// that is forgotten is full again.
     pub(super) fn new(burst: u32, per_minute: u32, remembered: usize) -> Self {

@@ -1,7 +1,7 @@
 //! What fields of requests may hold: how each kind of value is read, and how it is described.
 
-use super::fields::{Dialect, Fields, Kind, Wrong, fields};
-use super::schemas::whole;
+use super::fields::{FieldError, FieldType, Fields, VersionRules, fields};
+use super::parameter_schemas::whole;
 use crate::domain::{AddressList, Description, Digest, Grace, Lifetime, Name, RateLimit, Tail, Timestamp};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -42,7 +42,7 @@ pub(super) struct Seconds(pub(super) Lifetime);
 /// A whole number from 1 to this.
 pub(super) struct UpTo<const MOST: u32>(u32);
 /// Anything that is JSON.
-pub(super) struct Anything(pub(super) Value);
+pub(super) struct AnyJson(pub(super) Value);
 
 fields! {
     /// How often a key may be used.
@@ -54,23 +54,23 @@ fields! {
 }
 
 /// Says of each kind how it is read from JSON, and how it is described.
-macro_rules! kinds {
-    ($($kind:ty: |$value:ident, $refuses_unknown:pat_param| $read:expr, |$dialect:pat_param| $schema:expr;)*) => {$(
-        impl Kind for $kind {
-            fn read($value: Value, $refuses_unknown: bool) -> Result<Self, Wrong> {
+macro_rules! field_types {
+    ($($kind:ty: |$value:ident, $refuses_unknown:pat_param| $read:expr, |$rules:pat_param| $schema:expr;)*) => {$(
+        impl FieldType for $kind {
+            fn read($value: Value, $refuses_unknown: bool) -> Result<Self, FieldError> {
                 $read
             }
 
-            fn schema($dialect: Dialect) -> Schema {
+            fn schema($rules: VersionRules) -> Schema {
                 $schema.into()
             }
         }
     )*};
 }
 
-kinds! {
+field_types! {
     bool:
-        |value, _| value.as_bool().ok_or_else(|| Wrong::Type("true or false".to_owned())),
+        |value, _| value.as_bool().ok_or_else(|| FieldError::Type("true or false".to_owned())),
         |_| of_type(Type::Boolean);
     String:
         |value, _| text(value),
@@ -82,23 +82,23 @@ kinds! {
         |value, _| Ok(Self::parse(&text(value)?)?),
         |_| of_type(Type::String).max_length(Some(2000)).pattern(Some(DESCRIPTION)).description(Some(ABOUT_DESCRIPTION));
     Digest:
-        |value, _| Self::from_hex(&text(value)?).ok_or_else(|| Wrong::Value("64 lower-case hexadecimal digits".to_owned())),
+        |value, _| Self::from_hex(&text(value)?).ok_or_else(|| FieldError::Value("64 lower-case hexadecimal digits".to_owned())),
         |_| of_type(Type::String).pattern(Some(DIGEST));
     Tail:
         |value, _| Ok(Self::parse(&text(value)?)?),
         |_| of_type(Type::String).pattern(Some("^[0-9a-f]{6}$"));
     IpAddr:
-        |value, _| text(value)?.parse().map_err(|_| Wrong::Value("an IP address".to_owned())),
+        |value, _| text(value)?.parse().map_err(|_| FieldError::Value("an IP address".to_owned())),
         |_| AnyOfBuilder::new().item(of_format(KnownFormat::Ipv4)).item(of_format(KnownFormat::Ipv6));
     Timestamp:
-        |value, _| Self::parse(&text(value)?).ok_or_else(|| Wrong::Value("a time as in RFC 3339, or a date, or null".to_owned())),
+        |value, _| Self::parse(&text(value)?).ok_or_else(|| FieldError::Value("a time as in RFC 3339, or a date, or null".to_owned())),
         |_| of_format(KnownFormat::DateTime);
     AddressList:
-        |value, _| Ok(Self::parse(texts(&value).ok_or_else(|| Wrong::Type("a list of strings".to_owned()))?)?),
+        |value, _| Ok(Self::parse(texts(&value).ok_or_else(|| FieldError::Type("a list of strings".to_owned()))?)?),
         |_| ArrayBuilder::new().items(network()).min_items(Some(1)).max_items(Some(Self::MAX));
     RateLimit:
         |value, refuses_unknown| rate_limit(value, refuses_unknown),
-        |dialect| dialect.schema::<Limit>();
+        |rules| rules.schema::<Limit>();
     Grace:
         |value, _| number(&value, [0, Self::MAX_HOURS], "", Self::from_hours),
         |_| whole(0, Self::MAX_HOURS);
@@ -108,43 +108,43 @@ kinds! {
     Seconds:
         |value, _| number(&value, [Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS], ", or null", Lifetime::from_seconds).map(Self),
         |_| whole(Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS);
-    Anything:
+    AnyJson:
         |value, _| Ok(Self(value)),
         |_| ObjectBuilder::new().schema_type(SchemaType::AnyValue);
 }
 
 /// Whoever leaves it out is told what it must be.
-impl<const MOST: u32> Kind for UpTo<MOST> {
-    fn read(value: Value, _: bool) -> Result<Self, Wrong> {
+impl<const MOST: u32> FieldType for UpTo<MOST> {
+    fn read(value: Value, _: bool) -> Result<Self, FieldError> {
         let up_to = |number| u32::try_from(number).ok().filter(|number| (1..=MOST).contains(number)).map(Self);
         number(&value, [1, MOST.into()], "", up_to)
     }
 
-    fn schema(_: Dialect) -> Schema {
+    fn schema(_: VersionRules) -> Schema {
         whole(1, MOST.into()).into()
     }
 
-    fn missing() -> Wrong {
-        Wrong::Value(format!("a whole number from 1 to {MOST}"))
+    fn missing() -> FieldError {
+        FieldError::Value(format!("a whole number from 1 to {MOST}"))
     }
 }
 
-fn text(value: Value) -> Result<String, Wrong> {
-    if let Value::String(text) = value { Ok(text) } else { Err(Wrong::Type("a string".to_owned())) }
+fn text(value: Value) -> Result<String, FieldError> {
+    if let Value::String(text) = value { Ok(text) } else { Err(FieldError::Type("a string".to_owned())) }
 }
 
 fn texts(value: &Value) -> Option<Vec<&str>> {
     value.as_array()?.iter().map(Value::as_str).collect()
 }
 
-fn rate_limit(value: Value, refuses_unknown: bool) -> Result<RateLimit, Wrong> {
-    let Value::Object(values) = value else { return Err(Wrong::Type("an object".to_owned())) };
-    let Limit { limit, window_s } = Fields::new(values, None, refuses_unknown).read().map_err(Wrong::Said)?;
-    RateLimit::new(limit.0, window_s.0).ok_or_else(|| Wrong::Value("a limit and its window".to_owned()))
+fn rate_limit(value: Value, refuses_unknown: bool) -> Result<RateLimit, FieldError> {
+    let Value::Object(values) = value else { return Err(FieldError::Type("an object".to_owned())) };
+    let Limit { limit, window_s } = Fields::new(values, None, refuses_unknown).read().map_err(FieldError::Said)?;
+    RateLimit::new(limit.0, window_s.0).ok_or_else(|| FieldError::Value("a limit and its window".to_owned()))
 }
 
-fn number<T>(value: &Value, [least, most]: [i64; 2], or: &str, parse: fn(i64) -> Option<T>) -> Result<T, Wrong> {
-    let wrong = || Wrong::Value(format!("a whole number from {least} to {most}{or}"));
+fn number<T>(value: &Value, [least, most]: [i64; 2], or: &str, parse: fn(i64) -> Option<T>) -> Result<T, FieldError> {
+    let wrong = || FieldError::Value(format!("a whole number from {least} to {most}{or}"));
     integer(value).and_then(parse).ok_or_else(wrong)
 }
 

@@ -6,7 +6,7 @@
 use super::Service;
 use super::authentication::Identity;
 use crate::domain::{ApiKey, Digest, KeyId, Result, Timestamp};
-use crate::store::Use;
+use crate::store::LastUse;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ const CHUNK: usize = 1000;
 type Waiting = BTreeMap<(KeyId, i64), Arc<Identity>>;
 
 /// The uses that are not on disk yet.
-pub(super) struct Uses {
+pub(super) struct LastUsedBuffer {
     capacity: usize,
     pending: Mutex<Pending>,
 }
@@ -35,34 +35,34 @@ impl Pending {
     fn of(&self, key: KeyId) -> impl Iterator<Item = (Digest, Timestamp)> {
         let of = move |uses: &Waiting| {
             let uses = uses.range((key, i64::MIN)..=(key, i64::MAX));
-            let uses = uses.filter_map(|(_, identity)| Some((identity.usage.digest, identity.usage.last_used()?)));
+            let uses = uses.filter_map(|(_, identity)| Some((identity.last_used.digest, identity.last_used.get()?)));
             uses.collect::<Vec<_>>()
         };
         of(&self.waiting).into_iter().chain(of(&self.flushed))
     }
 }
 
-impl Uses {
+impl LastUsedBuffer {
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, pending: Mutex::default() }
     }
 
     /// Notes a use. Where more keys wait than the capacity (the store has not taken any for a while), it is let go.
     pub(super) fn record(&self, identity: &Arc<Identity>, now: Timestamp) {
-        let usage = &identity.usage;
-        if usage.last_used_ms.load(Ordering::Relaxed) >= now.unix_ms() {
+        let last_used = &identity.last_used;
+        if last_used.ms.load(Ordering::Relaxed) >= now.unix_ms() {
             return;
         }
         // Time first, flag second; take() goes the other way about, so no use falls between the two.
-        usage.last_used_ms.fetch_max(now.unix_ms(), Ordering::SeqCst);
-        if usage.is_waiting.swap(true, Ordering::SeqCst) {
+        last_used.ms.fetch_max(now.unix_ms(), Ordering::SeqCst);
+        if last_used.is_waiting.swap(true, Ordering::SeqCst) {
             return;
         }
         let mut pending = self.lock();
         if pending.waiting.len() < self.capacity {
-            pending.waiting.insert((usage.key, usage.digest.prefix()), Arc::clone(identity));
+            pending.waiting.insert((last_used.key, last_used.digest.prefix()), Arc::clone(identity));
         } else {
-            usage.is_waiting.store(false, Ordering::SeqCst);
+            last_used.is_waiting.store(false, Ordering::SeqCst);
         }
     }
 
@@ -82,18 +82,18 @@ impl Uses {
         }
     }
 
-    fn take(&self) -> Vec<Use> {
+    fn take(&self) -> Vec<LastUse> {
         let mut pending = self.lock();
         pending.flushed = std::mem::take(&mut pending.waiting);
         let mut uses = Vec::with_capacity(pending.flushed.len());
         for identity in pending.flushed.values() {
-            identity.usage.is_waiting.store(false, Ordering::SeqCst);
-            uses.extend(identity.usage.last_used().map(|at| (identity.usage.key, identity.usage.digest, at)));
+            identity.last_used.is_waiting.store(false, Ordering::SeqCst);
+            uses.extend(identity.last_used.get().map(|at| (identity.last_used.key, identity.last_used.digest, at)));
         }
         uses
     }
 
-    /// Takes back what the last [`Uses::take`] gave away, as far as there is room. What was written is then written again,
+    /// Takes back what the last [`LastUsedBuffer::take`] gave away, as far as there is room. What was written is then written again,
     /// which changes nothing.
     pub(super) fn give_back(&self) {
         let mut pending = self.lock();
@@ -101,7 +101,7 @@ impl Uses {
             if pending.waiting.len() >= self.capacity && !pending.waiting.contains_key(&key) {
                 continue;
             }
-            identity.usage.is_waiting.store(true, Ordering::SeqCst);
+            identity.last_used.is_waiting.store(true, Ordering::SeqCst);
             pending.waiting.entry(key).or_insert(identity);
         }
     }
@@ -116,13 +116,13 @@ impl Service {
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`]; the times are kept for the next attempt.
-    pub async fn flush_uses(&self) -> Result<()> {
-        let uses = self.uses.take();
+    pub async fn flush_last_used(&self) -> Result<()> {
+        let uses = self.last_used_buffer.take();
         for chunk in uses.chunks(CHUNK) {
             let chunk = chunk.to_vec();
-            let written = self.store.write(move |writes| writes.record_uses(&chunk)).await;
+            let written = self.store.write(move |writes| writes.record_last_used(&chunk)).await;
             if written.is_err() {
-                self.uses.give_back();
+                self.last_used_buffer.give_back();
                 return written;
             }
         }

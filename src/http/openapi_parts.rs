@@ -1,6 +1,6 @@
 //! The words that the description is made of.
 
-use super::wire::Refusal;
+use super::response::FailureBody;
 use utoipa::ToSchema as _;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Response, ResponseBuilder, Schema};
@@ -12,7 +12,7 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const SCHEMES: [&str; 3] = ["confidentApiKey", "bearer", "xApiKey"];
 
 /// An operation and where it is.
-pub(super) struct Described {
+pub(super) struct DescribedOperation {
     pub(super) path: String,
     pub(super) method: HttpMethod,
     pub(super) operation: Operation,
@@ -20,13 +20,14 @@ pub(super) struct Described {
 }
 
 /// The failure of this name among the components.
-pub(super) fn failed(name: &str) -> Ref {
+pub(super) fn failure_ref(name: &str) -> Ref {
     Ref::from_response_name(name)
 }
 
 /// A failure that no other operation has.
-pub(super) fn failed_with(about: &str, sentence: &str) -> Response {
-    let example = serde_json::to_value(Refusal::new(sentence)).ok();
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Refusal::name()))).example(example).build();
+pub(super) fn failure_response(about: &str, sentence: &str) -> Response {
+    let example = serde_json::to_value(FailureBody::new(sentence)).ok();
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(FailureBody::name()))).example(example).build();
     ResponseBuilder::new().description(about).content(JSON, content).build()
 }

@@ -6,7 +6,7 @@
 
 use super::Service;
 use super::authority::Authority;
-use super::buckets::Buckets;
+use super::token_buckets::TokenBuckets;
 use crate::domain::{Error, OrganizationId, Result};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct ChangeLimit {
 
 /// What kinds of changes are counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum ChangeKind {
     /// A rotation, which may be how a leaked value is ended.
     Rotation,
     /// Anything else that is counted.
@@ -32,15 +32,15 @@ pub(super) enum Kind {
 }
 
 /// The changes that organizations made.
-pub(super) struct Changes(Option<Buckets<(OrganizationId, Kind)>>);
+pub(super) struct ChangeLimiter(Option<TokenBuckets<(OrganizationId, ChangeKind)>>);
 
-impl Changes {
+impl ChangeLimiter {
     pub(super) fn new(limit: ChangeLimit) -> Self {
         let is_limited = limit.per_minute > 0;
-        Self(is_limited.then(|| Buckets::new(limit.burst, limit.per_minute, REMEMBERED)))
+        Self(is_limited.then(|| TokenBuckets::new(limit.burst, limit.per_minute, REMEMBERED)))
     }
 
-    pub(super) fn count(&self, organization: OrganizationId, kind: Kind, uptime: Duration) -> Result<()> {
+    pub(super) fn count(&self, organization: OrganizationId, kind: ChangeKind, uptime: Duration) -> Result<()> {
         let Some(buckets) = &self.0 else { return Ok(()) };
         buckets.take(&(organization, kind), uptime).map_err(|retry_after_s| Error::TooManyChanges { retry_after_s })
     }
@@ -51,8 +51,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`].
-    pub(super) fn count_change(&self, authority: &Authority, kind: Kind) -> Result<()> {
-        authority.uptime().map_or(Ok(()), |uptime| self.changes.count(authority.organization(), kind, uptime))
+    pub(super) fn count_change(&self, authority: &Authority, kind: ChangeKind) -> Result<()> {
+        authority.uptime().map_or(Ok(()), |uptime| self.change_limiter.count(authority.organization(), kind, uptime))
     }
 }
 
@@ -63,25 +63,25 @@ mod tests {
 
     #[test]
     fn organizations_and_kinds_are_counted_apart() {
-        let changes = Changes::new(ChangeLimit { burst: 2, per_minute: 60 });
+        let limiter = ChangeLimiter::new(ChangeLimit { burst: 2, per_minute: 60 });
         let [one, other] = [1, 2].map(|seed| OrganizationId::from_random([seed; 8]));
-        let count = |organization, kind, ms| match changes.count(organization, kind, Duration::from_millis(ms)) {
+        let count = |organization, kind, ms| match limiter.count(organization, kind, Duration::from_millis(ms)) {
             Ok(()) => None,
             Err(Error::TooManyChanges { retry_after_s }) => Some(retry_after_s),
             Err(error) => unreachable!("{error}"),
         };
-        assert_eq!([0, 0, 0].map(|ms| count(one, Kind::Other, ms)), [None, None, Some(1)]);
-        assert_eq!([0, 0, 0].map(|ms| count(one, Kind::Rotation, ms)), [None, None, Some(1)]);
-        assert_eq!(count(other, Kind::Other, 0), None);
-        assert_eq!([1_000; 2].map(|ms| count(one, Kind::Other, ms)), [None, Some(1)]);
+        assert_eq!([0, 0, 0].map(|ms| count(one, ChangeKind::Other, ms)), [None, None, Some(1)]);
+        assert_eq!([0, 0, 0].map(|ms| count(one, ChangeKind::Rotation, ms)), [None, None, Some(1)]);
+        assert_eq!(count(other, ChangeKind::Other, 0), None);
+        assert_eq!([1_000; 2].map(|ms| count(one, ChangeKind::Other, ms)), [None, Some(1)]);
     }
 
     #[test]
     fn a_limit_above_one_change_a_millisecond_is_kept_and_0_is_none() {
         let organization = OrganizationId::from_random([1; 8]);
         let passing = |limit, ms| {
-            let changes = Changes::new(limit);
-            let passes = |ms| changes.count(organization, Kind::Other, Duration::from_millis(ms)).is_ok();
+            let limiter = ChangeLimiter::new(limit);
+            let passes = |ms| limiter.count(organization, ChangeKind::Other, Duration::from_millis(ms)).is_ok();
             let count = |ms| (0..10_000).filter(|_| passes(ms)).count();
             (count(0), count(ms))
         };

@@ -1,13 +1,13 @@
 //! The bodies of requests: what each may hold, and what it means.
 
 use super::error::Failure;
-use super::fields::{Dialect, Fields, Kind, Request, Wrong, fields};
-use super::kinds::{Anything, Days, Seconds};
+use super::field_types::{AnyJson, Days, Seconds};
+use super::fields::{FieldError, FieldType, Fields, Request, VersionRules, fields};
 use crate::domain::{
     AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Name, RateLimit, Tail,
     Timestamp,
 };
-use crate::service::{self, Asked, KeyChange};
+use crate::service::{self, KeyChange, PresentedKey};
 use serde_json::Value;
 use std::net::IpAddr;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
@@ -37,7 +37,7 @@ fields! {
         "name" name: Name,
         "description" description: Option<Option<Description>>,
         /// Taken because the published clients send it, and not kept.
-        "email" _email: Option<Anything>,
+        "email" _email: Option<AnyJson>,
     }
     called "NewProject", such as {
         "named": {"name": "Web shop"},
@@ -59,7 +59,7 @@ fields! {
     /// What makes a key of version 1.
     pub(super) struct NewV1ApiKey {
         "name" name: Name,
-        ..value: BroughtValue,
+        ..value: ProvidedValue,
     }
     called "NewApiKey", such as {
         "named": {"name": "CI/CD key"},
@@ -70,7 +70,7 @@ fields! {
     pub(super) struct NewApiKey {
         "name" name: Name,
         ..lifetime: NewLifetime,
-        ..value: BroughtValue,
+        ..value: ProvidedValue,
         ..restrictions: Restrictions,
     }
     called "NewApiKey", such as {
@@ -116,7 +116,7 @@ fields! {
         "gracePeriodInHours" grace: Option<Option<Grace>>,
         "name" name: Option<Name>,
         ..lifetime: ChangedLifetime,
-        ..value: BroughtValue,
+        ..value: ProvidedValue,
         ..restrictions: Restrictions,
     }
     called "Rotate", such as {
@@ -147,7 +147,7 @@ fields! {
     where one_lifetime();
 
     /// The value of a key that the caller made: both or neither.
-    pub(super) struct BroughtValue {
+    pub(super) struct ProvidedValue {
         /// The BLAKE3 digest of a full key that the caller made and keeps: the server never sees it.
         "digest" digest: Option<Option<Digest>>,
         /// The last six characters of that key.
@@ -204,22 +204,22 @@ fields! {
     }, const IS_OPTIONAL: bool = true;
 }
 
-impl Kind for Vec<Question> {
-    fn read(value: Value, refuses_unknown: bool) -> Result<Self, Wrong> {
-        let wrong = || Wrong::Value(format!("a list of 1 to {MAX_QUESTIONS} objects"));
+impl FieldType for Vec<Question> {
+    fn read(value: Value, refuses_unknown: bool) -> Result<Self, FieldError> {
+        let wrong = || FieldError::Value(format!("a list of 1 to {MAX_QUESTIONS} objects"));
         let Value::Array(items) = value else { return Err(wrong()) };
         if !(1..=MAX_QUESTIONS).contains(&items.len()) {
             return Err(wrong());
         }
         let question = |item| match item {
-            Value::Object(values) => Fields::new(values, None, refuses_unknown).read().map_err(Wrong::Said),
+            Value::Object(values) => Fields::new(values, None, refuses_unknown).read().map_err(FieldError::Said),
             _ => Err(wrong()),
         };
         items.into_iter().map(question).collect()
     }
 
-    fn schema(dialect: Dialect) -> Schema {
-        let question = Ref::from_schema_name(dialect.name(Question::NAME));
+    fn schema(rules: VersionRules) -> Schema {
+        let question = Ref::from_schema_name(rules.name(Question::NAME));
         ArrayBuilder::new().items(question).min_items(Some(1)).max_items(Some(MAX_QUESTIONS)).into()
     }
 }
@@ -253,7 +253,7 @@ impl ChangedLifetime {
     }
 }
 
-impl BroughtValue {
+impl ProvidedValue {
     /// `None` where the server is to make one.
     pub(super) fn fingerprint(self) -> Result<Option<Fingerprint>, Failure> {
         match (self.digest.flatten(), self.tail.flatten()) {
@@ -273,16 +273,16 @@ impl Restrictions {
 }
 
 impl Question {
-    pub(super) fn asked(&self) -> Result<service::Question<'_>, Failure> {
-        let subject = match (self.value.as_ref().and_then(Option::as_ref), self.digest.flatten()) {
-            (Some(value), None) => Asked::Value(value.as_bytes()),
-            (None, Some(digest)) => Asked::Digest(digest),
+    pub(super) fn asked(&self) -> Result<service::VerificationRequest<'_>, Failure> {
+        let presented = match (self.value.as_ref().and_then(Option::as_ref), self.digest.flatten()) {
+            (Some(value), None) => PresentedKey::Value(value.as_bytes()),
+            (None, Some(digest)) => PresentedKey::Digest(digest),
             (None, None) => return Err(Failure::bad_request("The field \"value\" is required.")),
             (Some(_), Some(_)) => {
                 return Err(Failure::bad_request("Send either the field \"value\" or the field \"digest\"."));
             }
         };
-        Ok(service::Question { subject, address: self.address.flatten() })
+        Ok(service::VerificationRequest { presented, address: self.address.flatten() })
     }
 }
 

@@ -16,7 +16,7 @@ const ADDRESSES: usize = 20;
 
 /// What has failed since the last time it was written.
 #[derive(Default)]
-pub(super) struct Failures(Mutex<Gathered>);
+pub(super) struct FailedAuthentications(Mutex<Gathered>);
 
 #[derive(Default)]
 struct Gathered {
@@ -32,7 +32,7 @@ struct Sample {
     count: u64,
 }
 
-impl Failures {
+impl FailedAuthentications {
     /// Takes note of a credential that was refused, and of the key that it belongs to, where there is one.
     pub(super) fn note(&self, key: Option<&Identity>, refusal: Refusal, origin: &Origin, now: Timestamp) {
         let organization = key.map(|key| key.organization().id);
@@ -86,8 +86,8 @@ impl Service {
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`]; what was gathered is lost then.
-    pub async fn record_failures(&self) -> Result<()> {
-        let events = self.failures.take();
+    pub async fn record_failed_authentications(&self) -> Result<()> {
+        let events = self.failed_authentications.take();
         if events.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 
 use super::Service;
 use super::authority::Permitted;
-use super::changes::Kind;
+use super::change_limit::ChangeKind;
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use data_encoding::HEXLOWER;
 use std::collections::VecDeque;
@@ -44,7 +44,7 @@ impl FoundEvents {
 
 /// An export.
 #[derive(Clone, Debug)]
-pub struct Export {
+pub struct AuditExport {
     /// Its name: opaque.
     pub id: String,
     /// Whose events.
@@ -56,14 +56,14 @@ pub struct Export {
     /// When it was asked for.
     pub created_at: Timestamp,
     /// How far it has come.
-    pub state: ExportState,
+    pub state: AuditExportState,
     /// No newer event is in it.
     newest: i64,
 }
 
 /// How far an export has come.
 #[derive(Clone, Debug)]
-pub enum ExportState {
+pub enum AuditExportState {
     /// It is being counted.
     InProgress,
     /// It can be fetched.
@@ -82,16 +82,16 @@ pub enum ExportState {
     },
 }
 
-impl Export {
+impl AuditExport {
     /// An export of everything that has come to its end.
     pub fn completed(id: &str, caller: &ApiKey, rows: u64, at: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
-            organization: caller.scope.organization,
+            organization: caller.parent.organization,
             caller: caller.id,
             filter: EventFilter::default(),
             created_at: at,
-            state: ExportState::Completed { rows, at },
+            state: AuditExportState::Completed { rows, at },
             newest: i64::MAX - 1,
         }
     }
@@ -99,14 +99,14 @@ impl Export {
 
 /// The exports that are remembered, oldest first.
 #[derive(Default)]
-pub(super) struct Exports(Mutex<VecDeque<Export>>);
+pub(super) struct AuditExports(Mutex<VecDeque<AuditExport>>);
 
-impl Exports {
+impl AuditExports {
     fn remembers(&self, id: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|export| export.id == id)
     }
 
-    fn lock(&self, now: Timestamp) -> MutexGuard<'_, VecDeque<Export>> {
+    fn lock(&self, now: Timestamp) -> MutexGuard<'_, VecDeque<AuditExport>> {
         let mut exports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         exports.retain(|export| now.unix_ms() - export.created_at.unix_ms() < KEPT_MS);
         exports
@@ -131,7 +131,7 @@ impl Service {
         let filter = EventFilter { organization: Some(organization), ..filter };
         let mut found = self.look_at_events(&filter, before, limit).await?;
         if found.goes_on(limit) {
-            let _share = self.long_reads.take(organization).ok_or(Error::TooManyAtOnce(
+            let _slot = self.long_reads.take(organization).ok_or(Error::TooManyAtOnce(
                 "This organization has too many searches of its audit log under way; wait until one of them has ended.",
             ))?;
             while found.goes_on(limit) && goes_on() {
@@ -160,35 +160,40 @@ impl Service {
         Ok(FoundEvents { events: slice.found, next: slice.next })
     }
 
-    /// Begins an export of the caller's organization's events, which [`Service::finish_export`] brings to its end.
+    /// Begins an export of the caller's organization's events, which [`Service::finish_audit_export`] brings to its end.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
-    pub async fn begin_export(&self, caller: &Permitted, filter: EventFilter, random: [u8; 16]) -> Result<Export> {
+    pub async fn begin_audit_export(
+        &self,
+        caller: &Permitted,
+        filter: EventFilter,
+        random: [u8; 16],
+    ) -> Result<AuditExport> {
         let now = caller.now();
-        self.count_change(&caller.authority(), Kind::Other)?;
+        self.count_change(&caller.authority(), ChangeKind::Other)?;
         let first = self.events(caller, filter.clone(), None, 1, self.search_time()).await?;
         let Some(newest) = first.events.first().map(|event| event.link.number).or(first.next) else {
             return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));
         };
         let organization = caller.organization().id;
-        let export = Export {
+        let export = AuditExport {
             id: format!("exp_{}", HEXLOWER.encode(&random)),
             organization,
             caller: caller.key().id,
             filter: EventFilter { organization: Some(organization), ..filter },
             created_at: now,
-            state: ExportState::InProgress,
+            state: AuditExportState::InProgress,
             newest,
         };
-        let mut exports = self.exports.lock(now);
-        let is_busy = |it: &Export| it.caller == export.caller && matches!(it.state, ExportState::InProgress);
+        let mut exports = self.audit_exports.lock(now);
+        let is_busy = |it: &AuditExport| it.caller == export.caller && matches!(it.state, AuditExportState::InProgress);
         if exports.iter().any(is_busy) {
             let sentence = "An export that this key asked for is in progress; wait for it.";
             return Err(Error::Conflict(sentence.to_owned()));
         }
         // Whoever asks for many loses its own first.
-        let is_own = |it: &Export| it.organization == organization;
+        let is_own = |it: &AuditExport| it.organization == organization;
         let own = exports.iter().filter(|it| is_own(it)).count();
         match exports.iter().position(is_own).filter(|_| own >= REMEMBERED_EACH) {
             Some(oldest) => _ = exports.remove(oldest),
@@ -200,26 +205,26 @@ impl Service {
     }
 
     /// Counts what an export has, after which it can be fetched.
-    pub async fn finish_export(&self, export: Export, clock: impl Fn() -> Timestamp) {
+    pub async fn finish_audit_export(&self, export: AuditExport, clock: impl Fn() -> Timestamp) {
         let counted = self.count_exported(&export).await;
         let at = clock();
         let state = match counted {
-            Ok(rows) => ExportState::Completed { rows, at },
+            Ok(rows) => AuditExportState::Completed { rows, at },
             Err(error) => {
                 log::error!("an export failed: {error} {:?}", error.detail());
-                ExportState::Errored { sentence: error.to_string(), at }
+                AuditExportState::Errored { sentence: error.to_string(), at }
             }
         };
-        if let Some(known) = self.exports.lock(at).iter_mut().find(|it| it.id == export.id) {
+        if let Some(known) = self.audit_exports.lock(at).iter_mut().find(|it| it.id == export.id) {
             known.state = state;
         }
     }
 
-    async fn count_exported(&self, export: &Export) -> Result<u64> {
+    async fn count_exported(&self, export: &AuditExport) -> Result<u64> {
         let (mut rows, mut next) = (0, Some(export.newest.saturating_add(1)));
         // One that is not remembered any more is nobody's.
-        while let Some(before) = next.filter(|_| self.exports.remembers(&export.id)) {
-            let _share = self.long_reads.wait(export.organization).await;
+        while let Some(before) = next.filter(|_| self.audit_exports.remembers(&export.id)) {
+            let _slot = self.long_reads.wait(export.organization).await;
             let filter = export.filter.clone();
             let slice = self.store.read_slice(move |reads| reads.count_events_within(&filter, before, SLICE)).await?;
             rows += slice.found;
@@ -232,8 +237,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also a day after it was asked for.
-    pub fn export(&self, caller: &Permitted, id: &str) -> Result<Export> {
-        let exports = self.exports.lock(caller.now());
+    pub fn audit_export(&self, caller: &Permitted, id: &str) -> Result<AuditExport> {
+        let exports = self.audit_exports.lock(caller.now());
         let found = exports.iter().find(|it| it.id == id && it.organization == caller.organization().id);
         found.cloned().ok_or(Error::NotFound("export"))
     }
@@ -242,10 +247,10 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn exported_events(
+    pub async fn audit_export_events(
         &self,
         caller: &Permitted,
-        export: &Export,
+        export: &AuditExport,
         before: Option<i64>,
     ) -> Result<FoundEvents> {
         let organization = caller.organization().id;
@@ -256,7 +261,7 @@ impl Service {
             if !found.goes_on(EXPORT_PIECE) {
                 break;
             }
-            let _share = self.long_reads.wait(organization).await;
+            let _slot = self.long_reads.wait(organization).await;
             found = self.look_on(&filter, found, EXPORT_PIECE).await?;
         }
         Ok(found)

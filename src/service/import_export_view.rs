@@ -1,9 +1,9 @@
 //! All that can be taken elsewhere, and what imports look at.
 
-use super::import::Taken;
+use super::import::TakenRows;
 use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    ApiKey, KeyCounts, Name, Organization, OrganizationId, Project, ProjectId, Result, Scope, Timestamp,
+    ApiKey, KeyCounts, Name, Organization, OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::Reads;
 use crate::store::file::{Staging, View};
@@ -13,10 +13,10 @@ const ORGANIZATIONS_PAGE: u32 = 1000;
 
 /// What is in a store, for imports and exports: nothing is written, and a server may have it open. Blocks. Every method
 /// fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the file cannot be read.
-pub struct Content(View);
+pub struct ImportExportView(View);
 
 /// One thing that is exported.
-pub enum Exported<'a> {
+pub enum ExportItem<'a> {
     /// An organization.
     Organization(&'a Organization),
     /// One of its projects.
@@ -25,7 +25,7 @@ pub enum Exported<'a> {
     Key(&'a Organization, Option<&'a Project>, &'a ApiKey),
 }
 
-impl Content {
+impl ImportExportView {
     /// Opens the store's file.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Content {
     /// Whether the store is older than its ledger of revocations, so that keys that are good in it may have been revoked.
     ///
     /// # Errors
-    /// See [`Content`].
+    /// See [`ImportExportView`].
     pub fn is_behind_ledger(&self) -> Result<bool> {
         self.0.is_behind_ledger()
     }
@@ -50,7 +50,7 @@ impl Content {
     /// The organization; `None` where there is none.
     ///
     /// # Errors
-    /// See [`Content`].
+    /// See [`ImportExportView`].
     pub fn organization(&self, id: OrganizationId) -> Result<Option<Organization>> {
         self.0.read(|reads| reads.organization(id))
     }
@@ -58,7 +58,7 @@ impl Content {
     /// The first two organizations with this name, or the first two of all.
     ///
     /// # Errors
-    /// See [`Content`].
+    /// See [`ImportExportView`].
     pub fn organizations_called(&self, name: Option<&Name>) -> Result<Vec<Organization>> {
         self.0.read(|reads| {
             let mut found = Vec::new();
@@ -75,7 +75,7 @@ impl Content {
     /// The organization's project with this id.
     ///
     /// # Errors
-    /// See [`Content`].
+    /// See [`ImportExportView`].
     pub fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>> {
         self.0.read(|reads| reads.project(organization, id))
     }
@@ -83,7 +83,7 @@ impl Content {
     /// The organization's project with this name.
     ///
     /// # Errors
-    /// See [`Content`].
+    /// See [`ImportExportView`].
     pub fn project_called(&self, organization: OrganizationId, name: &Name) -> Result<Option<Project>> {
         self.0.read(|reads| reads.project_by_name(organization, name))
     }
@@ -91,15 +91,21 @@ impl Content {
     /// The staged rows whose value is taken, up to `limit` of each kind; not those that have ended where these are allowed.
     ///
     /// # Errors
-    /// See [`Content`].
-    pub fn taken(&self, staged: &Staging, allows_ended: bool, limit: usize, progress: &dyn Fn(u64)) -> Result<Taken> {
-        self.0.read(|reads| Taken::of(reads, staged, allows_ended, limit, progress))
+    /// See [`ImportExportView`].
+    pub fn taken(
+        &self,
+        staged: &Staging,
+        allows_ended: bool,
+        limit: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<TakenRows> {
+        self.0.read(|reads| TakenRows::of(reads, staged, allows_ended, limit, progress))
     }
 
     /// How many keys there are.
     ///
     /// # Errors
-    /// See [`Content`].
+    /// See [`ImportExportView`].
     pub fn count_keys(&self, now: Timestamp) -> Result<u64> {
         let (KeyCounts { active, deactivated, expired }, _) =
             self.0.read(|reads| reads.count_api_keys(None, u32::MAX, now))?;
@@ -110,22 +116,22 @@ impl Content {
     /// each of its projects with its keys.
     ///
     /// # Errors
-    /// See [`Content`], and what `take` fails with.
+    /// See [`ImportExportView`], and what `take` fails with.
     pub fn export<E: From<crate::domain::Error>>(
         &self,
         now: Timestamp,
-        mut take: impl FnMut(Exported<'_>) -> std::result::Result<(), E>,
+        mut take: impl FnMut(ExportItem<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let mut outcome = Ok(());
         self.0.read(|reads| {
             outcome = each_organization(reads, |organization| {
-                take(Exported::Organization(organization))?;
+                take(ExportItem::Organization(organization))?;
                 each_key(reads, organization, None, now, &mut take)?;
                 let mut after: Option<Project> = None;
                 loop {
                     let projects = reads.projects(organization.id, after.as_ref().map(|it| &it.name), PROJECTS_PAGE)?;
                     for project in &projects {
-                        take(Exported::Project(organization, project))?;
+                        take(ExportItem::Project(organization, project))?;
                         each_key(reads, organization, Some(project), now, &mut take)?;
                     }
                     let Some(last) = projects.into_iter().next_back() else { return Ok(()) };
@@ -156,17 +162,17 @@ fn each_key<E: From<crate::domain::Error>>(
     organization: &Organization,
     project: Option<&Project>,
     now: Timestamp,
-    mut take: impl FnMut(Exported<'_>) -> std::result::Result<(), E>,
+    mut take: impl FnMut(ExportItem<'_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let scope = Scope { organization: organization.id, project: project.map(|project| project.id) };
+    let parent = Parent { organization: organization.id, project: project.map(|project| project.id) };
     let mut before = None;
     loop {
-        let mut keys = reads.api_keys(scope, before, API_KEYS_PAGE)?;
+        let mut keys = reads.api_keys(parent, before, API_KEYS_PAGE)?;
         let Some(last) = keys.last() else { return Ok(()) };
         before = Some(last.id);
         for key in &mut keys {
-            key.settle(now);
-            take(Exported::Key(organization, project, key))?;
+            key.complete_due_rotation(now);
+            take(ExportItem::Key(organization, project, key))?;
         }
     }
 }

@@ -6,36 +6,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Shares by who has them. Nothing is remembered of those who have none.
-pub(super) struct Shares<K> {
+pub(super) struct ConcurrencyLimit<K> {
     most: usize,
     taken: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
 /// One of a caller's shares, given back when dropped.
-pub struct Share {
+pub struct Slot {
     _permit: OwnedSemaphorePermit,
 }
 
-impl<K: Eq + Hash> Shares<K> {
+impl<K: Eq + Hash> ConcurrencyLimit<K> {
     /// Each may have so many.
     pub(super) fn new(most: usize) -> Self {
         Self { most, taken: Mutex::default() }
     }
 
     /// One more for this caller; `None` where it has all of its own already.
-    pub(super) fn take(&self, caller: K) -> Option<Share> {
-        self.of(caller).try_acquire_owned().ok().map(|permit| Share { _permit: permit })
+    pub(super) fn take(&self, caller: K) -> Option<Slot> {
+        self.of(caller).try_acquire_owned().ok().map(|permit| Slot { _permit: permit })
     }
 
     /// The same, once it has not all of its own.
-    pub(super) async fn wait(&self, caller: K) -> Option<Share> {
-        self.of(caller).acquire_owned().await.ok().map(|permit| Share { _permit: permit })
+    pub(super) async fn wait(&self, caller: K) -> Option<Slot> {
+        self.of(caller).acquire_owned().await.ok().map(|permit| Slot { _permit: permit })
     }
 
     fn of(&self, caller: K) -> Arc<Semaphore> {
         // Nothing that is done while it is held can panic half-way.
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.retain(|_, shares| Arc::strong_count(shares) > 1);
+        taken.retain(|_, slots| Arc::strong_count(slots) > 1);
         Arc::clone(taken.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(self.most))))
     }
 }
@@ -47,12 +47,12 @@ mod tests {
 
     #[test]
     fn each_caller_has_its_own_shares_and_what_is_given_back_can_be_taken_again() {
-        let shares = Shares::new(2);
-        let first = [shares.take(1), shares.take(1)].map(Option::unwrap);
-        assert!(shares.take(1).is_none());
-        assert!(shares.take(2).is_some());
+        let slots = ConcurrencyLimit::new(2);
+        let first = [slots.take(1), slots.take(1)].map(Option::unwrap);
+        assert!(slots.take(1).is_none());
+        assert!(slots.take(2).is_some());
         drop(first);
-        let _again = [shares.take(1), shares.take(1)].map(Option::unwrap);
-        assert_eq!(shares.taken.lock().unwrap().len(), 1, "nobody else has any");
+        let _again = [slots.take(1), slots.take(1)].map(Option::unwrap);
+        assert_eq!(slots.taken.lock().unwrap().len(), 1, "nobody else has any");
     }
 }

@@ -1,7 +1,7 @@
 //! What is measured only when somebody looks.
 
 use super::Service;
-use super::sizes::{Count, SLICE, largest};
+use super::organization_sizes::{SLICE, SizeCount, largest};
 use crate::domain::{KeyCounts, Result, Timestamp};
 use crate::store::Counted;
 use tokio::sync::Mutex;
@@ -11,11 +11,11 @@ const COUNT_LIFETIME_MS: i64 = 60_000;
 
 /// The last count of all keys, and when it was begun.
 #[derive(Default)]
-pub(super) struct KeyCount(Mutex<Option<(Timestamp, Option<KeyCounts>)>>);
+pub(super) struct KeyCountCache(Mutex<Option<(Timestamp, Option<KeyCounts>)>>);
 
 /// What each organization takes: when that was last counted, and the events that are counted already.
 #[derive(Default)]
-pub(super) struct Sizes(Mutex<(Option<Timestamp>, Count)>);
+pub(super) struct OrganizationSizeCache(Mutex<(Option<Timestamp>, SizeCount)>);
 
 impl Service {
     /// Brings up to date what the metrics say about what is stored. What cannot be found out is left as it was, or out:
@@ -43,13 +43,13 @@ impl Service {
 
     /// A reader is kept for a slice at a time, so that others get in between.
     async fn measure_organizations(&self, now: Timestamp) -> Result<()> {
-        let mut sizes = self.sizes.0.lock().await;
+        let mut sizes = self.organization_sizes.0.lock().await;
         let (last, events) = &mut *sizes;
         if last.is_some_and(|at| (0..COUNT_LIFETIME_MS).contains(&(now.unix_ms() - at.unix_ms()))) {
             return Ok(());
         }
         *last = Some(now);
-        let mut keys = Count::default();
+        let mut keys = SizeCount::default();
         for (what, count) in [(Counted::Events, &mut *events), (Counted::Keys, &mut keys)] {
             loop {
                 let after = count.through();

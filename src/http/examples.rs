@@ -3,9 +3,9 @@
 use super::version::ShownKey;
 use crate::domain::{
     Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
-    Organization, OrganizationId, Origin, Project, ProjectId, Result, Scope, Secret, Timestamp,
+    Organization, OrganizationId, Origin, Parent, Project, ProjectId, Result, Secret, Timestamp,
 };
-use crate::service::{Export, Subject, Verdict};
+use crate::service::{AuditExport, IdentifiedKey, Verdict};
 use std::sync::Arc;
 
 /// The 4th of December 2024, 23:00.
@@ -15,15 +15,15 @@ const RANDOM: [u8; 16] = *b"\x2f\x9c\x1e\x7a\xb3\xd8\x4f\x06\x9d\x21\x6a\x5f\x0c
 const OTHER_RANDOM: [u8; 16] = *b"\x84\x1d\xe7\x30\x5b\xa9\x66\xf2\x0e\xc4\x71\x98\xd3\x2a\x4c\xb7";
 
 /// An organization, a project, and keys of both.
-pub(super) struct Samples {
+pub(super) struct Examples {
     pub(super) organization: Organization,
     pub(super) project: Project,
-    pub(super) organization_keys: Keys,
-    pub(super) project_keys: Keys,
+    pub(super) organization_keys: ExampleKeys,
+    pub(super) project_keys: ExampleKeys,
 }
 
 /// A key in all its states.
-pub(super) struct Keys {
+pub(super) struct ExampleKeys {
     secret: Secret,
     new_secret: Secret,
     key: ApiKey,
@@ -31,7 +31,7 @@ pub(super) struct Keys {
     rotating: ApiKey,
 }
 
-impl Samples {
+impl Examples {
     pub(super) fn new() -> Result<Self> {
         let [a, b, c, d, e, f, g, h, ..] = OTHER_RANDOM;
         let organization = Organization {
@@ -46,17 +46,17 @@ impl Samples {
             description: Some(Description::parse("What customers see.")?),
             created_at: at(CREATED_MS),
         };
-        let of_project = Scope { organization: organization.id, project: Some(project.id) };
+        let of_project = Parent { organization: organization.id, project: Some(project.id) };
         Ok(Self {
-            organization_keys: Keys::new(Scope { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
-            project_keys: Keys::new(of_project, "confident_proj_", "Default key")?,
+            organization_keys: ExampleKeys::new(Parent { project: None, ..of_project }, "confident_org_", "CI/CD key")?,
+            project_keys: ExampleKeys::new(of_project, "confident_proj_", "Default key")?,
             organization,
             project,
         })
     }
 }
 
-impl Samples {
+impl Examples {
     /// A key was made.
     pub(super) fn event(&self) -> Event {
         let key = &self.organization_keys.key;
@@ -75,27 +75,27 @@ impl Samples {
     }
 
     /// An export was counted.
-    pub(super) fn export(&self) -> Export {
-        Export::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
+    pub(super) fn export(&self) -> AuditExport {
+        AuditExport::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
     }
 
     /// A project's good key was asked about.
     pub(super) fn verdict(&self) -> Verdict {
-        let subject = Subject {
+        let identified = IdentifiedKey {
             key: self.project_keys.used.clone(),
             organization: Arc::new(self.organization.clone()),
             project: Some(Arc::new(self.project.clone())),
         };
-        Verdict { outcome: Ok(None), subject: Some(subject) }
+        Verdict { outcome: Ok(None), identified: Some(identified) }
     }
 }
 
-impl Keys {
-    fn new(scope: Scope, prefix: &str, name: &str) -> Result<Self> {
+impl ExampleKeys {
+    fn new(parent: Parent, prefix: &str, name: &str) -> Result<Self> {
         let prefix = KeyPrefix::parse(prefix)?;
         let (secret, new_secret) = (Secret::new(&prefix, RANDOM), Secret::new(&prefix, OTHER_RANDOM));
         let id = KeyId::new(12).ok_or(Error::NotFound("API key"))?;
-        let key = ApiKey::minted(id, scope, Name::parse(name)?, secret.fingerprint(), at(CREATED_MS), None);
+        let key = ApiKey::minted(id, parent, Name::parse(name)?, secret.fingerprint(), at(CREATED_MS), None);
         let used = ApiKey { value_last_used: Some(at(USED_MS)), ..key.clone() };
         let mut rotating = used.clone();
         let grace = Grace::from_hours(24).unwrap_or_default();
