@@ -1,0 +1,80 @@
+"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [PAGE…]
+
+A block that cannot be run has a comment in the line before it: <!-- not run: REASON -->. With <!-- fresh store -->, a block is
+run in an empty folder without a server. A block of json or text directly after a shell block is what that prints; `…` stands
+for any text, and <!-- not compared: REASON --> leaves it out. A block with <!-- file: NAME --> is a file of the blocks after it. A comment such as `# 403` behind `curl -i` is the status.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from pages import TOP, Block, Page, all_pages, faults
+from world import World
+
+# They begin with a new store. Every other page has a project and its key.
+FIRST_PAGES = [Path("README.md"), Path("docs/getting-started.md")]
+# tests/system runs the real proxies with the configurations of these guides.
+PROXY_GUIDES = [Path(f"docs/{proxy}.md") for proxy in ("nginx", "caddy", "traefik", "envoy")]
+
+
+def run_block(world: World, block: Block) -> None:
+    text = world.resolve(block.text)
+    code = "\n".join(line.split(" # ")[0] for line in text.splitlines())
+    assert "…" not in code, "it has a placeholder that tests/documents/world.py does not know"
+    if block.mark == "fresh store":
+        with tempfile.TemporaryDirectory(dir=world.folder) as folder:
+            world.run(text, Path(folder))
+        return
+    output = world.run(text)
+    statuses = re.findall(r"# ([1-5]\d\d)$", block.text, re.MULTILINE)
+    if statuses:
+        actual = re.findall(r"HTTP/\S+ (\d+)", output)
+        assert actual == statuses, f"the statuses are {actual}, the page has {statuses}"
+    shown = block.next
+    if shown and shown.language in ("json", "text") and not shown.mark.startswith("not compared"):
+        expected = ".*".join(map(re.escape, shown.text.strip().split("…")))
+        assert re.search(expected, output, re.DOTALL), f"it prints\n{output}\nand not\n{shown.text}"
+
+
+def run_page(page: Page) -> tuple[int, int]:
+    """How many shell blocks were run, and how many were not."""
+    blocks = [block for block in page.blocks if block.language == "sh"]
+    to_run = [block for block in blocks if not block.mark.startswith("not run")]
+    files = [block for block in page.blocks if block.mark.startswith("file: ")]
+    if not to_run:
+        return 0, len(blocks)
+    world = World()
+    try:
+        if page.name not in FIRST_PAGES:
+            world.add_project()
+        for file in files:
+            (world.cwd / file.mark.removeprefix("file: ")).write_text(file.text + "\n")
+        for block in to_run:
+            try:
+                run_block(world, block)
+            except AssertionError as error:
+                sys.exit(f"{block}: {error}")
+    finally:
+        world.end()
+    return len(to_run), len(blocks) - len(to_run)
+
+
+def main() -> None:
+    pages = all_pages()
+    found = faults(pages)
+    if found:
+        sys.exit("\n".join(found))
+    wanted = [(Path.cwd() / name).resolve() for name in sys.argv[1:]]
+    run = skipped = 0
+    for page in pages:
+        is_ours = page.path.is_relative_to(TOP / "docs") or page.name == Path("README.md")
+        if is_ours and page.name not in PROXY_GUIDES and (not wanted or page.path in wanted):
+            counts = run_page(page)
+            run, skipped = run + counts[0], skipped + counts[1]
+    links = sum(len(page.links()) for page in pages)
+    print(f"{len(pages)} pages, {links} links, {run} shell blocks run, {skipped} not run for the reason beside them")
+
+
+main()
