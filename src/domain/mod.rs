@@ -3,26 +3,39 @@
 //! Everything here is parsed once into a type with private fields, so that the rest of the program cannot hold a
 //! value that breaks a rule.
 
+mod address_list;
 mod audit;
+mod digest;
 mod error;
+mod external_key;
+mod fingerprint;
+mod invisible_characters;
 mod key;
-mod limit;
+mod key_format;
+mod lifetime;
 mod name;
 mod organization;
 mod project;
+mod rate_limit;
 mod role;
+mod rotation;
 mod secret;
 mod timestamp;
-mod visible;
 
+pub use address_list::AddressList;
 pub use audit::{Action, Actor, ChainCheck, ChainFault, Event, EventFilter, EventHash, Link, NewEvent, Origin};
+pub use digest::{Algorithm, Digest};
 pub use error::{Error, Refusal, Result};
-pub use key::{ApiKey, Expiry, Grace, KeyChange, KeyCounts, KeyId, Lifetime, Parent, Presented, Shadow};
-pub use limit::{AddressList, Quota, RateLimit};
+pub use external_key::ExternalKey;
+pub use fingerprint::{Fingerprint, Tail};
+pub use invisible_characters::{escape_invisible, invisible};
+pub use key::{ApiKey, KeyChange, KeyCounts, KeyId, Parent, Presented, Shadow};
+pub use key_format::{KeyForms, KeyPrefix, has_full_key};
+pub use lifetime::{Expiry, Grace, Lifetime};
 pub use name::Name;
 pub use organization::{Organization, OrganizationId, OrganizationSize};
 pub use project::{Description, Project, ProjectId};
+pub use rate_limit::{Quota, RateLimit};
 pub use role::Role;
-pub use secret::{Algorithm, Digest, ExternalKey, Fingerprint, KeyForms, KeyPrefix, Secret, Tail, has_full_key};
+pub use secret::Secret;
 pub use timestamp::{Moment, Timestamp, TimestampText};
-pub use visible::{escape_invisible, invisible};

@@ -6,7 +6,7 @@ use super::envelope::success;
 use super::error::Failure;
 use super::field_types::{AnyJson, integer};
 use super::fields::fields;
-use super::response::time;
+use super::json_types::time;
 use super::v2::V2;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;

@@ -6,7 +6,7 @@ use super::credential::Call;
 use super::error::Failure;
 use super::fields::{Request, VersionRules};
 use super::openapi_parts::{DescribedOperation, JSON, SCHEMES, failure_ref, failure_response};
-use super::{App, get, list, parameter_schemas, resource, response, unknown_names};
+use super::{App, get, json_types, list, parameter_schemas, resource, unknown_names};
 use crate::domain::Role;
 use crate::metrics::Metrics;
 use crate::service::Purpose;
@@ -297,7 +297,7 @@ fn expect_known_parameters(request: &ServiceRequest, known: &[String]) -> Result
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     ObjectBuilder::new()
-        .property("success", response::always())
+        .property("success", json_types::always())
         .required("success")
         .property("data", data)
         .required("data")

@@ -17,6 +17,7 @@ mod fields;
 mod forward_auth;
 mod headers;
 mod health;
+mod json_types;
 mod list;
 mod metrics;
 mod openapi;

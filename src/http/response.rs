@@ -1,12 +1,11 @@
-//! What answers are made of.
+//! JSON responses, and the body of every failure.
 
-use crate::domain::Timestamp;
+use super::json_types::never;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers are about credentials: no cache on the way may keep one, not even a masked one.
@@ -46,38 +45,4 @@ pub(super) fn head(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response.insert_header((CONTENT_TYPE, JSON)).insert_header((CACHE_CONTROL, NO_STORE));
     response
-}
-
-/// A time as the wire has it: RFC 3339, UTC, milliseconds.
-pub(super) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(at.text().as_str())
-}
-
-/// A time as the wire has it, or null.
-pub(super) fn optional_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => time(at, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// True and nothing else.
-pub(super) fn always() -> Object {
-    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
-}
-
-/// False and nothing else.
-pub(super) fn never() -> Object {
-    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
-}
-
-/// What the hosted service sells.
-pub(super) fn plan() -> Object {
-    let plans = ["TRIAL", "FREE", "STARTER", "ENTERPRISE", "TEAM", "PREMIUM"];
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(plans)).build()
-}
-
-/// Null and nothing else.
-pub(super) fn null() -> Object {
-    Object::with_type(Type::Null)
 }

@@ -1,7 +1,7 @@
 //! The shapes of version 1: `data` wraps what it holds, and keys neither expire nor rotate.
 
+use super::json_types::{always, null, optional_time, plan, time};
 use super::request_bodies;
-use super::response::{always, null, optional_time, plan, time};
 use super::version::{ShownKey, Version};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! The shapes of version 2: `data` is the object itself, and keys expire and rotate.
 
+use super::json_types::{optional_time, time};
 use super::request_bodies;
-use super::response::{optional_time, time};
 use super::v1::{Organization, Project, RateLimit};
 use super::version::{ShownKey, Version};
 use crate::domain::{self, KeyId, ProjectId, Timestamp};

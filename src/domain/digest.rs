@@ -1,0 +1,185 @@
+//! Digests of keys.
+
+use super::KeyForms;
+use super::key_format::is_external_key;
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding as _};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// What a digest was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// What every key is known by, unless it came with another digest and was not used yet.
+    Blake3,
+    /// What a key may come with from elsewhere.
+    Sha256,
+}
+
+impl Algorithm {
+    /// From its name, such as `sha256` or `SHA-256`; `None` where it is neither of the two.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "blake3" => Some(Self::Blake3),
+            "sha256" | "sha-256" => Some(Self::Sha256),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blake3 => "blake3",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
+/// The hash of a full key: all that is kept of it besides its [`Tail`]. Compared in constant time; digests of two
+/// algorithms are never equal, whatever their bytes.
+///
+/// A plain fast hash is enough because a key holds 128 random bits: there is nothing to guess.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    algorithm: Algorithm,
+    /// The bytes, whichever algorithm made them: this type compares them in constant time.
+    bytes: blake3::Hash,
+}
+
+impl Digest {
+    /// The BLAKE3 digest of a credential as a client presented it; `None` where it has not the form of a key of a store
+    /// that holds these.
+    pub fn of_presented(credential: &[u8], forms: KeyForms) -> Option<Self> {
+        forms.admit(credential).then(|| Self::blake3(credential))
+    }
+
+    /// The SHA-256 digest of a credential that is found under no BLAKE3 digest; `None` where the store holds no such
+    /// keys, or this can be none.
+    pub fn sha256_of_presented(credential: &[u8], forms: KeyForms) -> Option<Self> {
+        (forms.sha256 && is_external_key(credential)).then(|| Self::sha256(credential))
+    }
+
+    pub(super) fn blake3(credential: &[u8]) -> Self {
+        Self { algorithm: Algorithm::Blake3, bytes: blake3::hash(credential) }
+    }
+
+    pub(super) fn sha256(credential: &[u8]) -> Self {
+        Self::of(Algorithm::Sha256, Sha256::digest(credential).into())
+    }
+
+    /// A BLAKE3 digest from 64 lower-case hexadecimal digits, as `b3sum` prints them; `None` where the text is something
+    /// else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let is_lower = text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        let bytes = blake3::Hash::from_hex(text).ok().filter(|_| is_lower)?;
+        Some(Self { algorithm: Algorithm::Blake3, bytes })
+    }
+
+    /// From the forms that other tools write 32 bytes in: 64 hexadecimal digits, or base64 with either alphabet, padded
+    /// or not; `None` where the text is something else.
+    pub fn parse(algorithm: Algorithm, text: &str) -> Option<Self> {
+        if text.len() == 64 {
+            return blake3::Hash::from_hex(text).ok().map(|bytes| Self { algorithm, bytes });
+        }
+        let text = match text.len() {
+            44 => text.strip_suffix('=')?,
+            _ => text,
+        };
+        let mut bytes = [0; 32];
+        let is_whole = |decoded: &[u8]| decoded.len() == 32;
+        let is_read = Base64Unpadded::decode(text, &mut bytes).is_ok_and(is_whole)
+            || Base64UrlUnpadded::decode(text, &mut bytes).is_ok_and(is_whole);
+        is_read.then(|| Self::of(algorithm, bytes))
+    }
+
+    /// The BLAKE3 digest with these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self::of(Algorithm::Blake3, bytes)
+    }
+
+    /// The digest with these bytes.
+    pub fn of(algorithm: Algorithm, bytes: [u8; 32]) -> Self {
+        Self { algorithm, bytes: blake3::Hash::from_bytes(bytes) }
+    }
+
+    /// What it was made with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The 32 bytes to store.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.bytes.as_bytes()
+    }
+
+    /// The bytes as 64 hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        self.bytes.to_hex().to_string()
+    }
+
+    /// The first eight bytes as an integer: a small index key. Two digests may share it.
+    pub fn prefix(&self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = *self.as_bytes();
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// The bytes are uniformly distributed already; equal digests hash equally, as `Eq` demands.
+impl std::hash::Hash for Digest {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_i64(self.prefix());
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ALL: KeyForms = KeyForms { external: true, sha256: true };
+
+    #[test]
+    fn digests_of_two_algorithms_are_never_equal_whatever_their_bytes() {
+        let [blake3, sha256] = [Algorithm::Blake3, Algorithm::Sha256].map(|it| Digest::of(it, [7; 32]));
+        assert!(blake3 != sha256 && blake3 == Digest::from_bytes([7; 32]));
+    }
+
+    #[test]
+    fn a_key_of_another_form_is_one_only_where_the_store_holds_such() {
+        let key = b"sk_live_0123456789";
+        let sha256 = KeyForms { external: false, sha256: true };
+        assert!(
+            Digest::of_presented(key, KeyForms::default()).is_none() && Digest::of_presented(key, sha256).is_none()
+        );
+        assert!(Digest::of_presented(key, ALL).is_some());
+        assert!(Digest::sha256_of_presented(key, KeyForms { external: true, sha256: false }).is_none());
+        assert!(Digest::sha256_of_presented(key, sha256).is_some());
+        for no_key in [&b"fifteen_letters"[..], b"sixteen letters_", &[b'a'; 257], b"", "sixteen_létters_".as_bytes()]
+        {
+            assert!(Digest::of_presented(no_key, ALL).is_none() && Digest::sha256_of_presented(no_key, ALL).is_none());
+        }
+    }
+
+    #[test]
+    fn a_digest_is_read_in_the_forms_that_other_tools_write() {
+        // printf %s sk_live_0123456789 | sha256sum, and the same bytes in base64.
+        let hex = "79d11b86a8bc0dc92c5457b0e35b08cd6811e2cb696bf39671b69d162fa8048b";
+        let digest = Digest::parse(Algorithm::Sha256, hex).unwrap();
+        assert_eq!(digest.to_hex(), hex);
+        assert_eq!(Digest::sha256_of_presented(b"sk_live_0123456789", ALL), Some(digest));
+        assert_eq!(Digest::parse(Algorithm::Sha256, &hex.to_uppercase()), Some(digest));
+        let padded = "edEbhqi8DcksVFew41sIzWgR4stpa/OWcbadFi+oBIs=";
+        for text in [padded, &padded[..43], &padded.replace('+', "-").replace('/', "_")] {
+            assert_eq!(Digest::parse(Algorithm::Sha256, text), Some(digest), "{text}");
+        }
+        for wrong in ["", "abc", &hex[1..], &format!("{hex}0"), &padded[1..], &hex.replace('8', "g"), &"é".repeat(32)]
+        {
+            assert_eq!(Digest::parse(Algorithm::Sha256, wrong), None, "{wrong}");
+        }
+    }
+}
