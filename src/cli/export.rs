@@ -1,10 +1,13 @@
 //! `keystead export`: everything but secrets, in the columns that `keystead import` reads.
 
-use super::destination::{Destination, Output, unfinished, unfinished_csv};
-use super::import::columns::Column;
-use super::import::source::Format;
-use super::looking::behind;
-use super::{Failed, ambient, progress, service_options};
+use crate::cli::error::CommandError;
+use crate::cli::import::columns::Column;
+use crate::cli::import::source::Format;
+use crate::cli::output::export_target::{Destination, Output, unfinished, unfinished_csv};
+use crate::cli::output::progress;
+use crate::cli::store::open::behind;
+use crate::cli::store::open::service_options;
+use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{Description, Organization, Project, Timestamp};
 use crate::service::{ExportItem, ImportExportView};
@@ -15,7 +18,7 @@ use serde_json::{Map, Value};
 use std::io::{self, IsTerminal as _, Write as _};
 
 #[derive(Args, Debug)]
-pub(super) struct Export {
+pub(in crate::cli) struct Export {
     /// In which form
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
@@ -26,7 +29,7 @@ pub(super) struct Export {
     destination: Destination,
 }
 
-pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
+pub(in crate::cli) fn run(config: &Config, arguments: &Export) -> Result<(), CommandError> {
     let content = ImportExportView::open(&service_options(config)?.store)?;
     if content.is_behind_ledger()? {
         log::warn!("{}", behind(content.has_server()));
@@ -42,7 +45,7 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
             Writer::Csv(Box::new(writer))
         }
     };
-    let now = ambient::now();
+    let now = clock_and_random::now();
     let progress = progress(&content, &arguments.destination, now)?;
     content.export(now, |exported| {
         if let ExportItem::Key(..) = exported {
@@ -55,7 +58,11 @@ pub(super) fn run(config: &Config, arguments: &Export) -> Result<(), Failed> {
 }
 
 /// A bar where somebody looks on and does not see the rows themselves.
-fn progress(content: &ImportExportView, destination: &Destination, now: Timestamp) -> Result<ProgressBar, Failed> {
+fn progress(
+    content: &ImportExportView,
+    destination: &Destination,
+    now: Timestamp,
+) -> Result<ProgressBar, CommandError> {
     if destination.is_terminal() || !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
@@ -69,7 +76,7 @@ enum Writer {
 
 impl Writer {
     /// One row; in JSON, what is not there is left out.
-    fn write(&mut self, columns: &[Column], cell: impl Fn(Column) -> Option<Value>) -> Result<(), Failed> {
+    fn write(&mut self, columns: &[Column], cell: impl Fn(Column) -> Option<Value>) -> Result<(), CommandError> {
         match self {
             Self::Csv(writer) => {
                 let text = |column: &Column| {
@@ -90,7 +97,7 @@ impl Writer {
         }
     }
 
-    fn finish(self) -> Result<(), Failed> {
+    fn finish(self) -> Result<(), CommandError> {
         match self {
             Self::Csv(writer) => writer.into_inner().map_err(|e| unfinished(e.error()))?.finish(),
             Self::Ndjson(out) => out.finish(),

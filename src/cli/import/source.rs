@@ -1,7 +1,7 @@
 //! Reading a file of keys row by row, in bounded memory and without repeating any of it in a sentence.
 
 use super::columns::Column;
-use crate::cli::Failed;
+use crate::cli::error::CommandError;
 use crate::cli::output::say;
 use crate::json;
 use crate::spreadsheet::fused;
@@ -61,8 +61,8 @@ enum Rows {
 
 impl Source {
     /// Opens it; a file's form is known by its name unless said.
-    pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Self, Failed> {
-        let unreadable = |e: io::Error| Failed::new(format!("{} cannot be read: {e}.", path.display()));
+    pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Self, CommandError> {
+        let unreadable = |e: io::Error| CommandError::new(format!("{} cannot be read: {e}.", path.display()));
         let is_standard = path == Path::new("-");
         let (input, total): (Box<dyn Read>, u64) = if is_standard {
             (Box::new(io::stdin().lock()), 0)
@@ -77,7 +77,10 @@ impl Source {
             _ => None,
         };
         let format = format.or(by_name).ok_or_else(|| {
-            Failed::new(format!("Say with --format whether {} is csv or ndjson; its name does not.", path.display()))
+            CommandError::new(format!(
+                "Say with --format whether {} is csv or ndjson; its name does not.",
+                path.display()
+            ))
         })?;
         if is_standard && io::stdin().is_terminal() {
             say("Reading rows from standard input, up to Ctrl-D at the beginning of a line.");
@@ -98,12 +101,14 @@ impl Source {
     }
 
     /// The next row; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, Failed> {
+    pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, CommandError> {
         self.number += 1;
         self.tap.since.set(0);
         let number = self.number;
         let stopped = |e: &dyn std::fmt::Display| {
-            Failed::new(format!("Row {number} cannot be read, nor can those after it: {e}. Nothing was imported."))
+            CommandError::new(format!(
+                "Row {number} cannot be read, nor can those after it: {e}. Nothing was imported."
+            ))
         };
         match &mut self.rows {
             Rows::Csv { reader, columns, record } => {
@@ -152,25 +157,25 @@ impl Source {
     }
 }
 
-fn unreadable_csv(path: &Path, error: &csv::Error) -> Failed {
+fn unreadable_csv(path: &Path, error: &csv::Error) -> CommandError {
     let why = match error.kind() {
         csv::ErrorKind::Io(e) => e.to_string(),
         _ => "its head line is not UTF-8".to_owned(),
     };
-    Failed::new(format!("{} cannot be read: {why}.", path.display()))
+    CommandError::new(format!("{} cannot be read: {why}.", path.display()))
 }
 
-fn columns(head: &StringRecord) -> Result<Vec<Column>, Failed> {
+fn columns(head: &StringRecord) -> Result<Vec<Column>, CommandError> {
     // A file that a spreadsheet wrote may begin with a mark.
     let names = head.iter().enumerate().map(|(at, name)| (at, name.strip_prefix('\u{feff}').unwrap_or(name)));
     let mut columns = Vec::new();
     for (at, name) in names {
         let column = Column::parse(name).ok_or_else(|| {
             let place = format_args!("Column {} of the head line", at + 1);
-            Failed::new(other_separator(name).unwrap_or_else(|| unknown(name, place)))
+            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, place)))
         })?;
         if columns.contains(&column) {
-            return Err(Failed::new(format!("The head line has the column {} twice.", column.name())));
+            return Err(CommandError::new(format!("The head line has the column {} twice.", column.name())));
         }
         columns.push(column);
     }

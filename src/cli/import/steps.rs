@@ -1,6 +1,6 @@
 //! How far an import has come: a bar for each of its steps, whose rates have nothing to do with each other.
 
-use crate::cli::progress;
+use crate::cli::output::progress;
 use crate::service::ImportProgress;
 use indicatif::ProgressBar;
 use std::sync::{Mutex, PoisonError};

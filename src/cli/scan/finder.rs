@@ -2,8 +2,7 @@
 
 use super::found::Found;
 use super::words::Words;
-use crate::domain::{Digest, KeyForms, Tail, has_full_key};
-use regex::Regex;
+use crate::domain::{Digest, KeyForms, Tail};
 use regex::bytes::Regex as BytesRegex;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -236,15 +235,6 @@ fn tail(key: &[u8]) -> Option<Tail> {
     str::from_utf8(key.get(key.len().checked_sub(6)?..)?).ok().and_then(|tail| Tail::parse(tail).ok())
 }
 
-/// The text with every full key in it masked; `None` where there is none.
-pub(in crate::cli) fn mask(text: &str) -> Option<String> {
-    if !has_full_key(text.as_bytes()) {
-        return None;
-    }
-    let key = Regex::new("[a-z0-9_]{1,31}_[0-9a-f]{26}([0-9a-f]{6})").ok()?;
-    Some(key.replace_all(text, "***************$1").into_owned())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -393,13 +383,6 @@ mod tests {
         bytes.extend_from_slice(format!("confident_org_{HEX}").as_bytes());
         bytes.extend_from_slice(&vec![0; WINDOW]);
         assert_eq!(places(&bytes, usize::MAX), [(1, 3 * WINDOW as u64 + 18, 1)]);
-    }
-
-    #[test]
-    fn a_full_key_in_a_sentence_is_masked() {
-        let sentence = format!("unexpected argument 'acme_{HEX}' found");
-        assert_eq!(mask(&sentence).unwrap(), "unexpected argument '***************abcdef' found");
-        assert!(mask("unexpected argument 'x' found").is_none());
     }
 
     proptest! {

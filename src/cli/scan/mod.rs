@@ -5,15 +5,15 @@ mod found;
 mod sources;
 mod words;
 
-pub(super) use finder::mask;
-
-use super::changes::confirm;
-use super::keys::revoke_keys;
-use super::looking::judging_overview;
-use super::output::{print, print_json, say};
-use super::records::{KeyRecord, key_state};
-use super::verify::whose;
-use super::{Failed, ambient};
+use crate::cli::error::CommandError;
+use crate::cli::keys::revoke_keys;
+use crate::cli::keys::verify::whose;
+use crate::cli::masking::mask;
+use crate::cli::output::confirm::confirm;
+use crate::cli::output::views::{KeyRecord, key_state};
+use crate::cli::output::{print, print_json, say};
+use crate::cli::store::open::judging_overview;
+use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{ApiKey, Digest, KeyForms, KeyId, KeyPrefix, Refusal};
 use crate::service::{LookedUpKey, Overview};
@@ -28,7 +28,7 @@ use words::Words;
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(super) struct Scan {
+pub(in crate::cli) struct Scan {
     /// Files and folders; '-' or nothing for standard input
     #[arg(value_name = "PATH", conflicts_with = "staged")]
     paths: Vec<PathBuf>,
@@ -95,12 +95,12 @@ enum Store {
     Closed(String),
 }
 
-pub(super) async fn run(config: &Config, arguments: Scan) -> Result<(), Failed> {
+pub(in crate::cli) async fn run(config: &Config, arguments: Scan) -> Result<(), CommandError> {
     let Scan { mut paths, staged, prefix, revoke, yes, json } = arguments;
     let prefixes = [&config.keys.organization_prefix, &config.keys.project_prefix].into_iter().chain(&prefix);
     prefixes.clone().try_for_each(|prefix| KeyPrefix::parse(prefix).map(drop))?;
     let finder = Finder::new(prefixes.map(String::as_str));
-    let finder = finder.map_err(|e| Failed::new(format!("Keys cannot be looked for: {e}.")))?;
+    let finder = finder.map_err(|e| CommandError::new(format!("Keys cannot be looked for: {e}.")))?;
     let (store, unknown, live) = (Store::open(config), HashSet::new(), BTreeMap::new());
     let mut report = Report { store, unknown, is_json: json, found: 0, unchecked: 0, live };
     let mut unreadable = 0;
@@ -130,7 +130,7 @@ pub(super) async fn run(config: &Config, arguments: Scan) -> Result<(), Failed> 
 
 impl Report {
     /// Tells what was found in the file or stream of this name.
-    fn add(&mut self, name: &str, found: Found) -> Result<(), Failed> {
+    fn add(&mut self, name: &str, found: Found) -> Result<(), CommandError> {
         let word = found.digests.first().filter(|_| found.is_word).map(Digest::prefix);
         if word.is_some_and(|word| self.unknown.contains(&word)) {
             return Ok(());
@@ -159,7 +159,7 @@ impl Report {
         let masked = mask(name);
         let name = masked.as_deref().unwrap_or(name);
         if self.is_json {
-            let api_key = looked.map(|looked| KeyRecord::new(&looked.key, ambient::now()));
+            let api_key = looked.map(|looked| KeyRecord::new(&looked.key, clock_and_random::now()));
             return print_json(&Finding { path: name, line, column, value: tail.to_string(), state, api_key });
         }
         let of_whom = looked.as_ref().map(whose).unwrap_or_default();
@@ -167,7 +167,7 @@ impl Report {
         print(&format!("{name}:{line}:{column}: {tail} {state}{of_whom}\n"))
     }
 
-    async fn finish(self, config: &Config, revoke: bool, yes: bool, unreadable: usize) -> Result<(), Failed> {
+    async fn finish(self, config: &Config, revoke: bool, yes: bool, unreadable: usize) -> Result<(), CommandError> {
         let Self { store, found, unchecked, live, .. } = self;
         let mut wrong = Vec::new();
         if let Store::Closed(why) = &store {
@@ -202,7 +202,7 @@ impl Report {
             let them = if live.len() == 1 { "it" } else { "them" };
             wrong.push(format!("{keys} found lying open: revoke {them}, with --revoke or keystead keys revoke"));
         }
-        if wrong.is_empty() { Ok(()) } else { Err(Failed::new(wrong.join("; ") + ".")) }
+        if wrong.is_empty() { Ok(()) } else { Err(CommandError::new(wrong.join("; ") + ".")) }
     }
 }
 
@@ -224,7 +224,7 @@ impl Store {
     }
 
     /// The key that was found; the outer `None` where the store cannot be looked into.
-    fn look_up(&self, found: &Found) -> Result<Option<Option<LookedUpKey>>, Failed> {
+    fn look_up(&self, found: &Found) -> Result<Option<Option<LookedUpKey>>, CommandError> {
         let Self::Open(overview, _) = self else { return Ok(None) };
         for digest in found.digests.iter().chain(&found.imported) {
             if let Some(looked) = overview.look_up(digest)? {
@@ -243,6 +243,6 @@ fn state(looked: &LookedUpKey) -> &'static str {
     match looked.outcome {
         Ok(()) => "live",
         Err(Refusal::RotatedOut) => "rotated_out",
-        Err(_) => key_state(&looked.key, ambient::now()),
+        Err(_) => key_state(&looked.key, clock_and_random::now()),
     }
 }
