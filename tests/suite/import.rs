@@ -222,7 +222,7 @@ fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later
     let other = Connection::open(folder.database()).expect("the file");
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     assert!(server.client_with(KEY).is_good());
-    assert!(server.log().contains("API key 2 goes on being known by its SHA-256 digest"), "{}", server.log());
+    assert!(server.log().contains("API key 2 keeps its SHA-256 digest"), "{}", server.log());
     other.execute_batch("ROLLBACK").expect("an end");
     assert_eq!(folder.query::<i64>("SELECT digest_algorithm FROM api_keys WHERE id = 2"), 1);
     assert!(server.client_with(KEY).is_good());
@@ -863,7 +863,7 @@ fn import_of(staged: Staging) -> Import {
         file: String::new(),
         skips_taken: false,
         allows_ended: false,
-        most_taken: 10,
+        max_taken: 10,
         progress: Box::new(|_| ()),
         start_writer: Box::new(|| None),
     }
@@ -1251,7 +1251,7 @@ fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
         Err(error) => error.detail().expect("a detail").to_owned(),
     };
     let uncertain = said(&service);
-    assert!(uncertain.starts_with("It is not certain what became of the import. When the server"), "{uncertain}");
+    assert!(uncertain.starts_with("The result of the import is unknown. When the server"), "{uncertain}");
     assert!(uncertain.contains("another process holds the store"), "{uncertain}");
     // Nobody else could have done it.
     other.execute_batch("ROLLBACK").expect("an end");
@@ -1286,10 +1286,10 @@ fn an_import_that_fails_says_which_row_something_came_between() {
     let ended = format!("INSERT INTO ended_values (digest, algorithm) VALUES (x'{digest}', 0)");
     let removed = "DELETE FROM api_keys WHERE project_id = 7; UPDATE imports SET stage = 1; DELETE FROM projects";
     for (change, sentence) in [
-        (brought.as_str(), "The key of row 1 was brought into the store meanwhile; nothing was imported."),
+        (brought.as_str(), "The key of row 1 was added to the store meanwhile; nothing was imported."),
         (
             &ended,
-            "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. --allow-revoked takes it in.",
+            "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. Use --allow-revoked to import it.",
         ),
         (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
     ] {

@@ -103,7 +103,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
         progress.finish_and_clear();
         report.taken(&taken)?;
         report.check_not_too_many()?;
-        staged.remove(&taken.places())?;
+        staged.remove(&taken.row_numbers())?;
         let imports = report.would_import(&staged, arguments.skip_bad_rows);
         let are_meant = organization_keys.check_all();
         if let (Err(_), Err(why)) = (&imports, &are_meant) {
@@ -227,7 +227,7 @@ async fn import(
         file,
         skips_taken: arguments.skip_bad_rows,
         allows_ended: arguments.allow_revoked,
-        most_taken: MOST_WRONG,
+        max_taken: MOST_WRONG,
         progress,
         start_writer: writer::start(&config.store.path),
     };

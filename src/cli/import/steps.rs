@@ -30,7 +30,7 @@ impl ImportSteps {
         let shown = Mutex::new((2, self.looking(keys)));
         move |progress| {
             let (step, done, unit) = match progress {
-                ImportProgress::LookedFor(done) => (2, done, "keys looked for"),
+                ImportProgress::Checked(done) => (2, done, "keys looked for"),
                 ImportProgress::Stored(done) => (3, done, "keys stored"),
                 ImportProgress::Indexed(done) => (4, done, "keys indexed"),
             };
