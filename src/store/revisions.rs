@@ -24,13 +24,13 @@ pub struct Revision {
 pub(super) struct Revisions {
     uptime: fn() -> Duration,
     /// When the last look at other processes' commits began, in nanoseconds of `uptime`.
-    looked_at_ns: AtomicU64,
+    checked_at_ns: AtomicU64,
     revisions: [AtomicU64; 256],
 }
 
 impl Revisions {
     pub(super) fn new(uptime: fn() -> Duration) -> Self {
-        Self { uptime, looked_at_ns: AtomicU64::new(0), revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { uptime, checked_at_ns: AtomicU64::new(0), revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
     pub(super) fn stamp(&self, digest: &Digest) -> Revision {
@@ -40,13 +40,13 @@ impl Revisions {
 
     pub(super) fn is_current(&self, digest: &Digest, stamp: Revision) -> bool {
         // The time of the look before the count: whatever that look found is in the count then.
-        let known_at = self.looked_at().max(stamp.taken_at);
+        let known_at = self.checked_at().max(stamp.taken_at);
         self.is_recent(known_at) && self.revision(digest) == stamp.revision
     }
 
     /// Whether all that other processes committed more than [`MAX_STALENESS`] ago is known.
     pub(super) fn is_up_to_date(&self) -> bool {
-        self.is_recent(self.looked_at())
+        self.is_recent(self.checked_at())
     }
 
     /// Waits until no process believes what it read before now.
@@ -59,13 +59,13 @@ impl Revisions {
     }
 
     /// Takes note of a look at other processes' commits that began then. What it found must have been told before.
-    pub(super) fn looked(&self, began: Duration) {
+    pub(super) fn checked(&self, began: Duration) {
         let ns = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
-        self.looked_at_ns.store(ns, Ordering::SeqCst);
+        self.checked_at_ns.store(ns, Ordering::SeqCst);
     }
 
-    fn looked_at(&self) -> Duration {
-        Duration::from_nanos(self.looked_at_ns.load(Ordering::SeqCst))
+    fn checked_at(&self) -> Duration {
+        Duration::from_nanos(self.checked_at_ns.load(Ordering::SeqCst))
     }
 
     fn is_recent(&self, at: Duration) -> bool {
@@ -114,7 +114,7 @@ mod tests {
 
     fn validity() -> Revisions {
         let validity = Revisions::new(|| UPTIME.get());
-        validity.looked(UPTIME.get());
+        validity.checked(UPTIME.get());
         validity
     }
 
@@ -134,7 +134,7 @@ mod tests {
         pass(INSTANT);
         assert!(!validity.is_current(&digest, stamp));
         assert!(!validity.is_up_to_date());
-        validity.looked(UPTIME.get());
+        validity.checked(UPTIME.get());
         assert!(validity.is_current(&digest, stamp), "nothing was committed meanwhile");
         assert!(validity.is_up_to_date());
     }
@@ -156,7 +156,7 @@ mod tests {
             let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
             let stamp = validity.stamp(&digest);
             validity.invalidate(stale);
-            validity.looked(UPTIME.get());
+            validity.checked(UPTIME.get());
             assert!(!validity.is_current(&digest, stamp));
             assert!(validity.is_current(&digest, validity.stamp(&digest)));
         }

@@ -108,7 +108,7 @@ impl Checkup {
         }
         let (comparison, damaged) = ledger_sync::compare_patiently(&connection, &ledger)?;
         let mut keys = 0;
-        let counted = ledger.each(|row, _| {
+        let counted = ledger.for_each(|row, _| {
             keys += usize::from(matches!(row, Record::Key(_)));
             Ok::<_, io::Error>(())
         });

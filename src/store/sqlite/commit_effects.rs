@@ -39,7 +39,7 @@ impl CommitEffects {
     }
 
     /// Whether the ledger has to be written to before the commit.
-    pub(super) fn are_in_ledger(&self) -> bool {
+    pub(super) fn need_ledger(&self) -> bool {
         self.marks_ledger || !self.key_records.is_empty() || !self.ended.is_empty()
     }
 

@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// Reads all of it and checks that it is as it was written, and that it does not contradict this commit.
-    pub(super) fn look(&self, commit: Mark) -> io::Result<LedgerRead> {
+    pub(super) fn read_summary(&self, commit: Mark) -> io::Result<LedgerRead> {
         let Some(bytes) = self.read()? else { return Ok(LedgerRead::Missing) };
         if let Some(old) = format1::read(&bytes) {
             return Ok(LedgerRead::Contents(old.contents));
@@ -150,7 +150,7 @@ impl Ledger {
     }
 
     /// Hands over, for each key, what its last line says that can be read, and all that is about no key, each with its event.
-    pub(super) fn each<E: From<io::Error>>(
+    pub(super) fn for_each<E: From<io::Error>>(
         &self,
         mut take: impl FnMut(Record, Mark) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -163,7 +163,7 @@ impl Ledger {
     }
 
     /// Its last commit; `None` where it is not there, or cannot be written to as it is.
-    pub(super) fn last(&mut self) -> io::Result<Option<Mark>> {
+    pub(super) fn last_commit(&mut self) -> io::Result<Option<Mark>> {
         if let Some(tail) = self.tail
             && self.has_end(&tail)?
         {
@@ -211,7 +211,7 @@ impl Ledger {
 
     /// Takes back what this process appended last, if it is still there; on disk when this returns. Nobody else may be
     /// writing to the store.
-    pub(super) fn take_back(&mut self) -> io::Result<()> {
+    pub(super) fn undo_append(&mut self) -> io::Result<()> {
         let Some((begin, commit)) = self.appended else { return Ok(()) };
         let Some(bytes) = self.read()? else { return Ok(()) };
         let file = OpenOptions::new().write(true).open(&self.path)?;
@@ -228,7 +228,7 @@ impl Ledger {
     }
 
     /// Makes the file anew: it says this and no more, and this is its last commit. Nobody else may be writing to the store.
-    pub(super) fn make(&mut self, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> {
+    pub(super) fn replace(&mut self, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> {
         let new = companion(&fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()), "-new");
         // A full disk is no fuller for what failed.
         write_new(&new, last, rows).inspect_err(|_| _ = fs::remove_file(&new))?;
@@ -241,9 +241,11 @@ impl Ledger {
     }
 
     /// Makes the file anew from what can be read of it. Where it is damaged, it is kept as it was, too.
-    pub(super) fn renew(&mut self) -> io::Result<()> {
+    pub(super) fn repair(&mut self) -> io::Result<()> {
         let aside = companion(&self.path, "-damaged");
-        let LedgerRead::Contents(contents) = self.look(Mark::START)? else { return fs::rename(&self.path, aside) };
+        let LedgerRead::Contents(contents) = self.read_summary(Mark::START)? else {
+            return fs::rename(&self.path, aside);
+        };
         if contents.last == Mark::START {
             return fs::rename(&self.path, aside);
         }
@@ -260,18 +262,18 @@ impl Ledger {
 
     fn rewrite(&mut self, last: Mark) -> io::Result<()> {
         let mut rows = Vec::new();
-        self.each(|row, mark| {
+        self.for_each(|row, mark| {
             rows.push((row, mark));
             Ok::<_, io::Error>(())
         })?;
-        self.make(last, &rows)
+        self.replace(last, &rows)
     }
 
     /// Drops lines that later ones of the same keys replace, where these are many; says how many bytes that gave back.
     /// Nobody else may be writing to the store.
     pub(super) fn compact(&mut self) -> io::Result<Option<u64>> {
         let size = fs::metadata(&self.path)?.len();
-        if size < COMPACTED_FROM.max(2 * self.compacted) || self.last()?.is_none() {
+        if size < COMPACTED_FROM.max(2 * self.compacted) || self.last_commit()?.is_none() {
             return Ok(None);
         }
         let Some(bytes) = self.read()? else { return Ok(None) };

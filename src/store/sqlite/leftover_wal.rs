@@ -43,7 +43,7 @@ fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyI
         return Ok(None);
     }
     let mut found = None;
-    let checked = ledger.each(|row, _| {
+    let checked = ledger.for_each(|row, _| {
         let Record::Key(KeyRecord { id, created_at, state }) = row else { return Ok(()) };
         let is_dead = state.is_none_or(|state| !state.valid);
         // The file may be of an earlier version, which has these columns, too.

@@ -88,7 +88,7 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(options: &StoreOptions, metrics: Arc<Metrics>) -> Result<Self> {
-        let began = (options.stopwatch)();
+        let opened_at = (options.stopwatch)();
         let lock = open::share(&options.path, options.busy_timeout)?;
         let has_leftover_wal = leftover_wal::is_there(&options.path);
         let mut connection = open::store(options)?;
@@ -114,7 +114,7 @@ impl Sqlite {
             forms: Arc::clone(&forms),
             metrics: Arc::clone(&metrics),
         };
-        let writer = Writer::spawn(connection, options, Files { ledger, file_identity, began }, shared)?;
+        let writer = Writer::spawn(connection, options, Files { ledger, file_identity, opened_at }, shared)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let is_server = AtomicBool::new(false);
         Ok(Self { path, busy_timeout, pools, writer, metrics, negative_filter, revisions, forms, lock, is_server })

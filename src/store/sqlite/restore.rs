@@ -58,7 +58,7 @@ pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<Restor
                 ledger.path().display()
             )));
         }
-        ledger.renew().map_err(|e| ledger_sync::unusable(&ledger, e))?;
+        ledger.repair().map_err(|e| ledger_sync::unusable(&ledger, e))?;
     }
     let staged = open::staged(path);
     let partial = PartialFile::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;

@@ -28,7 +28,7 @@ impl UncertainCommit {
     }
 
     /// Writes to the ledger, in the transaction of the connection, and has the store note it.
-    pub(super) fn append(
+    pub(super) fn append_to_ledger(
         &mut self,
         connection: &Connection,
         ledger: &mut Ledger,
@@ -50,7 +50,7 @@ impl UncertainCommit {
     }
 
     /// Makes sure that what failed never comes to be.
-    pub(super) fn take_back(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
+    pub(super) fn undo(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
         if self.log {
             // Written over the failed commit's beginning, without which the rest of it counts for nothing. It changes nothing.
             connection.pragma_update(None, "user_version", VERSION)?;
@@ -58,9 +58,9 @@ impl UncertainCommit {
         }
         if self.ledger {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            let taken_back = ledger.take_back();
+            let undone = ledger.undo_append();
             connection.execute_batch("ROLLBACK")?;
-            taken_back.map_err(|e| Error::unavailable("The disk does not answer as it should.", e))?;
+            undone.map_err(|e| Error::unavailable("The disk does not answer as it should.", e))?;
             self.ledger = false;
         }
         Ok(())

@@ -40,11 +40,11 @@ pub(super) fn catch_up(
 
 /// The last commit of a ledger that can be written to; it is made so where it has the earlier form.
 fn last_to_append_to(ledger: &mut Ledger) -> io::Result<Mark> {
-    if let Some(last) = ledger.last()? {
+    if let Some(last) = ledger.last_commit()? {
         return Ok(last);
     }
-    ledger.renew()?;
-    Ok(ledger.last()?.unwrap_or_default())
+    ledger.repair()?;
+    Ok(ledger.last_commit()?.unwrap_or_default())
 }
 
 /// What a ledger changed in a store.
@@ -87,7 +87,7 @@ pub(in crate::store::sqlite) fn apply(
         now,
         applied: Applied::default(),
     };
-    let done = ledger.each(|row, mark| {
+    let done = ledger.for_each(|row, mark| {
         let done = match row {
             Record::Key(record) => application.key(record, mark),
             Record::DeletedIds(numbers) => application.gone(&numbers),

@@ -18,7 +18,7 @@ const NO_LEDGER: &str = "it is no ledger of revoked keys, or its beginning is da
 /// How the ledger goes with the store, and how many of its lines cannot be read.
 pub(in crate::store::sqlite) fn compare(connection: &Connection, ledger: &Ledger) -> Result<(LedgerComparison, usize)> {
     let noted = read_mark(connection)?;
-    let contents = match ledger.look(noted).map_err(|e| unusable(ledger, e))? {
+    let contents = match ledger.read_summary(noted).map_err(|e| unusable(ledger, e))? {
         LedgerRead::Missing => return Ok((LedgerComparison::Missing, 0)),
         LedgerRead::Unreadable => return Ok((LedgerComparison::Damaged(NO_LEDGER.to_owned()), 0)),
         LedgerRead::Contents(contents) => contents,
@@ -49,7 +49,7 @@ fn is_consistent(connection: &Connection, noted: Mark) -> Result<bool> {
 
 /// The same where there is no store.
 pub(in crate::store::sqlite) fn compare_with_nothing(ledger: &Ledger) -> Result<LedgerComparison> {
-    Ok(match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
+    Ok(match ledger.read_summary(Mark::START).map_err(|e| unusable(ledger, e))? {
         LedgerRead::Missing => LedgerComparison::Missing,
         LedgerRead::Unreadable => LedgerComparison::Damaged(NO_LEDGER.to_owned()),
         LedgerRead::Contents(contents) if contents.damaged > 0 => lost(&contents),

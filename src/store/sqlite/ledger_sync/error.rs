@@ -10,7 +10,7 @@ pub(in crate::store::sqlite) enum SyncError {
     Store(Error),
     Ledger(io::Error),
     /// The ledger knows of changes that the store does not have.
-    Ahead,
+    LedgerAhead,
 }
 
 impl SyncError {
@@ -18,7 +18,7 @@ impl SyncError {
         match self {
             Self::Store(error) => error,
             Self::Ledger(error) => unusable(ledger, error),
-            Self::Ahead => unusable(ledger, "it knows of changes that the store does not have"),
+            Self::LedgerAhead => unusable(ledger, "it knows of changes that the store does not have"),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::store::sqlite) fn write_mark(connection: &Connection, Mark { commi
 
 /// Has a copy note the last commit of the ledger, which was applied to it.
 pub(in crate::store::sqlite) fn write_last_mark(connection: &Connection, ledger: &Ledger) -> Result<()> {
-    match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
+    match ledger.read_summary(Mark::START).map_err(|e| unusable(ledger, e))? {
         // The earlier form has no numbers; the next start takes it over.
         LedgerRead::Contents(Contents { last, .. }) if last.commit > 0 => write_mark(connection, last),
         _ => Ok(()),

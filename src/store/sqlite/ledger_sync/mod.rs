@@ -94,7 +94,7 @@ fn expect_not_emptied(connection: &Connection, ledger: &Ledger, comparison: &Led
 }
 
 fn has_commits(ledger: &Ledger) -> Result<bool> {
-    let found = ledger.look(Mark::START).map_err(|e| unusable(ledger, e))?;
+    let found = ledger.read_summary(Mark::START).map_err(|e| unusable(ledger, e))?;
     Ok(matches!(found, LedgerRead::Contents(Contents { last, .. }) if last != Mark::START))
 }
 
@@ -129,10 +129,10 @@ pub(super) fn prepare_append(
     committed: impl FnOnce() -> Result<Connection>,
 ) -> std::result::Result<i64, SyncError> {
     let noted = read_mark(connection)?;
-    match ledger.last()? {
+    match ledger.last_commit()? {
         Some(last) if last == noted => return Ok(noted.commit),
         // A process was killed between the two commits, or somebody put another ledger there.
-        Some(last) if last.commit >= noted.commit => return Err(SyncError::Ahead),
+        Some(last) if last.commit >= noted.commit => return Err(SyncError::LedgerAhead),
         _ => {}
     }
     // To refuse every revocation from now on would be worse.
@@ -143,6 +143,6 @@ pub(super) fn prepare_append(
         ledger.path().display()
     );
     let made = rebuild(&committed()?, ledger, true)?;
-    ledger.last()?;
+    ledger.last_commit()?;
     Ok(made.commit)
 }

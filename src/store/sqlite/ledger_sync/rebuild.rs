@@ -17,7 +17,7 @@ pub(in crate::store::sqlite) fn rebuild(connection: &Connection, ledger: &mut Le
     let mut last = noted;
     let mut rows = Vec::new();
     let mut key_records = Vec::new();
-    let read = ledger.each(|row, mark| {
+    let read = ledger.for_each(|row, mark| {
         if mark.commit > last.commit {
             last = mark;
         }
@@ -46,6 +46,6 @@ pub(in crate::store::sqlite) fn rebuild(connection: &Connection, ledger: &mut Le
     rows.extend(key_records.into_iter().map(|record| (Record::Key(record), last)));
     source_rows::each_gap(connection, |numbers| rows.push((Record::DeletedIds(numbers), last)))?;
     source_rows::each_ended(connection, |digest| rows.push((Record::Ended(digest), last)))?;
-    ledger.make(last, &rows).map_err(|e| unusable(ledger, e))?;
+    ledger.replace(last, &rows).map_err(|e| unusable(ledger, e))?;
     Ok(last)
 }
