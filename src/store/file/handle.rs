@@ -72,7 +72,7 @@ impl StoreFile {
     /// [`Error::Unavailable`] where that cannot be found out.
     pub async fn pending_import(&self) -> Result<Option<Staging>> {
         let path = self.0.path.clone();
-        let waiting = tokio::task::spawn_blocking(move || Staging::waiting(&path)).await;
+        let waiting = tokio::task::spawn_blocking(move || Staging::open_pending(&path)).await;
         waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
     }
 
@@ -102,7 +102,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
     pub fn has_pending_import(&self) -> Result<bool> {
-        Staging::is_waiting(&self.0.path)
+        Staging::has_pending(&self.0.path)
     }
 
     /// The sizes of the store's files.
