@@ -1,6 +1,6 @@
 //! Copying a store while it is used.
 
-use super::integrity::complaint;
+use super::integrity::first_error;
 use super::partial_file::PartialFile;
 use super::{audit, connect, keys};
 use crate::domain::{Error, Link, Result};
@@ -29,7 +29,7 @@ pub(in crate::store) fn back_up(
     to: &Path,
     progress: &mut dyn FnMut(CopyProgress),
 ) -> Result<BackupSummary> {
-    // Not by way of open::view, which looks at the file by itself: closing it would take SQLite's locks from the process.
+    // Not by way of open::open_view, which looks at the file by itself: closing it would take SQLite's locks from the process.
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
@@ -53,7 +53,7 @@ pub(super) fn copy(
     let head = audit::head(&snapshot)?;
     let keys = keys::count(&snapshot)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut target = Connection::open_with_flags(connect::plain(to), flags)?;
+    let mut target = Connection::open_with_flags(connect::absolute(to), flags)?;
     target.pragma_update(None, "journal_mode", "OFF")?;
     target.pragma_update(None, "synchronous", "OFF")?;
     let file = File::open(to)?;
@@ -77,7 +77,7 @@ pub(super) fn copy(
     }
     drop(copying);
     drop(snapshot);
-    if let Some(complaint) = complaint(&target)? {
+    if let Some(complaint) = first_error(&target)? {
         let sentence = "The store is damaged; its operator must see to it.";
         return Err(Error::unavailable(sentence, format_args!("the store is damaged: {complaint}")));
     }

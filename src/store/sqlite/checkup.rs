@@ -103,8 +103,8 @@ impl Checkup {
     pub fn ledger(&self) -> Result<(LedgerComparison, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
         let connection = self.connect()?;
-        if leftover_wal::is_there(&self.path) {
-            leftover_wal::expect_fitting(&connection, &ledger, &self.path)?;
+        if leftover_wal::exists(&self.path) {
+            leftover_wal::expect_matching(&connection, &ledger, &self.path)?;
         }
         let (comparison, damaged) = ledger_sync::compare_patiently(&connection, &ledger)?;
         let mut keys = 0;
@@ -123,6 +123,6 @@ impl Checkup {
                 format_args!("{} is not there.", self.path.display()),
             ));
         }
-        connect::look(&self.path, self.busy_timeout)
+        connect::open_read_only(&self.path, self.busy_timeout)
     }
 }

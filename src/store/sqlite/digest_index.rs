@@ -6,7 +6,7 @@
 //! page of the table takes many keys at once and no commit has to wait for all of them.
 //!
 //! What holds at all times:
-//! - every key up to `indexed_through` is in the table, every committed key after it up to `known` is in memory;
+//! - every key up to `indexed_through` is in the table, every committed key after it up to `newest` is in memory;
 //! - a key leaves memory only after the commit that put it into the table, so whoever looks in memory first and only
 //!   then begins to read the file misses none;
 //! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
@@ -42,7 +42,7 @@ pub(super) struct DigestIndex {
 #[derive(Default)]
 struct Memory {
     /// The newest key that is in memory or in the table.
-    known: i64,
+    newest: i64,
     /// Keys that wait for the next run.
     fresh: BTreeSet<Entry>,
     /// The run that is on its way into the table.
@@ -75,7 +75,7 @@ impl DigestIndex {
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         let newest: i64 =
             connection.prepare_cached("SELECT coalesce(max(id), 0) FROM api_keys")?.query_row([], |row| row.get(0))?;
-        let known = self.lock().known;
+        let known = self.lock().newest;
         if newest <= known {
             return Ok(());
         }
@@ -93,9 +93,9 @@ impl DigestIndex {
         }
         let mut memory = self.lock();
         // Others may have been faster; what they know may be on its way into the table already.
-        let known = memory.known;
+        let known = memory.newest;
         memory.fresh.extend(found.iter().filter(|(_, id)| *id > known));
-        memory.known = known.max(newest);
+        memory.newest = known.max(newest);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl DigestIndex {
     pub(super) fn committed(&self, minted: &[Entry], merged: &Merged) {
         let mut memory = self.lock();
         memory.fresh.extend(minted);
-        memory.known = minted.iter().map(|(_, id)| *id).fold(memory.known, i64::max);
+        memory.newest = minted.iter().map(|(_, id)| *id).fold(memory.newest, i64::max);
         for entry in &merged.0 {
             memory.run.remove(entry);
         }
@@ -155,7 +155,7 @@ impl Memory {
     fn begin_run(&mut self) {
         if self.run.is_empty() {
             self.run = std::mem::take(&mut self.fresh);
-            self.run_through = self.known;
+            self.run_through = self.newest;
         }
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(super) const HEADING: &str = "*** in database main ***";
 
 /// Where not everything in the file is where SQLite expects it, what is not.
-pub(super) fn complaint(connection: &Connection) -> Result<Option<String>> {
+pub(super) fn first_error(connection: &Connection) -> Result<Option<String>> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     let lines: Vec<&str> = found.lines().filter(|line| *line != HEADING).collect();
     Ok((found != "ok").then(|| lines.join("; ")))

@@ -103,7 +103,7 @@ impl Contents {
 pub(super) struct Ledger {
     path: PathBuf,
     /// Where it ended when this process last looked.
-    tail: Option<Tail>,
+    end: Option<End>,
     /// Where the last append of this process began, and its commit.
     appended: Option<(u64, Mark)>,
     /// How large it was after it was last compacted.
@@ -112,7 +112,7 @@ pub(super) struct Ledger {
 
 /// The end of the file.
 #[derive(Clone, Copy)]
-struct Tail {
+struct End {
     scan: Scan,
     /// The hash of its last line.
     line: blake3::Hash,
@@ -124,7 +124,7 @@ impl Ledger {
     pub(super) fn of(store: &Path) -> Self {
         let is_db = store.extension().is_some_and(|extension| extension == "db");
         let path = if is_db { store.with_extension("revoked") } else { companion(store, ".revoked") };
-        Self { path, tail: None, appended: None, compacted: 0 }
+        Self { path, end: None, appended: None, compacted: 0 }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -164,14 +164,14 @@ impl Ledger {
 
     /// Its last commit; `None` where it is not there, or cannot be written to as it is.
     pub(super) fn last_commit(&mut self) -> io::Result<Option<Mark>> {
-        if let Some(tail) = self.tail
-            && self.has_end(&tail)?
+        if let Some(end) = self.end
+            && self.has_end(&end)?
         {
-            return Ok(Some(tail.scan.last));
+            return Ok(Some(end.scan.last));
         }
         let bytes = self.read()?.unwrap_or_default();
         let found = scan(&bytes, Mark::START).filter(|scan| scan.damaged == 0 && scan.rest != Rest::Damaged);
-        self.tail = found.map(|scan| Tail { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
+        self.end = found.map(|scan| End { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
         Ok(found.map(|scan| scan.last))
     }
 
@@ -179,14 +179,14 @@ impl Ledger {
     /// the store, and [`Ledger::last`] must have been asked.
     pub(super) fn append(&mut self, key_records: &[KeyRecord], ended: &[Digest], commit: Mark) -> io::Result<()> {
         self.appended = None;
-        let Some(Tail { scan: mut at, .. }) = self.tail else {
+        let Some(End { scan: mut at, .. }) = self.end else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there"));
         };
         let file = OpenOptions::new().write(true).open(&self.path)?;
         let begin = at.end as u64;
         self.appended = Some((begin, commit));
         // As long as it is not known how this ends, nothing is known of the end.
-        self.tail = None;
+        self.end = None;
         if at.rest != Rest::Nothing {
             wipe(&file, begin)?;
         }
@@ -205,7 +205,7 @@ impl Ledger {
         }
         file.sync_data()?;
         at.rest = Rest::Nothing;
-        self.tail = Some(Tail { scan: at, line });
+        self.end = Some(End { scan: at, line });
         Ok(())
     }
 
@@ -223,7 +223,7 @@ impl Ledger {
         if is_there {
             wipe(&file, begin)?;
         }
-        (self.tail, self.appended) = (None, None);
+        (self.end, self.appended) = (None, None);
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Ledger {
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         fs::rename(&new, &path)?;
         sync_folder_of(&path)?;
-        self.tail = None;
+        self.end = None;
         Ok(())
     }
 
@@ -295,7 +295,7 @@ impl Ledger {
     }
 
     /// Whether the file still ends there.
-    fn has_end(&self, Tail { scan, line }: &Tail) -> io::Result<bool> {
+    fn has_end(&self, End { scan, line }: &End) -> io::Result<bool> {
         let Some(file) = open_regular(&self.path)? else { return Ok(false) };
         let mut bytes = vec![0; scan.end - scan.last_line];
         match file.read_exact_at(&mut bytes, scan.last_line as u64) {

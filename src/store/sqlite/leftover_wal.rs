@@ -5,7 +5,7 @@
 
 use super::ledger::{Ledger, Record};
 use super::ledger_sync::{LOOKS, PAUSE, SyncError, compare};
-use super::lock::Lock;
+use super::lock::StoreLock;
 use super::{connect, open_errors};
 use crate::domain::{Error, KeyId, Result};
 use crate::store::file::companion::companion;
@@ -15,30 +15,30 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// Whether there is a log that no running server writes. To be asked before this process opens the store to write, and where it
-/// has announced nothing ([`Lock::is_announced`]).
-pub(super) fn is_there(store: &Path) -> bool {
-    connect::is_there(&companion(store, "-wal")) && !Lock::is_announced(store)
+/// has announced nothing ([`StoreLock::is_server_announced`]).
+pub(super) fn exists(store: &Path) -> bool {
+    connect::exists_nonempty(&companion(store, "-wal")) && !StoreLock::is_server_announced(store)
 }
 
 /// Makes sure that what the ledger calls dead is dead in a store that seems to have all that the ledger has.
 ///
 /// # Errors
 /// [`Error::Unavailable`](crate::domain::Error::Unavailable), also where the store or the ledger cannot be read.
-pub(super) fn expect_fitting(connection: &Connection, ledger: &Ledger, store: &Path) -> Result<()> {
+pub(super) fn expect_matching(connection: &Connection, ledger: &Ledger, store: &Path) -> Result<()> {
     for _ in 0..LOOKS {
-        if good_and_dead(connection, ledger)?.is_none() {
+        if find_revived_key(connection, ledger)?.is_none() {
             return Ok(());
         }
         // A command may be between the two commits.
         std::thread::sleep(PAUSE);
     }
-    let Some(id) = good_and_dead(connection, ledger)? else { return Ok(()) };
+    let Some(id) = find_revived_key(connection, ledger)? else { return Ok(()) };
     let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
-    Err(open_errors::mixed(store, why))
+    Err(open_errors::log_of_another_file(store, why))
 }
 
 /// A key that is good in a store that has all that the ledger has, and dead by that.
-fn good_and_dead(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyId>> {
+fn find_revived_key(connection: &Connection, ledger: &Ledger) -> Result<Option<KeyId>> {
     if compare(connection, ledger)?.0 != LedgerComparison::Same {
         return Ok(None);
     }

@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct StoreLock(File);
 
-impl Lock {
+impl StoreLock {
     /// Shares the store with others; `None` where somebody has it alone for longer than `patience`.
     pub(super) fn shared(store: &Path, mut patience: Duration) -> io::Result<Option<Self>> {
         let file = open(store)?;
@@ -48,7 +48,7 @@ impl Lock {
     }
 
     /// Whether anybody ever had a store there: whoever opens one makes the lock's file, which stays.
-    pub(super) fn is_there(store: &Path) -> bool {
+    pub(super) fn file_exists(store: &Path) -> bool {
         companion(store, "-lock").exists()
     }
 
@@ -70,7 +70,7 @@ impl Lock {
 
     /// The same for whoever only looks, and makes no file. To be asked where this process has announced nothing: closing the
     /// file gives that up.
-    pub(super) fn is_announced(store: &Path) -> bool {
+    pub(super) fn is_server_announced(store: &Path) -> bool {
         let file = open_regular(&companion(store, "-lock"));
         file.is_ok_and(|file| file.is_some_and(|file| Self(file).has_server()))
     }

@@ -58,7 +58,7 @@ use crate::store::revisions::Revisions;
 use digest_index::DigestIndex;
 use file_identity::FileIdentity;
 use ledger::Ledger;
-use lock::Lock;
+use lock::StoreLock;
 use lookup::Lookup;
 use negative_filter::NegativeFilter;
 use readers::Pools;
@@ -81,7 +81,7 @@ pub(super) struct Sqlite {
     negative_filter: Arc<NegativeFilter>,
     pub(super) revisions: Arc<Revisions>,
     pub(super) forms: Arc<SharedKeyForms>,
-    lock: Lock,
+    lock: StoreLock,
     /// Whether this process has announced that it is a server.
     is_server: AtomicBool,
 }
@@ -89,21 +89,22 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) fn open(options: &StoreOptions, metrics: Arc<Metrics>) -> Result<Self> {
         let opened_at = (options.stopwatch)();
-        let lock = open::share(&options.path, options.busy_timeout)?;
-        let has_leftover_wal = leftover_wal::is_there(&options.path);
-        let mut connection = open::store(options)?;
+        let lock = open::lock_shared(&options.path, options.busy_timeout)?;
+        let has_leftover_wal = leftover_wal::exists(&options.path);
+        let mut connection = open::open_for_writing(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open_errors::unreadable(&options.path, &e))?;
         let (revisions, forms) = (Arc::new(Revisions::new(options.uptime)), Arc::new(SharedKeyForms::default()));
         forms.add(imported_forms::forms(&connection).map_err(|e| open_errors::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
-        if has_leftover_wal && let Err(mixed) = leftover_wal::expect_fitting(&connection, &ledger, &options.path) {
+        if has_leftover_wal && let Err(mixed) = leftover_wal::expect_matching(&connection, &ledger, &options.path) {
             // Whoever closes the store last would bring the log in for good.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             return Err(mixed);
         }
         ledger_sync::synchronize(&mut connection, &index, &mut ledger, options.opened_at)?;
-        let file_identity = FileIdentity::read(&options.path).map_err(|e| open_errors::not_found(&options.path, &e))?;
+        let file_identity =
+            FileIdentity::read(&options.path).map_err(|e| open_errors::cannot_stat(&options.path, &e))?;
         let file_identity = Arc::new(file_identity);
         let pools = Pools::open(options, &index, &file_identity)?;
         let negative_filter = Arc::new(NegativeFilter::new(options.path.clone(), options.busy_timeout));
@@ -201,7 +202,7 @@ impl StoreView {
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, of another version
     /// or damaged.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self> {
-        let connection = open::view(path, busy_timeout)?;
+        let connection = open::open_view(path, busy_timeout)?;
         let index = DigestIndex::default();
         index.catch_up(&connection).map_err(|e| open_errors::unreadable(path, &e))?;
         Ok(Self { path: path.to_owned(), connection, index, ledger: Ledger::of(path) })
@@ -213,15 +214,15 @@ impl StoreView {
     /// # Errors
     /// [`Error::Unavailable`] where the file or the ledger cannot be read.
     pub fn is_behind_ledger(&self) -> Result<bool> {
-        if leftover_wal::is_there(&self.path) {
-            leftover_wal::expect_fitting(&self.connection, &self.ledger, &self.path)?;
+        if leftover_wal::exists(&self.path) {
+            leftover_wal::expect_matching(&self.connection, &self.ledger, &self.path)?;
         }
         ledger_sync::is_behind(&self.connection, &self.ledger)
     }
 
     /// Whether a server has the store open.
     pub fn has_server(&self) -> bool {
-        Lock::is_announced(&self.path)
+        StoreLock::is_server_announced(&self.path)
     }
 
     /// Runs `work` in one read transaction.

@@ -9,14 +9,14 @@ use std::path::Path;
 
 const SENTENCE: &str = "The store cannot be opened.";
 
-pub(super) fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
+pub(super) fn open_error(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
 }
 
 /// There is no store: whoever stands in another folder has to learn which one was looked at.
-pub(super) fn absent(path: &Path) -> Error {
+pub(super) fn not_found(path: &Path) -> Error {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    refuse(
+    open_error(
         &path,
         "is not there. Point --store (or KEYSTEAD_STORE_PATH, or store.path in the settings) at the right file, put a backup there \
          with keystead restore, or set up a new store with keystead init",
@@ -24,7 +24,7 @@ pub(super) fn absent(path: &Path) -> Error {
 }
 
 pub(super) fn newer(path: &Path, version: u32) -> Error {
-    refuse(
+    open_error(
         path,
         format_args!(
             "was written by a newer Keystead (schema {version}, this one knows {}); nothing was changed. Run that version, or \
@@ -35,14 +35,14 @@ pub(super) fn newer(path: &Path, version: u32) -> Error {
 }
 
 /// Why the store's files could not be looked at once they were open.
-pub(super) fn not_found(path: &Path, error: &io::Error) -> Error {
-    refuse(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
+pub(super) fn cannot_stat(path: &Path, error: &io::Error) -> Error {
+    open_error(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
 }
 
 /// SQLite removes a log whose store is empty.
-pub(super) fn left_alone(path: &Path) -> Error {
+pub(super) fn log_without_store(path: &Path) -> Error {
     let log = companion(path, "-wal");
-    refuse(
+    open_error(
         path,
         format_args!(
             "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back that it \
@@ -54,8 +54,8 @@ pub(super) fn left_alone(path: &Path) -> Error {
 }
 
 /// SQLite would bring the log of one file into another one.
-pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
-    refuse(
+pub(super) fn log_of_another_file(path: &Path, why: impl std::fmt::Display) -> Error {
+    open_error(
         path,
         format_args!(
             "and {} do not belong together: {why}. Nothing was changed. Stop every process that uses the store and restore a \
@@ -67,15 +67,15 @@ pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
 
 /// Of a folder or a device, say.
 pub(super) fn not_regular(path: &Path) -> Error {
-    refuse(path, "is not a regular file; point --store at another one")
+    open_error(path, "is not a regular file; point --store at another one")
 }
 
-pub(super) fn not_ours(path: &Path) -> Error {
-    refuse(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
+pub(super) fn not_a_store(path: &Path) -> Error {
+    open_error(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
 }
 
 pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
-    refuse(
+    open_error(
         path,
         format_args!(
             "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
@@ -89,7 +89,7 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
     use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),
-        Some(DatabaseBusy | DatabaseLocked) => refuse(path, "is held by another process; wait for it, or stop it"),
-        _ => refuse(path, format_args!("cannot be opened: {error}")),
+        Some(DatabaseBusy | DatabaseLocked) => open_error(path, "is held by another process; wait for it, or stop it"),
+        _ => open_error(path, format_args!("cannot be opened: {error}")),
     }
 }

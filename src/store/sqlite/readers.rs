@@ -70,7 +70,7 @@ impl Readers {
         let busy_timeout = options.busy_timeout;
         let manager = SqliteConnectionManager::file(&options.path)
             .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .with_init(move |connection| connect::prepare_connection(connection, busy_timeout));
+            .with_init(move |connection| connect::configure(connection, busy_timeout));
         let pool = Pool::builder()
             .max_size(size)
             // All of them now: a file that takes the store's name later is none of theirs.

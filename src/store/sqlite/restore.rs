@@ -1,11 +1,11 @@
 //! Putting a backup in the store's place.
 
 use super::backup;
-use super::connect::is_there;
+use super::connect::exists_nonempty;
 use super::digest_index::DigestIndex;
 use super::ledger::Ledger;
 use super::ledger_sync;
-use super::lock::Lock;
+use super::lock::StoreLock;
 use super::partial_file::PartialFile;
 use super::transaction::StoreTransaction;
 use super::{open, open_errors};
@@ -30,29 +30,30 @@ const SENTENCE: &str = "The backup could not be restored.";
 pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<RestoreOutcome> {
     let (path, from) = (options.path.as_path(), how.from);
     if same_file(path, from) {
-        return Err(refuse(format_args!("{} is the store itself.", from.display())));
+        return Err(restore_error(format_args!("{} is the store itself.", from.display())));
     }
     // A folder is set aside like a file; a device or a socket would be gone.
     if path.exists() && !path.is_file() && !path.is_dir() {
         return Err(open_errors::not_regular(path));
     }
-    let mut source = open::backup(from, options.busy_timeout)?;
+    let mut source = open::open_backup(from, options.busy_timeout)?;
     let mut ledger = Ledger::of(path);
     // Nobody ever had a store there: a restore that is refused leaves no lock there.
-    if !Lock::is_there(path) {
+    if !StoreLock::file_exists(path) {
         expect_ledger(&ledger, how.without_ledger)?;
     }
-    let lock = Lock::exclusive(path).map_err(|e| refuse(format_args!("{} cannot be locked: {e}.", path.display())))?;
+    let lock = StoreLock::exclusive(path)
+        .map_err(|e| restore_error(format_args!("{} cannot be locked: {e}.", path.display())))?;
     let Some(_lock) = lock else {
-        return Err(refuse(format_args!(
+        return Err(restore_error(format_args!(
             "A keystead has {} open. Stop it first; nothing was changed.",
             path.display()
         )));
     };
     expect_ledger(&ledger, how.without_ledger)?;
-    if let LedgerComparison::Damaged(why) = mend_ledger(options, &mut ledger, how.without_ledger)? {
+    if let LedgerComparison::Damaged(why) = repair_ledger(options, &mut ledger, how.without_ledger)? {
         if !how.without_ledger {
-            return Err(refuse(format_args!(
+            return Err(restore_error(format_args!(
                 "{} is damaged: {why}. Put a copy of it back that is whole. --without-ledger restores all the same, with what \
                  can be read of it; keys that the rest is about may be good again.",
                 ledger.path().display()
@@ -60,7 +61,7 @@ pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<Restor
         }
         ledger.repair().map_err(|e| ledger_sync::unusable(&ledger, e))?;
     }
-    let staged = open::staged(path);
+    let staged = open::restoring_path(path);
     let partial = PartialFile::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;
     let backup = backup::copy(&mut source, partial.path(), how.progress)?;
     drop(source);
@@ -75,7 +76,7 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
     if ledger.exists() || without_ledger {
         return Ok(());
     }
-    Err(refuse(format_args!(
+    Err(restore_error(format_args!(
         "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
          lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Else \
          --without-ledger restores all the same, and keys that were revoked since the backup may be good again.",
@@ -84,13 +85,13 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
 }
 
 /// Holds the ledger against the store that is to be replaced, where that can be read: what it lacks is made anew from it.
-fn mend_ledger(options: &StoreOptions, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
-    let compared = match open::view(&options.path, options.busy_timeout) {
-        Ok(present) => mend_by(&present, ledger, without_ledger),
+fn repair_ledger(options: &StoreOptions, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
+    let compared = match open::open_view(&options.path, options.busy_timeout) {
+        Ok(present) => repair_ledger_from(&present, ledger, without_ledger),
         Err(error) => Err(error),
     };
     compared.or_else(|error| {
-        if is_there(&options.path) {
+        if exists_nonempty(&options.path) {
             let (store, ledger) = (options.path.display(), ledger.path().display());
             log::warn!("{store}, which is replaced, cannot be read, so {ledger} is taken as it is");
             log::debug!("{}", error.detail().unwrap_or_default());
@@ -99,7 +100,7 @@ fn mend_ledger(options: &StoreOptions, ledger: &mut Ledger, without_ledger: bool
     })
 }
 
-fn mend_by(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
+fn repair_ledger_from(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
     let (comparison, _) = ledger_sync::compare(present, ledger)?;
     let path = ledger.path().display();
     let has_all = match &comparison {
@@ -140,7 +141,7 @@ fn bring_up_to_date(
     restored: &mut RestoreOutcome,
     how: &RestoreRequest<'_>,
 ) -> Result<()> {
-    let mut connection = open::store(&StoreOptions { path: staged.to_owned(), ..options.clone() })?;
+    let mut connection = open::open_for_writing(&StoreOptions { path: staged.to_owned(), ..options.clone() })?;
     let index = DigestIndex::default();
     index.catch_up(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -166,7 +167,7 @@ fn highest_key_number(path: &Path) -> i64 {
         connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'", [], |row| row.get(0))
     };
     // Of an empty file SQLite would remove the log.
-    if is_there(path) { read().unwrap_or_default() } else { 0 }
+    if exists_nonempty(path) { read().unwrap_or_default() } else { 0 }
 }
 
 /// Files that were given another name: what it was, and what it is.
@@ -185,7 +186,7 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
         return Err(cannot_write(path, &error));
     }
     sync_folder_of(path).map_err(|error| {
-        refuse(format_args!(
+        restore_error(format_args!(
             "{} is the backup now, but that may not be on the disk: {error}. After a power failure it may be the store that was \
              there before.",
             path.display()
@@ -195,7 +196,7 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
 }
 
 fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
-    if is_there(path) {
+    if exists_nonempty(path) {
         // What waits in its log goes into the file; where it is too damaged for that, the log is kept beside it.
         _ = move_log_into(path);
     }
@@ -208,7 +209,7 @@ fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    if is_there(path) {
+    if exists_nonempty(path) {
         // Some file systems know no second name for a file.
         fs::hard_link(path, aside).or_else(|_| rename_to_free(path, aside))?;
         moved.push((path.to_owned(), aside.to_owned()));
@@ -245,10 +246,10 @@ fn same_file(one: &Path, other: &Path) -> bool {
     resolve(one).is_some_and(|one| Some(one) == resolve(other))
 }
 
-fn refuse(why: impl std::fmt::Display) -> Error {
+fn restore_error(why: impl std::fmt::Display) -> Error {
     Error::unavailable(SENTENCE, why)
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    refuse(format_args!("{} cannot be written: {error}. The store is as it was.", path.display()))
+    restore_error(format_args!("{} cannot be written: {error}. The store is as it was.", path.display()))
 }

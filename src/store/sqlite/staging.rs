@@ -120,7 +120,7 @@ impl Staging {
                 }
             }
         };
-        let connection = Connection::open(connect::plain(file.path()))?;
+        let connection = Connection::open(connect::absolute(file.path()))?;
         Self::within(connection, Some(file))
     }
 

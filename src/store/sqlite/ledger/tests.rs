@@ -90,10 +90,10 @@ fn for_each_key_the_last_line_counts() {
 fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
-    let begin = ledger.tail.unwrap().scan.end;
+    let begin = ledger.end.unwrap().scan.end;
     let before = fs::read(ledger.path()).unwrap();
     append(&mut ledger, &[rotating(2, true), revoked(3)], event(2));
-    let end = ledger.tail.unwrap().scan.end;
+    let end = ledger.end.unwrap().scan.end;
     let after = fs::read(ledger.path()).unwrap();
     assert_eq!(before.len(), after.len(), "there was room for it");
     // Without its line break the last line is damaged.
@@ -111,9 +111,9 @@ fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
 fn a_file_that_was_cut_is_not_taken_for_a_crash() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &(1..=250).map(revoked).collect::<Vec<_>>(), event(1));
-    let begin = ledger.tail.unwrap().scan.end;
+    let begin = ledger.end.unwrap().scan.end;
     append(&mut ledger, &[rotating(251, true), revoked(252)], event(2));
-    let end = ledger.tail.unwrap().scan.end;
+    let end = ledger.end.unwrap().scan.end;
     let whole = fs::read(ledger.path()).unwrap();
     assert!(end as u64 > BLOCK && whole.len() as u64 == 2 * BLOCK, "it has two blocks");
     for length in begin..=end {
@@ -138,10 +138,10 @@ fn a_file_that_was_cut_is_not_taken_for_a_crash() {
 fn a_part_of_an_append_that_never_came_to_the_disk_is_a_crash_also_before_its_end() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
-    let begin = ledger.tail.unwrap().scan.end;
+    let begin = ledger.end.unwrap().scan.end;
     append(&mut ledger, &(2..40).map(revoked).collect::<Vec<_>>(), event(2));
     let whole = fs::read(ledger.path()).unwrap();
-    for sector in begin / 512..ledger.tail.unwrap().scan.end / 512 {
+    for sector in begin / 512..ledger.end.unwrap().scan.end / 512 {
         let mut torn = whole.clone();
         torn[begin.max(512 * sector)..512 * (sector + 1)].fill(0);
         fs::write(ledger.path(), &torn).unwrap();
@@ -226,7 +226,7 @@ fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_renewed() {
     let at = bytes.windows(8).position(|window| window == b" key 20 ").unwrap();
     bytes[at] ^= 1;
     fs::write(ledger.path(), &bytes).unwrap();
-    ledger.tail = None;
+    ledger.end = None;
     assert_eq!(contents(&ledger).damaged, 1);
     assert_eq!(ledger.last_commit().unwrap(), None);
     assert_eq!(ledger.compact().unwrap(), None);
@@ -270,7 +270,7 @@ fn every_changed_byte_and_every_cut_of_a_ledger_is_noticed_or_harmless() {
         let record = if turn % 5 == 0 { rotating(turn - 1, turn % 2 == 0) } else { revoked(turn) };
         append(&mut ledger, &[record], event(turn));
     }
-    let Scan { begin, end, .. } = ledger.tail.unwrap().scan;
+    let Scan { begin, end, .. } = ledger.end.unwrap().scan;
     let whole = fs::read(ledger.path()).unwrap();
     let expected = rows(&ledger);
     for at in begin..end {

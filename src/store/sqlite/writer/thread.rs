@@ -219,7 +219,7 @@ impl Thread {
             self.compact_ledger();
         }
         if effects.need_ledger() {
-            let committed = || connect::look(&self.path, self.busy_timeout);
+            let committed = || connect::open_read_only(&self.path, self.busy_timeout);
             let number = ledger_sync::prepare_append(&self.connection, &mut self.ledger, committed)? + 1;
             let commit = Mark::of(number, audit::head(&self.connection)?.unwrap_or(Link::START));
             self.uncertain.append_to_ledger(&self.connection, &mut self.ledger, effects, commit)?;
