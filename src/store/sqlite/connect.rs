@@ -1,4 +1,4 @@
-//! Connections to a file: what is looked at before SQLite opens it, and what SQLite is told about it.
+//! Connections to the store's file: checks the header before SQLite opens it, and configures SQLite.
 
 use super::open_errors::{
     damaged, log_of_another_file, log_without_store, not_a_store, not_found, not_regular, open_error, unreadable,
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 /// `application_id` in schema.sql.
 pub(super) const APPLICATION_ID: u32 = 0x4B45_5953;
-/// Where SQLite's file header says whether the file goes with a write-ahead log, and what stands there where it does not
-/// (<https://sqlite.org/fileformat2.html>, section 1.3.3). A backup is such a file.
+/// Offset of the file format's read version in SQLite's header, and its value for a file without a write-ahead log
+/// (<https://sqlite.org/fileformat2.html>, section 1.3.3). A backup has this value.
 const READ_VERSION: usize = 19;
 const NO_LOG: u8 = 1;
 
-/// A connection to a file that is only looked at, whether a server has it open or not. Nothing is written beside it.
+/// A read-only connection, whether a server has the file open or not. Creates no file beside it.
 pub(super) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     check_header(path)?;
     if !path.exists() {
@@ -29,13 +29,13 @@ pub(super) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<Conn
     if companion(path, "-wal").exists() {
         return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
-    // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
+    // No process has it open. SQLite would create files beside it, which fails on a read-only medium.
     let connection = immutable(path).map_err(unreadable)?;
     configure(&connection, busy_timeout).map_err(unreadable)?;
     Ok(connection)
 }
 
-/// A connection to a file that nobody writes.
+/// A connection to a file that no process writes.
 pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
     let uri = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -44,7 +44,7 @@ pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection with the settings that readers and the writer share.
 pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> Result<Connection> {
-    // SQLite creates nothing (see create_private) and needs no mutex of its own: a connection has one user at a time.
+    // SQLite creates nothing (see `create_private`) and needs no mutex: a connection has one user at a time.
     let open = || {
         let connection = Connection::open_with_flags(absolute(path), mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         configure(&connection, busy_timeout)?;
@@ -53,29 +53,29 @@ pub(super) fn connect(path: &Path, busy_timeout: Duration, mode: OpenFlags) -> R
     open().map_err(|e| unreadable(path, &e))
 }
 
-/// A path that SQLite takes for a file's, also where it begins as a URI does.
+/// The absolute path: SQLite might take a relative one for a URI.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// What every connection is told.
+/// Settings of every connection.
 pub(super) fn configure(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Nothing that a damaged or hostile file says about its schema is executed.
+    // Code in the schema of a damaged or hostile file is not executed.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 
-/// Looks at the file's header before SQLite does, so that a file that is not ours is not touched at all.
+/// Checks the file's header before SQLite opens it, so that a file that is not a Keystead store is not touched.
 pub(super) fn check_header(path: &Path) -> Result<()> {
-    // The log first: of a store that is being set up just now, the file is not empty before there is a log, and says that it
-    // has one.
+    // The log is checked first: while a store is being created, its file is not empty before the log exists, and then
+    // says that it has one.
     let has_log = exists_nonempty(&companion(path, "-wal"));
     if has_log && !exists_nonempty(path) {
         return Err(log_without_store(path));
     }
-    // Before it is opened: to open a named pipe would wait for whoever writes to it.
+    // Checked before opening: opening a named pipe would wait for its writer.
     let unreadable = |e: io::Error| open_error(path, format_args!("cannot be read: {e}; see its permissions"));
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -86,7 +86,7 @@ pub(super) fn check_header(path: &Path) -> Result<()> {
         return Err(not_regular(path));
     }
     let mut file = File::open(path).map_err(unreadable)?;
-    // A rollback journal means that the very first set-up was cut short: SQLite takes it back.
+    // A rollback journal means that the first initialization was cut short; SQLite rolls it back.
     if metadata.len() == 0 || exists_nonempty(&companion(path, "-journal")) {
         return Ok(());
     }
@@ -98,7 +98,7 @@ pub(super) fn check_header(path: &Path) -> Result<()> {
     if has_log && header[READ_VERSION] == NO_LOG {
         return Err(log_of_another_file(path, "the file was copied there beside the log of another one"));
     }
-    // The header's sizes hold whenever no log waits to be copied into the file.
+    // The header's page count is right whenever no log waits to be checkpointed.
     let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));
     let expected = page_size * u64::from(number(&header, 28));
     if metadata.len() < expected && !exists_nonempty(&companion(path, "-wal")) {
@@ -112,7 +112,7 @@ fn number(header: &[u8; 100], at: usize) -> u32 {
     u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
 }
 
-/// Whether there is a file that is not empty.
+/// Whether the file exists and is not empty.
 pub(super) fn exists_nonempty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }

@@ -1,4 +1,4 @@
-//! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
+//! Opens the store's file: checks its header, locks it, creates or migrates it, and configures SQLite.
 
 use super::connect::{APPLICATION_ID, check_header, connect, exists_nonempty, open_read_only};
 use super::integrity::first_error;
@@ -16,15 +16,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The mode of the file, and so of its write-ahead log: nobody else may even read it.
+/// File mode of the store and its log: no access for other users.
 const MODE: u32 = 0o600;
-/// How long to wait before asking again for what SQLite does not wait for.
+/// How long to wait between two attempts where SQLite does not wait itself.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Bytes that the write-ahead log may keep of the disk once it was brought into the main file.
+/// Size to which the write-ahead log is truncated after a checkpoint, in bytes.
 pub(super) const LOG_LIMIT: i64 = 4 * 1024 * 1024;
-/// Shares the store with whoever else has it open, and keeps it from being replaced.
+/// Takes the shared lock, which keeps the store from being replaced.
 pub(super) fn lock_shared(path: &Path, patience: Duration) -> Result<StoreLock> {
-    // Nobody ever had a store there: a path that is refused gets no lock beside it.
+    // There never was a store: a refused path must not get a lock file.
     if !StoreLock::file_exists(path) {
         expect_usable_path(path)?;
     }
@@ -37,7 +37,7 @@ pub(super) fn lock_shared(path: &Path, patience: Duration) -> Result<StoreLock> 
     }
 }
 
-/// Opens, checks and brings up to date; gives the connection that writes.
+/// Opens, checks and migrates the store; returns the connection that writes.
 pub(super) fn open_for_writing(options: &StoreOptions) -> Result<Connection> {
     let path = options.path.as_path();
     expect_usable_path(path)?;
@@ -50,7 +50,7 @@ pub(super) fn open_for_writing(options: &StoreOptions) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Makes sure, before anything is written there, that the path has a store or that one may be set up there.
+/// Checks before any write that the path has a store or may get one.
 fn expect_usable_path(path: &Path) -> Result<()> {
     if !exists_nonempty(path) && restoring_path(path).exists() {
         let restoring = restoring_path(path);
@@ -68,11 +68,11 @@ fn expect_usable_path(path: &Path) -> Result<()> {
         return Ok(());
     }
     let fit = ledger_sync::expect_new_store_allowed(&Ledger::of(path));
-    // Another process may have set the store up just now, and the ledger with it.
+    // Another process may have created the store and its ledger just now.
     fit.or_else(|refused| if exists_nonempty(path) { Ok(()) } else { Err(refused) })
 }
 
-/// A connection to a store of today's version that is only looked at.
+/// A read-only connection to a store of the current schema.
 pub(super) fn open_view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let connection = open_read_only(path, busy_timeout)?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
@@ -93,9 +93,9 @@ pub(super) fn open_view(path: &Path, busy_timeout: Duration) -> Result<Connectio
     ))
 }
 
-/// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
+/// A read-only connection to a backup. Checks that it is a complete store of a known schema version.
 pub(super) fn open_backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    // Where a store should be is another question.
+    // The path of the store is checked elsewhere.
     check_header(path)?;
     if !path.exists() {
         return Err(open_error(path, "is not there"));
@@ -114,34 +114,34 @@ pub(super) fn open_backup(path: &Path, busy_timeout: Duration) -> Result<Connect
     complaint.map_or(Ok(connection), |complaint| Err(damaged(path, complaint)))
 }
 
-/// Where a backup is made ready to take the store's place.
+/// Where a backup is prepared before it replaces the store.
 pub(super) fn restoring_path(path: &Path) -> PathBuf {
     companion(path, "-restoring")
 }
 
-/// The sizes of a store's files, whoever has them open. There is no log where nobody has.
+/// The sizes of a store's files. The log exists only while a process has the store open.
 ///
 /// # Errors
-/// [`Error::Unavailable`] where the file cannot be looked at.
+/// [`Error::Unavailable`] where the file cannot be read.
 pub fn size(path: &Path) -> Result<StoreSize> {
     let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();
     let wal = fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len());
     Ok(StoreSize { main, wal })
 }
 
-/// What the connection that writes is told besides.
+/// Settings of the connection that writes.
 fn configure_writer(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     switch_to_log(connection, busy_timeout)?;
-    // FULL: a commit returns when the log is on disk, so an answer that follows it survives a power failure.
+    // FULL: a commit returns when the log is on disk, so the answer after it survives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // The log's file gives its disk back after a large transaction, with the first commit after it was brought in.
+    // After a large transaction, the first commit after a checkpoint truncates the log to this size.
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
-    // Negative: KiB. Keeps the pages that sorted runs go to from being read again and again.
+    // Negative: KiB. Keeps the pages of sorted index runs in memory.
     connection.pragma_update(None, "cache_size", -16_384)
 }
 
-/// Turns the write-ahead log on. Where two processes set up a store at once, SQLite does not wait by itself for this alone;
-/// where a file is not in this mode and somebody has it open, it does. So it is asked again here, for as long as may be.
+/// Turns the write-ahead log on. SQLite waits by itself while another process has the file open in another mode, but
+/// not while two processes create a store at the same time. So this retries until the timeout.
 fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     let mut patience = busy_timeout;
@@ -181,13 +181,13 @@ fn make_private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Sets up an empty file, migrates an older one, refuses a newer one; all in one transaction, so that two processes
-/// that start at once do it once.
+/// Initializes an empty file, migrates an older one, refuses a newer one. All in one transaction, so that two processes
+/// that start at the same time do it once.
 fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Result<()> {
     let path = options.path.as_path();
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let is_ours = pragma::<i32>(connection, "application_id").map_err(unreadable)?.cast_unsigned() == APPLICATION_ID;
-    // Nothing to write, so nobody is waited for.
+    // Nothing to write, so this waits for nobody.
     if is_ours && pragma::<u32>(connection, "user_version").map_err(unreadable)? == migrations::VERSION {
         return Ok(());
     }
@@ -206,7 +206,7 @@ fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Resu
     if !is_empty && version == 0 {
         return Err(damaged(path, "it says neither its version nor that it is empty"));
     }
-    // It does not look again which schema the store has, and would fail from then on.
+    // That server does not check the schema again, and all its statements would fail.
     if !is_empty && version < migrations::VERSION && StoreLock::is_server_announced(path) {
         return Err(open_error(
             path,

@@ -1,4 +1,4 @@
-//! Why a store's file is not opened, and what to do.
+//! Errors of opening the store's file: what is wrong and what to do.
 
 use super::migrations;
 use crate::domain::Error;
@@ -13,7 +13,7 @@ pub(super) fn open_error(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
 }
 
-/// There is no store: whoever stands in another folder has to learn which one was looked at.
+/// The path is shown as an absolute one: the user may be in another folder than expected.
 pub(super) fn not_found(path: &Path) -> Error {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     open_error(
@@ -34,12 +34,12 @@ pub(super) fn newer(path: &Path, version: u32) -> Error {
     )
 }
 
-/// Why the store's files could not be looked at once they were open.
+/// The files of the open store cannot be identified.
 pub(super) fn cannot_stat(path: &Path, error: &io::Error) -> Error {
     open_error(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
 }
 
-/// SQLite removes a log whose store is empty.
+/// SQLite would delete a log beside an empty store.
 pub(super) fn log_without_store(path: &Path) -> Error {
     let log = companion(path, "-wal");
     open_error(
@@ -53,7 +53,7 @@ pub(super) fn log_without_store(path: &Path) -> Error {
     )
 }
 
-/// SQLite would bring the log of one file into another one.
+/// SQLite would apply the log of one file to another.
 pub(super) fn log_of_another_file(path: &Path, why: impl std::fmt::Display) -> Error {
     open_error(
         path,
@@ -65,7 +65,7 @@ pub(super) fn log_of_another_file(path: &Path, why: impl std::fmt::Display) -> E
     )
 }
 
-/// Of a folder or a device, say.
+/// For example a folder or a device.
 pub(super) fn not_regular(path: &Path) -> Error {
     open_error(path, "is not a regular file; point --store at another one")
 }
@@ -84,7 +84,7 @@ pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
     )
 }
 
-/// Why SQLite would not read the file, and what to do.
+/// Converts SQLite's error.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
     use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
     match error.sqlite_error_code() {

@@ -1,8 +1,8 @@
-//! Keys from elsewhere, as they wait to be stored: on disk and not in memory, since there may be millions of them.
+//! Staged rows of an import. They wait on disk, not in memory: there may be millions.
 //!
-//! They wait in a database of their own: in one that SQLite removes by itself and that nobody else can open, or, where they
-//! are to be stored, in a file beside the store, from which the server takes them. It holds what the store will hold, and no
-//! full key. The file is locked for as long as the import's process is there, and written no more once it is sealed.
+//! They are in a database of their own: a temporary one for a dry run, otherwise a file beside the store, from which
+//! the server reads. It has the digests that the store will have, and no full key. The import's process locks the file
+//! while it lives. Once sealed, the file is not written any more.
 
 mod queries;
 mod row_numbers;
@@ -23,10 +23,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long to wait before asking again whether another import is over.
+/// How long to wait between two attempts while another import is in progress.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What waits of a key, in the order in which [`Staging::push`] binds it. It comes into the store's table under the same names.
+/// The columns of a staged key, in the order in which [`Staging::push`] binds them. The store's table has the same
+/// names.
 pub(super) const KEY_COLUMNS: [(&str, &str); 12] = [
     ("organization_id", "INTEGER"),
     ("project_id", "INTEGER"),
@@ -42,65 +43,66 @@ pub(super) const KEY_COLUMNS: [(&str, &str); 12] = [
     ("allowed_addresses", "TEXT"),
 ];
 
-/// As what rows are stored.
+/// How the rows are to be imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportOrder {
-    /// Random: what there is of the import in the store has the same.
+    /// Random; identifies the import in the store.
     pub token: [u8; 16],
-    /// The BLAKE3 hash of the file that they come from, in hexadecimal digits.
+    /// The BLAKE3 hash of the imported file, in hexadecimal digits.
     pub file: String,
-    /// When somebody asked for it.
+    /// When it was requested.
     pub at: Timestamp,
-    /// Whether values that have ended may come back.
+    /// Whether ended values may become valid again.
     pub allows_ended: bool,
 }
 
-/// A key from elsewhere that is not yet stored.
+/// A key to import.
 #[derive(Clone, Debug)]
 pub struct ImportedApiKey {
-    /// What any key has.
+    /// What every new key has.
     pub new: NewApiKey,
-    /// The SHA-256 digest of the same value, where the full key is known and its digest is another.
+    /// The SHA-256 digest of the same value, where the full key is known and `new` has another digest.
     pub sha256: Option<Digest>,
-    /// Whether its value is known to be of our own form.
+    /// Whether its value is known to have Keystead's own form.
     pub is_ours: bool,
-    /// Whether it is switched on.
+    /// Whether it is active.
     pub valid: bool,
-    /// How often it may be used.
+    /// Its rate limit.
     pub rate_limit: Option<RateLimit>,
-    /// Where it may be used from.
+    /// The addresses that it may be used from.
     pub allowed_addresses: Option<AddressList>,
 }
 
 /// StoreTransaction of an import.
 pub struct Staging {
     connection: Connection,
-    /// Where it is to be stored.
+    /// `None` until sealed, and for a dry run.
     order: Option<ImportOrder>,
-    /// The place of each organization's first row, and how many it has.
+    /// The number of each organization's first row, and its count of rows.
     counts: HashMap<OrganizationId, (u64, u64)>,
     forms: KeyForms,
     has_full_keys: bool,
-    /// Their row_numbers; `None` once some rows were taken away, until it is sealed.
+    /// `None` after rows were removed, until sealed.
     row_numbers: Option<RowNumbers>,
     _file: Option<PartialFile>,
-    /// Where another process has it waiting: its file, whatever has the file's name by now.
+    /// The file of another process's import, whatever file has its name by now.
     pending_file: Option<File>,
 }
 
 impl Staging {
-    /// Without any, and not to be stored.
+    /// No rows, for a dry run.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where there is no place for temporary files.
+    /// [`Error::Unavailable`] where temporary files cannot be created.
     pub fn new() -> Result<Self> {
         Self::within(Connection::open("")?, None)
     }
 
-    /// Without any, in a new file beside the store. Waits so long for another import.
+    /// No rows, in a new file beside the store. Waits up to `patience` for another import.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where another import is under way, [`Error::Unavailable`] where the file cannot be made.
+    /// [`Error::Conflict`] where another import is in progress, [`Error::Unavailable`] where the file cannot be
+    /// created.
     pub fn beside_store(store: &Path, mut patience: Duration) -> Result<Self> {
         let file = loop {
             match PartialFile::create(staging_path(store)) {
@@ -125,8 +127,8 @@ impl Staging {
     }
 
     fn within(connection: Connection, _file: Option<PartialFile>) -> Result<Self> {
-        // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk, in pages larger than the
-        // store's since they are read from one end to the other. A second thread sorts.
+        // A crash may lose everything here. Negative cache size: KiB; more goes to disk, in pages larger than the
+        // store's since they are read sequentially. A second thread sorts.
         let columns = KEY_COLUMNS.map(|(name, kind)| format!("{name} {kind}")).join(", ");
         connection.execute_batch(&format!(
             "PRAGMA page_size = 32768; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
@@ -154,14 +156,14 @@ impl Staging {
         })
     }
 
-    /// What waits beside the store to be stored, where it is sealed and its process is there.
+    /// The sealed import beside the store, if its process is alive.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where that cannot be found out.
+    /// [`Error::Unavailable`] where the file cannot be read.
     pub(in crate::store) fn open_pending(store: &Path) -> Result<Option<Self>> {
         let path = staging_path(store);
         let Some(file) = locked_by_others(&path)? else { return Ok(None) };
-        // It is written no more once there is an order, so its locks are not asked for.
+        // A sealed file is not written any more, so SQLite's locks are not needed.
         let connection = connect::immutable(&path)?;
         if !is_named(&file, &path) {
             return Ok(None);
@@ -172,7 +174,7 @@ impl Staging {
             let order = ImportOrder { token: row.get(0)?, file: row.get(1)?, at, allows_ended: row.get(3)? };
             Ok((order, KeyForms { external: row.get(4)?, sha256: row.get(5)? }))
         };
-        // Before that it may be read by half.
+        // An unsealed file may be half written.
         let Ok((order, forms)) = connection.query_row(sql, [], parse) else { return Ok(None) };
         let (counts, row_numbers) = (counts(&connection)?, RowNumbers::sealed(&connection)?);
         Ok(Some(Self {
@@ -187,27 +189,26 @@ impl Staging {
         }))
     }
 
-    /// Whether the process is there that has something waiting beside the store.
+    /// Whether an import waits beside the store and its process is alive.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where that cannot be found out.
+    /// [`Error::Unavailable`] where the file cannot be read.
     pub(in crate::store) fn has_pending(store: &Path) -> Result<bool> {
         Ok(locked_by_others(&staging_path(store))?.is_some())
     }
 
-    /// Whether the process is there still that has this waiting. Another's import, which may have the file's name by then, is not
-    /// taken for it.
+    /// Whether this import's process is still alive. A newer import under the same file name does not count.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where that cannot be found out.
+    /// [`Error::Unavailable`] where the file cannot be read.
     pub fn is_still_pending(&self) -> Result<bool> {
         self.pending_file.as_ref().map_or(Ok(true), is_locked_by_others)
     }
 
-    /// Removes what a process left beside the store that is gone, if it left anything.
+    /// Deletes the import file beside the store if its process is gone.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where it cannot be removed.
+    /// [`Error::Unavailable`] where it cannot be deleted.
     pub(in crate::store) fn remove_leftover(store: &Path) -> Result<()> {
         match remove_leftover(&staging_path(store)) {
             Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
@@ -217,12 +218,12 @@ impl Staging {
         }
     }
 
-    /// As what it is to be stored, once it is sealed.
+    /// How to import the rows; `None` until sealed.
     pub fn order(&self) -> Option<&ImportOrder> {
         self.order.as_ref()
     }
 
-    /// Ends what can be changed of it: from now on, it may be stored, also by another process.
+    /// Seals the rows: they cannot be changed any more, and may be imported, also by another process.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the disk is full.
@@ -240,7 +241,7 @@ impl Staging {
             self.connection.execute("INSERT INTO counts VALUES (?1, ?2, ?3)", counts)?;
         }
         self.connection.execute_batch("COMMIT")?;
-        // Whoever finds the order finds all that was written before.
+        // Written last: a reader that finds the order finds all rows.
         self.connection.execute(
             "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
@@ -265,7 +266,7 @@ impl Staging {
         Ok(row_numbers)
     }
 
-    /// Adds some. The place of each is its own choice, greater than that of the one before.
+    /// Adds rows. The caller numbers them; each number is greater than the one before.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the disk is full.
@@ -303,24 +304,24 @@ impl Staging {
         Ok(())
     }
 
-    /// How many there are.
+    /// The number of rows.
     pub fn count(&self) -> u64 {
         self.counts.values().map(|(_, count)| count).sum()
     }
 
-    /// How many there are of each organization, in the order of their first rows.
+    /// The number of rows of each organization, in the order of their first rows.
     pub fn organizations(&self) -> Vec<(OrganizationId, u64)> {
         let mut counts: Vec<_> = self.counts.iter().filter(|(_, (_, count))| *count > 0).collect();
         counts.sort_unstable_by_key(|(_, (first, _))| *first);
         counts.into_iter().map(|(organization, (_, count))| (*organization, *count)).collect()
     }
 
-    /// What they bring into a store.
+    /// The forms of keys and digests among the rows.
     pub fn forms(&self) -> KeyForms {
         self.forms
     }
 
-    /// Takes some away.
+    /// Removes rows.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -339,13 +340,13 @@ impl Staging {
         Ok(())
     }
 
-    /// Where they are, for whoever stores them.
+    /// The database with the rows.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 }
 
-/// What each organization has, of rows that are sealed.
+/// The counts of sealed rows.
 fn counts(connection: &Connection) -> Result<HashMap<OrganizationId, (u64, u64)>> {
     let mut statement = connection.prepare("SELECT organization_id, first, count FROM counts")?;
     let mut rows = statement.query([])?;
@@ -358,7 +359,7 @@ fn counts(connection: &Connection) -> Result<HashMap<OrganizationId, (u64, u64)>
     Ok(counts)
 }
 
-/// The file, where a process that is there has it locked.
+/// The file, if a living process has it locked.
 fn locked_by_others(path: &Path) -> Result<Option<File>> {
     let Some(file) = open_regular(path).map_err(unreadable)? else { return Ok(None) };
     Ok(is_locked_by_others(&file)?.then_some(file))
@@ -366,7 +367,7 @@ fn locked_by_others(path: &Path) -> Result<Option<File>> {
 
 fn is_locked_by_others(file: &File) -> Result<bool> {
     match file.try_lock_shared() {
-        // For the next look, and for whoever makes a new one in its place.
+        // Unlocked for the next check, and for a process that creates a new file here.
         Ok(()) => file.unlock().map(|()| false).map_err(unreadable),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(e)) => Err(unreadable(e)),

@@ -6,7 +6,7 @@ use crate::store::sqlite::columns;
 use rusqlite::params;
 
 impl Staging {
-    /// The projects that they go to, each with the place of its first row, in the order of these.
+    /// The projects of the rows, each with its first row, in the order of these.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -24,13 +24,14 @@ impl Staging {
         Ok(projects)
     }
 
-    /// Those whose value an earlier one has, with the place of that one, up to `limit` of them. To be asked once, after
-    /// the last one was added and before anything else.
+    /// Rows whose value an earlier row has, each with that earlier row, up to `limit`. Call it once, after the last row
+    /// was added and before anything else.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the disk is full.
     pub fn duplicates(&self, limit: usize) -> Result<Vec<(u64, u64)>> {
-        // Whole digests would make it three times as large; they are looked at where their prefixes are the same.
+        // An index over whole digests would be three times as large. Whole digests are compared where prefixes are
+        // equal.
         self.connection.execute_batch("CREATE INDEX by_prefix ON staged (prefix)")?;
         let mut duplicates = Vec::new();
         let mut same: Vec<(u64, Digest)> = Vec::new();
@@ -66,8 +67,8 @@ impl Staging {
         Ok(duplicates)
     }
 
-    /// Up to `limit` prefixes of digests and the places of their rows behind these, sorted, each with how many rows there are
-    /// before its own. Once it is sealed.
+    /// Up to `limit` digest prefixes and row numbers after `after`, sorted, each with the count of rows before it.
+    /// Requires sealed rows.
     pub(in crate::store::sqlite) fn sorted(&self, after: (i64, i64), limit: u32) -> Result<Vec<(i64, i64, i64)>> {
         let row_numbers =
             self.row_numbers.as_ref().ok_or_else(|| Error::Internal("an import is not sealed".to_owned()))?;
@@ -82,10 +83,10 @@ impl Staging {
         Ok(sorted)
     }
 
-    /// XX, in order, for as long as `take` does not fail.
+    /// Calls `take` with each row number, in order, until it fails.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], and what `take` fails with.
+    /// [`Error::Unavailable`], and the errors of `take`.
     pub fn for_each_row<E: From<crate::domain::Error>>(
         &self,
         mut take: impl FnMut(u64) -> std::result::Result<(), E>,
@@ -99,7 +100,7 @@ impl Staging {
         Ok(())
     }
 
-    /// The digest at a place.
+    /// The digest of a row.
     pub(in crate::store::sqlite) fn digest(&self, number: u64) -> Result<Digest> {
         let sql = "SELECT digest, digest_algorithm FROM staged WHERE place = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -108,8 +109,8 @@ impl Staging {
         Ok(Digest::of(columns::stored_algorithm(algorithm).unwrap_or(Algorithm::Blake3), bytes))
     }
 
-    /// XX and its digest's prefix, by that, as the digest index has them, for as long as more are
-    /// wanted.
+    /// Calls `take` with each row number and digest prefix, sorted by prefix as the digest index is, until it returns
+    /// `false`.
     pub(in crate::store::sqlite) fn each_prefix(&self, mut take: impl FnMut(u64, i64) -> Result<bool>) -> Result<()> {
         let mut statement = self.connection.prepare("SELECT place, prefix FROM staged ORDER BY prefix, place")?;
         let mut rows = statement.query([])?;
@@ -121,7 +122,8 @@ impl Staging {
         Ok(())
     }
 
-    /// XX and the SHA-256 digest of its full key, by that, for as long as more are wanted.
+    /// Calls `take` with each row number and the SHA-256 digest of its full key, sorted by digest, until it returns
+    /// `false`.
     pub(in crate::store::sqlite) fn each_sha256(
         &self,
         mut take: impl FnMut(u64, Digest) -> Result<bool>,

@@ -3,17 +3,17 @@
 use crate::domain::Result;
 use rusqlite::Connection;
 
-/// Which row_numbers there are, as runs without a gap: there are as many as rows that were left out.
+/// Row numbers as runs; the number of runs is about the number of rows that were left out.
 #[derive(Default)]
 pub(super) struct RowNumbers {
-    /// The first place of each run, and how many row_numbers there are before it.
+    /// The first number of each run, and the count of rows before it.
     pub(super) runs: Vec<(i64, i64)>,
     next: i64,
     count: i64,
 }
 
 impl RowNumbers {
-    /// Those of rows that are sealed.
+    /// The runs of sealed rows.
     pub(super) fn sealed(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare("SELECT first, before FROM runs ORDER BY first")?;
         let runs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -27,7 +27,7 @@ impl RowNumbers {
         (self.next, self.count) = (number + 1, self.count + 1);
     }
 
-    /// How many row_numbers there are before this one, which is one of them.
+    /// The count of rows before this one.
     pub(super) fn rank(&self, number: i64) -> i64 {
         let run = self.runs.partition_point(|(first, _)| *first <= number);
         let (first, before) = run.checked_sub(1).map_or((number, 0), |run| self.runs[run]);
