@@ -9,7 +9,7 @@ use std::io;
 pub(in crate::store::sqlite) enum SyncError {
     Store(Error),
     Ledger(io::Error),
-    /// The ledger knows of changes that the store does not have.
+    /// The ledger has changes that the store lacks.
     LedgerAhead,
 }
 
@@ -35,7 +35,7 @@ impl From<Error> for SyncError {
     }
 }
 
-/// A store that is new beside a ledger that is not would be set up as if there had been nothing.
+/// A new store beside an old ledger: it would look as if nothing had ever been stored.
 pub(super) fn emptied(ledger: &Ledger) -> Error {
     Error::unavailable(
         "The store cannot be opened.",

@@ -10,8 +10,8 @@ use crate::store::sqlite::ledger::{Ledger, Mark, Record};
 use crate::store::sqlite::{audit, keys};
 use rusqlite::Connection;
 
-/// Makes the ledger anew from the store, and from what can be read of it that the store cannot know: of keys that it does not
-/// have, and of later commits unless it `has_all`. Gives its last commit.
+/// Rebuilds the ledger from the store, and from its readable lines that the store cannot replace: lines about keys that
+/// the store lacks, and later commits unless the store `has_all`. Returns the last commit.
 pub(in crate::store::sqlite) fn rebuild(connection: &Connection, ledger: &mut Ledger, has_all: bool) -> Result<Mark> {
     let noted = read_mark(connection)?;
     let mut last = noted;
