@@ -1,4 +1,4 @@
-//! Copying a store while it is used.
+//! Backs up a store while it is in use.
 
 use super::integrity::first_error;
 use super::partial_file::PartialFile;
@@ -13,16 +13,16 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Pages that are copied at once.
+/// Pages copied in one step.
 const PAGES: i32 = 64;
-/// How many pages reach the disk at once: more would hold up the commits of whoever uses the store meanwhile.
+/// Pages between two syncs: larger syncs would delay the commits of other processes.
 const SYNCED_PAGES: i32 = 1024;
-/// How long to wait for a page that somebody holds.
+/// How long to wait for a locked page.
 const PAUSE: Duration = Duration::from_millis(5);
 const SENTENCE: &str = "The store could not be backed up.";
 
-/// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Whoever
-/// writes to the store meanwhile is not held up.
+/// Copies the store as it is now into a new file. The file gets its name only when it is complete, checked and on disk.
+/// Writers are not held up.
 pub(in crate::store) fn back_up(
     source: &Path,
     busy_timeout: Duration,
@@ -42,13 +42,14 @@ pub(in crate::store) fn back_up(
     Ok(backup)
 }
 
-/// Copies what the connection sees now into an empty file, and checks the copy. On disk when this returns, all but its name.
+/// Copies the connection's state into an empty file and checks the copy. On disk when this returns, except for its
+/// name.
 pub(super) fn copy(
     source: &mut Connection,
     to: &Path,
     progress: &mut dyn FnMut(CopyProgress),
 ) -> Result<BackupSummary> {
-    // One transaction all along: a copy that others' commits begin anew may never come to an end.
+    // One transaction for the whole copy: a copy that restarts after each commit of others may never end.
     let snapshot = source.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = audit::head(&snapshot)?;
     let keys = keys::count(&snapshot)?;
@@ -81,7 +82,7 @@ pub(super) fn copy(
         let sentence = "The store is damaged; its operator must see to it.";
         return Err(Error::unavailable(sentence, format_args!("the store is damaged: {complaint}")));
     }
-    // A file by itself, with no log that would have to go with it.
+    // A single file without a log beside it.
     let mode: String = target.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
     if mode != "delete" {
         return Err(Error::Internal(format!("a copy's journal mode is {mode}")));

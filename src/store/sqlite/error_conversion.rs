@@ -1,4 +1,4 @@
-//! SQLite's errors in our words.
+//! Converts errors of SQLite and of the operating system into the domain's error.
 
 use crate::domain::Error;
 use rusqlite::ErrorCode;

@@ -1,4 +1,4 @@
-//! Putting a backup in the store's place.
+//! Restores a backup: replaces the store by a copy of it.
 
 use super::backup;
 use super::connect::exists_nonempty;
@@ -22,23 +22,23 @@ use std::path::{Path, PathBuf};
 
 const SENTENCE: &str = "The backup could not be restored.";
 
-/// Puts a copy of a backup in the store's place, with everything done anew that the ledger of revocations says, and
-/// keeps what was there. Nobody may have the store open. Blocks.
+/// Replaces the store by a copy of a backup on which the ledger of revocations is replayed. Keeps the replaced store.
+/// No process may have the store open. Blocks.
 ///
 /// # Errors
-/// [`Error::Unavailable`] with the whole story in `detail`; the store is as it was then.
+/// [`Error::Unavailable`] with the details in `detail`; the store is unchanged then.
 pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<RestoreOutcome> {
     let (path, from) = (options.path.as_path(), how.from);
     if same_file(path, from) {
         return Err(restore_error(format_args!("{} is the store itself.", from.display())));
     }
-    // A folder is set aside like a file; a device or a socket would be gone.
+    // A folder is kept like a file; a device or a socket would be lost.
     if path.exists() && !path.is_file() && !path.is_dir() {
         return Err(open_errors::not_regular(path));
     }
     let mut source = open::open_backup(from, options.busy_timeout)?;
     let mut ledger = Ledger::of(path);
-    // Nobody ever had a store there: a restore that is refused leaves no lock there.
+    // There never was a store: a refused restore must not leave a lock file.
     if !StoreLock::file_exists(path) {
         expect_ledger(&ledger, how.without_ledger)?;
     }
@@ -71,7 +71,7 @@ pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<Restor
     Ok(restored)
 }
 
-/// Makes sure that there is a ledger, unless it can be done without.
+/// Checks that the ledger exists, unless the restore may do without it.
 fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
     if ledger.exists() || without_ledger {
         return Ok(());
@@ -84,7 +84,7 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
     )))
 }
 
-/// Holds the ledger against the store that is to be replaced, where that can be read: what it lacks is made anew from it.
+/// Compares the ledger with the store that is replaced, if that can be read; rebuilds what the ledger lacks from it.
 fn repair_ledger(options: &StoreOptions, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
     let compared = match open::open_view(&options.path, options.busy_timeout) {
         Ok(present) => repair_ledger_from(&present, ledger, without_ledger),
@@ -133,7 +133,7 @@ fn repair_ledger_from(present: &Connection, ledger: &mut Ledger, without_ledger:
     Ok(LedgerComparison::Same)
 }
 
-/// Brings the copy to today's schema and to what the ledger says.
+/// Migrates the copy and replays the ledger on it.
 fn bring_up_to_date(
     options: &StoreOptions,
     staged: &Path,
@@ -145,7 +145,7 @@ fn bring_up_to_date(
     let index = DigestIndex::default();
     index.catch_up(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // What it changes is in the ledger already.
+    // Its changes are in the ledger already.
     let (comparison, _) = ledger_sync::compare(&transaction, ledger)?;
     restored.changed = ledger_sync::apply(&transaction, &index, ledger, &comparison, how.now)?.changed;
     if comparison == LedgerComparison::Ahead {
@@ -154,27 +154,27 @@ fn bring_up_to_date(
     ledger_sync::raise_numbers(&transaction, highest_key_number(&options.path))?;
     (how.finish)(&mut StoreTransaction::new(&transaction, &index, &[]), restored)?;
     transaction.commit()?;
-    // Everything into the one file that is put in place.
+    // Checkpoints the log, so that one file has everything.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error)?;
     Ok(())
 }
 
-/// The highest number that a key of the store ever had; 0 where there is no store, or it cannot be read.
+/// The highest key id that the store ever used; 0 where the store does not exist or cannot be read.
 fn highest_key_number(path: &Path) -> i64 {
     let read = || {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'", [], |row| row.get(0))
     };
-    // Of an empty file SQLite would remove the log.
+    // SQLite would delete the log of an empty file.
     if exists_nonempty(path) { read().unwrap_or_default() } else { 0 }
 }
 
-/// Files that were given another name: what it was, and what it is.
+/// Renamed files: the old name and the new one.
 type Moved = Vec<(PathBuf, PathBuf)>;
 
-/// The copy takes the store's name in one step; what was there is kept under a name that begins with `aside`. Where this
-/// cannot be done, everything has the name that it had.
+/// Renames the copy to the store's name in one step. The replaced store is kept under a name with the suffix `aside`.
+/// If that fails, all files get their names back.
 fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
     let mut moved = Moved::new();
     let swapped = fs::File::open(staged)
@@ -197,10 +197,10 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
 
 fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
     if exists_nonempty(path) {
-        // What waits in its log goes into the file; where it is too damaged for that, the log is kept beside it.
+        // Checkpoints its log; if the file is too damaged for that, the log is kept beside it.
         _ = move_log_into(path);
     }
-    // Also where the file itself is gone: SQLite would bring its log into the new file.
+    // Also without the main file: SQLite would apply the log to the new file.
     for suffix in ["-wal", "-journal"] {
         let (from, to) = (companion(path, suffix), companion(aside, suffix));
         match rename_to_free(&from, &to) {
@@ -210,7 +210,7 @@ fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
         }
     }
     if exists_nonempty(path) {
-        // Some file systems know no second name for a file.
+        // Some file systems have no hard links.
         fs::hard_link(path, aside).or_else(|_| rename_to_free(path, aside))?;
         moved.push((path.to_owned(), aside.to_owned()));
     }
@@ -218,7 +218,7 @@ fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
     Ok(())
 }
 
-/// The first of such names that nothing is kept under: two restores may be done in one second.
+/// The first free name: two restores may happen in one second.
 fn free(aside: &Path) -> PathBuf {
     let is_kept = |name: &Path| ["", "-wal", "-journal"].iter().any(|suffix| companion(name, suffix).exists());
     let more = (2..).map(|number| companion(aside, &format!("-{number}")));
@@ -227,7 +227,7 @@ fn free(aside: &Path) -> PathBuf {
 
 fn put_back(moved: &Moved) {
     for (from, to) in moved.iter().rev() {
-        // Where both are names of one file, this does nothing, and the second one goes.
+        // If both are names of one file, rename does nothing, and the second name is removed.
         match fs::rename(to, from) {
             Ok(()) => _ = fs::remove_file(to),
             Err(error) => log::error!("{} has to be renamed to {}: {error}", to.display(), from.display()),

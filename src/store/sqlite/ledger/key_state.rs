@@ -1,11 +1,11 @@
-//! The state of a key as the ledger writes it: a JSON object with a version.
+//! The state of a key in the ledger: a JSON object with a version.
 
 use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, RateLimit, Tail, Timestamp};
 use crate::store::key_record::{KeyState, Limits};
 use serde::{Deserialize, Serialize};
 
-/// What this program writes. It reads no other: a newer program comes with a newer schema of the store, which this one
-/// refuses before it looks here.
+/// The only version that this program writes and reads. A newer program has a newer schema of the store, which this one
+/// refuses first.
 const VERSION: u8 = 1;
 
 #[derive(Deserialize, Serialize)]
