@@ -378,7 +378,7 @@ fn a_store_of_schema_6_is_taken_over_with_all_that_there_is_about_each_value() {
     let before = fs::read_to_string(files.join("keys.json")).expect("the list");
     let check = |what: &str| {
         let server = Server::start_in(folder.path(), &[]);
-        assert!(server.log().contains("schema 6 brought to 7"), "{what}: {}", server.log());
+        assert!(server.log().contains("schema 6 migrated to 7"), "{what}: {}", server.log());
         assert_eq!(listed(), before, "{what}");
         for (value, address, code) in [
             (of_project(3), "::1", "VALID"),

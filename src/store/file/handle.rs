@@ -73,7 +73,7 @@ impl StoreFile {
     pub async fn pending_import(&self) -> Result<Option<Staging>> {
         let path = self.0.path.clone();
         let waiting = tokio::task::spawn_blocking(move || Staging::open_pending(&path)).await;
-        waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
+        waiting.map_err(|e| Error::Internal(format!("the search for a pending import did not finish: {e}")))?
     }
 
     /// Announces that this process advances imports of other processes, for as long as it lives.
@@ -113,7 +113,7 @@ impl StoreFile {
         let path = self.0.path.clone();
         tokio::task::spawn_blocking(move || size(&path))
             .await
-            .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
+            .map_err(|e| Error::Internal(format!("reading the store's size did not finish: {e}")))?
     }
 
     /// Copies the store as it is now into a new file. The file gets its name only when it is complete, checked and on

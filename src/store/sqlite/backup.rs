@@ -33,12 +33,12 @@ pub(in crate::store) fn back_up(
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
-        let e = format_args!("{} exists already; move it away or name another file.", to.display());
+        let e = format_args!("{} exists already; move it away, or name another file.", to.display());
         return Err(Error::unavailable(SENTENCE, e));
     }
     let partial = PartialFile::create(companion(to, PARTIAL_SUFFIX)).map_err(|e| failed("cannot be created", e))?;
     let backup = copy(&mut source, partial.path(), progress)?;
-    partial.finish(to).map_err(|e| failed("cannot be put in its place", e))?;
+    partial.finish(to).map_err(|e| failed("cannot be given its name", e))?;
     Ok(backup)
 }
 
@@ -79,7 +79,7 @@ pub(super) fn copy(
     drop(copying);
     drop(snapshot);
     if let Some(complaint) = first_error(&target)? {
-        let sentence = "The store is damaged; its operator must see to it.";
+        let sentence = "The store is damaged; its operator must repair it.";
         return Err(Error::unavailable(sentence, format_args!("the store is damaged: {complaint}")));
     }
     // A single file without a log beside it.

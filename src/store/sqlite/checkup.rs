@@ -85,7 +85,7 @@ impl Checkup {
         if is_thorough && complaints.is_empty() {
             let check = connection.pragma_query(None, "foreign_key_check", |row| {
                 let table: String = row.get(0)?;
-                complaints.push(format!("a row of {table} refers to one that is not there"));
+                complaints.push(format!("a row of {table} refers to a row that does not exist"));
                 Ok(())
             });
             check.map_err(unreadable)?;

@@ -39,7 +39,7 @@ pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<
 }
 
 pub(super) fn damaged(what: &str, value: i64) -> Error {
-    Error::Internal(format!("the store holds {what} that cannot be: {value}"))
+    Error::Internal(format!("the store has {what} that is not valid: {value}"))
 }
 
 /// The stored number of an algorithm.

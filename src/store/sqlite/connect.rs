@@ -96,7 +96,7 @@ pub(super) fn check_header(path: &Path) -> Result<()> {
         return Err(not_a_store(path));
     }
     if has_log && header[READ_VERSION] == NO_LOG {
-        return Err(log_of_another_file(path, "the file was copied there beside the log of another one"));
+        return Err(log_of_another_file(path, "the file was copied beside the log of another file"));
     }
     // The header's page count is right whenever no log waits to be checkpointed.
     let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));

@@ -34,7 +34,10 @@ pub(super) fn expect_matching(connection: &Connection, ledger: &Ledger, store: &
         std::thread::sleep(PAUSE);
     }
     let Some(id) = find_revived_key(connection, ledger)? else { return Ok(()) };
-    let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
+    let why = format_args!(
+        "API key {} was revoked or switched off, and is active in this file, so the file is an older copy",
+        id.get()
+    );
     Err(open_errors::log_of_another_file(store, why))
 }
 

@@ -78,7 +78,7 @@ impl StoreLock {
     /// Releases the lock before it is dropped.
     pub(super) fn release(&self) {
         if let Err(error) = self.0.unlock() {
-            log::warn!("the store's lock could not be given up before the end: {error}");
+            log::warn!("the store's lock could not be released: {error}");
         }
     }
 }

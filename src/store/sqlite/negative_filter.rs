@@ -110,7 +110,7 @@ impl NegativeFilter {
         self.is_closed.store(true, Ordering::SeqCst);
         let thread = self.lock().thread.take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the thread that reads what may be in the store ended in a panic");
+            log::error!("the thread that fills the negative filter ended in a panic");
         }
     }
 
@@ -124,14 +124,14 @@ impl NegativeFilter {
         let this = Arc::clone(self);
         let thread = std::thread::Builder::new().name("keystead-filter".to_owned()).spawn(move || {
             if let Err(error) = this.fill() {
-                log::warn!("what may be in the store could not be read: {error} {:?}", error.detail());
+                log::warn!("the negative filter could not be filled: {error} {:?}", error.detail());
                 this.invalidate();
             }
         });
         match thread {
             Ok(thread) => state.thread = Some(thread),
             Err(error) => {
-                log::warn!("no thread to read what may be in the store: {error}");
+                log::warn!("the thread that fills the negative filter could not be started: {error}");
                 state.misses = 0;
             }
         }

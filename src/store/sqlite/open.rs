@@ -57,7 +57,7 @@ fn expect_usable_path(path: &Path) -> Result<()> {
         return Err(open_error(
             path,
             format_args!(
-                "is not there, but {} is: a keystead restore was cut short. Restore again, or remove that file to begin \
+                "is not there, but {} is: a keystead restore was cut short. Restore again, or delete that file to begin \
                  with an empty store",
                 restoring.display()
             ),
@@ -86,8 +86,8 @@ pub(super) fn open_view(path: &Path, busy_timeout: Duration) -> Result<Connectio
     Err(open_error(
         path,
         format_args!(
-            "has the older schema {version}, and this Keystead reads {}: start the server on it first, which brings it up to \
-             date, or look at it with the version that wrote it",
+            "has the older schema {version}, and this Keystead reads {}: start the server on it, which migrates it, or use the \
+             Keystead version that wrote it",
             migrations::VERSION
         ),
     ))
@@ -173,9 +173,10 @@ fn make_private(path: &Path) -> Result<()> {
         let Ok(metadata) = fs::metadata(&file) else { continue };
         let mode = metadata.permissions().mode() & 0o777;
         if mode & !MODE != 0 {
-            log::warn!("{} was open to others (mode {mode:o}); it is {MODE:o} now", file.display());
-            fs::set_permissions(&file, Permissions::from_mode(MODE))
-                .map_err(|e| open_error(&file, format_args!("cannot be closed to others: {e}")))?;
+            log::warn!("{} was open to others (mode {mode:o}); its mode is {MODE:o} now", file.display());
+            fs::set_permissions(&file, Permissions::from_mode(MODE)).map_err(|e| {
+                open_error(&file, format_args!("is open to others, and its mode cannot be changed: {e}"))
+            })?;
         }
     }
     Ok(())
@@ -204,14 +205,14 @@ fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Resu
         return Err(newer(path, version));
     }
     if !is_empty && version == 0 {
-        return Err(damaged(path, "it says neither its version nor that it is empty"));
+        return Err(damaged(path, "it has content, but no schema version"));
     }
     // That server does not check the schema again, and all its statements would fail.
     if !is_empty && version < migrations::VERSION && StoreLock::is_server_announced(path) {
         return Err(open_error(
             path,
             format_args!(
-                "has the older schema {version}, and a server of the version that wrote it has it open: stop that one first; \
+                "has the older schema {version}, and a server of the version that wrote it has it open: stop that server first; \
                  nothing was changed"
             ),
         ));
@@ -220,7 +221,7 @@ fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Resu
         migrations::migrate(&transaction, version).map_err(unreadable)?;
         if !is_empty {
             audit::append(&transaction, &migrated(version, options.opened_at))?;
-            log::info!("{}: schema {version} brought to {}", path.display(), migrations::VERSION);
+            log::info!("{}: schema {version} migrated to {}", path.display(), migrations::VERSION);
         }
     }
     transaction.commit().map_err(unreadable)

@@ -36,7 +36,7 @@ pub(super) fn newer(path: &Path, version: u32) -> Error {
 
 /// The files of the open store cannot be identified.
 pub(super) fn cannot_stat(path: &Path, error: &io::Error) -> Error {
-    open_error(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
+    open_error(path, format_args!("or its write-ahead log cannot be examined: {error}"))
 }
 
 /// SQLite would delete a log beside an empty store.
@@ -45,8 +45,8 @@ pub(super) fn log_without_store(path: &Path) -> Error {
     open_error(
         path,
         format_args!(
-            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back that it \
-             belongs to, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
+            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back to which \
+             it belongs, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
              log away",
             log.display()
         ),
@@ -79,7 +79,7 @@ pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
         path,
         format_args!(
             "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
-             backup: keystead restore FILE. Copy no backup to its place: that would be mixed with the -wal file"
+             backup: keystead restore FILE. Do not copy a backup to its place: it would be mixed with the -wal file"
         ),
     )
 }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 const CLOSED: &str = "The store is closed.";
 const BUSY: &str = "The store is busy; try again.";
-const REPLACED: &str = "Another file has the store's place.";
+const REPLACED: &str = "The store's file was replaced.";
 /// Connections for slices of long reads. More of them would slow down key lookups.
 const LONG_READERS: u32 = 2;
 
@@ -131,7 +131,8 @@ impl Readers {
     }
 
     fn run_now<T>(&self, work: impl FnOnce(&Connection, &DigestIndex) -> Result<T>) -> Result<T> {
-        let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
+        let pool =
+            self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the store was closed"))?;
         // A command that revokes a key now revokes it in the other file.
         if let Some(detail) = self.file_identity.replacement() {
             return Err(Error::unavailable(REPLACED, detail));

@@ -54,8 +54,8 @@ pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<Restor
     if let LedgerComparison::Damaged(why) = repair_ledger(options, &mut ledger, how.without_ledger)? {
         if !how.without_ledger {
             return Err(restore_error(format_args!(
-                "{} is damaged: {why}. Put a copy of it back that is whole. --without-ledger restores all the same, with what \
-                 can be read of it; keys that the rest is about may be good again.",
+                "{} is damaged: {why}. Put an undamaged copy of it back. --without-ledger restores without the part that \
+                 cannot be read; keys that were revoked there may be good again.",
                 ledger.path().display()
             )));
         }
@@ -78,8 +78,8 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
     }
     Err(restore_error(format_args!(
         "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
-         lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Else \
-         --without-ledger restores all the same, and keys that were revoked since the backup may be good again.",
+         lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Otherwise \
+         --without-ledger restores without it, and keys that were revoked since the backup may be good again.",
         ledger.path().display()
     )))
 }
@@ -93,7 +93,7 @@ fn repair_ledger(options: &StoreOptions, ledger: &mut Ledger, without_ledger: bo
     compared.or_else(|error| {
         if exists_nonempty(&options.path) {
             let (store, ledger) = (options.path.display(), ledger.path().display());
-            log::warn!("{store}, which is replaced, cannot be read, so {ledger} is taken as it is");
+            log::warn!("{store}, which is replaced, cannot be read, so {ledger} is used without a comparison with it");
             log::debug!("{}", error.detail().unwrap_or_default());
         }
         ledger_sync::compare_with_nothing(ledger)
@@ -105,23 +105,23 @@ fn repair_ledger_from(present: &Connection, ledger: &mut Ledger, without_ledger:
     let path = ledger.path().display();
     let has_all = match &comparison {
         LedgerComparison::Behind => {
-            log::warn!("{path} lacks changes that the store has, and is made anew from the store");
+            log::warn!("{path} lacks changes that the store has, and is rebuilt from the store");
             true
         }
         LedgerComparison::Forked => {
             log::warn!(
-                "{path} was written for another copy of this store: what either of them ended is ended, and it is made anew from \
-                 what it says and from the store that is replaced"
+                "{path} was written for another copy of this store: what either of them ended is ended, and it is rebuilt from \
+                 what it records and from the store that is replaced"
             );
             false
         }
         LedgerComparison::Missing if without_ledger => {
-            log::warn!("{path} is not there, and is made anew from the store that is replaced");
+            log::warn!("{path} is not there, and is rebuilt from the store that is replaced");
             false
         }
         LedgerComparison::Damaged(why) if without_ledger => {
             log::warn!(
-                "{path} is damaged: {why}; it is kept as {path}-damaged, and made anew from what can be read of it and from the \
+                "{path} is damaged: {why}; it is kept as {path}-damaged, and rebuilt from what can be read of it and from the \
                  store that is replaced"
             );
             ledger.keep_damaged().map_err(|e| ledger_sync::unusable(ledger, e))?;
@@ -187,8 +187,8 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
     }
     sync_folder_of(path).map_err(|error| {
         restore_error(format_args!(
-            "{} is the backup now, but that may not be on the disk: {error}. After a power failure it may be the store that was \
-             there before.",
+            "{} is the backup now, but that may not be on the disk yet: {error}. After a power failure it may be the replaced \
+             store again.",
             path.display()
         ))
     })?;
@@ -230,7 +230,7 @@ fn put_back(moved: &Moved) {
         // If both are names of one file, rename does nothing, and the second name is removed.
         match fs::rename(to, from) {
             Ok(()) => _ = fs::remove_file(to),
-            Err(error) => log::error!("{} has to be renamed to {}: {error}", to.display(), from.display()),
+            Err(error) => log::error!("rename {} to {}, which failed: {error}", to.display(), from.display()),
         }
     }
 }
@@ -251,5 +251,5 @@ fn restore_error(why: impl std::fmt::Display) -> Error {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    restore_error(format_args!("{} cannot be written: {error}. The store is as it was.", path.display()))
+    restore_error(format_args!("{} cannot be written: {error}. The store is unchanged.", path.display()))
 }

@@ -176,7 +176,7 @@ fn through(connection: &Connection, id: i64) -> Result<()> {
 pub(super) fn publish(connection: &Connection, staged: &Staging) -> Result<[i64; 2]> {
     let state = state(connection)?.filter(|state| state.is_for(staged) && state.stage == ImportStage::UnderWay);
     let state =
-        state.filter(ImportState::is_whole).ok_or_else(|| Error::Internal("an import is not whole".to_owned()))?;
+        state.filter(ImportState::is_whole).ok_or_else(|| Error::Internal("an import is not complete".to_owned()))?;
     through(connection, state.ids[1])?;
     imported_forms::add(connection, staged.forms())?;
     set_stage(connection, PUBLISHED)?;

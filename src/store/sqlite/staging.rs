@@ -110,7 +110,7 @@ impl Staging {
                 Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
                     let path = staging_path(store);
                     let detail = format_args!("{} cannot be created: {e}", path.display());
-                    return Err(Error::unavailable("The rows of an import have nowhere to wait.", detail));
+                    return Err(Error::unavailable("The file for the rows of an import cannot be created.", detail));
                 }
                 Err(_) if patience.is_zero() => {
                     let sentence = "Another import is under way; wait for its end. Nothing was imported.";
@@ -212,7 +212,7 @@ impl Staging {
     pub(in crate::store) fn remove_leftover(store: &Path) -> Result<()> {
         match remove_leftover(&staging_path(store)) {
             Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
-                Err(Error::unavailable("What is left of an import cannot be removed.", e))
+                Err(Error::unavailable("The file of an interrupted import cannot be deleted.", e))
             }
             _ => Ok(()),
         }

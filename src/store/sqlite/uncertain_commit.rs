@@ -60,7 +60,7 @@ impl UncertainCommit {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             let undone = ledger.undo_append();
             connection.execute_batch("ROLLBACK")?;
-            undone.map_err(|e| Error::unavailable("The disk does not answer as it should.", e))?;
+            undone.map_err(|e| Error::unavailable("The disk failed.", e))?;
             self.ledger = false;
         }
         Ok(())

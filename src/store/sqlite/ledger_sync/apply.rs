@@ -25,8 +25,8 @@ pub(super) fn catch_up(
 ) -> Result<()> {
     let applied = apply(transaction, index, ledger, &LedgerComparison::Ahead, now)?;
     log::warn!(
-        "the store is older than {}: it is an older copy, or its last commits are lost; keys that were brought to how they \
-         stood last: {}",
+        "the store is older than {}: it is an older copy, or its last commits are lost; keys that were set to their last \
+         recorded state: {}",
         ledger.path().display(),
         applied.changed
     );

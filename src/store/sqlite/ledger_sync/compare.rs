@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(in crate::store::sqlite) const PAUSE: Duration = Duration::from_millis(50);
 /// How many times to wait.
 pub(in crate::store::sqlite) const LOOKS: usize = 3;
-const NO_LEDGER: &str = "it is no ledger of revoked keys, or its beginning is damaged";
+const NO_LEDGER: &str = "it is not a ledger of revoked keys, or its beginning is damaged";
 
 /// Compares store and ledger; also returns how many ledger lines cannot be read.
 pub(in crate::store::sqlite) fn compare(connection: &Connection, ledger: &Ledger) -> Result<(LedgerComparison, usize)> {
@@ -27,7 +27,7 @@ pub(in crate::store::sqlite) fn compare(connection: &Connection, ledger: &Ledger
     let comparison = if last == noted && contents.is_whole() && is_consistent(connection, noted)? {
         LedgerComparison::Same
     } else if latest == Some(Mark::START) && noted != Mark::START {
-        LedgerComparison::Damaged("all but its beginning is gone".to_owned())
+        LedgerComparison::Damaged("everything but its beginning is missing".to_owned())
     } else if contradicts && damaged == 0 {
         LedgerComparison::Forked
     } else if has_commit(connection, noted, last)?
@@ -76,10 +76,10 @@ pub(in crate::store::sqlite) fn compare_patiently(
 fn lost(Contents { last, latest, damaged, .. }: &Contents) -> LedgerComparison {
     if *latest == Some(*last) {
         LedgerComparison::Damaged(format!(
-            "{damaged} of its lines cannot be read, and the store may not have what they said"
+            "{damaged} of its lines cannot be read, and the store may lack what they recorded"
         ))
     } else {
-        LedgerComparison::Damaged("its end is damaged or cut off, and the store may not have what it said".to_owned())
+        LedgerComparison::Damaged("its end is damaged or cut off, and the store may lack what it recorded".to_owned())
     }
 }
 

@@ -102,18 +102,18 @@ fn log_rebuild(connection: &Connection, ledger: &Ledger, comparison: &LedgerComp
     let path = ledger.path().display();
     match comparison {
         LedgerComparison::Missing if audit::head(connection)?.is_some() => log::warn!(
-            "{path} is not there and is begun anew from the store: if this store is an older copy, what was revoked since it was \
-             made is good again"
+            "{path} is not there; a new one is made from the store. If this store is an older copy, keys that were revoked \
+             since it was made are valid again"
         ),
         LedgerComparison::Forked => log::warn!(
-            "{path} was written for another copy of this store: what either of them ended is ended, and it is made anew from the \
-             store"
+            "{path} was written for another copy of this store. What either of them ended is ended; the ledger is rebuilt from \
+             the store"
         ),
         LedgerComparison::Behind if damaged > 0 => log::error!(
-            "{path} is damaged: {damaged} of its lines cannot be read; it is made anew from the store, which knows all that it said"
+            "{path} is damaged: {damaged} of its lines cannot be read; it is rebuilt from the store, which has all that it recorded"
         ),
         LedgerComparison::Behind if read_mark(connection)? != Mark::START => {
-            log::warn!("{path} lacked changes that the store has, and is made anew from the store");
+            log::warn!("{path} lacked changes that the store has, and is rebuilt from the store");
         }
         _ => {}
     }
@@ -135,10 +135,10 @@ pub(super) fn prepare_append(
         _ => {}
     }
     // Refusing all revocations from now on would be worse.
-    let what = if ledger.exists() { "was damaged, or exchanged," } else { "was removed" };
+    let what = if ledger.exists() { "was damaged, or replaced," } else { "was removed" };
     log::error!(
-        "{} {what} while the store was open, and is made anew from the store. If the store was an older copy, what was revoked \
-         since it was made would come back with an older backup",
+        "{} {what} while the store was open, and is rebuilt from the store. If the store was an older copy, an older backup \
+         could bring back keys that were revoked since that copy was made",
         ledger.path().display()
     );
     let made = rebuild(&committed()?, ledger, true)?;

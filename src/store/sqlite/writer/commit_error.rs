@@ -58,7 +58,7 @@ impl From<SyncError> for CommitError {
         match error {
             SyncError::Store(error) => error.into(),
             SyncError::LedgerAhead => {
-                let detail = "the ledger of revocations has changes that the store does not have".to_owned();
+                let detail = "the ledger of revocations has changes that the store lacks".to_owned();
                 Self { sentence: BEHIND_LEDGER, detail, is_behind_ledger: true }
             }
             SyncError::Ledger(error) => {
