@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pages import TOP
 
-KEYSTEAD = Path(os.environ["KEYSTEAD"])
+KEYSTEAD = Path(os.environ.get("KEYSTEAD", "keystead"))
 BLOCK_TIMEOUT_S = 60
 FULL_KEY = re.compile(r"\bconfident_(org|proj)_[0-9a-f]{32}\b")
 # Paths of the pages, which lie in the page's own folder here.
