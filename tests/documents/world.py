@@ -65,7 +65,9 @@ class World:
         (self.folder / "etc/keystead/config.toml").touch()
         self.cwd = self.store
         key_file = self.folder / "key"
-        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead; git init -q .; ln -s {TOP}/contrib .")
+        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead")
+        # The folder is also the repository of the pages that use git.
+        self.run(f"git init -q .; ln -s {TOP}/contrib .")
         self.environment["KEY"] = self.key = key_file.read_text().strip()
         self.values = {"confident_org_…": self.key, "org_…": self._organization()}
 
