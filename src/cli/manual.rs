@@ -1,8 +1,8 @@
 //! `keystead completions` and `keystead man`: made from the very commands, so that they cannot lag behind.
 
-use super::output::write as write_out;
-use super::{CommandLine, Failed};
-use clap::{Args, CommandFactory as _};
+use crate::cli::error::CommandError;
+use crate::cli::output::write as write_out;
+use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man as Page;
 use std::fs;
@@ -10,14 +10,14 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
-pub(super) struct Completions {
+pub(in crate::cli) struct CompletionsArguments {
     /// Which shell
     shell: Shell,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = MAN_EXAMPLES)]
-pub(super) struct Man {
+pub(in crate::cli) struct ManArguments {
     /// The folder that the pages go to; without one, the main page is printed
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -28,19 +28,20 @@ const COMPLETIONS_EXAMPLES: &str = "Examples:\n  keystead completions bash > /et
     ~/.config/fish/completions/keystead.fish";
 const MAN_EXAMPLES: &str = "Examples:\n  keystead man /usr/local/share/man/man1\n  keystead man | man -l -";
 
-pub(super) fn complete(arguments: &Completions) -> Result<(), Failed> {
+pub(in crate::cli) fn complete(arguments: &CompletionsArguments, mut command: Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut CommandLine::command(), "keystead", &mut script);
+    clap_complete::generate(arguments.shell, &mut command, "keystead", &mut script);
     write_out(&script)
 }
 
-pub(super) fn write(arguments: &Man) -> Result<(), Failed> {
+pub(in crate::cli) fn write(arguments: &ManArguments, command: Command) -> Result<(), CommandError> {
     let Some(folder) = &arguments.folder else {
         let mut page = Vec::new();
-        let made = Page::new(CommandLine::command()).render(&mut page);
-        made.map_err(|e| Failed::new(format!("The manual cannot be made: {e}.")))?;
+        let made = Page::new(command).render(&mut page);
+        made.map_err(|e| CommandError::new(format!("The manual cannot be made: {e}.")))?;
         return write_out(&page);
     };
-    let written = fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(CommandLine::command(), folder));
-    written.map_err(|e| Failed::new(format!("The manual's pages cannot be written to {}: {e}.", folder.display())))
+    let written = fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
+    written
+        .map_err(|e| CommandError::new(format!("The manual's pages cannot be written to {}: {e}.", folder.display())))
 }

@@ -1,4 +1,4 @@
-//! Address lists: where a key may be used from.
+//! Allowed addresses: the networks that a key may be used from.
 
 use super::{Error, Result};
 use core::net::IpAddr;
@@ -6,22 +6,22 @@ use ipnet::{IpNet, Ipv4Net};
 use std::fmt;
 use std::sync::Arc;
 
-/// The addresses that a key may be used from: 1 to 64 networks. `Display` lists them with commas.
+/// 1 to 64 IP networks. `Display` separates them with commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressList(Arc<[IpNet]>);
 
 impl AddressList {
-    /// The most networks that a list may have.
+    /// Maximum number of networks in a list.
     pub const MAX: usize = 64;
-    /// The bits of the prefix of IPv4's largest private network, 10.0.0.0/8 (RFC 1918).
+    /// Prefix length of IPv4's largest private network, 10.0.0.0/8 (RFC 1918).
     const LARGEST_PRIVATE_V4: u8 = 8;
-    /// The bits of the prefix of IPv6's largest private network, fc00::/7 (RFC 4193).
+    /// Prefix length of IPv6's largest private network, fc00::/7 (RFC 4193).
     const LARGEST_PRIVATE_V6: u8 = 7;
 
-    /// From addresses (`203.0.113.7`) and networks in CIDR notation (`10.0.0.0/8`, `2001:db8::/32`).
+    /// Parses addresses (`203.0.113.7`) and networks in CIDR notation (`10.0.0.0/8`, `2001:db8::/32`).
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there are none or too many, or one is neither.
+    /// [`Error::Invalid`] if the list is empty or too long, or an entry is neither.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let networks: Arc<[IpNet]> = texts.into_iter().map(network).collect::<Result<_>>()?;
         if (1..=Self::MAX).contains(&networks.len()) {
@@ -30,13 +30,14 @@ impl AddressList {
         Err(Error::Invalid(format!("A list of addresses must have 1 to {} entries.", Self::MAX)))
     }
 
-    /// Whether the address is in one of the networks.
+    /// Whether one of the networks contains the address. IPv4-mapped IPv6 addresses count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The first network that holds a large part of all addresses: more than any one organization has for itself.
+    /// The first network that is wider than any private network: no single organization owns so many
+    /// addresses.
     pub fn wide_network(&self) -> Option<String> {
         let is_wide = |network: &&IpNet| match network {
             IpNet::V4(network) => network.prefix_len() < Self::LARGEST_PRIVATE_V4,
@@ -45,7 +46,7 @@ impl AddressList {
         self.0.iter().find(is_wide).map(IpNet::to_string)
     }
 
-    /// The networks, each as it is written.
+    /// The networks as text; a network of one address is written as the address.
     pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|network| {
             let is_one_address = network.prefix_len() == network.max_prefix_len();
@@ -60,7 +61,7 @@ impl fmt::Display for AddressList {
     }
 }
 
-/// One entry of an [`AddressList`].
+/// Parses one entry of an [`AddressList`].
 fn network(text: &str) -> Result<IpNet> {
     let address = text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
     let network = address.or_else(|| text.parse::<IpNet>().ok().map(|network| canonical(network.trunc())));
@@ -70,7 +71,7 @@ fn network(text: &str) -> Result<IpNet> {
     })
 }
 
-/// IPv4 addresses that are written as IPv6 ones are compared as what they are, so networks of them must be as well.
+/// Addresses are compared in canonical form, so a network of IPv4-mapped addresses becomes an IPv4 network.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(mapped) = network else { return network };
     let bits = mapped.prefix_len().checked_sub(96);
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_of_mapped_addresses_is_the_one_that_they_stand_for() {
+    fn a_network_of_ipv4_mapped_addresses_becomes_an_ipv4_network() {
         let list = AddressList::parse(["::ffff:10.0.0.0/104", "::/0"]).unwrap();
         assert_eq!(list.to_string(), "10.0.0.0/8,::/0");
         assert!(list.contains("10.1.2.3".parse().unwrap()) && list.contains("::ffff:10.1.2.3".parse().unwrap()));
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_holds_what_lies_in_one_of_its_networks() {
+    fn a_list_contains_the_addresses_of_its_networks() {
         let list = AddressList::parse(["203.0.113.7", "10.0.0.0/8", "2001:db8::/32"]).unwrap();
         for inside in ["203.0.113.7", "10.255.0.1", "2001:db8:1::1", "::ffff:10.1.2.3"] {
             assert!(list.contains(inside.parse().unwrap()), "{inside}");
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_and_no_network_is_refused() {
+    fn anything_but_addresses_and_networks_is_refused() {
         for wrong in ["", " 10.0.0.1", "10.0.0.0/33", "localhost", "10.0.0", "fe80::1%eth0", "1.2.3.4:80"] {
             assert!(AddressList::parse([wrong]).is_err(), "{wrong}");
         }

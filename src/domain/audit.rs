@@ -1,25 +1,25 @@
-//! The audit log: who did what, when, and from where, as a chain of hashes.
+//! The audit log: who did what, when and from where, as a hash chain.
 //!
-//! The canonical form of an event, which docs/audit.md describes for whoever checks a chain by other means, is made
-//! here and nowhere else.
+//! This module alone builds the canonical form of an event, which docs/audit.md specifies.
 
 use super::{KeyId, Name, OrganizationId, ProjectId, Timestamp};
 use core::net::IpAddr;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What the canonical form begins with: it tells these hashes from any others, and this form from later ones.
+/// First bytes of the canonical form: they separate these hashes from all others and name the version of the
+/// form.
 const FORM: &[u8] = b"keystead audit event 1\n";
-/// How much is kept of what a client says about itself, in characters.
+/// Maximum length of a stored user agent or request id, in characters.
 const MAX_CLIENT_TEXT: usize = 256;
 
-/// The BLAKE3 hash that an event is known by: of its predecessor's hash and its own canonical form. No secret. `Display`
-/// is 64 hexadecimal digits.
+/// BLAKE3 hash of the previous event's hash and this event's canonical form. Not secret. `Display` is 64
+/// hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventHash(blake3::Hash);
 
 impl EventHash {
-    /// What stands for the predecessor of the first event: 32 zero bytes.
+    /// The previous hash of the first event: 32 zero bytes.
     pub const NONE: Self = Self(blake3::Hash::from_bytes([0; 32]));
 
     /// From the 32 stored bytes.
@@ -27,7 +27,7 @@ impl EventHash {
         Self(blake3::Hash::from_bytes(bytes))
     }
 
-    /// From 64 hexadecimal digits; `None` where the text is something else.
+    /// Parses 64 hexadecimal digits; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         blake3::Hash::from_hex(text).ok().map(Self)
     }
@@ -37,8 +37,8 @@ impl EventHash {
         self.0.as_bytes()
     }
 
-    /// The hash of the event with these fields, in their order, that follows the one with this hash. In the canonical form a field is a
-    /// zero byte where it is null, else a one byte, its length in bytes as four bytes, little-endian, and its bytes.
+    /// The hash of the next event, which has these fields in this order. Canonical form of a field: a zero
+    /// byte for null; otherwise a one byte, the length in bytes (four bytes, little-endian) and the bytes.
     pub fn next<T: AsRef<[u8]>>(&self, fields: impl IntoIterator<Item = Option<T>>) -> Self {
         let mut canonical = Vec::with_capacity(512);
         canonical.extend_from_slice(self.as_bytes());
@@ -63,21 +63,21 @@ impl fmt::Display for EventHash {
     }
 }
 
-/// An event's number and hash: what a chain is continued from, and what is kept elsewhere to check one by. `Display` is
-/// such as `12:af1349…`.
+/// An event's number and hash: the next event continues the chain from it, and a copy kept elsewhere proves
+/// the chain. `Display` looks like `12:af1349…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The event's number.
     pub number: i64,
-    /// Its hash.
+    /// The event's hash.
     pub hash: EventHash,
 }
 
 impl Link {
-    /// What the first event follows.
+    /// The predecessor of the first event.
     pub const START: Self = Self { number: 0, hash: EventHash::NONE };
 
-    /// From what `Display` gives; `None` where the text is something else.
+    /// Parses the `Display` form; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, hash) = text.split_once(':')?;
         Some(Self {
@@ -93,19 +93,19 @@ impl fmt::Display for Link {
     }
 }
 
-/// Who did something.
+/// Who performed an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Whoever held this key, by its name at the time.
+    /// The holder of this key; with the key's name at that time.
     Key(KeyId, Name),
-    /// Whoever could run the program on the machine.
+    /// Someone who can run the program on the machine.
     Operator,
-    /// The server by itself.
+    /// The server itself.
     Keystead,
 }
 
 impl Actor {
-    /// The key, where it was one.
+    /// The key's number; `None` for the operator and the server.
     pub fn key(&self) -> Option<KeyId> {
         match self {
             Self::Key(id, _) => Some(*id),
@@ -123,16 +123,16 @@ impl Actor {
     }
 }
 
-/// What was done.
+/// An action that the audit log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The store was set up.
     StoreInitialized,
-    /// The store was brought to a newer schema.
+    /// The store was migrated to a newer schema.
     StoreMigrated,
-    /// A copy of the store was made.
+    /// The store was backed up.
     StoreBackedUp,
-    /// A copy took the store's place: this is it.
+    /// The store was restored from a backup.
     StoreRestored,
     /// An organization was created.
     OrganizationCreated,
@@ -142,30 +142,30 @@ pub enum Action {
     ProjectCreated,
     /// A project's name or description was changed.
     ProjectUpdated,
-    /// A project was removed, its keys with it.
+    /// A project was deleted with its keys.
     ProjectDeleted,
-    /// A key was minted.
+    /// A key was created.
     KeyCreated,
-    /// A key was switched on or off, or narrowed.
+    /// A key's name, expiry, switch or restrictions were changed.
     KeyUpdated,
     /// A key was given a new value.
     KeyRotated,
-    /// The grace of a rotation was ended early.
+    /// A rotation was completed before the end of its grace period.
     KeyRotationCompleted,
-    /// The new value of a rotation was dropped.
+    /// A rotation was cancelled: its new value was dropped.
     KeyRotationCancelled,
     /// A key was revoked.
     KeyRevoked,
-    /// Keys came from elsewhere.
+    /// Keys were imported.
     KeysImported,
-    /// Somebody sent wrong keys: a sample, with a count of what was left out.
+    /// Authentications failed: a sample, with a count.
     AuthenticationFailed,
-    /// The oldest events were removed; carries the hash of the last of them.
+    /// The oldest events were deleted; the event holds the hash of the last of them.
     AuditPruned,
 }
 
 impl Action {
-    /// All there are.
+    /// All actions.
     pub const ALL: [Self; 18] = [
         Self::StoreInitialized,
         Self::StoreMigrated,
@@ -187,7 +187,7 @@ impl Action {
         Self::AuditPruned,
     ];
 
-    /// The name that is stored and shown.
+    /// The name in the store and in every output.
     pub fn name(self) -> &'static str {
         match self {
             Self::StoreInitialized => "store.initialized",
@@ -211,16 +211,16 @@ impl Action {
         }
     }
 
-    /// From its name; `None` where there is no such action.
+    /// The action with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.name() == name)
     }
 }
 
-/// Where a request came from, as far as is known.
+/// The source of a request, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The client's address.
+    /// The client's IP address.
     pub address: Option<IpAddr>,
     is_unreadable: bool,
     user_agent: Option<String>,
@@ -228,57 +228,57 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Of what a client says about itself, the first 256 characters are kept.
+    /// Keeps the first 256 characters of the user agent and of the request id.
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<&str>) -> Self {
         let keep = |text: &str| text.chars().take(MAX_CLIENT_TEXT).collect();
         Self { address, is_unreadable: false, user_agent: user_agent.map(keep), request_id: request_id.map(keep) }
     }
 
-    /// The same, of a client that a trusted proxy named by what is no address.
+    /// The same origin without an address: a trusted proxy sent one that cannot be parsed.
     #[must_use]
     pub fn from_unreadable_address(self) -> Self {
         Self { address: None, is_unreadable: true, ..self }
     }
 
-    /// Whether a trusted proxy named the client by what is no address.
+    /// Whether a trusted proxy sent a client address that cannot be parsed.
     pub fn is_unreadable(&self) -> bool {
         self.is_unreadable
     }
 
-    /// What the client calls itself.
+    /// The client's `User-Agent`.
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
     }
 
-    /// What the client calls its request.
+    /// The request's id.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 }
 
-/// Something that was done.
+/// An event that is not in the log yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Whom it concerns; `None` for the whole store.
+    /// The organization; `None` for the whole store.
     pub organization: Option<OrganizationId>,
-    /// The project that it concerns.
+    /// The project, if the event concerns one.
     pub project: Option<ProjectId>,
-    /// By whom.
+    /// Who did it.
     pub actor: Actor,
-    /// What.
+    /// What was done.
     pub action: Action,
-    /// To what: `api_key/12`, `project/proj_…`, `organization/org_…`, `store`.
+    /// The object: `api_key/12`, `project/proj_…`, `organization/org_…` or `store`.
     pub resource: String,
-    /// A JSON object: what was before and what is after, never a secret.
+    /// A JSON object with the state before and after, without secrets.
     pub change: String,
-    /// From where.
+    /// The source of the request.
     pub origin: Origin,
 }
 
 impl NewEvent {
-    /// The number and hash of this event, as the one that follows its predecessor.
+    /// The number and hash of this event as the successor of `previous`.
     pub fn link(&self, previous: Link) -> Link {
         let number = previous.number + 1;
         let numbers = [
@@ -305,52 +305,52 @@ impl NewEvent {
     }
 }
 
-/// An event of the log.
+/// An event in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its number and hash.
     pub link: Link,
-    /// What was done.
+    /// The event.
     pub what: NewEvent,
 }
 
-/// Which events to look for; what is `None` is all the same.
+/// Search criteria for events; `None` matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Of this organization.
+    /// The organization.
     pub organization: Option<OrganizationId>,
-    /// Not before.
+    /// The earliest time, inclusive.
     pub from: Option<Timestamp>,
-    /// Not after.
+    /// The latest time, inclusive.
     pub to: Option<Timestamp>,
-    /// By the key of this number or name, or by `operator` or `keystead`.
+    /// The number or name of the acting key, or `operator` or `keystead`.
     pub actor: Option<String>,
-    /// Of this action.
+    /// The action's name.
     pub action: Option<String>,
-    /// On this resource.
+    /// The resource.
     pub resource: Option<String>,
-    /// With this somewhere in what is known of it, whatever the case of ASCII letters.
+    /// A text in any field; ASCII letters match in either case.
     pub text: Option<String>,
 }
 
-/// How far a chain was found to be whole.
+/// The result of checking the hash chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainCheck {
-    /// What the first one that was looked at had to follow.
+    /// The predecessor that the first checked event must have.
     pub start: Link,
-    /// The last event that is as it was written.
+    /// The last intact event.
     pub last: Link,
-    /// How many were looked at.
+    /// Number of checked events.
     pub count: u64,
-    /// What is wrong with the one after it.
+    /// The defect of the event after `last`.
     pub fault: Option<ChainFault>,
 }
 
-/// What is wrong with an event of a chain.
+/// A defect in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainFault {
-    /// It is not there; the next one that is has this number.
+    /// The event is missing; the next existing event has this number.
     Missing(i64),
-    /// It, or its hash, was changed, or it never was the next one.
+    /// The event or its hash was changed, or it belongs elsewhere.
     Changed,
 }

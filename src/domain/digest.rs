@@ -1,4 +1,4 @@
-//! Digests of keys.
+//! Digests: the hashes by which keys are stored and found.
 
 use super::KeyForms;
 use super::key_format::is_external_key;
@@ -6,17 +6,17 @@ use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// What a digest was made with.
+/// The hash function of a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// What every key is known by, unless it came with another digest and was not used yet.
+    /// The digest of every key, except imported keys that have only a SHA-256 digest and were not used yet.
     Blake3,
-    /// What a key may come with from elsewhere.
+    /// The digest that an imported key may have.
     Sha256,
 }
 
 impl Algorithm {
-    /// From its name, such as `sha256` or `SHA-256`; `None` where it is neither of the two.
+    /// Parses a name such as `sha256` or `SHA-256`; `None` for any other name.
     pub fn parse(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "blake3" => Some(Self::Blake3),
@@ -25,7 +25,7 @@ impl Algorithm {
         }
     }
 
-    /// Its name.
+    /// The name in exports and imports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Blake3 => "blake3",
@@ -34,26 +34,26 @@ impl Algorithm {
     }
 }
 
-/// The hash of a full key: all that is kept of it besides its [`Tail`]. Compared in constant time; digests of two
-/// algorithms are never equal, whatever their bytes.
+/// The hash of a full key. With the [`Tail`](super::Tail) it is all that is stored of the key. Comparison
+/// takes constant time. Digests of different algorithms are never equal.
 ///
-/// A plain fast hash is enough because a key holds 128 random bits: there is nothing to guess.
+/// A fast unsalted hash is enough: a key has 128 random bits, so it cannot be guessed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
     algorithm: Algorithm,
-    /// The bytes, whichever algorithm made them: this type compares them in constant time.
+    /// The bytes of either algorithm: this type compares in constant time.
     bytes: blake3::Hash,
 }
 
 impl Digest {
-    /// The BLAKE3 digest of a credential as a client presented it; `None` where it has not the form of a key of a store
-    /// that holds these.
+    /// The BLAKE3 digest of a presented credential; `None` if the credential has none of the forms that the
+    /// store holds.
     pub fn of_presented(credential: &[u8], forms: KeyForms) -> Option<Self> {
         forms.admit(credential).then(|| Self::blake3(credential))
     }
 
-    /// The SHA-256 digest of a credential that is found under no BLAKE3 digest; `None` where the store holds no such
-    /// keys, or this can be none.
+    /// The SHA-256 digest of a presented credential, for keys that are not found by BLAKE3; `None` if the
+    /// store has no such keys or the credential cannot be a key.
     pub fn sha256_of_presented(credential: &[u8], forms: KeyForms) -> Option<Self> {
         (forms.sha256 && is_external_key(credential)).then(|| Self::sha256(credential))
     }
@@ -66,16 +66,15 @@ impl Digest {
         Self::of(Algorithm::Sha256, Sha256::digest(credential).into())
     }
 
-    /// A BLAKE3 digest from 64 lower-case hexadecimal digits, as `b3sum` prints them; `None` where the text is something
-    /// else.
+    /// Parses a BLAKE3 digest of 64 lower-case hexadecimal digits, the output of `b3sum`.
     pub fn from_hex(text: &str) -> Option<Self> {
         let is_lower = text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
         let bytes = blake3::Hash::from_hex(text).ok().filter(|_| is_lower)?;
         Some(Self { algorithm: Algorithm::Blake3, bytes })
     }
 
-    /// From the forms that other tools write 32 bytes in: 64 hexadecimal digits, or base64 with either alphabet, padded
-    /// or not; `None` where the text is something else.
+    /// Parses 32 bytes as other tools write them: 64 hexadecimal digits, or base64 in either alphabet, with
+    /// or without padding.
     pub fn parse(algorithm: Algorithm, text: &str) -> Option<Self> {
         if text.len() == 64 {
             return blake3::Hash::from_hex(text).ok().map(|bytes| Self { algorithm, bytes });
@@ -91,17 +90,17 @@ impl Digest {
         is_read.then(|| Self::of(algorithm, bytes))
     }
 
-    /// The BLAKE3 digest with these bytes.
+    /// A BLAKE3 digest from its bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self::of(Algorithm::Blake3, bytes)
     }
 
-    /// The digest with these bytes.
+    /// A digest from its bytes.
     pub fn of(algorithm: Algorithm, bytes: [u8; 32]) -> Self {
         Self { algorithm, bytes: blake3::Hash::from_bytes(bytes) }
     }
 
-    /// What it was made with.
+    /// The hash function.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -116,14 +115,14 @@ impl Digest {
         self.bytes.to_hex().to_string()
     }
 
-    /// The first eight bytes as an integer: a small index key. Two digests may share it.
+    /// The first eight bytes as an integer: a short index key. Two digests may share it.
     pub fn prefix(&self) -> i64 {
         let [a, b, c, d, e, f, g, h, ..] = *self.as_bytes();
         i64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
-/// The bytes are uniformly distributed already; equal digests hash equally, as `Eq` demands.
+/// The bytes are uniformly distributed, so eight of them are a good hash.
 impl std::hash::Hash for Digest {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         state.write_i64(self.prefix());
@@ -144,13 +143,13 @@ mod tests {
     const ALL: KeyForms = KeyForms { external: true, sha256: true };
 
     #[test]
-    fn digests_of_two_algorithms_are_never_equal_whatever_their_bytes() {
+    fn digests_of_different_algorithms_are_never_equal() {
         let [blake3, sha256] = [Algorithm::Blake3, Algorithm::Sha256].map(|it| Digest::of(it, [7; 32]));
         assert!(blake3 != sha256 && blake3 == Digest::from_bytes([7; 32]));
     }
 
     #[test]
-    fn a_key_of_another_form_is_one_only_where_the_store_holds_such() {
+    fn an_external_key_has_a_digest_only_if_the_store_holds_external_keys() {
         let key = b"sk_live_0123456789";
         let sha256 = KeyForms { external: false, sha256: true };
         assert!(
@@ -166,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_read_in_the_forms_that_other_tools_write() {
-        // printf %s sk_live_0123456789 | sha256sum, and the same bytes in base64.
+    fn a_digest_is_parsed_from_hexadecimal_and_both_base64_alphabets() {
+        // From: printf %s sk_live_0123456789 | sha256sum, and the same bytes in base64.
         let hex = "79d11b86a8bc0dc92c5457b0e35b08cd6811e2cb696bf39671b69d162fa8048b";
         let digest = Digest::parse(Algorithm::Sha256, hex).unwrap();
         assert_eq!(digest.to_hex(), hex);

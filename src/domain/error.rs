@@ -1,76 +1,76 @@
-//! The one error type of everything below the edges.
+//! The error type of the domain, the store and the service.
 
 use super::Quota;
 use std::fmt;
 
-/// What every fallible function below the edges returns.
+/// The result type of the domain, the store and the service.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something was not done.
+/// Why an operation failed.
 ///
-/// `Display` is the sentence that a client may read: it never holds a secret, a path or a database's own words. What
-/// only an operator should see is in `detail`, and goes to the log.
+/// `Display` is the sentence for the client: it never contains a secret, a path or a database message.
+/// Details for the operator are in `detail` and go to the log.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The request says something that no state of the store would make right.
+    /// The request is invalid in itself, whatever the store contains.
     #[error("{0}")]
     Invalid(String),
-    /// The caller is not known, or not any more.
+    /// The credential is missing or refused.
     #[error("{0}")]
     Unauthenticated(Refusal),
-    /// Too many wrong credentials came from where this one did.
+    /// Too many wrong credentials came from this address.
     #[error("Too many wrong API keys came from this address; try again in {retry_after_s} seconds.")]
     TooManyWrongKeys {
-        /// When the address may try again.
+        /// Seconds until the address may try again.
         retry_after_s: u64,
     },
-    /// The caller has as much under way as it may have at once.
+    /// The caller has reached its limit of concurrent operations.
     #[error("{0}")]
     TooManyAtOnce(&'static str),
-    /// The caller's organization made more changes than it may.
+    /// The organization has reached its limit of changes.
     #[error("The organization made too many changes; try again in {retry_after_s} seconds.")]
     TooManyChanges {
-        /// When it may make the next one.
+        /// Seconds until its next change may be made.
         retry_after_s: u64,
     },
-    /// The caller is known and may not do this with the key it presented.
+    /// The caller's key does not permit this operation.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// There is no such object in the caller's organization. Holds what was looked for: "API key".
+    /// The organization has no such object. Holds the object's kind: "API key".
     #[error("There is no such {0} in this organization.")]
     NotFound(&'static str),
-    /// The key has expired, and nobody said how long it lasts from now.
-    #[error("The key has expired: say how long it lasts from now, or that it lasts for ever.")]
+    /// The key has expired, and the rotation gives it no new expiry.
+    #[error("The key has expired: set a new expiry, or none.")]
     ExpiryNeeded,
-    /// The same idempotency key came with another request before.
+    /// The idempotency key was used before, for a different request.
     #[error("This idempotency key was used for a different request; use a new one.")]
     IdempotencyKeyReused,
-    /// The request contradicts what is already there.
+    /// The request conflicts with the stored state.
     #[error("{0}")]
     Conflict(String),
-    /// The value that is brought was a key's once, and cannot be one again.
-    #[error("The value was revoked or rotated out, and cannot be used again; make a new key.")]
+    /// The provided value was revoked or rotated out and cannot become a key again.
+    #[error("The value was revoked or rotated out and cannot be used again; create a new key.")]
     ValueEnded,
-    /// The same request may succeed later: the store is busy, full or out of reach.
+    /// The store is busy, full or unreachable: the same request may succeed later.
     #[error("{sentence}")]
     Unavailable {
-        /// What the client reads.
+        /// The sentence for the client.
         sentence: &'static str,
-        /// What the log says.
+        /// The sentence for the log.
         detail: String,
     },
-    /// Something that should not happen; the client learns no more than that.
+    /// A bug or damage. The client gets a fixed sentence; the text goes to the log.
     #[error("Something went wrong inside Keystead; the log says what.")]
     Internal(String),
 }
 
 impl Error {
-    /// An [`Error::Unavailable`] from its two sentences: the client's and the log's.
+    /// An [`Error::Unavailable`] with the client's sentence and the log's.
     pub fn unavailable(sentence: &'static str, detail: impl fmt::Display) -> Self {
         Self::Unavailable { sentence, detail: detail.to_string() }
     }
 
-    /// What the log should say beside the client's sentence; `None` where that sentence is all there is to know.
+    /// The text for the log; `None` if the client's sentence says everything.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::Unavailable { detail, .. } | Self::Internal(detail) => Some(detail),
@@ -78,7 +78,7 @@ impl Error {
         }
     }
 
-    /// The same, with one more sentence for the operator where there is a detail: what the cause means for what was begun.
+    /// Adds a sentence to the detail, if there is one: what the error means for the operation.
     pub fn meaning(self, sentence: &str) -> Self {
         match self {
             Self::Unavailable { sentence: known, detail } => {
@@ -92,27 +92,27 @@ impl Error {
 
 /// Why a credential was refused.
 ///
-/// What is no key (any more) has one wording: probing teaches nothing.
+/// Unknown, revoked and rotated-out keys have the same wording, so that probing reveals nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The request carries no credential.
+    /// The request has no credential.
     Missing,
-    /// The credential is no key of this store: malformed, never issued, or revoked.
+    /// The credential is not a key of this store: malformed, never issued or revoked.
     Unknown,
     /// The credential is a former value of a key: a rotation replaced or dropped it.
     RotatedOut,
-    /// The key exists and is switched off.
+    /// The key is deactivated.
     Deactivated,
-    /// The key exists and its time is over.
+    /// The key has expired.
     Expired,
-    /// The key may not be used from where it was used.
+    /// The client's address is not among the key's allowed addresses.
     AddressRefused,
-    /// The key was used more often than it may be.
+    /// The key has used up its rate limit.
     RateLimited(Quota),
 }
 
 impl Refusal {
-    /// Whether it is the credential that is wrong, whoever presents it, whenever and wherever.
+    /// Whether the credential itself is wrong, independent of the client and of its rate.
     pub fn is_of_credential(self) -> bool {
         matches!(self, Self::Unknown | Self::RotatedOut | Self::Deactivated | Self::Expired)
     }

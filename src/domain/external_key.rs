@@ -1,27 +1,27 @@
-//! Full keys that another system made.
+//! External keys: full keys that another system issued.
 
 use super::key_format::{EXTERNAL_LENGTH, is_external_key, is_key};
 use super::{Digest, Error, Fingerprint, Result, Tail};
 
-/// A key of another form that is shorter than this is shown without its last characters: they are too large a part of it.
+/// Shorter keys are stored without a tail: six characters would be too large a part of them.
 const MIN_FOR_TAIL: usize = 24;
 
-/// What is known of a full key that was made elsewhere.
+/// What Keystead derives from a full external key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExternalKey {
-    /// What is stored of it.
+    /// The stored fingerprint.
     pub value: Fingerprint,
-    /// What other tools may have stored of it.
+    /// The SHA-256 digest, which other tools may have stored.
     pub sha256: Digest,
-    /// Whether it has our own form all the same.
+    /// Whether the key has Keystead's own form as well.
     pub is_ours: bool,
 }
 
 impl ExternalKey {
-    /// Of a full key. Surrounding white space is not part of it.
+    /// Parses a full key; surrounding white space is ignored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text can be no key; the sentence does not repeat the text.
+    /// [`Error::Invalid`] if the text cannot be a key. The sentence does not repeat the text.
     pub fn parse(text: &str) -> Result<Self> {
         let bytes = text.trim().as_bytes();
         if !is_external_key(bytes) {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_from_elsewhere_is_shown_by_its_last_characters_where_they_are_a_small_part_of_it() {
+    fn an_external_key_has_a_tail_only_if_it_is_long_enough() {
         let tail = |key: &str| ExternalKey::parse(key).map(|it| it.value.tail.as_str().to_owned());
         assert_eq!(tail(" sk_live_0123456789ABCDEF\n").unwrap(), "ABCDEF");
         assert_eq!(tail("sk_live_0123456").unwrap_err().to_string().matches("0123").count(), 0);

@@ -1,14 +1,14 @@
-//! What is stored of a key's value: its digest and its tail.
+//! Fingerprints: what is stored of a key's value.
 
 use super::{Digest, Error, Result};
 use std::fmt;
 
-/// All that is kept of a full key: its digest for us, its tail for people.
+/// All that is stored of a full key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// What the key is recognised by.
+    /// Identifies the key for the program.
     pub digest: Digest,
-    /// What people recognise it by.
+    /// Identifies the key for people.
     pub tail: Tail,
 }
 
@@ -18,17 +18,17 @@ pub struct Tail([u8; Tail::LENGTH]);
 
 impl Tail {
     const LENGTH: usize = 6;
-    /// Of a key that nobody showed us.
+    /// The tail of a key that Keystead never saw in full.
     pub const UNKNOWN: Self = Self([b'*'; Self::LENGTH]);
 
     pub(super) fn of(key: &[u8]) -> Self {
         key.last_chunk().map_or(Self::UNKNOWN, |tail| Self(*tail))
     }
 
-    /// Of a key of any form: six visible ASCII characters.
+    /// Parses the tail of a key of any form: six visible ASCII characters.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is something else; the sentence does not repeat it.
+    /// [`Error::Invalid`] for any other text. The sentence does not repeat the text.
     pub fn external(text: &str) -> Result<Self> {
         match text.as_bytes().try_into() {
             Ok(tail) if text.bytes().all(|c| c.is_ascii_graphic()) => Ok(Self(tail)),
@@ -36,10 +36,10 @@ impl Tail {
         }
     }
 
-    /// Of a key of our own form.
+    /// Parses the tail of a key of Keystead's form.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is not six lower-case hexadecimal digits.
+    /// [`Error::Invalid`] if the text is not six lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self> {
         match text.as_bytes().try_into() {
             Ok(tail) if text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) => Ok(Self(tail)),

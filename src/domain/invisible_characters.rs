@@ -1,25 +1,25 @@
-//! Characters that nobody sees: two names that look the same must be the same, and no name may change how the text around
-//! it is shown (Unicode Technical Report 36, "Unicode Security Considerations").
+//! Invisible characters. Names that look equal must be equal, and a name must not change how the text around
+//! it is displayed (Unicode Technical Report 36, "Unicode Security Considerations").
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The zero-width joiner and non-joiner: parts of words in some scripts, and of emoji.
+/// Zero-width joiner and non-joiner: parts of words in some scripts, and of emoji.
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
-/// Has the character before it shown as an emoji, or as text.
+/// Displays the preceding character as an emoji or as text.
 const EMOJI_SELECTOR: char = '\u{fe0f}';
 const TEXT_SELECTOR: char = '\u{fe0e}';
 const KEYCAP: char = '\u{20e3}';
 
-/// The first character of the text that nobody sees, if there is one. Joiners inside a word of a script that has them or
-/// inside an emoji, and selectors behind an emoji, change what is seen and are none.
+/// The first invisible character of the text. Joiners within a word of a joining script or within an emoji,
+/// and selectors after an emoji, have a visible effect and are allowed.
 pub fn invisible(text: &str) -> Option<char> {
     let mut before = None;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let after = rest.peek().copied();
-        if is_invisible(c) && !is_seen_between(before, c, after) {
+        if is_invisible(c) && !has_visible_effect(before, c, after) {
             return Some(c);
         }
         before = Some(c);
@@ -27,7 +27,8 @@ pub fn invisible(text: &str) -> Option<char> {
     None
 }
 
-/// The text with every character that nobody sees, and every control character but a line break, as `\u{202e}`.
+/// Replaces every invisible character, and every control character except line breaks, with an escape such as
+/// `\u{202e}`.
 pub fn escape_invisible(text: &str) -> Cow<'_, str> {
     let is_hidden = |c: char| is_invisible(c) || (c.is_control() && c != '\n');
     if !text.contains(is_hidden) {
@@ -38,7 +39,7 @@ pub fn escape_invisible(text: &str) -> Cow<'_, str> {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let after = rest.peek().copied();
-        if is_hidden(c) && !is_seen_between(before, c, after) {
+        if is_hidden(c) && !has_visible_effect(before, c, after) {
             // Writing to a string does not fail.
             _ = write!(escaped, "{}", c.escape_unicode());
         } else {
@@ -49,7 +50,7 @@ pub fn escape_invisible(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn is_seen_between(before: Option<char>, c: char, after: Option<char>) -> bool {
+fn has_visible_effect(before: Option<char>, c: char, after: Option<char>) -> bool {
     let (Some(before), after) = (before, after.unwrap_or(' ')) else { return false };
     match c {
         JOINER if is_emoji(before) || before == EMOJI_SELECTOR => is_emoji(after),
@@ -61,7 +62,8 @@ fn is_seen_between(before: Option<char>, c: char, after: Option<char>) -> bool {
     }
 }
 
-/// Default-ignorable code points (Unicode's DerivedCoreProperties.txt), and besides them separators of lines and notes.
+/// Default-ignorable code points (Unicode's DerivedCoreProperties.txt), line separators and interlinear
+/// annotation marks.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -70,12 +72,12 @@ fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Roughly: pictures and symbols.
+/// An approximation: pictures and symbols.
 fn is_emoji(c: char) -> bool {
     matches!(c, '©' | '®' | '\u{203c}'..='\u{27ff}' | '\u{2900}'..='\u{2bff}' | '〰' | '〽' | '㊗' | '㊙' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Scripts whose letters joiners connect or keep apart: Arabic and its neighbours, those of India and around it, Mongolian.
+/// Scripts in which joiners affect letters: Arabic and related, Indic and neighbouring scripts, Mongolian.
 fn is_of_joining_script(c: char) -> bool {
     matches!(c,
         '\u{600}'..='\u{109f}' | '\u{1780}'..='\u{18af}' | '\u{1900}'..='\u{1cff}' | '\u{a800}'..='\u{abff}'
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_found_wherever_it_is() {
+    fn an_invisible_character_is_found_anywhere_in_a_text() {
         for c in "\u{ad}\u{34f}\u{61c}\u{1160}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\
                   \u{2066}\u{2069}\u{206f}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{feff}\u{fffb}\u{1d173}\u{e0001}\u{e0041}\u{e0100}"
             .chars()
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_emoji_with_joiners_and_selectors_are_seen() {
+    fn joiners_and_selectors_in_words_and_emoji_are_allowed() {
         for text in [
             "می\u{200c}خواهم",
             "क्\u{200d}ष",
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_shown_by_its_number() {
+    fn invisible_characters_are_escaped_by_code_point() {
         assert_eq!(escape_invisible("P\u{202e}A\u{200b}"), "P\\u{202e}A\\u{200b}");
         assert_eq!(escape_invisible("a\tb\n\u{1b}[31m"), "a\\u{9}b\n\\u{1b}[31m");
         assert!(matches!(escape_invisible("PA"), Cow::Borrowed("PA")));

@@ -1,15 +1,15 @@
-//! API keys: their identity, and the rules by which they change.
+//! API keys: identity, state and restrictions.
 
 use super::{AddressList, Digest, Fingerprint, Name, OrganizationId, ProjectId, RateLimit, Refusal, Timestamp};
 use core::net::IpAddr;
 use std::ops::Add;
 
-/// A key's number: positive, never reused, not even after a revocation.
+/// A key's number: positive and never reused, not even after a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(i64);
 
 impl KeyId {
-    /// `None` where the number is not positive.
+    /// `None` if the number is not positive.
     pub fn new(number: i64) -> Option<Self> {
         (number > 0).then_some(Self(number))
     }
@@ -20,23 +20,23 @@ impl KeyId {
     }
 }
 
-/// Whom a key belongs to, for good: an organization, or one of its projects.
+/// The organization or project that a key belongs to. It never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parent {
     /// The organization.
     pub organization: OrganizationId,
-    /// The project; `None` for the organization's own keys.
+    /// The project; `None` for an organization's own key.
     pub project: Option<ProjectId>,
 }
 
-/// How many keys there are, by what a request with one of them would come to.
+/// Numbers of keys by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyCounts {
-    /// Those that are good.
+    /// Keys that authenticate.
     pub active: u32,
-    /// Those that are switched off, also where their time is over.
+    /// Deactivated keys, expired or not.
     pub deactivated: u32,
-    /// Those that are switched on and whose time is over.
+    /// Expired keys that are not deactivated.
     pub expired: u32,
 }
 
@@ -52,57 +52,58 @@ impl Add for KeyCounts {
     }
 }
 
-/// Which of a key's values somebody presented.
+/// Which value of a key was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// The value; during a rotation the outgoing one.
+    /// The current value; during a rotation the outgoing one.
     Value,
     /// The new value of a rotation.
     Shadow,
-    /// One that it had before a rotation.
+    /// A value from before a rotation.
     Former,
 }
 
-/// The new value of a rotation that is in its grace.
+/// The new value of a rotation during its grace period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
-    /// What is kept of it.
+    /// The stored fingerprint.
     pub fingerprint: Fingerprint,
-    /// When it takes the outgoing value's place: when the grace ends, or the key before that.
+    /// When it replaces the outgoing value: at the end of the grace period, or at the key's expiry if that is
+    /// earlier.
     pub rotates_at: Timestamp,
-    /// When it last authenticated.
+    /// When it last authenticated a request.
     pub last_used: Option<Timestamp>,
 }
 
-/// An API key: all but its secret.
+/// An API key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// The key's number.
     pub id: KeyId,
-    /// Whom it belongs to.
+    /// The organization or project that it belongs to.
     pub parent: Parent,
-    /// Its label.
+    /// Its display name.
     pub name: Name,
-    /// What is kept of its value.
+    /// The fingerprint of its value.
     pub value: Fingerprint,
-    /// The value that takes its place, while a rotation is in its grace.
+    /// The new value, during the grace period of a rotation.
     pub shadow: Option<Shadow>,
-    /// Whether it is switched on; a key that is switched off authenticates nobody.
+    /// Whether the key is switched on; a deactivated key is refused.
     pub valid: bool,
-    /// When it was minted.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it authenticates nobody; `None` for never.
+    /// The first instant at which it is refused; `None` for no expiry.
     pub expires_at: Option<Timestamp>,
-    /// When its value last authenticated; during a rotation the outgoing one.
+    /// When its value last authenticated a request; during a rotation the outgoing one.
     pub value_last_used: Option<Timestamp>,
-    /// How often it may be used; `None` for as often as anybody likes.
+    /// Its rate limit; `None` for unlimited.
     pub rate_limit: Option<RateLimit>,
-    /// Where it may be used from; `None` for anywhere.
+    /// The addresses that it may be used from; `None` for any.
     pub allowed_addresses: Option<AddressList>,
 }
 
 impl ApiKey {
-    /// One that was just minted: switched on, never used, without restrictions.
+    /// A newly created key: switched on, never used, unrestricted.
     pub fn minted(
         id: KeyId,
         parent: Parent,
@@ -126,12 +127,12 @@ impl ApiKey {
         }
     }
 
-    /// When any of its values last authenticated.
+    /// When any of its values last authenticated a request.
     pub fn last_used(&self) -> Option<Timestamp> {
         self.value_last_used.max(self.shadow.as_ref().and_then(|shadow| shadow.last_used))
     }
 
-    /// Which of the values has this digest.
+    /// The value that has this digest.
     pub fn presented(&self, digest: &Digest) -> Option<Presented> {
         if self.value.digest == *digest {
             return Some(Presented::Value);
@@ -140,10 +141,10 @@ impl ApiKey {
         (shadow.fingerprint.digest == *digest).then_some(Presented::Shadow)
     }
 
-    /// Whether the value may be used now. At the very millisecond of an end it may not.
+    /// Checks the value's state at `now`. At the exact millisecond of an expiry it is refused.
     ///
     /// # Errors
-    /// The reason why not.
+    /// The reason for the refusal.
     pub fn check(&self, presented: Presented, now: Timestamp) -> std::result::Result<(), Refusal> {
         match (presented, &self.shadow) {
             (Presented::Former, _) => return Err(Refusal::RotatedOut),
@@ -154,10 +155,10 @@ impl ApiKey {
         if self.is_expired(now) { Err(Refusal::Expired) } else { Ok(()) }
     }
 
-    /// Whether the value may be used now from this address, `None` being one that nobody knows.
+    /// Checks the value's state at `now` and the client's address; `None` is an unknown address.
     ///
     /// # Errors
-    /// The reason why not.
+    /// The reason for the refusal.
     pub fn admit(
         &self,
         presented: Presented,
@@ -171,7 +172,7 @@ impl ApiKey {
         }
     }
 
-    /// When the value is replaced, where it is the outgoing one of a rotation.
+    /// When the value stops working, if it is the outgoing value of a rotation.
     pub fn sunset(&self, presented: Presented) -> Option<Timestamp> {
         self.shadow.as_ref().filter(|_| presented == Presented::Value).map(|shadow| shadow.rotates_at)
     }
@@ -181,21 +182,21 @@ impl ApiKey {
     }
 }
 
-/// What is to become of a key; `None` leaves a field as it is, an inner `None` removes it.
+/// Changes to a key. `None` leaves a field as it is; an inner `None` removes it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeyChange {
-    /// Its label.
+    /// The new display name.
     pub name: Option<Name>,
-    /// Switches it on or off.
+    /// Switches the key on or off.
     pub valid: Option<bool>,
-    /// How often it may be used.
+    /// The new rate limit.
     pub rate_limit: Option<Option<RateLimit>>,
-    /// Where it may be used from.
+    /// The new allowed addresses.
     pub allowed_addresses: Option<Option<AddressList>>,
 }
 
 impl KeyChange {
-    /// Does it to the key.
+    /// Applies the changes to the key.
     pub fn apply(self, key: &mut ApiKey) {
         let Self { name, valid, rate_limit, allowed_addresses } = self;
         if let Some(name) = name {
@@ -208,7 +209,8 @@ impl KeyChange {
         }
     }
 
-    /// Whether all that it does is to switch the key off. There are no more of these than times that keys are switched on.
+    /// Whether the change deactivates the key and does nothing else. A key must be switched on before each of
+    /// these, so their number is bounded.
     pub fn only_deactivates(&self) -> bool {
         let Self { name, valid, rate_limit, allowed_addresses } = self;
         *valid == Some(false) && name.is_none() && rate_limit.is_none() && allowed_addresses.is_none()
@@ -245,7 +247,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_key_is_good_until_the_millisecond_before_its_expiry() {
+    fn a_key_works_until_the_millisecond_before_its_expiry() {
         let end = NOW + DAY_MS;
         let key = key(Some(at(end)));
         assert_eq!(key.check(Presented::Value, at(end - 1)), Ok(()));
@@ -254,7 +256,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_key_with_allowed_addresses_is_refused_from_any_other_and_from_an_unknown_one() {
+    fn allowed_addresses_refuse_other_and_unknown_addresses() {
         let mut key = key(None);
         let admit = |key: &ApiKey, address: &str| key.admit(Presented::Value, address.parse().ok(), at(NOW));
         assert_eq!(admit(&key, "unknown"), Ok(()));
@@ -267,7 +269,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_former_value_is_known_and_refused_whatever_the_key_is() {
+    fn a_former_value_is_rotated_out_whatever_the_state_of_the_key() {
         let mut key = key(None);
         assert_eq!(key.check(Presented::Former, at(NOW)), Err(Refusal::RotatedOut));
         key.valid = false;

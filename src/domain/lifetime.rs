@@ -1,79 +1,80 @@
-//! How long a key lasts, and how long a rotation's grace period is.
+//! Lifetimes of keys and grace periods of rotations.
 
 use super::{Error, Result, Timestamp};
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
 const DAY_S: i64 = 24 * 3_600;
 
-/// How long a key lasts, in whole seconds: a minute to a century.
+/// A key's lifetime in whole seconds: from a minute to a century.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime(i64);
 
 impl Lifetime {
-    /// The most days: a century, leap days included.
+    /// Maximum in days: a century with its leap days.
     pub const MAX_DAYS: i64 = 36_525;
-    /// The fewest seconds: a minute.
+    /// Minimum in seconds: a minute.
     pub const MIN_SECONDS: i64 = 60;
-    /// The most seconds: as many days as there may be.
+    /// Maximum in seconds.
     pub const MAX_SECONDS: i64 = Self::MAX_DAYS * DAY_S;
 
-    /// `None` where the number of days is not allowed.
+    /// `None` if the number of days is out of range.
     pub fn from_days(days: i64) -> Option<Self> {
         (1..=Self::MAX_DAYS).contains(&days).then_some(Self(days * DAY_S))
     }
 
-    /// `None` where the number of seconds is not allowed.
+    /// `None` if the number of seconds is out of range.
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         (Self::MIN_SECONDS..=Self::MAX_SECONDS).contains(&seconds).then_some(Self(seconds))
     }
 
-    /// When a key ends that begins to last now.
+    /// The expiry of a lifetime that starts now.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where that lies beyond the year 9999.
+    /// [`Error::Invalid`] if it is after the year 9999.
     pub fn end(self, now: Timestamp) -> Result<Timestamp> {
         let too_far = || Error::Invalid("The expiry would lie beyond the year 9999.".to_owned());
         now.plus_ms(self.0 * 1_000).ok_or_else(too_far)
     }
 }
 
-/// How long the outgoing value of a rotation goes on authenticating, in whole hours: 0 to 8,784, a year.
+/// A rotation's grace period, during which the outgoing value still works, in whole hours: 0 to 8,784 (a leap
+/// year).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grace(i64);
 
 impl Grace {
-    /// The most hours: a leap year.
+    /// Maximum in hours: a leap year.
     pub const MAX_HOURS: i64 = 8_784;
 
-    /// `None` where the number of hours is not allowed.
+    /// `None` if the number of hours is out of range.
     pub fn from_hours(hours: i64) -> Option<Self> {
         (0..=Self::MAX_HOURS).contains(&hours).then_some(Self(hours))
     }
 
-    /// How many hours it has.
+    /// The number of hours.
     pub fn hours(self) -> i64 {
         self.0
     }
 
-    /// When it ends if it begins now; `None` beyond the year 9999.
+    /// The end of a grace period that starts now; `None` after the year 9999.
     pub fn end(self, now: Timestamp) -> Option<Timestamp> {
         now.plus_ms(self.0 * HOUR_MS)
     }
 }
 
-/// What a change does to the expiry.
+/// A change of a key's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// Nothing was said: it stays.
+    /// The expiry stays.
     Keep,
-    /// The key lasts for ever.
+    /// The key never expires.
     Never,
-    /// The key lasts this long from now.
+    /// The key expires after this time from now.
     After(Lifetime),
 }
 
 impl Expiry {
-    /// When a key ends whose end was `before` until now.
+    /// The new expiry of a key whose expiry was `before`.
     pub(super) fn end(self, before: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
         match self {
             Self::Keep => Ok(before),

@@ -1,7 +1,6 @@
-//! Pure values and rules: no I/O, no clock, no serialisation, no framework.
+//! Domain: pure values and rules, without I/O, clock, serialization or framework.
 //!
-//! Everything here is parsed once into a type with private fields, so that the rest of the program cannot hold a
-//! value that breaks a rule.
+//! Input is parsed once into types with private fields, so no other code can hold a value that breaks a rule.
 
 mod address_list;
 mod audit;

@@ -1,36 +1,36 @@
-//! What people call things.
+//! Names of organizations, projects and keys.
 
 use super::{Error, Result, has_full_key, invisible};
 
-/// The most characters (not bytes) that a name may have.
+/// Maximum length in characters, not bytes.
 const MAX: usize = 255;
 
-/// A human-readable label of a key, a project or an organization: 1 to 255 characters, none of them a control
-/// character, no white space around it. Names from older versions may have characters that nobody sees, or a key in them.
+/// A display name: 1 to 255 characters, no control characters, no surrounding white space. Names from older
+/// versions may contain invisible characters or a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
 impl Name {
-    /// A new name: trims and checks.
+    /// Trims and checks a new name.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is empty, too long, has control characters or others that nobody sees, or has a full
-    /// key in it.
+    /// [`Error::Invalid`] if the text is empty or too long, or contains control characters, invisible
+    /// characters or a full key.
     pub fn parse(text: &str) -> Result<Self> {
         let name = Self::stored(text)?;
         check_new("name", name.as_str())?;
         Ok(name)
     }
 
-    /// One that may be stored already.
+    /// Trims and checks a name that may already be stored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is empty, too long, or has control characters.
+    /// [`Error::Invalid`] if the text is empty or too long, or contains control characters.
     pub fn stored(text: &str) -> Result<Self> {
         Self::read(text.trim())
     }
 
-    /// One as a store has it, which is compared with what is there.
+    /// Checks a name without trimming it, to compare it with stored names.
     ///
     /// # Errors
     /// As [`Name::stored`].
@@ -44,25 +44,23 @@ impl Name {
         Ok(Self(name.to_owned()))
     }
 
-    /// The label.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Checks what only a new text must not have. A full key in it would be stored, listed, exported and recorded in clear; the
-/// sentence does not repeat it.
+/// Checks rules that only new texts must follow. A full key in a name would be stored, listed, exported and
+/// logged in clear; the sentence does not repeat it.
 pub(super) fn check_new(field: &str, text: &str) -> Result<()> {
     if let Some(c) = invisible(text) {
         let number = u32::from(c);
         return Err(Error::Invalid(format!(
-            "The {field} has a character that nobody sees (U+{number:04X}); leave it out."
+            "The {field} contains an invisible character (U+{number:04X}); remove it."
         )));
     }
     if has_full_key(text.as_bytes()) {
-        return Err(Error::Invalid(format!(
-            "The {field} has something in it that looks like a full API key; leave it out."
-        )));
+        return Err(Error::Invalid(format!("The {field} contains text that looks like a full API key; remove it.")));
     }
     Ok(())
 }

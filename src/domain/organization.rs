@@ -1,10 +1,10 @@
-//! Organizations: whom everything belongs to.
+//! Organizations, to which projects and keys belong.
 
 use super::{Name, Timestamp};
 use std::fmt;
 
-/// An organization's identity: 63 random bits, so that nothing is learnt from one about another. `Display` is the
-/// opaque string that clients see, such as `org_2f9c1e7ab3d84f06`.
+/// An organization's id: 63 random bits, so an id reveals nothing about others. `Display` is the opaque
+/// string for clients, such as `org_2f9c1e7ab3d84f06`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OrganizationId(i64);
 
@@ -14,12 +14,12 @@ impl OrganizationId {
         Self(i64::from_be_bytes(bytes) & i64::MAX)
     }
 
-    /// From the stored number; `None` where it is negative.
+    /// From the stored number; `None` if it is negative.
     pub fn new(number: i64) -> Option<Self> {
         (number >= 0).then_some(Self(number))
     }
 
-    /// From the string that clients see; `None` where it is of another form, so that there is no such organization.
+    /// Parses the clients' string; `None` for any other form: no such organization exists.
     pub fn parse(text: &str) -> Option<Self> {
         let number = text.strip_prefix("org_").and_then(|digits| i64::from_str_radix(digits, 16).ok());
         number.and_then(Self::new).filter(|id| id.to_string() == text)
@@ -37,33 +37,33 @@ impl fmt::Display for OrganizationId {
     }
 }
 
-/// What an organization takes of a store.
+/// The space that an organization takes in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrganizationSize {
-    /// How many keys it has.
+    /// Number of keys.
     pub api_keys: u64,
-    /// How many events of the audit log concern it.
+    /// Number of audit events.
     pub audit_events: u64,
-    /// About how many bytes those take.
+    /// Approximate size of its audit events, in bytes.
     pub audit_bytes: u64,
 }
 
 impl OrganizationSize {
-    /// About how many bytes a key takes, with what it is found by.
+    /// Approximate size of a key and its index entries, in bytes.
     const KEY_BYTES: u64 = 200;
 
-    /// About how many bytes all of it takes.
+    /// Approximate total size, in bytes.
     pub fn bytes(&self) -> u64 {
         self.audit_bytes + Self::KEY_BYTES * self.api_keys
     }
 }
 
-/// An organization: keys and projects belong to one and can see only that one.
+/// An organization. Keys and projects belong to exactly one and see only that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
-    /// Its identity.
+    /// Its id.
     pub id: OrganizationId,
-    /// Its name.
+    /// Its display name.
     pub name: Name,
     /// When it was created.
     pub created_at: Timestamp,

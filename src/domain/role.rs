@@ -1,18 +1,18 @@
-//! What a key may do to Keystead.
+//! Roles: what a key may do in Keystead.
 
 use super::{ApiKey, Error, Result};
 
-/// What a key may do to Keystead, and what somebody needs to do something.
+/// The role of a key, and the role that an operation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Asks whether keys are good, and manages nothing.
+    /// Verifies keys; manages nothing.
     Verifier,
     /// Manages the organization: its projects, its keys and its audit log.
     Manager,
 }
 
 impl Role {
-    /// Whether a key of this role may do what needs the other one. This is the only table of who may do what.
+    /// Whether a key of this role may do what needs `needed`. This is the only permission table.
     pub fn may(self, needed: Self) -> bool {
         match needed {
             Self::Verifier => matches!(self, Self::Verifier | Self::Manager),
@@ -20,23 +20,23 @@ impl Role {
         }
     }
 
-    /// Makes sure that a key of this role may do what needs the other one.
+    /// Checks that a key of this role may do what needs `needed`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`].
+    /// [`Error::Forbidden`] if it may not.
     pub fn require(self, needed: Self) -> Result<()> {
         if self.may(needed) {
             return Ok(());
         }
         Err(Error::Forbidden(match needed {
-            Self::Verifier => "This needs an API key that may verify keys; the one that was sent may not.",
+            Self::Verifier => "This request needs an API key that may verify keys.",
             Self::Manager => "This needs an organization's API key; the one that was sent belongs to a project.",
         }))
     }
 }
 
 impl ApiKey {
-    /// What the key may do to Keystead: an organization's key manages, a project's verifies.
+    /// The key's role: an organization's key manages, a project's key verifies.
     pub fn role(&self) -> Role {
         match self.parent.project {
             None => Role::Manager,

@@ -1,30 +1,30 @@
-//! Rotation of a key: its rules and its states.
+//! Rotation: how a key gets a new value, with or without a grace period.
 
 use super::lifetime::HOUR_MS;
 use super::{ApiKey, Error, Expiry, Fingerprint, Grace, Result, Shadow, Timestamp};
 
-/// For how long the outgoing value must not have been used before ending its grace counts as safe.
+/// Completing a rotation is safe if the outgoing value was not used for this long.
 const QUIET_MS: i64 = HOUR_MS;
 
 impl ApiKey {
-    /// Finishes a rotation whose grace is over.
+    /// Completes a rotation whose grace period is over.
     pub fn complete_due_rotation(&mut self, now: Timestamp) {
         if self.shadow.as_ref().is_some_and(|shadow| shadow.rotates_at <= now) {
             self.promote_shadow();
         }
     }
 
-    /// Gives the key a new value. Without a grace the old one stops at once, and with it a rotation under way; with one
-    /// both go on until it ends, or the key does.
+    /// Gives the key a new value. Without a grace period the old value, and a rotation in progress, end at
+    /// once. With one, both values work until it ends or the key expires.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where an expired key is to have a grace, [`Error::ExpiryNeeded`] where it is not told when to expire,
-    /// [`Error::Conflict`] where a rotation is in its grace and another is to have one.
+    /// [`Error::Invalid`] for an expired key with a grace period, [`Error::ExpiryNeeded`] for an expired key
+    /// without a new expiry, [`Error::Conflict`] for a grace period while a rotation is in progress.
     pub fn rotate(&mut self, new: Fingerprint, grace: Grace, expiry: Expiry, now: Timestamp) -> Result<()> {
         self.complete_due_rotation(now);
         if self.is_expired(now) {
             if grace != Grace::default() {
-                let sentence = "An expired key has no value that a grace period could keep; rotate it without one.";
+                let sentence = "An expired key cannot have a grace period; rotate it without one.";
                 return Err(Error::Invalid(sentence.to_owned()));
             }
             if expiry == Expiry::Keep {
@@ -49,12 +49,12 @@ impl ApiKey {
         Ok(())
     }
 
-    /// Changes when the key ends. A key that has expired is good again until then, by its newest value alone. A rotation
-    /// under way gets no more time by it: where the key now ends before the grace does, the outgoing value ends with the key,
-    /// also should the key get a later end after that.
+    /// Changes the expiry. An expired key works again until the new expiry, with its newest value only. A
+    /// rotation in progress never gets more time: an expiry before the end of the grace period shortens it
+    /// for good.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the end would lie beyond the year 9999.
+    /// [`Error::Invalid`] if the expiry is after the year 9999.
     pub fn set_expiry(&mut self, expiry: Expiry, now: Timestamp) -> Result<()> {
         self.complete_due_rotation(now);
         self.expires_at = expiry.end(self.expires_at, now)?;
@@ -64,20 +64,20 @@ impl ApiKey {
         Ok(())
     }
 
-    /// Ends the grace of a rotation now: the outgoing value stops.
+    /// Completes a rotation now: the outgoing value stops working.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where there is no rotation in its grace.
+    /// [`Error::Conflict`] if no rotation is in progress.
     pub fn complete_rotation(&mut self, now: Timestamp) -> Result<()> {
         self.expect_rotation(now)?;
         self.promote_shadow();
         Ok(())
     }
 
-    /// Drops the new value of a rotation; the outgoing one stays.
+    /// Drops the new value of a rotation; the outgoing value stays.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where there is no rotation in its grace.
+    /// [`Error::Conflict`] if no rotation is in progress.
     pub fn cancel_rotation(&mut self, now: Timestamp) -> Result<()> {
         self.expect_rotation(now)?;
         self.value_last_used = self.last_used();
@@ -85,8 +85,8 @@ impl ApiKey {
         Ok(())
     }
 
-    /// Whether nobody would notice if the grace ended now: the new value has been used, and the outgoing one not within
-    /// the last hour.
+    /// Whether no client would notice the completion of the rotation: the new value has been used, and the
+    /// outgoing one not within the last hour.
     pub fn is_safe_to_complete(&self, now: Timestamp) -> bool {
         let is_in_use = self.shadow.as_ref().is_some_and(|shadow| shadow.last_used.is_some());
         is_in_use && self.value_last_used.is_none_or(|at| at.unix_ms() + QUIET_MS <= now.unix_ms())
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outgoing_value_is_good_until_the_millisecond_before_it_is_replaced_and_the_new_one_throughout() {
+    fn the_outgoing_value_works_until_the_millisecond_before_its_replacement_and_the_new_one_throughout() {
         let mut key = key(None);
         key.rotate(fingerprint(2), hours(1), Expiry::Keep, at(NOW)).unwrap();
         let end = NOW + HOUR_MS;
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grace_longer_than_the_key_is_cut_to_it() {
+    fn a_grace_period_ends_with_the_key_at_the_latest() {
         let mut key = key(Some(at(NOW + 30 * 60_000)));
         key.rotate(fingerprint(2), hours(1), Expiry::Keep, at(NOW)).unwrap();
         assert_eq!(key.sunset(Presented::Value), Some(at(NOW + 30 * 60_000)));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn another_expiry_only_ever_shortens_a_grace_and_revives_the_newest_value_alone() {
+    fn a_new_expiry_never_extends_a_grace_period_and_revives_only_the_newest_value() {
         let after = |seconds| Expiry::After(Lifetime::from_seconds(seconds).unwrap());
         let mut key = key(Some(at(NOW + DAY_MS)));
         key.rotate(fingerprint(2), hours(48), Expiry::Keep, at(NOW)).unwrap();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deactivated_key_stays_so_through_a_rotation() {
+    fn a_rotation_does_not_reactivate_a_key() {
         let mut key = key(None);
         key.valid = false;
         key.rotate(fingerprint(2), Grace::default(), Expiry::Keep, at(NOW)).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn ending_a_grace_is_safe_once_the_new_value_is_used_and_the_outgoing_one_quiet_for_an_hour() {
+    fn completion_is_safe_once_the_new_value_is_used_and_the_outgoing_one_unused_for_an_hour() {
         let mut key = key(None);
         assert!(!key.is_safe_to_complete(at(NOW)), "there is no grace to end");
         key.rotate(fingerprint(2), hours(9), Expiry::Keep, at(NOW)).unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_of_use_outlives_every_kind_of_rotation() {
+    fn every_end_of_a_rotation_keeps_the_last_used_time() {
         let used = Some(at(NOW + 5));
         type End = fn(&mut ApiKey) -> Result<()>;
         let ends: [End; 4] = [

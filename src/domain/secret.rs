@@ -1,4 +1,4 @@
-//! A full key in clear: shown once, and wiped from memory.
+//! Secrets: full keys in clear, shown once and wiped from memory.
 
 use super::key_format::{RANDOM_DIGITS, is_key};
 use super::{Digest, Error, Fingerprint, KeyPrefix, Result, Tail};
@@ -6,11 +6,11 @@ use data_encoding::HEXLOWER;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A full key: a prefix and 32 lower-case hexadecimal digits. Wiped from memory when dropped.
+/// A full key: a prefix and 32 lower-case hexadecimal digits. Its memory is wiped on drop.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The key that 16 random bytes make.
+    /// Builds a key from 16 random bytes.
     pub fn new(prefix: &KeyPrefix, random: [u8; RANDOM_DIGITS / 2]) -> Self {
         let random = Zeroizing::new(random);
         let mut text = Zeroizing::new(String::with_capacity(prefix.as_str().len() + RANDOM_DIGITS));
@@ -19,10 +19,10 @@ impl Secret {
         Self(text)
     }
 
-    /// A key that somebody already holds. Surrounding white space is not part of it.
+    /// Parses an existing key; surrounding white space is ignored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the text is not of our form; the sentence does not repeat the text.
+    /// [`Error::Invalid`] if the text does not have Keystead's form. The sentence does not repeat the text.
     pub fn parse(prefix: &KeyPrefix, text: &str) -> Result<Self> {
         let text = text.trim();
         if text.starts_with(prefix.as_str())
@@ -42,13 +42,13 @@ impl Secret {
         &self.0
     }
 
-    /// What is stored of the key.
+    /// The fingerprint to store.
     pub fn fingerprint(&self) -> Fingerprint {
         let bytes = self.0.as_bytes();
         Fingerprint { digest: Digest::blake3(bytes), tail: Tail::of(bytes) }
     }
 
-    /// What other tools may have stored of it.
+    /// The SHA-256 digest, which other tools may have stored.
     pub fn sha256(&self) -> Digest {
         Digest::sha256(self.0.as_bytes())
     }
@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_secret_nor_a_digest_prints_itself() {
+    fn debug_output_of_secrets_and_digests_is_redacted() {
         let secret = Secret::new(&prefix(), [0xab; 16]);
         assert_eq!(format!("{secret:?} {:?}", secret.fingerprint().digest), "Secret(…) Digest(…)");
     }
 
     proptest! {
         #[test]
-        fn every_minted_key_has_the_form_and_is_read_back_as_itself(random: [u8; 16]) {
+        fn every_new_key_is_parsed_back_as_itself(random: [u8; 16]) {
             let secret = Secret::new(&prefix(), random);
             prop_assert_eq!(secret.expose().len(), 46);
             let again = Secret::parse(&prefix(), &format!(" {}\n", secret.expose())).unwrap();
@@ -104,12 +104,12 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_are_no_key_and_never_a_panic(bytes: Vec<u8>) {
+        fn arbitrary_bytes_are_not_a_key_and_never_panic(bytes: Vec<u8>) {
             prop_assert!(Digest::of_presented(&bytes, KeyForms::default()).is_none());
         }
 
         #[test]
-        fn a_key_with_one_character_changed_is_another_key_or_none(random: [u8; 16], at in 0usize..46, with: u8) {
+        fn a_key_with_one_changed_character_has_another_digest_or_none(random: [u8; 16], at in 0usize..46, with: u8) {
             let secret = Secret::new(&prefix(), random);
             let mut bytes = secret.expose().as_bytes().to_vec();
             prop_assume!(bytes[at] != with);
@@ -118,7 +118,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_that_is_not_of_our_form_is_refused_without_being_repeated(text in "[!-~]{8,60}") {
+        fn a_text_of_another_form_is_refused_and_not_repeated(text in "[!-~]{8,60}") {
             prop_assume!(!text.starts_with("confident_org_"));
             let sentence = Secret::parse(&prefix(), &text).unwrap_err().to_string();
             prop_assert!(!sentence.contains(&text));

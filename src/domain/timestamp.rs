@@ -1,25 +1,25 @@
-//! Points in time, as the wire and the store have them.
+//! Points in time, as the API and the store use them.
 
 use std::fmt;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The last representable instant: the end of the year 9999, beyond which RFC 3339 has no form.
+/// The last instant of the year 9999: RFC 3339 has no later years.
 const MAX_MS: i64 = 253_402_300_799_999;
 
-/// A point in time: whole milliseconds since 1970-01-01T00:00:00Z, within RFC 3339's years 0 to 9999.
+/// A point in time: whole milliseconds since 1970-01-01T00:00:00Z, up to the year 9999.
 ///
-/// `Display` is the wire's form, `2024-12-04T23:00:00.000Z`.
+/// `Display` is the API's form, `2024-12-04T23:00:00.000Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// A point in time by both of the machine's clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// By the one that can be set: what is stored and shown.
+    /// The wall clock, which can be set. Stored and shown times use it.
     pub time: Timestamp,
-    /// By the one that cannot, as the time since some beginning: what limits count by.
+    /// The monotonic clock, as time since an arbitrary start. Limits use it.
     pub uptime: Duration,
 }
 
@@ -29,8 +29,8 @@ impl Timestamp {
         (0..=MAX_MS).contains(&ms).then_some(Self(ms))
     }
 
-    /// From RFC 3339, or a date, which stands for its first instant; `None` where the text is neither. What is finer than a
-    /// millisecond is cut off, and a time before 1970 stands for the first that there is.
+    /// Parses an RFC 3339 time, or a date, which means its first instant. Fractions of a millisecond are cut
+    /// off; times before 1970 become 1970-01-01T00:00:00Z.
     pub fn parse(text: &str) -> Option<Self> {
         let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
         let at = parse(text).or_else(|| parse(&format!("{text}T00:00:00Z")))?;
@@ -38,15 +38,15 @@ impl Timestamp {
         Some(Self(ms.clamp(0, MAX_MS)))
     }
 
-    /// That much later; `None` beyond the year 9999.
+    /// Adds milliseconds; `None` after the year 9999.
     pub fn plus_ms(self, ms: i64) -> Option<Self> {
         self.0.checked_add(ms).and_then(Self::from_unix_ms)
     }
 
-    /// The wire's form without an allocation or a formatter: every answer has some, and a formatter took a sixth of what a
-    /// verification costs.
+    /// The API's form without an allocation or a formatter: a formatter took a sixth of the time of a
+    /// verification.
     pub fn text(self) -> TimestampText {
-        // Any number of seconds up to the year 9999 is a time.
+        // Every number of seconds up to the year 9999 is valid.
         let at = OffsetDateTime::from_unix_timestamp(self.0 / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (date, time) = (at.date(), at.time());
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -72,7 +72,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What [`Timestamp::text`] gives.
+/// The result of [`Timestamp::text`].
 pub struct TimestampText([u8; 24]);
 
 impl TimestampText {
@@ -82,7 +82,7 @@ impl TimestampText {
     }
 }
 
-/// Writes a number over as many digits as there are.
+/// Writes a number with leading zeros.
 fn put(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_read_as_it_is_written_in_other_zones_too_and_a_date_is_its_beginning() {
+    fn times_of_all_zones_and_dates_are_parsed() {
         let text = |text| Timestamp::parse(text).map(|at| at.to_string());
         for (given, read) in [
             ("2024-12-04T23:00:00.007Z", "2024-12-04T23:00:00.007Z"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_rfc_3339_cannot_say_are_refused() {
+    fn times_outside_1970_to_9999_are_refused() {
         assert!(Timestamp::from_unix_ms(-1).is_none());
         assert!(Timestamp::from_unix_ms(MAX_MS + 1).is_none());
     }

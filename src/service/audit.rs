@@ -1,4 +1,4 @@
-//! The audit log: what it says about each use case, and whether it is whole.
+//! Audit log: the events of the use cases, pruning, and the check of the hash chain.
 
 use super::authority::Authority;
 use super::{Service, StoreOptions};
@@ -6,34 +6,34 @@ use crate::domain::{
     Action, Actor, ApiKey, ChainCheck, Event, EventFilter, Link, NewEvent, Organization, Origin, Project, ProjectId,
     Result, Timestamp, has_full_key,
 };
-use crate::store::file::View;
-use crate::store::{DescribedKey, described};
+use crate::store::file::StoreView;
+use crate::store::{KeyDetails, audit_change};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// How many events are removed by one transaction, so that others get in between.
+/// Maximum number of events deleted per transaction, so that other writes can run in between.
 const PRUNED: u32 = 5000;
 
-/// How many characters of a longer text an event keeps.
+/// Maximum length of a text in an event, in characters.
 const KEPT_CHARACTERS: usize = 256;
 
-/// How many events are read in one go.
+/// Maximum number of events per read.
 pub const EVENTS_PAGE: u32 = 1000;
 
-/// The audit log of a store that is only looked at, whether a server has it open or not. Blocks.
-pub struct AuditLog(View);
+/// Read-only access to a store's audit log, with or without a running server. Blocks.
+pub struct AuditLog(StoreView);
 
 impl AuditLog {
     /// Opens the store's file.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`StoreView::open`].
     pub fn open(options: &StoreOptions) -> Result<Self> {
-        View::open(&options.path, options.busy_timeout).map(Self)
+        StoreView::open(&options.path, options.busy_timeout).map(Self)
     }
 
-    /// The newest event; `None` where there is none.
+    /// The newest event; `None` if the log is empty.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -41,7 +41,7 @@ impl AuditLog {
         self.0.read(|reads| reads.audit_head())
     }
 
-    /// The event with this number; `None` where there is none.
+    /// The event with this number; `None` if it does not exist.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -50,7 +50,7 @@ impl AuditLog {
         Ok(events.first().map(|event| event.link).filter(|link| link.number == number))
     }
 
-    /// What the first event that is left follows.
+    /// The predecessor of the oldest remaining event.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -58,15 +58,15 @@ impl AuditLog {
         self.0.read(|reads| reads.audit_start())
     }
 
-    /// Whether up to [`EVENTS_PAGE`] events after this one, or from the beginning, are as they were written.
+    /// Checks up to [`EVENTS_PAGE`] events after this one, or from the start of the log.
     ///
     /// # Errors
-    /// [`crate::domain::Error::Unavailable`], also where the file is damaged.
+    /// [`crate::domain::Error::Unavailable`], also if the file is damaged.
     pub fn check(&self, after: Option<Link>) -> Result<ChainCheck> {
         self.0.read(|reads| reads.check_chain(after, EVENTS_PAGE))
     }
 
-    /// Up to [`EVENTS_PAGE`] events that pass the filter, newest first, starting below the number `before` where given.
+    /// Up to [`EVENTS_PAGE`] matching events, newest first, below the number `before` if given.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -76,7 +76,7 @@ impl AuditLog {
 }
 
 impl Service {
-    /// The newest event; `None` where there is none.
+    /// The newest event; `None` if the log is empty.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -84,7 +84,7 @@ impl Service {
         self.store.read(|reads| reads.audit_head()).await
     }
 
-    /// When the newest event was; `None` where there is none.
+    /// The time of the newest event; `None` if the log is empty.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -93,8 +93,8 @@ impl Service {
         Ok(events.first().map(|event| event.what.at))
     }
 
-    /// Removes events that lie before `until` from the old end of the audit log, and leaves a note of the last of them, by
-    /// which what remains is still a chain. Says how many they were.
+    /// Deletes the oldest events, up to the time `until`, and records the last deleted one, so that the rest
+    /// is still a verifiable chain. Returns the number of deleted events.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`].
@@ -139,13 +139,13 @@ impl Authority {
         self.event(action, Some(id), format!("project/{id}"), change)
     }
 
-    /// What was before and what is after; both are the same key.
+    /// `change` is the key before and after.
     pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> Result<NewEvent> {
         let resource = format!("api_key/{}", key.id.get());
-        self.event(action, key.parent.project, resource, change.map(|key| key.map(DescribedKey::from)))
+        self.event(action, key.parent.project, resource, change.map(|key| key.map(KeyDetails::from)))
     }
 
-    /// Keys that came to the organization from elsewhere.
+    /// Keys were imported into the organization.
     pub(super) fn on_import(self, change: &Value) -> Result<NewEvent> {
         let resource = format!("organization/{}", self.organization());
         let event = self.event(Action::KeysImported, None, resource, [None::<()>, None])?;
@@ -166,13 +166,13 @@ impl Authority {
             actor: self.actor(),
             action,
             resource,
-            change: described(change)?,
+            change: audit_change(change)?,
             origin: self.origin(),
         })
     }
 }
 
-/// What is done to the store as a whole.
+/// An event about the whole store.
 pub(super) fn on_whole_store(
     actor: Actor,
     action: Action,
@@ -186,7 +186,7 @@ pub(super) fn on_whole_store(
         actor,
         action,
         resource: "store".to_owned(),
-        change: described(change)?,
+        change: audit_change(change)?,
         origin: Origin::default(),
     })
 }
@@ -196,8 +196,8 @@ pub(super) fn describe_project(project: &Project) -> Value {
     json!({"name": project.name.as_str(), "description": description})
 }
 
-/// A text as an event keeps it: whole, or where it is long, its beginning, its length, and its hash. Events stay for good,
-/// so what one change adds to them is bounded.
+/// A text in an event: short texts in full, long ones as beginning, length and hash. Events are kept for
+/// good, so the size that one change adds must be bounded.
 fn describe_text(text: &str) -> Value {
     match text.char_indices().nth(KEPT_CHARACTERS) {
         None => text.into(),
@@ -209,7 +209,7 @@ fn describe_text(text: &str) -> Value {
     }
 }
 
-/// The name of a file, without its folders. One that has a full key in it is not kept.
+/// The file's name without its folders; `None` if it contains a full key.
 pub(super) fn describe_file(path: &Path) -> Option<String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     name.filter(|name| !has_full_key(name.as_bytes()))

@@ -1,5 +1,5 @@
-//! Exports of the audit log: asked for, counted, then fetched. Nothing is stored: what is fetched is read as it is sent,
-//! up to the newest event that there was when it was asked for.
+//! Exports and searches of the audit log. An export is requested, counted, then downloaded. It is not stored:
+//! the download reads events while it is sent, up to the newest event at the time of the request.
 
 use super::Service;
 use super::authority::Permitted;
@@ -10,29 +10,29 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many exports are remembered; older ones are forgotten.
+/// Maximum number of exports in memory; the oldest is dropped.
 const REMEMBERED: usize = 256;
-/// How many of them one organization has at the most: it must not make others' be forgotten.
+/// Maximum per organization, so that one organization cannot displace the exports of others.
 const REMEMBERED_EACH: usize = 16;
-/// For how long an export is remembered: a day.
+/// Lifetime of an export: a day.
 const KEPT_MS: i64 = 24 * 3_600_000;
 
-/// How many events are looked at before others have their turn: about a millisecond. Most searches find in the first slice what
-/// they look for.
+/// Events per read, about a millisecond, before other readers get their turn. Most searches need one slice.
 const SLICE: u32 = 500;
-/// After how many slices a piece of an export ends, even if it is short: only what is sent shows whether somebody takes it.
+/// A piece of an export ends after this many slices even if it is short: only sending shows whether the
+/// client still reads.
 const SLICES_A_PIECE: u32 = 16;
-/// How long a search may take before it answers with what it has found.
+/// Maximum duration of a search; it then answers with what it has found.
 const SEARCH_TIME: Duration = Duration::from_secs(5);
-/// How many events of an export are read in one go.
+/// Maximum number of events in one piece of an export.
 const EXPORT_PIECE: u32 = 64;
 
-/// What was found in the audit log.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct FoundEvents {
     /// The events, newest first.
     pub events: Vec<Event>,
-    /// Below which number there may be more; `None` where there are none.
+    /// The search continues below this number; `None` if it is complete.
     pub next: Option<i64>,
 }
 
@@ -42,48 +42,48 @@ impl FoundEvents {
     }
 }
 
-/// An export.
+/// An export of audit events.
 #[derive(Clone, Debug)]
 pub struct AuditExport {
-    /// Its name: opaque.
+    /// Its opaque id.
     pub id: String,
-    /// Whose events.
+    /// The organization whose events it contains.
     pub organization: OrganizationId,
-    /// The key that asked for it.
+    /// The key that requested it.
     pub caller: KeyId,
-    /// Which events.
+    /// Which events it contains.
     pub filter: EventFilter,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
-    /// How far it has come.
+    /// Its progress.
     pub state: AuditExportState,
-    /// No newer event is in it.
+    /// The number of its newest event.
     newest: i64,
 }
 
-/// How far an export has come.
+/// The progress of an export.
 #[derive(Clone, Debug)]
 pub enum AuditExportState {
-    /// It is being counted.
+    /// Its events are being counted.
     InProgress,
-    /// It can be fetched.
+    /// It can be downloaded.
     Completed {
-        /// How many events it has.
+        /// Number of events.
         rows: u64,
-        /// Since when.
+        /// When the count was complete.
         at: Timestamp,
     },
-    /// It cannot be fetched.
+    /// It failed.
     Errored {
-        /// Why not.
+        /// The reason, for the client.
         sentence: String,
-        /// Since when.
+        /// When it failed.
         at: Timestamp,
     },
 }
 
 impl AuditExport {
-    /// An export of everything that has come to its end.
+    /// A completed export without a filter, as an example.
     pub fn completed(id: &str, caller: &ApiKey, rows: u64, at: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
@@ -97,7 +97,7 @@ impl AuditExport {
     }
 }
 
-/// The exports that are remembered, oldest first.
+/// All current exports, oldest first.
 #[derive(Default)]
 pub(super) struct AuditExports(Mutex<VecDeque<AuditExport>>);
 
@@ -114,11 +114,12 @@ impl AuditExports {
 }
 
 impl Service {
-    /// Up to `limit` events of the caller's organization, newest first, starting below the number `before` where given. A
-    /// search may take a while: it ends early where `goes_on` says no.
+    /// Up to `limit` events of the caller's organization, newest first, below the number `before` if given.
+    /// The search stops early when `goes_on` returns false.
     ///
     /// # Errors
-    /// [`Error::TooManyAtOnce`] where the organization has too many long reads under way, [`Error::Unavailable`].
+    /// [`Error::TooManyAtOnce`] if the organization has too many long reads in progress,
+    /// [`Error::Unavailable`].
     pub async fn events(
         &self,
         caller: &Permitted,
@@ -132,7 +133,7 @@ impl Service {
         let mut found = self.look_at_events(&filter, before, limit).await?;
         if found.goes_on(limit) {
             let _slot = self.long_reads.take(organization).ok_or(Error::TooManyAtOnce(
-                "This organization has too many searches of its audit log under way; wait until one of them has ended.",
+                "This organization has too many searches of its audit log in progress; wait until one of them ends.",
             ))?;
             while found.goes_on(limit) && goes_on() {
                 found = self.look_on(&filter, found, limit).await?;
@@ -141,7 +142,7 @@ impl Service {
         Ok(found)
     }
 
-    /// Says for how long a search may go on that begins now: for five seconds.
+    /// A timer for a search that starts now: true for five seconds.
     pub fn search_time(&self) -> impl Fn() -> bool + use<> {
         let (stopwatch, begun) = (self.stopwatch, (self.stopwatch)());
         move || stopwatch().saturating_duration_since(begun) < SEARCH_TIME
@@ -160,10 +161,11 @@ impl Service {
         Ok(FoundEvents { events: slice.found, next: slice.next })
     }
 
-    /// Begins an export of the caller's organization's events, which [`Service::finish_audit_export`] brings to its end.
+    /// Begins an export of the organization's events; [`Service::finish_audit_export`] completes it.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::Invalid`] where no event passes the filter, [`Error::Conflict`] while the caller has another in progress.
+    /// [`Error::TooManyChanges`], [`Error::Invalid`] if no event matches, [`Error::Conflict`] while another
+    /// export of this key is in progress.
     pub async fn begin_audit_export(
         &self,
         caller: &Permitted,
@@ -174,7 +176,7 @@ impl Service {
         self.count_change(&caller.authority(), ChangeKind::Other)?;
         let first = self.events(caller, filter.clone(), None, 1, self.search_time()).await?;
         let Some(newest) = first.events.first().map(|event| event.link.number).or(first.next) else {
-            return Err(Error::Invalid("No event matches; there is nothing to export.".to_owned()));
+            return Err(Error::Invalid("No events match; there is nothing to export.".to_owned()));
         };
         let organization = caller.organization().id;
         let export = AuditExport {
@@ -192,7 +194,7 @@ impl Service {
             let sentence = "An export that this key asked for is in progress; wait for it.";
             return Err(Error::Conflict(sentence.to_owned()));
         }
-        // Whoever asks for many loses its own first.
+        // An organization over its maximum loses its own oldest export first.
         let is_own = |it: &AuditExport| it.organization == organization;
         let own = exports.iter().filter(|it| is_own(it)).count();
         match exports.iter().position(is_own).filter(|_| own >= REMEMBERED_EACH) {
@@ -204,7 +206,7 @@ impl Service {
         Ok(export)
     }
 
-    /// Counts what an export has, after which it can be fetched.
+    /// Counts the export's events and marks it completed or failed.
     pub async fn finish_audit_export(&self, export: AuditExport, clock: impl Fn() -> Timestamp) {
         let counted = self.count_exported(&export).await;
         let at = clock();
@@ -222,7 +224,7 @@ impl Service {
 
     async fn count_exported(&self, export: &AuditExport) -> Result<u64> {
         let (mut rows, mut next) = (0, Some(export.newest.saturating_add(1)));
-        // One that is not remembered any more is nobody's.
+        // Stop when the export was dropped: nobody can download it any more.
         while let Some(before) = next.filter(|_| self.audit_exports.remembers(&export.id)) {
             let _slot = self.long_reads.wait(export.organization).await;
             let filter = export.filter.clone();
@@ -236,14 +238,15 @@ impl Service {
     /// An export of the caller's organization.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also a day after it was asked for.
+    /// [`Error::NotFound`] for any other id, and for an export older than a day.
     pub fn audit_export(&self, caller: &Permitted, id: &str) -> Result<AuditExport> {
         let exports = self.audit_exports.lock(caller.now());
         let found = exports.iter().find(|it| it.id == id && it.organization == caller.organization().id);
         found.cloned().ok_or(Error::NotFound("export"))
     }
 
-    /// The next events of an export, newest first: a few dozen, or none where those that are next are far away, below the number `before`, or from its newest on.
+    /// The next events of an export, newest first, below the number `before` or from its newest event. May
+    /// return none although more follow: see `next`.
     ///
     /// # Errors
     /// [`Error::Unavailable`].

@@ -1,9 +1,9 @@
-//! Whose key is this, and is it good?
+//! Authentication: finds the key that a credential belongs to and checks whether it is valid.
 //!
-//! A key is found by its digest: in memory where it was found before, else by one indexed read. What is remembered is
-//! believed only while its stamp, taken *before* the read it came from, is still current. So a read that races a
-//! revocation can never bring the dead key back. Whether its time is over is worked out at every request, so no
-//! end of a key or of a grace is ever late; a key that is not good is read anew.
+//! Keys are found by digest, in the cache or by one indexed read. A cache entry counts only while its
+//! revision, taken *before* the read, is current. So a read that races a revocation can never revive the
+//! revoked key. Expiry and grace periods are evaluated on every request, so neither ends late. Invalid keys
+//! are not cached.
 
 use super::Service;
 use super::last_used::LastUsed;
@@ -13,14 +13,14 @@ use crate::domain::{
     Refusal, Result, Timestamp,
 };
 use crate::metrics::{Lookup, Via};
-use crate::store::{Found, Stamp};
+use crate::store::{FoundKey, Revision};
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// How many organizations and how many projects are shared between the keys that are remembered.
+/// Maximum number of organizations, and of projects, that cached keys share.
 const SHARED: usize = 1024;
 
 /// An authenticated caller.
@@ -33,46 +33,46 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The key that the caller presented, all but when it was last used.
+    /// The presented key, without its last-used times.
     pub fn key(&self) -> &ApiKey {
         &self.identity.key
     }
 
-    /// The organization that the key belongs to, as it was when the key was last read.
+    /// The key's organization at the time when the key was read.
     pub fn organization(&self) -> &Organization {
         &self.identity.organization
     }
 
-    /// When the presented value is replaced, where it is the outgoing one of a rotation.
+    /// When the presented value stops working, if it is the outgoing value of a rotation.
     pub fn sunset(&self) -> Option<Timestamp> {
         self.identity.key.sunset(self.identity.presented)
     }
 
-    /// What is left of the key's limit, where it has one.
+    /// The remaining quota, if the key has a rate limit.
     pub fn quota(&self) -> Option<Quota> {
         self.quota
     }
 
-    /// Where the request came from.
+    /// The source of the request.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// When it authenticated.
+    /// When the caller authenticated, by the wall clock.
     pub fn now(&self) -> Timestamp {
         self.moment.time
     }
 
-    /// The same, also by the clock that limits go by.
+    /// When the caller authenticated, by both clocks.
     pub(super) fn moment(&self) -> Moment {
         self.moment
     }
 }
 
-/// A key, and which of its values was presented. Remembered where that is good.
+/// A key and the presented value. Cached if valid.
 #[derive(Debug)]
 pub(super) struct Identity {
-    stamp: Stamp,
+    revision: Revision,
     key: ApiKey,
     presented: Presented,
     organization: Arc<Organization>,
@@ -94,7 +94,7 @@ impl Identity {
         self.project.as_ref()
     }
 
-    /// The key as it is now.
+    /// The current state of the key.
     pub(super) fn key(&self, now: Timestamp) -> ApiKey {
         let mut key = self.key.clone();
         match (&mut key.shadow, self.presented) {
@@ -109,10 +109,10 @@ impl Identity {
         self.key.check(self.presented, now).is_ok()
     }
 
-    /// Takes one use of the key by somebody at this address.
+    /// Checks the key for one use from this address and takes it from the rate limit.
     ///
     /// # Errors
-    /// The reason why the value is refused.
+    /// The reason for the refusal.
     pub(super) fn admit(&self, address: Option<IpAddr>, now: Moment) -> std::result::Result<Option<Quota>, Refusal> {
         self.key.admit(self.presented, address, now.time)?;
         match (self.key.rate_limit, &self.window) {
@@ -122,7 +122,7 @@ impl Identity {
     }
 }
 
-/// The keys that are remembered, and what they share.
+/// The cached keys, and the objects that they share.
 pub(super) struct KeyCache {
     keys: Cache<Digest, Arc<Identity>>,
     organizations: Cache<OrganizationId, Arc<Organization>>,
@@ -140,14 +140,14 @@ impl KeyCache {
         }
     }
 
-    fn identity(&self, found: Found, stamp: Stamp, digest: Digest) -> Identity {
-        let Found { key, presented, organization, project } = found;
+    fn identity(&self, found: FoundKey, revision: Revision, digest: Digest) -> Identity {
+        let FoundKey { key, presented, organization, project } = found;
         let last_used = match presented {
             Presented::Shadow => key.shadow.as_ref().and_then(|shadow| shadow.last_used),
             Presented::Value | Presented::Former => key.value_last_used,
         };
         Identity {
-            stamp,
+            revision,
             presented,
             organization: share(&self.organizations, organization.id, organization),
             project: project.map(|project| share(&self.projects, project.id, project)),
@@ -157,14 +157,14 @@ impl KeyCache {
         }
     }
 
-    /// The same for all values of a key, however often it is read anew.
+    /// One window for all values of a key; it survives reloads of the key.
     fn window(&self, key: KeyId) -> Arc<Window> {
         let Ok(window) = self.windows.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
         window
     }
 }
 
-/// The same object in one place for all keys.
+/// Returns the cached object if it is equal, so that keys share it.
 fn share<Id: Copy + Eq + Hash, T: PartialEq>(known: &Cache<Id, Arc<T>>, id: Id, object: T) -> Arc<T> {
     match known.get(&id) {
         Some(known) if *known == object => known,
@@ -182,11 +182,11 @@ impl Service {
         self.store.forms().admit(credential)
     }
 
-    /// The caller who presents this credential, which is not of any assumed form, from there.
+    /// Authenticates a credential, which may be any bytes.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`], [`Error::TooManyWrongKeys`] instead of it where too many wrong keys came from there, or
-    /// [`Error::Unavailable`] where the store cannot be read.
+    /// [`Error::Unauthenticated`]; [`Error::TooManyWrongKeys`] instead if too many wrong keys came from this
+    /// address; [`Error::Unavailable`] if the store cannot be read.
     pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Moment) -> Result<Caller> {
         let address = origin.address;
         let identity = self.identify_presented(credential, now.time).await?;
@@ -211,8 +211,8 @@ impl Service {
         }
     }
 
-    /// The key that this is a value of, good or not. Where an import brought keys that are known by other digests, it is
-    /// looked for by those at last; a good one is known by its BLAKE3 digest from then on.
+    /// Finds the key with this value, valid or not. If the store holds imported keys with other digests,
+    /// these are looked up last; a valid one is then stored under its BLAKE3 digest.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -228,11 +228,12 @@ impl Service {
         }
     }
 
-    /// The key that came with the digest `old`. If it is good, `new` takes the place of that, before the answer.
+    /// Finds an imported key by its digest `old` and, if it is valid, replaces the digest by `new` before the
+    /// answer.
     ///
-    /// Nothing that is found by the old digest is remembered: stamps are by the digests that are stored, and memory is by
-    /// BLAKE3 digests. What was read before the write is believed only where the write could not be done; a key that was
-    /// revoked or changed meanwhile is not written, and read anew.
+    /// Results under the old digest are not cached: the cache is keyed by BLAKE3 digests, and revisions
+    /// belong to stored digests. The first read counts only if the write fails. A key that was revoked or
+    /// changed meanwhile is not written, and is read again.
     async fn identify_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
         let found = match self.read_imported(old, new, now).await? {
             Some((found, digest)) if digest == old && found.key.check(found.presented, now).is_ok() => found,
@@ -246,32 +247,32 @@ impl Service {
             },
             Err(error) => {
                 let detail = error.detail().unwrap_or_default();
-                log::warn!("API key {} goes on being known by its SHA-256 digest: {error} {detail}", id.get());
+                log::warn!("API key {} keeps its SHA-256 digest: {error} {detail}", id.get());
                 Ok(Some(found))
             }
         }
     }
 
-    /// The key that is known by either digest of a value, and by which. In one transaction: a key that goes from one to
-    /// the other is in it once.
+    /// Finds the key under either digest in one transaction, since another process may be replacing one by
+    /// the other.
     async fn read_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<(Arc<Identity>, Digest)>> {
         let found = self.store.lookup_imported(old, new, now).await?;
-        Ok(found.map(|(found, stamp, digest)| (Arc::new(self.key_cache.identity(found, stamp, digest)), digest)))
+        Ok(found.map(|(found, revision, digest)| (Arc::new(self.key_cache.identity(found, revision, digest)), digest)))
     }
 
-    /// The key that the digest belongs to, good or not.
+    /// Finds the key with this digest, valid or not.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
-        let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.stamp) && it.is_good(now);
+        let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.revision) && it.is_good(now);
         let known = self.key_cache.keys.get(&digest).filter(is_believed);
         if known.is_some() {
             self.metrics.looked_up(Lookup::Hit);
             return Ok(known);
         }
-        Ok(self.store.lookup(digest, now).await?.map(|(found, stamp)| {
-            let identity = Arc::new(self.key_cache.identity(found, stamp, digest));
+        Ok(self.store.lookup(digest, now).await?.map(|(found, revision)| {
+            let identity = Arc::new(self.key_cache.identity(found, revision, digest));
             if identity.is_good(now) {
                 self.key_cache.keys.insert(digest, Arc::clone(&identity));
             }

@@ -1,5 +1,5 @@
-//! Who may do something, when, and from where. A use case takes a [`Permitted`] caller or an [`Authority`], which only a check
-//! makes: so none can be called for somebody who may not.
+//! Authorization. Use cases take a [`Permitted`] caller or an [`Authority`]. Both can be created only by a
+//! permission check, so no use case can run without one.
 
 use super::Caller;
 use crate::domain::{Actor, KeyId, OrganizationId, Origin, Result, Role, Timestamp};
@@ -7,17 +7,17 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// What a caller must be permitted to do, as a type.
+/// What a caller wants to do, as a type.
 pub trait Purpose: 'static {
-    /// The role that a key needs for it.
+    /// The role that it needs.
     const ROLE: Role;
 }
 
-/// To manage an organization.
+/// Managing an organization.
 #[derive(Clone, Copy, Debug)]
 pub enum Manage {}
 
-/// To ask whether keys are good.
+/// Verifying keys.
 #[derive(Clone, Copy, Debug)]
 pub enum Verify {}
 
@@ -29,7 +29,7 @@ impl Purpose for Verify {
     const ROLE: Role = Role::Verifier;
 }
 
-/// A caller whose key has the role that this purpose needs. Only [`Caller::require`] makes one.
+/// A caller whose key has the role for this purpose. Only [`Caller::require`] creates one.
 #[derive(Clone, Debug)]
 pub struct Permitted<P = Manage> {
     caller: Caller,
@@ -37,10 +37,10 @@ pub struct Permitted<P = Manage> {
 }
 
 impl Caller {
-    /// The caller, where its key has the role that this purpose needs.
+    /// Checks that the caller's key has the role for this purpose.
     ///
     /// # Errors
-    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) where it has not.
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) if it has not.
     pub fn require<P: Purpose>(self) -> Result<Permitted<P>> {
         self.key().role().require(P::ROLE)?;
         Ok(Permitted { caller: self, purpose: PhantomData })
@@ -56,13 +56,13 @@ impl<P> Deref for Permitted<P> {
 }
 
 impl Permitted<Manage> {
-    /// What the caller does is done by it, in its own organization.
+    /// The caller's authority over its own organization.
     pub fn authority(&self) -> Authority {
         Authority { who: Who::Caller(self.caller.clone()), now: self.now() }
     }
 }
 
-/// Somebody who may manage one organization, at one time: a caller whose role is checked, or the operator.
+/// The authority to manage one organization at one time: of a permitted caller or of the operator.
 #[derive(Clone, Debug)]
 pub struct Authority {
     who: Who,
@@ -76,12 +76,12 @@ enum Who {
 }
 
 impl Authority {
-    /// Whoever can run the program on the machine, in any organization.
+    /// The operator's authority: whoever can run the program on the machine may manage every organization.
     pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
         Self { who: Who::Operator(organization), now }
     }
 
-    /// The organization that it is done in.
+    /// The organization that is managed.
     pub(super) fn organization(&self) -> OrganizationId {
         match &self.who {
             Who::Caller(caller) => caller.organization().id,
@@ -89,22 +89,22 @@ impl Authority {
         }
     }
 
-    /// When it is done.
+    /// The time of the operation.
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// When a caller does it, by the clock that limits go by; `None` for others, who have none.
+    /// The time by the monotonic clock, for limits; `None` for the operator, who is not limited.
     pub(super) fn uptime(&self) -> Option<Duration> {
         self.caller().map(|caller| caller.moment().uptime)
     }
 
-    /// The key that it is done with; `None` for others than callers.
+    /// The caller's key; `None` for the operator.
     pub(super) fn key(&self) -> Option<KeyId> {
         self.caller().map(|caller| caller.key().id)
     }
 
-    /// Who it is, for the record of what was done.
+    /// The actor, for the audit event.
     pub(super) fn actor(&self) -> Actor {
         match &self.who {
             Who::Caller(caller) => Actor::Key(caller.key().id, caller.key().name.clone()),
@@ -112,7 +112,7 @@ impl Authority {
         }
     }
 
-    /// Where it comes from, for the same.
+    /// The source of the request, for the audit event.
     pub(super) fn origin(&self) -> Origin {
         self.caller().map(|caller| caller.origin().clone()).unwrap_or_default()
     }

@@ -1,38 +1,38 @@
-//! Backups, and what is made of them.
+//! BackupSummary, restore and ledger compaction.
 
 use super::audit::{describe_file, on_whole_store};
 use super::{Service, StoreOptions};
 use crate::domain::{Action, Actor, ChainCheck, Error, Link, Result, Timestamp};
-use crate::store::file::{self, Backup, Progress, Restore, Restored};
+use crate::store::file::{self, BackupSummary, CopyProgress, RestoreOutcome, RestoreRequest};
 use crate::store::{Reads, Writes};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// How many events are checked in one go.
+/// Events checked per read.
 const CHECKED: u32 = 1000;
 
-/// What is to be restored.
+/// What to restore.
 #[derive(Clone, Debug)]
 pub struct Restoration {
-    /// The backup.
+    /// The backup file.
     pub from: PathBuf,
-    /// Whether to go on where the ledger of revocations is not there or damaged.
+    /// Whether to continue if the ledger of revocations is missing or damaged.
     pub without_ledger: bool,
 }
 
 impl Service {
-    /// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Nobody is
-    /// held up meanwhile. That it was done is recorded.
+    /// Copies the current store into a new file and records the backup in the audit log. The file appears
+    /// only when it is complete, checked and synced. Reads and writes continue meanwhile.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the file is there already or cannot be written, or the store cannot be read.
+    /// [`Error::Unavailable`] if the file exists or cannot be written, or the store cannot be read.
     pub async fn back_up(
         &self,
         to: &Path,
         by: Actor,
         now: Timestamp,
-        progress: impl FnMut(Progress) + Send + 'static,
-    ) -> Result<Backup> {
+        progress: impl FnMut(CopyProgress) + Send + 'static,
+    ) -> Result<BackupSummary> {
         let backup = self.file.back_up(to.to_owned(), progress).await?;
         let name = describe_file(to);
         let event = on_whole_store(
@@ -46,12 +46,12 @@ impl Service {
         Ok(backup)
     }
 
-    /// Takes note of a backup that was made earlier.
+    /// Sets the metric for a backup that was made earlier.
     pub fn note_backup(&self, at: Timestamp) {
         self.metrics.set_last_backup(at);
     }
 
-    /// Has what is outdated in the ledger of revocations dropped, where that is much.
+    /// Compacts the ledger of revocations if much of it is outdated.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -65,19 +65,19 @@ impl Service {
     }
 }
 
-/// Puts a copy of a backup in the store's place: every key that was revoked, deactivated or rotated since then stands as
-/// it did last. Nobody may have the store open. Blocks.
+/// Replaces the store by a backup, then replays the ledger: keys that were revoked, deactivated or rotated
+/// since the backup get their latest state. No other process may have the store open. Blocks.
 ///
 /// # Errors
-/// [`Error::Unavailable`] with the whole story in `detail`; the store is as it was then.
+/// [`Error::Unavailable`] with the cause in `detail`; the store is then unchanged.
 pub fn restore(
     options: &StoreOptions,
     what: &Restoration,
     now: Timestamp,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Restored> {
+    progress: &mut dyn FnMut(CopyProgress),
+) -> Result<RestoreOutcome> {
     let aside = format!("-replaced-{}", file_name_time(now));
-    let finish = |writes: &mut dyn Writes, restored: &Restored| {
+    let finish = |writes: &mut dyn Writes, restored: &RestoreOutcome| {
         check_chain(writes)?;
         let name = describe_file(&what.from);
         let change = json!({
@@ -91,7 +91,7 @@ pub fn restore(
     };
     file::restore(
         options,
-        Restore {
+        RestoreRequest {
             from: &what.from,
             without_ledger: what.without_ledger,
             aside: &aside,
@@ -102,13 +102,13 @@ pub fn restore(
     )
 }
 
-/// A time as part of a file's name, such as `20261124T031500Z`.
+/// A time for file names, such as `20261124T031500Z`.
 pub fn file_name_time(at: Timestamp) -> String {
     let text = at.to_string().replace(['-', ':'], "");
     text.split('.').next().unwrap_or_default().to_owned() + "Z"
 }
 
-/// A broken audit log is told, and is no reason to be left without a store.
+/// A broken audit log is logged and does not stop the restore: a store with a broken log is better than none.
 fn check_chain<R: Reads + ?Sized>(reads: &R) -> Result<()> {
     let mut last: Option<Link> = None;
     loop {

@@ -1,32 +1,33 @@
-//! Wrong keys, counted by where they come from: nobody tries many, and nobody locks anybody else's key by trying.
+//! Brute-force protection: limits wrong keys per client address.
 //!
-//! A token bucket an address. Never by key: a stranger could then lock it.
+//! Each address has a token bucket. Wrong keys are never counted per key, or a stranger could lock somebody's
+//! key.
 
 use super::token_buckets::TokenBuckets;
 use crate::domain::{Error, Origin, Result};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-/// The part of an IPv6 address that one client has at the least: a /64 (RFC 6177).
+/// Prefix length of an IPv6 client: one client has at least a /64 (RFC 6177).
 const NETWORK_BITS: u32 = 64;
 
-/// How many wrong keys an address may send.
+/// The limit of wrong keys per address.
 #[derive(Clone, Copy, Debug)]
 pub struct BruteForceLimit {
-    /// At once.
+    /// Wrong keys at once.
     pub burst: u32,
-    /// In a minute, beyond that.
+    /// Wrong keys per minute after that.
     pub per_minute: u32,
-    /// Addresses that are remembered; what is known of others is forgotten.
+    /// Maximum number of addresses in memory; others are forgotten.
     pub addresses: usize,
-    /// Whether loopback addresses count, too.
+    /// Whether loopback addresses are limited too.
     pub counts_loopback: bool,
 }
 
-/// What addresses have tried.
+/// The token buckets of client addresses.
 pub(super) struct BruteForceGuard {
     counts_loopback: bool,
-    /// By address; those whose address cannot be read share one.
+    /// By address; all unreadable addresses share one bucket.
     buckets: TokenBuckets<Option<IpAddr>>,
 }
 
@@ -36,10 +37,10 @@ impl BruteForceGuard {
         Self { counts_loopback: limit.counts_loopback, buckets }
     }
 
-    /// Takes note of a wrong key. One that came over a Unix socket is not counted.
+    /// Counts a wrong key. Requests over a Unix socket are not counted.
     ///
     /// # Errors
-    /// [`Error::TooManyWrongKeys`] where the address has no more tokens.
+    /// [`Error::TooManyWrongKeys`] if the bucket is empty.
     pub(super) fn count(&self, origin: &Origin, uptime: Duration) -> Result<()> {
         let address = origin.address.map(client).filter(|it| self.counts_loopback || !it.is_loopback());
         if address.is_none() && !origin.is_unreadable() {
@@ -49,7 +50,7 @@ impl BruteForceGuard {
     }
 }
 
-/// What stands for one client: an IPv4 address, or an IPv6 network.
+/// The client behind an address: an IPv4 address or an IPv6 /64 network.
 fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_burst_and_then_one_at_a_time() {
+    fn an_address_has_its_burst_and_then_the_rate_per_minute() {
         let guard = BruteForceGuard::new(LIMIT);
         assert_eq!([0, 0, 0].map(|ms| failed(&guard, "203.0.113.7", ms)), [None; 3]);
         assert_eq!(failed(&guard, "203.0.113.7", 0), Some(10));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one_client_and_so_is_an_address_in_either_spelling() {
+    fn an_ipv6_network_is_one_client_and_ipv4_mapped_addresses_are_ipv4() {
         let guard = BruteForceGuard::new(LIMIT);
         for address in ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::1"] {
             assert_eq!(failed(&guard, address, 0), None);
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_does_not_count_unless_it_is_told_to() {
+    fn loopback_is_limited_only_if_configured() {
         for address in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
             let (lenient, strict) =
                 (BruteForceGuard::new(LIMIT), BruteForceGuard::new(BruteForceLimit { counts_loopback: true, ..LIMIT }));
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_however_many_addresses_there_are() {
+    fn the_number_of_remembered_addresses_is_bounded() {
         let guard = BruteForceGuard::new(LIMIT);
         for number in 0..100_000_u32 {
             let address = IpAddr::from(number.to_be_bytes());

@@ -1,8 +1,8 @@
-//! How many changes an organization may make: each leaves an event in the audit log for good. Exports of that log, which leave
-//! none, are counted with them.
+//! Limit of changes per organization, since each change adds an audit event for good. Exports of the audit
+//! log add none, but count too.
 //!
-//! What ends the validity of a key is never refused: a leaked key can be revoked at once, whatever else a runaway job of the
-//! same organization does. Rotations have a bucket of their own for the same reason.
+//! Changes that end a key's validity are never refused: a leaked key can be revoked at once, even during a
+//! runaway job of the same organization. Rotations have their own bucket for the same reason.
 
 use super::Service;
 use super::authority::Authority;
@@ -10,28 +10,28 @@ use super::token_buckets::TokenBuckets;
 use crate::domain::{Error, OrganizationId, Result};
 use std::time::Duration;
 
-/// Organizations whose changes are counted at the same time.
+/// Maximum number of organizations in memory.
 const REMEMBERED: usize = 16_384;
 
-/// How many changes an organization may make through the API.
+/// The limit of an organization's changes through the API.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeLimit {
-    /// At once.
+    /// Changes at once.
     pub burst: u32,
-    /// In a minute, beyond that; 0 for as many as it likes.
+    /// Changes per minute after that; 0 for unlimited.
     pub per_minute: u32,
 }
 
-/// What kinds of changes are counted apart.
+/// Kinds of changes with separate buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ChangeKind {
-    /// A rotation, which may be how a leaked value is ended.
+    /// A rotation, which may end a leaked value.
     Rotation,
-    /// Anything else that is counted.
+    /// Any other limited change.
     Other,
 }
 
-/// The changes that organizations made.
+/// The token buckets of organizations; `None` if changes are not limited.
 pub(super) struct ChangeLimiter(Option<TokenBuckets<(OrganizationId, ChangeKind)>>);
 
 impl ChangeLimiter {
@@ -47,7 +47,7 @@ impl ChangeLimiter {
 }
 
 impl Service {
-    /// Counts a change before it is queued. The operator's are not limited.
+    /// Counts a change before it is queued. The operator is not limited.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`].
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn organizations_and_kinds_are_counted_apart() {
+    fn organizations_and_kinds_have_separate_buckets() {
         let limiter = ChangeLimiter::new(ChangeLimit { burst: 2, per_minute: 60 });
         let [one, other] = [1, 2].map(|seed| OrganizationId::from_random([seed; 8]));
         let count = |organization, kind, ms| match limiter.count(organization, kind, Duration::from_millis(ms)) {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_above_one_change_a_millisecond_is_kept_and_0_is_none() {
+    fn a_limit_above_one_change_per_millisecond_is_exact_and_0_means_unlimited() {
         let organization = OrganizationId::from_random([1; 8]);
         let passing = |limit, ms| {
             let limiter = ChangeLimiter::new(limit);

@@ -1,7 +1,7 @@
-//! Failed authentications, sampled into the audit log: of each address the first in a minute, with a count of the others.
+//! Failed authentications, sampled into the audit log: the first of each address in a minute, with a count.
 //!
-//! They are gathered in memory and written once a minute, so that a flood of wrong keys costs the log a bounded number of
-//! events and the requests themselves nothing.
+//! Samples are collected in memory and written once a minute, so a flood of wrong keys adds a bounded number
+//! of events and costs the requests no write.
 
 use super::Service;
 use super::authentication::Identity;
@@ -11,21 +11,21 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many addresses have an event of their own in a minute; the others share one.
+/// Addresses with an event of their own per minute; all others share one event.
 const ADDRESSES: usize = 20;
 
-/// What has failed since the last time it was written.
+/// The samples since the last write.
 #[derive(Default)]
 pub(super) struct FailedAuthentications(Mutex<Gathered>);
 
 #[derive(Default)]
 struct Gathered {
     samples: BTreeMap<(Option<IpAddr>, Option<i64>), Sample>,
-    /// Those for which there was no room, and when the first of them came.
+    /// The number of failures without a sample of their own, and the time of the first.
     others: Option<(u64, Timestamp)>,
 }
 
-/// The first failure of an address that concerns an organization, or none that is known.
+/// The first failure of an address, by organization if the key is known.
 struct Sample {
     event: NewEvent,
     refusal: Refusal,
@@ -33,7 +33,7 @@ struct Sample {
 }
 
 impl FailedAuthentications {
-    /// Takes note of a credential that was refused, and of the key that it belongs to, where there is one.
+    /// Counts a refused credential and the key that it belongs to, if any.
     pub(super) fn note(&self, key: Option<&Identity>, refusal: Refusal, origin: &Origin, now: Timestamp) {
         let organization = key.map(|key| key.organization().id);
         let mut gathered = self.lock();
@@ -82,10 +82,10 @@ fn event(organization: Option<OrganizationId>, key: Option<&Identity>, origin: O
 }
 
 impl Service {
-    /// Writes the failed authentications that were gathered since the last time into the audit log.
+    /// Writes the collected samples into the audit log.
     ///
     /// # Errors
-    /// [`crate::domain::Error::Unavailable`]; what was gathered is lost then.
+    /// [`crate::domain::Error::Unavailable`]; the samples are then lost.
     pub async fn record_failed_authentications(&self) -> Result<()> {
         let events = self.failed_authentications.take();
         if events.is_empty() {

@@ -1,35 +1,36 @@
-//! Requests that are sent twice and done once.
+//! Idempotency keys: a repeated request is executed once.
 
 use crate::domain::{ApiKey, Error, KeyId, Parent, Result, Secret, Timestamp};
 use crate::store::{IdempotentRequest, Writes};
 
-/// For how long a request is remembered: a day.
+/// Lifetime of an idempotency key: a day.
 const KEPT_MS: i64 = 24 * 3_600_000;
-/// How many older requests each new one has forgotten: more than one, so that they become fewer, and few, so that no change
-/// waits for a day's requests.
+/// Expired entries deleted with each new one: more than one, so their number falls; few, so no write takes
+/// long.
 const FORGOTTEN: u32 = 16;
 
-/// What a caller says about a request that it may send again.
+/// A caller's idempotency key with its request.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
-    /// Its name for the request: a hash of the `Idempotency-Key`, since somebody may have put a key there.
+    /// Hash of the `Idempotency-Key` header. The header itself is not stored, since it might contain an API
+    /// key.
     pub name: String,
-    /// What it asks, hashed: a request of the same name must be the same request.
+    /// Hash of the request: the same idempotency key must come with the same request.
     pub request: [u8; 32],
 }
 
-/// What was made or rotated.
+/// A created or rotated key.
 #[derive(Debug)]
 pub struct IssuedKey {
     /// The key as it is now.
     pub key: ApiKey,
-    /// The full new value; `None` where the caller brought it, or where this only repeats an earlier answer.
+    /// The new value in clear; `None` if the caller provided it or the request is a repetition.
     pub secret: Option<Secret>,
-    /// Whether nothing was done because the same request had been done before.
+    /// Whether the request was executed before and not again.
     pub is_repeated: bool,
 }
 
-/// A piece of work that is done at most once where its caller wants that.
+/// Work that runs at most once if its caller sent an idempotency key.
 pub(super) struct Once {
     caller: Option<KeyId>,
     idempotency: Option<Idempotency>,
@@ -41,7 +42,7 @@ impl Once {
         Self { caller, idempotency, now }
     }
 
-    /// Does the work, or finds what it made the first time.
+    /// Runs the work, or finds the key that an earlier execution produced.
     pub(super) fn run(
         self,
         writes: &mut dyn Writes,

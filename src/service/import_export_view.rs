@@ -1,4 +1,4 @@
-//! All that can be taken elsewhere, and what imports look at.
+//! Read-only view of a store for imports and exports.
 
 use super::import::TakenRows;
 use super::{API_KEYS_PAGE, PROJECTS_PAGE, StoreOptions};
@@ -6,22 +6,22 @@ use crate::domain::{
     ApiKey, KeyCounts, Name, Organization, OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::Reads;
-use crate::store::file::{Staging, View};
+use crate::store::file::{Staging, StoreView};
 
-/// How many organizations are read in one go.
+/// Organizations per read.
 const ORGANIZATIONS_PAGE: u32 = 1000;
 
-/// What is in a store, for imports and exports: nothing is written, and a server may have it open. Blocks. Every method
-/// fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the file cannot be read.
-pub struct ImportExportView(View);
+/// A read-only view of a store's file. A server may have it open. Blocks. Every method fails with
+/// [`Error::Unavailable`](crate::domain::Error::Unavailable) if the file cannot be read.
+pub struct ImportExportView(StoreView);
 
-/// One thing that is exported.
+/// An exported object.
 pub enum ExportItem<'a> {
     /// An organization.
     Organization(&'a Organization),
-    /// One of its projects.
+    /// A project.
     Project(&'a Organization, &'a Project),
-    /// A key of either.
+    /// A key of an organization or a project.
     Key(&'a Organization, Option<&'a Project>, &'a ApiKey),
 }
 
@@ -29,12 +29,12 @@ impl ImportExportView {
     /// Opens the store's file.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`StoreView::open`].
     pub fn open(options: &StoreOptions) -> Result<Self> {
-        View::open(&options.path, options.busy_timeout).map(Self)
+        StoreView::open(&options.path, options.busy_timeout).map(Self)
     }
 
-    /// Whether the store is older than its ledger of revocations, so that keys that are good in it may have been revoked.
+    /// Whether the store is older than its ledger of revocations: its valid keys may have been revoked.
     ///
     /// # Errors
     /// See [`ImportExportView`].
@@ -47,7 +47,7 @@ impl ImportExportView {
         self.0.has_server()
     }
 
-    /// The organization; `None` where there is none.
+    /// The organization with this id.
     ///
     /// # Errors
     /// See [`ImportExportView`].
@@ -88,7 +88,8 @@ impl ImportExportView {
         self.0.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// The staged rows whose value is taken, up to `limit` of each kind; not those that have ended where these are allowed.
+    /// The staged rows whose value is taken, up to `limit` of each kind. Ended values are left out if they
+    /// are allowed.
     ///
     /// # Errors
     /// See [`ImportExportView`].
@@ -102,7 +103,7 @@ impl ImportExportView {
         self.0.read(|reads| TakenRows::of(reads, staged, allows_ended, limit, progress))
     }
 
-    /// How many keys there are.
+    /// Number of keys.
     ///
     /// # Errors
     /// See [`ImportExportView`].
@@ -112,11 +113,11 @@ impl ImportExportView {
         Ok([active, deactivated, expired].into_iter().map(u64::from).sum())
     }
 
-    /// Hands over everything, as it was at one moment and is at this time: each organization, its keys, newest first, and
-    /// each of its projects with its keys.
+    /// Passes all objects of one snapshot to `take`, with the keys' states at `now`: each organization, its
+    /// keys (newest first), then each project with its keys.
     ///
     /// # Errors
-    /// See [`ImportExportView`], and what `take` fails with.
+    /// See [`ImportExportView`], and the errors of `take`.
     pub fn export<E: From<crate::domain::Error>>(
         &self,
         now: Timestamp,

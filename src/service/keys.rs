@@ -1,4 +1,4 @@
-//! The keys of an organization or a project.
+//! Use cases of keys: create, rotate, change, revoke, list.
 
 use super::Service;
 use super::authority::Authority;
@@ -10,52 +10,52 @@ use crate::domain::{
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
-/// How many keys a page of a list has.
+/// Maximum number of keys per page of a list.
 pub const API_KEYS_PAGE: u32 = 1000;
 
-/// Where a key's new value comes from.
+/// The source of a key's new value.
 #[derive(Debug)]
 pub enum NewValue {
-    /// Sixteen random bytes: the secret is made here, and is in the answer and nowhere else.
+    /// Sixteen random bytes: the secret is generated here and is only in the answer.
     Random([u8; 16]),
-    /// The caller made the secret and keeps it.
+    /// The caller generated the secret and keeps it.
     Provided {
-        /// What is stored of it.
+        /// The fingerprint to store.
         value: Fingerprint,
-        /// What an import may have brought of it, where the full key is known.
+        /// The value's SHA-256 digest, if the full key is known: an import may have stored it.
         sha256: Option<Digest>,
-        /// Whether it may be a value that was revoked or rotated out: the operator says so.
+        /// Whether the value may be a revoked or rotated-out one, by the operator's decision.
         allows_ended: bool,
     },
 }
 
-/// What a key is to be that is minted.
+/// A key to create.
 #[derive(Debug)]
 pub struct NewKey {
-    /// Its label.
+    /// Its display name.
     pub name: Name,
-    /// The value.
+    /// Its value.
     pub value: NewValue,
-    /// How long it lasts; `None` for ever.
+    /// Its lifetime; `None` for no expiry.
     pub lifetime: Option<Lifetime>,
-    /// What else is to be other than usual.
+    /// Its restrictions.
     pub change: KeyChange,
 }
 
-/// What a rotation is to be.
+/// A rotation to start.
 #[derive(Debug)]
 pub struct Rotation {
     /// The new value.
     pub value: NewValue,
-    /// How long the outgoing value goes on.
+    /// The grace period of the outgoing value.
     pub grace: Grace,
-    /// What becomes of the expiry.
+    /// The change of the expiry.
     pub expiry: Expiry,
-    /// What else is to become of the key.
+    /// Other changes of the key.
     pub change: KeyChange,
 }
 
-/// The keys of one parent, as somebody deals with them at one time.
+/// Manages the keys of one organization or project, with one authority.
 pub struct KeyManager<'a> {
     service: &'a Service,
     authority: Authority,
@@ -64,19 +64,20 @@ pub struct KeyManager<'a> {
 }
 
 impl Service {
-    /// The keys of the organization that the authority is for, or of one of its projects.
+    /// The keys of the authority's organization, or of one of its projects.
     pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> KeyManager<'_> {
         let parent = Parent { organization: authority.organization(), project };
         KeyManager { service: self, parent, now: authority.now(), authority }
     }
 }
 
-/// Every method fails with [`Error::NotFound`] where the project is another organization's.
+/// Every method fails with [`Error::NotFound`] if the project belongs to another organization.
 impl KeyManager<'_> {
-    /// Mints a key. It is never there without its restrictions.
+    /// Creates a key; its restrictions apply from the start.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the value is a key already, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
+    /// [`Error::TooManyChanges`], [`Error::Conflict`] if the value already is a key, [`Error::ValueEnded`],
+    /// [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
         self.service.count_change(&self.authority, ChangeKind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
@@ -99,7 +100,7 @@ impl KeyManager<'_> {
     /// Gives a key a new value.
     ///
     /// # Errors
-    /// [`Error::NotFound`], those of [`ApiKey::rotate`], and those of [`KeyManager::create`].
+    /// [`Error::NotFound`], those of [`ApiKey::rotate`] and of [`KeyManager::create`].
     pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
         self.service.count_change(&self.authority, ChangeKind::Rotation)?;
         let Rotation { value, grace, expiry, change } = rotation;
@@ -114,30 +115,31 @@ impl KeyManager<'_> {
         .await
     }
 
-    /// Ends the grace of a rotation now. The outgoing value is refused from the answer on. No limit on changes refuses it:
-    /// there are no more of these than rotations.
+    /// Completes a rotation now. The outgoing value is refused from the answer on. The change limit does not
+    /// apply: completions are bounded by rotations.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
+    /// [`Error::NotFound`], [`Error::Conflict`] if no rotation is in progress.
     pub async fn complete_rotation(&self, id: KeyId) -> Result<ApiKey> {
         let now = self.now;
         self.change(id, Action::KeyRotationCompleted, move |key| key.complete_rotation(now)).await
     }
 
-    /// Drops the new value of a rotation. It is refused from the answer on. No limit on changes refuses it, either.
+    /// Drops the new value of a rotation, which is refused from the answer on. The change limit does not
+    /// apply.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Conflict`] where the key is not being rotated.
+    /// [`Error::NotFound`], [`Error::Conflict`] if no rotation is in progress.
     pub async fn cancel_rotation(&self, id: KeyId) -> Result<ApiKey> {
         let now = self.now;
         self.change(id, Action::KeyRotationCancelled, move |key| key.cancel_rotation(now)).await
     }
 
-    /// Renames a key, switches it on or off, or changes when it ends and where and how often it is used; from the answer on.
+    /// Changes a key's name, switch, expiry and restrictions, in force from the answer on.
     ///
     /// # Errors
-    /// [`Error::NotFound`], those of [`ApiKey::set_expiry`], and [`Error::TooManyChanges`] unless the key is switched off and
-    /// nothing else.
+    /// [`Error::NotFound`], those of [`ApiKey::set_expiry`], and [`Error::TooManyChanges`] unless the key is
+    /// only deactivated.
     pub async fn update(&self, id: KeyId, expiry: Expiry, change: KeyChange) -> Result<ApiKey> {
         if expiry != Expiry::Keep || !change.only_deactivates() {
             self.service.count_change(&self.authority, ChangeKind::Other)?;
@@ -151,8 +153,8 @@ impl KeyManager<'_> {
         .await
     }
 
-    /// Revokes a key for good, with all its values. It is refused from the answer on. No limit on changes refuses it: there
-    /// are no more of these than keys.
+    /// Revokes a key and all its values for good. It is refused from the answer on. The change limit does not
+    /// apply: revocations are bounded by keys.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -193,7 +195,7 @@ impl KeyManager<'_> {
         F: FnOnce(&mut dyn Writes, Fingerprint) -> Result<ApiKey> + Send + 'static,
     {
         let parent = self.parent;
-        // A value that is brought could be a key already; one that is made here cannot: it is 128 random bits.
+        // A provided value may already be a key; 128 new random bits cannot.
         let (value, secret, brought) = match value {
             NewValue::Provided { value, sha256, allows_ended } => (value, None, Some((sha256, allows_ended))),
             NewValue::Random(random) => {
@@ -250,14 +252,14 @@ impl KeyManager<'_> {
         self.service.store.write(work).await
     }
 
-    /// Puts uses over the keys that are not on disk yet, and finishes rotations whose grace is over.
+    /// Adds last-used times that are not on disk yet, and completes rotations whose grace period is over.
     fn bring_up_to_date(&self, keys: &mut [ApiKey]) {
         self.service.last_used_buffer.overlay(keys);
         keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
     }
 }
 
-/// Makes sure that the value with these digests can become a key.
+/// Checks that the value with these digests can become a key.
 pub(super) fn expect_free<W: Writes + ?Sized>(
     writes: &W,
     digests: [Option<Digest>; 2],
@@ -274,7 +276,7 @@ pub(super) fn expect_free<W: Writes + ?Sized>(
     Ok(())
 }
 
-/// Makes sure that the parent's project, if any, is there.
+/// Checks that the parent's project exists, if it is a project.
 fn expect_project<R: Reads + ?Sized>(reads: &R, parent: Parent) -> Result<()> {
     let Some(project) = parent.project else { return Ok(()) };
     reads.project(parent.organization, project)?.map(|_| ()).ok_or(Error::NotFound("project"))
@@ -284,7 +286,7 @@ fn find<R: Reads + ?Sized>(reads: &R, parent: Parent, id: KeyId) -> Result<ApiKe
     reads.api_key(parent, id)?.ok_or(Error::NotFound("API key"))
 }
 
-/// A change of one key, to be done in a transaction.
+/// A change of one key, for a transaction.
 struct Change {
     parent: Parent,
     id: KeyId,
@@ -294,7 +296,7 @@ struct Change {
 }
 
 impl Change {
-    /// Does the work on the key as it is by now. What changes nothing leaves no trace.
+    /// Applies the work to the key's current state. Without a difference, nothing is written or recorded.
     fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
         let stored = find(writes, self.parent, self.id)?;
         let mut before = stored.clone();

@@ -1,14 +1,14 @@
-//! When one value was last used.
+//! The last-used time of one value of a key, in memory.
 
 use crate::domain::{Digest, KeyId, Timestamp};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// The last use of one of a key's values. Cheap to note: once a millisecond a write to memory, once a flush a lock.
+/// Recording costs at most one memory write per millisecond, and one lock per flush.
 #[derive(Debug)]
 pub(super) struct LastUsed {
     pub(super) key: KeyId,
     pub(super) digest: Digest,
-    /// Unix milliseconds; 0 where never used.
+    /// Unix milliseconds; 0 if never used.
     pub(super) ms: AtomicI64,
     /// Whether the next flush will write it.
     pub(super) is_waiting: AtomicBool,

@@ -1,7 +1,7 @@
-//! When keys were last used: noted in memory as requests come, written behind their back.
+//! Buffer of last-used times: recorded in memory during requests, written to the store in the background.
 //!
-//! A use is on disk about a second later, so a power failure may take the last second's times with it. Nothing else is
-//! that loose.
+//! A time is on disk about a second later, so a crash may lose the last second's times. No other data is that
+//! loose.
 
 use super::Service;
 use super::authentication::Identity;
@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many times are written by one job, so that others get in between.
+/// Times written per job, so that other writes can run in between.
 const CHUNK: usize = 1000;
 
-/// By key, and by the beginning of the digest of the value that was used.
+/// By key and by the first eight bytes of the used value's digest.
 type Waiting = BTreeMap<(KeyId, i64), Arc<Identity>>;
 
-/// The uses that are not on disk yet.
+/// Last-used times that are not on disk yet.
 pub(super) struct LastUsedBuffer {
     capacity: usize,
     pending: Mutex<Pending>,
@@ -26,12 +26,13 @@ pub(super) struct LastUsedBuffer {
 #[derive(Default)]
 struct Pending {
     waiting: Waiting,
-    /// What the last flush took. Kept until the next, so that a read that began before it was committed finds it here.
+    /// The last flush, kept until the next one: a read that began before its commit still finds the times
+    /// here.
     flushed: Waiting,
 }
 
 impl Pending {
-    /// The uses of a key: the value's digest and the time.
+    /// The pending times of a key, each with the value's digest.
     fn of(&self, key: KeyId) -> impl Iterator<Item = (Digest, Timestamp)> {
         let of = move |uses: &Waiting| {
             let uses = uses.range((key, i64::MIN)..=(key, i64::MAX));
@@ -47,13 +48,14 @@ impl LastUsedBuffer {
         Self { capacity, pending: Mutex::default() }
     }
 
-    /// Notes a use. Where more keys wait than the capacity (the store has not taken any for a while), it is let go.
+    /// Records a use. It is dropped if as many keys are pending as the capacity allows, because the store
+    /// accepts no writes.
     pub(super) fn record(&self, identity: &Arc<Identity>, now: Timestamp) {
         let last_used = &identity.last_used;
         if last_used.ms.load(Ordering::Relaxed) >= now.unix_ms() {
             return;
         }
-        // Time first, flag second; take() goes the other way about, so no use falls between the two.
+        // Time before flag; take() does the reverse, so no use is lost between them.
         last_used.ms.fetch_max(now.unix_ms(), Ordering::SeqCst);
         if last_used.is_waiting.swap(true, Ordering::SeqCst) {
             return;
@@ -66,12 +68,12 @@ impl LastUsedBuffer {
         }
     }
 
-    /// Puts the newest uses over what was read from the store.
+    /// Adds pending times to keys that were read from the store.
     pub(super) fn overlay(&self, keys: &mut [ApiKey]) {
         let pending = self.lock();
         for key in keys {
             for (digest, at) in pending.of(key.id) {
-                // The use of a value that is gone counts as one of the value that is there.
+                // A use of a replaced value counts for the current value.
                 match &mut key.shadow {
                     Some(shadow) if shadow.fingerprint.digest == digest => {
                         shadow.last_used = shadow.last_used.max(Some(at))
@@ -93,8 +95,8 @@ impl LastUsedBuffer {
         uses
     }
 
-    /// Takes back what the last [`LastUsedBuffer::take`] gave away, as far as there is room. What was written is then written again,
-    /// which changes nothing.
+    /// Puts back what the last [`LastUsedBuffer::take`] returned, up to the capacity. Writing a time twice is
+    /// harmless.
     pub(super) fn give_back(&self) {
         let mut pending = self.lock();
         for (key, identity) in std::mem::take(&mut pending.flushed) {
@@ -112,7 +114,7 @@ impl LastUsedBuffer {
 }
 
 impl Service {
-    /// Writes the last-used times that are not on disk yet.
+    /// Writes pending last-used times.
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`]; the times are kept for the next attempt.

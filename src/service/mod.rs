@@ -1,4 +1,4 @@
-//! Every use case. One function is one transaction; the time and random bytes are arguments.
+//! Use cases. One function is one transaction; times and random bytes are arguments.
 
 mod audit;
 mod audit_export;
@@ -30,8 +30,8 @@ mod verification;
 pub use crate::domain::KeyChange;
 pub use crate::store::NewApiKey;
 pub use crate::store::file::{
-    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, Options as StoreOptions, Progress, Restored, SCHEMA,
-    Size, Staging, UNFINISHED, remove_unfinished, size,
+    BackupSummary, Checkup, CopyProgress, ImportedApiKey, LedgerComparison, LedgerSummary, PARTIAL_SUFFIX,
+    RestoreOutcome, SCHEMA_VERSION, Staging, StoreOptions, StoreSize, remove_partial_backup, size,
 };
 pub use audit::{AuditLog, EVENTS_PAGE};
 pub use audit_export::{AuditExport, AuditExportState, FoundEvents};
@@ -66,32 +66,32 @@ use std::sync::Arc;
 use std::time::Instant;
 use store_gauges::{KeyCountCache, OrganizationSizeCache};
 
-/// How many searches and counts of the audit log each organization may have under way.
+/// Concurrent searches and counts of the audit log per organization.
 const LONG_READS_EACH: usize = 4;
-/// How many whole lists and downloads each key may have under way.
+/// Concurrent streamed lists and downloads per key.
 const STREAMS_EACH: usize = 32;
 
-/// How the service is set up.
+/// Settings of the service.
 #[derive(Clone, Debug)]
 pub struct ServiceOptions {
-    /// How the store is opened.
+    /// Settings of the store.
     pub store: StoreOptions,
-    /// What newly minted organization keys begin with.
+    /// Prefix of new organization keys.
     pub organization_key_prefix: KeyPrefix,
-    /// What newly minted project keys begin with.
+    /// Prefix of new project keys.
     pub project_key_prefix: KeyPrefix,
-    /// How many keys are remembered between requests, at the most.
+    /// Maximum number of cached keys.
     pub cache_capacity: usize,
-    /// How many wrong keys an address may send.
+    /// Limit of wrong keys per client address.
     pub brute_force: BruteForceLimit,
-    /// How many changes an organization may make.
+    /// Limit of changes per organization.
     pub change_limit: ChangeLimit,
 }
 
-/// The running service.
+/// All use cases over one open store.
 pub struct Service {
     store: Store,
-    /// What only a store in a file does.
+    /// Operations that only a store in a file has.
     file: StoreFile,
     key_cache: KeyCache,
     last_used_buffer: LastUsedBuffer,
@@ -104,16 +104,16 @@ pub struct Service {
     stopwatch: fn() -> Instant,
     audit_exports: AuditExports,
     failed_authentications: FailedAuthentications,
-    /// Reads of much of the store, by organization.
+    /// Searches and counts of the audit log, by organization.
     long_reads: ConcurrencyLimit<OrganizationId>,
-    /// Answers that are read while they are sent, by key.
+    /// Streamed lists and downloads, by key.
     streams: ConcurrencyLimit<KeyId>,
     organization_key_prefix: KeyPrefix,
     project_key_prefix: KeyPrefix,
 }
 
 impl Service {
-    /// Opens the store and everything that stands on it. What is done is counted in `metrics`.
+    /// Opens the store and starts the service, which counts in `metrics`.
     ///
     /// # Errors
     /// As [`StoreFile::open`].
@@ -140,22 +140,22 @@ impl Service {
         })
     }
 
-    /// Lets the caller begin an answer that is read while it is sent; it lasts as long as the share.
+    /// Reserves one of the caller's slots for a streamed answer. Dropping the slot frees it.
     ///
     /// # Errors
-    /// [`Error::TooManyAtOnce`].
+    /// [`Error::TooManyAtOnce`] if all of them are in use.
     pub fn begin_stream(&self, caller: &Caller) -> Result<Slot> {
         self.streams.take(caller.key().id).ok_or(Error::TooManyAtOnce(
-            "This API key has too many lists and downloads under way; wait until one of them has ended.",
+            "This API key has too many lists and downloads in progress; wait until one of them ends.",
         ))
     }
 
-    /// What newly minted organization keys begin with.
+    /// Prefix of new organization keys.
     pub fn organization_key_prefix(&self) -> &KeyPrefix {
         &self.organization_key_prefix
     }
 
-    /// What newly minted keys begin with.
+    /// Prefixes of new organization keys and project keys.
     pub fn key_prefixes(&self) -> [&KeyPrefix; 2] {
         [&self.organization_key_prefix, &self.project_key_prefix]
     }
@@ -164,26 +164,26 @@ impl Service {
         if parent.project.is_some() { &self.project_key_prefix } else { &self.organization_key_prefix }
     }
 
-    /// Tells other processes that this one is a server; says whether there is another one.
+    /// Registers this process as a server; returns whether another server has the store open.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the operating system gives no lock.
+    /// [`Error::Unavailable`] if the operating system refuses the lock.
     pub fn announce_server(&self) -> Result<bool> {
         self.file.announce_server()?;
         Ok(self.file.has_server())
     }
 
-    /// Waits until no process that has the store open believes what it read before now.
-    pub async fn wait_for_others(&self) {
-        self.store.wait_for_others().await;
+    /// Waits until no process with the store open trusts anything that it read before this call.
+    pub async fn wait_for_other_processes(&self) {
+        self.store.wait_for_other_processes().await;
     }
 
-    /// Brings what is only in memory to disk and closes the store. Nothing may be asked of it after.
+    /// Writes pending last-used times and closes the store, which must not be used afterwards.
     pub async fn close(&self) {
-        // Whoever was writing last-used times may have been stopped half-way.
+        // The background task that wrote last-used times may have been stopped half-way.
         self.last_used_buffer.give_back();
         if let Err(error) = self.flush_last_used().await {
-            log::error!("the last second's last-used times were not written: {error} {:?}", error.detail());
+            log::error!("the last-used times of the last second were not written: {error} {:?}", error.detail());
         }
         self.store.close();
     }

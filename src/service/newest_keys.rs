@@ -1,27 +1,27 @@
-//! The keys of an organization and all its projects, newest first.
+//! All keys of an organization and its projects, newest first: a merge of their lists.
 
 use super::{API_KEYS_PAGE, Overview};
 use crate::domain::{ApiKey, Error, KeyId, Name, Organization, Parent, Project, Result};
 use std::collections::BinaryHeap;
 
-/// How many keys are in memory at the most, where the organization has no more projects than that: one of each otherwise.
+/// Maximum number of keys in memory; with more projects than that, one per project.
 const IN_MEMORY: usize = 16_384;
 
-/// The keys of one parent that are still to come, newest first.
+/// The remaining keys of one parent, newest first.
 struct Source {
     parent: Parent,
     project: Option<Name>,
-    /// What was read, newest last.
+    /// The current page, newest last.
     read: Vec<ApiKey>,
 }
 
 impl Overview {
-    /// Hands over the keys of the organization with those of its projects, or of the one project, newest first, each with
-    /// the name of its project, for as long as `take` says that more are wanted. They are read page by page; what is
-    /// minted meanwhile may be left out.
+    /// Passes the keys of the organization and its projects, or of one project, to `take`, newest first and
+    /// with the project's name, until `take` returns false. Keys are read page by page; keys created
+    /// meanwhile may be missing.
     ///
     /// # Errors
-    /// See [`Overview`], and what `take` fails with.
+    /// See [`Overview`], and the errors of `take`.
     pub fn each_api_key<E: From<Error>>(
         &self,
         organization: &Organization,
@@ -30,7 +30,7 @@ impl Overview {
     ) -> std::result::Result<(), E> {
         let mut sources = self.sources(organization, project)?;
         let page = page_size(sources.len());
-        // Of each source its newest key. The greatest number is the newest key of all.
+        // The newest key of each source; the greatest number is the newest key of all.
         let mut heads = BinaryHeap::new();
         for (place, source) in sources.iter_mut().enumerate() {
             heads.extend(source.read_on(self, None, page)?.map(|head| (head, place)));
@@ -65,7 +65,7 @@ impl Overview {
 }
 
 impl Source {
-    /// The number of the next key, which is read where nothing is left of what was read.
+    /// The number of the next key; reads a page if the current one is empty.
     fn read_on(&mut self, overview: &Overview, before: Option<KeyId>, page: u32) -> Result<Option<KeyId>> {
         if self.read.is_empty() {
             self.read = overview.api_keys(self.parent, before, page)?;
@@ -75,7 +75,7 @@ impl Source {
     }
 }
 
-/// How many keys of each source are read in one go.
+/// Keys per page of each source.
 fn page_size(sources: usize) -> u32 {
     let each = u32::try_from(IN_MEMORY / sources.max(1)).unwrap_or(API_KEYS_PAGE);
     each.clamp(1, API_KEYS_PAGE)

@@ -1,16 +1,15 @@
-//! What each organization takes, counted a slice at a time.
+//! Sizes of organizations, counted in slices.
 
 use crate::domain::{OrganizationId, OrganizationSize, Result};
 use crate::store::SizesSlice;
 use std::collections::HashMap;
 
-/// How many rows are looked at in one read.
+/// Rows per read.
 pub(super) const SLICE: u32 = 10_000;
-/// How many organizations are told of, the largest ones: a store may have any number.
+/// Number of reported organizations, largest first: a store may have any number.
 const LARGEST: usize = 10;
 
-/// A count that goes on where it was. Events are only appended, so each is looked at once; where older ones were pruned, the
-/// count begins anew.
+/// A resumable count. Events are only appended, so each is counted once; pruning restarts the count.
 #[derive(Default)]
 pub(super) struct SizeCount {
     first: Option<i64>,
@@ -19,12 +18,12 @@ pub(super) struct SizeCount {
 }
 
 impl SizeCount {
-    /// After which number the next slice begins.
+    /// The next slice begins after this number.
     pub(super) fn through(&self) -> i64 {
         self.through
     }
 
-    /// Adds a slice of up to [`SLICE`] rows; says whether there may be more.
+    /// Adds a slice of up to [`SLICE`] rows; returns whether there may be more.
     pub(super) fn add(&mut self, slice: SizesSlice) -> bool {
         if slice.rows > 0 && self.through > 0 && slice.first != self.first {
             *self = Self::default();
@@ -41,14 +40,14 @@ impl SizeCount {
         slice.rows >= u64::from(SLICE)
     }
 
-    /// Counts to the end, with whatever reads a slice after a number.
+    /// Counts to the end; `read` returns the slice after a number.
     pub(super) fn finish(&mut self, mut read: impl FnMut(i64) -> Result<SizesSlice>) -> Result<()> {
         while self.add(read(self.through)?) {}
         Ok(())
     }
 }
 
-/// The organizations that take the most, largest first.
+/// The largest organizations, largest first.
 pub(super) fn largest(keys: &SizeCount, events: &SizeCount) -> Vec<(OrganizationId, OrganizationSize)> {
     let mut all = events.sizes.clone();
     for (organization, size) in &keys.sizes {
@@ -74,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_looked_at_once_and_all_of_them_anew_where_older_ones_were_pruned() {
+    fn events_are_counted_once_and_pruning_restarts_the_count() {
         let mut count = SizeCount::default();
         assert!(count.add(slice(1, 10_000, 10_000)), "there may be more");
         assert!(!count.add(slice(1, 10_500, 500)));

@@ -1,4 +1,4 @@
-//! Organizations.
+//! Use cases of organizations.
 
 use super::Service;
 use super::authority::Authority;
@@ -6,7 +6,7 @@ use super::change_limit::ChangeKind;
 use crate::domain::{Action, Error, Name, Organization, Result};
 
 impl Service {
-    /// Renames the organization and returns it as stored.
+    /// Renames the organization and returns its new state.
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`].

@@ -1,4 +1,4 @@
-//! What a store holds, for whoever has its file: nothing is written, and a server may have it open.
+//! Read-only view of a store for commands that show its contents.
 
 use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
@@ -7,49 +7,50 @@ use crate::domain::{
     OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
-use crate::store::file::{self, Size, View};
+use crate::store::file::{self, StoreSize, StoreView};
 use std::path::PathBuf;
 
-/// How many organizations a page of a list has.
+/// Maximum number of organizations per page of a list.
 pub const ORGANIZATIONS_PAGE: u32 = 1000;
 
-/// A store that is only looked at, at one time. Blocks. Every method fails with
-/// [`Error::Unavailable`](crate::domain::Error::Unavailable) where the file cannot be read.
+/// A read-only view of a store's file, with the keys' states at one time. A server may have it open. Blocks.
+/// Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) if the file cannot be
+/// read.
 pub struct Overview {
     path: PathBuf,
-    view: View,
+    view: StoreView,
     now: Timestamp,
 }
 
-/// What there is.
+/// Figures about a store.
 #[derive(Debug)]
 pub struct StoreSummary {
-    /// What the store takes on disk.
-    pub size: Size,
-    /// The version of its schema.
+    /// Sizes of its files.
+    pub size: StoreSize,
+    /// Version of its schema.
     pub schema: u32,
-    /// How many organizations it has.
+    /// Number of organizations.
     pub organizations: u32,
-    /// How many keys it has.
+    /// Number of keys by state.
     pub api_keys: KeyCounts,
-    /// The organizations that take the most, largest first.
+    /// The largest organizations, largest first.
     pub largest: Vec<(OrganizationId, OrganizationSize)>,
     /// The newest event of the audit log.
     pub audit_head: Option<Link>,
-    /// The newest event that changed anything, where it is one of the newest [`EVENTS_PAGE`]: failed authentications do not.
+    /// The newest change among the newest [`EVENTS_PAGE`] events; a failed authentication is not a change.
     pub last_change: Option<Event>,
 }
 
-/// A key, whose it is, and whether the value that it was looked for by is good.
+/// The result of a key lookup.
 #[derive(Debug)]
 pub struct LookedUpKey {
     /// The key.
     pub key: ApiKey,
     /// Its organization.
     pub organization: Organization,
-    /// Its project, where it belongs to one.
+    /// Its project, if it belongs to one.
     pub project: Option<Project>,
-    /// The reason why the value is refused, wherever it is used from and however often.
+    /// Whether the value is valid, apart from addresses and rate limit; otherwise the reason.
     pub outcome: std::result::Result<(), Refusal>,
 }
 
@@ -57,13 +58,13 @@ impl Overview {
     /// Opens the store's file.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`StoreView::open`].
     pub fn open(options: &StoreOptions, now: Timestamp) -> Result<Self> {
-        let view = View::open(&options.path, options.busy_timeout)?;
+        let view = StoreView::open(&options.path, options.busy_timeout)?;
         Ok(Self { path: options.path.clone(), view, now })
     }
 
-    /// Whether the store is older than its ledger of revocations, so that keys that are good in it may have been revoked.
+    /// Whether the store is older than its ledger of revocations: its valid keys may have been revoked.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -76,7 +77,7 @@ impl Overview {
         self.view.has_server()
     }
 
-    /// What there is. Looks at every key and every event, a slice at a time.
+    /// Counts all keys and events, in slices.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -87,7 +88,7 @@ impl Overview {
             let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
             Ok(StoreSummary {
                 size,
-                schema: file::SCHEMA,
+                schema: file::SCHEMA_VERSION,
                 organizations: reads.count_organizations()?,
                 api_keys: reads.count_api_keys(None, u32::MAX, self.now)?.0,
                 largest,
@@ -105,7 +106,7 @@ impl Overview {
         Ok(largest(&keys, &events))
     }
 
-    /// The latest time that the store knows of: it was past when it was written.
+    /// The latest time in the store, which was in the past when it was written.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -113,7 +114,7 @@ impl Overview {
         self.view.read(|reads| reads.latest_time())
     }
 
-    /// Up to [`ORGANIZATIONS_PAGE`] organizations by name, starting after `after`.
+    /// Up to [`ORGANIZATIONS_PAGE`] organizations in order of name, after `after`.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -121,7 +122,7 @@ impl Overview {
         self.view.read(|reads| reads.organizations(after, ORGANIZATIONS_PAGE))
     }
 
-    /// The organization; `None` where there is none.
+    /// The organization with this id.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -129,7 +130,7 @@ impl Overview {
         self.view.read(|reads| reads.organization(id))
     }
 
-    /// Up to [`PROJECTS_PAGE`] projects by name, starting after `after`.
+    /// Up to [`PROJECTS_PAGE`] projects in order of name, after `after`.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -137,7 +138,7 @@ impl Overview {
         self.view.read(|reads| reads.projects(organization, after, PROJECTS_PAGE))
     }
 
-    /// The organization's project; `None` where it has none such.
+    /// The organization's project with this id.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -145,7 +146,7 @@ impl Overview {
         self.view.read(|reads| reads.project(organization, id))
     }
 
-    /// The organization's project of this name.
+    /// The organization's project with this name.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -153,7 +154,7 @@ impl Overview {
         self.view.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// Up to `limit` of the parent's keys, newest first, starting below `before`.
+    /// Up to `limit` keys of the parent, newest first, below `before`.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -163,7 +164,7 @@ impl Overview {
         Ok(keys)
     }
 
-    /// The key of this number, whomever it belongs to.
+    /// The key with this number, of any organization.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -175,7 +176,7 @@ impl Overview {
         }))
     }
 
-    /// What imports have ever brought in.
+    /// The forms of keys that imports have added.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -183,7 +184,7 @@ impl Overview {
         self.view.read(|reads| reads.forms())
     }
 
-    /// The key that this credential, which is not of any assumed form, is a value of.
+    /// Looks up a credential, which may be any bytes.
     ///
     /// # Errors
     /// See [`Overview`].
@@ -193,14 +194,14 @@ impl Overview {
         if let Some(looked) = self.look_up(&digest)? {
             return Ok(Some(looked));
         }
-        // A value that ended is nobody's, by whichever digest it came back.
+        // An ended value belongs to no key, even if its SHA-256 digest was imported again.
         match Digest::sha256_of_presented(credential, forms) {
             Some(sha256) if !self.view.read(|reads| reads.has_ended(&digest))? => self.look_up(&sha256),
             _ => Ok(None),
         }
     }
 
-    /// The key that has a value with this digest, or had one; `None` where nobody has. No use is recorded.
+    /// Looks up a digest of a current or former value. Does not count as a use.
     ///
     /// # Errors
     /// See [`Overview`].

@@ -1,4 +1,4 @@
-//! The projects of an organization.
+//! Use cases of projects.
 
 use super::Service;
 use super::audit::describe_project;
@@ -9,25 +9,25 @@ use crate::domain::{
 };
 use crate::store::{NewApiKey, Reads};
 
-/// How many projects a page of a list has.
+/// Maximum number of projects per page of a list.
 pub const PROJECTS_PAGE: u32 = 1000;
-/// What a project's first key is called.
+/// Name of a project's first key.
 const FIRST_KEY: &str = "Default key";
 
-/// A project that is to be.
+/// A project to create.
 #[derive(Debug)]
 pub struct NewProject {
-    /// Random bytes that make its id.
+    /// Random bytes for its id.
     pub random: [u8; 16],
     /// Its name.
     pub name: Name,
-    /// What it is for.
+    /// Its description.
     pub description: Option<Description>,
-    /// Random bytes that make its first key.
+    /// Random bytes for its first key.
     pub key_random: [u8; 16],
 }
 
-/// What is to become of a project; `None` leaves a field as it is.
+/// Changes to a project; `None` leaves a field as it is.
 #[derive(Debug)]
 pub struct ProjectChange {
     /// The new name.
@@ -37,10 +37,10 @@ pub struct ProjectChange {
 }
 
 impl Service {
-    /// Creates a project and its first key, both or neither.
+    /// Creates a project with its first key in one transaction.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::Conflict`] where the organization has a project of this name.
+    /// [`Error::TooManyChanges`], [`Error::Conflict`] if the organization has a project with this name.
     pub async fn create_project(&self, authority: Authority, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
         self.count_change(&authority, ChangeKind::Other)?;
         let project = Project {
@@ -72,7 +72,7 @@ impl Service {
             .await
     }
 
-    /// Up to `limit` projects by name, starting after `after`.
+    /// Up to `limit` projects in order of name, after `after`.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -84,16 +84,16 @@ impl Service {
     /// One project.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also where the project is another organization's.
+    /// [`Error::NotFound`], also for another organization's project.
     pub async fn project(&self, authority: &Authority, id: ProjectId) -> Result<Project> {
         let organization = authority.organization();
         self.store.read(move |reads| find(reads, organization, id)).await
     }
 
-    /// Changes a project's name, description, or both.
+    /// Changes a project's name, description or both.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::NotFound`], [`Error::Conflict`] where another project has the name.
+    /// [`Error::TooManyChanges`], [`Error::NotFound`], [`Error::Conflict`] if another project has the name.
     pub async fn update_project(&self, authority: Authority, id: ProjectId, change: ProjectChange) -> Result<Project> {
         self.count_change(&authority, ChangeKind::Other)?;
         let organization = authority.organization();
@@ -114,11 +114,11 @@ impl Service {
             .await
     }
 
-    /// Removes a project for good, and its keys with it: they are refused from the answer on. No limit on changes refuses it:
-    /// there are no more of these than projects.
+    /// Deletes a project with its keys for good; they are refused from the answer on. The change limit does
+    /// not apply: deletions are bounded by projects.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also where the project is another organization's.
+    /// [`Error::NotFound`], also for another organization's project.
     pub async fn delete_project(&self, authority: Authority, id: ProjectId) -> Result<()> {
         let organization = authority.organization();
         self.store
@@ -137,7 +137,7 @@ fn find<R: Reads + ?Sized>(reads: &R, organization: OrganizationId, id: ProjectI
     reads.project(organization, id)?.ok_or(Error::NotFound("project"))
 }
 
-/// No other project of the organization may have the project's name.
+/// Checks that no other project of the organization has this name.
 fn expect_free<R: Reads + ?Sized>(reads: &R, project: &Project) -> Result<()> {
     match reads.project_by_name(project.organization, &project.name)? {
         Some(other) if other.id != project.id => {

@@ -1,26 +1,26 @@
-//! How often keys were used: counted in memory, in windows that begin with the first use in them. A restart begins anew. A clock
-//! that is set does not: windows go by the machine's uptime.
+//! Rate limits of keys, counted in memory. A window starts with its first use. A restart resets all windows;
+//! setting the wall clock does not, since windows use the monotonic clock.
 
 use crate::domain::{KeyId, Quota, RateLimit, Refusal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The window that a key is in.
+/// The current window of a key.
 #[derive(Debug, Default)]
 pub(super) struct Window(Mutex<Count>);
 
 #[derive(Debug, Default)]
 struct Count {
-    /// At which uptime; without uses, no window has begun.
+    /// Uptime at the start of the window; irrelevant while there are no uses.
     began: Duration,
     uses: u32,
 }
 
 impl Window {
-    /// Counts a use, and says how many are left.
+    /// Counts a use and returns the remaining quota.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] where none is left; this one is not counted.
+    /// [`Refusal::RateLimited`] if no use is left; this one is then not counted.
     pub(super) fn take(&self, key: KeyId, rate_limit: RateLimit, uptime: Duration) -> Result<Quota, Refusal> {
         let window = Duration::from_secs(rate_limit.window_s().into());
         let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_has_its_uses_and_no_more_and_ends_to_the_millisecond() {
+    fn a_window_allows_its_uses_and_ends_to_the_millisecond() {
         let (window, limit) = (Window::default(), RateLimit::new(2, 10).unwrap());
         let key = KeyId::new(7).unwrap();
         let take = |ms: u64| window.take(key, limit, Duration::from_millis(5_000 + ms));

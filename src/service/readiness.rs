@@ -1,14 +1,14 @@
-//! Whether the store can be read and written, by doing both.
+//! Readiness: a test read and a test write of the store.
 //!
-//! Anybody may ask, as often as they like, so there is one try at a time: it takes one place among the writes that wait,
-//! whoever asks meanwhile is told what came of it.
+//! Anyone may ask at any rate, so only one test runs at a time. It takes one place in the write queue;
+//! requests that arrive meanwhile share its result.
 
 use super::Service;
 use crate::domain::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
-/// What came of the last try.
+/// The result of the last test.
 #[derive(Default)]
 pub(super) struct Readiness {
     last: Mutex<Option<Result<()>>>,
@@ -16,15 +16,15 @@ pub(super) struct Readiness {
 }
 
 impl Service {
-    /// Whether the store can be read and written, by doing both.
+    /// Tests whether the store can be read and written.
     ///
     /// # Errors
-    /// [`crate::domain::Error::Unavailable`] where not.
+    /// [`crate::domain::Error::Unavailable`] if it cannot.
     pub async fn check_ready(&self) -> Result<()> {
         let Readiness { last, tries } = &self.readiness;
         let seen = tries.load(Ordering::SeqCst);
         let mut last = last.lock().await;
-        // A try that ended since this was asked is as good as another one.
+        // A test that finished since this call began is as good as a new one.
         if tries.load(Ordering::SeqCst) != seen
             && let Some(outcome) = &*last
         {
@@ -37,7 +37,7 @@ impl Service {
     }
 
     async fn try_store(&self) -> Result<()> {
-        self.store.read_first(|reads| reads.is_initialized()).await?;
+        self.store.read_urgent(|reads| reads.is_initialized()).await?;
         self.store.write(|writes| writes.touch()).await
     }
 }

@@ -1,4 +1,4 @@
-//! Organizations and their first keys.
+//! Creation of organizations with their first keys.
 
 use super::Service;
 use super::audit::on_whole_store;
@@ -9,16 +9,16 @@ use crate::domain::{
 };
 use crate::store::{NewApiKey, Writes};
 
-/// What an organization begins with.
+/// A new organization with its first key.
 #[derive(Debug)]
 pub struct FirstKey {
     /// The organization's name.
     pub organization: Name,
-    /// Eight random bytes that make its id.
+    /// Eight random bytes for its id.
     pub organization_random: [u8; 8],
-    /// The key's label.
+    /// The key's display name.
     pub name: Name,
-    /// The key itself: new, or one that its holder brings. Only its digest is stored.
+    /// The key's value, new or provided. Only its fingerprint is stored.
     pub secret: Secret,
 }
 
@@ -31,10 +31,10 @@ impl Service {
         self.store.read(|reads| reads.is_initialized()).await
     }
 
-    /// Creates the first organization and its first key, both or neither.
+    /// Creates the first organization with its first key in one transaction.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the store has an organization already; nothing is changed then.
+    /// [`Error::Conflict`] if the store already has an organization; nothing is then changed.
     pub async fn initialize(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
         let (organization, new) = begin(first, now);
         self.store
@@ -49,11 +49,11 @@ impl Service {
             .await
     }
 
-    /// Creates one more organization and its first key, both or neither.
+    /// Creates another organization with its first key in one transaction.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the store is not set up yet, or the key is one already, and [`Error::ValueEnded`]; nothing is
-    /// changed then.
+    /// [`Error::Conflict`] if the store has no organization yet or the key already exists,
+    /// [`Error::ValueEnded`]; nothing is then changed.
     pub async fn create_organization(&self, first: &FirstKey, now: Timestamp) -> Result<(Organization, ApiKey)> {
         let (organization, new) = begin(first, now);
         let digests = [new.value.digest, first.secret.sha256()].map(Some);

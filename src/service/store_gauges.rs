@@ -1,4 +1,4 @@
-//! What is measured only when somebody looks.
+//! Gauges of the store, measured when the metrics are scraped.
 
 use super::Service;
 use super::organization_sizes::{SLICE, SizeCount, largest};
@@ -6,42 +6,42 @@ use crate::domain::{KeyCounts, Result, Timestamp};
 use crate::store::Counted;
 use tokio::sync::Mutex;
 
-/// For how long a count of all keys is good enough: it looks at every one of them.
+/// A count of all keys is reused for this long, since it reads every key.
 const COUNT_LIFETIME_MS: i64 = 60_000;
 
-/// The last count of all keys, and when it was begun.
+/// The last count of all keys, and when it began.
 #[derive(Default)]
 pub(super) struct KeyCountCache(Mutex<Option<(Timestamp, Option<KeyCounts>)>>);
 
-/// What each organization takes: when that was last counted, and the events that are counted already.
+/// When the sizes of organizations were last counted, and the resumable count of events.
 #[derive(Default)]
 pub(super) struct OrganizationSizeCache(Mutex<(Option<Timestamp>, SizeCount)>);
 
 impl Service {
-    /// Brings up to date what the metrics say about what is stored. What cannot be found out is left as it was, or out:
-    /// whoever watches wants to see the rest all the more.
+    /// Updates the gauges of the store. A value that cannot be measured stays as it was or is left out, and
+    /// the others are still reported.
     pub async fn measure(&self, now: Timestamp) {
         match self.file.size().await {
             Ok(size) => self.metrics.set_store_size(size.main, size.wal),
-            Err(error) => log::warn!("the store's size is not known: {error} {:?}", error.detail()),
+            Err(error) => log::warn!("cannot read the size of the store: {error} {:?}", error.detail()),
         }
         match self.audit_head().await {
             Ok(head) => self.metrics.set_audit_head(head.map_or(0, |head| head.number)),
-            Err(error) => log::warn!("the audit log's head is not known: {error} {:?}", error.detail()),
+            Err(error) => log::warn!("cannot read the newest audit event: {error} {:?}", error.detail()),
         }
         match self.count_api_keys(now).await {
             Ok(counts) => self.metrics.set_api_keys(counts),
             Err(error) => {
-                log::warn!("the API keys could not be counted: {error} {:?}", error.detail());
+                log::warn!("cannot count the API keys: {error} {:?}", error.detail());
                 self.metrics.set_api_keys(None);
             }
         }
         if let Err(error) = self.measure_organizations(now).await {
-            log::warn!("what organizations take is not known: {error} {:?}", error.detail());
+            log::warn!("cannot measure the sizes of organizations: {error} {:?}", error.detail());
         }
     }
 
-    /// A reader is kept for a slice at a time, so that others get in between.
+    /// Holds a reader for one slice at a time, so that other reads can run in between.
     async fn measure_organizations(&self, now: Timestamp) -> Result<()> {
         let mut sizes = self.organization_sizes.0.lock().await;
         let (last, events) = &mut *sizes;
@@ -70,7 +70,8 @@ impl Service {
         {
             return Ok(counts);
         }
-        // Before the count: one that fails, or whose caller goes away, is not begun anew by the next caller.
+        // Set before the count: after a failure or a dropped request, the next scrape does not start another
+        // count.
         *last = Some((now, None));
         let (mut counts, mut after) = (KeyCounts::default(), None);
         loop {

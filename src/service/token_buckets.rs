@@ -1,6 +1,7 @@
-//! Token buckets: how often something may be done at once, and in a minute beyond that, by each of many.
+//! Token buckets: a burst and a rate per minute for each of many callers.
 //!
-//! A bucket is kept as the one instant at which it is full again, by the machine's uptime: a clock that is set changes nothing.
+//! A bucket is stored as the instant at which it is full again, by the monotonic clock, so setting the wall
+//! clock changes nothing.
 
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
@@ -12,9 +13,9 @@ use std::time::Duration;
 const MINUTE_US: u64 = 60_000_000;
 const SECOND_US: u64 = 1_000_000;
 
-/// The buckets of those that are remembered.
+/// The buckets in memory.
 pub(super) struct TokenBuckets<K> {
-    /// How long one token takes to come back, in microseconds.
+    /// Time until one token returns, in microseconds.
     interval_us: u64,
     capacity_us: u64,
     /// When each bucket is full again, in microseconds of uptime.
@@ -22,8 +23,8 @@ pub(super) struct TokenBuckets<K> {
 }
 
 impl<K: Clone + Eq + Hash> TokenBuckets<K> {
-    /// Buckets of `burst` tokens, of which `per_minute` come back in a minute. At most `remembered` buckets are kept; one
-    /// that is forgotten is full again.
+    /// Buckets of `burst` tokens, refilled at `per_minute`. At most `remembered` buckets are kept; a
+    /// forgotten bucket is full again.
     pub(super) fn new(burst: u32, per_minute: u32, remembered: usize) -> Self {
         let interval_us = (MINUTE_US / u64::from(per_minute.max(1))).max(1);
         Self { interval_us, capacity_us: interval_us * u64::from(burst), full_at_us: Cache::new(remembered) }
@@ -32,7 +33,7 @@ impl<K: Clone + Eq + Hash> TokenBuckets<K> {
     /// Takes a token.
     ///
     /// # Errors
-    /// In how many seconds there is one again, where there is none.
+    /// If the bucket is empty: the number of seconds until the next token.
     pub(super) fn take(&self, whose: &K, uptime: Duration) -> Result<(), u64> {
         let Ok(full_at_us) = self.full_at_us.get_or_insert_with(whose, || Ok::<_, Infallible>(Arc::default()));
         let now_us = u64::try_from(uptime.as_micros()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Is this key good, and whose is it? Asked by services about keys that were presented to them.
+//! Verification: another service asks whether a presented key is valid and to whom it belongs.
 
 use super::Service;
 use super::authority::{Permitted, Verify};
@@ -8,25 +8,25 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What somebody presented to the service that asks.
+/// A key that was presented to the asking service.
 #[derive(Clone, Copy, Debug)]
 pub struct VerificationRequest<'a> {
-    /// The value, or what the service tells of it.
+    /// The key's value or digest.
     pub presented: PresentedKey<'a>,
-    /// Where it was presented from, as far as the service says.
+    /// The client address that the asking service reports, if any.
     pub address: Option<IpAddr>,
 }
 
-/// What is asked about.
+/// A presented key, by value or by digest.
 #[derive(Clone, Copy)]
 pub enum PresentedKey<'a> {
-    /// The presented value, which is not of any assumed form.
+    /// The presented value, which may be any bytes.
     Value(&'a [u8]),
     /// Its BLAKE3 digest.
     Digest(Digest),
 }
 
-/// Without the value.
+/// Redacted.
 impl fmt::Debug for PresentedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -39,25 +39,25 @@ impl fmt::Debug for PresentedKey<'_> {
 /// The answer.
 #[derive(Debug)]
 pub struct Verdict {
-    /// What is left of the key's limit, where it has one; or the reason why the key is not good.
+    /// The remaining quota if the key has a rate limit, or the reason for the refusal.
     pub outcome: std::result::Result<Option<Quota>, Refusal>,
-    /// The key, good or not; `None` where the organization has no such key.
+    /// The key, valid or not; `None` if the organization has no such key.
     pub identified: Option<IdentifiedKey>,
 }
 
-/// A key and whose it is.
+/// A key with its organization and project.
 #[derive(Debug)]
 pub struct IdentifiedKey {
     /// The key.
     pub key: ApiKey,
     /// Its organization.
     pub organization: Arc<Organization>,
-    /// Its project, where it belongs to one.
+    /// Its project, if it belongs to one.
     pub project: Option<Arc<Project>>,
 }
 
 impl Service {
-    /// Whether the key is good, which is a use of it. Another organization's key is unknown.
+    /// Verifies a key. A valid key is thereby used. Another organization's key is unknown.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
@@ -78,7 +78,7 @@ impl Service {
         }
         let mut key = identity.key(now);
         if outcome.is_err() {
-            // A key that is not good was just read, and its last uses may not be on disk yet.
+            // An invalid key was just read from the store, which may lack its latest last-used times.
             self.last_used_buffer.overlay(std::slice::from_mut(&mut key));
         }
         let identified = IdentifiedKey {

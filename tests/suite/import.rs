@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::revocation_race::{done as settled, race};
 use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
-use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};
+use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, StoreView};
 use keystead::store::{Counted, NewApiKey};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -222,7 +222,7 @@ fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later
     let other = Connection::open(folder.database()).expect("the file");
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     assert!(server.client_with(KEY).is_good());
-    assert!(server.log().contains("API key 2 goes on being known by its SHA-256 digest"), "{}", server.log());
+    assert!(server.log().contains("API key 2 keeps its SHA-256 digest"), "{}", server.log());
     other.execute_batch("ROLLBACK").expect("an end");
     assert_eq!(folder.query::<i64>("SELECT digest_algorithm FROM api_keys WHERE id = 2"), 1);
     assert!(server.client_with(KEY).is_good());
@@ -844,7 +844,7 @@ fn digests_that_begin_alike_are_different_keys() {
 
 /// Rows that wait beside the store: a new key of the organization each, of these projects.
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
-    let mut staged = Staging::beside(store, Duration::ZERO).expect("a place to wait");
+    let mut staged = Staging::beside_store(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
         let parent = Parent { organization, project: *project };
         let new = NewApiKey { parent, value: *value, ..new_key(organization, &new_secret()) };
@@ -852,7 +852,7 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
         staged.push(&[(place, key)]).expect("a row");
     }
-    assert_eq!(staged.twins(10).expect("a look"), []);
+    assert_eq!(staged.duplicates(10).expect("a look"), []);
     staged
 }
 
@@ -863,7 +863,7 @@ fn import_of(staged: Staging) -> Import {
         file: String::new(),
         skips_taken: false,
         allows_ended: false,
-        most_taken: 10,
+        max_taken: 10,
         progress: Box::new(|_| ()),
         start_writer: Box::new(|| None),
     }
@@ -889,7 +889,7 @@ fn begin_by(store: &StoreFile, mut staged: Staging, order: ImportOrder, steps: u
 
 fn carry(store: &StoreFile, staged: &Arc<Mutex<Staging>>) {
     let staged = Arc::clone(staged);
-    wait(store.write(move |writes| writes.carry_import(&staged.lock().expect("rows"), 1))).expect("a step");
+    wait(store.write(move |writes| writes.advance_import(&staged.lock().expect("rows"), 1))).expect("a step");
 }
 
 fn publish(store: &StoreFile, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]> {
@@ -910,7 +910,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
     let staged = staged(&path, organization.id, &[(imported, None)]);
     wait(service.import(import_of(staged), [7; 16], at(1_709_164_800_000))).expect("an import");
     // The store is still open: what it has in memory is nowhere else but where the import put it.
-    let view = View::open(&path, Duration::from_secs(5)).expect("a look");
+    let view = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
         assert!(view.lookup(&digest).expect("a read").is_some());
     }
@@ -934,7 +934,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {
-        let other = View::open(&path, Duration::from_secs(5)).expect("a look");
+        let other = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
         let found = other.lookup(&digest).expect("a read").is_some();
         assert_eq!(wait(store.store().lookup(digest, at(0))).expect("a read").is_some(), found);
         found
@@ -1251,7 +1251,7 @@ fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
         Err(error) => error.detail().expect("a detail").to_owned(),
     };
     let uncertain = said(&service);
-    assert!(uncertain.starts_with("It is not certain what became of the import. When the server"), "{uncertain}");
+    assert!(uncertain.starts_with("The result of the import is unknown. When the server"), "{uncertain}");
     assert!(uncertain.contains("another process holds the store"), "{uncertain}");
     // Nobody else could have done it.
     other.execute_batch("ROLLBACK").expect("an end");
@@ -1286,10 +1286,10 @@ fn an_import_that_fails_says_which_row_something_came_between() {
     let ended = format!("INSERT INTO ended_values (digest, algorithm) VALUES (x'{digest}', 0)");
     let removed = "DELETE FROM api_keys WHERE project_id = 7; UPDATE imports SET stage = 1; DELETE FROM projects";
     for (change, sentence) in [
-        (brought.as_str(), "The key of row 1 was brought into the store meanwhile; nothing was imported."),
+        (brought.as_str(), "The key of row 1 was added to the store meanwhile; nothing was imported."),
         (
             &ended,
-            "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. --allow-revoked takes it in.",
+            "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. Use --allow-revoked to import it.",
         ),
         (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
     ] {

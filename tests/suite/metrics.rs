@@ -445,7 +445,7 @@ fn metrics_are_there_also_where_the_store_is_not() {
     std::fs::remove_file(server.store_path()).expect("the file");
     let reading = Reading::of(&watcher);
     assert!(reading.samples.contains_key(r#"keystead_store_commits_total{outcome="failed"}"#));
-    assert!(server.log().contains("the store's size is not known"), "{}", server.log());
+    assert!(server.log().contains("cannot read the size of the store"), "{}", server.log());
 }
 
 #[test]

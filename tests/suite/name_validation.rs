@@ -19,7 +19,7 @@ fn a_new_name_with_a_character_that_nobody_sees_is_refused_wherever_it_is_given(
         for path in [KEYS, "/v2/organization/api-keys", "/v1/projects", "/v2/projects", &format!("{project}/api-keys")]
         {
             let sentence = admin.post(path, body.clone()).refused_with(400);
-            assert!(sentence.starts_with("The name has a character that nobody sees (U+"), "{path}: {sentence}");
+            assert!(sentence.starts_with("The name contains an invisible character (U+"), "{path}: {sentence}");
             assert!(!sentence.contains(unseen));
         }
         for path in [ORGANIZATION, &project] {
@@ -52,7 +52,7 @@ fn a_new_text_with_a_full_key_in_it_is_refused_wherever_it_is_given_and_is_not_r
             let own_keys = format!("{project}/api-keys");
             for path in [KEYS, "/v2/organization/api-keys", "/v1/projects", "/v2/projects", &own_keys] {
                 let sentence = admin.post(path, body.clone()).refused_with(400);
-                let expected = "The name has something in it that looks like a full API key; leave it out.";
+                let expected = "The name contains text that looks like a full API key; remove it.";
                 assert_eq!(sentence, expected, "{path}");
             }
             for path in [ORGANIZATION, &project] {
@@ -90,7 +90,7 @@ fn a_new_text_with_a_full_key_in_it_is_refused_wherever_it_is_given_and_is_not_r
     let mut command = keystead(folder.path());
     command.args(["serve", "--listen", "127.0.0.1:0"]).env("KEYSTEAD_SETUP_KEY_NAME", admin.key());
     let output = command.output().expect("the program runs");
-    assert_failed_with(&output, 1, "The name has something in it that looks like a full API key; leave it out.");
+    assert_failed_with(&output, 1, "The name contains text that looks like a full API key; remove it.");
     // What only looks like a part of one is a name like any other.
     for name in ["confident_org_", digits, &format!("confident_org_{}", &digits[1..]), &format!("sha-{digits}")] {
         assert_eq!(admin.post(KEYS, json!({"name": name})).data()["apiKey"]["name"], json!(name));
@@ -169,7 +169,7 @@ fn a_setting_with_an_older_name_starts_an_older_store_and_sets_up_none() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = keystead(folder.path());
     let output = command.args(["serve", "--listen", "127.0.0.1:0"]).envs(setting).output().expect("the program runs");
-    assert_failed_with(&output, 1, "The name has a character that nobody sees (U+200B); leave it out.");
+    assert_failed_with(&output, 1, "The name contains an invisible character (U+200B); remove it.");
     assert!(Server::start_in(folder.path(), &[]).stop().success());
     assert!(Server::start_in(folder.path(), &setting).client().is_good());
 }

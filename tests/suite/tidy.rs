@@ -49,7 +49,7 @@ fn each_layer_depends_only_on_those_below_it() {
     only(&["http/"], "actix_web");
     only(&["http/server.rs"], "actix_http::");
     only(&["http/", "audit_record.rs"], "utoipa");
-    only(&["cli/serve.rs"], "use crate::http");
+    only(&["cli/server/serve.rs"], "use crate::http");
     only(&["cli/", "http/"], "crate::service");
     only(&["metrics.rs"], "prometheus::");
     only(&["tls.rs"], "rustls::");
@@ -101,10 +101,10 @@ fn metrics_depend_on_the_domain_only() {
 
 #[test]
 fn only_one_file_reads_the_clock_and_random_bytes() {
-    only(&["cli/ambient.rs"], "SystemTime::now");
-    only(&["cli/ambient.rs"], "Instant::now");
-    only(&["cli/ambient.rs"], "getrandom::");
-    only(&["cli/ambient.rs"], "clippy::disallowed_methods");
+    only(&["cli/system/clock_and_random.rs"], "SystemTime::now");
+    only(&["cli/system/clock_and_random.rs"], "Instant::now");
+    only(&["cli/system/clock_and_random.rs"], "getrandom::");
+    only(&["cli/system/clock_and_random.rs"], "clippy::disallowed_methods");
 }
 
 /// What the module in a file is called, such as `store::sqlite`; the crate itself has no name.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 const KEYS: &str = "/v2/organization/api-keys";
-const ENDED: &str = "The value was revoked or rotated out, and cannot be used again; make a new key.";
+const ENDED: &str = "The value was revoked or rotated out and cannot be used again; create a new key.";
 
 /// What a caller sends who keeps the secret to itself.
 fn digest(value: &str) -> Value {

@@ -1,11 +1,11 @@
 //! Keys without a project, each of which can manage everything in its organization: nobody makes many of them without being
 //! told.
 
-use super::columns::Column;
+use super::columns::FileColumn;
 use super::row::is_about_key;
-use super::source::{Fields, Format, Source};
-use crate::cli::Failed;
-use crate::cli::changes::ask;
+use super::source::{Fields, RowFormat, RowSource};
+use crate::cli::error::CommandError;
+use crate::cli::output::confirm::ask;
 use crate::service::ImportedApiKey;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -31,12 +31,12 @@ impl OrganizationKeys {
     ///
     /// # Errors
     /// Where they are not meant, or nobody is there to ask.
-    pub(super) fn confirm(&mut self, file: &Path, format: Option<Format>) -> Result<(), Failed> {
+    pub(super) fn confirm(&mut self, file: &Path, format: Option<RowFormat>) -> Result<(), CommandError> {
         // A pipe has no second beginning.
         if self.are_meant || self.is_dry_run || !file.is_file() {
             return Ok(());
         }
-        let mut source = Source::open(file, format)?;
+        let mut source = RowSource::open(file, format)?;
         while let Some(row) = source.next()? {
             _ = row.fields.map(|fields| self.count(&fields));
         }
@@ -48,14 +48,14 @@ impl OrganizationKeys {
         }
         let way = "The column \"project\" gives a key one. Import them as they are?";
         self.are_meant = ask(&format!("{} {WHAT_THEY_CAN} {way}", self.describe()), "Nothing was imported.")?;
-        if self.are_meant { Ok(()) } else { Err(Failed::new("Nothing was imported.")) }
+        if self.are_meant { Ok(()) } else { Err(CommandError::new("Nothing was imported.")) }
     }
 
     /// Takes note of a row.
     pub(super) fn count(&mut self, fields: &Fields<'_>) {
         if is_about_key(fields) {
             self.keys += 1;
-            self.without_project += u64::from(fields.get(Column::Project).is_none());
+            self.without_project += u64::from(fields.get(FileColumn::Project).is_none());
         }
     }
 
@@ -63,7 +63,7 @@ impl OrganizationKeys {
     ///
     /// # Errors
     /// Where it has no project, and that is not meant.
-    pub(super) fn check(&self, row: u64, key: &ImportedApiKey) -> Result<(), Failed> {
+    pub(super) fn check(&self, row: u64, key: &ImportedApiKey) -> Result<(), CommandError> {
         if self.are_meant || self.is_dry_run || key.new.parent.project.is_some() {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl OrganizationKeys {
     ///
     /// # Errors
     /// Where it would be.
-    pub(super) fn check_all(&self) -> Result<(), Failed> {
+    pub(super) fn check_all(&self) -> Result<(), CommandError> {
         if self.are_meant || self.without_project == 0 { Ok(()) } else { Err(would_be_refused(&self.describe())) }
     }
 
@@ -87,15 +87,15 @@ impl OrganizationKeys {
     }
 }
 
-fn refused(what: &str) -> Failed {
-    Failed::new(format!(
+fn refused(what: &str) -> CommandError {
+    CommandError::new(format!(
         "{what} {WHAT_THEY_CAN} Give each key a project with the column \"project\", or say --organization-keys if you mean \
          it. Nothing was imported."
     ))
 }
 
-fn would_be_refused(what: &str) -> Failed {
-    Failed::new(format!(
+fn would_be_refused(what: &str) -> CommandError {
+    CommandError::new(format!(
         "{what} {WHAT_THEY_CAN} So an import would ask at a terminal, and be refused elsewhere without --organization-keys. The \
          column \"project\" gives a key a project."
     ))

@@ -1,8 +1,8 @@
 //! What became of each row, and in the end of all of them.
 
 use super::MOST_WRONG;
-use crate::cli::Failed;
-use crate::cli::output::{say, taken_nothing};
+use crate::cli::error::CommandError;
+use crate::cli::output::{say, stdout_error};
 use crate::service::{Staging, TakenRows};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
@@ -13,7 +13,7 @@ const ENDED: &str = "The key was revoked or rotated out; leave it out with --ski
 
 /// A line a row on standard output, a summary on standard error. At a terminal, where both would be mixed, only wrong rows have
 /// a line unless all are asked for.
-pub(super) struct Report {
+pub(super) struct ImportReport {
     out: BufWriter<StdoutLock<'static>>,
     is_json: bool,
     shows_all: bool,
@@ -21,7 +21,7 @@ pub(super) struct Report {
     passed_over: u64,
 }
 
-impl Report {
+impl ImportReport {
     pub(super) fn new(is_json: bool, is_verbose: bool) -> Self {
         let out = io::stdout();
         let shows_all = is_json || is_verbose || !out.is_terminal();
@@ -29,7 +29,7 @@ impl Report {
     }
 
     /// The row cannot be imported.
-    pub(super) fn wrong(&mut self, row: u64, line: Option<u64>, sentence: &str) -> Result<(), Failed> {
+    pub(super) fn wrong(&mut self, row: u64, line: Option<u64>, sentence: &str) -> Result<(), CommandError> {
         self.wrong += 1;
         let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
         let object = || match line {
@@ -41,14 +41,14 @@ impl Report {
     }
 
     /// Rows whose values cannot become keys.
-    pub(super) fn taken(&mut self, taken: &TakenRows) -> Result<(), Failed> {
+    pub(super) fn taken(&mut self, taken: &TakenRows) -> Result<(), CommandError> {
         let known = taken.known.iter().map(|row| (row, "The store has this key already."));
         let ended = taken.ended.iter().map(|row| (row, ENDED));
         known.chain(ended).try_for_each(|(row, sentence)| self.wrong(*row, None, sentence))
     }
 
     /// The row is not about a key.
-    pub(super) fn passed_over(&mut self, row: u64) -> Result<(), Failed> {
+    pub(super) fn passed_over(&mut self, row: u64) -> Result<(), CommandError> {
         self.passed_over += 1;
         if !self.shows_all {
             return Ok(());
@@ -65,21 +65,21 @@ impl Report {
 
     /// # Errors
     /// Where it is of no use to go on.
-    pub(super) fn check_not_too_many(&mut self) -> Result<(), Failed> {
+    pub(super) fn check_not_too_many(&mut self) -> Result<(), CommandError> {
         if self.wrong < MOST_WRONG {
             return Ok(());
         }
         self.flush()?;
-        Err(Failed::new(format!(
+        Err(CommandError::new(format!(
             "{MOST_WRONG} rows cannot be imported, and no more were looked for: this may be the wrong file. Nothing was \
              imported."
         )))
     }
 
     /// Nothing was imported because of the rows that were reported.
-    pub(super) fn refused(&mut self) -> Result<(), Failed> {
+    pub(super) fn refused(&mut self) -> Result<(), CommandError> {
         self.flush()?;
-        Err(Failed::new(format!(
+        Err(CommandError::new(format!(
             "{} cannot be imported; nothing was changed. Correct {}, or leave {} out with --skip-bad-rows.",
             rows(self.wrong as u64),
             if self.wrong == 1 { "it" } else { "them" },
@@ -88,9 +88,9 @@ impl Report {
     }
 
     /// A dry run came to its end with these.
-    pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), Failed> {
+    pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), CommandError> {
         if self.shows_all {
-            staged.each_place(|row| {
+            staged.for_each_row(|row| {
                 self.write(|| json!({"row": row, "outcome": "good"}), || format!("Row {row} can be imported."))
             })?;
         }
@@ -101,13 +101,13 @@ impl Report {
             0 => say(format_args!("{count} can be imported. Nothing was changed.")),
             wrong if skips => {
                 let wrong = rows(wrong as u64);
-                return Err(Failed::new(format!(
+                return Err(CommandError::new(format!(
                     "{count} can be imported, {wrong} would be left out. Nothing was changed."
                 )));
             }
             wrong => {
                 let wrong = rows(wrong as u64);
-                return Err(Failed::new(format!(
+                return Err(CommandError::new(format!(
                     "{wrong} cannot be imported, so none would be without --skip-bad-rows; with it, {count} would. Nothing \
                      was changed."
                 )));
@@ -117,7 +117,7 @@ impl Report {
     }
 
     /// These are keys now, with the numbers from the first to the last.
-    pub(super) fn imported(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), Failed> {
+    pub(super) fn imported(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), CommandError> {
         let count = staged.count();
         let keys = match ids {
             None => "There was nothing to import".to_owned(),
@@ -125,22 +125,22 @@ impl Report {
             Some((first, last)) => format!("{count} keys were imported: {first} to {last}"),
         };
         let printed = if self.shows_all { self.numbers(staged, ids) } else { Ok(()) };
-        printed.and_then(|()| self.flush()).map_err(|error| match error.is_closed_pipe {
+        printed.and_then(|()| self.flush()).map_err(|error| match error.is_closed_pipe() {
             true => error,
-            false => Failed::new(format!("{keys}; but then: {error}")),
+            false => CommandError::new(format!("{keys}; but then: {error}")),
         })?;
         self.summarize_passed_over();
         if self.wrong > 0 {
-            return Err(Failed::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
+            return Err(CommandError::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
         }
         say(format_args!("{keys}."));
         Ok(())
     }
 
     /// Which number each row has from the first one on.
-    fn numbers(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), Failed> {
+    fn numbers(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), CommandError> {
         let mut next = ids.map_or(0, |(first, _)| first);
-        staged.each_place(|row| {
+        staged.for_each_row(|row| {
             let id = next;
             next += 1;
             self.write(
@@ -157,13 +157,13 @@ impl Report {
         }
     }
 
-    fn write(&mut self, object: impl Fn() -> Value, text: impl Fn() -> String) -> Result<(), Failed> {
+    fn write(&mut self, object: impl Fn() -> Value, text: impl Fn() -> String) -> Result<(), CommandError> {
         let written = if self.is_json { writeln!(self.out, "{}", object()) } else { writeln!(self.out, "{}", text()) };
-        written.map_err(|e| taken_nothing(&e))
+        written.map_err(|e| stdout_error(&e))
     }
 
-    fn flush(&mut self) -> Result<(), Failed> {
-        self.out.flush().map_err(|e| taken_nothing(&e))
+    fn flush(&mut self) -> Result<(), CommandError> {
+        self.out.flush().map_err(|e| stdout_error(&e))
     }
 }
 

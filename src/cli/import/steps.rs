@@ -1,15 +1,15 @@
 //! How far an import has come: a bar for each of its steps, whose rates have nothing to do with each other.
 
-use crate::cli::progress;
+use crate::cli::output::progress;
 use crate::service::ImportProgress;
 use indicatif::ProgressBar;
 use std::sync::{Mutex, PoisonError};
 
 /// How many steps there are.
 #[derive(Clone, Copy)]
-pub(super) struct Steps(u8);
+pub(super) struct ImportSteps(u8);
 
-impl Steps {
+impl ImportSteps {
     /// Of an import, or of a dry run, which ends before anything is stored.
     pub(super) fn new(is_dry_run: bool) -> Self {
         Self(if is_dry_run { 2 } else { 4 })
@@ -30,7 +30,7 @@ impl Steps {
         let shown = Mutex::new((2, self.looking(keys)));
         move |progress| {
             let (step, done, unit) = match progress {
-                ImportProgress::LookedFor(done) => (2, done, "keys looked for"),
+                ImportProgress::Checked(done) => (2, done, "keys looked for"),
                 ImportProgress::Stored(done) => (3, done, "keys stored"),
                 ImportProgress::Indexed(done) => (4, done, "keys indexed"),
             };

@@ -3,7 +3,8 @@
 //! It is in a process group of its own, so that Ctrl-Z or `kill -STOP` for the command does not stop it in the middle of a
 //! transaction: it would hold the store for as long.
 
-use crate::cli::{Failed, open_service};
+use crate::cli::error::CommandError;
+use crate::cli::store::open::open_service;
 use crate::config::Config;
 use crate::service::ImportWriter;
 use std::io;
@@ -50,7 +51,7 @@ impl Drop for Process {
 }
 
 /// What it does.
-pub(in crate::cli) async fn run(config: &Config) -> Result<(), Failed> {
+pub(in crate::cli) async fn run(config: &Config) -> Result<(), CommandError> {
     let service = open_service(config)?;
     let written = service.write_import().await;
     service.close().await;

@@ -1,6 +1,6 @@
 //! What is scanned: files, folders, standard input, what is staged in git.
 
-use super::Failed;
+use crate::cli::error::CommandError;
 use crate::cli::output::say;
 use std::fmt::Display;
 use std::fs::File;
@@ -15,17 +15,17 @@ const GIT: &str = ".git";
 pub(super) const STANDARD_INPUT: &str = "-";
 
 /// What is done with the name of something and its bytes. What it fails with is no fault of theirs.
-type Scanning<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), Failed> + 'a;
+type Scanning<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), CommandError> + 'a;
 
 /// Reads standard input; gives how many inputs could not be read to their end, as [`each_file`].
-pub(super) fn standard_input(scan: &mut Scanning<'_>) -> Result<usize, Failed> {
+pub(super) fn standard_input(scan: &mut Scanning<'_>) -> Result<usize, CommandError> {
     let unread = read(STANDARD_INPUT, &mut io::stdin().lock(), scan)?;
     Ok(unread.map_or(0, |error| complain("Standard input", &error)))
 }
 
 /// Reads everything once: calls `scan` with each name and its bytes. What cannot be read, or not to its end, is said on
 /// standard error, and is no reason not to read the rest; gives how many those were.
-pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, Failed> {
+pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, CommandError> {
     let mut unreadable = 0;
     // Links are not followed: what they point to is scanned where it is, or is none of this.
     let walk = WalkDir::new(path).sort_by_file_name().into_iter();
@@ -52,12 +52,12 @@ pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, F
 
 /// One thing that could not be read.
 fn complain(what: impl Display, why: &dyn Display) -> usize {
-    say(format_args!("keystead: {}", Failed::new(format!("{what} cannot be read: {why}."))));
+    say(format_args!("keystead: {}", CommandError::new(format!("{what} cannot be read: {why}."))));
     1
 }
 
 /// Scans these bytes as far as they can be read; gives why that was not to their end.
-fn read(name: &str, input: &mut dyn Read, scan: &mut Scanning<'_>) -> Result<Option<io::Error>, Failed> {
+fn read(name: &str, input: &mut dyn Read, scan: &mut Scanning<'_>) -> Result<Option<io::Error>, CommandError> {
     let mut input = Readable { input, unread: None };
     scan(name, &mut input)?;
     Ok(input.unread)
@@ -82,7 +82,7 @@ impl Read for Readable<'_> {
 }
 
 /// The contents that git would commit now: what is staged, not what lies in the folder.
-pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), Failed> {
+pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), CommandError> {
     let staged = staged()?;
     if staged.is_empty() {
         return Ok(());
@@ -97,12 +97,12 @@ pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), Failed> {
     blobs.finish().map_err(|e| no_git(&e))
 }
 
-fn no_git(why: &dyn Display) -> Failed {
-    Failed::new(format!("git does not say what is staged: {why}."))
+fn no_git(why: &dyn Display) -> CommandError {
+    CommandError::new(format!("git does not say what is staged: {why}."))
 }
 
 /// The objects that are staged and differ from the last commit, and their paths.
-fn staged() -> Result<Vec<(String, String)>, Failed> {
+fn staged() -> Result<Vec<(String, String)>, CommandError> {
     let arguments =
         ["diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--diff-filter=AMT"];
     let output = Command::new("git").args(arguments).stderr(Stdio::piped()).output().map_err(|e| no_git(&e))?;

@@ -65,7 +65,7 @@ def test_an_export_is_narrowed_by_a_term_and_a_period(first, server):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"search_term": "nobody ever did this"}, "No event matches; there is nothing to export."),
+        ({"search_term": "nobody ever did this"}, "No events match; there is nothing to export."),
         ({"start_time": "2020-01-01T00:00:00Z"}, 'The fields "startTime" and "endTime" go together.'),
         (
             {"start_time": "2020-01-02T00:00:00Z", "end_time": "2020-01-01T00:00:00Z"},

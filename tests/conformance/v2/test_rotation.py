@@ -13,7 +13,7 @@ UNDER_WAY = (
     "The key is being rotated already: complete or cancel that rotation first, or rotate without a grace period."
 )
 SAY_HOW_LONG = 'The key has expired: say with "expiresInDays" how long it lasts from now, or null for ever.'
-NO_GRACE = "An expired key has no value that a grace period could keep; rotate it without one."
+NO_GRACE = "An expired key cannot have a grace period; rotate it without one."
 BAD_GRACE = 'The field "gracePeriodInHours" must be a whole number from 0 to 8784.'
 BAD_EXPIRY = 'The field "expiresInDays" must be a whole number from 1 to 36525, or null.'
 

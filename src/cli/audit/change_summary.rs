@@ -1,0 +1,223 @@
+//! What an event of the audit log changed, in words short enough for a table.
+
+use crate::cli::output::one_line;
+use crate::cli::output::table_rows::to_minute;
+use crate::domain::Timestamp;
+use serde_json::{Map, Value};
+
+/// What hides the rest of a value, as events have it.
+const MASK: &str = "***************";
+/// How many characters of a longer text are shown.
+const SHOWN: usize = 60;
+
+/// What can change of what there is, in this order, what it is called, and what it is called to have none.
+const FIELDS: [(&str, &str, &str); 6] = [
+    ("value", "value", "none"),
+    ("expiresAt", "expires", "never"),
+    ("rateLimit", "limit", "none"),
+    ("allowedAddresses", "only from", "anywhere"),
+    ("description", "description", "none"),
+    ("schema", "schema", "none"),
+];
+
+/// Besides, what events say as it is. Hashes are left out.
+const FACTS: [(&str, &str); 10] = [
+    ("reason", "reason"),
+    ("count", "count"),
+    ("first", "first number"),
+    ("last", "last number"),
+    ("through", "through event"),
+    ("events", "events"),
+    ("apiKeys", "API keys"),
+    ("changedByLedger", "changed by the ledger"),
+    ("withoutLedger", "without the ledger"),
+    ("file", "file"),
+];
+
+/// The name of what was changed, as it is after the change, or was before it went.
+pub(in crate::cli) fn name(change: &Value) -> String {
+    let name = |side: &str| change[side]["name"].as_str();
+    name("after").or(name("before")).unwrap_or_default().to_owned()
+}
+
+/// What was changed: from what to what, or what came or went with it.
+pub(in crate::cli) fn words(change: &Value) -> String {
+    said(change, from_what_to_what)
+}
+
+/// The same where there is no room for all of it: to what alone. Its beginning is never what was before.
+pub(in crate::cli) fn new_values(change: &Value) -> String {
+    said(change, |called, _, after| format!("{called} → {after}"))
+}
+
+fn from_what_to_what(called: &str, before: &str, after: &str) -> String {
+    format!("{called} {before} → {after}")
+}
+
+/// `told` puts into words what is called so, and was this, and is that.
+fn said(change: &Value, told: fn(&str, &str, &str) -> String) -> String {
+    let nothing = Map::new();
+    let side = |side: &str| change[side].as_object();
+    let said = match (side("before"), side("after")) {
+        (Some(before), Some(after)) => differences(before, after, told),
+        (None, Some(it)) | (Some(it), None) => contents(it),
+        // The file of an import is a hash.
+        (None, None) => facts(change.as_object().unwrap_or(&nothing), &FACTS[..FACTS.len() - 1]),
+    };
+    said.join(", ")
+}
+
+fn differences(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    told: fn(&str, &str, &str) -> String,
+) -> Vec<String> {
+    let mut said = Vec::new();
+    let change = |key: &str| Some((before.get(key), after.get(key))).filter(|(before, after)| before != after);
+    if let Some((before, after)) = change("name") {
+        said.push(told("name", &text(before, "none"), &text(after, "none")));
+    }
+    if let Some((_, after)) = change("valid") {
+        said.push(switched(after).to_owned());
+    }
+    for (key, called, none) in FIELDS {
+        said.extend(change(key).map(|(before, after)| told(called, &text(before, none), &text(after, none))));
+    }
+    match change("shadowValue") {
+        Some((_, Some(new))) => said.extend(rotation(new, after)),
+        // Otherwise it is the value by now.
+        Some((Some(new), None)) if change("value").is_none() => said.push(format!("new value {} dropped", of(new))),
+        _ => {}
+    }
+    said
+}
+
+/// A rotation that goes on.
+fn rotation(new: &Value, after: &Map<String, Value>) -> Vec<String> {
+    let end = after.get("rotatesAt").map(|at| format!("old value ends {}", of(at)));
+    [Some(format!("new value {}", of(new))), end].into_iter().flatten().collect()
+}
+
+fn contents(it: &Map<String, Value>) -> Vec<String> {
+    let is_set = |key: &str| it.get(key).filter(|value| !value.is_null());
+    let mut said = Vec::new();
+    for (key, called, _) in FIELDS {
+        said.extend(is_set(key).map(|value| format!("{called} {}", of(value))));
+    }
+    said.extend(is_set("shadowValue").into_iter().flat_map(|new| rotation(new, it)));
+    said.extend(it.get("valid").filter(|valid| **valid == false).map(|valid| switched(Some(valid)).to_owned()));
+    said.extend(facts(it, &FACTS));
+    said
+}
+
+fn facts(it: &Map<String, Value>, facts: &[(&str, &str)]) -> Vec<String> {
+    let found = facts.iter().filter_map(|(key, called)| Some((called, it.get(*key).filter(|value| !value.is_null())?)));
+    found.map(|(called, value)| format!("{called} {}", of(value))).collect()
+}
+
+fn switched(valid: Option<&Value>) -> &'static str {
+    if valid.is_some_and(|valid| *valid == false) { "deactivated" } else { "activated" }
+}
+
+fn text(value: Option<&Value>, none: &str) -> String {
+    value.filter(|value| !value.is_null()).map_or_else(|| none.to_owned(), of)
+}
+
+fn of(value: &Value) -> String {
+    match value {
+        Value::String(text) => of_string(text),
+        Value::Array(all) => all.iter().map(of).collect::<Vec<_>>().join(" "),
+        Value::Object(it) => match (it.get("limit"), it.get("windowInSeconds"), it.get("beginning")) {
+            (Some(limit), Some(window), _) => format!("{limit} in {window}s"),
+            (_, _, Some(beginning)) => of(beginning),
+            _ => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn of_string(text: &str) -> String {
+    if let Some(tail) = text.strip_prefix(MASK) {
+        return format!("…{tail}");
+    }
+    if let Some(at) = Timestamp::parse(text).filter(|at| at.to_string() == text) {
+        return to_minute(at);
+    }
+    // The head of a log: its hash tells people nothing.
+    let text = match text.split_once(':') {
+        Some((number, hash)) if hash.len() == 64 && number.parse::<u64>().is_ok() => number,
+        _ => text,
+    };
+    let text = one_line(text);
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_change_is_told_from_what_to_what_and_what_came_or_went_by_what_it_has() {
+        let key = json!({"name": "CI", "valid": true, "value": "***************a1b2c3"});
+        let with = |more: Value| {
+            let mut key = key.clone();
+            key.as_object_mut().into_iter().for_each(|it| it.extend(more.as_object().cloned().unwrap_or_default()));
+            key
+        };
+        let limited =
+            json!({"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8", "::1"]});
+        let rotating = json!({"shadowValue": "***************ffffff", "rotatesAt": "2026-11-23T19:31:17.000Z"});
+        let long = json!({"beginning": "b ".repeat(128), "bytes": 9999, "blake3": "0".repeat(64)});
+        for (before, after, said) in [
+            (json!(null), key.clone(), "value …a1b2c3"),
+            (key.clone(), json!(null), "value …a1b2c3"),
+            (key.clone(), with(json!({"valid": false})), "deactivated"),
+            (with(json!({"valid": false})), key.clone(), "activated"),
+            (key.clone(), with(json!({"name": "Job"})), "name CI → Job"),
+            (key.clone(), with(limited), "limit none → 100 in 60s, only from anywhere → 10.0.0.0/8 ::1"),
+            (key.clone(), with(rotating.clone()), "new value …ffffff, old value ends 2026-11-23 19:31Z"),
+            (with(rotating.clone()), key.clone(), "new value …ffffff dropped"),
+            (with(rotating.clone()), with(json!({"value": "***************ffffff"})), "value …a1b2c3 → …ffffff"),
+            (with(rotating), json!(null), "value …a1b2c3, new value …ffffff, old value ends 2026-11-23 19:31Z"),
+            (key.clone(), with(json!({"expiresAt": "2026-11-23T19:31:17.000Z"})), "expires never → 2026-11-23 19:31Z"),
+            (
+                json!({"name": "Shop", "description": null}),
+                json!({"name": "Shop", "description": "Two\nlines"}),
+                "description none → Two lines",
+            ),
+            (json!({"name": "Shop", "description": null, "apiKeys": 3}), json!(null), "API keys 3"),
+            (json!(null), json!({"name": "a", "description": long}), &format!("description {}…", "b ".repeat(30))),
+            (json!({"schema": 5}), json!({"schema": 6}), "schema 5 → 6"),
+            (
+                json!(null),
+                json!({"file": "a.db", "head": format!("7:{}", "0".repeat(64)), "apiKeys": 12}),
+                "API keys 12, file a.db",
+            ),
+            (json!(null), json!(null), ""),
+        ] {
+            assert_eq!(words(&json!({"before": before, "after": after})), said);
+        }
+        assert_eq!(words(&json!({"reason": "The key is unknown.", "count": 4})), "reason The key is unknown., count 4");
+        assert_eq!(
+            words(&json!({"through": format!("7:{}", "0".repeat(64)), "events": 7})),
+            "through event 7, events 7"
+        );
+        assert_eq!(
+            words(&json!({"count": 2, "first": 8, "last": 9, "file": "0".repeat(64)})),
+            "count 2, first number 8, last number 9"
+        );
+        let limited = json!({"rateLimit": {"limit": 100, "windowInSeconds": 60}, "name": "CI"});
+        let change = json!({"before": limited, "after": {"name": "Job"}});
+        assert_eq!(words(&change), "name CI → Job, limit 100 in 60s → none");
+        assert_eq!(new_values(&change), "name → Job, limit → none");
+        assert_eq!(new_values(&json!({"before": null, "after": key})), "value …a1b2c3");
+        assert_eq!(words(&json!("no object")), "");
+        assert_eq!(name(&json!({"before": {"name": "CI"}, "after": {"name": "Job"}})), "Job");
+        assert_eq!(name(&json!({"before": {"name": "CI"}, "after": null})), "CI");
+        assert_eq!(name(&json!({"count": 1})), "");
+    }
+}

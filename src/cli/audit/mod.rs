@@ -1,0 +1,302 @@
+//! `keystead audit`: whether the record of what was done is whole, and what is in it. The store is only looked at.
+
+pub(in crate::cli) mod change_summary;
+pub(in crate::cli) mod head_signature;
+
+use crate::audit_record::{AuditRecord, csv_head, csv_rows};
+use crate::cli::audit::head_signature::{Signer, signed_head};
+use crate::cli::error::CommandError;
+use crate::cli::output::export_target::{ExportTarget, ExportWriter, csv_export_failed, export_failed};
+use crate::cli::output::list::{parse_limit, parse_text, say_cut};
+use crate::cli::output::table::{Cell, Column, table};
+use crate::cli::output::table_rows::{from_now, to_minute};
+use crate::cli::output::terminal::Terminal;
+use crate::cli::output::{self, print, progress};
+use crate::cli::store::open::service_options;
+use crate::cli::system::clock_and_random;
+use crate::config::Config;
+use crate::domain::{Action, ChainFault, Event, EventFilter, Link, OrganizationId, Timestamp};
+use crate::service::{AuditLog, EVENTS_PAGE};
+use clap::{Args, Subcommand, ValueEnum};
+use std::io::Write as _;
+
+const EXAMPLES: &str = "Examples:\n  keystead audit verify --expect \"$(ssh vault cat keystead.head)\"\n  keystead audit list \
+    --action api_key.revoked --from 2026-11-01\n  keystead audit export --format csv > events.csv";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct AuditArguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check that no event was changed, removed, added or moved, and print the head
+    Verify {
+        /// What keystead audit head printed earlier: that event must still be there, and be the same
+        #[arg(long, value_name = "NUMBER:HASH", value_parser = parse_link)]
+        expect: Option<Link>,
+    },
+    /// Print the newest event's number and hash, to be kept elsewhere
+    Head,
+    /// Show events, newest first: what was done to what, by whom, and what it changed
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// How many at the most
+        #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = parse_limit)]
+        limit: u64,
+        /// One JSON object a line instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write all events, newest first
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        /// In which form
+        #[arg(long, value_enum, default_value_t = EventFormat::Ndjson)]
+        format: EventFormat,
+        #[command(flatten)]
+        target: ExportTarget,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EventFormat {
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated values with a head line
+    Csv,
+}
+
+/// Which events; whatever is not given is all the same
+#[derive(Args, Debug)]
+struct Filter {
+    /// Of this organization
+    #[arg(long, value_name = "ID", value_parser = parse_organization)]
+    organization: Option<OrganizationId>,
+    /// Not before this time (RFC 3339, or a date)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    from: Option<Timestamp>,
+    /// Not after this time (RFC 3339, or a date)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    to: Option<Timestamp>,
+    /// By the key of this number or name, or by operator or keystead
+    #[arg(long, value_name = "KEY")]
+    actor: Option<String>,
+    /// Of this action, such as api_key.revoked
+    #[arg(long, value_name = "ACTION", value_parser = parse_action)]
+    action: Option<Action>,
+    /// On this resource, such as api_key/12
+    #[arg(long, value_name = "RESOURCE")]
+    resource: Option<String>,
+    /// With this anywhere in them
+    #[arg(long, value_name = "TEXT", value_parser = parse_text)]
+    text: Option<String>,
+}
+
+impl From<Filter> for EventFilter {
+    fn from(filter: Filter) -> Self {
+        let Filter { organization, from, to, actor, action, resource, text } = filter;
+        Self { organization, from, to, actor, action: action.map(|it| it.name().to_owned()), resource, text }
+    }
+}
+
+pub(in crate::cli) fn run(config: &Config, arguments: AuditArguments) -> Result<(), CommandError> {
+    let log = AuditLog::open(&service_options(config)?.store)?;
+    match arguments.command {
+        Command::Verify { expect } => verify(&log, expect),
+        Command::Head => {
+            let signer = Signer::load(&config.audit.signing_key)?;
+            print(&format!("{}\n", signed_head(log.head()?.unwrap_or(Link::START), signer.as_ref())))
+        }
+        Command::List { filter, limit, json } => {
+            // As many as can be counted are all.
+            list(&log, &filter.into(), usize::try_from(limit).unwrap_or(usize::MAX), json)
+        }
+        Command::Export { filter, format, target } => export(&log, &filter.into(), format, target.open()?),
+    }
+}
+
+fn list(log: &AuditLog, filter: &EventFilter, limit: usize, is_json: bool) -> Result<(), CommandError> {
+    let (terminal, now) = (Terminal::of_output(), clock_and_random::now());
+    let (mut listed, mut is_cut) = (0, false);
+    each_page(log, filter, |events| {
+        let wanted = &events[..events.len().min(limit - listed)];
+        listed += wanted.len();
+        is_cut = wanted.len() < events.len();
+        if is_json {
+            output::write(lines(wanted).as_bytes())?;
+        } else if !wanted.is_empty() {
+            let rows: Vec<_> = wanted.iter().map(|event| row(event, now)).collect();
+            output::write(table(&COLUMNS, &rows, terminal.as_ref()).as_bytes())?;
+        }
+        Ok(!is_cut)
+    })?;
+    if is_cut {
+        say_cut(listed);
+    }
+    Ok(())
+}
+
+fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), CommandError> {
+    let (start, last, count) = check_chain(log)??;
+    if let Some(expected) = expect {
+        let found = if expected.number == start.number { Some(start) } else { log.link(expected.number)? };
+        if found != Some(expected) {
+            let what = match found {
+                Some(_) => format!("event {} has another hash", expected.number),
+                None => {
+                    format!("it has the events {} to {}, and not {}", start.number + 1, last.number, expected.number)
+                }
+            };
+            return Err(CommandError::new(format!("The audit log is whole, but not the one that you expect: {what}.")));
+        }
+    }
+    print(&format!("{count} events, {} to {}: all as they were written.\n{last}\n", start.number + 1, last.number))
+}
+
+/// What the first event follows, the last one, and how many there are, where all of them are as they were written; else the
+/// first that is not.
+///
+/// # Errors
+/// Where the log cannot be read.
+pub(in crate::cli) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, u64), CommandError>, CommandError> {
+    let newest = log.head().ok().flatten().map_or(0, |head| head.number);
+    let progress = progress::bar(Some(newest.saturating_sub(log.start()?.number).unsigned_abs()), "events");
+    let (mut start, mut last, mut count) = (Link::START, None, 0);
+    loop {
+        let checked = log.check(last)?;
+        if let Some(fault) = checked.fault {
+            // A server may prune what was about to be looked at: then all that is left is looked at.
+            if log.start()?.number > checked.last.number {
+                (last, count) = (None, 0);
+                progress.reset();
+                continue;
+            }
+            progress.finish_and_clear();
+            return Ok(Err(broken(checked.last.number + 1, fault)));
+        }
+        if last.is_none() {
+            start = checked.start;
+        }
+        (last, count) = (Some(checked.last), count + checked.count);
+        progress.inc(checked.count);
+        if checked.count < u64::from(EVENTS_PAGE) {
+            progress.finish_and_clear();
+            return Ok(Ok((start, checked.last, count)));
+        }
+    }
+}
+
+fn broken(number: i64, fault: ChainFault) -> CommandError {
+    let what = match fault {
+        ChainFault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
+        ChainFault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
+    };
+    CommandError::new(format!("The audit log is broken: {what}. Before it, all is whole."))
+}
+
+fn export(
+    log: &AuditLog,
+    filter: &EventFilter,
+    format: EventFormat,
+    mut out: ExportWriter,
+) -> Result<(), CommandError> {
+    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(|e| export_failed(&e));
+    if let EventFormat::Csv = format {
+        write(&csv_head().map_err(csv_export_failed)?)?;
+    }
+    each_page(log, filter, |events| {
+        match format {
+            EventFormat::Ndjson => write(lines(events).as_bytes())?,
+            EventFormat::Csv => write(&csv_rows(events).map_err(csv_export_failed)?)?,
+        }
+        Ok(true)
+    })?;
+    out.finish()
+}
+
+/// Hands over the events page by page, for as long as more are wanted.
+fn each_page(
+    log: &AuditLog,
+    filter: &EventFilter,
+    mut take: impl FnMut(&[Event]) -> Result<bool, CommandError>,
+) -> Result<(), CommandError> {
+    let mut before = None;
+    loop {
+        let events = log.events(filter, before)?;
+        let Some(last) = events.last() else { return Ok(()) };
+        before = Some(last.link.number);
+        if !take(&events)? || events.len() < EVENTS_PAGE as usize {
+            return Ok(());
+        }
+    }
+}
+
+fn lines(events: &[Event]) -> String {
+    let line = |event| serde_json::to_string(&AuditRecord::from(event)).map(|line| line + "\n");
+    events.iter().filter_map(|event| line(event).ok()).collect()
+}
+
+const COLUMNS: [Column; 8] = [
+    Column::left_out("NUMBER", 2),
+    Column::kept("AT"),
+    Column::kept("ACTION"),
+    Column::cut("RESOURCE", 10),
+    Column::cut("BY", 8),
+    Column::left_out("FROM", 1),
+    Column::cut("NAME", 8),
+    Column::cut_last("CHANGE", 16),
+];
+
+fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
+    let at = event.what.at;
+    let record = AuditRecord::from(event);
+    let actor = record.actor_key_id.map_or(record.actor_name.clone(), |id| format!("{} ({id})", record.actor_name));
+    [
+        Cell::new(record.number.to_string()),
+        Cell::new(&record.at).shown_as([record.at, to_minute(at), from_now(at, now)]),
+        Cell::new(&record.action).shown_as(short_action(&record.action, &record.resource)),
+        Cell::new(&record.resource).shown_as([record.resource.clone(), short_resource(&record.resource)]),
+        Cell::new(actor),
+        Cell::new(record.client_address.unwrap_or_default()),
+        Cell::new(change_summary::name(&record.change)),
+        Cell::new(change_summary::words(&record.change)).or_cut(change_summary::new_values(&record.change)),
+    ]
+}
+
+/// Without what its resource says as well.
+fn short_action(action: &str, resource: &str) -> [String; 3] {
+    let kind = resource.split('/').next().unwrap_or_default();
+    let short = action.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')).unwrap_or(action);
+    [action, action, short].map(str::to_owned)
+}
+
+/// A key by its number; anything else by its kind, since its name says more than its id.
+fn short_resource(resource: &str) -> String {
+    match resource.split_once('/') {
+        Some((kind, _)) if kind != "api_key" => kind.to_owned(),
+        _ => resource.to_owned(),
+    }
+}
+
+fn parse_link(text: &str) -> Result<Link, &'static str> {
+    Link::parse(text)
+        .ok_or("it must be a number, a colon and 64 hexadecimal digits, as keystead audit head prints them")
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("it must be a time such as 2026-11-23T19:31:17Z or a date such as 2026-11-23")
+}
+
+fn parse_organization(text: &str) -> Result<OrganizationId, &'static str> {
+    OrganizationId::parse(text).ok_or("it must be an organization's id, org_ and 16 hexadecimal digits")
+}
+
+fn parse_action(text: &str) -> Result<Action, String> {
+    let names = || Action::ALL.map(Action::name).join(", ");
+    Action::parse(text).ok_or_else(|| format!("it must be one of {}", names()))
+}

@@ -1,0 +1,237 @@
+//! `keystead keys`: the keys of the store, also beside a running server.
+
+pub(in crate::cli) mod key_file;
+pub(in crate::cli) mod restrictions;
+pub(in crate::cli) mod rotate;
+pub(in crate::cli) mod secret_output;
+pub(in crate::cli) mod typed_key;
+pub(in crate::cli) mod update;
+pub(in crate::cli) mod verify;
+
+use crate::cli::error::CommandError;
+use crate::cli::keys::restrictions::{Restrictions, parse_days, parse_seconds};
+use crate::cli::keys::rotate::RotateArguments;
+use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, supplied_value};
+use crate::cli::keys::update::UpdateArguments;
+use crate::cli::keys::verify::VerifyArguments;
+use crate::cli::output::confirm::confirm;
+use crate::cli::output::list::{ListFilter, ListPrinter};
+use crate::cli::output::views::{KeyView, describe, show};
+use crate::cli::output::{print_json, say, table_rows};
+use crate::cli::resolve::{InProject, KeyNumber, api_key};
+use crate::cli::store::open::{apply_change, open_overview};
+use crate::cli::system::clock_and_random;
+use crate::config::Config;
+use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Parent};
+use crate::service::{Authority, KeyChange, NewKey, Overview};
+use clap::{Args, Subcommand};
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct KeysArguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Mint a key and print it, this once
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(CreateArguments),
+    /// Show the keys of an organization and its projects, newest first
+    #[command(after_help = LIST_HELP)]
+    List(ListArguments),
+    /// Show one key
+    Get(OneArguments),
+    /// Switch a key off: it is refused until it is activated again
+    Deactivate(OneArguments),
+    /// Switch a key on again
+    Activate(OneArguments),
+    /// Give a key another name, another end or other limits; its value stays
+    Update(UpdateArguments),
+    /// Give a key a new value and print it, or end the grace of a rotation
+    Rotate(RotateArguments),
+    /// Revoke a key for good, with all its values
+    Revoke {
+        #[command(flatten)]
+        key: KeyNumber,
+        /// Do it without being asked
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Say whether a key is good, and whose it is; this is no use of it
+    Verify(VerifyArguments),
+}
+
+const CREATE_EXAMPLES: &str = "A key without --project can manage everything in its organization.\n\nExamples:\n  \
+    keystead keys create \"Client\" --project \"Web shop\" --expires-in-days 90\n  \
+    keystead keys create \"Job\" --project \"Web shop\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8\n  \
+    keystead keys create \"Admin\" --key-file admin.key       # when the admin's key is lost";
+
+#[derive(Args, Debug)]
+struct CreateArguments {
+    /// The key's label
+    name: String,
+    #[command(flatten)]
+    scope: InProject,
+    /// In how many days it ends, 1 to 36525 [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days)]
+    expires_in_days: Option<Lifetime>,
+    /// In how many seconds it ends, 60 to 3155760000
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "expires_in_days")]
+    expires_in_seconds: Option<Lifetime>,
+    #[command(flatten)]
+    restrictions: Restrictions,
+    #[command(flatten)]
+    secret_output: SecretOutput,
+    /// Take a key that was revoked or rotated out, too: it is good again
+    #[arg(long, requires = "adopt_key_file")]
+    allow_revoked: bool,
+    /// Print one JSON object: the key as /v2 answers with it
+    #[arg(long)]
+    json: bool,
+}
+
+const LIST_HELP: &str = "MAY says what a key may do to Keystead. An organization's key may manage the organization: mint \
+    and revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are good.\n\nA terminal that is \
+    too narrow gets short times, then no column with nothing in it, then cut names, then neither\nCREATED nor LAST USED. \
+    In a pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
+    --search ci --limit 20";
+
+const SEARCH_HELP: &str = "Only those with this in their name or last six characters, whatever the case";
+
+#[derive(Args, Debug)]
+#[command(mut_arg("search", |search| search.help(SEARCH_HELP)))]
+struct ListArguments {
+    #[command(flatten)]
+    scope: InProject,
+    #[command(flatten)]
+    filter: ListFilter,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct OneArguments {
+    #[command(flatten)]
+    key: KeyNumber,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl KeysArguments {
+    /// Makes sure that there is something to do.
+    ///
+    /// # Errors
+    /// What the command takes.
+    pub(in crate::cli) fn expect_change(&self) -> Result<(), &'static str> {
+        match &self.command {
+            Command::Update(update) if !update.has_change() => Err(restrictions::TAKES),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(in crate::cli) async fn run(config: &Config, arguments: KeysArguments) -> Result<(), CommandError> {
+    match arguments.command {
+        Command::Create(create) => self::create(config, &create).await,
+        Command::List(arguments) => list(&open_overview(config)?, &arguments),
+        Command::Get(OneArguments { key, json }) => {
+            show(KeyView::new(&api_key(config, key.id)?, clock_and_random::now()), json)
+        }
+        Command::Deactivate(one) => switch(config, &one, false).await,
+        Command::Activate(one) => switch(config, &one, true).await,
+        Command::Update(update) => update::run(config, &update).await,
+        Command::Rotate(rotate) => rotate::run(config, &rotate).await,
+        Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
+        Command::Verify(verify) => verify::run(config, &verify).await,
+    }
+}
+
+async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), CommandError> {
+    let (name, restrictions) = (Name::parse(&arguments.name)?, arguments.restrictions.change()?);
+    let (organization, project) = arguments.scope.find(&open_overview(config)?)?;
+    let project = project.map(|project| project.id);
+    let parent = Parent { organization: organization.id, project };
+    let secret = arguments.secret_output.secret(&key_prefix(config, parent)?).await?;
+    let file = arguments.secret_output.prepare(&secret)?;
+    let now = clock_and_random::now();
+    let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
+    let value = supplied_value(&secret, arguments.allow_revoked);
+    let new = NewKey { name, value, lifetime, change: restrictions };
+    let issued = apply_change(config, async |service| {
+        let keys = service.keys(Authority::operator(parent.organization, now), project);
+        Ok(keys.create(new, None).await?)
+    });
+    let key = issued.await?.key;
+    if let Some(file) = file {
+        file.keep();
+    }
+    let lost = "was created all the same: revoke it, and make another one";
+    print_new_key(&key, &arguments.secret_output, &secret, arguments.json, now, lost)?;
+    let may = if project.is_none() { format!(" It {MANAGES_ORGANIZATION}.") } else { String::new() };
+    say(format_args!(
+        "API key {} ({}) was created; it {}.{may}",
+        key.id.get(),
+        key.name.as_str(),
+        arguments.secret_output.describe(&secret)
+    ));
+    Ok(())
+}
+
+fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandError> {
+    let ListArguments { scope, filter, json } = arguments;
+    let now = clock_and_random::now();
+    let (organization, project) = scope.find(overview)?;
+    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, filter);
+    overview.each_api_key(&organization, project.as_ref(), |key, project| {
+        if !filter.has_key(key) {
+            return Ok(true);
+        }
+        printer.add(|| KeyView::new(key, now), || table_rows::key(key, project, now))
+    })?;
+    printer.finish()
+}
+
+async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {
+    let key = api_key(config, arguments.key.id)?;
+    let now = clock_and_random::now();
+    let updated = apply_change(config, async |service| {
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
+        Ok(keys.update(key.id, Expiry::Keep, change).await?)
+    });
+    let key = updated.await?;
+    say(format_args!(
+        "API key {} ({}) is {}.",
+        key.id.get(),
+        key.name.as_str(),
+        if valid { "active" } else { "deactivated" }
+    ));
+    if arguments.json { print_json(&KeyView::new(&key, now)) } else { Ok(()) }
+}
+
+async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandError> {
+    let key = api_key(config, id)?;
+    confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
+    let authority = Authority::operator(key.parent.organization, clock_and_random::now());
+    apply_change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
+    say(format_args!("{} is revoked.", describe(&key)));
+    Ok(())
+}
+
+/// Revokes keys of any organizations. One that is gone by now is as good.
+pub(in crate::cli) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), CommandError> {
+    apply_change(config, async |service| {
+        for key in keys {
+            let authority = Authority::operator(key.parent.organization, clock_and_random::now());
+            match service.keys(authority, key.parent.project).revoke(key.id).await {
+                Ok(()) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,133 @@
+//! What a key may be restricted to, and when it ends, as flags.
+
+use crate::cli::error::CommandError;
+use crate::domain::{AddressList, Expiry, Lifetime, RateLimit};
+use crate::service::KeyChange;
+use clap::Args;
+
+/// How often and from where.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Limits {
+    /// Where the key may be used from, such as 10.0.0.0/8; several with commas
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    allowed_address: Vec<String>,
+    /// How many times the key may be used in how many seconds, such as 100/60
+    #[arg(long, value_name = "USES/SECONDS", value_parser = parse_rate_limit)]
+    rate_limit: Option<RateLimit>,
+}
+
+/// That a key has none of these any more.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct NoLimits {
+    /// The key may be used as often as anybody likes
+    #[arg(long, conflicts_with = "rate_limit")]
+    no_rate_limit: bool,
+    /// The key may be used from anywhere
+    #[arg(long, conflicts_with = "allowed_address")]
+    allow_any_address: bool,
+}
+
+/// What there may be from the moment that a key is minted or rotated.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Restrictions {
+    #[command(flatten)]
+    limits: Limits,
+    /// The key is switched off until keystead keys activate
+    #[arg(long)]
+    deactivated: bool,
+}
+
+/// What is said to an update that changes nothing.
+pub(in crate::cli) const TAKES: &str = "there is nothing to change; say at least one of --name, --expires-in-days, \
+    --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
+
+/// The flags of [`Restrictions`], for whatever they do not go with.
+pub(in crate::cli) const FLAGS: [&str; 3] = ["allowed_address", "rate_limit", "deactivated"];
+
+/// When a key ends that is there already.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Expires {
+    /// In how many days from now the key ends, 1 to 36525 [default: when it did before]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days, conflicts_with = "never_expires")]
+    expires_in_days: Option<Lifetime>,
+    /// In how many seconds from now the key ends, 60 to 3155760000
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with_all = ["expires_in_days", "never_expires"])]
+    expires_in_seconds: Option<Lifetime>,
+    /// The key ends no more
+    #[arg(long)]
+    never_expires: bool,
+}
+
+impl Limits {
+    pub(in crate::cli) fn are_said(&self) -> bool {
+        !self.allowed_address.is_empty() || self.rate_limit.is_some()
+    }
+
+    /// What they make of a key; what is not said stays as it is.
+    pub(in crate::cli) fn change(&self) -> Result<KeyChange, CommandError> {
+        let addresses = self.allowed_address.iter().map(String::as_str);
+        let addresses = (!self.allowed_address.is_empty()).then(|| AddressList::parse(addresses)).transpose()?;
+        Ok(KeyChange {
+            rate_limit: self.rate_limit.map(Some),
+            allowed_addresses: addresses.map(Some),
+            ..KeyChange::default()
+        })
+    }
+}
+
+impl NoLimits {
+    pub(in crate::cli) fn are_said(&self) -> bool {
+        self.no_rate_limit || self.allow_any_address
+    }
+
+    /// The change, with what these make of a key.
+    pub(in crate::cli) fn beside(&self, change: KeyChange) -> KeyChange {
+        KeyChange {
+            rate_limit: change.rate_limit.or(self.no_rate_limit.then_some(None)),
+            allowed_addresses: change.allowed_addresses.or(self.allow_any_address.then_some(None)),
+            ..change
+        }
+    }
+}
+
+impl Restrictions {
+    /// The same.
+    pub(in crate::cli) fn change(&self) -> Result<KeyChange, CommandError> {
+        Ok(KeyChange { valid: self.deactivated.then_some(false), ..self.limits.change()? })
+    }
+}
+
+impl Expires {
+    pub(in crate::cli) fn are_said(&self) -> bool {
+        self.expiry() != Expiry::Keep
+    }
+
+    pub(in crate::cli) fn expiry(&self) -> Expiry {
+        match self.expires_in_days.or(self.expires_in_seconds) {
+            Some(lifetime) => Expiry::After(lifetime),
+            None if self.never_expires => Expiry::Never,
+            None => Expiry::Keep,
+        }
+    }
+}
+
+pub(in crate::cli) fn parse_days(text: &str) -> Result<Lifetime, String> {
+    let days = text.parse().ok().and_then(Lifetime::from_days);
+    days.ok_or_else(|| format!("it must be 1 to {} days", Lifetime::MAX_DAYS))
+}
+
+pub(in crate::cli) fn parse_seconds(text: &str) -> Result<Lifetime, String> {
+    let seconds = text.parse().ok().and_then(Lifetime::from_seconds);
+    seconds.ok_or_else(|| format!("it must be {} to {} seconds", Lifetime::MIN_SECONDS, Lifetime::MAX_SECONDS))
+}
+
+fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {
+    let numbers = text.split_once('/').and_then(|(uses, seconds)| Some((uses.parse().ok()?, seconds.parse().ok()?)));
+    numbers.and_then(|(limit, window_s)| RateLimit::new(limit, window_s)).ok_or_else(|| {
+        format!(
+            "it must be 1 to {} uses in 1 to {} seconds, such as 100/60",
+            RateLimit::MAX_LIMIT,
+            RateLimit::MAX_WINDOW_S
+        )
+    })
+}

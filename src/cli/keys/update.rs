@@ -1,0 +1,59 @@
+//! `keystead keys update`: another name, another end or other limits for a key that keeps its value.
+
+use crate::cli::error::CommandError;
+use crate::cli::keys::restrictions::{Expires, Limits, NoLimits};
+use crate::cli::output::views::{KeyView, show};
+use crate::cli::resolve::{KeyNumber, api_key};
+use crate::cli::store::open::apply_change;
+use crate::cli::system::clock_and_random;
+use crate::config::Config;
+use crate::domain::Name;
+use crate::service::{Authority, KeyChange};
+use clap::Args;
+
+const HELP: &str = "What is not said stays as it is. To switch a key off or on, say keystead keys deactivate or \
+    activate.\n\nExamples:\n  keystead keys update 12 --name \"Deployment\"\n  keystead keys update 12 --expires-in-days \
+    90 --no-rate-limit";
+
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(in crate::cli) struct UpdateArguments {
+    #[command(flatten)]
+    key: KeyNumber,
+    /// The key's label from now on
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    expires: Expires,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    no_limits: NoLimits,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl UpdateArguments {
+    /// Whether it takes at least one thing. Were clap to see to that, all flags would be in a line of usage that is too long.
+    pub(in crate::cli) fn has_change(&self) -> bool {
+        let Self { key: _, name, expires, limits, no_limits, json: _ } = self;
+        name.is_some() || expires.are_said() || limits.are_said() || no_limits.are_said()
+    }
+
+    fn change(&self) -> Result<KeyChange, CommandError> {
+        let name = self.name.as_deref().map(Name::parse).transpose()?;
+        Ok(KeyChange { name, ..self.no_limits.beside(self.limits.change()?) })
+    }
+}
+
+pub(in crate::cli) async fn run(config: &Config, arguments: &UpdateArguments) -> Result<(), CommandError> {
+    let (expiry, update) = (arguments.expires.expiry(), arguments.change()?);
+    let key = api_key(config, arguments.key.id)?;
+    let now = clock_and_random::now();
+    let updated = apply_change(config, async |service| {
+        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        Ok(keys.update(key.id, expiry, update).await?)
+    });
+    show(KeyView::new(&updated.await?, now), arguments.json)
+}

@@ -1,0 +1,70 @@
+//! `keystead keys verify`: is this key good, and whose is it?
+
+use crate::cli::error::CommandError;
+use crate::cli::keys::typed_key::{is_typed, read_or_ask_for_key};
+use crate::cli::output::views::{KeyView, OrganizationView, ProjectView, code};
+use crate::cli::output::{print, print_json};
+use crate::cli::store::open::open_current_overview;
+use crate::cli::system::clock_and_random;
+use crate::config::Config;
+use crate::domain::Refusal;
+use crate::service::LookedUpKey;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(in crate::cli) struct VerifyArguments {
+    /// The file with the full key; '-' for standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    key_file: PathBuf,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED or ROTATED_OUT, and whose key it is. The exit \
+    code is 0 for VALID alone.\nLimits and allowed addresses are not looked at. At a terminal it asks for the key, which is \
+    not shown.\n\nExamples:\n  keystead keys verify                 # asks for the key\n  keystead keys verify < \
+    admin.key";
+
+/// What became of a question about a key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VerificationView {
+    valid: bool,
+    code: &'static str,
+    api_key: Option<KeyView>,
+    organization: Option<OrganizationView>,
+    project: Option<ProjectView>,
+}
+
+pub(in crate::cli) async fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), CommandError> {
+    if is_typed(&arguments.key_file) {
+        // Nobody is asked in vain.
+        open_current_overview(config)?;
+    }
+    let text = read_or_ask_for_key(&arguments.key_file).await?;
+    let looked = open_current_overview(config)?.look_up_presented(text.trim().as_bytes())?;
+    let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
+    if arguments.json {
+        print_json(&VerificationView {
+            valid: outcome.is_ok(),
+            code: code(&outcome),
+            api_key: looked.as_ref().map(|looked| KeyView::new(&looked.key, clock_and_random::now())),
+            organization: looked.as_ref().map(|looked| OrganizationView::from(&looked.organization)),
+            project: looked.as_ref().and_then(|looked| looked.project.as_ref()).map(ProjectView::from),
+        })?;
+    } else {
+        print(&format!("{}{}\n", code(&outcome), looked.as_ref().map(whose).unwrap_or_default()))?;
+    }
+    outcome.map_err(|refusal| CommandError::new(refusal.to_string()))
+}
+
+/// ": API key 12 (CI) of Acme, project Shop".
+pub(in crate::cli) fn whose(looked: &LookedUpKey) -> String {
+    let LookedUpKey { key, organization, project, .. } = looked;
+    let project = project.as_ref().map(|project| format!(", project {}", project.name.as_str())).unwrap_or_default();
+    format!(": API key {} ({}) of {}{project}", key.id.get(), key.name.as_str(), organization.name.as_str())
+}

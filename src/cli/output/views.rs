@@ -1,0 +1,254 @@
+//! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
+//! besides; to people one thing a line.
+
+use crate::cli::error::CommandError;
+use crate::cli::output::terminal::Tone;
+use crate::cli::output::{lines, one_line, print_json, print_lines};
+use crate::domain::{ApiKey, Organization, Parent, Project, Refusal, Role, Timestamp};
+use serde::Serialize;
+
+/// A key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct KeyView {
+    id: i64,
+    name: String,
+    /// `active`, `deactivated` or `expired`.
+    state: &'static str,
+    valid: bool,
+    #[serde(rename = "created_at")]
+    created_at: String,
+    expires_at: Option<String>,
+    value: String,
+    shadow_value: Option<String>,
+    rotates_at: Option<String>,
+    last_used: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<RotationView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<RateLimitView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_addresses: Option<Vec<String>>,
+    organization_id: String,
+    project_id: Option<String>,
+    #[serde(skip)]
+    role: Role,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RotationView {
+    value_last_used: Option<String>,
+    shadow_value_last_used: Option<String>,
+    is_safe_to_complete: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RateLimitView {
+    limit: u32,
+    window_in_seconds: u32,
+}
+
+impl KeyView {
+    pub(in crate::cli) fn new(key: &ApiKey, now: Timestamp) -> Self {
+        let ApiKey {
+            id,
+            parent: Parent { organization, project },
+            name,
+            value,
+            shadow,
+            valid,
+            created_at,
+            expires_at,
+            value_last_used,
+            rate_limit,
+            allowed_addresses,
+        } = key;
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        let shadow = shadow.as_ref();
+        Self {
+            id: id.get(),
+            name: name.as_str().to_owned(),
+            state: key_state(key, now),
+            valid: *valid,
+            created_at: created_at.to_string(),
+            expires_at: text(*expires_at),
+            value: value.tail.to_string(),
+            shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
+            rotates_at: text(shadow.map(|shadow| shadow.rotates_at)),
+            last_used: text(key.last_used()),
+            rotation: shadow.map(|shadow| RotationView {
+                value_last_used: text(*value_last_used),
+                shadow_value_last_used: text(shadow.last_used),
+                is_safe_to_complete: key.is_safe_to_complete(now),
+            }),
+            rate_limit: rate_limit.map(|it| RateLimitView { limit: it.limit(), window_in_seconds: it.window_s() }),
+            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            organization_id: organization.to_string(),
+            project_id: project.map(|id| id.to_string()),
+            role: key.role(),
+        }
+    }
+
+    /// The newest value in full instead of masked, for the one time that it is shown.
+    pub(in crate::cli) fn with_secret(mut self, secret: Option<&str>) -> Self {
+        if let Some(secret) = secret {
+            *self.shadow_value.as_mut().unwrap_or(&mut self.value) = secret.to_owned();
+        }
+        self
+    }
+
+    /// What it is and what of it, each a line.
+    pub(in crate::cli) fn describe(self) -> Vec<(&'static str, String)> {
+        let Self {
+            id,
+            name,
+            state,
+            valid: _,
+            created_at,
+            expires_at,
+            value,
+            shadow_value,
+            rotates_at,
+            last_used,
+            rotation,
+            rate_limit,
+            allowed_addresses,
+            organization_id,
+            project_id,
+            role,
+        } = self;
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let limit = |it: RateLimitView| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
+        let may = match role {
+            Role::Manager => "manage the organization: mint and revoke keys, read the audit log",
+            Role::Verifier => "verify: ask whether keys are good, and manage nothing",
+        };
+        let mut all = vec![
+            ("number", id.to_string()),
+            ("name", name),
+            ("state", state.to_owned()),
+            ("value", value),
+            ("organization", organization_id),
+            ("project", or_none(project_id)),
+            ("may", may.to_owned()),
+            ("created", created_at),
+            ("expires", expires_at.unwrap_or_else(|| "never".to_owned())),
+            ("last used", last_used.unwrap_or_else(|| "never".to_owned())),
+        ];
+        if let Some(rotation) = rotation {
+            let is_safe = if rotation.is_safe_to_complete { "yes" } else { "not yet" };
+            all.extend([
+                ("new value", or_none(shadow_value)),
+                ("outgoing value ends", or_none(rotates_at)),
+                ("outgoing value used", or_none(rotation.value_last_used)),
+                ("new value used", or_none(rotation.shadow_value_last_used)),
+                ("safe to complete", is_safe.to_owned()),
+            ]);
+        }
+        all.extend(rate_limit.map(|it| ("limit", limit(it))));
+        all.extend(allowed_addresses.map(|list| ("only from", list.join(", "))));
+        all
+    }
+}
+
+/// What a request with the key would come to.
+pub(in crate::cli) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
+    match (key.valid, key.expires_at) {
+        (false, _) => "deactivated",
+        (true, Some(end)) if end <= now => "expired",
+        (true, _) => "active",
+    }
+}
+
+/// How a key's state is to be taken.
+pub(in crate::cli) fn tone(state: &str) -> Tone {
+    match state {
+        "active" => Tone::Good,
+        "deactivated" => Tone::Off,
+        _ => Tone::Bad,
+    }
+}
+
+/// One key, alone.
+pub(in crate::cli) fn show(key: KeyView, json: bool) -> Result<(), CommandError> {
+    if json {
+        return print_json(&key);
+    }
+    let tone = tone(key.state);
+    print_lines(key.describe(), ("state", tone))
+}
+
+/// What a sentence calls a key.
+pub(in crate::cli) fn describe(key: &ApiKey) -> String {
+    format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
+}
+
+/// The name that `/v2/verify` has for what came of a key.
+pub(in crate::cli) fn code(outcome: &Result<(), Refusal>) -> &'static str {
+    match outcome {
+        Ok(()) => "VALID",
+        Err(Refusal::Missing | Refusal::Unknown) => "UNKNOWN",
+        Err(Refusal::RotatedOut) => "ROTATED_OUT",
+        Err(Refusal::Deactivated) => "DEACTIVATED",
+        Err(Refusal::Expired) => "EXPIRED",
+        Err(Refusal::AddressRefused) => "ADDRESS_REFUSED",
+        Err(Refusal::RateLimited(_)) => "RATE_LIMITED",
+    }
+}
+
+/// An organization.
+#[derive(Serialize)]
+pub(in crate::cli) struct OrganizationView {
+    id: String,
+    name: String,
+    created_at: String,
+}
+
+impl From<&Organization> for OrganizationView {
+    fn from(it: &Organization) -> Self {
+        Self { id: it.id.to_string(), name: it.name.as_str().to_owned(), created_at: it.created_at.to_string() }
+    }
+}
+
+impl OrganizationView {
+    pub(in crate::cli) fn describe(self) -> String {
+        lines(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
+    }
+}
+
+/// A project.
+#[derive(Serialize)]
+pub(in crate::cli) struct ProjectView {
+    id: String,
+    name: String,
+    description: Option<String>,
+    created_at: String,
+    #[serde(rename = "organizationId")]
+    organization_id: String,
+}
+
+impl From<&Project> for ProjectView {
+    fn from(it: &Project) -> Self {
+        Self {
+            id: it.id.to_string(),
+            name: it.name.as_str().to_owned(),
+            description: it.description.as_ref().map(|text| text.as_str().to_owned()),
+            created_at: it.created_at.to_string(),
+            organization_id: it.organization.to_string(),
+        }
+    }
+}
+
+impl ProjectView {
+    pub(in crate::cli) fn describe(self) -> String {
+        lines(vec![
+            ("id", self.id),
+            ("name", self.name),
+            ("description", self.description.map_or_else(|| "-".to_owned(), |text| one_line(&text))),
+            ("organization", self.organization_id),
+            ("created", self.created_at),
+        ])
+    }
+}

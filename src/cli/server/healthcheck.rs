@@ -1,0 +1,31 @@
+//! `keystead healthcheck`: for units and containers that want an exit code.
+
+use crate::cli::error::CommandError;
+use crate::cli::output::print;
+use crate::cli::server::readiness_probe::{Readiness, ask, place, url};
+use crate::config::{Config, ListenAddress};
+use clap::Args;
+use std::time::Duration;
+
+const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not, or does not answer in time.";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(in crate::cli) struct HealthcheckArguments {
+    /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
+    #[arg(long, value_name = "PLACE")]
+    listen: Option<ListenAddress>,
+    /// How long to wait for its answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout_ms: u64,
+}
+
+pub(in crate::cli) fn run(config: &Config, arguments: &HealthcheckArguments) -> Result<(), CommandError> {
+    let named = arguments.listen.as_ref();
+    let server = format!("The server at {}", url(config, place(config, named)));
+    match ask(config, named, Duration::from_millis(arguments.timeout_ms)) {
+        Readiness::Ready => print(&format!("{server} is ready.\n")),
+        Readiness::NotReady(why) => Err(CommandError::new(format!("{server} is not ready: {why}"))),
+        Readiness::Silent(why) => Err(CommandError::new(format!("{server} does not answer: {why}."))),
+    }
+}

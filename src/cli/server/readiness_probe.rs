@@ -1,0 +1,154 @@
+//! Asking a running server how it is, in plain HTTP: one request needs no client library.
+
+use crate::cli::system::clock_and_random;
+use crate::config::{Config, ListenAddress};
+use crate::tls;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use serde_json::Value;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// No answer of the server to this question is larger, in bytes.
+const ANSWER_LIMIT: u64 = 16 * 1024;
+
+/// What may be the reason where nobody answers at a place that only the settings name.
+const ELSEWHERE: &str = "; if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
+
+/// How a server is.
+pub(in crate::cli) enum Readiness {
+    /// It answers, and its store can be read and written.
+    Ready,
+    /// It answers, and says why it is not ready.
+    NotReady(String),
+    /// Nobody answers, or not in time, or somebody else does.
+    Silent(String),
+}
+
+/// Where the server is asked: at the place that was named, or the first one of the settings.
+pub(in crate::cli) fn place<'a>(config: &'a Config, named: Option<&'a ListenAddress>) -> &'a ListenAddress {
+    named.unwrap_or(config.server.listen.first())
+}
+
+/// Asks the server that listens there whether it is ready.
+pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeout: Duration) -> Readiness {
+    let listen = place(config, named);
+    if matches!(listen, ListenAddress::Tcp(address) if address.port() == 0) {
+        let why =
+            "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
+        return Readiness::Silent(why.to_owned());
+    }
+    let health = match get_ready(listen, config.tls.is_on(), timeout) {
+        Ok(answer) => judge(&answer),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Readiness::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
+        }
+        Err(e) => Readiness::Silent(e.to_string()),
+    };
+    match health {
+        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ELSEWHERE),
+        health => health,
+    }
+}
+
+/// What is spoken at addresses.
+pub(in crate::cli) fn scheme(config: &Config) -> &'static str {
+    if config.tls.is_on() { "https" } else { "http" }
+}
+
+/// The place as people write it.
+pub(in crate::cli) fn url(config: &Config, listen: &ListenAddress) -> String {
+    match listen {
+        ListenAddress::Tcp(address) => format!("{}://{}", scheme(config), reachable(*address)),
+        ListenAddress::Unix(_) => listen.to_string(),
+    }
+}
+
+/// Where a server that listens there is reached from this machine: one that listens everywhere does so on loopback, too.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// A connection of either kind.
+trait Connection: Read + Write {
+    /// How long the next read or write may take.
+    fn allow(&self, time: Duration) -> io::Result<()>;
+}
+
+impl Connection for TcpStream {
+    fn allow(&self, time: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(time)).and_then(|()| self.set_write_timeout(Some(time)))
+    }
+}
+
+impl Connection for UnixStream {
+    fn allow(&self, time: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(time)).and_then(|()| self.set_write_timeout(Some(time)))
+    }
+}
+
+impl Connection for tls::Client<TcpStream> {
+    fn allow(&self, time: Duration) -> io::Result<()> {
+        self.sock.allow(time)
+    }
+}
+
+/// Connects, for so long at the most: where a server accepts nobody, its socket makes others wait.
+fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(timeout))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+fn get_ready(listen: &ListenAddress, is_tls: bool, timeout: Duration) -> io::Result<String> {
+    let begun = clock_and_random::monotonic();
+    // A read waits for as long as is left of the whole: one that brings a byte a second must not go on for ever.
+    let left = || {
+        let left = timeout.saturating_sub(begun.elapsed());
+        if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
+    };
+    let (mut stream, host): (Box<dyn Connection>, String) = match listen {
+        ListenAddress::Tcp(address) => {
+            let address = reachable(*address);
+            let stream = TcpStream::connect_timeout(&address, timeout)?;
+            stream.allow(left()?)?;
+            let stream: Box<dyn Connection> =
+                if is_tls { Box::new(tls::connect(stream, address.ip())?) } else { Box::new(stream) };
+            (stream, address.to_string())
+        }
+        ListenAddress::Unix(path) => (Box::new(connect_unix(path, timeout)?), "localhost".to_owned()),
+    };
+    stream.allow(left()?)?;
+    // Version 1.0: the answer comes in one piece, and the connection ends with it.
+    stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 1024];
+    while (answer.len() as u64) < ANSWER_LIMIT {
+        stream.allow(left()?)?;
+        match stream.read(&mut piece)? {
+            0 => break,
+            count => answer.extend_from_slice(&piece[..count]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn judge(answer: &str) -> Readiness {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    match (status, body["data"]["status"].as_str(), body["error"].as_str()) {
+        ("200", Some("ready"), _) => Readiness::Ready,
+        ("503", _, Some(why)) => Readiness::NotReady(why.to_owned()),
+        _ => Readiness::Silent("something answers there, and it is no Keystead".to_owned()),
+    }
+}

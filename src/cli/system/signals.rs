@@ -1,0 +1,66 @@
+//! The signals that the server listens to.
+
+use crate::cli::error::CommandError;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::task::Poll;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Those that ask for an end, with their names.
+pub(in crate::cli) struct Signals(Vec<(&'static str, Signal)>);
+
+impl Signals {
+    /// Those that ask a program to end in good order.
+    pub(in crate::cli) fn listen() -> Result<Self, CommandError> {
+        let all = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
+        Self::to(&all)
+    }
+
+    /// All that would end a program at once that asks something at a terminal: a closed window and Ctrl-\ as well.
+    pub(in crate::cli) fn listen_at_terminal() -> Result<Self, CommandError> {
+        let more = [("SIGHUP", SignalKind::hangup()), ("SIGQUIT", SignalKind::quit())];
+        let mut signals = Self::listen()?;
+        signals.0.extend(Self::to(&more)?.0);
+        Ok(signals)
+    }
+
+    fn to(all: &[(&'static str, SignalKind)]) -> Result<Self, CommandError> {
+        all.iter().map(|(name, kind)| Ok((*name, listen(*kind)?))).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The name of the next one.
+    pub(in crate::cli) async fn next(&mut self) -> &'static str {
+        poll_fn(|context| {
+            let mut names =
+                self.0.iter_mut().filter_map(|(name, it)| it.poll_recv(context).is_ready().then_some(*name));
+            names.next().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
+/// The one that asks to read files again.
+pub(in crate::cli) struct Hangup(Option<Signal>);
+
+impl Hangup {
+    /// Listens to it. Who does not dies of it, as is right where it says that a terminal is gone.
+    pub(in crate::cli) fn listen(is_wanted: bool) -> Result<Self, CommandError> {
+        is_wanted.then(|| listen(SignalKind::hangup())).transpose().map(Self)
+    }
+
+    /// Waits for the next one.
+    pub(in crate::cli) async fn next(&mut self) {
+        let received = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        match received {
+            Some(()) => log::info!("SIGHUP received"),
+            None => pending().await,
+        }
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
+    signal(kind).map_err(|error: io::Error| CommandError::new(format!("Signals cannot be received: {error}.")))
+}
