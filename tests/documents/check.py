@@ -5,11 +5,14 @@ run in an empty folder without a server. A block of json or text directly after 
 for any text, and <!-- not compared: REASON --> leaves it out. A block with <!-- file: NAME --> is a file of the blocks after it. A comment such as `# 403` behind `curl -i` is the status.
 """
 
+import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from gate import check_gate
 from pages import TOP, Block, Page, all_pages, faults
 from world import World
 
@@ -32,10 +35,21 @@ def run_block(world: World, block: Block) -> None:
     if statuses:
         actual = re.findall(r"HTTP/\S+ (\d+)", output)
         assert actual == statuses, f"the statuses are {actual}, the page has {statuses}"
+    else:
+        assert '"success":false' not in output, f"a request is refused:\n{output}"
     shown = block.next
     if shown and shown.language in ("json", "text") and not shown.mark.startswith("not compared"):
         expected = ".*".join(map(re.escape, shown.text.strip().split("…")))
         assert re.search(expected, output, re.DOTALL), f"it prints\n{output}\nand not\n{shown.text}"
+
+
+def has_nginx() -> bool:
+    """Whether nginx is there. Without it, README's proxy is not tried, unless nothing may be skipped."""
+    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    if not found:
+        assert "TESTS_SKIP_NOTHING" not in os.environ, "nginx is missing"
+        print("README's proxy is not tried: nginx is missing", file=sys.stderr)
+    return found
 
 
 def run_page(page: Page) -> tuple[int, int]:
@@ -56,6 +70,12 @@ def run_page(page: Page) -> tuple[int, int]:
                 run_block(world, block)
             except AssertionError as error:
                 sys.exit(f"{block}: {error}")
+        for block in page.blocks if page.name == Path("README.md") else []:
+            if block.language == "nginx" and has_nginx():
+                try:
+                    check_gate(world, block)
+                except AssertionError as error:
+                    sys.exit(f"{block}: {error}")
     finally:
         world.end()
     return len(to_run), len(blocks) - len(to_run)

@@ -119,6 +119,9 @@ def form(page: Page) -> list[str]:
     for block in page.blocks:
         if not block.language:
             found.append(f"{block}: name the block's language (sh, json, text, …)")
+        for file in re.findall(r"\btests/[\w./]*\w", block.mark):
+            if not (TOP / file).exists():
+                found.append(f"{block}: {file}, which the comment names, does not exist")
         if block.language in ("bash", "shell", "console"):
             found.append(f"{block}: shell blocks are called sh, so that they are run")
     return found

@@ -95,7 +95,7 @@ fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_se
     let (config, _) = Config::load(Some(path()), variables(&told)).expect("a configuration");
     assert_eq!(config, defaults());
     let passed_over =
-        |names: &[&str]| Config::passed_over(names.iter().map(|name| (*name).to_owned())).expect("the settings");
+        |names: &[&str]| Config::unknown_variables(names.iter().map(|name| (*name).to_owned())).expect("the settings");
     assert!(passed_over(&told.map(|(name, _)| name)).is_empty(), "nobody is to be told of them");
     let others = ["KEYSTEAD_SERVICE", "KEYSTEAD_SERVICES_HOST", "KEYSTEAD_PORTS", "KEYSTEAD_POR", "KEYSTEAD_"];
     assert_eq!(passed_over(&others), others);
@@ -363,7 +363,7 @@ fn a_number_out_of_its_range_is_refused_by_name_wherever_it_comes_from_and_befor
             assert!(error.to_string().contains(range.trim_start_matches("must ")), "{error}");
             assert!(place.iter().any(|place| error.to_string().contains(place)), "{error}");
             let marks = format!("3 | {key} = {text}\n  | {}{}", " ".repeat(key.len() + 3), "^".repeat(text.len()));
-            assert!(error.picture().is_some_and(|picture| picture.ends_with(&marks)), "{error:?}");
+            assert!(error.excerpt().is_some_and(|excerpt| excerpt.ends_with(&marks)), "{error:?}");
         }
         fs::write(&settings, format!("[{section}]\n{key} = {}\n", largest + 1)).expect("settings");
         let sentence = format!("The setting {section}.{key} (config.toml, line 2) {range}");

@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::revocation_race::{done as settled, race};
 use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
-use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};
+use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, StoreView};
 use keystead::store::{Counted, NewApiKey};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -844,7 +844,7 @@ fn digests_that_begin_alike_are_different_keys() {
 
 /// Rows that wait beside the store: a new key of the organization each, of these projects.
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
-    let mut staged = Staging::beside(store, Duration::ZERO).expect("a place to wait");
+    let mut staged = Staging::beside_store(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
         let parent = Parent { organization, project: *project };
         let new = NewApiKey { parent, value: *value, ..new_key(organization, &new_secret()) };
@@ -852,7 +852,7 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
         staged.push(&[(place, key)]).expect("a row");
     }
-    assert_eq!(staged.twins(10).expect("a look"), []);
+    assert_eq!(staged.duplicates(10).expect("a look"), []);
     staged
 }
 
@@ -889,7 +889,7 @@ fn begin_by(store: &StoreFile, mut staged: Staging, order: ImportOrder, steps: u
 
 fn carry(store: &StoreFile, staged: &Arc<Mutex<Staging>>) {
     let staged = Arc::clone(staged);
-    wait(store.write(move |writes| writes.carry_import(&staged.lock().expect("rows"), 1))).expect("a step");
+    wait(store.write(move |writes| writes.advance_import(&staged.lock().expect("rows"), 1))).expect("a step");
 }
 
 fn publish(store: &StoreFile, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]> {
@@ -910,7 +910,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
     let staged = staged(&path, organization.id, &[(imported, None)]);
     wait(service.import(import_of(staged), [7; 16], at(1_709_164_800_000))).expect("an import");
     // The store is still open: what it has in memory is nowhere else but where the import put it.
-    let view = View::open(&path, Duration::from_secs(5)).expect("a look");
+    let view = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
         assert!(view.lookup(&digest).expect("a read").is_some());
     }
@@ -934,7 +934,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {
-        let other = View::open(&path, Duration::from_secs(5)).expect("a look");
+        let other = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
         let found = other.lookup(&digest).expect("a read").is_some();
         assert_eq!(wait(store.store().lookup(digest, at(0))).expect("a read").is_some(), found);
         found

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 type Range = (i64, i64);
 
 /// The numbers between these two without those of an import: one range, or two.
-pub(super) fn visible_ranges(connection: &Connection, after: i64, before: i64) -> rusqlite::Result<Vec<Range>> {
+pub(super) fn published_ranges(connection: &Connection, after: i64, before: i64) -> rusqlite::Result<Vec<Range>> {
     let mut statement = connection.prepare_cached("SELECT first_id, last_id FROM imports WHERE stage < 2")?;
     let hidden: Option<Range> = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let ranges = match hidden {

@@ -1,8 +1,8 @@
 //! What the ledger of revocations is made anew from.
 
-use super::columns::algorithm;
-use super::keys::{api_key, key_columns, listed, select_api_key};
 use crate::domain::{ApiKey, Digest, Result};
+use crate::store::sqlite::columns::algorithm;
+use crate::store::sqlite::keys::{api_key, key_columns, listed, select_api_key};
 use rusqlite::{Connection, Row};
 use std::ops::RangeInclusive;
 

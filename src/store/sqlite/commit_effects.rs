@@ -2,12 +2,12 @@
 
 use super::digest_index::Entry;
 use crate::domain::{Digest, KeyForms};
-use crate::store::standing::Standing;
-use crate::store::validity::Stale;
+use crate::store::key_record::KeyRecord;
+use crate::store::revisions::Stale;
 
 /// What has to be made known once a transaction is committed.
 #[derive(Default)]
-pub(super) struct Effects {
+pub(super) struct CommitEffects {
     /// Keys that are to be found by their digest.
     pub(super) minted: Vec<Entry>,
     /// Prefixes of digests that older keys are to be found by.
@@ -15,7 +15,7 @@ pub(super) struct Effects {
     /// What must not be believed any more.
     pub(super) stale: Vec<Stale>,
     /// Keys whose validity changed: this goes to the ledger before the commit.
-    pub(super) standings: Vec<Standing>,
+    pub(super) key_records: Vec<KeyRecord>,
     /// Whether the ledger is to know that the store has come this far.
     pub(super) marks_ledger: bool,
     /// Values that were good and never will be again: these go to the ledger, too.
@@ -26,13 +26,13 @@ pub(super) struct Effects {
     pub(super) forms: KeyForms,
 }
 
-impl Effects {
+impl CommitEffects {
     pub(super) fn extend(&mut self, more: Self) {
         self.forms = self.forms.or(more.forms);
         self.minted.extend(more.minted);
         self.indexed.extend(more.indexed);
         self.stale.extend(more.stale);
-        self.standings.extend(more.standings);
+        self.key_records.extend(more.key_records);
         self.marks_ledger |= more.marks_ledger;
         self.ended.extend(more.ended);
         self.compacts_ledger |= more.compacts_ledger;
@@ -40,7 +40,7 @@ impl Effects {
 
     /// Whether the ledger has to be written to before the commit.
     pub(super) fn are_in_ledger(&self) -> bool {
-        self.marks_ledger || !self.standings.is_empty() || !self.ended.is_empty()
+        self.marks_ledger || !self.key_records.is_empty() || !self.ended.is_empty()
     }
 
     /// Prefixes of all digests that keys are to be found by, and were not before.

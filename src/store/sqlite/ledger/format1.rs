@@ -5,13 +5,13 @@
 
 use super::{Contents, Mark};
 use crate::domain::{Algorithm, Digest, Fingerprint, KeyId, Tail, Timestamp};
-use crate::store::standing::{KeyState, Standing};
+use crate::store::key_record::{KeyRecord, KeyState};
 use std::collections::BTreeMap;
 
 /// What a file of this form begins with.
 const MAGIC: &[u8] = b"keystead revoked keys, form 1\n";
 /// Bytes of a record; the file's first record is its head.
-const RECORD: usize = 160;
+const RAW_RECORD: usize = 160;
 /// Bytes of a record that its checksum is over.
 const CHECKED: usize = 144;
 /// How many bytes at the beginning of a record say which event it is of.
@@ -25,80 +25,81 @@ const NO_KEY: u8 = 16;
 /// The value's digest is one that an import brought.
 const SHA256: u8 = 32;
 
-type Record = [u8; RECORD];
+type RawRecord = [u8; RAW_RECORD];
 
 /// What such a file holds.
 pub(super) struct Old {
     pub(super) contents: Contents,
     /// The last record of each key, in their order.
-    pub(super) rows: Vec<(Standing, Mark)>,
+    pub(super) rows: Vec<(KeyRecord, Mark)>,
 }
 
 /// What these bytes of a file hold; `None` where it has another form, or its head is damaged.
 pub(super) fn read(bytes: &[u8]) -> Option<Old> {
-    let (records, _) = bytes.as_chunks::<RECORD>();
-    let (head, records) = records.split_first()?;
+    let (raws, _) = bytes.as_chunks::<RAW_RECORD>();
+    let (head, raws) = raws.split_first()?;
     if !is_whole(head) || !head.starts_with(MAGIC) {
         return None;
     }
-    let end = (0..records.len()).rev().find(|index| ends_batch(records, *index)).map_or(0, |index| index + 1);
-    let (records, rest) = records.split_at(end);
-    let mut contents = Contents { last: records.last().map_or(Mark::START, mark), is_old: true, ..Contents::default() };
+    let end = (0..raws.len()).rev().find(|index| ends_batch(raws, *index)).map_or(0, |index| index + 1);
+    let (raws, rest) = raws.split_at(end);
+    let mut contents = Contents { last: raws.last().map_or(Mark::START, mark), is_old: true, ..Contents::default() };
     // What a crash cuts short has no checksum at its end.
-    let has_damaged_end = rest.iter().any(|record| record[CHECKED..] != [0; RECORD - CHECKED] && !is_whole(record));
+    let has_damaged_end = rest.iter().any(|raw| raw[CHECKED..] != [0; RAW_RECORD - CHECKED] && !is_whole(raw));
     contents.damaged = usize::from(has_damaged_end);
     contents.latest = if has_damaged_end {
-        rest.iter().filter(|record| is_whole(record)).map(mark).max_by_key(|mark| mark.event)
+        rest.iter().filter(|raw| is_whole(raw)).map(mark).max_by_key(|mark| mark.event)
     } else {
         Some(contents.last)
     };
     let mut last = BTreeMap::new();
-    for record in records {
-        if !is_whole(record) {
+    for raw in raws {
+        if !is_whole(raw) {
             contents.damaged += 1;
-        } else if let Some(standing) = decode(record) {
-            last.insert((standing.id.get(), standing.created_at), (standing, mark(record)));
+        } else if let Some(record) = decode(raw) {
+            last.insert((record.id.get(), record.created_at), (record, mark(raw)));
         }
     }
     Some(Old { contents, rows: last.into_values().collect() })
 }
 
 /// Whether this record is the last one of those that were appended together, and all of them are there.
-fn ends_batch(records: &[Record], index: usize) -> bool {
-    let last = &records[index];
-    let (place, count) = batch(last);
-    let Some(first) = index.checked_sub(place as usize).filter(|_| is_whole(last) && place + 1 == count) else {
+fn ends_batch(raws: &[RawRecord], index: usize) -> bool {
+    let last = &raws[index];
+    let (batch_index, count) = batch(last);
+    let Some(first) = index.checked_sub(batch_index as usize).filter(|_| is_whole(last) && batch_index + 1 == count)
+    else {
         return false;
     };
-    let belongs = |(place, record): (u32, &Record)| {
-        is_whole(record) && batch(record) == (place, count) && record[..EVENT] == last[..EVENT]
+    let belongs = |(position, raw): (u32, &RawRecord)| {
+        is_whole(raw) && batch(raw) == (position, count) && raw[..EVENT] == last[..EVENT]
     };
-    (0..).zip(&records[first..index]).all(belongs)
+    (0..).zip(&raws[first..index]).all(belongs)
 }
 
-fn mark(record: &Record) -> Mark {
-    Mark { commit: 0, event: number(record, 0), hash: bytes(record, 8) }
+fn mark(raw: &RawRecord) -> Mark {
+    Mark { commit: 0, event: number(raw, 0), hash: bytes(raw, 8) }
 }
 
 /// A record's place among those that were appended together, and how many these are.
-fn batch(record: &Record) -> (u32, u32) {
-    (u32::from_le_bytes(bytes(record, 134)), u32::from_le_bytes(bytes(record, 138)))
+fn batch(raw: &RawRecord) -> (u32, u32) {
+    (u32::from_le_bytes(bytes(raw, 134)), u32::from_le_bytes(bytes(raw, 138)))
 }
 
 /// `None` where the record is about no key. Numbers are little-endian. 0: the event's number; 8: the beginning of its hash;
 /// 24: the key's number; 32: when it was minted; 40: flags; 42: the value's tail; 48: its digest; 80: the expiry; 88: the end
 /// of the grace; 96: the new value's digest; 128: its tail; 134: the place among those appended together; 138: how many these
 /// are; 144: checksum.
-fn decode(record: &Record) -> Option<Standing> {
-    let flags = record[40];
+fn decode(raw: &RawRecord) -> Option<KeyRecord> {
+    let flags = raw[40];
     if flags & NO_KEY != 0 {
         return None;
     }
-    let timestamp = |at| Timestamp::from_unix_ms(number(record, at));
+    let timestamp = |at| Timestamp::from_unix_ms(number(raw, at));
     let algorithm = if flags & SHA256 == 0 { Algorithm::Blake3 } else { Algorithm::Sha256 };
     let fingerprint = |algorithm, digest, tail: usize| {
-        let tail = str::from_utf8(&record[tail..tail + 6]).ok()?;
-        Some(Fingerprint { digest: Digest::of(algorithm, bytes(record, digest)), tail: Tail::external(tail).ok()? })
+        let tail = str::from_utf8(&raw[tail..tail + 6]).ok()?;
+        Some(Fingerprint { digest: Digest::of(algorithm, bytes(raw, digest)), tail: Tail::external(tail).ok()? })
     };
     let state = if flags & REVOKED != 0 {
         None
@@ -117,17 +118,17 @@ fn decode(record: &Record) -> Option<Standing> {
             limits: None,
         }))
     };
-    Some(Standing { id: KeyId::new(number(record, 24))?, created_at: timestamp(32)?, state })
+    Some(KeyRecord { id: KeyId::new(number(raw, 24))?, created_at: timestamp(32)?, state })
 }
 
-fn is_whole(record: &Record) -> bool {
-    blake3::hash(&record[..CHECKED]).as_bytes()[..RECORD - CHECKED] == record[CHECKED..]
+fn is_whole(raw: &RawRecord) -> bool {
+    blake3::hash(&raw[..CHECKED]).as_bytes()[..RAW_RECORD - CHECKED] == raw[CHECKED..]
 }
 
-fn number(record: &[u8], at: usize) -> i64 {
-    i64::from_le_bytes(bytes(record, at))
+fn number(raw: &[u8], at: usize) -> i64 {
+    i64::from_le_bytes(bytes(raw, at))
 }
 
-fn bytes<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
-    std::array::from_fn(|index| record[at + index])
+fn bytes<const N: usize>(raw: &[u8], at: usize) -> [u8; N] {
+    std::array::from_fn(|index| raw[at + index])
 }

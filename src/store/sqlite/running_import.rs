@@ -2,7 +2,7 @@
 //! them are, and are there all at once when it is published.
 //!
 //! Its keys have a range of numbers to themselves, which is reserved when it begins. What reads keys passes over the range
-//! (hidden.rs); what looks for one key by number or digest asks whether it lies in the range (keys.rs). How far it has
+//! (unpublished.rs); what looks for one key by number or digest asks whether it lies in the range (keys.rs). How far it has
 //! come is in its row, so every process can go on with it: the server does so, and where there is none, the command itself.
 //! A process that is stopped or killed holds up nothing but its own import.
 //!
@@ -14,11 +14,12 @@
 //! - an import that failed, or whose process is gone, is only ever removed.
 
 use super::columns;
-use super::import::{self, Borrowed};
+use super::imported_forms;
 use super::staging::{KEY_COLUMNS, Staging};
 use crate::domain::{Digest, Error, Result};
 use crate::store::file::contract::{ImportStage, ImportState};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, ToSql, params};
 
 /// The numbers that stand for the stages. What is below `PUBLISHED` is there for nobody.
 const UNDER_WAY: i64 = 0;
@@ -86,13 +87,13 @@ pub(super) fn begin(connection: &Connection, staged: &Staging) -> Result<()> {
 
 /// Takes it on by up to `limit` keys. `taken` says whether one of these prefixes and numbers is of a key whose value another key
 /// has already, or that has ended.
-pub(super) fn carry(
+pub(super) fn advance(
     connection: &Connection,
     staged: &Staging,
     limit: u32,
     taken: impl Fn(&[(i64, i64)]) -> Result<bool>,
 ) -> Result<()> {
-    let state = state(connection)?.filter(|state| state.is_of(staged) && state.stage == ImportStage::UnderWay);
+    let state = state(connection)?.filter(|state| state.is_for(staged) && state.stage == ImportStage::UnderWay);
     let Some(state) = state.filter(|state| !state.is_whole()) else { return Ok(()) };
     if index_waiting(connection, &state, limit)? {
         return Ok(());
@@ -148,7 +149,7 @@ fn store(connection: &Connection, staged: &Staging, state: &ImportState, limit: 
             insert.raw_bind_parameter(column + 1, Borrowed(row.get_ref(column)?))?;
         }
         match insert.raw_execute() {
-            Err(error) if import::is_missing(&error) => return set_stage(connection, FAILED),
+            Err(error) if is_missing(&error) => return set_stage(connection, FAILED),
             done => done?,
         };
         place = row.get(0)?;
@@ -173,18 +174,18 @@ fn through(connection: &Connection, id: i64) -> Result<()> {
 
 /// Makes all of it be there at once; gives the numbers of the first and the last.
 pub(super) fn publish(connection: &Connection, staged: &Staging) -> Result<[i64; 2]> {
-    let state = state(connection)?.filter(|state| state.is_of(staged) && state.stage == ImportStage::UnderWay);
+    let state = state(connection)?.filter(|state| state.is_for(staged) && state.stage == ImportStage::UnderWay);
     let state =
         state.filter(ImportState::is_whole).ok_or_else(|| Error::Internal("an import is not whole".to_owned()))?;
     through(connection, state.ids[1])?;
-    import::add_forms(connection, staged.forms())?;
+    imported_forms::add(connection, staged.forms())?;
     set_stage(connection, PUBLISHED)?;
     Ok(state.ids)
 }
 
 /// Removes up to `limit` keys of an import that comes to nothing; says whether all of it is gone.
 pub(super) fn remove(connection: &Connection, token: &[u8; 16], limit: u32) -> Result<bool> {
-    let state = state(connection)?.filter(|state| state.token == *token && state.is_hidden());
+    let state = state(connection)?.filter(|state| state.token == *token && state.is_unpublished());
     let Some(state) = state else { return Ok(true) };
     set_stage(connection, FAILED)?;
     let keys = keys(connection, "id BETWEEN ?1 AND ?2", state.ids, limit)?;
@@ -224,4 +225,18 @@ fn delete(connection: &Connection, keys: &[(i64, i64)]) -> Result<()> {
         key.execute([id])?;
     }
     Ok(())
+}
+
+/// Whether a row refers to something that is not there.
+fn is_missing(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// A column of one database as a parameter of another.
+struct Borrowed<'a>(ValueRef<'a>);
+
+impl ToSql for Borrowed<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
+    }
 }

@@ -1,8 +1,8 @@
-//! What may be in the store, in memory, for as long as somebody guesses keys: a wrong key is then refused without a look
+//! What may be in the store, in memory, for as long as somebody misses keys: a wrong key is then refused without a look
 //! at the file.
 //!
 //! A look at the file that finds nothing costs some five times what a good key costs that is remembered, so those who guess
-//! would slow down those who have a key. There is nothing of this, and no cost, until [`GUESSES`] wrong keys came within
+//! would slow down those who have a key. There is nothing of this, and no cost, until [`MISSES`] wrong keys came within
 //! a minute. Then a thread of its own reads the prefixes of all digests into a [`Bloom`] filter, of four bytes a
 //! prefix, and anew once there are twice as many; for that moment both are there. The filter is dropped after a minute
 //! with fewer wrong keys, or when the next key is looked for in the file after a longer silence.
@@ -20,9 +20,11 @@
 //!
 //! Digests that are nobody's any more stay in the filter and cost a look at the file.
 
-use super::bloom::Bloom;
+mod bloom;
+
 use super::connect;
 use crate::domain::{Digest, Result, Timestamp};
+use bloom::Bloom;
 use rusqlite::{Connection, OpenFlags};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +33,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How many wrong keys in a minute make it worth knowing what there is.
-const GUESSES: u64 = 1_000;
+const MISSES: u64 = 1_000;
 const MINUTE_MS: i64 = 60_000;
 /// To read so many prefixes costs at the most as much as to look one up in the file. A filter that others' commits made
 /// invalid is read anew only after as many looks as it costs.
@@ -39,8 +41,8 @@ const PREFIXES_A_LOOK: u64 = 64;
 /// After how many prefixes the thread looks whether it is to stop.
 const STEP: usize = 4096;
 
-/// What may be in the store, where that is known.
-pub(super) struct Known {
+/// What may be in the store, where that is filter.
+pub(super) struct NegativeFilter {
     path: PathBuf,
     busy_timeout: Duration,
     state: Mutex<State>,
@@ -55,13 +57,13 @@ struct State {
     thread: Option<JoinHandle<()>>,
     /// How many prefixes there were when they were last counted.
     prefixes: u64,
-    /// When the minute began that guesses are counted in.
+    /// When the minute began that misses are counted in.
     minute: Timestamp,
     /// Wrong keys in this minute, since the filter was last made invalid.
-    guesses: u64,
+    misses: u64,
 }
 
-impl Known {
+impl NegativeFilter {
     pub(super) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
         Self { path, busy_timeout, state: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
@@ -73,19 +75,19 @@ impl Known {
         if state.filter.as_ref().is_none_or(|filter| filter.may_hold(digest.prefix())) {
             return true;
         }
-        self.guessed(&mut state);
+        self.count_miss(&mut state);
         false
     }
 
     /// Takes note of a look at the file that found nothing.
-    pub(super) fn found_nothing(self: &Arc<Self>, now: Timestamp) {
+    pub(super) fn record_miss(self: &Arc<Self>, now: Timestamp) {
         let mut state = self.lock();
         state.enter(now);
-        self.guessed(&mut state);
+        self.count_miss(&mut state);
     }
 
     /// Takes note of digests that are committed, by their prefixes.
-    pub(super) fn committed(&self, prefixes: impl Iterator<Item = i64>) {
+    pub(super) fn add(&self, prefixes: impl Iterator<Item = i64>) {
         let filters = {
             let state = self.lock();
             [state.filter.clone(), state.filling.clone()]
@@ -97,11 +99,11 @@ impl Known {
     }
 
     /// Others have committed nobody knows what.
-    pub(super) fn lapse(&self) {
+    pub(super) fn invalidate(&self) {
         let mut state = self.lock();
         state.filter = None;
         state.filling = None;
-        state.guesses = 0;
+        state.misses = 0;
     }
 
     /// Ends the thread that fills a filter, if there is one. There will be no other one.
@@ -114,24 +116,24 @@ impl Known {
     }
 
     /// Counts a wrong key, and begins to fill a filter where one is due.
-    fn guessed(self: &Arc<Self>, state: &mut State) {
-        state.guesses += 1;
+    fn count_miss(self: &Arc<Self>, state: &mut State) {
+        state.misses += 1;
         let is_busy = state.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         if is_busy || !state.is_due() || self.is_closed.load(Ordering::SeqCst) {
             return;
         }
         let this = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("keystead-known".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("keystead-filter".to_owned()).spawn(move || {
             if let Err(error) = this.fill() {
                 log::warn!("what may be in the store could not be read: {error} {:?}", error.detail());
-                this.lapse();
+                this.invalidate();
             }
         });
         match thread {
             Ok(thread) => state.thread = Some(thread),
             Err(error) => {
                 log::warn!("no thread to read what may be in the store: {error}");
-                state.guesses = 0;
+                state.misses = 0;
             }
         }
     }
@@ -182,17 +184,17 @@ impl State {
         if elapsed_ms.abs() < MINUTE_MS {
             return;
         }
-        if self.guesses < GUESSES || elapsed_ms.abs() >= 2 * MINUTE_MS {
+        if self.misses < MISSES || elapsed_ms.abs() >= 2 * MINUTE_MS {
             self.filter = None;
         }
         self.minute = now;
-        self.guesses = 0;
+        self.misses = 0;
     }
 
     fn is_due(&self) -> bool {
         match &self.filter {
             Some(filter) => filter.is_full(),
-            None => self.guesses >= GUESSES.max(self.prefixes / PREFIXES_A_LOOK),
+            None => self.misses >= MISSES.max(self.prefixes / PREFIXES_A_LOOK),
         }
     }
 
@@ -236,8 +238,8 @@ fn each_prefix(connection: &Connection, mut take: impl FnMut(i64), goes_on: impl
 mod tests {
     use super::*;
 
-    fn known() -> Arc<Known> {
-        Arc::new(Known::new(PathBuf::from("/nowhere/at/all"), Duration::ZERO))
+    fn filter() -> Arc<NegativeFilter> {
+        Arc::new(NegativeFilter::new(PathBuf::from("/nowhere/at/all"), Duration::ZERO))
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -249,79 +251,79 @@ mod tests {
     }
 
     /// A filter that holds nothing, in the minute that begins at 0.
-    fn filtered() -> Arc<Known> {
-        let known = known();
-        known.lock().enter(at(0));
-        let filling = known.register(0);
-        known.publish(&filling);
-        known
+    fn with_empty_filter() -> Arc<NegativeFilter> {
+        let filter = filter();
+        filter.lock().enter(at(0));
+        let filling = filter.register(0);
+        filter.publish(&filling);
+        filter
     }
 
     #[test]
     fn without_a_filter_anything_may_be_there() {
-        assert!(known().may_hold(&digest(1), at(0)));
-        assert!(!filtered().may_hold(&digest(1), at(0)));
+        assert!(filter().may_hold(&digest(1), at(0)));
+        assert!(!with_empty_filter().may_hold(&digest(1), at(0)));
     }
 
     #[test]
     fn what_is_committed_from_its_registration_on_is_in_the_filter() {
-        let known = known();
-        known.lock().enter(at(0));
-        let filling = known.register(0);
-        known.committed([digest(1).prefix()].into_iter());
-        known.publish(&filling);
-        known.committed([digest(2).prefix()].into_iter());
-        let again = known.register(0);
-        known.committed([digest(3).prefix()].into_iter());
-        assert!(known.may_hold(&digest(3), at(0)), "the old filter counts until there is the new one");
-        assert_eq!([1, 2, 4].map(|it| known.may_hold(&digest(it), at(0))), [true, true, false]);
-        known.publish(&again);
-        assert_eq!([1, 2, 3].map(|it| known.may_hold(&digest(it), at(0))), [false, false, true]);
+        let filter = filter();
+        filter.lock().enter(at(0));
+        let filling = filter.register(0);
+        filter.add([digest(1).prefix()].into_iter());
+        filter.publish(&filling);
+        filter.add([digest(2).prefix()].into_iter());
+        let again = filter.register(0);
+        filter.add([digest(3).prefix()].into_iter());
+        assert!(filter.may_hold(&digest(3), at(0)), "the old filter counts until there is the new one");
+        assert_eq!([1, 2, 4].map(|it| filter.may_hold(&digest(it), at(0))), [true, true, false]);
+        filter.publish(&again);
+        assert_eq!([1, 2, 3].map(|it| filter.may_hold(&digest(it), at(0))), [false, false, true]);
     }
 
     #[test]
     fn what_others_commit_ends_a_filter_and_one_that_is_being_filled() {
-        let known = filtered();
-        let filling = known.register(0);
-        assert!(known.is_wanted(&filling));
-        known.lapse();
-        assert!(known.may_hold(&digest(1), at(0)));
-        assert!(!known.is_wanted(&filling));
-        known.publish(&filling);
-        assert!(known.may_hold(&digest(1), at(0)));
+        let filter = with_empty_filter();
+        let filling = filter.register(0);
+        assert!(filter.is_wanted(&filling));
+        filter.invalidate();
+        assert!(filter.may_hold(&digest(1), at(0)));
+        assert!(!filter.is_wanted(&filling));
+        filter.publish(&filling);
+        assert!(filter.may_hold(&digest(1), at(0)));
     }
 
     #[test]
     fn a_filter_is_dropped_after_a_minute_in_which_it_was_little_use() {
-        let known = filtered();
-        let guess = |count: u64, second| (0..count).all(|number| !known.may_hold(&digest(number), at(second)));
-        assert!(guess(GUESSES, 0), "the first minute");
-        assert!(guess(GUESSES, 59), "still");
-        assert!(guess(GUESSES, 60), "the second, after many guesses in the first");
-        assert!(guess(GUESSES - 1, 120), "the third, with too few");
-        assert!(!guess(1, 180));
+        let filter = with_empty_filter();
+        let miss = |count: u64, second| (0..count).all(|number| !filter.may_hold(&digest(number), at(second)));
+        assert!(miss(MISSES, 0), "the first minute");
+        assert!(miss(MISSES, 59), "still");
+        assert!(miss(MISSES, 60), "the second, after many misses in the first");
+        assert!(miss(MISSES - 1, 120), "the third, with too few");
+        assert!(!miss(1, 180));
     }
 
     #[test]
     fn a_filter_is_dropped_after_a_long_silence_and_where_the_clock_was_set_back_by_much() {
         for second in [120, -120] {
-            let known = filtered();
-            assert!((0..GUESSES).all(|number| !known.may_hold(&digest(number), at(0))));
-            assert!(known.may_hold(&digest(1), at(second)), "{second}");
+            let filter = with_empty_filter();
+            assert!((0..MISSES).all(|number| !filter.may_hold(&digest(number), at(0))));
+            assert!(filter.may_hold(&digest(1), at(second)), "{second}");
         }
     }
 
     #[test]
     fn one_is_due_after_enough_guesses_in_a_minute_or_when_it_is_full() {
-        let mut state = State { minute: at(0), guesses: GUESSES - 1, ..State::default() };
+        let mut state = State { minute: at(0), misses: MISSES - 1, ..State::default() };
         assert!(!state.is_due());
-        state.guesses += 1;
+        state.misses += 1;
         assert!(state.is_due());
         state.enter(at(60));
         assert!(!state.is_due(), "another minute");
-        state = State { guesses: GUESSES, prefixes: 1_000_000, ..State::default() };
+        state = State { misses: MISSES, prefixes: 1_000_000, ..State::default() };
         assert!(!state.is_due(), "to read a million prefixes costs more than a thousand looks");
-        state.guesses = 1_000_000 / PREFIXES_A_LOOK;
+        state.misses = 1_000_000 / PREFIXES_A_LOOK;
         assert!(state.is_due());
         let filter = Arc::new(Bloom::for_twice(0));
         state.filter = Some(Arc::clone(&filter));
@@ -332,10 +334,10 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_no_harm() {
-        let known = known();
-        (0..GUESSES).for_each(|_| known.found_nothing(at(0)));
-        known.close();
-        assert_eq!(known.lock().guesses, 0, "it was tried");
-        assert!(known.may_hold(&digest(1), at(0)));
+        let filter = filter();
+        (0..MISSES).for_each(|_| filter.record_miss(at(0)));
+        filter.close();
+        assert_eq!(filter.lock().misses, 0, "it was tried");
+        assert!(filter.may_hold(&digest(1), at(0)));
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::{Digest, Tail};
 
 /// Something that looks like a key.
-pub(super) struct Found {
+pub(super) struct Candidate {
     /// In which line it begins, from 1.
     pub(super) line: u64,
     /// At which byte of it, from 1.

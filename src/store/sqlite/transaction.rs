@@ -1,26 +1,26 @@
 //! A transaction's view of the store. What is asked and what is changed is in `reads.rs` and `writes.rs`, the SQL for it in a
 //! file for each kind of thing.
 
+use super::commit_effects::CommitEffects;
 use super::digest_index::{DigestIndex, Entry};
-use super::effects::Effects;
 use crate::domain::Result;
 use rusqlite::{Connection, Params, Row};
 
 /// A transaction's view of the store.
-pub(super) struct Rows<'a> {
+pub(super) struct StoreTransaction<'a> {
     pub(super) connection: &'a Connection,
     pub(super) index: &'a DigestIndex,
     /// What earlier jobs of the same transaction minted.
     pub(super) minted: &'a [Entry],
-    pub(super) effects: Effects,
+    pub(super) effects: CommitEffects,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> StoreTransaction<'a> {
     pub(super) fn new(connection: &'a Connection, index: &'a DigestIndex, minted: &'a [Entry]) -> Self {
-        Self { connection, index, minted, effects: Effects::default() }
+        Self { connection, index, minted, effects: CommitEffects::default() }
     }
 
-    pub(super) fn into_effects(self) -> Effects {
+    pub(super) fn into_effects(self) -> CommitEffects {
         self.effects
     }
 

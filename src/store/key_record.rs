@@ -4,7 +4,7 @@ use crate::domain::{AddressList, ApiKey, Fingerprint, KeyId, RateLimit, Shadow, 
 
 /// How a key stands, as far as its validity goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct KeyRecord {
     /// The key.
     pub id: KeyId,
     /// When it was minted: with its number, what tells it from any other key of any copy of the store.
@@ -37,7 +37,7 @@ pub struct Limits {
     pub allowed_addresses: Option<AddressList>,
 }
 
-impl Standing {
+impl KeyRecord {
     /// Of a key that is there.
     pub fn of(key: &ApiKey) -> Self {
         // Whose it is never changes; what it is called and when it was used decides over nothing.

@@ -1,8 +1,8 @@
 //! A copy of a store until it is whole.
 
 use crate::file_names::{rename_to_free, sync_folder_of};
-use crate::store::file::backup::UNFINISHED;
-use crate::store::file::beside::{beside, open_regular};
+use crate::store::file::backup::PARTIAL_SUFFIX;
+use crate::store::file::companion::{companion, open_regular};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 
 /// A file that goes again unless it was given another name. It is locked for as long as this is there, so that nobody
 /// takes it for what was left.
-pub(super) struct Unfinished {
+pub(super) struct PartialFile {
     path: PathBuf,
     _lock: File,
 }
 
-impl Unfinished {
+impl PartialFile {
     /// A new file that nobody else may read, in the place of what an earlier attempt left.
     ///
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] where somebody else is writing it.
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
-        remove_left(&path)?;
+        remove_leftover(&path)?;
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = created.map_err(|error| match error.kind() {
             // Somebody else began between the two.
@@ -43,7 +43,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         remove_companions(&self.path);
         _ = fs::remove_file(&self.path);
@@ -53,7 +53,7 @@ impl Drop for Unfinished {
 /// What SQLite keeps beside the file while it works on it.
 fn remove_companions(path: &Path) {
     for suffix in ["-journal", "-wal", "-shm"] {
-        _ = fs::remove_file(beside(path, suffix));
+        _ = fs::remove_file(companion(path, suffix));
     }
 }
 
@@ -61,7 +61,7 @@ fn remove_companions(path: &Path) {
 ///
 /// # Errors
 /// [`io::ErrorKind::ResourceBusy`] where the attempt goes on.
-pub(super) fn remove_left(path: &Path) -> io::Result<()> {
+pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
     let Some(file) = open_regular(path)? else { return Ok(()) };
     let _lock = lock(file, path)?;
     remove_companions(path);
@@ -72,8 +72,8 @@ pub(super) fn remove_left(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// [`io::ErrorKind::ResourceBusy`] where the backup goes on.
-pub fn remove_unfinished(to: &Path) -> io::Result<()> {
-    remove_left(&beside(to, UNFINISHED))
+pub fn remove_partial_backup(to: &Path) -> io::Result<()> {
+    remove_leftover(&companion(to, PARTIAL_SUFFIX))
 }
 
 /// The file under this name, which nobody else has locked or removed or given another name.

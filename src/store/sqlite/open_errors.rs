@@ -2,7 +2,7 @@
 
 use super::migrations;
 use crate::domain::Error;
-use crate::store::file::beside::beside;
+use crate::store::file::companion::companion;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(super) fn not_found(path: &Path, error: &io::Error) -> Error {
 
 /// SQLite removes a log whose store is empty.
 pub(super) fn left_alone(path: &Path) -> Error {
-    let log = beside(path, "-wal");
+    let log = companion(path, "-wal");
     refuse(
         path,
         format_args!(
@@ -60,7 +60,7 @@ pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
         format_args!(
             "and {} do not belong together: {why}. Nothing was changed. Stop every process that uses the store and restore a \
              backup: keystead restore FILE. A backup that is only copied to the store's place would be mixed with that log",
-            beside(path, "-wal").display()
+            companion(path, "-wal").display()
         ),
     )
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr as _;
 
 /// A place in a text.
-pub(super) struct Place<'a> {
+pub(super) struct Excerpt<'a> {
     /// Which line it is on; the first is 1.
     pub(super) line: usize,
     /// The line itself.
@@ -14,7 +14,7 @@ pub(super) struct Place<'a> {
     pub(super) wrong: Range<usize>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Excerpt<'a> {
     /// Where this range of the text is; of one over several lines, what is on the first of them.
     pub(super) fn of(text: &'a str, span: &Range<usize>) -> Option<Self> {
         let (before, after) = text.split_at_checked(span.start)?;
@@ -72,9 +72,9 @@ mod tests {
             ("a = [\n1,\n2]", "[\n1,\n2]", "  |\n1 | a = [\n  |     ^"),
         ] {
             let start = text.find(wrong).unwrap();
-            assert_eq!(Place::of(text, &(start..start + wrong.len())).unwrap().draw(false), drawn);
+            assert_eq!(Excerpt::of(text, &(start..start + wrong.len())).unwrap().draw(false), drawn);
         }
-        assert_eq!(Place::of("a", &(1..1)).unwrap().draw(false), "  |\n1 | a\n  |  ^");
+        assert_eq!(Excerpt::of("a", &(1..1)).unwrap().draw(false), "  |\n1 | a\n  |  ^");
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
             ("word = \"hunter2\"", 0..4, "  |\n1 | word = …\n  | ^^^^"),
             ("hunter2", 7..7, "  |\n1 | …\n  | ^"),
         ] {
-            assert_eq!(Place::of(text, &span).unwrap().draw(true), drawn);
+            assert_eq!(Excerpt::of(text, &span).unwrap().draw(true), drawn);
         }
     }
 }

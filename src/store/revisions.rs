@@ -9,11 +9,11 @@ use std::time::Duration;
 /// remembers is too old.
 ///
 /// It is the same for all processes, whatever their settings. A process that looks less often reads keys anew more often.
-pub const BELIEVED_FOR: Duration = Duration::from_millis(200);
+pub const MAX_STALENESS: Duration = Duration::from_millis(200);
 
 /// When something was read about a key, and the count of the commits that had made such things outdated by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct Revision {
     revision: u64,
     taken_at: Duration,
 }
@@ -21,37 +21,37 @@ pub struct Stamp {
 /// What is known of commits that take validity away, so that what is remembered about a key can be known to be outdated.
 ///
 /// They are counted apart for 256 groups of digests: revoking one key does not make all others be read anew.
-pub(super) struct Validity {
+pub(super) struct Revisions {
     uptime: fn() -> Duration,
     /// When the last look at other processes' commits began, in nanoseconds of `uptime`.
     looked_at_ns: AtomicU64,
     revisions: [AtomicU64; 256],
 }
 
-impl Validity {
+impl Revisions {
     pub(super) fn new(uptime: fn() -> Duration) -> Self {
         Self { uptime, looked_at_ns: AtomicU64::new(0), revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    pub(super) fn stamp(&self, digest: &Digest) -> Stamp {
+    pub(super) fn stamp(&self, digest: &Digest) -> Revision {
         let taken_at = (self.uptime)();
-        Stamp { revision: self.revision(digest), taken_at }
+        Revision { revision: self.revision(digest), taken_at }
     }
 
-    pub(super) fn is_current(&self, digest: &Digest, stamp: Stamp) -> bool {
+    pub(super) fn is_current(&self, digest: &Digest, stamp: Revision) -> bool {
         // The time of the look before the count: whatever that look found is in the count then.
         let known_at = self.looked_at().max(stamp.taken_at);
         self.is_recent(known_at) && self.revision(digest) == stamp.revision
     }
 
-    /// Whether all that other processes committed more than [`BELIEVED_FOR`] ago is known.
-    pub(super) fn has_looked(&self) -> bool {
+    /// Whether all that other processes committed more than [`MAX_STALENESS`] ago is known.
+    pub(super) fn is_up_to_date(&self) -> bool {
         self.is_recent(self.looked_at())
     }
 
     /// Waits until no process believes what it read before now.
-    pub(super) async fn wait_for_others(&self) {
-        let end = (self.uptime)() + BELIEVED_FOR;
+    pub(super) async fn wait_for_other_processes(&self) {
+        let end = (self.uptime)() + MAX_STALENESS;
         // The runtime's clock may be another one: what counts is what the others measure by.
         while let Some(left) = end.checked_sub((self.uptime)()).filter(|left| !left.is_zero()) {
             tokio::time::sleep(left).await;
@@ -69,7 +69,7 @@ impl Validity {
     }
 
     fn is_recent(&self, at: Duration) -> bool {
-        (self.uptime)().saturating_sub(at) < BELIEVED_FOR
+        (self.uptime)().saturating_sub(at) < MAX_STALENESS
     }
 
     fn revision(&self, digest: &Digest) -> u64 {
@@ -78,12 +78,12 @@ impl Validity {
 
     /// Takes note that something does not hold any more. Whoever notices tells it here: the writer after a commit and before
     /// it answers, and a look at what other processes committed.
-    pub(super) fn invalidated(&self, stale: Stale) {
+    pub(super) fn invalidate(&self, stale: Stale) {
         match stale {
             Stale::Key(digest) => _ = self.revisions[group(&digest)].fetch_add(1, Ordering::SeqCst),
-            Stale::Everything => self.revisions.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
+            Stale::AllKeys => self.revisions.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
             // What is remembered about the keys that are there holds.
-            Stale::Absences => {}
+            Stale::NegativeFilter => {}
         }
     }
 }
@@ -98,9 +98,9 @@ pub(super) enum Stale {
     /// What is remembered about one key.
     Key(Digest),
     /// What is remembered about any key.
-    Everything,
+    AllKeys,
     /// That keys are not there: there are more now than are told of one by one.
-    Absences,
+    NegativeFilter,
 }
 
 #[cfg(test)]
@@ -112,8 +112,8 @@ mod tests {
         static UPTIME: Cell<Duration> = const { Cell::new(Duration::from_secs(1_000)) };
     }
 
-    fn validity() -> Validity {
-        let validity = Validity::new(|| UPTIME.get());
+    fn validity() -> Revisions {
+        let validity = Revisions::new(|| UPTIME.get());
         validity.looked(UPTIME.get());
         validity
     }
@@ -128,23 +128,23 @@ mod tests {
     fn what_was_read_is_believed_until_the_last_look_is_too_old() {
         let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
         let stamp = validity.stamp(&digest);
-        pass(BELIEVED_FOR - INSTANT);
+        pass(MAX_STALENESS - INSTANT);
         assert!(validity.is_current(&digest, stamp));
-        assert!(validity.has_looked());
+        assert!(validity.is_up_to_date());
         pass(INSTANT);
         assert!(!validity.is_current(&digest, stamp));
-        assert!(!validity.has_looked());
+        assert!(!validity.is_up_to_date());
         validity.looked(UPTIME.get());
         assert!(validity.is_current(&digest, stamp), "nothing was committed meanwhile");
-        assert!(validity.has_looked());
+        assert!(validity.is_up_to_date());
     }
 
     #[test]
     fn what_was_read_after_the_last_look_is_believed_as_long() {
         let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
-        pass(2 * BELIEVED_FOR);
+        pass(2 * MAX_STALENESS);
         let stamp = validity.stamp(&digest);
-        pass(BELIEVED_FOR - INSTANT);
+        pass(MAX_STALENESS - INSTANT);
         assert!(validity.is_current(&digest, stamp));
         pass(INSTANT);
         assert!(!validity.is_current(&digest, stamp));
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn what_a_commit_made_outdated_is_not_believed_however_recent_the_look_is() {
-        for stale in [Stale::Key(Digest::from_bytes([7; 32])), Stale::Everything] {
+        for stale in [Stale::Key(Digest::from_bytes([7; 32])), Stale::AllKeys] {
             let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
             let stamp = validity.stamp(&digest);
-            validity.invalidated(stale);
+            validity.invalidate(stale);
             validity.looked(UPTIME.get());
             assert!(!validity.is_current(&digest, stamp));
             assert!(validity.is_current(&digest, validity.stamp(&digest)));

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file whose name is the store's and this.
-pub(in crate::store) fn beside(store: &Path, suffix: &str) -> PathBuf {
+pub(in crate::store) fn companion(store: &Path, suffix: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -2,13 +2,13 @@
 
 use super::columns::{self, algorithm, damaged};
 use super::digest_index::Entry;
-use super::ended::insert_ended;
+use super::ended_values::insert_ended;
 use super::keys::{api_key, key_columns, listed, select_api_key};
-use super::rows::Rows;
+use super::transaction::StoreTransaction;
 use crate::domain::{Digest, Result};
 use rusqlite::params;
 
-impl Rows<'_> {
+impl StoreTransaction<'_> {
     /// Whether a key has this digest among its values now. To be asked where nobody else writes, or before anything else in a
     /// transaction: a key that moves from memory to the table meanwhile may be missed.
     pub(super) fn is_in_use(&self, digest: &Digest) -> Result<bool> {

@@ -6,24 +6,24 @@
 //! commit would be done anew. So both are taken back, first the log and then the ledger, before anybody is answered; where
 //! that fails, too, it is tried again until it is done, and no other commit begins before.
 
-use super::effects::Effects;
+use super::commit_effects::CommitEffects;
 use super::ledger::{Ledger, Mark};
+use super::ledger_sync::{self, SyncError};
 use super::migrations::VERSION;
-use super::settle::{self, Failed};
 use crate::domain::{Error, Result};
 use rusqlite::{Connection, ErrorCode};
 
 /// What is to be taken back.
 #[derive(Default)]
-pub(super) struct Doubt {
+pub(super) struct UncertainCommit {
     /// Whether the write-ahead log may hold a commit that failed.
     log: bool,
     /// Whether the ledger was appended to for it.
     ledger: bool,
 }
 
-impl Doubt {
-    pub(super) fn is_open(&self) -> bool {
+impl UncertainCommit {
+    pub(super) fn is_pending(&self) -> bool {
         self.log || self.ledger
     }
 
@@ -32,12 +32,12 @@ impl Doubt {
         &mut self,
         connection: &Connection,
         ledger: &mut Ledger,
-        effects: &Effects,
+        effects: &CommitEffects,
         commit: Mark,
-    ) -> std::result::Result<(), Failed> {
+    ) -> std::result::Result<(), SyncError> {
         self.ledger = true;
-        ledger.append(&effects.standings, &effects.ended, commit)?;
-        Ok(settle::note(connection, commit)?)
+        ledger.append(&effects.key_records, &effects.ended, commit)?;
+        Ok(ledger_sync::write_mark(connection, commit)?)
     }
 
     /// Takes note of how the commit went.
@@ -50,7 +50,7 @@ impl Doubt {
     }
 
     /// Makes sure that what failed never comes to be.
-    pub(super) fn settle(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
+    pub(super) fn take_back(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
         if self.log {
             // Written over the failed commit's beginning, without which the rest of it counts for nothing. It changes nothing.
             connection.pragma_update(None, "user_version", VERSION)?;

@@ -1,6 +1,6 @@
-//! What is said of a setting that is unknown or wrong, in words and with a picture of the line.
+//! What is said of a setting that is unknown or wrong, in words and with a excerpt of the line.
 
-use super::picture::Place;
+use super::excerpt::Excerpt;
 use super::range;
 use std::fmt;
 use std::ops::Range;
@@ -83,8 +83,8 @@ pub(super) fn in_words(message: &str, setting: Option<Setting>, words: Option<&s
         return unknown(rest, defaults);
     }
     if is_of_other_kind(message) {
-        // Of a section, the library names the type in our code: "struct Server".
-        let section = message.rsplit_once("expected struct ").map(|(_, name)| snake_case(name));
+        // Of a section, the library names the type in our code: "struct ServerSettings".
+        let section = message.rsplit_once("expected struct ").map(|(_, name)| section_name(name));
         if let Some(section) = section {
             return format!("this must be a section, [{section}]");
         }
@@ -107,8 +107,9 @@ pub(super) fn words(message: &str) -> Option<String> {
     Some(words.replace('`', "\""))
 }
 
-/// `ForwardAuth` is `forward_auth`.
-fn snake_case(name: &str) -> String {
+/// The section that a type of our code stands for: `ForwardAuthSettings` is `forward_auth`.
+fn section_name(name: &str) -> String {
+    let name = name.strip_suffix("Settings").unwrap_or(name);
     let letter = |(at, c): (usize, char)| {
         let gap = (at > 0 && c.is_ascii_uppercase()).then_some('_');
         gap.into_iter().chain([c.to_ascii_lowercase()])
@@ -117,7 +118,7 @@ fn snake_case(name: &str) -> String {
 }
 
 /// What is wrong where the text is no TOML at all, if it is a mistake that people make often; and where on the line.
-pub(super) fn slip(place: &Place, setting: Option<Setting>, words: Option<&str>) -> Option<(String, Range<usize>)> {
+pub(super) fn slip(place: &Excerpt, setting: Option<Setting>, words: Option<&str>) -> Option<(String, Range<usize>)> {
     if place.text.trim_start().starts_with('[') && place.text.find(']').is_some_and(|end| place.wrong.start > end) {
         return Some(("the name of a section stands alone on its line".to_owned(), place.wrong.clone()));
     }
@@ -230,7 +231,13 @@ pub(super) fn span_of(text: &str, setting: &str, entry: Option<usize>) -> Option
 }
 
 /// Whether what stands behind a name on the line may be a secret: everything but the value of a setting that there is.
-pub(super) fn is_secret(place: &Place, text: &str, message: &str, setting: Option<Setting>, defaults: &Table) -> bool {
+pub(super) fn is_secret(
+    place: &Excerpt,
+    text: &str,
+    message: &str,
+    setting: Option<Setting>,
+    defaults: &Table,
+) -> bool {
     let Some((name, _)) = place.name() else {
         return setting.is_none() && !place.text.trim_start().starts_with('[');
     };

@@ -1,7 +1,7 @@
 //! The state of a key as the ledger writes it: a JSON object with a version.
 
 use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, RateLimit, Tail, Timestamp};
-use crate::store::standing::{KeyState, Limits};
+use crate::store::key_record::{KeyState, Limits};
 use serde::{Deserialize, Serialize};
 
 /// What this program writes. It reads no other: a newer program comes with a newer schema of the store, which this one

@@ -8,7 +8,7 @@ use serde::Serialize;
 ///
 /// # Errors
 /// [`Error::Internal`] where they cannot be written as JSON.
-pub fn described([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
+pub fn audit_change([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
     serde_json::to_string(&Change { before, after })
         .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
 }
@@ -22,7 +22,7 @@ struct Change<T> {
 /// All that can change of a key, as an event keeps it: its values masked; what is not set is left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DescribedKey<'a> {
+pub struct KeyDetails<'a> {
     name: &'a str,
     valid: bool,
     value: String,
@@ -33,19 +33,19 @@ pub struct DescribedKey<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rotates_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rate_limit: Option<DescribedLimit>,
+    rate_limit: Option<LimitDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_addresses: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DescribedLimit {
+struct LimitDetails {
     limit: u32,
     window_in_seconds: u32,
 }
 
-impl<'a> From<&'a ApiKey> for DescribedKey<'a> {
+impl<'a> From<&'a ApiKey> for KeyDetails<'a> {
     fn from(key: &'a ApiKey) -> Self {
         // The event itself names the key and whose it is; a use is no change.
         let ApiKey {
@@ -61,7 +61,7 @@ impl<'a> From<&'a ApiKey> for DescribedKey<'a> {
             rate_limit,
             allowed_addresses,
         } = key;
-        let limit = |it: RateLimit| DescribedLimit { limit: it.limit(), window_in_seconds: it.window_s() };
+        let limit = |it: RateLimit| LimitDetails { limit: it.limit(), window_in_seconds: it.window_s() };
         let shadow = shadow.as_ref();
         Self {
             name: name.as_str(),

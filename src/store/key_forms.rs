@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What imports have ever brought in: looked at by every request, so in memory.
 #[derive(Default)]
-pub(super) struct SharedForms {
+pub(super) struct SharedKeyForms {
     external: AtomicBool,
     sha256: AtomicBool,
 }
 
-impl SharedForms {
+impl SharedKeyForms {
     pub(super) fn get(&self) -> KeyForms {
         KeyForms { external: self.external.load(Ordering::Relaxed), sha256: self.sha256.load(Ordering::Relaxed) }
     }
