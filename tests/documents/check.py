@@ -1,8 +1,14 @@
-"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [PAGE…]
+"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [--links | PAGE…]
 
-A block that cannot be run has a comment in the line before it: <!-- not run: REASON -->. With <!-- fresh store -->, a block is
-run in an empty folder without a server. A block of json or text directly after a shell block is what that prints; `…` stands
-for any text, and <!-- not compared: REASON --> leaves it out. A block with <!-- file: NAME --> is a file of the blocks after it. A comment such as `# 403` behind `curl -i` is the status.
+Comments in the line before a block say how to check it:
+
+    <!-- not run: REASON -->        a shell block that a test cannot run
+    <!-- fresh store -->            a shell block that is run in an empty folder, without a server
+    <!-- file: NAME -->             a block that is a file for the page's shell blocks
+    <!-- not compared: REASON -->   an output that differs from what the shell block before it prints
+
+A block of json or text directly after a shell block is its output; `…` stands for any text. A comment such as `# 403` after
+`curl -i` is the status of the answer.
 """
 
 import os
@@ -86,6 +92,9 @@ def main() -> None:
     found = faults(pages)
     if found:
         sys.exit("\n".join(found))
+    if sys.argv[1:] == ["--links"]:
+        print(f"{len(pages)} pages and their links hold")
+        return
     wanted = [(Path.cwd() / name).resolve() for name in sys.argv[1:]]
     run = skipped = 0
     for page in pages:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pages import TOP
 
-KEYSTEAD = Path(os.environ["KEYSTEAD"])
+KEYSTEAD = Path(os.environ.get("KEYSTEAD", "keystead"))
 BLOCK_TIMEOUT_S = 60
 FULL_KEY = re.compile(r"\bconfident_(org|proj)_[0-9a-f]{32}\b")
 # Paths of the pages, which lie in the page's own folder here.
@@ -65,7 +65,9 @@ class World:
         (self.folder / "etc/keystead/config.toml").touch()
         self.cwd = self.store
         key_file = self.folder / "key"
-        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead; git init -q .; ln -s {TOP}/contrib .")
+        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead")
+        # The folder is also the repository of the pages that use git.
+        self.run(f"git init -q .; ln -s {TOP}/contrib .")
         self.environment["KEY"] = self.key = key_file.read_text().strip()
         self.values = {"confident_org_…": self.key, "org_…": self._organization()}
 
