@@ -147,7 +147,7 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
 }
 
 #[test]
-fn what_others_committed_is_noticed_while_one_of_them_holds_up_the_writer() {
+fn commits_of_other_processes_are_noticed_while_one_of_them_blocks_the_writer() {
     let f = fixture::<InFile>();
     let digest = insert_organization(&f.store, "Another").1.value.digest;
     let other = rusqlite::Connection::open(f.place.path()).expect("the file");

@@ -33,7 +33,7 @@ pub(super) fn expect_fitting(connection: &Connection, ledger: &Ledger, store: &P
         std::thread::sleep(PAUSE);
     }
     let Some(id) = good_and_dead(connection, ledger)? else { return Ok(()) };
-    let why = format_args!("API key {} is dead, and good in this file, so it is an older copy", id.get());
+    let why = format!("API key {} is dead, and good in this file, so it is an older copy", id.get());
     Err(open_errors::mixed(store, why))
 }
 
