@@ -10,7 +10,9 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-KEYSTEAD = Path(os.environ["KEYSTEAD"])
+from pages import TOP
+
+KEYSTEAD = Path(os.environ.get("KEYSTEAD", "keystead"))
 BLOCK_TIMEOUT_S = 60
 FULL_KEY = re.compile(r"\bconfident_(org|proj)_[0-9a-f]{32}\b")
 # Paths of the pages, which lie in the page's own folder here.
@@ -31,6 +33,12 @@ esac""",
 }
 
 
+def free_address() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
 class World:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="keystead-documents-"))
@@ -41,9 +49,7 @@ class World:
         for name, script in STAND_INS.items():
             (programs / name).write_text(f"#!/bin/bash\nset -e\n{script}\n")
             (programs / name).chmod(0o755)
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.address = free_address()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD")}
         self.environment = environment | {
             "PATH": f"{programs}:{environment['PATH']}",
@@ -59,7 +65,9 @@ class World:
         (self.folder / "etc/keystead/config.toml").touch()
         self.cwd = self.store
         key_file = self.folder / "key"
-        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead; git init -q .")
+        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead")
+        # The folder is also the repository of the pages that use git.
+        self.run(f"git init -q .; ln -s {TOP}/contrib .")
         self.environment["KEY"] = self.key = key_file.read_text().strip()
         self.values = {"confident_org_…": self.key, "org_…": self._organization()}
 

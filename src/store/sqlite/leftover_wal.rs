@@ -34,7 +34,7 @@ pub(super) fn expect_matching(connection: &Connection, ledger: &Ledger, store: &
         std::thread::sleep(PAUSE);
     }
     let Some(id) = find_revived_key(connection, ledger)? else { return Ok(()) };
-    let why = format_args!(
+    let why = format!(
         "API key {} was revoked or switched off, and is active in this file, so the file is an older copy",
         id.get()
     );
