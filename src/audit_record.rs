@@ -1,7 +1,7 @@
 //! Audit events as JSON and CSV: the shape of the API, of exports and of `keystead audit`.
 
 use crate::domain::{Event, KeyId, OrganizationId, ProjectId};
-use crate::spreadsheet::defused;
+use crate::spreadsheet::escape_formula;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -121,7 +121,7 @@ pub fn csv_rows<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Vec<u
             record.request_id.unwrap_or_default(),
             record.hash,
         ];
-        writer.write_record(fields.map(defused))?;
+        writer.write_record(fields.map(escape_formula))?;
     }
     writer.into_inner().map_err(|e| e.into_error().into())
 }

@@ -2,27 +2,29 @@
 //!
 //! What each setting means, and what its default is, says the `config.toml` of the sources, which is part of the program.
 
+mod error;
+mod excerpt;
+mod explain;
 mod listen;
-mod picture;
 mod range;
 mod sections;
-mod wrong;
 
-pub use listen::{Listen, Listeners};
+pub use error::{ConfigError, Sources};
+pub use listen::{ListenAddress, ListenAddresses};
 pub use sections::{
-    Audit, Backup, BruteForce, Cache, Changes, Dev, ForwardAuth, Keys, Log, LogFormat, Metrics, MetricsListen, Server,
-    Setup, Store, Tls, UnknownFields,
+    AuditSettings, BackupSettings, BruteForceSettings, CacheSettings, ChangesSettings, DevSettings,
+    ForwardAuthSettings, KeysSettings, LogFormat, LogSettings, MetricsListen, MetricsSettings, ServerSettings,
+    SetupSettings, StoreSettings, TlsSettings, UnknownFields,
 };
 
 use crate::domain::{AddressList, KeyPrefix, Name};
-use picture::Place;
+use excerpt::Excerpt;
+use explain::Setting;
 use sections::UNIX_PEERS;
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 use toml::{Spanned, Table, Value};
-use wrong::Setting;
 
 /// What the names of environment variables begin with: `KEYSTEAD_SERVER_LISTEN` is `server.listen`.
 const ENVIRONMENT_PREFIX: &str = "KEYSTEAD_";
@@ -31,115 +33,43 @@ const DEFAULT_FILE: &str = "config.toml";
 /// All settings with their defaults.
 const DEFAULTS: &str = include_str!("../config.toml");
 
-/// A sentence that names the setting and says what is wrong with it.
-#[derive(Debug, thiserror::Error)]
-#[error("{sentence}")]
-pub struct ConfigError {
-    sentence: String,
-    picture: Option<String>,
-    /// Of a value that is of the right kind, and wrong all the same.
-    value: Option<WrongValue>,
-}
-
-/// A setting whose value is wrong.
-#[derive(Debug)]
-struct WrongValue {
-    setting: String,
-    /// Which entry of a list it is; the first is 0.
-    entry: Option<usize>,
-    /// What the sentence goes on with after the setting's name.
-    why: String,
-}
-
-impl ConfigError {
-    fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), picture: None, value: None }
-    }
-
-    /// `why` is what the sentence goes on with after the setting's name.
-    fn of_value(setting: &str, entry: Option<usize>, why: String) -> Self {
-        let place = entry.map(|entry| format!(" (entry {})", entry + 1)).unwrap_or_default();
-        let sentence = format!("The setting {setting}{place} {why}");
-        Self { value: Some(WrongValue { setting: setting.to_owned(), entry, why }), ..Self::new(sentence) }
-    }
-
-    /// The line of the configuration file that is wrong, drawn over several lines with a mark below it; `None` where the
-    /// sentence is about no line.
-    pub fn picture(&self) -> Option<&str> {
-        self.picture.as_deref()
-    }
-}
-
-/// Where the settings come from that are not the defaults.
-#[derive(Debug, Default)]
-pub struct Sources {
-    /// The configuration file, and its text.
-    file: Option<(PathBuf, String)>,
-    /// The environment variable or the flag, in words, by the setting.
-    others: BTreeMap<String, String>,
-}
-
-impl Sources {
-    /// Notes that a flag says what this setting is.
-    pub fn add_flag(&mut self, setting: &str, flag: &str) {
-        self.others.insert(setting.to_owned(), format!("the flag {flag}"));
-    }
-
-    /// The same error, which says where the wrong value comes from.
-    pub fn locate(&self, error: ConfigError) -> ConfigError {
-        let Some(WrongValue { setting, entry, why }) = &error.value else { return error };
-        let (place, picture) = match (self.others.get(setting), &self.file) {
-            (Some(other), _) => (other.clone(), None),
-            (None, Some((file, text))) => {
-                let span = wrong::span_of(text, setting, *entry);
-                let Some(place) = span.and_then(|span| Place::of(text, &span)) else { return error };
-                (format!("{}, line {}", file.display(), place.line), Some(place.draw(false)))
-            }
-            (None, None) => return error,
-        };
-        let entry = entry.map(|entry| format!(", entry {}", entry + 1)).unwrap_or_default();
-        let sentence = format!("The setting {setting} ({place}{entry}) {why}");
-        ConfigError { sentence, picture, ..error }
-    }
-}
-
 /// Every setting.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// How the server listens and what it puts up with.
-    pub server: Server,
+    pub server: ServerSettings,
     /// The certificate that it shows.
-    pub tls: Tls,
+    pub tls: TlsSettings,
     /// Where everything is kept.
-    pub store: Store,
+    pub store: StoreSettings,
     /// What is remembered between requests.
-    pub cache: Cache,
+    pub cache: CacheSettings,
     /// How proxies ask about their clients.
-    pub forward_auth: ForwardAuth,
+    pub forward_auth: ForwardAuthSettings,
     /// What is done about wrong keys.
-    pub brute_force: BruteForce,
+    pub brute_force: BruteForceSettings,
     /// How many changes an organization may make.
-    pub changes: Changes,
+    pub changes: ChangesSettings,
     /// The record of what was done.
-    pub audit: Audit,
+    pub audit: AuditSettings,
     /// Copies of the store that the server makes.
-    pub backup: Backup,
+    pub backup: BackupSettings,
     /// How keys are made.
-    pub keys: Keys,
+    pub keys: KeysSettings,
     /// What a new store begins with.
-    pub setup: Setup,
+    pub setup: SetupSettings,
     /// What watches it.
-    pub metrics: Metrics,
+    pub metrics: MetricsSettings,
     /// What is logged.
-    pub log: Log,
+    pub log: LogSettings,
     /// What helps to develop against Keystead.
-    pub dev: Dev,
+    pub dev: DevSettings,
 }
 
 impl Config {
     /// Defaults, then the file, then the environment. A file that was named must exist. A variable that is no setting, and is
-    /// not like one either, is passed over: see [`Config::passed_over`]. Gives, too, where what came from.
+    /// not like one either, is passed over: see [`Config::unknown_variables`]. Gives, too, where what came from.
     ///
     /// # Errors
     /// A sentence that names the setting that is unknown or wrong.
@@ -152,7 +82,7 @@ impl Config {
         let file = file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists()));
         if let Some(file) = file {
             let (text, read) = read_file(file, &defaults)?;
-            sources.file = Some((file.to_owned(), text));
+            sources.set_file(file, text);
             for (section, keys) in read {
                 if let (Some(Value::Table(section)), Value::Table(keys)) = (settings.get_mut(&section), keys) {
                     section.extend(keys);
@@ -162,12 +92,12 @@ impl Config {
         for (name, text) in environment {
             let Some(variable) = setting_of(&name) else { continue };
             let Some((setting, value)) = from_environment(&defaults, &name, &variable, &text)? else { continue };
-            sources.others.insert(setting.to_string(), format!("the environment variable {name}"));
+            sources.add_variable(&setting.to_string(), &name);
             settings[setting.section][setting.key] = value;
         }
         check_numbers(&settings).map_err(|error| sources.locate(error))?;
         let config = settings.try_into().map_err(|e: toml::de::Error| {
-            let why = wrong::in_words(e.message(), None, None, &defaults);
+            let why = explain::in_words(e.message(), None, None, &defaults);
             ConfigError::new(format!("The configuration is wrong: {why}."))
         })?;
         Ok((config, sources))
@@ -177,7 +107,7 @@ impl Config {
     ///
     /// # Errors
     /// Where the defaults cannot be read.
-    pub fn passed_over(names: impl Iterator<Item = String>) -> Result<Vec<String>, ConfigError> {
+    pub fn unknown_variables(names: impl Iterator<Item = String>) -> Result<Vec<String>, ConfigError> {
         let defaults = Self::table()?;
         let is_none = |name: &String| setting_of(name).is_some_and(|setting| find(&defaults, &setting).is_none());
         Ok(names.filter(is_none).collect())
@@ -263,37 +193,36 @@ fn read_file(file: &Path, defaults: &Table) -> Result<(String, Table), ConfigErr
 
 fn wrong_file(file: &Path, text: &str, error: &toml::de::Error, defaults: &Table) -> ConfigError {
     let mut span = error.span().unwrap_or_default();
-    let setting = wrong::setting_at(text, &span, defaults);
+    let setting = explain::setting_at(text, &span, defaults);
     let words = setting.and_then(|setting| words(setting, defaults));
     if let Some(entry) = setting.and_then(|setting| wrong_entry(text, setting)) {
         span = entry;
     }
-    let mut place = Place::of(text, &span);
+    let mut place = Excerpt::of(text, &span);
     let slip = place.as_mut().filter(|_| DeTable::parse(text).is_err()).and_then(|place| {
-        let (what, wrong) = wrong::slip(place, setting, words.as_deref())?;
+        let (what, wrong) = explain::slip(place, setting, words.as_deref())?;
         place.wrong = wrong;
         Some(what)
     });
-    let what = slip.unwrap_or_else(|| wrong::in_words(error.message(), setting, words.as_deref(), defaults));
+    let what = slip.unwrap_or_else(|| explain::in_words(error.message(), setting, words.as_deref(), defaults));
     let end = if what.ends_with('?') { "" } else { "." };
     let name = setting.map(|setting| format!(" ({setting})")).unwrap_or_default();
     let at = place.as_ref().map(|place| format!(" at line {}, column {}{name}", place.line, place.column()));
-    let is_secret = |place: &Place| wrong::is_secret(place, text, error.message(), setting, defaults);
-    ConfigError {
-        picture: place.map(|place| place.draw(is_secret(&place))),
-        ..ConfigError::new(format!(
-            "The configuration file {} is wrong{}: {what}{end}",
-            file.display(),
-            at.unwrap_or_default()
-        ))
-    }
+    let is_secret = |place: &Excerpt| explain::is_secret(place, text, error.message(), setting, defaults);
+    let excerpt = place.map(|place| place.draw(is_secret(&place)));
+    ConfigError::new(format!(
+        "The configuration file {} is wrong{}: {what}{end}",
+        file.display(),
+        at.unwrap_or_default()
+    ))
+    .with_excerpt(excerpt)
 }
 
 /// The words that a setting may be, where it may not be any text.
 fn words(setting: Setting, defaults: &Table) -> Option<String> {
     let mut all = defaults.clone();
     all[setting.section][setting.key] = Value::String("?".to_owned());
-    all.try_into::<Config>().err().and_then(|error| wrong::words(error.message()))
+    all.try_into::<Config>().err().and_then(|error| explain::words(error.message()))
 }
 
 /// Where the first entry is that is wrong by itself, of a setting that is a list.
@@ -364,7 +293,7 @@ fn from_environment<'a>(
 ) -> Result<Option<(Setting<'a>, Value)>, ConfigError> {
     let Some(setting) = find(defaults, variable) else {
         let named = |meant: String| format!("{ENVIRONMENT_PREFIX}{}", meant.to_ascii_uppercase());
-        let meant: Vec<String> = wrong::meant(variable, defaults).into_iter().map(named).collect();
+        let meant: Vec<String> = explain::meant(variable, defaults).into_iter().map(named).collect();
         if meant.is_empty() {
             return Ok(None);
         }
@@ -389,8 +318,8 @@ fn from_environment<'a>(
     all[setting.section][setting.key] = value.clone();
     if let Err(error) = all.try_into::<Config>() {
         let why = error.message();
-        return Err(if wrong::is_of_other_kind(why) {
-            must_be(wrong::words(why).as_deref())
+        return Err(if explain::is_of_other_kind(why) {
+            must_be(explain::words(why).as_deref())
         } else {
             ConfigError::new(format!("The environment variable {name} ({setting}) is wrong: {why}."))
         });

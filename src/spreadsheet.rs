@@ -4,13 +4,13 @@
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// The text with an apostrophe before it where a spreadsheet would take it for a formula, or where the apostrophes that it
-/// begins with would be taken for such a one. [`fused`] gives the text back.
-pub fn defused(text: String) -> String {
+/// begins with would be taken for such a one. [`unescape_formula`] gives the text back.
+pub fn escape_formula(text: String) -> String {
     if is_dangerous(&text) { format!("'{text}") } else { text }
 }
 
-/// The text that [`defused`] made this of.
-pub fn fused(cell: &str) -> &str {
+/// The text that [`escape_formula`] made this of.
+pub fn unescape_formula(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_dangerous(text)).unwrap_or(cell)
 }
 
@@ -24,7 +24,7 @@ fn is_dangerous(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{defused, fused};
+    use super::{escape_formula, unescape_formula};
 
     #[test]
     fn what_looks_like_a_formula_is_defused_and_every_text_can_be_read_back() {
@@ -33,16 +33,16 @@ mod tests {
         for beginning in beginnings {
             for text in texts {
                 let text = format!("{beginning}{text}");
-                let cell = defused(text.clone());
-                assert_eq!(fused(&cell), text, "{text:?} as {cell:?}");
+                let cell = escape_formula(text.clone());
+                assert_eq!(unescape_formula(&cell), text, "{text:?} as {cell:?}");
                 assert!(cell == text || cell == format!("'{text}"), "{text:?} as {cell:?}");
             }
         }
         for text in ["=1", "＝1", "＋1", "－1", "＠a", "\u{feff}=1", "\u{feff}a", " =1", "\ta", "'=1"] {
-            assert_eq!(defused(text.to_owned()), format!("'{text}"));
+            assert_eq!(escape_formula(text.to_owned()), format!("'{text}"));
         }
         for text in ["plain", "'plain", "a=1", "O'Neil", "\u{1f511}"] {
-            assert_eq!(defused(text.to_owned()), text);
+            assert_eq!(escape_formula(text.to_owned()), text);
         }
     }
 }

@@ -119,7 +119,7 @@ pub fn connect<S: Read + Write>(stream: S, address: IpAddr) -> io::Result<Client
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
         .with_no_client_auth();
     let client = ClientConnection::new(Arc::new(config), ServerName::from(address)).map_err(io::Error::other)?;
     Ok(StreamOwned::new(client, stream))
@@ -127,9 +127,9 @@ pub fn connect<S: Read + Write>(stream: S, address: IpAddr) -> io::Result<Client
 
 /// Takes every certificate; that the other side has its key is checked.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -4,7 +4,7 @@ use super::events;
 use keystead::config::Config;
 use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp};
 use keystead::metrics::Metrics;
-use keystead::store::file::{Options, StoreFile};
+use keystead::store::file::{StoreFile, StoreOptions};
 use keystead::store::{NewApiKey, Store};
 use rusqlite::{Connection, OpenFlags};
 use std::cell::RefCell;
@@ -140,7 +140,7 @@ fn new_folder() -> TempDir {
 /// As [`StoreFile::open`].
 pub fn open(path: &Path) -> Result<Store> {
     let defaults = defaults().store;
-    let options = Options {
+    let options = StoreOptions {
         path: path.to_owned(),
         busy_timeout: Duration::from_millis(defaults.busy_timeout_ms),
         readers: defaults.readers,

@@ -25,7 +25,7 @@ pub(in crate::cli) struct CommandLine {
     #[command(flatten)]
     global: Global,
     #[command(flatten)]
-    serve: serve::Serve,
+    serve: serve::ServeArguments,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -53,40 +53,40 @@ pub(in crate::cli) struct Global {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Answer requests (what happens without a command, too)
-    Serve(serve::Serve),
+    Serve(serve::ServeArguments),
     /// Create the store, an organization and its first key
-    Init(init::Init),
+    Init(init::InitArguments),
     /// Mint, show, change, rotate, revoke and verify keys
-    Keys(keys::Keys),
+    Keys(keys::KeysArguments),
     /// Create, show and rename organizations
-    Organizations(organizations::Organizations),
+    Organizations(organizations::OrganizationsArguments),
     /// Create, show, change and remove projects
-    Projects(projects::Projects),
+    Projects(projects::ProjectsArguments),
     /// Look at the record of what was done
-    Audit(audit::Audit),
+    Audit(audit::AuditArguments),
     /// Copy the store while it is used
-    Backup(backup::Backup),
+    Backup(backup::BackupArguments),
     /// Put a backup in the store's place; revoked keys stay revoked
-    Restore(restore::Restore),
+    Restore(restore::RestoreArguments),
     /// Show what there is: the server, the store, its keys
-    Status(status::Status),
+    Status(status::StatusArguments),
     /// Find keys that lie open in files, and say which are live
-    Scan(scan::Scan),
+    Scan(scan::ScanArguments),
     /// Find out what is wrong, and say what to do
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorArguments),
     /// Ask the running server whether it is ready: exit code 0 or 1
-    Healthcheck(healthcheck::Healthcheck),
+    Healthcheck(healthcheck::HealthcheckArguments),
     /// Take in keys that were made elsewhere, all of them or none
-    Import(import::Import),
+    Import(import::ImportArguments),
     /// Store the rows of an import that another process has staged
     #[command(name = import::writer::NAME, hide = true)]
     ImportWriter,
     /// Write all organizations, projects and keys, without anything that could be used as a key
-    Export(export::Export),
+    Export(export::ExportArguments),
     /// Print a script that completes commands and flags in a shell
-    Completions(manual::Completions),
+    Completions(manual::CompletionsArguments),
     /// Write the manual's pages, one a command
-    Man(manual::Man),
+    Man(manual::ManArguments),
 }
 
 impl CommandLine {
@@ -101,7 +101,7 @@ impl CommandLine {
 }
 
 /// The command, with what stands before it. Nothing that was said is dropped.
-fn whole_command(before: serve::Serve, command: Option<Command>) -> Result<Command, clap::Error> {
+fn whole_command(before: serve::ServeArguments, command: Option<Command>) -> Result<Command, clap::Error> {
     let wrong = |why| Err(CommandLine::command().error(ErrorKind::ArgumentConflict, why));
     match command {
         None => Ok(Command::Serve(before)),

@@ -16,14 +16,14 @@ pub(in crate::cli) const CLOSED_PIPE: u8 = 141;
 pub struct CommandError {
     sentence: String,
     /// What is shown below the sentence.
-    picture: Option<String>,
+    excerpt: Option<String>,
     /// Whether nobody reads standard output any more: there is nothing to say about that.
     is_closed_pipe: bool,
 }
 
 impl CommandError {
     pub(in crate::cli) fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), picture: None, is_closed_pipe: false }
+        Self { sentence: sentence.into(), excerpt: None, is_closed_pipe: false }
     }
 
     /// Whether standard output was closed by its reader.
@@ -41,8 +41,8 @@ impl CommandError {
         if self.is_closed_pipe {
             return ExitCode::from(CLOSED_PIPE);
         }
-        let picture = self.picture.as_ref().map(|picture| format!("\n{}", mask(picture).as_ref().unwrap_or(picture)));
-        say(format_args!("keystead: {self}{}", picture.unwrap_or_default()));
+        let excerpt = self.excerpt.as_ref().map(|excerpt| format!("\n{}", mask(excerpt).as_ref().unwrap_or(excerpt)));
+        say(format_args!("keystead: {self}{}", excerpt.unwrap_or_default()));
         ExitCode::FAILURE
     }
 }
@@ -70,6 +70,6 @@ impl From<std::io::Error> for CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
-        Self { picture: error.picture().map(str::to_owned), ..Self::new(error.to_string()) }
+        Self { excerpt: error.excerpt().map(str::to_owned), ..Self::new(error.to_string()) }
     }
 }

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
-pub(in crate::cli) struct Completions {
+pub(in crate::cli) struct CompletionsArguments {
     /// Which shell
     shell: Shell,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = MAN_EXAMPLES)]
-pub(in crate::cli) struct Man {
+pub(in crate::cli) struct ManArguments {
     /// The folder that the pages go to; without one, the main page is printed
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -28,13 +28,13 @@ const COMPLETIONS_EXAMPLES: &str = "Examples:\n  keystead completions bash > /et
     ~/.config/fish/completions/keystead.fish";
 const MAN_EXAMPLES: &str = "Examples:\n  keystead man /usr/local/share/man/man1\n  keystead man | man -l -";
 
-pub(in crate::cli) fn complete(arguments: &Completions, mut command: Command) -> Result<(), CommandError> {
+pub(in crate::cli) fn complete(arguments: &CompletionsArguments, mut command: Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "keystead", &mut script);
     write_out(&script)
 }
 
-pub(in crate::cli) fn write(arguments: &Man, command: Command) -> Result<(), CommandError> {
+pub(in crate::cli) fn write(arguments: &ManArguments, command: Command) -> Result<(), CommandError> {
     let Some(folder) = &arguments.folder else {
         let mut page = Vec::new();
         let made = Page::new(command).render(&mut page);

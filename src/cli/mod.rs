@@ -42,7 +42,8 @@ impl Invocation {
     pub fn from_process() -> Self {
         let (global, command) = CommandLine::from_process();
         let store = global.store.clone().map(settings::resolve_symlinks);
-        let listen = if let Command::Serve(serve::Serve { listen }) = &command { listen.clone() } else { Vec::new() };
+        let listen =
+            if let Command::Serve(serve::ServeArguments { listen }) = &command { listen.clone() } else { Vec::new() };
         let flags = settings::SettingFlags { config: global.config, store: global.store, listen };
         Self { config: settings::load_settings(flags), store, command }
     }

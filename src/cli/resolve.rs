@@ -1,7 +1,7 @@
 //! Which organization, project or key is meant.
 
 use crate::cli::error::CommandError;
-use crate::cli::store::open::overview;
+use crate::cli::store::open::open_overview;
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, ProjectId};
 use crate::service::Overview;
@@ -27,7 +27,7 @@ impl InOrganization {
 }
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct InScope {
+pub(in crate::cli) struct InProject {
     #[command(flatten)]
     organization: InOrganization,
     /// The project, by id or name
@@ -35,7 +35,7 @@ pub(in crate::cli) struct InScope {
     project: Option<String>,
 }
 
-impl InScope {
+impl InProject {
     pub(in crate::cli) fn find(&self, overview: &Overview) -> Result<(Organization, Option<Project>), CommandError> {
         let organization = self.organization.find(overview)?;
         let project = self.project.as_ref().map(|text| project(overview, organization.id, text)).transpose()?;
@@ -44,7 +44,7 @@ impl InScope {
 }
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Number {
+pub(in crate::cli) struct KeyNumber {
     /// The key's number, as keystead keys list shows it
     #[arg(value_name = "NUMBER", value_parser = parse_key_id)]
     pub(in crate::cli) id: KeyId,
@@ -92,7 +92,7 @@ fn list(organizations: &[Organization]) -> String {
     named.join(", ") + more
 }
 
-/// The organizations by name, for as long as `take` says that more are wanted.
+/// The organizations by name, for as long as `take` says that more are filter.
 pub(in crate::cli) fn each_organization(
     overview: &Overview,
     mut take: impl FnMut(Organization) -> Result<bool, CommandError>,
@@ -128,7 +128,7 @@ pub(in crate::cli) fn project(
     })
 }
 
-/// The projects of an organization by name, for as long as `take` says that more are wanted.
+/// The projects of an organization by name, for as long as `take` says that more are filter.
 pub(in crate::cli) fn each_project(
     overview: &Overview,
     organization: OrganizationId,
@@ -149,7 +149,7 @@ pub(in crate::cli) fn each_project(
 
 /// The key with this number.
 pub(in crate::cli) fn api_key(config: &Config, id: KeyId) -> Result<ApiKey, CommandError> {
-    overview(config)?.api_key(id)?.ok_or_else(|| {
+    open_overview(config)?.api_key(id)?.ok_or_else(|| {
         CommandError::new(format!(
             "There is no API key {} in this store; keystead keys list shows those that there are.",
             id.get()

@@ -2,7 +2,7 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::masking::mask;
-use crate::config::{Config, Listen, Listeners};
+use crate::config::{Config, ListenAddress, ListenAddresses};
 use std::fs;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub(in crate::cli) struct SettingFlags {
     /// `--store`: `store.path`.
     pub(in crate::cli) store: Option<PathBuf>,
     /// `--listen` of `keystead serve`: `server.listen`.
-    pub(in crate::cli) listen: Vec<Listen>,
+    pub(in crate::cli) listen: Vec<ListenAddress>,
 }
 
 /// Loads the settings: the defaults, then the file, the environment and the flags. Each overrides the ones before it.
@@ -28,7 +28,7 @@ pub(in crate::cli) fn load_settings(flags: SettingFlags) -> Result<Config, Comma
         config.store.path = path;
         sources.add_flag("store.path", "--store");
     }
-    if let Some(listen) = Listeners::new(flags.listen) {
+    if let Some(listen) = ListenAddresses::new(flags.listen) {
         config.server.listen = listen;
     }
     config.store.path = resolve_symlinks(config.store.path);
@@ -41,7 +41,7 @@ pub(in crate::cli) fn load_settings(flags: SettingFlags) -> Result<Config, Comma
 pub(in crate::cli) fn unknown_variables() -> Result<Vec<String>, CommandError> {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     let masked = |name: String| mask(&name).unwrap_or(name);
-    Ok(Config::passed_over(names)?.into_iter().map(masked).collect())
+    Ok(Config::unknown_variables(names)?.into_iter().map(masked).collect())
 }
 
 /// What a link stands for, and anything else as it is. The store's log, lock and ledger lie beside the file itself, where

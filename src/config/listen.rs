@@ -13,14 +13,14 @@ const WRONG: &str = "neither an address and port such as 127.0.0.1:8080 or [::1]
 
 /// One place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
+pub enum ListenAddress {
     /// An address; port 0 picks a free one.
     Tcp(SocketAddr),
     /// A socket in the file system.
     Unix(PathBuf),
 }
 
-impl Listen {
+impl ListenAddress {
     /// Whether nobody beyond this machine can come here.
     pub fn is_local(&self) -> bool {
         match self {
@@ -30,7 +30,7 @@ impl Listen {
     }
 }
 
-impl FromStr for Listen {
+impl FromStr for ListenAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -58,7 +58,7 @@ pub(super) fn advice(text: &str) -> Option<String> {
     Some(format!("{what}; write 127.0.0.1:{port} for this machine alone, or 0.0.0.0:{port} for all of its addresses"))
 }
 
-impl fmt::Display for Listen {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
@@ -70,7 +70,7 @@ impl fmt::Display for Listen {
 /// All places to listen at; there is at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "OneOrMore")]
-pub struct Listeners(Vec<Listen>);
+pub struct ListenAddresses(Vec<ListenAddress>);
 
 /// As it is written: a text, which may have commas, as in the environment, or a list of texts.
 #[derive(Deserialize)]
@@ -80,24 +80,24 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-impl Listeners {
+impl ListenAddresses {
     /// These, where there are any.
-    pub fn new(places: Vec<Listen>) -> Option<Self> {
+    pub fn new(places: Vec<ListenAddress>) -> Option<Self> {
         (!places.is_empty()).then_some(Self(places))
     }
 
     /// The first one, which is the one that others are told.
-    pub fn first(&self) -> &Listen {
+    pub fn first(&self) -> &ListenAddress {
         &self.0[0]
     }
 
     /// All of them.
-    pub fn all(&self) -> &[Listen] {
+    pub fn all(&self) -> &[ListenAddress] {
         &self.0
     }
 }
 
-impl TryFrom<OneOrMore> for Listeners {
+impl TryFrom<OneOrMore> for ListenAddresses {
     type Error = String;
 
     fn try_from(text: OneOrMore) -> Result<Self, Self::Error> {

@@ -1,6 +1,6 @@
 //! The sections of the settings.
 
-use super::listen::{self, Listeners};
+use super::listen::{self, ListenAddresses};
 use crate::domain::{self, AddressList};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -12,9 +12,9 @@ pub(super) const UNIX_PEERS: &str = "unix:";
 /// The section `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Server {
+pub struct ServerSettings {
     /// Addresses and ports, and Unix sockets.
-    pub listen: Listeners,
+    pub listen: ListenAddresses,
     /// The mode of Unix sockets, in octal digits.
     pub socket_mode: String,
     /// Threads that answer; 0 for as many as there are cores.
@@ -49,7 +49,7 @@ pub enum UnknownFields {
     Ignore,
 }
 
-impl Server {
+impl ServerSettings {
     /// The mode of Unix sockets; `None` where the text is none.
     pub fn socket_mode(&self) -> Option<u32> {
         u32::from_str_radix(&self.socket_mode, 8).ok().filter(|mode| *mode <= 0o777)
@@ -71,14 +71,14 @@ impl Server {
 /// The section `[tls]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub struct TlsSettings {
     /// The file with the certificate and its chain; empty for none.
     pub certificate: PathBuf,
     /// The file with its key; empty for none.
     pub key: PathBuf,
 }
 
-impl Tls {
+impl TlsSettings {
     /// Whether TLS is spoken.
     pub fn is_on(&self) -> bool {
         !self.certificate.as_os_str().is_empty()
@@ -88,7 +88,7 @@ impl Tls {
 /// The section `[store]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Store {
+pub struct StoreSettings {
     /// The SQLite file.
     pub path: PathBuf,
     /// Milliseconds to wait for another process.
@@ -106,7 +106,7 @@ pub struct Store {
 /// The section `[cache]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cache {
+pub struct CacheSettings {
     /// Keys that are remembered.
     pub capacity: usize,
 }
@@ -114,7 +114,7 @@ pub struct Cache {
 /// The section `[forward_auth]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ForwardAuth {
+pub struct ForwardAuthSettings {
     /// The headers that a client's key is looked for in, first come first served.
     pub credential_headers: Vec<String>,
 }
@@ -122,7 +122,7 @@ pub struct ForwardAuth {
 /// The section `[brute_force]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BruteForce {
+pub struct BruteForceSettings {
     /// Wrong keys that an address may send at once.
     pub burst: u32,
     /// Wrong keys that it may send in a minute, beyond that.
@@ -136,7 +136,7 @@ pub struct BruteForce {
 /// The section `[changes]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Changes {
+pub struct ChangesSettings {
     /// Changes that an organization may make at once.
     pub burst: u32,
     /// Changes that it may make in a minute, beyond that; 0 for no limit.
@@ -146,7 +146,7 @@ pub struct Changes {
 /// The section `[audit]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Audit {
+pub struct AuditSettings {
     /// Days that events are kept; 0 for ever.
     pub retention_days: u32,
     /// A file with the Ed25519 key that signs the head; empty for none.
@@ -156,7 +156,7 @@ pub struct Audit {
 /// The section `[backup]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Backup {
+pub struct BackupSettings {
     /// The folder that backups go to; empty for none.
     pub folder: PathBuf,
     /// Hours between two backups.
@@ -168,7 +168,7 @@ pub struct Backup {
 /// The section `[keys]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Keys {
+pub struct KeysSettings {
     /// What organization keys begin with.
     pub organization_prefix: String,
     /// What project keys begin with.
@@ -178,7 +178,7 @@ pub struct Keys {
 /// The section `[setup]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setup {
+pub struct SetupSettings {
     /// The first organization's name.
     pub organization: String,
     /// The first key's name.
@@ -188,7 +188,7 @@ pub struct Setup {
 /// The section `[metrics]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Metrics {
+pub struct MetricsSettings {
     /// Where `/metrics` is.
     pub listen: MetricsListen,
 }
@@ -220,7 +220,7 @@ impl TryFrom<String> for MetricsListen {
 /// The section `[dev]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Dev {
+pub struct DevSettings {
     /// Whether the clock can be moved over HTTP.
     pub clock: bool,
 }
@@ -228,7 +228,7 @@ pub struct Dev {
 /// The section `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct LogSettings {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
     /// How a line is written.

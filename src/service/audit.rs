@@ -6,8 +6,8 @@ use crate::domain::{
     Action, Actor, ApiKey, ChainCheck, Event, EventFilter, Link, NewEvent, Organization, Origin, Project, ProjectId,
     Result, Timestamp, has_full_key,
 };
-use crate::store::file::View;
-use crate::store::{DescribedKey, described};
+use crate::store::file::StoreView;
+use crate::store::{KeyDetails, audit_change};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -22,15 +22,15 @@ const KEPT_CHARACTERS: usize = 256;
 pub const EVENTS_PAGE: u32 = 1000;
 
 /// Read-only access to a store's audit log, with or without a running server. Blocks.
-pub struct AuditLog(View);
+pub struct AuditLog(StoreView);
 
 impl AuditLog {
     /// Opens the store's file.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`StoreView::open`].
     pub fn open(options: &StoreOptions) -> Result<Self> {
-        View::open(&options.path, options.busy_timeout).map(Self)
+        StoreView::open(&options.path, options.busy_timeout).map(Self)
     }
 
     /// The newest event; `None` if the log is empty.
@@ -142,7 +142,7 @@ impl Authority {
     /// `change` is the key before and after.
     pub(super) fn on_key(self, action: Action, key: &ApiKey, change: [Option<&ApiKey>; 2]) -> Result<NewEvent> {
         let resource = format!("api_key/{}", key.id.get());
-        self.event(action, key.parent.project, resource, change.map(|key| key.map(DescribedKey::from)))
+        self.event(action, key.parent.project, resource, change.map(|key| key.map(KeyDetails::from)))
     }
 
     /// Keys were imported into the organization.
@@ -166,7 +166,7 @@ impl Authority {
             actor: self.actor(),
             action,
             resource,
-            change: described(change)?,
+            change: audit_change(change)?,
             origin: self.origin(),
         })
     }
@@ -186,7 +186,7 @@ pub(super) fn on_whole_store(
         actor,
         action,
         resource: "store".to_owned(),
-        change: described(change)?,
+        change: audit_change(change)?,
         origin: Origin::default(),
     })
 }

@@ -13,7 +13,7 @@ use crate::domain::{
     Refusal, Result, Timestamp,
 };
 use crate::metrics::{Lookup, Via};
-use crate::store::{Found, Stamp};
+use crate::store::{FoundKey, Revision};
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -72,7 +72,7 @@ impl Caller {
 /// A key and the presented value. Cached if valid.
 #[derive(Debug)]
 pub(super) struct Identity {
-    stamp: Stamp,
+    revision: Revision,
     key: ApiKey,
     presented: Presented,
     organization: Arc<Organization>,
@@ -140,14 +140,14 @@ impl KeyCache {
         }
     }
 
-    fn identity(&self, found: Found, stamp: Stamp, digest: Digest) -> Identity {
-        let Found { key, presented, organization, project } = found;
+    fn identity(&self, found: FoundKey, revision: Revision, digest: Digest) -> Identity {
+        let FoundKey { key, presented, organization, project } = found;
         let last_used = match presented {
             Presented::Shadow => key.shadow.as_ref().and_then(|shadow| shadow.last_used),
             Presented::Value | Presented::Former => key.value_last_used,
         };
         Identity {
-            stamp,
+            revision,
             presented,
             organization: share(&self.organizations, organization.id, organization),
             project: project.map(|project| share(&self.projects, project.id, project)),
@@ -257,7 +257,7 @@ impl Service {
     /// the other.
     async fn read_imported(&self, old: Digest, new: Digest, now: Timestamp) -> Result<Option<(Arc<Identity>, Digest)>> {
         let found = self.store.lookup_imported(old, new, now).await?;
-        Ok(found.map(|(found, stamp, digest)| (Arc::new(self.key_cache.identity(found, stamp, digest)), digest)))
+        Ok(found.map(|(found, revision, digest)| (Arc::new(self.key_cache.identity(found, revision, digest)), digest)))
     }
 
     /// Finds the key with this digest, valid or not.
@@ -265,14 +265,14 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub(super) async fn identify(&self, digest: Digest, now: Timestamp) -> Result<Option<Arc<Identity>>> {
-        let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.stamp) && it.is_good(now);
+        let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.revision) && it.is_good(now);
         let known = self.key_cache.keys.get(&digest).filter(is_believed);
         if known.is_some() {
             self.metrics.looked_up(Lookup::Hit);
             return Ok(known);
         }
-        Ok(self.store.lookup(digest, now).await?.map(|(found, stamp)| {
-            let identity = Arc::new(self.key_cache.identity(found, stamp, digest));
+        Ok(self.store.lookup(digest, now).await?.map(|(found, revision)| {
+            let identity = Arc::new(self.key_cache.identity(found, revision, digest));
             if identity.is_good(now) {
                 self.key_cache.keys.insert(digest, Arc::clone(&identity));
             }

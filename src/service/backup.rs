@@ -1,9 +1,9 @@
-//! Backup, restore and ledger compaction.
+//! BackupSummary, restore and ledger compaction.
 
 use super::audit::{describe_file, on_whole_store};
 use super::{Service, StoreOptions};
 use crate::domain::{Action, Actor, ChainCheck, Error, Link, Result, Timestamp};
-use crate::store::file::{self, Backup, Progress, Restore, Restored};
+use crate::store::file::{self, BackupSummary, CopyProgress, RestoreOutcome, RestoreRequest};
 use crate::store::{Reads, Writes};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ impl Service {
         to: &Path,
         by: Actor,
         now: Timestamp,
-        progress: impl FnMut(Progress) + Send + 'static,
-    ) -> Result<Backup> {
+        progress: impl FnMut(CopyProgress) + Send + 'static,
+    ) -> Result<BackupSummary> {
         let backup = self.file.back_up(to.to_owned(), progress).await?;
         let name = describe_file(to);
         let event = on_whole_store(
@@ -74,10 +74,10 @@ pub fn restore(
     options: &StoreOptions,
     what: &Restoration,
     now: Timestamp,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Restored> {
+    progress: &mut dyn FnMut(CopyProgress),
+) -> Result<RestoreOutcome> {
     let aside = format!("-replaced-{}", file_name_time(now));
-    let finish = |writes: &mut dyn Writes, restored: &Restored| {
+    let finish = |writes: &mut dyn Writes, restored: &RestoreOutcome| {
         check_chain(writes)?;
         let name = describe_file(&what.from);
         let change = json!({
@@ -91,7 +91,7 @@ pub fn restore(
     };
     file::restore(
         options,
-        Restore {
+        RestoreRequest {
             from: &what.from,
             without_ledger: what.without_ledger,
             aside: &aside,

@@ -91,8 +91,8 @@ impl TakenRows {
         limit: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Self> {
-        let known = reads.known_already(staged, limit, progress)?;
-        let mut ended = if allows_ended { Vec::new() } else { reads.ended_already(staged, limit)? };
+        let known = reads.already_stored(staged, limit, progress)?;
+        let mut ended = if allows_ended { Vec::new() } else { reads.already_ended(staged, limit)? };
         ended.retain(|place| known.binary_search(place).is_err());
         Ok(Self { known, ended })
     }
@@ -170,8 +170,8 @@ impl Service {
     /// [`Error::Unavailable`].
     pub async fn carry_imports(&self) -> Result<()> {
         self.file.announce_server()?;
-        let Some(staged) = self.file.waiting_import().await? else { return self.remove_abandoned().await };
-        if self.import_state().await?.is_some_and(|state| state.is_of(&staged) && !state.is_hidden()) {
+        let Some(staged) = self.file.pending_import().await? else { return self.remove_abandoned().await };
+        if self.import_state().await?.is_some_and(|state| state.is_for(&staged) && !state.is_unpublished()) {
             return Ok(());
         }
         let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
@@ -186,7 +186,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn write_import(&self) -> Result<()> {
-        let Some(staged) = self.file.waiting_import().await? else { return Ok(()) };
+        let Some(staged) = self.file.pending_import().await? else { return Ok(()) };
         let (staged, mut pace) = (Arc::new(Mutex::new(staged)), Pace::default());
         while !self.file.has_server() && self.advance(&staged, &mut pace, LONG_STEP).await? {
             tokio::time::sleep(GAP).await;
@@ -207,7 +207,7 @@ impl Service {
         let (mut pace, mut seen, mut moved_at) = (Pace::default(), None, (self.stopwatch)());
         loop {
             let state = self.import_state().await?;
-            if let Some(state) = state.filter(|state| state.is_of(&lock(staged))) {
+            if let Some(state) = state.filter(|state| state.is_for(&lock(staged))) {
                 progress(match state.stored.unsigned_abs() {
                     stored if stored < count => ImportProgress::Stored(stored),
                     _ => ImportProgress::Indexed(state.indexed.unsigned_abs()),
@@ -238,7 +238,7 @@ impl Service {
     /// about to.
     async fn recheck(&self, staged: &Shared, error: Error) -> Result<[i64; 2]> {
         let has_server = self.file.has_server();
-        let state = self.import_state().await.map(|state| state.filter(|state| state.is_of(&lock(staged))));
+        let state = self.import_state().await.map(|state| state.filter(|state| state.is_for(&lock(staged))));
         match state.map(|state| state.map(|state| (state.stage, state.ids))) {
             Ok(Some((ImportStage::Published, ids))) => Ok(ids),
             Ok(Some((ImportStage::Removed, _))) => Err(self.why_it_failed(staged).await?),
@@ -247,7 +247,7 @@ impl Service {
                 Err(Error::unavailable(UNCERTAIN, detail))
             }
             // No other process could have published it.
-            Ok(_) if !self.store.is_in_doubt(&error) => Err(error.meaning(NOTHING_IMPORTED)),
+            Ok(_) if !self.store.has_uncertain_outcome(&error) => Err(error.meaning(NOTHING_IMPORTED)),
             _ => Err(error),
         }
     }
@@ -267,10 +267,10 @@ impl Service {
 
     /// Deletes the rows of an import whose process is gone.
     async fn remove_abandoned(&self) -> Result<()> {
-        self.file.remove_left_import()?;
-        let Some(state) = self.import_state().await?.filter(ImportState::is_hidden) else { return Ok(()) };
+        self.file.remove_leftover_import()?;
+        let Some(state) = self.import_state().await?.filter(ImportState::is_unpublished) else { return Ok(()) };
         let mut pace = Pace::default();
-        while !self.file.is_import_waiting()? {
+        while !self.file.has_pending_import()? {
             let (keys, begun) = (pace.keys, (self.stopwatch)());
             if self.file.write(move |writes| writes.remove_import(&state.token, keys)).await? {
                 break;
@@ -313,18 +313,18 @@ fn conflict_sentence(reads: &dyn FileReads, staged: &Staging) -> Result<String> 
 /// Continues the import by up to `keys` keys if its process is still there; returns whether there is more to
 /// do.
 fn advance(writes: &mut dyn FileWrites, staged: &Staging, keys: u32) -> Result<bool> {
-    if !staged.still_waits()? {
+    if !staged.is_still_pending()? {
         return Ok(false);
     }
     match writes.import_state()? {
-        Some(state) if state.is_hidden() && (state.stage == ImportStage::Failed || !state.is_of(staged)) => {
+        Some(state) if state.is_unpublished() && (state.stage == ImportStage::Failed || !state.is_for(staged)) => {
             // Only the import that owns the file can continue; any other is deleted.
             let is_gone = writes.remove_import(&state.token, keys)?;
-            return Ok(!is_gone || !state.is_of(staged));
+            return Ok(!is_gone || !state.is_for(staged));
         }
-        Some(state) if state.is_of(staged) => match state.stage {
+        Some(state) if state.is_for(staged) => match state.stage {
             ImportStage::UnderWay if state.is_whole() => return publish(writes, staged).map(|()| false),
-            ImportStage::UnderWay => writes.carry_import(staged, keys)?,
+            ImportStage::UnderWay => writes.advance_import(staged, keys)?,
             ImportStage::Failed | ImportStage::Published | ImportStage::Removed => return Ok(false),
         },
         _ => writes.begin_import(staged)?,

@@ -6,14 +6,14 @@ use crate::domain::{
     ApiKey, KeyCounts, Name, Organization, OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::Reads;
-use crate::store::file::{Staging, View};
+use crate::store::file::{Staging, StoreView};
 
 /// Organizations per read.
 const ORGANIZATIONS_PAGE: u32 = 1000;
 
 /// A read-only view of a store's file. A server may have it open. Blocks. Every method fails with
 /// [`Error::Unavailable`](crate::domain::Error::Unavailable) if the file cannot be read.
-pub struct ImportExportView(View);
+pub struct ImportExportView(StoreView);
 
 /// An exported object.
 pub enum ExportItem<'a> {
@@ -29,9 +29,9 @@ impl ImportExportView {
     /// Opens the store's file.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`StoreView::open`].
     pub fn open(options: &StoreOptions) -> Result<Self> {
-        View::open(&options.path, options.busy_timeout).map(Self)
+        StoreView::open(&options.path, options.busy_timeout).map(Self)
     }
 
     /// Whether the store is older than its ledger of revocations: its valid keys may have been revoked.

@@ -30,8 +30,8 @@ mod verification;
 pub use crate::domain::KeyChange;
 pub use crate::store::NewApiKey;
 pub use crate::store::file::{
-    Agreement, Backup, Checkup, ImportedApiKey, LedgerSummary, Options as StoreOptions, Progress, Restored, SCHEMA,
-    Size, Staging, UNFINISHED, remove_unfinished, size,
+    BackupSummary, Checkup, CopyProgress, ImportedApiKey, LedgerComparison, LedgerSummary, PARTIAL_SUFFIX,
+    RestoreOutcome, SCHEMA_VERSION, Staging, StoreOptions, StoreSize, remove_partial_backup, size,
 };
 pub use audit::{AuditLog, EVENTS_PAGE};
 pub use audit_export::{AuditExport, AuditExportState, FoundEvents};
@@ -174,8 +174,8 @@ impl Service {
     }
 
     /// Waits until no process with the store open trusts anything that it read before this call.
-    pub async fn wait_for_others(&self) {
-        self.store.wait_for_others().await;
+    pub async fn wait_for_other_processes(&self) {
+        self.store.wait_for_other_processes().await;
     }
 
     /// Writes pending last-used times and closes the store, which must not be used afterwards.

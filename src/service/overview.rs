@@ -7,7 +7,7 @@ use crate::domain::{
     OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
-use crate::store::file::{self, Size, View};
+use crate::store::file::{self, StoreSize, StoreView};
 use std::path::PathBuf;
 
 /// Maximum number of organizations per page of a list.
@@ -18,7 +18,7 @@ pub const ORGANIZATIONS_PAGE: u32 = 1000;
 /// read.
 pub struct Overview {
     path: PathBuf,
-    view: View,
+    view: StoreView,
     now: Timestamp,
 }
 
@@ -26,7 +26,7 @@ pub struct Overview {
 #[derive(Debug)]
 pub struct StoreSummary {
     /// Sizes of its files.
-    pub size: Size,
+    pub size: StoreSize,
     /// Version of its schema.
     pub schema: u32,
     /// Number of organizations.
@@ -58,9 +58,9 @@ impl Overview {
     /// Opens the store's file.
     ///
     /// # Errors
-    /// As [`View::open`].
+    /// As [`StoreView::open`].
     pub fn open(options: &StoreOptions, now: Timestamp) -> Result<Self> {
-        let view = View::open(&options.path, options.busy_timeout)?;
+        let view = StoreView::open(&options.path, options.busy_timeout)?;
         Ok(Self { path: options.path.clone(), view, now })
     }
 
@@ -88,7 +88,7 @@ impl Overview {
             let events = reads.events(&EventFilter::default(), None, EVENTS_PAGE)?;
             Ok(StoreSummary {
                 size,
-                schema: file::SCHEMA,
+                schema: file::SCHEMA_VERSION,
                 organizations: reads.count_organizations()?,
                 api_keys: reads.count_api_keys(None, u32::MAX, self.now)?.0,
                 largest,

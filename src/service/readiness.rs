@@ -37,7 +37,7 @@ impl Service {
     }
 
     async fn try_store(&self) -> Result<()> {
-        self.store.read_first(|reads| reads.is_initialized()).await?;
+        self.store.read_urgent(|reads| reads.is_initialized()).await?;
         self.store.write(|writes| writes.touch()).await
     }
 }

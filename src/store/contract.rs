@@ -50,7 +50,7 @@ pub struct IdempotentRequest {
 
 /// The key that a digest belongs to.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundKey {
     /// The key.
     pub key: ApiKey,
     /// Which of its values the digest is of.

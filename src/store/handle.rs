@@ -1,8 +1,8 @@
 //! The store, for whoever does not care where it is.
 
-use super::contract::{Found, Reads, Writes};
+use super::contract::{FoundKey, Reads, Writes};
+use super::revisions::Revision;
 use super::sqlite::Sqlite;
-use super::validity::Stamp;
 use crate::domain::{Digest, Error, KeyForms, Result, Timestamp};
 use crate::metrics::Lookup;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn lookup(&self, digest: Digest, now: Timestamp) -> Result<Option<(Found, Stamp)>> {
-        let stamp = self.0.validity.stamp(&digest);
+    pub async fn lookup(&self, digest: Digest, now: Timestamp) -> Result<Option<(FoundKey, Revision)>> {
+        let stamp = self.0.revisions.stamp(&digest);
         if !self.may_hold(&digest, now) {
             self.0.metrics.looked_up(Lookup::Unknown);
             return Ok(None);
@@ -45,7 +45,7 @@ impl Store {
         self.0.metrics.looked_up(Lookup::Miss);
         let found = self.0.look_up(digest).await?;
         if found.is_none() {
-            self.0.found_nothing(now);
+            self.0.record_miss(now);
         }
         Ok(found.map(|found| (found, stamp)))
     }
@@ -60,8 +60,8 @@ impl Store {
         imported: Digest,
         ours: Digest,
         now: Timestamp,
-    ) -> Result<Option<(Found, Stamp, Digest)>> {
-        let stamps = [imported, ours].map(|digest| self.0.validity.stamp(&digest));
+    ) -> Result<Option<(FoundKey, Revision, Digest)>> {
+        let stamps = [imported, ours].map(|digest| self.0.revisions.stamp(&digest));
         if ![imported, ours].iter().any(|digest| self.may_hold(digest, now)) {
             return Ok(None);
         }
@@ -73,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn read_first<T, F>(&self, work: F) -> Result<T>
+    pub async fn read_urgent<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Reads) -> Result<T> + Send + 'static,
@@ -109,20 +109,20 @@ impl Store {
     }
 
     /// Whether it is not certain what became of a write that failed with this: the commit failed, and could not be taken back.
-    pub fn is_in_doubt(&self, error: &Error) -> bool {
-        super::sqlite::is_in_doubt(error)
+    pub fn has_uncertain_outcome(&self, error: &Error) -> bool {
+        super::sqlite::has_uncertain_outcome(error)
     }
 
     /// Whether what was read under this stamp may still be believed: no commit since may have taken validity away from the
     /// key. Commits of other processes are known up to the last look at the store; where that is older than
-    /// [`BELIEVED_FOR`](super::BELIEVED_FOR), as after this process was stopped, only what was read since may be believed.
-    pub fn is_current(&self, digest: &Digest, stamp: Stamp) -> bool {
-        self.0.validity.is_current(digest, stamp)
+    /// [`MAX_STALENESS`](super::MAX_STALENESS), as after this process was stopped, only what was read since may be believed.
+    pub fn is_current(&self, digest: &Digest, stamp: Revision) -> bool {
+        self.0.revisions.is_current(digest, stamp)
     }
 
     /// Waits until no process believes what it read before now.
-    pub async fn wait_for_others(&self) {
-        self.0.validity.wait_for_others().await;
+    pub async fn wait_for_other_processes(&self) {
+        self.0.revisions.wait_for_other_processes().await;
     }
 
     /// What imports have ever brought in, as far as this process has noticed.
@@ -132,7 +132,7 @@ impl Store {
 
     /// Whether a key with this digest may be there, now or formerly: `false` is certain, and saves a read that would find
     /// nothing. That is known only while many wrong keys come; a key that another process minted may then be unknown for up
-    /// to [`BELIEVED_FOR`](super::BELIEVED_FOR).
+    /// to [`MAX_STALENESS`](super::MAX_STALENESS).
     pub fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
         self.0.may_hold(digest, now)
     }

@@ -1,8 +1,8 @@
 //! What a change of a key means: which values it gains and loses, what must not be believed any more, and what the ledger of
 //! revocations must know. It is a function of the key before and after and of nothing else; a backend carries it out.
 
-use super::standing::Standing;
-use super::validity::Stale;
+use super::key_record::KeyRecord;
+use super::revisions::Stale;
 use crate::domain::{ApiKey, Digest, Fingerprint};
 
 /// What a change of a key means.
@@ -21,7 +21,7 @@ pub(super) struct KeyDiff {
     /// What must not be believed any more.
     pub(super) stale: Vec<Stale>,
     /// How the key stands from now on, where that is another way than before.
-    pub(super) standing: Option<Standing>,
+    pub(super) record: Option<KeyRecord>,
 }
 
 impl KeyDiff {
@@ -31,11 +31,11 @@ impl KeyDiff {
         let lost: Vec<Digest> = old.iter().filter(|it| !new.contains(it)).copied().collect();
         let gained = new.iter().filter(|it| !old.contains(it)).copied().collect();
         let (retired, dropped) = if after.is_some() { (lost.clone(), Vec::new()) } else { (Vec::new(), lost.clone()) };
-        let standing = match (before, after) {
+        let record = match (before, after) {
             // No other copy of the store has a key that is minted: there is nothing that it could bring back.
             (None, _) => None,
-            (Some(before), None) => Some(Standing::revoked(before)),
-            (Some(before), Some(after)) => Some(Standing::of(after)).filter(|it| *it != Standing::of(before)),
+            (Some(before), None) => Some(KeyRecord::revoked(before)),
+            (Some(before), Some(after)) => Some(KeyRecord::of(after)).filter(|it| *it != KeyRecord::of(before)),
         };
         let new_value = |key: &ApiKey| key.shadow.as_ref().map(|shadow| shadow.fingerprint);
         let before_rotation = before.and_then(new_value);
@@ -47,7 +47,7 @@ impl KeyDiff {
             joins_uses: before_rotation.is_some() && after.is_some_and(|after| new_value(after) != before_rotation),
             // What is remembered with a key has its name and more in it: whatever changes is read anew.
             stale: old.into_iter().map(Stale::Key).collect(),
-            standing,
+            record,
         }
     }
 
@@ -60,7 +60,7 @@ impl KeyDiff {
             dropped: vec![from],
             ended: vec![from],
             stale: [from, to].map(Stale::Key).to_vec(),
-            standing: Some(Standing::of(after)),
+            record: Some(KeyRecord::of(after)),
             ..Self::default()
         }
     }

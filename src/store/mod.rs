@@ -5,20 +5,20 @@
 //!
 //! What every store does is here, and names neither files nor a database. What only a store in a file does is in [`mod@file`].
 
+mod audit_details;
 mod contract;
-mod described;
 pub mod file;
-mod forms;
 mod handle;
 mod key_diff;
+mod key_forms;
+mod key_record;
 mod replay;
+mod revisions;
 mod sqlite;
-mod standing;
-mod validity;
 
+pub use audit_details::{KeyDetails, audit_change};
 pub use contract::{
-    Counted, EventsSlice, FORMER_VALUES, Found, IdempotentRequest, LastUse, NewApiKey, Reads, SizesSlice, Writes,
+    Counted, EventsSlice, FORMER_VALUES, FoundKey, IdempotentRequest, LastUse, NewApiKey, Reads, SizesSlice, Writes,
 };
-pub use described::{DescribedKey, described};
 pub use handle::Store;
-pub use validity::{BELIEVED_FOR, Stamp};
+pub use revisions::{MAX_STALENESS, Revision};

@@ -1,7 +1,7 @@
 //! What the ledger of revocations says about a key, done anew.
 
-use super::described::{DescribedKey, described};
-use super::standing::{KeyState, Limits, Standing};
+use super::audit_details::{KeyDetails, audit_change};
+use super::key_record::{KeyRecord, KeyState, Limits};
 use crate::domain::{Action, Actor, ApiKey, NewEvent, Origin, Result, Shadow, Timestamp};
 
 /// What is to be done with a key.
@@ -15,11 +15,11 @@ pub(super) struct Replay {
 
 /// Brings a key to how it stands by the ledger; `None` where it stands so already. A standing of another key that had its number
 /// is none of its business.
-pub(super) fn replay(key: &ApiKey, standing: &Standing, now: Timestamp) -> Result<Option<Replay>> {
-    if key.created_at != standing.created_at {
+pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result<Option<Replay>> {
+    if key.created_at != record.created_at {
         return Ok(None);
     }
-    let after = standing.state.as_ref().map(|state| with_state(key, state));
+    let after = record.state.as_ref().map(|state| with_state(key, state));
     if after.as_ref() == Some(key) {
         return Ok(None);
     }
@@ -30,7 +30,7 @@ pub(super) fn replay(key: &ApiKey, standing: &Standing, now: Timestamp) -> Resul
         actor: Actor::Keystead,
         action: after.as_ref().map_or(Action::KeyRevoked, |after| action(key, after)),
         resource: format!("api_key/{}", key.id.get()),
-        change: described([Some(key), after.as_ref()].map(|key| key.map(DescribedKey::from)))?,
+        change: audit_change([Some(key), after.as_ref()].map(|key| key.map(KeyDetails::from)))?,
         origin: Origin::default(),
     };
     Ok(Some(Replay { after, event }))
@@ -116,7 +116,7 @@ mod tests {
             ),
         ];
         for (what, becomes, action) in cases {
-            let done = replay(&is, &Standing::of(&becomes), at(NOW)).unwrap().unwrap();
+            let done = replay(&is, &KeyRecord::of(&becomes), at(NOW)).unwrap().unwrap();
             assert_eq!(done.after.as_ref(), Some(&becomes), "{what}");
             assert_eq!(
                 (done.event.action, done.event.actor, done.event.at),
@@ -129,24 +129,24 @@ mod tests {
 
     #[test]
     fn a_key_that_was_revoked_is_gone() {
-        let done = replay(&key(), &Standing::revoked(&key()), at(NOW)).unwrap().unwrap();
+        let done = replay(&key(), &KeyRecord::revoked(&key()), at(NOW)).unwrap().unwrap();
         assert_eq!((done.after, done.event.action), (None, Action::KeyRevoked));
         assert!(done.event.change.contains(r#""after":null"#), "{}", done.event.change);
     }
 
     #[test]
     fn a_key_that_stands_so_already_and_another_one_of_its_number_are_left_alone() {
-        assert_eq!(replay(&key(), &Standing::of(&key()), at(NOW)).unwrap(), None);
+        assert_eq!(replay(&key(), &KeyRecord::of(&key()), at(NOW)).unwrap(), None);
         let other = ApiKey { created_at: at(1_001), ..key() };
-        assert_eq!(replay(&key(), &Standing::revoked(&other), at(NOW)).unwrap(), None);
-        assert_eq!(replay(&key(), &Standing::of(&ApiKey { valid: false, ..other }), at(NOW)).unwrap(), None);
+        assert_eq!(replay(&key(), &KeyRecord::revoked(&other), at(NOW)).unwrap(), None);
+        assert_eq!(replay(&key(), &KeyRecord::of(&ApiKey { valid: false, ..other }), at(NOW)).unwrap(), None);
     }
 
     #[test]
     fn limits_that_an_older_version_did_not_write_down_stay() {
-        let mut standing = Standing::of(&ApiKey { valid: false, rate_limit: None, allowed_addresses: None, ..key() });
-        standing.state.as_mut().unwrap().limits = None;
-        let after = replay(&key(), &standing, at(NOW)).unwrap().unwrap().after;
+        let mut record = KeyRecord::of(&ApiKey { valid: false, rate_limit: None, allowed_addresses: None, ..key() });
+        record.state.as_mut().unwrap().limits = None;
+        let after = replay(&key(), &record, at(NOW)).unwrap().unwrap().after;
         assert_eq!(after, Some(ApiKey { valid: false, ..key() }));
     }
 }

@@ -1,15 +1,24 @@
-"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [PAGE…]
+"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [--links | PAGE…]
 
-A block that cannot be run has a comment in the line before it: <!-- not run: REASON -->. With <!-- fresh store -->, a block is
-run in an empty folder without a server. A block of json or text directly after a shell block is what that prints; `…` stands
-for any text, and <!-- not compared: REASON --> leaves it out. A block with <!-- file: NAME --> is a file of the blocks after it. A comment such as `# 403` behind `curl -i` is the status.
+Comments in the line before a block say how to check it:
+
+    <!-- not run: REASON -->        a shell block that a test cannot run
+    <!-- fresh store -->            a shell block that is run in an empty folder, without a server
+    <!-- file: NAME -->             a block that is a file for the page's shell blocks
+    <!-- not compared: REASON -->   an output that differs from what the shell block before it prints
+
+A block of json or text directly after a shell block is its output; `…` stands for any text. A comment such as `# 403` after
+`curl -i` is the status of the answer.
 """
 
+import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from gate import check_gate
 from pages import TOP, Block, Page, all_pages, faults
 from world import World
 
@@ -32,10 +41,21 @@ def run_block(world: World, block: Block) -> None:
     if statuses:
         actual = re.findall(r"HTTP/\S+ (\d+)", output)
         assert actual == statuses, f"the statuses are {actual}, the page has {statuses}"
+    else:
+        assert '"success":false' not in output, f"a request is refused:\n{output}"
     shown = block.next
     if shown and shown.language in ("json", "text") and not shown.mark.startswith("not compared"):
         expected = ".*".join(map(re.escape, shown.text.strip().split("…")))
         assert re.search(expected, output, re.DOTALL), f"it prints\n{output}\nand not\n{shown.text}"
+
+
+def has_nginx() -> bool:
+    """Whether nginx is there. Without it, README's proxy is not tried, unless nothing may be skipped."""
+    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    if not found:
+        assert "TESTS_SKIP_NOTHING" not in os.environ, "nginx is missing"
+        print("README's proxy is not tried: nginx is missing", file=sys.stderr)
+    return found
 
 
 def run_page(page: Page) -> tuple[int, int]:
@@ -56,6 +76,12 @@ def run_page(page: Page) -> tuple[int, int]:
                 run_block(world, block)
             except AssertionError as error:
                 sys.exit(f"{block}: {error}")
+        for block in page.blocks if page.name == Path("README.md") else []:
+            if block.language == "nginx" and has_nginx():
+                try:
+                    check_gate(world, block)
+                except AssertionError as error:
+                    sys.exit(f"{block}: {error}")
     finally:
         world.end()
     return len(to_run), len(blocks) - len(to_run)
@@ -66,6 +92,9 @@ def main() -> None:
     found = faults(pages)
     if found:
         sys.exit("\n".join(found))
+    if sys.argv[1:] == ["--links"]:
+        print(f"{len(pages)} pages and their links hold")
+        return
     wanted = [(Path.cwd() / name).resolve() for name in sys.argv[1:]]
     run = skipped = 0
     for page in pages:

@@ -7,18 +7,23 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from datetime import date
 from pathlib import Path
 
-KEYSTEAD = Path(os.environ["KEYSTEAD"])
+from pages import TOP
+
+KEYSTEAD = Path(os.environ.get("KEYSTEAD", "keystead"))
 BLOCK_TIMEOUT_S = 60
 FULL_KEY = re.compile(r"\bconfident_(org|proj)_[0-9a-f]{32}\b")
 # Paths of the pages, which lie in the page's own folder here.
 PATHS = ["/var/lib/keystead", "/mnt/backups", "/mnt/replica", "/etc/keystead", "/srv", "/etc"]
 
-# Programs that the pages use and a test cannot: `sudo -u USER COMMAND`, `ssh HOST COMMAND`, and `systemctl` for the server.
+# Stand-ins for programs that a test cannot use: `sudo -u USER COMMAND`, `ssh HOST COMMAND`, and `systemctl` for the server.
 STAND_INS = {
     "keystead": 'exec "$KEYSTEAD" "$@"',
     "sudo": '[ "$1" != -u ] || shift 2; exec "$@"',
+    # There is no older version here: the page's steps are run with this one.
+    "dpkg": "true",
     "ssh": 'shift; exec sh -c "$*"',
     "systemctl": """case $1 in
     stop) while kill "$(cat "$WORLD/pid")" 2>/dev/null; do sleep 0.02; done ;;
@@ -26,6 +31,12 @@ STAND_INS = {
         until "$KEYSTEAD" healthcheck >/dev/null 2>&1; do kill -0 "$(cat "$WORLD/pid")"; sleep 0.02; done ;;
 esac""",
 }
+
+
+def free_address() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 class World:
@@ -38,9 +49,7 @@ class World:
         for name, script in STAND_INS.items():
             (programs / name).write_text(f"#!/bin/bash\nset -e\n{script}\n")
             (programs / name).chmod(0o755)
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.address = free_address()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD")}
         self.environment = environment | {
             "PATH": f"{programs}:{environment['PATH']}",
@@ -56,7 +65,9 @@ class World:
         (self.folder / "etc/keystead/config.toml").touch()
         self.cwd = self.store
         key_file = self.folder / "key"
-        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead; git init -q .")
+        self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead")
+        # The folder is also the repository of the pages that use git.
+        self.run(f"git init -q .; ln -s {TOP}/contrib .")
         self.environment["KEY"] = self.key = key_file.read_text().strip()
         self.values = {"confident_org_…": self.key, "org_…": self._organization()}
 
@@ -69,6 +80,12 @@ class World:
 
     def resolve(self, text: str) -> str:
         """A page's text with real keys, ids and paths instead of its placeholders."""
+        if "signature 3a51…" in text:
+            signed = self.run('KEYSTEAD_AUDIT_SIGNING_KEY="$PWD/audit.pem" keystead audit head').strip()
+            text = text.replace("1042:9f0c… signature 3a51…", signed)
+        text = text.replace("keystead-2026-11-24.db", f"keystead-{date.today()}.db")
+        for replaced in self.store.glob("keystead.db-replaced-*"):
+            text = text.replace("keystead.db-replaced-20261124T031500Z", replaced.name)
         head = self.run("keystead audit head").split()[0]
         text = re.sub(r"\d+:[0-9a-f]{4}…", head, text.replace("127.0.0.1:8080", self.address))
         projects = [json.loads(line) for line in self.run("keystead projects list --json").splitlines()]

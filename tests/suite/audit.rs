@@ -91,7 +91,7 @@ fn every_change_is_recorded_with_who_did_what_to_what() {
 }
 
 #[test]
-fn what_changes_nothing_or_fails_leaves_no_trace() {
+fn requests_that_fail_or_change_nothing_are_not_in_the_audit_log() {
     let server = Server::start();
     let admin = server.client();
     let (id, _) = admin.mint("a");
@@ -124,7 +124,7 @@ fn no_secret_is_in_any_event() {
 }
 
 #[test]
-fn what_a_client_says_about_itself_is_recorded_and_cut() {
+fn the_user_agent_and_the_request_id_are_recorded_and_truncated() {
     let server = Server::start();
     let admin = server.client();
     let long = "x".repeat(1000);
@@ -176,7 +176,7 @@ fn the_log_is_paged_newest_first_and_filtered() {
 }
 
 #[test]
-fn another_organizations_events_are_not_to_be_seen_and_a_projects_key_sees_none() {
+fn an_organization_sees_only_its_own_events_and_a_project_key_sees_none() {
     let server = Server::start();
     let store = open_store(&server.store_path());
     let (_, _, secret) = insert_organization(&store, "Other");
@@ -344,7 +344,7 @@ fn an_event_that_was_removed_moved_or_added_is_found_where_it_is() {
 }
 
 #[test]
-fn an_event_that_claims_a_pruning_hides_nothing() {
+fn a_forged_pruning_event_hides_no_missing_events() {
     let tampered = Tampered::new();
     let newest = tampered.newest();
     let file = Connection::open(&tampered.original).expect("the file");
@@ -424,7 +424,7 @@ fn every_byte_of_an_event_counts() {
 }
 
 #[test]
-fn a_log_that_lost_its_end_or_was_written_anew_is_found_by_a_head_that_was_kept_elsewhere() {
+fn a_truncated_or_rewritten_log_is_detected_by_a_head_that_was_kept_elsewhere() {
     let tampered = Tampered::new();
     let head = stdout(&run(tampered.folder.path(), &["audit", "head"])).trim().to_owned();
     let newest = tampered.newest();
@@ -475,7 +475,7 @@ fn the_log_is_listed_and_exported_on_the_command_line() {
 }
 
 #[test]
-fn a_list_of_events_names_what_was_changed_and_says_from_what_to_what() {
+fn a_list_of_events_shows_each_changed_field_with_its_old_and_new_value() {
     let server = Server::start();
     let folder = server.folder();
     let (id, first) = server.client().mint("CI");
@@ -537,7 +537,7 @@ fn texts_that_a_spreadsheet_would_take_for_formulas_are_defused_in_csv_and_can_b
     let names: Vec<String> = reader.records().map(|record| record.expect("a row")[5].to_owned()).collect();
     for (name, cell) in cells {
         assert!(names.iter().any(|it| it == cell), "{name}: {names:?}");
-        assert_eq!(keystead::spreadsheet::fused(cell), name);
+        assert_eq!(keystead::spreadsheet::unescape_formula(cell), name);
     }
 }
 
@@ -636,7 +636,7 @@ fn the_head_is_logged_and_signed_where_there_is_a_key() {
 }
 
 #[test]
-fn what_is_older_than_the_retention_leaves_the_log_and_what_remains_is_a_chain() {
+fn events_older_than_the_retention_are_deleted_and_the_rest_is_still_a_chain() {
     let tampered = Tampered::new();
     let service = keystead::service::Service::open(&service_options(&tampered.original), metrics()).expect("a service");
     let newest = tampered.newest();
@@ -682,7 +682,7 @@ pub fn service_options(path: &Path) -> keystead::service::ServiceOptions {
 }
 
 #[test]
-fn the_example_in_the_documentation_is_what_the_code_makes() {
+fn the_example_in_the_documentation_matches_the_code() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md")).expect("docs/audit.md");
     let (_, example) = text.split_once("### An example").expect("an example");
     let organization = OrganizationId::parse("org_2f9c1e7ab3d84f06");
@@ -728,7 +728,7 @@ fn hex_bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn exports_of_one_organization_push_out_its_own_and_nobody_elses() {
+fn an_organizations_exports_replace_only_its_own_older_exports() {
     let server = Server::start();
     run(server.folder(), &["organizations", "create", "Other", "--key-file", "other-key"]);
     let other = std::fs::read_to_string(server.folder().join("other-key")).expect("a key");

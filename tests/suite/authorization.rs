@@ -155,7 +155,7 @@ fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> u16 {
 }
 
 #[test]
-fn each_operation_is_done_for_those_who_have_its_role_and_changes_nothing_for_others() {
+fn each_operation_succeeds_with_its_role_and_changes_nothing_without_it() {
     let server = Server::start_with(&[("KEYSTEAD_CHANGES_PER_MINUTE", "0")]);
     run(server.folder(), &["organizations", "create", "Other", "--key-file", "other-key"]);
     let other = std::fs::read_to_string(server.folder().join("other-key")).expect("a key");

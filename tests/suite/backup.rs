@@ -212,7 +212,7 @@ fn a_backup_that_is_killed_leaves_no_file_or_a_whole_one() {
 }
 
 #[test]
-fn a_restore_that_is_killed_leaves_the_old_store_or_the_new_one_and_revoked_keys_dead() {
+fn a_killed_restore_leaves_the_old_store_or_the_new_one_and_revoked_keys_stay_revoked() {
     let folder = folder();
     let first = store_with(folder.path(), 20_000);
     fs::write(folder.path().join("first-key"), &first).expect("a file");
@@ -239,7 +239,7 @@ fn a_restore_that_is_killed_leaves_the_old_store_or_the_new_one_and_revoked_keys
 }
 
 #[test]
-fn what_was_answered_before_a_kill_9_is_in_the_ledger() {
+fn acknowledged_revocations_are_in_the_ledger_after_kill_9() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let client = server.client();
@@ -297,7 +297,7 @@ fn rotate(client: &Client, id: i64, body: Value) -> String {
 }
 
 #[test]
-fn a_restored_store_knows_what_became_of_each_key_since_the_backup() {
+fn a_restore_applies_every_change_to_keys_since_the_backup() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let client = server.client();
@@ -357,7 +357,7 @@ fn a_restored_store_knows_what_became_of_each_key_since_the_backup() {
 }
 
 #[test]
-fn an_older_copy_that_is_put_back_by_hand_brings_no_key_back_either() {
+fn an_older_copy_that_is_put_back_by_hand_does_not_reactivate_a_key() {
     let folder = folder();
     let store = folder.path().join("keystead.db");
     let server = Server::start_in(folder.path(), &[]);
@@ -382,7 +382,7 @@ fn an_older_copy_that_is_put_back_by_hand_brings_no_key_back_either() {
 }
 
 #[test]
-fn nothing_that_only_looks_calls_a_key_good_in_an_older_copy_of_the_store() {
+fn read_only_commands_accept_no_revoked_key_in_an_older_copy_of_the_store() {
     let folder = folder();
     let store = folder.path().join("keystead.db");
     let server = Server::start_in(folder.path(), &[]);
@@ -423,7 +423,7 @@ fn nothing_that_only_looks_calls_a_key_good_in_an_older_copy_of_the_store() {
 }
 
 #[test]
-fn a_store_whose_log_was_removed_has_its_revoked_key_dead_and_the_other_one_good() {
+fn after_the_write_ahead_log_was_removed_a_revoked_key_stays_revoked_and_others_work() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let ((revoked, dead), (_, good)) = (server.client().mint("revoked"), server.client().mint("good"));
@@ -442,7 +442,7 @@ fn a_store_whose_log_was_removed_has_its_revoked_key_dead_and_the_other_one_good
 }
 
 #[test]
-fn restore_refuses_what_would_lose_something_and_says_what_to_do() {
+fn restore_refuses_to_lose_data_and_states_what_to_do() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let (id, dead) = server.client().mint("dead");
@@ -538,7 +538,7 @@ fn the_store_that_a_backup_replaces_is_kept_also_where_it_is_damaged() {
 }
 
 #[test]
-fn a_restore_that_was_cut_short_between_two_names_is_not_taken_for_a_new_store() {
+fn a_restore_interrupted_between_two_renames_is_not_mistaken_for_a_new_store() {
     let folder = folder();
     store_with(folder.path(), 1);
     fs::rename(folder.path().join("keystead.db"), folder.path().join("keystead.db-restoring")).expect("a name");
@@ -546,7 +546,7 @@ fn a_restore_that_was_cut_short_between_two_names_is_not_taken_for_a_new_store()
 }
 
 #[test]
-fn a_backup_is_private_whole_by_itself_and_replaces_nothing() {
+fn a_backup_is_private_and_self_contained_and_overwrites_nothing() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let (_, key) = server.client().mint("a");
@@ -680,7 +680,7 @@ fn a_new_store_that_is_refused_for_its_ledger_leaves_no_file_of_its_own() {
 }
 
 #[test]
-fn a_store_that_is_gone_beside_its_ledger_is_not_taken_for_a_new_one() {
+fn a_missing_store_with_a_ledger_is_not_mistaken_for_a_new_store() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let (_, key) = server.client().mint("a");
@@ -704,7 +704,7 @@ fn a_store_that_is_gone_beside_its_ledger_is_not_taken_for_a_new_one() {
 }
 
 #[test]
-fn what_was_committed_is_in_the_main_file_soon() {
+fn commits_are_checkpointed_into_the_main_file_soon() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let count = |table: &str| {

@@ -39,7 +39,7 @@ fn library(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn no_limit_begins_anew_or_lasts_longer_when_the_clock_is_set() {
+fn setting_the_clock_neither_resets_nor_extends_a_limit() {
     let folder = tempfile::tempdir().expect("a folder");
     let (library, ahead) = (library(folder.path()), folder.path().join("ahead"));
     let server = Server::start_in(

@@ -52,7 +52,7 @@ const LOOKS: [&[&str]; 17] = [
 ];
 
 #[test]
-fn a_command_whose_output_nobody_reads_ends_without_a_word() {
+fn a_command_whose_output_is_closed_ends_silently() {
     let folder = set_up();
     for arguments in LOOKS.into_iter().chain([&["backup", "--stdout"][..], &["keys", "list", "--help"], &["--version"]])
     {
@@ -64,7 +64,7 @@ fn a_command_whose_output_nobody_reads_ends_without_a_word() {
 }
 
 #[test]
-fn where_nobody_reads_standard_error_a_command_does_all_the_same_and_hands_its_key_over() {
+fn a_command_with_closed_standard_error_still_runs_and_prints_its_key() {
     let folder = set_up();
     let silent = |arguments: &[&str]| with(folder.path(), arguments, |command| _ = command.stderr(closed()));
     let output = silent(&["keys", "create", "a"]);
@@ -148,7 +148,7 @@ fn no_key_is_minted_or_changed_where_standard_output_is_closed_or_takes_nothing(
 }
 
 #[test]
-fn a_key_that_could_not_be_written_is_no_success_and_no_silent_end() {
+fn a_key_that_cannot_be_written_makes_the_command_fail_with_a_message() {
     let folder = set_up();
     let (_reader, writer) = full_pipe();
     let full = || writer.try_clone().expect("the same pipe");
@@ -169,7 +169,7 @@ fn a_key_that_could_not_be_written_is_no_success_and_no_silent_end() {
 }
 
 #[test]
-fn a_server_whose_log_nobody_reads_goes_on() {
+fn a_server_whose_log_pipe_is_closed_continues() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = keystead(folder.path());
     command.args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(closed());

@@ -30,7 +30,7 @@ fn opens(folder: &Path, key: &str) -> bool {
 }
 
 #[test]
-fn init_prints_the_first_key_and_nothing_else_to_standard_output() {
+fn init_prints_only_the_first_key_to_standard_output() {
     let folder = folder();
     let output = run(folder.path(), &["init", "--organization", "Acme"]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -100,7 +100,7 @@ fn init_adopts_a_key_from_a_file_or_from_standard_input_and_stores_only_its_dige
 }
 
 #[test]
-fn init_refuses_to_adopt_what_is_not_of_our_form_and_does_not_repeat_it() {
+fn init_refuses_a_value_of_another_form_and_does_not_repeat_it() {
     let folder = folder();
     for bad in ["", "hunter2hunter2", "confident_org_0123", &format!("confident_org_{}", "A".repeat(32))] {
         fs::write(folder.path().join("mine"), bad).expect("a file");
@@ -127,7 +127,7 @@ fn init_on_an_initialised_store_fails_and_changes_nothing() {
 }
 
 #[test]
-fn init_refuses_a_name_that_is_none_before_there_is_a_store() {
+fn init_refuses_an_invalid_name_before_it_creates_a_store() {
     let folder = folder();
     let output = run(folder.path(), &["init", "--organization", " "]);
     assert_failed_with(&output, 1, "The name must have 1 to 255 characters.");
@@ -185,7 +185,7 @@ fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment
 }
 
 #[test]
-fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
+fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     if !is_there("script") {
         return;
     }
@@ -216,7 +216,7 @@ fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
 }
 
 #[test]
-fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
+fn a_start_that_logs_to_standard_output_prints_its_address_once() {
     let folder = folder();
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
     let told =
@@ -228,7 +228,7 @@ fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named_with_what_to_do_and_nothing_is_made() {
+fn a_missing_folder_is_named_with_what_to_do_and_nothing_is_created() {
     let folder = folder();
     let none = folder.path().join("none");
     let sentence = format!("keystead: The folder {} is not there. Make it with mkdir.\n", none.display());
@@ -243,7 +243,7 @@ fn a_folder_that_is_not_there_is_named_with_what_to_do_and_nothing_is_made() {
 }
 
 #[test]
-fn serve_on_an_address_in_use_says_so_and_spends_no_first_key() {
+fn serve_reports_an_address_in_use_and_creates_no_first_key() {
     let server = Server::start();
     let folder = folder();
     let output = run(folder.path(), &["serve", "--listen", server.address()]);
@@ -363,7 +363,7 @@ fn send_frame(server: &Server, certificate: &str, frame: &[u8]) {
 }
 
 #[test]
-fn what_is_no_request_has_no_line_in_the_log_however_often_it_comes() {
+fn malformed_requests_are_never_logged() {
     let plain = Server::start();
     let folder = folder();
     let (with_tls, certificate) = tls_server::start(folder.path());

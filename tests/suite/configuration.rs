@@ -83,7 +83,7 @@ fn flags_win_over_the_environment() {
 }
 
 #[test]
-fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_setting() {
+fn variables_that_kubernetes_sets_for_a_service_called_keystead_are_ignored() {
     let told = [
         ("KEYSTEAD_SERVICE_HOST", "10.96.0.7"),
         ("KEYSTEAD_SERVICE_PORT", "8080"),
@@ -95,7 +95,7 @@ fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_se
     let (config, _) = Config::load(Some(path()), variables(&told)).expect("a configuration");
     assert_eq!(config, defaults());
     let passed_over =
-        |names: &[&str]| Config::passed_over(names.iter().map(|name| (*name).to_owned())).expect("the settings");
+        |names: &[&str]| Config::unknown_variables(names.iter().map(|name| (*name).to_owned())).expect("the settings");
     assert!(passed_over(&told.map(|(name, _)| name)).is_empty(), "nobody is to be told of them");
     let others = ["KEYSTEAD_SERVICE", "KEYSTEAD_SERVICES_HOST", "KEYSTEAD_PORTS", "KEYSTEAD_POR", "KEYSTEAD_"];
     assert_eq!(passed_over(&others), others);
@@ -107,7 +107,7 @@ fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_se
 }
 
 #[test]
-fn what_is_unknown_or_wrong_is_refused_by_name() {
+fn unknown_and_wrong_settings_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("c.toml");
     for (text, name) in [
@@ -158,7 +158,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
 }
 
 #[test]
-fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
+fn an_error_in_the_file_is_shown_with_its_line_and_explained() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, sentence, picture) in [
         (
@@ -202,7 +202,7 @@ fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
 }
 
 #[test]
-fn what_is_no_toml_or_of_another_kind_is_said_in_words_with_marks_below_it() {
+fn a_toml_or_type_error_is_explained_and_underlined() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, sentence, picture) in [
         ("[log]\nlevel = info", "a text in quotes, such as level = \"info\".", "2 | level = info\n  |         ^^^^\n"),
@@ -344,7 +344,7 @@ fn a_server_begins_with_the_largest_number_of_each_setting() {
 }
 
 #[test]
-fn a_number_out_of_its_range_is_refused_by_name_wherever_it_comes_from_and_before_anything_is_made() {
+fn a_number_out_of_range_is_refused_by_name_from_every_source_before_anything_is_created() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = folder.path().join("config.toml");
     for (section, key, least, largest) in RANGES {
@@ -363,7 +363,7 @@ fn a_number_out_of_its_range_is_refused_by_name_wherever_it_comes_from_and_befor
             assert!(error.to_string().contains(range.trim_start_matches("must ")), "{error}");
             assert!(place.iter().any(|place| error.to_string().contains(place)), "{error}");
             let marks = format!("3 | {key} = {text}\n  | {}{}", " ".repeat(key.len() + 3), "^".repeat(text.len()));
-            assert!(error.picture().is_some_and(|picture| picture.ends_with(&marks)), "{error:?}");
+            assert!(error.excerpt().is_some_and(|excerpt| excerpt.ends_with(&marks)), "{error:?}");
         }
         fs::write(&settings, format!("[{section}]\n{key} = {}\n", largest + 1)).expect("settings");
         let sentence = format!("The setting {section}.{key} (config.toml, line 2) {range}");
@@ -407,7 +407,7 @@ fn a_wrong_value_is_refused_with_the_place_that_it_comes_from() {
 }
 
 #[test]
-fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
+fn error_messages_about_settings_contain_no_secret() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = new_secret().expose().to_owned();
     for (text, secret) in [
@@ -430,7 +430,7 @@ fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
 }
 
 #[test]
-fn the_name_of_a_variable_is_repeated_without_a_key_and_without_what_a_terminal_obeys() {
+fn the_name_of_a_variable_is_printed_without_keys_and_terminal_escapes() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
@@ -462,7 +462,7 @@ fn the_name_of_a_variable_is_repeated_without_a_key_and_without_what_a_terminal_
 }
 
 #[test]
-fn a_misspelt_variable_is_refused_with_the_one_that_was_meant_and_another_one_is_warned_of() {
+fn a_misspelt_variable_is_refused_with_a_suggestion_and_an_unrelated_one_causes_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let with = |name: &str, arguments: &[&str]| {
         keystead(folder.path()).args(arguments).env(name, "hunter2").output().expect("the program runs")

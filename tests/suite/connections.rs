@@ -67,7 +67,7 @@ fn a_later_head_may_take_no_longer_than_the_first() {
 }
 
 #[test]
-fn what_is_sent_after_an_answer_and_is_no_request_ends_the_connection() {
+fn malformed_bytes_after_a_response_close_the_connection() {
     let server = Server::start_with(&[HEAD_TIMEOUT]);
     let mut stream = connect(&server);
     let head = "POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
@@ -78,7 +78,7 @@ fn what_is_sent_after_an_answer_and_is_no_request_ends_the_connection() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_of_its_answers_is_sent_away() {
+fn a_client_that_reads_none_of_its_responses_is_disconnected() {
     let server = Server::start_with(&[HEAD_TIMEOUT, SEND_TIMEOUT]);
     let mut greedy: Vec<TcpStream> = (0..3).map(|_| connect(&server)).collect();
     for stream in &mut greedy {
@@ -94,7 +94,7 @@ fn a_client_that_takes_nothing_of_its_answers_is_sent_away() {
 }
 
 #[test]
-fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
+fn a_client_that_reads_slowly_gets_the_whole_response() {
     let server = Server::start_with(&[HEAD_TIMEOUT, SEND_TIMEOUT]);
     let mut stream = connect(&server);
     let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -121,7 +121,7 @@ impl Read for Slow {
 }
 
 #[test]
-fn a_body_may_take_as_long_as_the_settings_say_whatever_a_head_may() {
+fn the_time_limit_of_a_body_is_independent_of_that_of_a_head() {
     let server = Server::start_with(&[HEAD_TIMEOUT]);
     let mut stream = connect(&server);
     let body = br#"{"name": "slow"}"#;
@@ -210,7 +210,7 @@ fn start_with_few_files(folder: &Path, max_connections: Option<&str>) -> Server 
 }
 
 #[test]
-fn connections_beyond_the_files_that_may_be_open_wait_instead_of_failing() {
+fn connections_beyond_the_open_file_limit_wait_instead_of_failing() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = start_with_few_files(folder.path(), None);
     let mut streams: Vec<TcpStream> = (0..240).map(|_| connect(&server)).collect();
@@ -229,7 +229,7 @@ fn connections_beyond_the_files_that_may_be_open_wait_instead_of_failing() {
 }
 
 #[test]
-fn whoever_chose_more_connections_than_there_can_be_is_told() {
+fn a_setting_for_more_connections_than_possible_causes_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = start_with_few_files(folder.path(), Some("300"));
     let told = "server.max_connections is 300, but 256 files may be open at once: 128 connections are taken at a time.";
@@ -237,7 +237,7 @@ fn whoever_chose_more_connections_than_there_can_be_is_told() {
 }
 
 #[test]
-fn a_client_with_too_many_requests_at_once_over_http_2_is_sent_away() {
+fn an_http_2_client_with_too_many_concurrent_requests_is_disconnected() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, certificate) = start_with(folder.path(), &SETTINGS);
     let mut many = Frames::connect(&server, &certificate, 0);
@@ -252,7 +252,7 @@ fn a_client_with_too_many_requests_at_once_over_http_2_is_sent_away() {
 }
 
 #[test]
-fn a_connection_over_http_2_without_requests_is_not_kept_for_ever_nor_does_it_hold_up_a_stop() {
+fn an_idle_http_2_connection_is_closed_and_does_not_delay_a_stop() {
     let folder = tempfile::tempdir().expect("a folder");
     let keep_alive = ("KEYSTEAD_SERVER_KEEP_ALIVE_MS", "2000");
     let (server, certificate) = start_with(folder.path(), &[SETTINGS[0], SETTINGS[1], HEAD_TIMEOUT, keep_alive]);
@@ -273,7 +273,7 @@ fn a_connection_over_http_2_without_requests_is_not_kept_for_ever_nor_does_it_ho
 }
 
 #[test]
-fn a_head_over_http_2_has_the_limits_of_any_other() {
+fn the_limits_of_heads_apply_to_http_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, certificate) = start_with(folder.path(), &SETTINGS);
     let mut client = Frames::connect(&server, &certificate, 65_535);

@@ -72,7 +72,7 @@ fn check(text: &str, series: &[String]) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_metric_on_the_dashboard_is_exported_and_what_is_exported_is_shown() {
+fn the_dashboard_shows_exactly_the_exported_metrics() {
     let series = series();
     let dashboard = dashboard();
     let shown: BTreeSet<String> = texts(&dashboard).into_iter().flat_map(|text| check(text, &series)).collect();
@@ -87,7 +87,7 @@ fn every_metric_in_the_alerts_is_exported() {
 }
 
 #[test]
-fn every_alert_says_what_is_wrong_and_what_to_do() {
+fn every_alert_states_the_problem_and_the_action() {
     let rules = read(RULES);
     let alerts: Vec<&str> = rules.split("- alert: ").skip(1).collect();
     assert!(alerts.len() >= 10);

@@ -67,7 +67,7 @@ fn write_until_the_end(client: &Client, fates: &Mutex<HashMap<String, Fate>>, is
 }
 
 #[test]
-fn after_kill_9_under_load_every_answer_stands_and_nothing_is_half_done() {
+fn after_kill_9_under_load_every_acknowledged_change_holds_and_none_is_partial() {
     let folder = tempfile::tempdir().expect("a folder");
     let fates = Mutex::new(HashMap::new());
     for kill in 0..KILLS {

@@ -73,7 +73,7 @@ fn full(issued: &IssuedKey) -> String {
 }
 
 #[test]
-fn a_key_is_refused_from_the_millisecond_of_its_expiry_on_whether_it_is_remembered_or_read() {
+fn a_key_is_refused_from_the_millisecond_of_its_expiry_on_cached_or_not() {
     let f = fixture();
     let end = NOW + DAY_MS;
     let expired = Err("The API key has expired.".to_owned());
@@ -104,7 +104,7 @@ fn an_outgoing_value_is_refused_from_the_millisecond_it_is_replaced_and_the_new_
 }
 
 #[test]
-fn a_grace_longer_than_the_key_ends_with_it_for_both_values() {
+fn a_grace_period_ends_with_the_key_at_the_latest() {
     let f = fixture();
     let end = NOW + DAY_MS;
     let key = f.create(2, Some(1));

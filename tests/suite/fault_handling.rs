@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
-fn while_another_process_holds_the_file_writes_are_answered_with_503_and_everything_else_works() {
+fn while_another_process_locks_the_file_writes_get_503_and_everything_else_works() {
     let server = Server::start_with(&[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
     let client = server.client();
     assert_eq!(client.get("/readyz").status, 200);
@@ -46,7 +46,7 @@ fn last_used_times_that_could_not_be_written_are_kept_and_written_later() {
 }
 
 #[test]
-fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_on() {
+fn a_panic_in_a_handler_answers_500_without_details_and_the_server_continues() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = service_options(folder.path());
     let metrics = metrics();

@@ -33,7 +33,7 @@ fn project(admin: &Client, name: &str) -> (String, String) {
 }
 
 #[test]
-fn a_good_key_is_identified_in_every_dialect_and_by_every_method() {
+fn a_valid_key_is_identified_at_every_endpoint_by_every_method() {
     let server = Server::start();
     let admin = server.client();
     let organization = admin.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
@@ -51,7 +51,7 @@ fn a_good_key_is_identified_in_every_dialect_and_by_every_method() {
 }
 
 #[test]
-fn names_are_header_text_whatever_they_hold() {
+fn every_name_is_encoded_as_valid_header_text() {
     let server = Server::start();
     let admin = server.client();
     admin.put(ORGANIZATION, json!({"name": "Zürich \u{1f511} 100% \"A\"\u{a0}B"})).data();
@@ -62,7 +62,7 @@ fn names_are_header_text_whatever_they_hold() {
 }
 
 #[test]
-fn a_key_that_is_not_good_is_refused_in_every_dialect() {
+fn an_invalid_key_is_refused_at_every_endpoint() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let admin = server.client();
     let (off, deactivated) = admin.mint("a");
@@ -114,7 +114,7 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
 }
 
 #[test]
-fn whoever_comes_without_a_key_is_told_the_headers_that_this_gate_takes() {
+fn a_request_without_a_key_is_told_the_headers_that_the_gate_accepts() {
     for (headers, told) in [
         ("CONFIDENT_API_KEY,Authorization,X-API-Key", "CONFIDENT_API_KEY, Authorization: Bearer or X-API-Key"),
         ("x-api-key,authorization", "X-API-Key or Authorization: Bearer"),
@@ -148,7 +148,7 @@ fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() 
 }
 
 #[test]
-fn a_gate_lets_only_those_through_whom_it_names() {
+fn a_gate_passes_only_the_keys_that_it_names() {
     let server = Server::start();
     let admin = server.client();
     let organization = admin.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
@@ -173,7 +173,7 @@ fn a_gate_lets_only_those_through_whom_it_names() {
 }
 
 #[test]
-fn a_misspelt_gate_lets_nobody_through() {
+fn a_misspelt_gate_passes_no_request() {
     let server = Server::start();
     let admin = server.client();
     let key = [("X-API-Key", admin.key())];
@@ -205,7 +205,7 @@ fn a_misspelt_gate_lets_nobody_through() {
 }
 
 #[test]
-fn nginx_is_told_401_or_403_and_envoy_no_server_error_whatever_goes_wrong() {
+fn on_every_failure_nginx_gets_401_or_403_and_envoy_no_5xx() {
     let settings = [
         ("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true"),
         ("KEYSTEAD_BRUTE_FORCE_BURST", "1"),
@@ -239,7 +239,7 @@ fn nginx_is_told_401_or_403_and_envoy_no_server_error_whatever_goes_wrong() {
 }
 
 #[test]
-fn what_a_proxys_client_is_told_about_its_key_reaches_the_proxy() {
+fn rotation_headers_for_the_client_reach_the_proxy() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -260,7 +260,7 @@ fn status(answer: &str) -> u16 {
 }
 
 #[test]
-fn a_head_that_is_refused_before_the_gate_is_refused_with_a_status_that_its_proxy_understands() {
+fn a_malformed_head_is_refused_with_a_status_that_the_proxy_understands() {
     let server = Server::start_with(&[("KEYSTEAD_SERVER_HEAD_TIMEOUT_MS", "1000")]);
     let key = format!("X-API-Key: {}\r\n", server.first_key());
     let head = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{key}{more}");

@@ -139,14 +139,14 @@ fn answer(mut connection: TcpStream) -> u16 {
 }
 
 #[test]
-fn a_value_that_a_command_ended_while_the_server_was_stopped_is_refused_once_it_goes_on() {
+fn a_value_revoked_by_a_command_is_refused_by_a_server_that_was_frozen_meanwhile() {
     let server = Server::start();
     let refused = freeze_and_end_values(&server, &Signals, 5);
     assert_eq!(refused, 5 * 6 * USES);
 }
 
 #[test]
-fn what_one_server_of_a_store_ended_does_not_pass_at_the_other_one() {
+fn a_value_revoked_at_one_server_is_refused_at_another_server_of_the_same_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let (one, other) = (Server::start_in(folder.path(), &[]), Server::start_in(folder.path(), &[]));
     let admin = one.client();

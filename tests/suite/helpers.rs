@@ -5,7 +5,7 @@ use keystead::domain::{
 };
 use keystead::metrics::Metrics;
 use keystead::service::{BruteForceLimit, ChangeLimit};
-use keystead::store::file::{Options, StoreFile};
+use keystead::store::file::{StoreFile, StoreOptions};
 use keystead::store::{NewApiKey, Store, Writes};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -407,8 +407,8 @@ pub fn at(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(ms).expect("a time")
 }
 
-pub fn store_options(path: &Path) -> Options {
-    Options {
+pub fn store_options(path: &Path) -> StoreOptions {
+    StoreOptions {
         path: path.to_owned(),
         busy_timeout: Duration::from_secs(5),
         readers: 4,

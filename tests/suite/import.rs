@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::revocation_race::{done as settled, race};
 use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
-use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, View};
+use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, StoreView};
 use keystead::store::{Counted, NewApiKey};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -177,7 +177,7 @@ fn a_key_that_came_with_a_sha_256_digest_is_known_by_blake3_since_its_first_good
 }
 
 #[test]
-fn asking_about_a_value_or_letting_a_proxy_ask_is_a_first_use_as_well() {
+fn a_verification_by_api_or_proxy_counts_as_first_use() {
     for (number, path) in [(0, "/v2/verify"), (1, "/auth/nginx")] {
         let folder = Folder::new();
         let key = external(number);
@@ -200,7 +200,7 @@ fn sha256(key: &str) -> String {
 }
 
 #[test]
-fn digests_of_the_two_algorithms_are_never_taken_for_each_other() {
+fn digests_of_the_two_algorithms_are_never_confused() {
     let folder = Folder::new();
     // Each digest under the other's name, and one SHA-256 digest so that such are looked for at all.
     folder.import_well(&format!(
@@ -215,7 +215,7 @@ fn digests_of_the_two_algorithms_are_never_taken_for_each_other() {
 }
 
 #[test]
-fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later() {
+fn a_first_use_passes_when_the_store_cannot_be_written_and_is_recorded_later() {
     let folder = Folder::new();
     folder.import_well(&format!("name,digest,algorithm\nA key,{SHA256},sha256\n"));
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
@@ -230,7 +230,7 @@ fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later
 }
 
 #[test]
-fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_first_uses_race_its_end() {
+fn no_request_after_the_response_passes_with_an_imported_key_revoked_during_its_first_uses() {
     const ROUNDS: usize = 150;
     let folder = Folder::new();
     let lines: String = (0..ROUNDS).map(|number| format!("a,{},sha256\n", sha256(&external(number)))).collect();
@@ -259,7 +259,7 @@ fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_fir
 }
 
 #[test]
-fn a_value_that_is_rotated_away_before_its_first_use_is_known_as_such() {
+fn a_value_rotated_out_before_its_first_use_is_reported_as_rotated_out() {
     let folder = Folder::new();
     folder.import_well(&format!("name,digest,algorithm\nA key,{SHA256},sha256\n"));
     let server = folder.serve();
@@ -294,7 +294,7 @@ fn keys_of_any_form_are_imported_and_shown_by_their_last_characters() {
 }
 
 #[test]
-fn a_store_without_imported_keys_looks_for_no_key_of_another_form() {
+fn a_store_without_imported_keys_does_not_look_up_keys_of_other_forms() {
     let folder = Folder::new();
     let server = folder.serve();
     let connection = Connection::open(folder.database()).expect("the file");
@@ -306,7 +306,7 @@ fn a_store_without_imported_keys_looks_for_no_key_of_another_form() {
 }
 
 #[test]
-fn all_that_a_row_says_of_a_key_is_imported_from_csv_and_from_ndjson() {
+fn every_column_is_imported_from_csv_and_from_ndjson() {
     let folder = Folder::new();
     let server = folder.serve();
     let project = server.client().post("/v2/projects", json!({"name": "Web"})).data()["project"].take();
@@ -345,7 +345,7 @@ fn all_that_a_row_says_of_a_key_is_imported_from_csv_and_from_ndjson() {
 }
 
 #[test]
-fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
+fn a_file_with_one_bad_row_imports_nothing_and_the_error_names_the_row_without_the_key() {
     let folder = Folder::new();
     let before = fs::read(folder.database()).expect("the store");
     let spaced = "sk_live_with a space in it";
@@ -386,7 +386,7 @@ fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
 }
 
 #[test]
-fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
+fn ndjson_with_a_bad_line_imports_nothing_and_the_error_does_not_repeat_it() {
     let folder = Folder::new();
     for (line, why) in [
         (format!("{{\"name\": \"Bad\", \"key\": {KEY}}}"), "no JSON object"),
@@ -408,7 +408,7 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
 }
 
 #[test]
-fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_taken() {
+fn ndjson_with_a_duplicate_field_is_refused() {
     let folder = Folder::new();
     let key = external(1);
     for (fields, why) in [
@@ -439,7 +439,7 @@ fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_tak
 }
 
 #[test]
-fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
+fn a_file_of_the_wrong_format_is_refused_as_a_whole() {
     let folder = Folder::new();
     let many = format!("name,key\n{}", "Bad,short\n".repeat(20_000));
     let quote = format!("name,key\nA,\"{}", "x".repeat(3 << 20));
@@ -467,7 +467,7 @@ fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
 }
 
 #[test]
-fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_elsewhere() {
+fn with_imported_keys_a_foreign_bearer_token_still_does_not_hide_a_key_in_another_header() {
     let folder = Folder::new();
     folder.import_well(&format!("name,key\nA,{}\nB,{}\n", external(1), external(2)));
     let server = folder.serve();
@@ -541,7 +541,7 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
 }
 
 #[test]
-fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() {
+fn keys_are_imported_beside_a_running_server_and_indexed_at_once() {
     let folder = Folder::new();
     let server = folder.serve();
     let minted: Vec<String> = (0..3).map(|_| server.client().mint("before").1).collect();
@@ -567,7 +567,7 @@ fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() 
 }
 
 #[test]
-fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
+fn a_killed_import_is_complete_or_has_no_effect() {
     const ROWS: usize = 20_000;
     let folder = Folder::new();
     let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
@@ -601,7 +601,7 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
 }
 
 #[test]
-fn an_import_that_is_interrupted_says_whether_its_keys_are_there() {
+fn an_interrupted_import_reports_whether_its_keys_were_imported() {
     const ROWS: usize = 20_000;
     for has_server in [false, true] {
         let folder = Folder::new();
@@ -663,7 +663,7 @@ fn no_imported_key_is_in_the_store_its_log_or_the_output() {
 }
 
 #[test]
-fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_in() {
+fn an_export_has_everything_but_secrets_and_with_digests_another_store_can_import_it() {
     let folder = Folder::new();
     let server = folder.serve();
     let admin = server.client();
@@ -697,7 +697,7 @@ fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_i
 }
 
 #[test]
-fn an_export_goes_to_a_new_file_that_nobody_else_may_read_where_asked_to() {
+fn an_export_can_go_to_a_new_private_file() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new();
     for arguments in [&["export", "--digests"][..], &["export", "--format", "csv"], &["audit", "export"]] {
@@ -717,7 +717,7 @@ fn an_export_goes_to_a_new_file_that_nobody_else_may_read_where_asked_to() {
 }
 
 #[test]
-fn an_export_that_is_ended_leaves_nothing_under_its_name_and_does_not_stand_in_the_way() {
+fn an_interrupted_export_leaves_no_file_and_does_not_block_the_next_one() {
     let folder = Folder::new();
     let rows: String = (0..3_000).map(|number| format!("a,sk_live_{number:024}\n")).collect();
     std::fs::write(folder.path().join("many.csv"), format!("name,key\n{rows}")).expect("a file");
@@ -769,7 +769,7 @@ fn essence(export: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_key_in_the_middle_of_a_rotation_is_not_taken_in_by_half() {
+fn a_key_in_a_rotation_is_not_imported_with_only_one_value() {
     let folder = Folder::new();
     let server = folder.serve();
     let (id, _) = server.client().mint("a");
@@ -825,7 +825,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
 }
 
 #[test]
-fn digests_that_begin_alike_are_different_keys() {
+fn digests_with_a_common_prefix_are_different_keys() {
     let folder = Folder::new();
     let digest = |end: char| format!("ffeeddccbbaa9988{}{end}", "0".repeat(47));
     let row = |end| format!("a,{},blake3\n", digest(end));
@@ -844,7 +844,7 @@ fn digests_that_begin_alike_are_different_keys() {
 
 /// Rows that wait beside the store: a new key of the organization each, of these projects.
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
-    let mut staged = Staging::beside(store, Duration::ZERO).expect("a place to wait");
+    let mut staged = Staging::beside_store(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
         let parent = Parent { organization, project: *project };
         let new = NewApiKey { parent, value: *value, ..new_key(organization, &new_secret()) };
@@ -852,7 +852,7 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
         let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
         staged.push(&[(place, key)]).expect("a row");
     }
-    assert_eq!(staged.twins(10).expect("a look"), []);
+    assert_eq!(staged.duplicates(10).expect("a look"), []);
     staged
 }
 
@@ -889,7 +889,7 @@ fn begin_by(store: &StoreFile, mut staged: Staging, order: ImportOrder, steps: u
 
 fn carry(store: &StoreFile, staged: &Arc<Mutex<Staging>>) {
     let staged = Arc::clone(staged);
-    wait(store.write(move |writes| writes.carry_import(&staged.lock().expect("rows"), 1))).expect("a step");
+    wait(store.write(move |writes| writes.advance_import(&staged.lock().expect("rows"), 1))).expect("a step");
 }
 
 fn publish(store: &StoreFile, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]> {
@@ -898,7 +898,7 @@ fn publish(store: &StoreFile, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]
 }
 
 #[test]
-fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
+fn an_import_writes_digests_from_memory_into_the_index() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
@@ -910,7 +910,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
     let staged = staged(&path, organization.id, &[(imported, None)]);
     wait(service.import(import_of(staged), [7; 16], at(1_709_164_800_000))).expect("an import");
     // The store is still open: what it has in memory is nowhere else but where the import put it.
-    let view = View::open(&path, Duration::from_secs(5)).expect("a look");
+    let view = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
         assert!(view.lookup(&digest).expect("a read").is_some());
     }
@@ -919,7 +919,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
 }
 
 #[test]
-fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
+fn no_key_of_an_import_is_visible_before_all_of_them_are() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -934,7 +934,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {
-        let other = View::open(&path, Duration::from_secs(5)).expect("a look");
+        let other = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
         let found = other.lookup(&digest).expect("a read").is_some();
         assert_eq!(wait(store.store().lookup(digest, at(0))).expect("a read").is_some(), found);
         found
@@ -986,7 +986,7 @@ fn comes_to_nothing(store: &StoreFile, path: &Path, staged: &Arc<Mutex<Staging>>
 }
 
 #[test]
-fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
+fn an_import_into_a_project_deleted_meanwhile_is_refused_as_a_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -1006,7 +1006,7 @@ fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
 }
 
 #[test]
-fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
+fn an_import_and_a_new_key_with_the_same_value_cannot_both_succeed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -1037,7 +1037,7 @@ fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
 }
 
 #[test]
-fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_such_values_back() {
+fn an_import_with_a_value_revoked_meanwhile_is_refused_unless_revoked_values_are_allowed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -1064,7 +1064,7 @@ fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_suc
 }
 
 #[test]
-fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start() {
+fn the_rows_of_a_killed_import_are_invisible_and_deleted_at_the_next_start() {
     let folder = Folder::new();
     let path = folder.database();
     let store = open_file(&path);
@@ -1147,7 +1147,7 @@ fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment
 }
 
 #[test]
-fn a_server_that_is_started_beside_a_stopped_import_revokes_at_once_and_goes_on_with_it() {
+fn a_server_started_beside_a_stopped_import_revokes_at_once_and_continues_the_import() {
     const ROWS: usize = 20_000;
     let folder = Folder::new();
     let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
@@ -1184,7 +1184,7 @@ fn signal(process: &Child, name: &str) {
 }
 
 #[test]
-fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins() {
+fn an_import_whose_process_died_is_not_published_when_another_one_begins() {
     let folder = Folder::new();
     let path = folder.database();
     let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
@@ -1212,7 +1212,7 @@ fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins()
 }
 
 #[test]
-fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
+fn a_server_continues_an_import_soon_after_the_store_was_busy() {
     let folder = Folder::new();
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
     let other = Connection::open(folder.database()).expect("the file");
@@ -1236,7 +1236,7 @@ fn hasty_service(folder: &Folder) -> Service {
 }
 
 #[test]
-fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
+fn an_import_that_a_stopped_server_may_still_publish_is_reported_as_uncertain() {
     let folder = Folder::new();
     let staged = || staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
     let server = folder.serve();
@@ -1276,7 +1276,7 @@ fn an_import_that_a_server_published_before_the_store_was_busy_has_succeeded() {
 }
 
 #[test]
-fn an_import_that_fails_says_which_row_something_came_between() {
+fn a_failed_import_names_the_row_with_the_conflict() {
     let twin = new_secret().fingerprint();
     let digest = twin.digest.to_hex();
     let brought = format!(
@@ -1315,7 +1315,7 @@ fn an_import_that_fails_says_which_row_something_came_between() {
 }
 
 #[test]
-fn two_imports_at_once_are_refused_one_of_them() {
+fn of_two_concurrent_imports_one_is_refused() {
     let folder = Folder::new();
     let _first = staged(&folder.database(), OrganizationId::from_random([1; 8]), &[]);
     let file = folder.file("keys.csv", &format!("name,key\nA,{KEY}\n"));

@@ -37,7 +37,7 @@ fn assert_refused(folder: &Path, output: &Output, sentence: &str) {
 }
 
 #[test]
-fn keys_without_a_project_are_imported_where_somebody_said_so_and_those_with_one_always() {
+fn keys_without_a_project_are_imported_only_when_allowed_and_project_keys_always() {
     let folder = folder();
     let folder = folder.path();
     let sentence = format!("1 of the 3 keys in the file has no project. {MANAGES} {WHAT_TO_DO}");
@@ -51,7 +51,7 @@ fn keys_without_a_project_are_imported_where_somebody_said_so_and_those_with_one
 }
 
 #[test]
-fn of_a_pipe_the_first_key_without_a_project_ends_the_import() {
+fn an_import_from_a_pipe_stops_at_the_first_key_without_a_project() {
     let folder = folder();
     let folder = folder.path();
     let [mixed, of_project] = ["mixed.csv", "of-project.csv"].map(|name| fs::read(folder.join(name)).expect("a file"));
@@ -64,7 +64,7 @@ fn of_a_pipe_the_first_key_without_a_project_ends_the_import() {
 }
 
 #[test]
-fn a_dry_run_says_of_each_row_what_it_said_and_then_what_an_import_would_ask() {
+fn a_dry_run_reports_each_row_and_the_question_that_an_import_would_ask() {
     let folder = folder();
     let folder = folder.path();
     let sentence = format!(
@@ -123,7 +123,7 @@ fn at_a_terminal_it_asks_how_many_keys_without_a_project_are_meant() {
 }
 
 #[test]
-fn at_a_terminal_an_import_says_how_it_went_and_which_rows_are_wrong() {
+fn at_a_terminal_an_import_prints_a_summary_and_the_wrong_rows() {
     if !is_there("script") {
         return;
     }
@@ -152,7 +152,7 @@ fn at_a_terminal_an_import_says_how_it_went_and_which_rows_are_wrong() {
 }
 
 #[test]
-fn what_an_import_prints_for_programs_is_a_line_a_row_and_nothing_else() {
+fn machine_readable_output_of_an_import_is_one_line_per_row() {
     let folder = folder();
     let folder = folder.path();
     for more in [&[][..], &["--verbose"]] {
@@ -166,7 +166,7 @@ fn what_an_import_prints_for_programs_is_a_line_a_row_and_nothing_else() {
 }
 
 #[test]
-fn each_step_of_an_import_and_an_export_has_a_bar_at_a_terminal_and_nobody_else_sees_one() {
+fn progress_bars_are_shown_at_a_terminal_only() {
     if !is_there("script") {
         return;
     }

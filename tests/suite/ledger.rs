@@ -97,7 +97,7 @@ fn damages(ledger: &[u8]) -> [(&'static str, Vec<u8>); 4] {
 }
 
 #[test]
-fn a_restore_brings_nothing_back_where_the_last_commit_of_the_ledger_is_damaged() {
+fn a_restore_reactivates_nothing_when_the_last_commit_of_the_ledger_is_damaged() {
     let fixture = Fixture::new();
     let (store, ledger) = (fs::read(fixture.path("keystead.db")).expect("the store"), fixture.ledger());
     for (what, damaged) in damages(&ledger) {
@@ -111,7 +111,7 @@ fn a_restore_brings_nothing_back_where_the_last_commit_of_the_ledger_is_damaged(
 }
 
 #[test]
-fn a_start_makes_a_ledger_anew_that_lost_its_end_or_is_gone() {
+fn a_start_rebuilds_a_truncated_or_missing_ledger() {
     let fixture = Fixture::new();
     let ledger = fixture.ledger();
     let cases = damages(&ledger).map(|(what, damaged)| (what, Some(damaged))).into_iter().chain([("gone", None)]);
@@ -132,7 +132,7 @@ fn a_start_makes_a_ledger_anew_that_lost_its_end_or_is_gone() {
 }
 
 #[test]
-fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
+fn an_older_store_with_a_damaged_ledger_does_not_start_and_verifies_no_key() {
     let fixture = Fixture::new();
     let ledger = fixture.ledger();
     let [flipped, missing, cut, cut_behind_a_line] = damages(&ledger);
@@ -167,7 +167,7 @@ fn an_older_store_beside_a_damaged_ledger_is_not_started_and_judges_no_key() {
 
 /// The older store has commits that the rest of the ledger lacks, and is not the newest one all the same.
 #[test]
-fn an_older_store_is_not_taken_for_the_newest_one_however_much_of_the_ledger_is_cut_off() {
+fn an_older_store_is_never_mistaken_for_the_newest_when_the_ledger_is_truncated() {
     let fixture = Fixture::new();
     let server = Server::start_in(fixture.folder.path(), &[]);
     let [first, second] = std::array::from_fn(|_| server.client().mint("a"));
@@ -255,7 +255,7 @@ fn an_older_copy_is_not_mixed_with_the_log_that_a_killed_server_left() {
 }
 
 #[test]
-fn no_key_is_judged_while_another_file_has_the_place_of_the_running_servers_store() {
+fn no_key_is_verified_while_another_file_replaces_the_running_servers_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = Server::start_in(folder.path(), &[]);
@@ -282,7 +282,7 @@ fn no_key_is_judged_while_another_file_has_the_place_of_the_running_servers_stor
 }
 
 #[test]
-fn what_was_ended_in_another_file_is_ended_when_the_running_servers_store_is_back() {
+fn revocations_in_another_file_apply_when_the_running_servers_store_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = Server::start_in(folder.path(), &[]);
@@ -305,7 +305,7 @@ fn what_was_ended_in_another_file_is_ended_when_the_running_servers_store_is_bac
 }
 
 #[test]
-fn a_ledger_that_is_no_file_or_a_link_that_leads_nowhere_is_named_and_nothing_is_judged() {
+fn a_ledger_that_is_not_a_file_or_a_broken_link_is_reported_and_no_key_is_verified() {
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "admin.key"]);
     let ledger = folder.path().join("keystead.revoked");
@@ -326,7 +326,7 @@ fn a_ledger_that_is_no_file_or_a_link_that_leads_nowhere_is_named_and_nothing_is
 }
 
 #[test]
-fn a_ledger_of_the_earlier_form_is_taken_over() {
+fn a_ledger_of_the_earlier_format_is_migrated() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema5");
     let key = |number: u32| format!("confident_org_{number:032x}");
     let of_project = format!("confident_proj_{:032x}", 7);
@@ -359,7 +359,7 @@ fn a_ledger_of_the_earlier_form_is_taken_over() {
 /// The files are those of the last version with schema 6; its `keys list --json` is in keys.json. Times of use were set back and
 /// the end of the rotation was set to the year 2100 by hand, so that what is so of a key stays so.
 #[test]
-fn a_store_of_schema_6_is_taken_over_with_all_that_there_is_about_each_value() {
+fn a_store_of_schema_6_is_migrated_with_everything_about_each_value() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema6");
     let [of_organization, of_project, imported]: [fn(u32) -> String; 3] = [
         |number| format!("confident_org_{number:032x}"),
@@ -420,7 +420,7 @@ fn a_store_of_schema_6_is_taken_over_with_all_that_there_is_about_each_value() {
 }
 
 #[test]
-fn a_ledger_that_was_made_anew_knows_imported_keys_and_what_others_wrote_meanwhile() {
+fn a_rebuilt_ledger_has_imported_keys_and_concurrent_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     let values: Vec<String> = (1..=3).map(|number| format!("sk_live_{number:024}")).collect();
@@ -449,7 +449,7 @@ fn copy_of(folder: &Path, names: &[(&str, &str)]) -> TempDir {
 }
 
 #[test]
-fn an_older_copy_of_the_ledger_undoes_nothing_that_was_done_after_a_restore() {
+fn an_older_copy_of_the_ledger_undoes_no_change_made_after_a_restore() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = Server::start_in(folder.path(), &[]);
@@ -481,7 +481,7 @@ fn an_older_copy_of_the_ledger_undoes_nothing_that_was_done_after_a_restore() {
 }
 
 #[test]
-fn a_ledger_that_is_put_back_under_a_running_server_is_done_before_the_next_change() {
+fn a_ledger_put_back_under_a_running_server_is_replayed_before_the_next_change() {
     // How many commits it is ahead: one may also be what a killed process left.
     for ahead in [1, 3] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -520,7 +520,7 @@ fn a_ledger_that_is_put_back_under_a_running_server_is_done_before_the_next_chan
 }
 
 #[test]
-fn a_ledger_that_was_made_anew_ends_no_key_that_another_copy_of_the_store_minted() {
+fn a_rebuilt_ledger_revokes_no_key_that_another_copy_of_the_store_created() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = Server::start_in(folder.path(), &[]);
@@ -543,7 +543,7 @@ fn a_ledger_that_was_made_anew_ends_no_key_that_another_copy_of_the_store_minted
 }
 
 #[test]
-fn a_ledger_that_was_damaged_still_knows_that_a_key_was_switched_on_again() {
+fn a_damaged_ledger_still_has_the_reactivation_of_a_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = Server::start_in(folder.path(), &[]);

@@ -27,7 +27,7 @@ fn assert_answered(answer: &str, status: u16) {
 }
 
 #[test]
-fn several_places_serve_the_same_app_and_are_announced_in_their_order() {
+fn several_listeners_serve_the_same_app_and_are_announced_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_at(folder.path(), "127.0.0.1:0,[::1]:0,unix:k.sock", &[]);
     let second = server.next_line();
@@ -63,7 +63,7 @@ fn a_unix_socket_alone_is_enough_and_is_announced_first() {
 }
 
 #[test]
-fn places_come_from_the_file_and_from_the_environment_and_the_first_one_is_asked_how_it_is() {
+fn listeners_come_from_the_file_or_the_environment_and_healthcheck_asks_the_first_one() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("config.toml"), "[server]\nlisten = [\"unix:a.sock\", \"unix:b.sock\"]\n")
         .expect("settings");
@@ -144,7 +144,7 @@ fn a_socket_has_the_mode_of_the_settings() {
 }
 
 #[test]
-fn who_comes_over_a_unix_socket_has_no_address_unless_such_proxies_are_trusted() {
+fn a_unix_socket_client_has_no_address_unless_unix_socket_proxies_are_trusted() {
     let forwarded = ("X-Forwarded-For", "203.0.113.7");
     for is_trusted in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -176,7 +176,7 @@ fn who_comes_over_a_unix_socket_has_no_address_unless_such_proxies_are_trusted()
 }
 
 #[test]
-fn the_development_clock_wants_every_place_to_be_on_this_machine() {
+fn the_development_clock_requires_local_listeners_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = ("KEYSTEAD_DEV_CLOCK", "true");
     let mut command = keystead(folder.path());

@@ -48,7 +48,7 @@ fn server_after(prepare: impl FnOnce(&Path)) -> (Server, tempfile::TempDir) {
 }
 
 #[test]
-fn searches_of_one_organization_hold_up_nobody_else() {
+fn searches_of_one_organization_do_not_delay_others() {
     let (server, _folder) = server_after(|store| add_events(store, 100_000));
     let admin = server.client();
     let keys: Vec<String> = (0..30).map(|_| admin.mint("a").1).collect();
@@ -90,7 +90,7 @@ fn searches_of_one_organization_hold_up_nobody_else() {
 }
 
 #[test]
-fn searches_end_when_their_clients_are_gone() {
+fn a_search_stops_when_its_client_disconnects() {
     let (server, _folder) = server_after(|store| add_events(store, 400_000));
     let admin = server.client();
     let search = || {
@@ -117,7 +117,7 @@ fn searches_end_when_their_clients_are_gone() {
 }
 
 #[test]
-fn what_a_search_has_not_looked_at_is_behind_its_cursor() {
+fn the_cursor_of_a_partial_search_continues_where_it_stopped() {
     let (server, _folder) = server_after(|store| add_events(store, 3_000));
     let admin = server.client();
     let count = |query: &str| {
@@ -152,7 +152,7 @@ fn resident(server: &Server) -> u64 {
 }
 
 #[test]
-fn a_client_that_takes_its_answer_slowly_costs_little_memory() {
+fn a_client_that_reads_slowly_costs_little_memory() {
     const CONNECTIONS: u64 = 120;
     let (server, _folder) = server_after(|store| {
         add_keys(store, 8_000);
@@ -179,7 +179,7 @@ fn a_client_that_takes_its_answer_slowly_costs_little_memory() {
 }
 
 #[test]
-fn a_key_has_so_many_whole_lists_under_way_at_once() {
+fn concurrent_unpaged_lists_of_one_key_are_limited() {
     let (server, _folder) = server_after(|store| add_keys(store, 10_000));
     let (admin, other) = (server.client(), server.client().mint("another").1);
     let mut slow: Vec<_> = (0..32).map(|_| stalled(&server, KEYS, admin.key())).collect();

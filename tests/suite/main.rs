@@ -17,6 +17,7 @@ mod closed_pipes;
 mod command_line;
 mod configuration;
 mod connections;
+mod contributing;
 mod dashboards_and_alerts;
 mod doctor_command;
 mod durability;

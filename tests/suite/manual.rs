@@ -41,7 +41,7 @@ fn commands(folder: &Path) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_says_what_it_does_how_it_is_called_and_what_each_flag_means() {
+fn every_command_documents_its_purpose_usage_and_flags() {
     let folder = folder();
     for command in commands(folder.path()) {
         let help = help(folder.path(), &command);

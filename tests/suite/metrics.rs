@@ -175,7 +175,7 @@ fn requests_are_counted_by_the_template_of_their_route_the_method_and_the_status
 }
 
 #[test]
-fn verifications_are_counted_by_what_came_of_them_and_lookups_by_whether_memory_knew() {
+fn verifications_are_counted_by_outcome_and_lookups_by_cache_hit() {
     let (server, watcher) = watched(&[]);
     let client = server.client();
     let (id, value) = client.mint("a");
@@ -197,7 +197,7 @@ fn verifications_are_counted_by_what_came_of_them_and_lookups_by_whether_memory_
 }
 
 #[test]
-fn whatever_comes_of_a_verification_is_counted_under_who_asked() {
+fn every_outcome_of_a_verification_is_counted_by_caller() {
     let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let client = server.client();
     let create = |more: serde_json::Value| {
@@ -235,7 +235,7 @@ fn whatever_comes_of_a_verification_is_counted_under_who_asked() {
 }
 
 #[test]
-fn keys_are_counted_by_state_and_no_more_than_once_in_a_minute() {
+fn keys_are_counted_by_state_at_most_once_a_minute() {
     let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let client = server.client();
     let advance = |ms: i64| client.post("/dev/clock", json!({"advanceInMs": ms})).data();
@@ -258,7 +258,7 @@ fn keys_are_counted_by_state_and_no_more_than_once_in_a_minute() {
 }
 
 #[test]
-fn what_the_largest_organizations_take_is_told_by_their_ids_and_counted_no_more_than_once_in_a_minute() {
+fn the_largest_organizations_are_reported_by_id_and_measured_once_a_minute() {
     let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let client = server.client();
     let store = open_store(&server.store_path());
@@ -300,7 +300,7 @@ fn what_the_largest_organizations_take_is_told_by_their_ids_and_counted_no_more_
 }
 
 #[test]
-fn what_the_writer_does_is_counted_and_so_is_what_it_could_not_do() {
+fn commits_of_the_writer_are_counted_by_success_and_failure() {
     let (server, watcher) = watched(&[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "500")]);
     let client = server.client();
     let commits = |reading: &Reading, outcome: &str| {
@@ -380,7 +380,7 @@ fn the_listener_of_the_metrics_serves_nothing_else_and_the_public_one_does_not_s
 }
 
 #[test]
-fn metrics_that_are_off_are_nowhere() {
+fn disabled_metrics_are_served_nowhere() {
     let server = Server::start();
     server.client().get("/metrics").refused_with(404);
     assert!(!server.log().contains("etrics"), "{}", server.log());
@@ -403,7 +403,7 @@ fn metrics_at_the_address_of_the_server_are_served_there_beside_everything_else(
 }
 
 #[test]
-fn an_address_in_use_ends_the_start_with_a_sentence_that_says_what_to_change_and_spends_no_first_key() {
+fn a_metrics_address_in_use_ends_the_start_with_advice_and_creates_no_first_key() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let address = taken.local_addr().expect("its address").to_string();
     let folder = tempfile::tempdir().expect("a folder");
@@ -421,7 +421,7 @@ fn an_address_in_use_ends_the_start_with_a_sentence_that_says_what_to_change_and
 }
 
 #[test]
-fn the_listener_of_the_metrics_stops_with_the_server_even_where_somebody_keeps_a_connection() {
+fn the_metrics_listener_stops_with_the_server_despite_open_connections() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_in(folder.path(), &[ON]);
     let base = server.metrics_base();
@@ -440,7 +440,7 @@ fn the_listener_of_the_metrics_stops_with_the_server_even_where_somebody_keeps_a
 }
 
 #[test]
-fn metrics_are_there_also_where_the_store_is_not() {
+fn metrics_are_served_without_the_store() {
     let (server, watcher) = watched(&[]);
     std::fs::remove_file(server.store_path()).expect("the file");
     let reading = Reading::of(&watcher);

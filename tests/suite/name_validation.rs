@@ -8,7 +8,7 @@ const UNSEEN: [&str; 8] =
     ["\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}x", "\u{feff}", "\u{e0041}", "\u{200d}", "\u{3164}"];
 
 #[test]
-fn a_new_name_with_a_character_that_nobody_sees_is_refused_wherever_it_is_given() {
+fn a_new_name_with_an_invisible_character_is_refused_everywhere() {
     let server = Server::start();
     let admin = server.client();
     let project = admin.post("/v2/projects", json!({"name": "PA"})).data()["project"]["id"].take();
@@ -39,7 +39,7 @@ fn a_new_name_with_a_character_that_nobody_sees_is_refused_wherever_it_is_given(
 }
 
 #[test]
-fn a_new_text_with_a_full_key_in_it_is_refused_wherever_it_is_given_and_is_not_repeated() {
+fn a_new_text_with_a_full_key_is_refused_everywhere_and_not_repeated() {
     let server = Server::start();
     let admin = server.client();
     let project = admin.post("/v2/projects", json!({"name": "PA"})).data()["project"]["id"].take();
@@ -98,7 +98,7 @@ fn a_new_text_with_a_full_key_in_it_is_refused_wherever_it_is_given_and_is_not_r
 }
 
 #[test]
-fn the_audit_log_keeps_no_full_key_of_what_a_client_or_a_file_is_called() {
+fn the_audit_log_masks_full_keys_in_user_agents_and_file_names() {
     let server = Server::start();
     let admin = server.client();
     let key = format!("acme_{}", "0123456789abcdef".repeat(2));

@@ -190,7 +190,7 @@ fn the_viewer_loads_nothing_from_another_host() {
 }
 
 #[test]
-fn the_description_and_the_viewer_are_for_anybody_and_answer_head() {
+fn the_description_and_the_viewer_need_no_key_and_answer_head() {
     let server = Server::start();
     let client = server.client_with("");
     for path in ["/openapi.json", "/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"] {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs};
 
 #[test]
-fn all_tools_that_are_missing_are_named_before_anything_is_built() {
+fn all_missing_tools_are_named_before_the_build() {
     let folder = tempfile::tempdir().expect("a folder");
     let tools = folder.path().join("tools");
     fs::create_dir(&tools).expect("a folder");

@@ -21,7 +21,7 @@ fn walk(client: &Client, path: &str, name: &str, limit: usize) -> (Vec<Value>, u
 }
 
 #[test]
-fn a_list_has_the_same_in_parts_as_in_whole() {
+fn all_pages_together_equal_the_whole_list() {
     let server = Server::start();
     let client = server.client();
     let names = ["a", "ä ö", "Zebra / 9%", "z", &"ß".repeat(255)];
@@ -57,7 +57,7 @@ fn a_list_has_the_same_in_parts_as_in_whole() {
 }
 
 #[test]
-fn a_cursor_is_good_when_what_it_was_made_from_is_gone_and_alone_means_a_hundred() {
+fn a_cursor_survives_the_deletion_of_its_row_and_implies_a_limit_of_100() {
     let server = Server::start();
     let client = server.client();
     for _ in 0..102 {

@@ -12,7 +12,7 @@ fn from(client: &Client, key: &str, forwarded_for: &str) -> Answer {
 }
 
 #[test]
-fn a_key_with_a_limit_is_refused_beyond_it_and_says_what_is_left() {
+fn a_key_is_refused_beyond_its_limit_and_reports_the_rest() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -51,7 +51,7 @@ fn a_key_with_a_limit_is_refused_beyond_it_and_says_what_is_left() {
 }
 
 #[test]
-fn a_window_ends_and_is_shared_by_all_values_of_a_key() {
+fn all_values_of_a_key_share_a_window_and_it_ends() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -94,7 +94,7 @@ fn a_key_with_allowed_addresses_is_refused_from_anywhere_else() {
 }
 
 #[test]
-fn what_a_stranger_writes_into_x_forwarded_for_is_not_believed() {
+fn x_forwarded_for_of_an_untrusted_client_is_ignored() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -121,7 +121,7 @@ const UNREADABLE: [&str; 7] = [
 ];
 
 #[test]
-fn a_client_never_passes_for_the_proxy_that_names_it() {
+fn a_client_cannot_take_the_address_of_its_proxy() {
     let server = Server::start_with(&[PROXY]);
     let admin = server.client();
     let restricted = |address: &str| {
@@ -164,7 +164,7 @@ fn wrong_keys_of_clients_that_cannot_be_told_apart_count_together_and_those_with
 }
 
 #[test]
-fn limits_and_addresses_that_cannot_be_are_refused_and_change_nothing() {
+fn invalid_limits_and_addresses_are_refused_and_change_nothing() {
     let server = Server::start();
     let admin = server.client();
     let (id, _) = admin.mint("a");
@@ -219,7 +219,7 @@ fn an_address_that_sends_too_many_wrong_keys_is_told_to_wait_and_its_good_keys_p
 }
 
 #[test]
-fn loopback_sends_as_many_wrong_keys_as_it_likes_unless_it_is_told_not_to() {
+fn wrong_keys_from_loopback_are_not_limited_by_default() {
     let lenient = Server::start();
     let strict = Server::start_with(&[("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true")]);
     let wrong = |server: &Server| server.client_with(WRONG).get(ORGANIZATION).status;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn all_who_ask_at_once_are_told_what_came_of_one_try() {
+fn concurrent_readiness_checks_share_one_attempt() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = service_options(folder.path());
     let metrics = metrics();

@@ -32,7 +32,7 @@ fn send(server: &Server, request: &str, key: &str) -> String {
 }
 
 #[test]
-fn what_proxies_are_known_to_send_is_understood() {
+fn recorded_requests_of_proxies_are_understood() {
     let server = Server::start();
     let key = server.first_key();
     for request in [NGINX, OLD_NGINX, CADDY, TRAEFIK, ENVOY] {
@@ -49,7 +49,7 @@ fn what_proxies_are_known_to_send_is_understood() {
 }
 
 #[test]
-fn envoys_client_asks_for_whatever_it_likes() {
+fn every_path_and_query_of_an_envoy_client_is_accepted() {
     let server = Server::start();
     let key = server.first_key();
     let long = format!("/{}", "a".repeat(4_000));
@@ -81,7 +81,7 @@ fn envoys_client_asks_for_whatever_it_likes() {
 }
 
 #[test]
-fn an_answer_does_not_wait_for_the_body_that_a_client_announced() {
+fn a_response_does_not_wait_for_an_announced_body() {
     let server = Server::start();
     let key = server.first_key();
     for request in [NGINX, CADDY, TRAEFIK, ENVOY] {

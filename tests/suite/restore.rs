@@ -45,7 +45,7 @@ fn a_restore_that_is_refused_in_an_empty_folder_leaves_it_empty() {
 }
 
 #[test]
-fn a_ledger_that_is_older_than_the_backup_brings_nothing_back_and_still_revokes_what_it_knows() {
+fn a_ledger_older_than_the_backup_reactivates_nothing_and_still_revokes_its_keys() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let client = server.client();
@@ -81,7 +81,7 @@ fn a_ledger_that_is_older_than_the_backup_brings_nothing_back_and_still_revokes_
 }
 
 #[test]
-fn what_is_done_on_an_older_copy_is_newer_than_what_its_ledger_said_before() {
+fn changes_on_an_older_copy_override_earlier_entries_of_its_ledger() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let (id, first) = server.client().mint("a");
@@ -116,7 +116,7 @@ fn killed() -> (TempDir, [String; 2]) {
 }
 
 #[test]
-fn a_log_whose_store_is_gone_is_refused_and_kept_until_the_store_is_back() {
+fn a_write_ahead_log_without_its_store_is_refused_and_kept_until_the_store_is_back() {
     let (folder, [early, late]) = killed();
     let [store, log, aside] = ["keystead.db", "keystead.db-wal", "aside"].map(|name| folder.path().join(name));
     let kept = fs::read(&log).expect("the log");
@@ -144,7 +144,7 @@ fn a_log_whose_store_is_gone_is_refused_and_kept_until_the_store_is_back() {
 }
 
 #[test]
-fn a_log_whose_store_is_gone_is_not_brought_into_the_store_that_is_restored() {
+fn a_write_ahead_log_without_its_store_is_not_applied_to_the_restored_store() {
     let (folder, [early, late]) = killed();
     let [store, log] = ["keystead.db", "keystead.db-wal"].map(|name| folder.path().join(name));
     let kept = fs::read(&log).expect("the log");
@@ -178,7 +178,7 @@ fn restores_within_one_second_keep_every_store_that_was_there() {
 }
 
 #[test]
-fn a_restore_that_fails_at_the_last_leaves_every_file_where_it_was() {
+fn a_restore_that_fails_at_the_last_step_leaves_every_file_in_place() {
     let (folder, _) = killed();
     // What is kept of it would have a name that is too long by a few letters, but for the write-ahead log.
     let store = folder.path().join("s".repeat(225));
@@ -204,7 +204,7 @@ fn a_restore_that_fails_at_the_last_leaves_every_file_where_it_was() {
 }
 
 #[test]
-fn a_store_that_a_link_stands_for_has_everything_beside_the_file_itself() {
+fn a_store_behind_a_symbolic_link_has_its_files_beside_the_link_target() {
     let (folder, elsewhere) = (folder(), self::folder());
     let link = folder.path().join("keystead.db");
     // One link stands for another, and neither for anything yet.
@@ -240,7 +240,7 @@ fn a_store_that_a_link_stands_for_has_everything_beside_the_file_itself() {
 }
 
 #[test]
-fn a_ledger_that_is_removed_under_a_running_server_is_missed_aloud_and_begun_anew() {
+fn a_ledger_removed_under_a_running_server_is_logged_and_rebuilt() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let [(_, good), (id, dead)] = std::array::from_fn(|_| server.client().mint("a"));
@@ -256,7 +256,7 @@ fn a_ledger_that_is_removed_under_a_running_server_is_missed_aloud_and_begun_ane
 }
 
 #[test]
-fn numbers_of_keys_that_the_ledger_knows_are_not_given_out_again_on_an_older_copy() {
+fn key_ids_in_the_ledger_are_not_reused_on_an_older_copy() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     assert!(server.stop().success());
@@ -271,7 +271,7 @@ fn numbers_of_keys_that_the_ledger_knows_are_not_given_out_again_on_an_older_cop
 }
 
 #[test]
-fn a_restore_says_what_it_changed_and_leaves_nothing_for_the_next_start_to_do() {
+fn a_restore_reports_its_changes_and_leaves_no_work_for_the_next_start() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let client = server.client();

@@ -70,7 +70,7 @@ fn a_key_is_restricted_from_the_answer_that_makes_it() {
 }
 
 #[test]
-fn a_project_key_and_a_key_whose_value_is_brought_are_restricted_as_they_are_made() {
+fn project_keys_and_keys_with_a_given_value_are_restricted_from_the_start() {
     let server = Server::start();
     let admin = server.client();
     let project = admin.post("/v2/projects", json!({"name": "Web"})).data()["project"]["id"].take();
@@ -84,7 +84,7 @@ fn a_project_key_and_a_key_whose_value_is_brought_are_restricted_as_they_are_mad
 }
 
 #[test]
-fn a_rotation_restricts_both_values_as_it_is_done_and_keeps_what_it_is_not_told() {
+fn a_rotation_restricts_both_values_at_once_and_keeps_omitted_restrictions() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -104,7 +104,7 @@ fn a_rotation_restricts_both_values_as_it_is_done_and_keeps_what_it_is_not_told(
 }
 
 #[test]
-fn the_audit_log_has_one_event_with_all_that_was_made_or_changed() {
+fn the_audit_log_has_one_event_with_everything_created_or_changed() {
     let server = Server::start();
     let admin = server.client();
     let key = admin.post(V2_KEYS, with(json!({"name": "a", "expiresInSeconds": 60}), &restrictions())).data();
@@ -122,7 +122,7 @@ fn the_audit_log_has_one_event_with_all_that_was_made_or_changed() {
 }
 
 #[test]
-fn a_wrong_restriction_makes_no_key_and_rotates_none() {
+fn with_an_invalid_restriction_no_key_is_created_or_rotated() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -146,7 +146,7 @@ fn a_wrong_restriction_makes_no_key_and_rotates_none() {
 }
 
 #[test]
-fn a_key_may_last_for_seconds_or_days_and_a_null_beside_a_number_says_nothing() {
+fn a_lifetime_is_in_seconds_or_days_and_null_beside_a_number_is_ignored() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let admin = server.client();
     for (body, ms) in [
@@ -187,7 +187,7 @@ fn a_repeated_request_is_answered_with_the_restricted_key_and_another_restrictio
 }
 
 #[test]
-fn v1_mints_keys_as_ever() {
+fn v1_creates_keys_as_before() {
     let server = Server::start();
     let admin = server.client();
     let body = with(json!({"name": "a", "expiresInSeconds": "soon"}), &restrictions());

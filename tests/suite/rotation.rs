@@ -205,7 +205,7 @@ fn a_revoked_key_takes_both_values_with_it() {
 }
 
 #[test]
-fn during_the_grace_a_key_says_who_still_uses_the_outgoing_value() {
+fn during_the_grace_period_a_key_shows_the_last_use_of_the_outgoing_value() {
     let (server, client) = server();
     let key = create(&client, json!({"name": "a"}));
     assert!(key.get("rotation").is_none());
@@ -226,7 +226,7 @@ fn during_the_grace_a_key_says_who_still_uses_the_outgoing_value() {
 }
 
 #[test]
-fn a_use_counts_for_the_value_that_was_used_whatever_becomes_of_it() {
+fn a_use_counts_for_the_presented_value_in_every_state() {
     let (server, client) = server();
     let ends: [&dyn Fn(&Value); 3] = [
         &|key| {
@@ -270,7 +270,7 @@ fn a_use_counts_for_the_value_that_was_used_whatever_becomes_of_it() {
 }
 
 #[test]
-fn a_request_with_an_idempotency_key_is_done_once() {
+fn a_request_with_an_idempotency_key_takes_effect_once() {
     let (server, client) = server();
     let send = |path: &str, body: &Value, name: &str| {
         let headers = [("X-API-Key", client.key()), ("Content-Type", "application/json"), ("Idempotency-Key", name)];
@@ -358,7 +358,7 @@ fn a_caller_can_keep_the_secret_to_itself() {
 }
 
 #[test]
-fn a_rotation_takes_a_body_only_where_it_is_said_to_be_json() {
+fn a_rotation_accepts_a_body_only_with_a_json_content_type() {
     let (_server, client) = server();
     let rotate_path = format!("{}/rotate", path(&create(&client, json!({"name": "a"}))));
     let key = ("X-API-Key", client.key());
@@ -368,7 +368,7 @@ fn a_rotation_takes_a_body_only_where_it_is_said_to_be_json() {
 }
 
 #[test]
-fn durations_that_are_none_are_refused_with_a_sentence() {
+fn invalid_durations_are_refused_with_an_error_message() {
     let (_server, client) = server();
     let key = create(&client, json!({"name": "a"}));
     for bad in [json!(0), json!(-1), json!(1.5), json!("3"), json!(true), json!([1]), json!(36_526), json!(1e30)] {

@@ -99,7 +99,7 @@ fn keys_in_utf_16_and_in_quoted_printable_text_are_found_and_judged() {
 }
 
 #[test]
-fn what_holds_no_live_key_ends_with_0() {
+fn a_scan_without_live_keys_exits_with_0() {
     let keys = keys();
     for text in ["", "nothing", &format!("{} {}", keys.unknown, keys.deactivated)] {
         let output = keys.scan(&[], text.as_bytes());
@@ -136,7 +136,7 @@ fn folders_are_walked_but_git_and_links_are_left_alone_and_bytes_are_bytes() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_and_is_no_success() {
+fn unreadable_files_are_reported_and_make_the_scan_fail() {
     let keys = keys();
     let output = keys.scan(&["nowhere", "keystead.db"], b"");
     assert_failed_with(&output, 1, "nowhere cannot be read: ");
@@ -144,7 +144,7 @@ fn what_cannot_be_read_is_said_and_is_no_success() {
 }
 
 #[test]
-fn what_cannot_be_read_to_its_end_keeps_nothing_else_from_being_found_and_revoked() {
+fn an_unreadable_file_does_not_stop_other_keys_from_being_found_and_revoked() {
     let keys = keys();
     let folder = keys.folder.path();
     fs::write(folder.join("leak"), &keys.of_project).expect("a file");
@@ -192,7 +192,7 @@ fn keys_under_other_prefixes_are_found_where_they_are_likely_or_named() {
 }
 
 #[test]
-fn live_keys_are_revoked_where_asked_to_and_in_force_in_a_running_server() {
+fn with_revoke_live_keys_are_revoked_at_once_in_a_running_server_too() {
     let server = Server::start();
     let folder = server.folder();
     let first = done(folder, &["keys", "create", "a"]).trim().to_owned();
@@ -211,7 +211,7 @@ fn live_keys_are_revoked_where_asked_to_and_in_force_in_a_running_server() {
 }
 
 #[test]
-fn without_a_store_nothing_is_taken_for_harmless() {
+fn without_a_store_every_key_found_counts_as_live() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = new_secret().expose().to_owned();
     let output = run_with_input(folder.path(), &["scan"], key.as_bytes());
@@ -432,7 +432,7 @@ fn the_hook_stops_a_commit_with_a_live_key_and_no_other() {
 }
 
 #[test]
-fn the_hook_without_a_store_stops_whatever_looks_like_a_key() {
+fn without_a_store_the_hook_stops_every_possible_key() {
     let repository = Repository::new();
     assert!(repository.git(&["config", "--unset", "keystead.config"]).status.success());
     repository.write("a", "harmless\n");
@@ -445,7 +445,7 @@ fn the_hook_without_a_store_stops_whatever_looks_like_a_key() {
 }
 
 #[test]
-fn what_is_staged_is_asked_of_git_and_where_there_is_none_a_sentence_says_so() {
+fn staged_files_come_from_git_and_a_missing_git_is_reported() {
     let (folder, _) = store();
     let mut command = keystead(folder.path());
     let output = command.args(["scan", "--staged"]).env("GIT_CEILING_DIRECTORIES", folder.path()).output();

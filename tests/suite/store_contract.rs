@@ -7,8 +7,8 @@ use keystead::domain::{
     Parent, Presented, Project, ProjectId, Secret,
 };
 use keystead::metrics::Metrics;
-use keystead::store::file::{Options, StoreFile};
-use keystead::store::{FORMER_VALUES, NewApiKey, Stamp, Store, Writes};
+use keystead::store::file::{StoreFile, StoreOptions};
+use keystead::store::{FORMER_VALUES, NewApiKey, Revision, Store, Writes};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Backend for InFile {
     }
 
     fn open(&self, metrics: Arc<Metrics>, uptime: fn() -> Duration) -> Store {
-        let options = Options { uptime, ..store_options(&self.path()) };
+        let options = StoreOptions { uptime, ..store_options(&self.path()) };
         StoreFile::open(&options, metrics).expect("the store opens").store()
     }
 
@@ -116,9 +116,9 @@ pub fn is_found(store: &Store, secret: &Secret) -> bool {
     found.is_some_and(|(found, _)| found.key.value == secret.fingerprint())
 }
 
-/// The stamp that the key with this digest is good under, where there is one.
-pub fn stamp(store: &Store, digest: Digest) -> Option<Stamp> {
-    wait(store.lookup(digest, at(0))).expect("a read").map(|(_, stamp)| stamp)
+/// The revision that the key with this digest is good under, where there is one.
+pub fn revision(store: &Store, digest: Digest) -> Option<Revision> {
+    wait(store.lookup(digest, at(0))).expect("a read").map(|(_, revision)| revision)
 }
 
 /// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
@@ -256,10 +256,10 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else<B: Ba
     let key = insert_keys(&f.store, organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
     // The watch takes note of the fixture's commits first.
     let digest = secret.fingerprint().digest;
-    let mut before = stamp(&f.store, digest);
+    let mut before = revision(&f.store, digest);
     let mut changes = |what: &str, expected: bool| {
         assert_ne!(before.is_some_and(|before| f.store.is_current(&digest, before)), expected, "{what}");
-        before = stamp(&f.store, digest);
+        before = revision(&f.store, digest);
     };
     let id = key.id;
     insert_keys(&f.store, organization, &[new_secret()]).expect("a key");
@@ -398,10 +398,10 @@ fn what_was_looked_up_before_a_commit_that_ends_it_is_not_believed<B: Backend>()
     let key = insert_keys(&f.store, f.organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
     let digest = key.value.digest;
     // The look is over before the commit, and what it found is remembered after it.
-    let before = stamp(&f.store, digest).expect("a key");
+    let before = revision(&f.store, digest).expect("a key");
     wait(f.store.write(move |writes| writes.delete_api_key(&key))).expect("a commit");
     assert!(!f.store.is_current(&digest, before));
-    assert!(stamp(&f.store, digest).is_none());
+    assert!(revision(&f.store, digest).is_none());
 }
 
 fn what_another_process_committed_is_noticed<B: Backend>() {
@@ -410,8 +410,8 @@ fn what_another_process_committed_is_noticed<B: Backend>() {
     let secret = new_secret();
     let key = insert_keys(&f.store, f.organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
     let digest = key.value.digest;
-    let before = stamp(&f.store, digest).expect("a key");
+    let before = revision(&f.store, digest).expect("a key");
     wait(other.write(move |writes| writes.delete_api_key(&key))).expect("a commit");
     eventually(Duration::from_secs(2), || !f.store.is_current(&digest, before));
-    assert!(stamp(&f.store, digest).is_none());
+    assert!(revision(&f.store, digest).is_none());
 }

@@ -1,7 +1,7 @@
 //! What a store in a file promises besides its contract: group commit, the digest index, the write-ahead log.
 
 use super::helpers::*;
-use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, rotate, stamp};
+use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, revision, rotate};
 use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Parent, Secret};
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
@@ -147,13 +147,13 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
 }
 
 #[test]
-fn what_others_committed_is_noticed_while_one_of_them_holds_up_the_writer() {
+fn commits_of_other_processes_are_noticed_while_one_of_them_blocks_the_writer() {
     let f = fixture::<InFile>();
     let digest = insert_organization(&f.store, "Another").1.value.digest;
     let other = rusqlite::Connection::open(f.place.path()).expect("the file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the file is held");
     let held_up = queue(f.store.write(|_| Ok(())));
-    let before = stamp(&f.store, digest).expect("a key");
+    let before = revision(&f.store, digest).expect("a key");
     assert!(f.store.is_current(&digest, before));
     other.execute_batch("UPDATE api_keys SET valid = 0; COMMIT; BEGIN IMMEDIATE").expect("a commit");
     eventually(Duration::from_secs(2), || !f.store.is_current(&digest, before));

@@ -105,7 +105,7 @@ fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_with_what_to_do() {
+fn a_damaged_file_is_refused_with_advice() {
     let cut = store();
     let whole = fs::read(&cut.path).expect("the file");
     fs::write(&cut.path, &whole[..whole.len() - 4096]).expect("a shorter file");
@@ -130,7 +130,7 @@ fn a_damaged_file_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn damage_that_shows_only_later_is_answered_with_a_sentence() {
+fn damage_found_later_is_answered_with_an_error_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     server.client().mint("a");
@@ -169,7 +169,7 @@ fn a_store_that_is_a_named_pipe_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn lists_come_to_an_end_where_a_name_ends_in_white_space() {
+fn lists_end_when_a_name_ends_in_white_space() {
     let store = store();
     let connection = rusqlite::Connection::open(&store.path).expect("the store");
     connection.execute("UPDATE organizations SET name = 'O '", []).expect("a name");
@@ -197,7 +197,7 @@ fn an_older_store_is_not_migrated_while_a_server_has_it_open() {
 }
 
 #[test]
-fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
+fn a_folder_or_a_path_that_cannot_be_written_is_refused() {
     let folder = empty();
     fs::create_dir(&folder.path).expect("a folder");
     assert_refused(&folder, "is not a regular file");
@@ -231,7 +231,7 @@ fn only_its_owner_can_read_the_store() {
 }
 
 #[test]
-fn the_file_says_what_it_is() {
+fn the_file_has_our_application_id() {
     let folder = store();
     let file = rusqlite::Connection::open(&folder.path).expect("the file");
     let pragma =
@@ -275,7 +275,7 @@ fn processes_that_start_at_once_on_no_store_set_it_up_once() {
 }
 
 #[test]
-fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
+fn a_clock_behind_the_newest_event_is_reported_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
     let file = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the file");
@@ -289,7 +289,7 @@ fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
 }
 
 #[test]
-fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
+fn a_file_name_with_a_special_meaning_in_sqlite_is_refused_and_creates_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in [":memory:", "file:keystead.db", "file:keystead.db?mode=memory"] {
         for arguments in
@@ -310,7 +310,7 @@ fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_second_server_on_a_store_says_that_there_is_another_one() {
+fn a_second_server_on_a_store_reports_the_first_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = Server::start_in(folder.path(), &[]);
     assert!(!first.log().contains("another server"), "{}", first.log());

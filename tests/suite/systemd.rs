@@ -30,7 +30,7 @@ fn manager(folder: &Path, first: OwnedFd, second: Option<OwnedFd>, count: &str) 
 }
 
 #[test]
-fn sockets_that_are_handed_over_take_the_place_of_the_settings() {
+fn passed_sockets_replace_the_configured_listeners() {
     let folder = tempfile::tempdir().expect("a folder");
     let tcp = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let path = folder.path().join("k.sock");
@@ -56,7 +56,7 @@ fn sockets_that_are_handed_over_take_the_place_of_the_settings() {
 }
 
 #[test]
-fn sockets_for_another_process_are_not_taken() {
+fn sockets_for_another_process_are_ignored() {
     let folder = tempfile::tempdir().expect("a folder");
     let tcp = TcpListener::bind("127.0.0.1:0").expect("a socket");
     // The settings say a place that is taken, so that taking the socket would be the only way to begin.
@@ -69,7 +69,7 @@ fn sockets_for_another_process_are_not_taken() {
 }
 
 #[test]
-fn what_is_no_listener_is_refused() {
+fn descriptors_that_are_not_listening_sockets_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let tcp = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let connection = TcpStream::connect(tcp.local_addr().expect("an address")).expect("a connection");

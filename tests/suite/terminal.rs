@@ -141,7 +141,7 @@ fn states_have_colours_at_a_terminal_that_has_them_and_nowhere_else() {
 const AND_AFTER: &str = "echo code $?; stty -a | tr ' ;' '\\n\\n' | grep -x -- '-*echo'; stty -a | grep -o 'susp = ..'";
 
 #[test]
-fn a_key_that_is_typed_at_a_terminal_is_asked_for_and_not_shown() {
+fn a_key_to_verify_is_prompted_for_at_a_terminal_without_echo() {
     if !is_there("script") {
         return;
     }
@@ -183,7 +183,7 @@ fn the_terminal_is_as_before_after_a_question_is_interrupted() {
 }
 
 #[test]
-fn whoever_types_no_key_is_told_so() {
+fn an_empty_key_at_the_prompt_is_reported() {
     if !is_there("script") {
         return;
     }
@@ -202,7 +202,7 @@ fn whoever_types_no_key_is_told_so() {
 }
 
 #[test]
-fn a_key_that_is_brought_at_a_terminal_is_asked_for_and_not_shown() {
+fn a_given_key_value_is_prompted_for_at_a_terminal_without_echo() {
     if !is_there("script") {
         return;
     }
@@ -227,7 +227,7 @@ fn a_key_that_is_brought_at_a_terminal_is_asked_for_and_not_shown() {
 }
 
 #[test]
-fn an_import_from_a_terminal_says_that_it_reads_there() {
+fn an_import_from_a_terminal_announces_that_it_reads_there() {
     if !is_there("script") {
         return;
     }
@@ -246,7 +246,7 @@ fn an_import_from_a_terminal_says_that_it_reads_there() {
 }
 
 #[test]
-fn the_log_at_a_terminal_leaves_out_empty_columns_and_shows_what_a_change_came_to() {
+fn at_a_terminal_the_audit_log_omits_empty_columns_and_shows_new_values() {
     if !is_there("script") {
         return;
     }

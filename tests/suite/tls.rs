@@ -54,7 +54,7 @@ fn shows(server: &Server, certificate: &str, config: &Arc<ClientConfig>) -> bool
 }
 
 #[test]
-fn a_certificate_is_exchanged_under_load_without_one_failed_request() {
+fn a_certificate_is_replaced_under_load_without_a_failed_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, first) = start(folder.path());
     // What it will show is known beforehand, so that those who ask believe it from the first moment on.
@@ -118,7 +118,7 @@ fn a_new_certificate_that_cannot_be_used_is_an_error_and_the_old_one_stays() {
 }
 
 #[test]
-fn sighup_without_tls_stops_nothing() {
+fn sighup_without_tls_does_not_stop_the_server() {
     let server = Server::start();
     server.signal("HUP");
     eventually(Duration::from_secs(20), || server.log().contains("SIGHUP received"));
@@ -127,7 +127,7 @@ fn sighup_without_tls_stops_nothing() {
 }
 
 #[test]
-fn status_and_healthcheck_speak_tls_and_unix_sockets_and_metrics_stay_what_they_are() {
+fn status_and_healthcheck_use_tls_and_unix_sockets_and_metrics_are_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let certificate = write_pair(folder.path());
     let metrics = [("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0")];
@@ -154,7 +154,7 @@ fn status_and_healthcheck_speak_tls_and_unix_sockets_and_metrics_stay_what_they_
 }
 
 #[test]
-fn files_that_do_not_go_together_are_refused_at_start_and_found_by_the_doctor() {
+fn a_certificate_and_key_that_do_not_match_are_refused_at_start_and_found_by_doctor() {
     let folder = tempfile::tempdir().expect("a folder");
     write_pair(folder.path());
     fs::write(
@@ -180,7 +180,7 @@ fn files_that_do_not_go_together_are_refused_at_start_and_found_by_the_doctor() 
 }
 
 #[test]
-fn a_key_that_everybody_can_read_is_warned_of() {
+fn a_world_readable_private_key_causes_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     write_pair(folder.path());
     fs::set_permissions(folder.path().join("key.pem"), fs::Permissions::from_mode(0o640)).expect("a mode");

@@ -45,7 +45,7 @@ fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Strin
 }
 
 #[test]
-fn a_misspelt_field_of_a_rotation_ends_no_key_and_of_a_new_key_makes_none() {
+fn a_rotation_or_a_new_key_with_a_misspelt_field_has_no_effect() {
     let server = Server::start();
     let client = server.client();
     let (id, value) = client.mint("a");
@@ -82,7 +82,7 @@ fn an_unknown_field_within_a_field_is_refused() {
 }
 
 #[test]
-fn every_body_of_v2_refuses_other_fields_than_it_is_described_with_and_v1_ignores_them() {
+fn every_v2_body_refuses_undescribed_fields_and_v1_ignores_them() {
     let server = Server::start();
     let client = server.client();
     let description = client.get("/openapi.json").json();
@@ -102,7 +102,7 @@ fn every_body_of_v2_refuses_other_fields_than_it_is_described_with_and_v1_ignore
 }
 
 #[test]
-fn a_field_of_another_endpoint_is_named_whatever_its_length() {
+fn a_field_of_another_endpoint_is_named_in_the_error() {
     let server = Server::start();
     let client = server.client();
     let (id, _) = client.mint("a");
@@ -134,7 +134,7 @@ fn a_field_of_another_endpoint_is_named_whatever_its_length() {
 }
 
 #[test]
-fn every_query_of_v2_refuses_other_parameters_than_it_is_described_with_and_v1_ignores_them() {
+fn every_v2_query_refuses_undescribed_parameters_and_v1_ignores_them() {
     let server = Server::start();
     let client = server.client();
     let description = client.get("/openapi.json").json();
@@ -163,7 +163,7 @@ fn send(client: &Client, method: &str, path: &str, body: &str) -> Answer {
 }
 
 #[test]
-fn a_field_that_comes_more_than_once_is_refused_on_v2_wherever_it_is() {
+fn a_duplicate_field_is_refused_on_v2_at_every_depth() {
     let server = Server::start();
     let client = server.client();
     let (id, value) = client.mint("a");
@@ -194,7 +194,7 @@ fn a_field_that_comes_more_than_once_is_refused_on_v2_wherever_it_is() {
 }
 
 #[test]
-fn a_name_that_comes_more_than_once_counts_as_it_is_there_last_on_v1_and_where_that_is_set() {
+fn the_last_duplicate_counts_on_v1_and_with_the_setting_ignore() {
     let server = Server::start();
     let client = server.client();
     let named = |client: &Client, path: &str| send(client, "POST", path, r#"{"name":"a","name":"b"}"#).data();
@@ -206,7 +206,7 @@ fn a_name_that_comes_more_than_once_counts_as_it_is_there_last_on_v1_and_where_t
 }
 
 #[test]
-fn a_parameter_that_comes_more_than_once_is_refused_on_v2() {
+fn a_duplicate_parameter_is_refused_on_v2() {
     let server = Server::start();
     let client = server.client();
     for (query, name) in [
@@ -220,7 +220,7 @@ fn a_parameter_that_comes_more_than_once_is_refused_on_v2() {
 }
 
 #[test]
-fn a_key_in_the_place_of_a_name_is_not_repeated() {
+fn a_key_instead_of_a_field_name_is_not_repeated() {
     let server = Server::start();
     let client = server.client();
     let key = client.key().to_owned();
@@ -269,7 +269,7 @@ fn a_request_that_takes_no_body_may_have_an_empty_one_of_any_type() {
 }
 
 #[test]
-fn unknown_names_are_ignored_on_v2_where_that_is_set() {
+fn unknown_fields_are_ignored_on_v2_with_the_setting_ignore() {
     let server = Server::start_with(&[("KEYSTEAD_SERVER_UNKNOWN_FIELDS", "ignore")]);
     let client = server.client();
     let id = client.post(V2_KEYS, json!({"name": "a", "expiresInDay": 1})).data()["id"].as_i64().expect("an id");

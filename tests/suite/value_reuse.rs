@@ -24,7 +24,7 @@ fn assert_ended(client: &Client, value: &str) {
 }
 
 #[test]
-fn a_value_that_was_revoked_or_rotated_out_is_no_new_keys_value() {
+fn a_revoked_or_rotated_out_value_cannot_be_the_value_of_a_new_key() {
     let server = Server::start();
     let client = server.client();
     let [(revoked, dead), (rotated, first), (other, _)] = std::array::from_fn(|_| client.mint("a"));
@@ -48,7 +48,7 @@ fn a_value_that_was_revoked_or_rotated_out_is_no_new_keys_value() {
 }
 
 #[test]
-fn a_value_has_ended_also_after_a_restore_to_a_time_before_it_was_made() {
+fn a_revoked_value_stays_unusable_after_a_restore_to_before_its_creation() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     done(folder.path(), &["backup", "backup.db"]);
@@ -61,7 +61,7 @@ fn a_value_has_ended_also_after_a_restore_to_a_time_before_it_was_made() {
 }
 
 #[test]
-fn an_operator_can_bring_a_value_back_and_says_so() {
+fn an_operator_can_explicitly_reuse_a_value() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     let client = server.client();
@@ -98,7 +98,7 @@ fn import(folder: &Path, rows: &str, arguments: &[&str]) -> std::process::Output
 }
 
 #[test]
-fn a_value_that_ended_as_its_sha_256_digest_is_not_adopted_by_whoever_has_the_full_key() {
+fn a_value_revoked_by_its_sha_256_digest_cannot_be_adopted_as_a_full_key() {
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "admin.key"]);
     let forms = keystead::domain::KeyForms { external: true, sha256: true };
@@ -120,7 +120,7 @@ fn a_value_that_ended_as_its_sha_256_digest_is_not_adopted_by_whoever_has_the_fu
 
 /// The SHA-256 digest tells nobody that the value is known, until somebody presents it.
 #[test]
-fn a_value_that_has_ended_is_refused_by_whichever_digest_it_comes_back() {
+fn a_revoked_value_is_refused_by_each_of_its_digests() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     let (id, dead) = server.client().mint("a");
@@ -151,7 +151,7 @@ fn a_value_that_has_ended_is_refused_by_whichever_digest_it_comes_back() {
 }
 
 #[test]
-fn an_import_refuses_rows_with_values_that_have_ended() {
+fn an_import_refuses_rows_with_revoked_values() {
     const SHA256: &str = "cf22cc2e2c5ec9d1ee7a3ec0b3d5b5cc8f3a4eac0d8ccbbcdd5d6bbd0fd1e6f1";
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);

@@ -103,7 +103,7 @@ fn wrong_keys_are_refused_without_a_read_of_the_store_and_with_the_same_answer()
 }
 
 #[test]
-fn wrong_keys_are_counted_and_recorded_as_ever() {
+fn wrong_keys_are_counted_and_recorded_as_before() {
     let (server, watcher) = watched(&[("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true"), ("KEYSTEAD_BRUTE_FORCE_BURST", "3")]);
     let mut flooded = Flooded { admin: server.client(), server, watcher };
     flooded.flood();
@@ -119,7 +119,7 @@ fn wrong_keys_are_counted_and_recorded_as_ever() {
 }
 
 #[test]
-fn every_key_that_was_there_before_the_flood_is_good_during_it() {
+fn every_key_from_before_the_flood_works_during_it() {
     let (server, watcher) = watched(&[]);
     let flooded = Flooded { admin: server.client(), server, watcher };
     let admin = &flooded.admin;
@@ -142,7 +142,7 @@ fn every_key_that_was_there_before_the_flood_is_good_during_it() {
 }
 
 #[test]
-fn every_key_that_comes_during_the_flood_is_good_at_once() {
+fn every_key_created_during_the_flood_works_at_once() {
     let flooded = Flooded::start();
     let admin = &flooded.admin;
     for round in 0..10 {
@@ -175,7 +175,7 @@ fn every_key_that_comes_during_the_flood_is_good_at_once() {
 }
 
 #[test]
-fn a_key_that_another_process_mints_or_rotates_during_the_flood_is_good_within_250_milliseconds() {
+fn a_key_created_or_rotated_by_another_process_during_the_flood_works_within_250_milliseconds() {
     let flooded = Flooded::start();
     let store = open_store(&flooded.server.store_path());
     for round in 0..5 {
@@ -197,7 +197,7 @@ fn a_key_that_another_process_mints_or_rotates_during_the_flood_is_good_within_2
 }
 
 #[test]
-fn a_revoked_key_stays_dead_under_a_flood() {
+fn a_revoked_key_stays_refused_during_a_flood() {
     let flooded = Flooded::start();
     for _ in 0..10 {
         let (id, value) = flooded.admin.mint("a");
@@ -226,7 +226,7 @@ fn flood(store: &Store) {
 }
 
 #[test]
-fn whatever_is_minted_while_it_is_read_what_there_is_is_known_to_be_there() {
+fn keys_created_while_the_negative_filter_is_built_are_in_it() {
     const MINTERS: usize = 4;
     const MINTED: usize = 300;
     // So many that to read them takes longer than to mint one.
@@ -279,7 +279,7 @@ impl Drop for Countdown<'_> {
 }
 
 #[test]
-fn what_is_known_grows_with_the_store() {
+fn the_negative_filter_grows_with_the_store() {
     const KEYS: usize = 70_000;
     let folder = tempfile::tempdir().expect("a folder");
     let store = open_store(&folder.path().join("keystead.db"));
@@ -298,7 +298,7 @@ fn what_is_known_grows_with_the_store() {
 }
 
 #[test]
-fn after_the_flood_nothing_is_known_any_more_and_other_processes_keys_are_there_at_once() {
+fn after_the_flood_the_negative_filter_is_dropped_and_other_processes_keys_work_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_store(&path);
@@ -312,7 +312,7 @@ fn after_the_flood_nothing_is_known_any_more_and_other_processes_keys_are_there_
 }
 
 #[test]
-fn a_store_that_is_closed_while_it_is_read_what_there_is_leaves_one_file() {
+fn a_store_closed_while_the_negative_filter_is_built_leaves_one_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_store(&path);

@@ -74,7 +74,7 @@ fn watched(folder: &tempfile::TempDir) -> Watched {
 }
 
 #[test]
-fn whichever_write_of_a_change_fails_it_is_answered_with_503_and_was_not_done() {
+fn when_any_write_of_a_change_fails_it_gets_503_and_has_no_effect() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut watched = watched(&folder);
     for change in Change::ALL {
@@ -84,7 +84,7 @@ fn whichever_write_of_a_change_fails_it_is_answered_with_503_and_was_not_done() 
 }
 
 #[test]
-fn whichever_sync_of_a_change_fails_it_is_answered_with_503_and_was_not_done() {
+fn when_any_sync_of_a_change_fails_it_gets_503_and_has_no_effect() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut watched = watched(&folder);
     for change in Change::ALL {
@@ -98,7 +98,7 @@ fn whichever_sync_of_a_change_fails_it_is_answered_with_503_and_was_not_done() {
 
 /// The ledger was appended to, the commit failed, and neither can be taken back for now.
 #[test]
-fn when_nothing_can_be_written_from_any_step_on_it_is_taken_back_when_that_is_over() {
+fn when_writes_fail_from_any_step_on_the_change_is_rolled_back_afterwards() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut watched = watched(&folder);
     for change in Change::ALL {
@@ -112,7 +112,7 @@ fn when_nothing_can_be_written_from_any_step_on_it_is_taken_back_when_that_is_ov
 }
 
 #[test]
-fn a_server_that_dies_before_it_could_take_a_change_back_has_done_it_everywhere_or_nowhere() {
+fn after_a_crash_before_the_rollback_a_change_is_done_everywhere_or_nowhere() {
     for change in [Change::Revoke, Change::Rotate, Change::Deactivate] {
         // The ledger's syncs; the commit's syncs; the commit's first one, and then the ledger's when it is taken back.
         let commit_then_ledger = ["fsync:error=EIO:when=1", "fdatasync:error=EIO:when=2+"];

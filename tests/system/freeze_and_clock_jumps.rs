@@ -13,13 +13,13 @@ const FREEZERS: &str = "/sys/fs/cgroup/freezer";
 const JUMPS: [&str; 4] = ["+1h", "-1h", "+400d", "-2s"];
 
 #[test]
-fn a_value_that_a_command_ended_is_refused_by_a_server_that_was_stopped() {
+fn a_value_revoked_by_a_command_is_refused_by_a_server_that_was_stopped() {
     let server = Server::start();
     report("signals", freeze_and_end_values(&server, &Signals, ROUNDS));
 }
 
 #[test]
-fn a_value_that_a_command_ended_is_refused_by_a_server_that_was_in_a_freezer() {
+fn a_value_revoked_by_a_command_is_refused_by_a_server_that_was_in_a_freezer() {
     let server = Server::start();
     let Some(group) = Group::new(&server) else {
         eprintln!("This machine has no freezer cgroup ({FREEZERS}, or version 2 of cgroups).");
@@ -29,7 +29,7 @@ fn a_value_that_a_command_ended_is_refused_by_a_server_that_was_in_a_freezer() {
 }
 
 #[test]
-fn a_value_that_a_command_ended_is_refused_by_a_server_whose_clock_jumps() {
+fn a_value_revoked_by_a_command_is_refused_by_a_server_whose_clock_jumps() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock { file: folder.path().join("offset"), jumps: JUMPS.into_iter().cycle().into() };
     fs::write(&clock.file, "+0").expect("an offset");

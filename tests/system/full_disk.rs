@@ -24,7 +24,7 @@ fn until_refused(watched: &mut Watched, change: Change) -> String {
 }
 
 #[test]
-fn on_a_full_disk_changes_are_answered_with_503_and_all_else_goes_on_and_so_do_they_when_there_is_room() {
+fn on_a_full_disk_changes_get_503_until_there_is_room_and_everything_else_works() {
     for kind in KINDS {
         println!("on {kind:?}");
         let volume = Volume::new(kind);
@@ -54,7 +54,7 @@ fn on_a_full_disk_changes_are_answered_with_503_and_all_else_goes_on_and_so_do_t
 }
 
 #[test]
-fn a_server_that_is_killed_on_a_full_disk_has_done_what_it_answered_and_nothing_else() {
+fn a_server_killed_on_a_full_disk_has_only_its_acknowledged_changes() {
     let volume = Volume::new(Kind::Tmpfs);
     let mut watched = Watched::start(volume.path(), 100, &[]);
     volume.fill();
@@ -67,7 +67,7 @@ fn a_server_that_is_killed_on_a_full_disk_has_done_what_it_answered_and_nothing_
 }
 
 #[test]
-fn an_import_that_finds_no_room_says_that_nothing_was_imported_and_is_done_when_there_is_room() {
+fn an_import_on_a_full_disk_reports_that_nothing_was_imported_and_works_when_there_is_room() {
     // The first finds no room for its rows, the second for its keys.
     for (rows, is_full) in [(10, true), (40_000, false)] {
         let volume = Volume::new(Kind::Tmpfs);

@@ -56,7 +56,7 @@ fn restored(configuration: &Path, store: &Path, to: &Path) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_key_that_was_revoked_after_the_last_replicated_commit_stays_dead() {
+fn a_key_revoked_after_the_last_replicated_commit_stays_revoked() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     let client = server.client();

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and measures with the machine's clock"
 )]
 
+mod cors;
 mod expected_state;
 mod fault_injection;
 mod forward_auth;
@@ -18,6 +19,7 @@ mod freeze_and_clock_jumps;
 #[path = "../suite/frozen_server.rs"]
 mod frozen_server;
 mod full_disk;
+mod guide;
 mod header_smuggling;
 #[path = "../suite/helpers.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
@@ -25,6 +27,7 @@ mod helpers;
 mod keystead_outage;
 mod litestream;
 mod missing_store;
+mod paths;
 mod prometheus_tools;
 mod proxy;
 mod proxy_setup;
@@ -39,4 +42,5 @@ mod tls_clients;
 #[path = "../suite/tls_server.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod tls_server;
+mod upgrades;
 mod upstream_app;

@@ -24,7 +24,7 @@ fn check_changes_refused(watched: &mut Watched) {
 }
 
 #[test]
-fn a_store_whose_file_is_removed_or_replaced_is_not_ready_and_is_again_when_the_file_is_back() {
+fn a_server_whose_store_is_removed_or_replaced_is_not_ready_until_the_file_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut watched = Watched::start(folder.path(), 10, &[]);
     for name in ["keystead.db", "keystead.db-wal"] {
@@ -46,7 +46,7 @@ fn a_store_whose_file_is_removed_or_replaced_is_not_ready_and_is_again_when_the_
 }
 
 #[test]
-fn a_store_whose_disk_is_taken_out_of_the_tree_is_not_ready_and_leaves_nothing_in_its_place() {
+fn a_server_whose_store_is_unmounted_is_not_ready_and_creates_no_other_store() {
     let mut volume = Volume::new(Kind::Tmpfs);
     let mut watched = Watched::start(volume.path(), 10, &[]);
     volume.detach();
@@ -55,7 +55,7 @@ fn a_store_whose_disk_is_taken_out_of_the_tree_is_not_ready_and_leaves_nothing_i
 }
 
 #[test]
-fn a_store_whose_disk_becomes_read_only_is_not_ready_and_serves_who_reads() {
+fn a_server_whose_disk_becomes_read_only_is_not_ready_and_serves_reads() {
     let volume = Volume::new(Kind::Ext4);
     let mut watched = Watched::start(volume.path(), 10, &[]);
     assert_eq!(watched.admin.get("/readyz").status, 200);

@@ -16,7 +16,7 @@ fn tool(program: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn curl_gets_its_answers_with_http_1_1_and_http_2_from_a_server_that_it_believes() {
+fn curl_verifies_the_certificate_over_http_1_1_and_http_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, _) = start(folder.path());
     let authority = folder.path().join("cert.pem");
@@ -45,7 +45,7 @@ fn curl_gets_its_answers_with_http_1_1_and_http_2_from_a_server_that_it_believes
 const REQUESTS: usize = 200;
 
 #[test]
-fn not_one_request_of_curl_fails_while_the_certificate_is_exchanged() {
+fn no_request_of_curl_fails_while_the_certificate_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = write_pair(folder.path());
     let server = Server::start_at(folder.path(), "127.0.0.1:0,unix:k.sock", &SETTINGS);
@@ -102,7 +102,7 @@ fn not_one_request_of_curl_fails_while_the_certificate_is_exchanged() {
 }
 
 #[test]
-fn tls_1_2_and_1_3_are_spoken_and_nothing_older_nor_anything_in_the_clear() {
+fn only_tls_1_2_and_1_3_are_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, _) = start(folder.path());
     let place = format!("127.0.0.1:{}", port(&server));

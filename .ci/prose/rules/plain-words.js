@@ -42,7 +42,7 @@ const PATTERNS = [
 // A sentence that begins like a question and is none: the reader has to find out what its subject is.
 const RIDDLE = /^(?:What|Who|Whom|Whose|Whatever|Whichever|Such|That which)\s(?:\S+\s+){2,}\S+[^?]$/;
 
-const MASKED = new Set(["Code", "Html", "Image"]);
+const MASKED = new Set(["Code", "Html"]);
 
 export default (context) => {
     const { Syntax, RuleError, getSource, locator, report } = context;

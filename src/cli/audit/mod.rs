@@ -6,13 +6,12 @@ pub(in crate::cli) mod head_signature;
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::cli::audit::head_signature::{Signer, signed_head};
 use crate::cli::error::CommandError;
-use crate::cli::output::export_target::{Destination, Output, unfinished, unfinished_csv};
+use crate::cli::output::export_target::{ExportTarget, ExportWriter, csv_export_failed, export_failed};
 use crate::cli::output::list::{parse_limit, parse_text, say_cut};
-use crate::cli::output::progress;
 use crate::cli::output::table::{Cell, Column, table};
 use crate::cli::output::table_rows::{from_now, to_minute};
 use crate::cli::output::terminal::Terminal;
-use crate::cli::output::{self, print};
+use crate::cli::output::{self, print, progress};
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
@@ -26,7 +25,7 @@ const EXAMPLES: &str = "Examples:\n  keystead audit verify --expect \"$(ssh vaul
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(in crate::cli) struct Audit {
+pub(in crate::cli) struct AuditArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -57,15 +56,15 @@ enum Command {
         #[command(flatten)]
         filter: Filter,
         /// In which form
-        #[arg(long, value_enum, default_value_t = Format::Ndjson)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = EventFormat::Ndjson)]
+        format: EventFormat,
         #[command(flatten)]
-        destination: Destination,
+        target: ExportTarget,
     },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum EventFormat {
     /// One JSON object a line
     Ndjson,
     /// Comma-separated values with a head line
@@ -105,7 +104,7 @@ impl From<Filter> for EventFilter {
     }
 }
 
-pub(in crate::cli) fn run(config: &Config, arguments: Audit) -> Result<(), CommandError> {
+pub(in crate::cli) fn run(config: &Config, arguments: AuditArguments) -> Result<(), CommandError> {
     let log = AuditLog::open(&service_options(config)?.store)?;
     match arguments.command {
         Command::Verify { expect } => verify(&log, expect),
@@ -117,7 +116,7 @@ pub(in crate::cli) fn run(config: &Config, arguments: Audit) -> Result<(), Comma
             // As many as can be counted are all.
             list(&log, &filter.into(), usize::try_from(limit).unwrap_or(usize::MAX), json)
         }
-        Command::Export { filter, format, destination } => export(&log, &filter.into(), format, destination.open()?),
+        Command::Export { filter, format, target } => export(&log, &filter.into(), format, target.open()?),
     }
 }
 
@@ -200,15 +199,20 @@ fn broken(number: i64, fault: ChainFault) -> CommandError {
     CommandError::new(format!("The audit log is broken: {what}. Before it, all is whole."))
 }
 
-fn export(log: &AuditLog, filter: &EventFilter, format: Format, mut out: Output) -> Result<(), CommandError> {
-    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(|e| unfinished(&e));
-    if let Format::Csv = format {
-        write(&csv_head().map_err(unfinished_csv)?)?;
+fn export(
+    log: &AuditLog,
+    filter: &EventFilter,
+    format: EventFormat,
+    mut out: ExportWriter,
+) -> Result<(), CommandError> {
+    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(|e| export_failed(&e));
+    if let EventFormat::Csv = format {
+        write(&csv_head().map_err(csv_export_failed)?)?;
     }
     each_page(log, filter, |events| {
         match format {
-            Format::Ndjson => write(lines(events).as_bytes())?,
-            Format::Csv => write(&csv_rows(events).map_err(unfinished_csv)?)?,
+            EventFormat::Ndjson => write(lines(events).as_bytes())?,
+            EventFormat::Csv => write(&csv_rows(events).map_err(csv_export_failed)?)?,
         }
         Ok(true)
     })?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Column {
+pub(in crate::cli) enum FileColumn {
     Kind,
     Id,
     Name,
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Column {
     RotatesAt,
 }
 
-impl Column {
+impl FileColumn {
     /// All there are.
     pub(in crate::cli) const ALL: [Self; 21] = [
         Self::Kind,

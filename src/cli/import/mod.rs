@@ -14,8 +14,7 @@ pub(in crate::cli) mod writer;
 
 use crate::cli::error::CommandError;
 use crate::cli::output;
-use crate::cli::store::open::change;
-use crate::cli::store::open::service_options;
+use crate::cli::store::open::{apply_change, service_options};
 use crate::cli::system::clock_and_random;
 use crate::cli::system::signals::Signals;
 use crate::config::Config;
@@ -24,16 +23,16 @@ use crate::service::{self, ImportExportView, ImportOutcome, ImportedApiKey, NOTH
 use clap::Args;
 use indicatif::ProgressBar;
 use organization_keys::OrganizationKeys;
-use report::Report;
-use row::{Reader, find_organization};
-use source::{Format, Source};
+use report::ImportReport;
+use row::{RowParser, find_organization};
+use source::{RowFormat, RowSource};
 use std::mem;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
-use steps::Steps;
+use steps::ImportSteps;
 
 /// With more wrong rows than this, it is the wrong file; whatever else is wrong with it is not looked for.
 const MOST_WRONG: usize = 10_000;
@@ -45,13 +44,13 @@ const BATCHES_IN_FLIGHT: usize = 4;
 type Batch = Vec<(u64, ImportedApiKey)>;
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Import {
+pub(in crate::cli) struct ImportArguments {
     /// The file with a key a row, '-' for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What the file is [default: by its name]
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<RowFormat>,
     /// The organization of rows that name none, by id or name [default: the only one]
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<String>,
@@ -75,19 +74,19 @@ pub(in crate::cli) struct Import {
     json: bool,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Import) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) -> Result<(), CommandError> {
     let content = ImportExportView::open(&service_options(config)?.store)?;
     let default = default_organization(&content, arguments.organization.as_deref())?;
     let mut organization_keys = OrganizationKeys::new(arguments.organization_keys, arguments.dry_run);
     organization_keys.confirm(&arguments.file, arguments.format)?;
-    let mut source = Source::open(&arguments.file, arguments.format)?;
-    let mut report = Report::new(arguments.json, arguments.verbose);
-    let steps = Steps::new(arguments.dry_run);
+    let mut source = RowSource::open(&arguments.file, arguments.format)?;
+    let mut report = ImportReport::new(arguments.json, arguments.verbose);
+    let steps = ImportSteps::new(arguments.dry_run);
 
     let staging = staging(config, arguments.dry_run)?;
-    let mut reader = Reader::new(&content, default, clock_and_random::now());
+    let mut reader = RowParser::new(&content, default, clock_and_random::now());
     let mut staged = read(&mut source, &mut reader, &mut organization_keys, &mut report, steps, staging)?;
-    let twins = staged.twins(MOST_WRONG).map_err(nothing_imported)?;
+    let twins = staged.duplicates(MOST_WRONG).map_err(nothing_imported)?;
     for (row, earlier) in &twins {
         report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
     }
@@ -150,17 +149,17 @@ fn nothing_imported(error: Error) -> CommandError {
 /// Where rows wait: beside the store, where they are to be stored.
 fn staging(config: &Config, is_dry_run: bool) -> Result<Staging, CommandError> {
     let patience = Duration::from_millis(config.store.busy_timeout_ms);
-    let staging = if is_dry_run { Staging::new() } else { Staging::beside(&config.store.path, patience) };
+    let staging = if is_dry_run { Staging::new() } else { Staging::beside_store(&config.store.path, patience) };
     staging.map_err(nothing_imported)
 }
 
 /// Reads all rows; those that are wrong are reported, the others staged, by another thread.
 fn read(
-    source: &mut Source,
-    reader: &mut Reader<'_>,
+    source: &mut RowSource,
+    reader: &mut RowParser<'_>,
     organization_keys: &mut OrganizationKeys,
-    report: &mut Report,
-    steps: Steps,
+    report: &mut ImportReport,
+    steps: ImportSteps,
     staging: Staging,
 ) -> Result<Staging, CommandError> {
     let (batches, waiting) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
@@ -181,10 +180,10 @@ fn stage(mut staged: Staging, batches: Receiver<Batch>) -> Result<Staging, Error
 
 /// Reads until the end, or until nobody takes the batches any more.
 fn read_batches(
-    source: &mut Source,
-    reader: &mut Reader<'_>,
+    source: &mut RowSource,
+    reader: &mut RowParser<'_>,
     organization_keys: &mut OrganizationKeys,
-    report: &mut Report,
+    report: &mut ImportReport,
     progress: &ProgressBar,
     batches: &SyncSender<Batch>,
 ) -> Result<(), CommandError> {
@@ -218,11 +217,11 @@ fn read_batches(
 
 async fn import(
     config: &Config,
-    arguments: &Import,
+    arguments: &ImportArguments,
     staged: Staging,
     file: String,
 ) -> Result<ImportOutcome, CommandError> {
-    let progress = Box::new(Steps::new(false).show(staged.count()));
+    let progress = Box::new(ImportSteps::new(false).show(staged.count()));
     let import = service::Import {
         staged,
         file,
@@ -234,7 +233,7 @@ async fn import(
     };
     let token = clock_and_random::random()?;
     let mut signals = Signals::listen()?;
-    change(config, async |service| {
+    apply_change(config, async |service| {
         tokio::select! {
             outcome = service.import(import, token, clock_and_random::now()) => Ok(outcome?),
             signal = signals.next() => Err(stopped(service, token, signal).await),

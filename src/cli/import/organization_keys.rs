@@ -1,9 +1,9 @@
 //! Keys without a project, each of which can manage everything in its organization: nobody makes many of them without being
 //! told.
 
-use super::columns::Column;
+use super::columns::FileColumn;
 use super::row::is_about_key;
-use super::source::{Fields, Format, Source};
+use super::source::{Fields, RowFormat, RowSource};
 use crate::cli::error::CommandError;
 use crate::cli::output::confirm::ask;
 use crate::service::ImportedApiKey;
@@ -31,12 +31,12 @@ impl OrganizationKeys {
     ///
     /// # Errors
     /// Where they are not meant, or nobody is there to ask.
-    pub(super) fn confirm(&mut self, file: &Path, format: Option<Format>) -> Result<(), CommandError> {
+    pub(super) fn confirm(&mut self, file: &Path, format: Option<RowFormat>) -> Result<(), CommandError> {
         // A pipe has no second beginning.
         if self.are_meant || self.is_dry_run || !file.is_file() {
             return Ok(());
         }
-        let mut source = Source::open(file, format)?;
+        let mut source = RowSource::open(file, format)?;
         while let Some(row) = source.next()? {
             _ = row.fields.map(|fields| self.count(&fields));
         }
@@ -55,7 +55,7 @@ impl OrganizationKeys {
     pub(super) fn count(&mut self, fields: &Fields<'_>) {
         if is_about_key(fields) {
             self.keys += 1;
-            self.without_project += u64::from(fields.get(Column::Project).is_none());
+            self.without_project += u64::from(fields.get(FileColumn::Project).is_none());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::MOST_WRONG;
 use crate::cli::error::CommandError;
-use crate::cli::output::{say, taken_nothing};
+use crate::cli::output::{say, stdout_error};
 use crate::service::{Staging, TakenRows};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
@@ -13,7 +13,7 @@ const ENDED: &str = "The key was revoked or rotated out; leave it out with --ski
 
 /// A line a row on standard output, a summary on standard error. At a terminal, where both would be mixed, only wrong rows have
 /// a line unless all are asked for.
-pub(super) struct Report {
+pub(super) struct ImportReport {
     out: BufWriter<StdoutLock<'static>>,
     is_json: bool,
     shows_all: bool,
@@ -21,7 +21,7 @@ pub(super) struct Report {
     passed_over: u64,
 }
 
-impl Report {
+impl ImportReport {
     pub(super) fn new(is_json: bool, is_verbose: bool) -> Self {
         let out = io::stdout();
         let shows_all = is_json || is_verbose || !out.is_terminal();
@@ -90,7 +90,7 @@ impl Report {
     /// A dry run came to its end with these.
     pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), CommandError> {
         if self.shows_all {
-            staged.each_place(|row| {
+            staged.for_each_row(|row| {
                 self.write(|| json!({"row": row, "outcome": "good"}), || format!("Row {row} can be imported."))
             })?;
         }
@@ -140,7 +140,7 @@ impl Report {
     /// Which number each row has from the first one on.
     fn numbers(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), CommandError> {
         let mut next = ids.map_or(0, |(first, _)| first);
-        staged.each_place(|row| {
+        staged.for_each_row(|row| {
             let id = next;
             next += 1;
             self.write(
@@ -159,11 +159,11 @@ impl Report {
 
     fn write(&mut self, object: impl Fn() -> Value, text: impl Fn() -> String) -> Result<(), CommandError> {
         let written = if self.is_json { writeln!(self.out, "{}", object()) } else { writeln!(self.out, "{}", text()) };
-        written.map_err(|e| taken_nothing(&e))
+        written.map_err(|e| stdout_error(&e))
     }
 
     fn flush(&mut self) -> Result<(), CommandError> {
-        self.out.flush().map_err(|e| taken_nothing(&e))
+        self.out.flush().map_err(|e| stdout_error(&e))
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a row's fields to a key that can be stored.
 
-use super::columns::Column;
+use super::columns::FileColumn;
 use super::source::Fields;
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 const REMEMBERED: usize = 4096;
 
 /// What rows are read with.
-pub(super) struct Reader<'a> {
+pub(super) struct RowParser<'a> {
     content: &'a ImportExportView,
     /// Where a row goes that names no organization; `None` where it has to.
     default: Option<OrganizationId>,
@@ -23,36 +23,36 @@ pub(super) struct Reader<'a> {
 }
 
 /// Every method fails with a sentence about the row, which repeats nothing that could be a key.
-impl<'a> Reader<'a> {
+impl<'a> RowParser<'a> {
     pub(super) fn new(content: &'a ImportExportView, default: Option<OrganizationId>, now: Timestamp) -> Self {
         Self { content, default, now, known: HashMap::new() }
     }
 
     /// The key; `None` where the row is about something else, as an export has such rows.
     pub(super) fn key(&mut self, fields: &Fields<'_>) -> Result<Option<ImportedApiKey>, String> {
-        match fields.get(Column::Kind) {
+        match fields.get(FileColumn::Kind) {
             _ if is_about_key(fields) => {}
             Some("organization" | "project") => return Ok(None),
             _ => return Err("Its kind is none of organization, project and api_key.".to_owned()),
         }
-        if fields.get(Column::RotatesAt).is_some() {
+        if fields.get(FileColumn::RotatesAt).is_some() {
             return Err("The key is being rotated: complete or cancel that where it comes from, then export it again."
                 .to_owned());
         }
-        let name = Name::parse(fields.get(Column::Name).unwrap_or_default()).map_err(sentence)?;
+        let name = Name::parse(fields.get(FileColumn::Name).unwrap_or_default()).map_err(sentence)?;
         let (value, sha256, is_ours) = value(fields)?;
-        if fields.get(Column::Key).is_some_and(|key| name.as_str().contains(key)) {
+        if fields.get(FileColumn::Key).is_some_and(|key| name.as_str().contains(key)) {
             return Err("Its name has the key in it, and names are stored and shown.".to_owned());
         }
         let parent = self.parent(fields)?;
-        let created_at = time(fields, Column::CreatedAt)?.unwrap_or(self.now);
-        let new = NewApiKey { parent, value, name, created_at, expires_at: time(fields, Column::ExpiresAt)? };
-        let valid = match fields.get(Column::Valid) {
+        let created_at = time(fields, FileColumn::CreatedAt)?.unwrap_or(self.now);
+        let new = NewApiKey { parent, value, name, created_at, expires_at: time(fields, FileColumn::ExpiresAt)? };
+        let valid = match fields.get(FileColumn::Valid) {
             None | Some("true" | "TRUE" | "True" | "1") => true,
             Some("false" | "FALSE" | "False" | "0") => false,
             Some(_) => return Err("Its column valid must be true or false.".to_owned()),
         };
-        let addresses = fields.get(Column::AllowedAddresses).map(|list| {
+        let addresses = fields.get(FileColumn::AllowedAddresses).map(|list| {
             AddressList::parse(list.split([',', ';', ' ']).filter(|address| !address.is_empty())).map_err(sentence)
         });
         Ok(Some(ImportedApiKey {
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
     }
 
     fn parent(&mut self, fields: &Fields<'_>) -> Result<Parent, String> {
-        let names = [Column::Organization, Column::Project].map(|column| fields.get(column));
+        let names = [FileColumn::Organization, FileColumn::Project].map(|column| fields.get(column));
         if let ([None, None], Some(organization)) = (names, self.default) {
             return Ok(Parent { organization, project: None });
         }
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
 
 /// Whether a row is about a key, as all are that do not say so.
 pub(super) fn is_about_key(fields: &Fields<'_>) -> bool {
-    matches!(fields.get(Column::Kind), None | Some("api_key"))
+    matches!(fields.get(FileColumn::Kind), None | Some("api_key"))
 }
 
 /// By id or name.
@@ -128,8 +128,8 @@ pub(super) fn find_organization(content: &ImportExportView, text: &str) -> Resul
 
 /// What is kept of the value; its SHA-256 digest, where it is another; whether it is of our own form.
 fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
-    let tail = fields.get(Column::Tail).map(|tail| Tail::external(tail).map_err(sentence)).transpose()?;
-    match (fields.get(Column::Key), fields.get(Column::Digest), fields.get(Column::Algorithm)) {
+    let tail = fields.get(FileColumn::Tail).map(|tail| Tail::external(tail).map_err(sentence)).transpose()?;
+    match (fields.get(FileColumn::Key), fields.get(FileColumn::Digest), fields.get(FileColumn::Algorithm)) {
         (Some(key), None, None) => {
             let external = ExternalKey::parse(key).map_err(sentence)?;
             Ok((
@@ -152,7 +152,7 @@ fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), Str
 
 fn rate_limit(fields: &Fields<'_>) -> Result<Option<RateLimit>, String> {
     let number = |column| fields.get(column).map(str::parse::<u32>).transpose();
-    let limit = match (number(Column::RateLimit), number(Column::RateWindowS)) {
+    let limit = match (number(FileColumn::RateLimit), number(FileColumn::RateWindowS)) {
         (Ok(None), Ok(None)) => return Ok(None),
         (Ok(Some(limit)), Ok(Some(window_s))) => RateLimit::new(limit, window_s),
         _ => None,
@@ -166,7 +166,7 @@ fn rate_limit(fields: &Fields<'_>) -> Result<Option<RateLimit>, String> {
     limit.map(Some).ok_or_else(wrong)
 }
 
-fn time(fields: &Fields<'_>, column: Column) -> Result<Option<Timestamp>, String> {
+fn time(fields: &Fields<'_>, column: FileColumn) -> Result<Option<Timestamp>, String> {
     let parse = |text| {
         let wrong = || format!("Its column {} must be a time such as 2026-11-23T19:31:17Z.", column.name());
         Timestamp::parse(text).ok_or_else(wrong)

@@ -1,10 +1,10 @@
 //! Reading a file of keys row by row, in bounded memory and without repeating any of it in a sentence.
 
-use super::columns::Column;
+use super::columns::FileColumn;
 use crate::cli::error::CommandError;
 use crate::cli::output::say;
 use crate::json;
-use crate::spreadsheet::fused;
+use crate::spreadsheet::unescape_formula;
 use clap::ValueEnum;
 use csv::StringRecord;
 use serde_json::Value;
@@ -23,7 +23,7 @@ const BUFFER: usize = 65_536;
 
 /// In which form keys come or go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Format {
+pub(in crate::cli) enum RowFormat {
     /// Comma-separated values with a head line
     Csv,
     /// One JSON object a line
@@ -32,10 +32,10 @@ pub(in crate::cli) enum Format {
 
 /// The fields of a row that are not empty.
 #[derive(Default)]
-pub(super) struct Fields<'a>([Option<Cow<'a, str>>; Column::ALL.len()]);
+pub(super) struct Fields<'a>([Option<Cow<'a, str>>; FileColumn::ALL.len()]);
 
 impl Fields<'_> {
-    pub(super) fn get(&self, column: Column) -> Option<&str> {
+    pub(super) fn get(&self, column: FileColumn) -> Option<&str> {
         self.0[column as usize].as_deref().map(str::trim)
     }
 }
@@ -48,20 +48,20 @@ pub(super) struct Row<'a> {
 }
 
 /// A file, or standard input.
-pub(super) struct Source {
+pub(super) struct RowSource {
     rows: Rows,
     tap: Tap,
     number: u64,
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<Counted>>, columns: Vec<Column>, record: StringRecord },
+    Csv { reader: Box<csv::Reader<Counted>>, columns: Vec<FileColumn>, record: StringRecord },
     Ndjson { reader: Box<BufReader<Counted>>, line: Vec<u8> },
 }
 
-impl Source {
+impl RowSource {
     /// Opens it; a file's form is known by its name unless said.
-    pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Self, CommandError> {
+    pub(super) fn open(path: &Path, format: Option<RowFormat>) -> Result<Self, CommandError> {
         let unreadable = |e: io::Error| CommandError::new(format!("{} cannot be read: {e}.", path.display()));
         let is_standard = path == Path::new("-");
         let (input, total): (Box<dyn Read>, u64) = if is_standard {
@@ -72,8 +72,8 @@ impl Source {
             (Box::new(file), total)
         };
         let by_name = match path.extension().and_then(|it| it.to_str()) {
-            Some("csv") => Some(Format::Csv),
-            Some("ndjson" | "jsonl") => Some(Format::Ndjson),
+            Some("csv") => Some(RowFormat::Csv),
+            Some("ndjson" | "jsonl") => Some(RowFormat::Ndjson),
             _ => None,
         };
         let format = format.or(by_name).ok_or_else(|| {
@@ -88,10 +88,10 @@ impl Source {
         let tap = Tap { total, ..Tap::default() };
         let counted = Counted { input, tap: tap.clone(), hasher: blake3::Hasher::new() };
         let rows = match format {
-            Format::Ndjson => {
+            RowFormat::Ndjson => {
                 Rows::Ndjson { reader: Box::new(BufReader::with_capacity(BUFFER, counted)), line: Vec::new() }
             }
-            Format::Csv => {
+            RowFormat::Csv => {
                 let mut reader = csv::ReaderBuilder::new().buffer_capacity(BUFFER).from_reader(counted);
                 let columns = columns(reader.headers().map_err(|e| unreadable_csv(path, &e))?)?;
                 Rows::Csv { reader: Box::new(reader), columns, record: StringRecord::new() }
@@ -165,14 +165,14 @@ fn unreadable_csv(path: &Path, error: &csv::Error) -> CommandError {
     CommandError::new(format!("{} cannot be read: {why}.", path.display()))
 }
 
-fn columns(head: &StringRecord) -> Result<Vec<Column>, CommandError> {
+fn columns(head: &StringRecord) -> Result<Vec<FileColumn>, CommandError> {
     // A file that a spreadsheet wrote may begin with a mark.
     let names = head.iter().enumerate().map(|(at, name)| (at, name.strip_prefix('\u{feff}').unwrap_or(name)));
     let mut columns = Vec::new();
     for (at, name) in names {
-        let column = Column::parse(name).ok_or_else(|| {
-            let place = format_args!("Column {} of the head line", at + 1);
-            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, place)))
+        let column = FileColumn::parse(name).ok_or_else(|| {
+            let place = format!("Column {} of the head line", at + 1);
+            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, &place)))
         })?;
         if columns.contains(&column) {
             return Err(CommandError::new(format!("The head line has the column {} twice.", column.name())));
@@ -184,7 +184,7 @@ fn columns(head: &StringRecord) -> Result<Vec<Column>, CommandError> {
 
 /// What to do where a name is really several, with another separator between them.
 fn other_separator(name: &str) -> Option<String> {
-    let is_name = |text: &str| Column::parse(text.trim_matches(['"', ' '])).is_some();
+    let is_name = |text: &str| FileColumn::parse(text.trim_matches(['"', ' '])).is_some();
     let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
     let is_between = |separator: char| name.contains(separator) && name.split(separator).any(is_name);
     let (_, separators) = separators.into_iter().find(|(separator, _)| is_between(*separator))?;
@@ -196,7 +196,7 @@ fn other_separator(name: &str) -> Option<String> {
 
 /// Which one is unknown, without repeating what may be a key.
 fn unknown(name: &str, place: impl std::fmt::Display) -> String {
-    let names = Column::IMPORTED.map(Column::name).join(", ");
+    let names = FileColumn::IMPORTED.map(FileColumn::name).join(", ");
     if is_word(name) {
         return format!("There is no column \"{name}\"; there are {names}.");
     }
@@ -210,18 +210,18 @@ fn is_word(name: &str) -> bool {
 
 /// The refusal of a row in which a name comes more than once, without repeating what may be a key.
 fn doubled(name: &str) -> String {
-    match Column::parse(name).map(Column::name).or_else(|| is_word(name).then_some(name)) {
+    match FileColumn::parse(name).map(FileColumn::name).or_else(|| is_word(name).then_some(name)) {
         Some(name) => format!("Its field \"{name}\" comes twice."),
         None => "One of its fields comes twice.".to_owned(),
     }
 }
 
-fn csv_fields<'a>(columns: &[Column], record: &'a StringRecord) -> Fields<'a> {
+fn csv_fields<'a>(columns: &[FileColumn], record: &'a StringRecord) -> Fields<'a> {
     let mut fields = Fields::default();
     for (column, text) in columns.iter().zip(record) {
         let text = text.trim();
         if !text.is_empty() {
-            let text = if column.is_for_people() { fused(text) } else { text };
+            let text = if column.is_for_people() { unescape_formula(text) } else { text };
             fields.0[*column as usize] = Some(Cow::Borrowed(text));
         }
     }
@@ -235,7 +235,7 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
     }
     let mut fields = Fields::default();
     let mut columns = Vec::new();
-    let mut add = |column: Column| {
+    let mut add = |column: FileColumn| {
         // Two names may stand for one column: expiresAt and expires_at.
         if columns.contains(&column) {
             return Err(doubled(column.name()));
@@ -244,7 +244,7 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
         Ok(())
     };
     for (at, (name, value)) in object.into_iter().enumerate() {
-        let column = Column::parse(&name).ok_or_else(|| unknown(&name, format_args!("Field {} of it", at + 1)))?;
+        let column = FileColumn::parse(&name).ok_or_else(|| unknown(&name, format_args!("Field {} of it", at + 1)))?;
         add(column)?;
         let wrong = || format!("Its field {} is neither a text nor a number.", column.name());
         let text = match (column, value) {
@@ -252,18 +252,18 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
             (_, Value::String(text)) => text,
             (_, Value::Bool(value)) => value.to_string(),
             (_, Value::Number(number)) => number.to_string(),
-            (Column::AllowedAddresses, Value::Array(list)) => {
+            (FileColumn::AllowedAddresses, Value::Array(list)) => {
                 let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
                 texts.ok_or_else(wrong)?.join(",")
             }
             // As the API has it.
-            (Column::RateLimit, Value::Object(limit)) => {
+            (FileColumn::RateLimit, Value::Object(limit)) => {
                 let number = |name| limit.get(name).filter(|_| limit.len() == 2).and_then(Value::as_u64);
                 let (Some(uses), Some(window)) = (number("limit"), number("windowInSeconds")) else {
                     return Err("Its rate limit must have limit and windowInSeconds.".to_owned());
                 };
-                add(Column::RateWindowS)?;
-                fields.0[Column::RateWindowS as usize] = Some(window.to_string().into());
+                add(FileColumn::RateWindowS)?;
+                fields.0[FileColumn::RateWindowS as usize] = Some(window.to_string().into());
                 uses.to_string()
             }
             _ => return Err(wrong()),

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// How many steps there are.
 #[derive(Clone, Copy)]
-pub(super) struct Steps(u8);
+pub(super) struct ImportSteps(u8);
 
-impl Steps {
+impl ImportSteps {
     /// Of an import, or of a dry run, which ends before anything is stored.
     pub(super) fn new(is_dry_run: bool) -> Self {
         Self(if is_dry_run { 2 } else { 4 })

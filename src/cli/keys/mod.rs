@@ -10,19 +10,16 @@ pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{Restrictions, parse_days, parse_seconds};
-use crate::cli::keys::rotate::Rotate;
-use crate::cli::keys::secret_output::{Handover, MANAGES, brought, hand_over, key_prefix};
-use crate::cli::keys::update::Update;
-use crate::cli::keys::verify::Verify;
+use crate::cli::keys::rotate::RotateArguments;
+use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, supplied_value};
+use crate::cli::keys::update::UpdateArguments;
+use crate::cli::keys::verify::VerifyArguments;
 use crate::cli::output::confirm::confirm;
-use crate::cli::output::list::{Listing, Wanted};
-use crate::cli::output::table_rows;
-use crate::cli::output::views::{KeyRecord, describe, show};
-use crate::cli::output::{print_json, say};
-use crate::cli::resolve::api_key;
-use crate::cli::resolve::{InScope, Number};
-use crate::cli::store::open::change;
-use crate::cli::store::open::overview;
+use crate::cli::output::list::{ListFilter, ListPrinter};
+use crate::cli::output::views::{KeyView, describe, show};
+use crate::cli::output::{print_json, say, table_rows};
+use crate::cli::resolve::{InProject, KeyNumber, api_key};
+use crate::cli::store::open::{apply_change, open_overview};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Parent};
@@ -30,7 +27,7 @@ use crate::service::{Authority, KeyChange, NewKey, Overview};
 use clap::{Args, Subcommand};
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Keys {
+pub(in crate::cli) struct KeysArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -39,30 +36,30 @@ pub(in crate::cli) struct Keys {
 enum Command {
     /// Mint a key and print it, this once
     #[command(after_help = CREATE_EXAMPLES)]
-    Create(Create),
+    Create(CreateArguments),
     /// Show the keys of an organization and its projects, newest first
     #[command(after_help = LIST_HELP)]
-    List(List),
+    List(ListArguments),
     /// Show one key
-    Get(One),
+    Get(OneArguments),
     /// Switch a key off: it is refused until it is activated again
-    Deactivate(One),
+    Deactivate(OneArguments),
     /// Switch a key on again
-    Activate(One),
+    Activate(OneArguments),
     /// Give a key another name, another end or other limits; its value stays
-    Update(Update),
+    Update(UpdateArguments),
     /// Give a key a new value and print it, or end the grace of a rotation
-    Rotate(Rotate),
+    Rotate(RotateArguments),
     /// Revoke a key for good, with all its values
     Revoke {
         #[command(flatten)]
-        key: Number,
+        key: KeyNumber,
         /// Do it without being asked
         #[arg(long)]
         yes: bool,
     },
     /// Say whether a key is good, and whose it is; this is no use of it
-    Verify(Verify),
+    Verify(VerifyArguments),
 }
 
 const CREATE_EXAMPLES: &str = "A key without --project can manage everything in its organization.\n\nExamples:\n  \
@@ -71,11 +68,11 @@ const CREATE_EXAMPLES: &str = "A key without --project can manage everything in 
     keystead keys create \"Admin\" --key-file admin.key       # when the admin's key is lost";
 
 #[derive(Args, Debug)]
-struct Create {
+struct CreateArguments {
     /// The key's label
     name: String,
     #[command(flatten)]
-    scope: InScope,
+    scope: InProject,
     /// In how many days it ends, 1 to 36525 [default: never]
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     expires_in_days: Option<Lifetime>,
@@ -85,7 +82,7 @@ struct Create {
     #[command(flatten)]
     restrictions: Restrictions,
     #[command(flatten)]
-    handover: Handover,
+    secret_output: SecretOutput,
     /// Take a key that was revoked or rotated out, too: it is good again
     #[arg(long, requires = "adopt_key_file")]
     allow_revoked: bool,
@@ -104,26 +101,26 @@ const SEARCH_HELP: &str = "Only those with this in their name or last six charac
 
 #[derive(Args, Debug)]
 #[command(mut_arg("search", |search| search.help(SEARCH_HELP)))]
-struct List {
+struct ListArguments {
     #[command(flatten)]
-    scope: InScope,
+    scope: InProject,
     #[command(flatten)]
-    wanted: Wanted,
+    filter: ListFilter,
     /// One JSON object a line instead of a table
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args, Debug)]
-struct One {
+struct OneArguments {
     #[command(flatten)]
-    key: Number,
+    key: KeyNumber,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-impl Keys {
+impl KeysArguments {
     /// Makes sure that there is something to do.
     ///
     /// # Errors
@@ -136,12 +133,12 @@ impl Keys {
     }
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: Keys) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: KeysArguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Create(create) => self::create(config, &create).await,
-        Command::List(arguments) => list(&overview(config)?, &arguments),
-        Command::Get(One { key, json }) => {
-            show(KeyRecord::new(&api_key(config, key.id)?, clock_and_random::now()), json)
+        Command::List(arguments) => list(&open_overview(config)?, &arguments),
+        Command::Get(OneArguments { key, json }) => {
+            show(KeyView::new(&api_key(config, key.id)?, clock_and_random::now()), json)
         }
         Command::Deactivate(one) => switch(config, &one, false).await,
         Command::Activate(one) => switch(config, &one, true).await,
@@ -152,18 +149,18 @@ pub(in crate::cli) async fn run(config: &Config, arguments: Keys) -> Result<(), 
     }
 }
 
-async fn create(config: &Config, arguments: &Create) -> Result<(), CommandError> {
+async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), CommandError> {
     let (name, restrictions) = (Name::parse(&arguments.name)?, arguments.restrictions.change()?);
-    let (organization, project) = arguments.scope.find(&overview(config)?)?;
+    let (organization, project) = arguments.scope.find(&open_overview(config)?)?;
     let project = project.map(|project| project.id);
     let parent = Parent { organization: organization.id, project };
-    let secret = arguments.handover.secret(&key_prefix(config, parent)?).await?;
-    let file = arguments.handover.prepare(&secret)?;
+    let secret = arguments.secret_output.secret(&key_prefix(config, parent)?).await?;
+    let file = arguments.secret_output.prepare(&secret)?;
     let now = clock_and_random::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
-    let value = brought(&secret, arguments.allow_revoked);
+    let value = supplied_value(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
-    let issued = change(config, async |service| {
+    let issued = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(parent.organization, now), project);
         Ok(keys.create(new, None).await?)
     });
@@ -172,35 +169,35 @@ async fn create(config: &Config, arguments: &Create) -> Result<(), CommandError>
         file.keep();
     }
     let lost = "was created all the same: revoke it, and make another one";
-    hand_over(&key, &arguments.handover, &secret, arguments.json, now, lost)?;
-    let may = if project.is_none() { format!(" It {MANAGES}.") } else { String::new() };
+    print_new_key(&key, &arguments.secret_output, &secret, arguments.json, now, lost)?;
+    let may = if project.is_none() { format!(" It {MANAGES_ORGANIZATION}.") } else { String::new() };
     say(format_args!(
         "API key {} ({}) was created; it {}.{may}",
         key.id.get(),
         key.name.as_str(),
-        arguments.handover.describe(&secret)
+        arguments.secret_output.describe(&secret)
     ));
     Ok(())
 }
 
-fn list(overview: &Overview, arguments: &List) -> Result<(), CommandError> {
-    let List { scope, wanted, json } = arguments;
+fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandError> {
+    let ListArguments { scope, filter, json } = arguments;
     let now = clock_and_random::now();
     let (organization, project) = scope.find(overview)?;
-    let mut listing = Listing::new(*json, table_rows::KEY_COLUMNS, wanted);
+    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, filter);
     overview.each_api_key(&organization, project.as_ref(), |key, project| {
-        if !wanted.has_key(key) {
+        if !filter.has_key(key) {
             return Ok(true);
         }
-        listing.add(|| KeyRecord::new(key, now), || table_rows::key(key, project, now))
+        printer.add(|| KeyView::new(key, now), || table_rows::key(key, project, now))
     })?;
-    listing.finish()
+    printer.finish()
 }
 
-async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), CommandError> {
+async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
-    let updated = change(config, async |service| {
+    let updated = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
@@ -212,21 +209,21 @@ async fn switch(config: &Config, arguments: &One, valid: bool) -> Result<(), Com
         key.name.as_str(),
         if valid { "active" } else { "deactivated" }
     ));
-    if arguments.json { print_json(&KeyRecord::new(&key, now)) } else { Ok(()) }
+    if arguments.json { print_json(&KeyView::new(&key, now)) } else { Ok(()) }
 }
 
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandError> {
     let key = api_key(config, id)?;
     confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
     let authority = Authority::operator(key.parent.organization, clock_and_random::now());
-    change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
+    apply_change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
 
 /// Revokes keys of any organizations. One that is gone by now is as good.
 pub(in crate::cli) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), CommandError> {
-    change(config, async |service| {
+    apply_change(config, async |service| {
         for key in keys {
             let authority = Authority::operator(key.parent.organization, clock_and_random::now());
             match service.keys(authority, key.parent.project).revoke(key.id).await {

@@ -2,13 +2,12 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{self, Expires, Restrictions};
-use crate::cli::keys::secret_output::{Handover, brought, hand_over, key_prefix};
+use crate::cli::keys::secret_output::{SecretOutput, key_prefix, print_new_key, supplied_value};
 use crate::cli::output::confirm::confirm;
-use crate::cli::output::views::{KeyRecord, describe};
+use crate::cli::output::views::{KeyView, describe};
 use crate::cli::output::{print_json, say};
-use crate::cli::resolve::Number;
-use crate::cli::resolve::api_key;
-use crate::cli::store::open::change;
+use crate::cli::resolve::{KeyNumber, api_key};
+use crate::cli::store::open::apply_change;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{ApiKey, Expiry, Grace, Timestamp};
@@ -20,9 +19,9 @@ const HELP: &str = "Without --grace-hours the old value is dead when the command
     24 --key-file new.key\n  keystead keys rotate 12 --complete --yes";
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Rotate {
+pub(in crate::cli) struct RotateArguments {
     #[command(flatten)]
-    key: Number,
+    key: KeyNumber,
     /// For how many hours the old value goes on, 0 to 8784 [default: 0]
     #[arg(long, value_name = "HOURS", value_parser = parse_grace)]
     grace_hours: Option<Grace>,
@@ -31,7 +30,7 @@ pub(in crate::cli) struct Rotate {
     #[command(flatten)]
     restrictions: Restrictions,
     #[command(flatten)]
-    handover: Handover,
+    secret_output: SecretOutput,
     /// Take a key that was revoked or rotated out, too: it is good again
     #[arg(long, requires = "adopt_key_file")]
     allow_revoked: bool,
@@ -60,7 +59,7 @@ const NEW_VALUE: [&str; 7] = [
     "allow_revoked",
 ];
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Rotate) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: &RotateArguments) -> Result<(), CommandError> {
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
     if arguments.complete || arguments.cancel {
@@ -75,10 +74,11 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Rotate) -> Result<(
     if grace == Grace::default() {
         confirm(&format!("The value of {} ends at once.", describe(&key)), arguments.yes)?;
     }
-    let secret = arguments.handover.secret(&key_prefix(config, key.parent)?).await?;
-    let file = arguments.handover.prepare(&secret)?;
-    let rotation = Rotation { value: brought(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
-    let issued = change(config, async |service| {
+    let secret = arguments.secret_output.secret(&key_prefix(config, key.parent)?).await?;
+    let file = arguments.secret_output.prepare(&secret)?;
+    let rotation =
+        Rotation { value: supplied_value(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
+    let issued = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.rotate(key.id, rotation, None).await?)
     });
@@ -91,8 +91,8 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Rotate) -> Result<(
         |shadow| format!("the old one goes on until {}", shadow.rotates_at),
     );
     let lost = "has the new value all the same: rotate it again, or revoke it";
-    hand_over(&key, &arguments.handover, &secret, arguments.json, now, lost)?;
-    let where_to = arguments.handover.describe(&secret);
+    print_new_key(&key, &arguments.secret_output, &secret, arguments.json, now, lost)?;
+    let where_to = arguments.secret_output.describe(&secret);
     say(format_args!("{} has a new value; it {where_to}; {until}.", describe(&key)));
     say_where_grace_is_cut_short(&key, grace, now);
     Ok(())
@@ -109,7 +109,12 @@ fn say_where_grace_is_cut_short(key: &ApiKey, grace: Grace, now: Timestamp) {
     }
 }
 
-async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Timestamp) -> Result<(), CommandError> {
+async fn end_rotation(
+    config: &Config,
+    arguments: &RotateArguments,
+    key: &ApiKey,
+    now: Timestamp,
+) -> Result<(), CommandError> {
     let Some(shadow) = &key.shadow else {
         let sentence = "The key is not being rotated.";
         return Err(CommandError::new(format!("{sentence} {} has this one value, which stays.", describe(key))));
@@ -118,7 +123,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
     let (which, ended, other) = if arguments.complete { ("old", &key.value, "new") } else { ("new", new, "old") };
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} ends at once."), arguments.yes)?;
-    let changed = change(config, async |service| {
+    let changed = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(if arguments.complete {
             keys.complete_rotation(key.id).await?
@@ -128,7 +133,7 @@ async fn end_rotation(config: &Config, arguments: &Rotate, key: &ApiKey, now: Ti
     });
     let key = changed.await?;
     say(format_args!("{ended} is dead; the {other} one, {}, stays.", key.value.tail));
-    if arguments.json { print_json(&KeyRecord::new(&key, now)) } else { Ok(()) }
+    if arguments.json { print_json(&KeyView::new(&key, now)) } else { Ok(()) }
 }
 
 fn parse_grace(text: &str) -> Result<Grace, String> {

@@ -3,9 +3,8 @@
 use crate::cli::error::CommandError;
 use crate::cli::keys::key_file::KeyFile;
 use crate::cli::keys::typed_key::read_or_ask_for_key;
-use crate::cli::output;
-use crate::cli::output::views::KeyRecord;
-use crate::cli::output::{print_json, print_secret};
+use crate::cli::output::views::KeyView;
+use crate::cli::output::{self, print_json, print_secret};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{ApiKey, KeyPrefix, Parent, Secret, Timestamp};
@@ -14,10 +13,10 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// What is said of every new key of an organization, after its name or "It".
-pub(in crate::cli) const MANAGES: &str = "can manage everything in its organization";
+pub(in crate::cli) const MANAGES_ORGANIZATION: &str = "can manage everything in its organization";
 
 #[derive(Args, Debug, Default)]
-pub(in crate::cli) struct Handover {
+pub(in crate::cli) struct SecretOutput {
     /// Write the key to this new file, readable by you alone, instead of printing it
     #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
     pub(in crate::cli) key_file: Option<PathBuf>,
@@ -26,7 +25,7 @@ pub(in crate::cli) struct Handover {
     pub(in crate::cli) adopt_key_file: Option<PathBuf>,
 }
 
-impl Handover {
+impl SecretOutput {
     /// The key, new or brought. A terminal asks for one that is to come from standard input.
     pub(in crate::cli) async fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, CommandError> {
         match &self.adopt_key_file {
@@ -39,7 +38,7 @@ impl Handover {
     /// minted: a key that cannot be handed over must not be.
     pub(in crate::cli) fn prepare(&self, secret: &Secret) -> Result<Option<KeyFile>, CommandError> {
         if self.shown(secret).is_some() {
-            output::expect_reader()?;
+            output::require_stdout_reader()?;
         }
         self.key_file.as_ref().map(|path| KeyFile::create(path, secret)).transpose()
     }
@@ -60,22 +59,22 @@ impl Handover {
 }
 
 /// A new value that is made or read here.
-pub(in crate::cli) fn brought(secret: &Secret, allows_ended: bool) -> NewValue {
+pub(in crate::cli) fn supplied_value(secret: &Secret, allows_ended: bool) -> NewValue {
     NewValue::Provided { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
 /// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
-pub(in crate::cli) fn hand_over(
+pub(in crate::cli) fn print_new_key(
     key: &ApiKey,
-    handover: &Handover,
+    secret_output: &SecretOutput,
     secret: &Secret,
     json: bool,
     now: Timestamp,
     lost: &str,
 ) -> Result<(), CommandError> {
-    let shown = handover.shown(secret);
+    let shown = secret_output.shown(secret);
     let done = match shown {
-        _ if json => print_json(&KeyRecord::new(key, now).with_secret(shown)),
+        _ if json => print_json(&KeyView::new(key, now).with_secret(shown)),
         Some(shown) => print_secret(shown),
         None => Ok(()),
     };

@@ -2,10 +2,9 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{Expires, Limits, NoLimits};
-use crate::cli::output::views::{KeyRecord, show};
-use crate::cli::resolve::Number;
-use crate::cli::resolve::api_key;
-use crate::cli::store::open::change;
+use crate::cli::output::views::{KeyView, show};
+use crate::cli::resolve::{KeyNumber, api_key};
+use crate::cli::store::open::apply_change;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::Name;
@@ -18,9 +17,9 @@ const HELP: &str = "What is not said stays as it is. To switch a key off or on, 
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Update {
+pub(in crate::cli) struct UpdateArguments {
     #[command(flatten)]
-    key: Number,
+    key: KeyNumber,
     /// The key's label from now on
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -35,7 +34,7 @@ pub(in crate::cli) struct Update {
     json: bool,
 }
 
-impl Update {
+impl UpdateArguments {
     /// Whether it takes at least one thing. Were clap to see to that, all flags would be in a line of usage that is too long.
     pub(in crate::cli) fn has_change(&self) -> bool {
         let Self { key: _, name, expires, limits, no_limits, json: _ } = self;
@@ -48,13 +47,13 @@ impl Update {
     }
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Update) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: &UpdateArguments) -> Result<(), CommandError> {
     let (expiry, update) = (arguments.expires.expiry(), arguments.change()?);
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
-    let updated = change(config, async |service| {
+    let updated = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.update(key.id, expiry, update).await?)
     });
-    show(KeyRecord::new(&updated.await?, now), arguments.json)
+    show(KeyView::new(&updated.await?, now), arguments.json)
 }

@@ -2,9 +2,9 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::typed_key::{is_typed, read_or_ask_for_key};
-use crate::cli::output::views::{KeyRecord, OrganizationRecord, ProjectRecord, code};
+use crate::cli::output::views::{KeyView, OrganizationView, ProjectView, code};
 use crate::cli::output::{print, print_json};
-use crate::cli::store::open::judging_overview;
+use crate::cli::store::open::open_current_overview;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::Refusal;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Verify {
+pub(in crate::cli) struct VerifyArguments {
     /// The file with the full key; '-' for standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     key_file: PathBuf,
@@ -32,29 +32,29 @@ const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED or ROTATED_OUT, 
 /// What became of a question about a key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct VerdictRecord {
+struct VerificationView {
     valid: bool,
     code: &'static str,
-    api_key: Option<KeyRecord>,
-    organization: Option<OrganizationRecord>,
-    project: Option<ProjectRecord>,
+    api_key: Option<KeyView>,
+    organization: Option<OrganizationView>,
+    project: Option<ProjectView>,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Verify) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), CommandError> {
     if is_typed(&arguments.key_file) {
         // Nobody is asked in vain.
-        judging_overview(config)?;
+        open_current_overview(config)?;
     }
     let text = read_or_ask_for_key(&arguments.key_file).await?;
-    let looked = judging_overview(config)?.look_up_presented(text.trim().as_bytes())?;
+    let looked = open_current_overview(config)?.look_up_presented(text.trim().as_bytes())?;
     let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
     if arguments.json {
-        print_json(&VerdictRecord {
+        print_json(&VerificationView {
             valid: outcome.is_ok(),
             code: code(&outcome),
-            api_key: looked.as_ref().map(|looked| KeyRecord::new(&looked.key, clock_and_random::now())),
-            organization: looked.as_ref().map(|looked| OrganizationRecord::from(&looked.organization)),
-            project: looked.as_ref().and_then(|looked| looked.project.as_ref()).map(ProjectRecord::from),
+            api_key: looked.as_ref().map(|looked| KeyView::new(&looked.key, clock_and_random::now())),
+            organization: looked.as_ref().map(|looked| OrganizationView::from(&looked.organization)),
+            project: looked.as_ref().and_then(|looked| looked.project.as_ref()).map(ProjectView::from),
         })?;
     } else {
         print(&format!("{}{}\n", code(&outcome), looked.as_ref().map(whose).unwrap_or_default()))?;

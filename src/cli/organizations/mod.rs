@@ -3,14 +3,12 @@
 pub(in crate::cli) mod projects;
 
 use crate::cli::error::CommandError;
-use crate::cli::keys::secret_output::{Handover, MANAGES, key_prefix};
-use crate::cli::output::list::{Listing, Wanted};
-use crate::cli::output::table_rows;
-use crate::cli::output::views::{KeyRecord, OrganizationRecord};
-use crate::cli::output::{print, print_json, print_secret, say};
+use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix};
+use crate::cli::output::list::{ListFilter, ListPrinter};
+use crate::cli::output::views::{KeyView, OrganizationView};
+use crate::cli::output::{print, print_json, print_secret, say, table_rows};
 use crate::cli::resolve;
-use crate::cli::store::open::change;
-use crate::cli::store::open::overview;
+use crate::cli::store::open::{apply_change, open_overview};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{Name, OrganizationId, Parent};
@@ -19,7 +17,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Organizations {
+pub(in crate::cli) struct OrganizationsArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -34,7 +32,7 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         key_name: Option<String>,
         #[command(flatten)]
-        handover: Handover,
+        secret_output: SecretOutput,
         /// Print one JSON object: the organization and its key
         #[arg(long)]
         json: bool,
@@ -42,7 +40,7 @@ enum Command {
     /// Show all organizations, by name
     List {
         #[command(flatten)]
-        wanted: Wanted,
+        filter: ListFilter,
         /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
@@ -70,40 +68,40 @@ enum Command {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Created {
-    organization: OrganizationRecord,
-    api_key: KeyRecord,
+    organization: OrganizationView,
+    api_key: KeyView,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: Organizations) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: OrganizationsArguments) -> Result<(), CommandError> {
     match arguments.command {
-        Command::Create { name, key_name, handover, json } => {
-            create(config, &name, key_name.as_deref().unwrap_or(&config.setup.key_name), &handover, json).await
+        Command::Create { name, key_name, secret_output, json } => {
+            create(config, &name, key_name.as_deref().unwrap_or(&config.setup.key_name), &secret_output, json).await
         }
-        Command::List { wanted, json } => {
+        Command::List { filter, json } => {
             let now = clock_and_random::now();
-            let mut listing = Listing::new(json, table_rows::ORGANIZATION_COLUMNS, &wanted);
-            resolve::each_organization(&overview(config)?, |it| {
-                if !wanted.has_name(&it.name) {
+            let mut printer = ListPrinter::new(json, table_rows::ORGANIZATION_COLUMNS, &filter);
+            resolve::each_organization(&open_overview(config)?, |it| {
+                if !filter.has_name(&it.name) {
                     return Ok(true);
                 }
-                listing.add(|| OrganizationRecord::from(&it), || table_rows::organization(&it, now))
+                printer.add(|| OrganizationView::from(&it), || table_rows::organization(&it, now))
             })?;
-            listing.finish()
+            printer.finish()
         }
         Command::Get { organization, json } => {
-            let record = OrganizationRecord::from(&resolve::organization(&overview(config)?, &organization)?);
+            let record = OrganizationView::from(&resolve::organization(&open_overview(config)?, &organization)?);
             if json { print_json(&record) } else { print(&record.describe()) }
         }
         Command::Rename { organization, name, json } => {
             let name = Name::parse(&name)?;
             let authority = Authority::operator(
-                resolve::organization(&overview(config)?, &organization)?.id,
+                resolve::organization(&open_overview(config)?, &organization)?.id,
                 clock_and_random::now(),
             );
             let renamed =
-                change(config, async |service| Ok(service.rename_organization(authority, name).await?)).await?;
+                apply_change(config, async |service| Ok(service.rename_organization(authority, name).await?)).await?;
             say(format_args!("{} is called {} now.", renamed.id, renamed.name.as_str()));
-            if json { print_json(&OrganizationRecord::from(&renamed)) } else { Ok(()) }
+            if json { print_json(&OrganizationView::from(&renamed)) } else { Ok(()) }
         }
     }
 }
@@ -112,29 +110,29 @@ async fn create(
     config: &Config,
     name: &str,
     key_name: &str,
-    handover: &Handover,
+    secret_output: &SecretOutput,
     json: bool,
 ) -> Result<(), CommandError> {
     let (organization, name) = (Name::parse(name)?, Name::parse(key_name)?);
-    if overview(config)?.organizations(None)?.is_empty() {
+    if open_overview(config)?.organizations(None)?.is_empty() {
         return Err(CommandError::new("The store has no organization yet; set it up with keystead init."));
     }
     let organization_random = clock_and_random::random()?;
     let parent = Parent { organization: OrganizationId::from_random(organization_random), project: None };
-    let secret = handover.secret(&key_prefix(config, parent)?).await?;
-    let file = handover.prepare(&secret)?;
+    let secret = secret_output.secret(&key_prefix(config, parent)?).await?;
+    let file = secret_output.prepare(&secret)?;
     let now = clock_and_random::now();
     let first = FirstKey { organization, organization_random, name, secret };
-    let created = change(config, async |service| Ok(service.create_organization(&first, now).await?));
+    let created = apply_change(config, async |service| Ok(service.create_organization(&first, now).await?));
     let (organization, key) = created.await?;
     if let Some(file) = file {
         file.keep();
     }
-    let (id, shown) = (organization.id, handover.shown(&first.secret));
+    let (id, shown) = (organization.id, secret_output.shown(&first.secret));
     let done = match shown {
         _ if json => print_json(&Created {
-            organization: OrganizationRecord::from(&organization),
-            api_key: KeyRecord::new(&key, now).with_secret(shown),
+            organization: OrganizationView::from(&organization),
+            api_key: KeyView::new(&key, now).with_secret(shown),
         }),
         Some(shown) => print_secret(shown),
         None => Ok(()),
@@ -143,9 +141,9 @@ async fn create(
         CommandError::new(format!("{e} The organization {id} is there all the same: mint another key for it."))
     })?;
     say(format_args!(
-        "{id} ({}) was created; its first key {}. It {MANAGES}.",
+        "{id} ({}) was created; its first key {}. It {MANAGES_ORGANIZATION}.",
         organization.name.as_str(),
-        handover.describe(&first.secret)
+        secret_output.describe(&first.secret)
     ));
     Ok(())
 }

@@ -1,15 +1,13 @@
 //! `keystead projects`: what organizations divide their work into, also beside a running server.
 
 use crate::cli::error::CommandError;
-use crate::cli::keys::secret_output::{Handover, key_prefix};
+use crate::cli::keys::secret_output::{SecretOutput, key_prefix};
 use crate::cli::output::confirm::confirm;
-use crate::cli::output::list::{Listing, Wanted};
-use crate::cli::output::table_rows;
-use crate::cli::output::views::{KeyRecord, ProjectRecord};
-use crate::cli::output::{print, print_json, print_secret, say};
+use crate::cli::output::list::{ListFilter, ListPrinter};
+use crate::cli::output::views::{KeyView, ProjectView};
+use crate::cli::output::{print, print_json, print_secret, say, table_rows};
 use crate::cli::resolve::{self, InOrganization};
-use crate::cli::store::open::change;
-use crate::cli::store::open::overview;
+use crate::cli::store::open::{apply_change, open_overview};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{Description, Name, Parent, Project, ProjectId, Secret};
@@ -19,7 +17,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Projects {
+pub(in crate::cli) struct ProjectsArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -27,21 +25,21 @@ pub(in crate::cli) struct Projects {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Create a project and its first key, and print that, this once
-    Create(Create),
+    Create(CreateArguments),
     /// Show the projects of an organization, by name
     List {
         #[command(flatten)]
         organization: InOrganization,
         #[command(flatten)]
-        wanted: Wanted,
+        filter: ListFilter,
         /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
     },
     /// Show one project
-    Get(One),
+    Get(OneArguments),
     /// Change a project's name or description
-    Update(Update),
+    Update(UpdateArguments),
     /// Remove a project for good, its keys with it
     Delete {
         #[command(flatten)]
@@ -53,7 +51,7 @@ enum Command {
 }
 
 #[derive(Args, Debug)]
-struct Create {
+struct CreateArguments {
     /// The project's name, unique within the organization
     name: String,
     /// What it is for
@@ -78,7 +76,7 @@ struct Choice {
 }
 
 #[derive(Args, Debug)]
-struct One {
+struct OneArguments {
     #[command(flatten)]
     choice: Choice,
     /// Print one JSON object
@@ -87,7 +85,7 @@ struct One {
 }
 
 #[derive(Args, Debug)]
-struct Update {
+struct UpdateArguments {
     #[command(flatten)]
     choice: Choice,
     #[command(flatten)]
@@ -114,35 +112,35 @@ struct Change {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Created {
-    project: ProjectRecord,
-    api_key: KeyRecord,
+    project: ProjectView,
+    api_key: KeyView,
 }
 
 impl Choice {
     fn find(&self, config: &Config) -> Result<Project, CommandError> {
-        let overview = overview(config)?;
+        let overview = open_overview(config)?;
         let organization = self.organization.find(&overview)?;
         resolve::project(&overview, organization.id, &self.project)
     }
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: Projects) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: ProjectsArguments) -> Result<(), CommandError> {
     match arguments.command {
         Command::Create(create) => self::create(config, create).await,
-        Command::List { organization, wanted, json } => {
-            let (overview, now) = (overview(config)?, clock_and_random::now());
+        Command::List { organization, filter, json } => {
+            let (overview, now) = (open_overview(config)?, clock_and_random::now());
             let organization = organization.find(&overview)?;
-            let mut listing = Listing::new(json, table_rows::PROJECT_COLUMNS, &wanted);
+            let mut printer = ListPrinter::new(json, table_rows::PROJECT_COLUMNS, &filter);
             resolve::each_project(&overview, organization.id, |project| {
-                if !wanted.has_name(&project.name) {
+                if !filter.has_name(&project.name) {
                     return Ok(true);
                 }
-                listing.add(|| ProjectRecord::from(&project), || table_rows::project(&project, now))
+                printer.add(|| ProjectView::from(&project), || table_rows::project(&project, now))
             })?;
-            listing.finish()
+            printer.finish()
         }
-        Command::Get(One { choice, json }) => {
-            let record = ProjectRecord::from(&choice.find(config)?);
+        Command::Get(OneArguments { choice, json }) => {
+            let record = ProjectView::from(&choice.find(config)?);
             if json { print_json(&record) } else { print(&record.describe()) }
         }
         Command::Update(update) => self::update(config, &update).await,
@@ -150,28 +148,28 @@ pub(in crate::cli) async fn run(config: &Config, arguments: Projects) -> Result<
     }
 }
 
-async fn create(config: &Config, arguments: Create) -> Result<(), CommandError> {
+async fn create(config: &Config, arguments: CreateArguments) -> Result<(), CommandError> {
     let name = Name::parse(&arguments.name)?;
     let description = arguments.description.as_deref().map(Description::parse).transpose()?;
-    let organization = arguments.organization.find(&overview(config)?)?;
+    let organization = arguments.organization.find(&open_overview(config)?)?;
     let (random, key_random) = (clock_and_random::random()?, clock_and_random::random()?);
     let parent = Parent { organization: organization.id, project: Some(ProjectId::from_random(random)) };
     let secret = Secret::new(&key_prefix(config, parent)?, key_random);
-    let handover = Handover { key_file: arguments.key_file, adopt_key_file: None };
-    let file = handover.prepare(&secret)?;
+    let secret_output = SecretOutput { key_file: arguments.key_file, adopt_key_file: None };
+    let file = secret_output.prepare(&secret)?;
     let now = clock_and_random::now();
     let new = NewProject { random, name, description, key_random };
     let authority = Authority::operator(organization.id, now);
-    let created = change(config, async |service| Ok(service.create_project(authority, new).await?));
+    let created = apply_change(config, async |service| Ok(service.create_project(authority, new).await?));
     let (project, key, _) = created.await?;
     if let Some(file) = file {
         file.keep();
     }
-    let shown = handover.shown(&secret);
+    let shown = secret_output.shown(&secret);
     let done = match shown {
         _ if arguments.json => print_json(&Created {
-            project: ProjectRecord::from(&project),
-            api_key: KeyRecord::new(&key, now).with_secret(shown),
+            project: ProjectView::from(&project),
+            api_key: KeyView::new(&key, now).with_secret(shown),
         }),
         Some(shown) => print_secret(shown),
         None => Ok(()),
@@ -184,12 +182,12 @@ async fn create(config: &Config, arguments: Create) -> Result<(), CommandError> 
         "{} ({}) was created; its first key {}.",
         project.id,
         project.name.as_str(),
-        handover.describe(&secret)
+        secret_output.describe(&secret)
     ));
     Ok(())
 }
 
-async fn update(config: &Config, arguments: &Update) -> Result<(), CommandError> {
+async fn update(config: &Config, arguments: &UpdateArguments) -> Result<(), CommandError> {
     let Change { name, description, no_description } = &arguments.change;
     let description = match description {
         Some(text) => Some(Some(Description::parse(text)?)),
@@ -198,8 +196,9 @@ async fn update(config: &Config, arguments: &Update) -> Result<(), CommandError>
     let change_to = ProjectChange { name: name.as_deref().map(Name::parse).transpose()?, description };
     let project = arguments.choice.find(config)?;
     let authority = Authority::operator(project.organization, clock_and_random::now());
-    let updated = change(config, async |service| Ok(service.update_project(authority, project.id, change_to).await?));
-    let record = ProjectRecord::from(&updated.await?);
+    let updated =
+        apply_change(config, async |service| Ok(service.update_project(authority, project.id, change_to).await?));
+    let record = ProjectView::from(&updated.await?);
     if arguments.json { print_json(&record) } else { print(&record.describe()) }
 }
 
@@ -207,7 +206,7 @@ async fn delete(config: &Config, project: &Project, yes: bool) -> Result<(), Com
     let what = format!("The project {} ({})", project.id, project.name.as_str());
     confirm(&format!("{what} is to be removed, and all its keys with it."), yes)?;
     let authority = Authority::operator(project.organization, clock_and_random::now());
-    change(config, async |service| Ok(service.delete_project(authority, project.id).await?)).await?;
+    apply_change(config, async |service| Ok(service.delete_project(authority, project.id).await?)).await?;
     say(format_args!("{what} is removed, and its keys are dead."));
     Ok(())
 }

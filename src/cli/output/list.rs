@@ -1,4 +1,4 @@
-//! What is listed, as it comes: which of it is wanted, an object a line for programs, tables for people.
+//! What is listed, as it comes: which of it is filter, an object a line for programs, tables for people.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::table::{Cell, Column, table};
@@ -14,9 +14,9 @@ const ROWS: usize = 1000;
 /// What people copy together with a tail.
 const MASKS: [char; 2] = ['*', '…'];
 
-/// Which part of a list is wanted.
+/// Which part of a list is filter.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Wanted {
+pub(in crate::cli) struct ListFilter {
     /// Only those with this in their name, whatever the case
     #[arg(long, value_name = "TEXT", value_parser = parse_search)]
     search: Option<String>,
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Wanted {
     limit: Option<u64>,
 }
 
-/// How many rows are wanted at the most.
+/// How many rows are filter at the most.
 pub(in crate::cli) fn parse_limit(text: &str) -> Result<u64, &'static str> {
     text.parse().ok().filter(|limit| *limit > 0).ok_or("it must be a number from 1 on")
 }
@@ -43,7 +43,7 @@ pub(in crate::cli) fn parse_text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-impl Wanted {
+impl ListFilter {
     pub(in crate::cli) fn has_name(&self, name: &Name) -> bool {
         self.search.as_ref().is_none_or(|search| name.as_str().to_lowercase().contains(search))
     }
@@ -58,7 +58,7 @@ impl Wanted {
 }
 
 /// A list on its way to standard output.
-pub(in crate::cli) struct Listing<const N: usize> {
+pub(in crate::cli) struct ListPrinter<const N: usize> {
     is_json: bool,
     columns: [Column; N],
     terminal: Option<Terminal>,
@@ -69,14 +69,14 @@ pub(in crate::cli) struct Listing<const N: usize> {
     is_cut: bool,
 }
 
-impl<const N: usize> Listing<N> {
-    pub(in crate::cli) fn new(is_json: bool, columns: [Column; N], wanted: &Wanted) -> Self {
+impl<const N: usize> ListPrinter<N> {
+    pub(in crate::cli) fn new(is_json: bool, columns: [Column; N], filter: &ListFilter) -> Self {
         let terminal = Terminal::of_output();
-        let (rows, limit) = (Vec::new(), wanted.limit);
+        let (rows, limit) = (Vec::new(), filter.limit);
         Self { is_json, columns, terminal, rows, is_begun: false, limit, listed: 0, is_cut: false }
     }
 
-    /// Says whether more are wanted.
+    /// Says whether more are filter.
     pub(in crate::cli) fn add<T: Serialize>(
         &mut self,
         record: impl FnOnce() -> T,

@@ -29,11 +29,11 @@ pub(in crate::cli) fn print(text: &str) -> Result<(), CommandError> {
 pub(in crate::cli) fn write(bytes: &[u8]) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
-    written.map_err(|e| taken_nothing(&e))
+    written.map_err(|e| stdout_error(&e))
 }
 
 /// Why standard output took nothing more. That nobody reads it any more ends a command without a word.
-pub(in crate::cli) fn taken_nothing(error: &io::Error) -> CommandError {
+pub(in crate::cli) fn stdout_error(error: &io::Error) -> CommandError {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return CommandError::closed_pipe();
     }
@@ -46,7 +46,7 @@ pub(in crate::cli) fn taken_nothing(error: &io::Error) -> CommandError {
 /// Where it is a pipe or a terminal that nobody reads, cannot be written to, or is a device that keeps nothing, such as the null
 /// device. A process that is started with its standard output closed finds the null device there: the runtime puts it in
 /// place before anything else is opened.
-pub(in crate::cli) fn expect_reader() -> Result<(), CommandError> {
+pub(in crate::cli) fn require_stdout_reader() -> Result<(), CommandError> {
     let out = io::stdout();
     let status = rustix::fs::fstat(&out).map_err(io::Error::from)?;
     let is_device = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice && !out.is_terminal();

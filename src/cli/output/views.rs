@@ -10,7 +10,7 @@ use serde::Serialize;
 /// A key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) struct KeyRecord {
+pub(in crate::cli) struct KeyView {
     id: i64,
     name: String,
     /// `active`, `deactivated` or `expired`.
@@ -24,9 +24,9 @@ pub(in crate::cli) struct KeyRecord {
     rotates_at: Option<String>,
     last_used: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rotation: Option<RotationRecord>,
+    rotation: Option<RotationView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rate_limit: Option<LimitRecord>,
+    rate_limit: Option<RateLimitView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_addresses: Option<Vec<String>>,
     organization_id: String,
@@ -37,7 +37,7 @@ pub(in crate::cli) struct KeyRecord {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RotationRecord {
+struct RotationView {
     value_last_used: Option<String>,
     shadow_value_last_used: Option<String>,
     is_safe_to_complete: bool,
@@ -45,12 +45,12 @@ struct RotationRecord {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LimitRecord {
+struct RateLimitView {
     limit: u32,
     window_in_seconds: u32,
 }
 
-impl KeyRecord {
+impl KeyView {
     pub(in crate::cli) fn new(key: &ApiKey, now: Timestamp) -> Self {
         let ApiKey {
             id,
@@ -78,12 +78,12 @@ impl KeyRecord {
             shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
             rotates_at: text(shadow.map(|shadow| shadow.rotates_at)),
             last_used: text(key.last_used()),
-            rotation: shadow.map(|shadow| RotationRecord {
+            rotation: shadow.map(|shadow| RotationView {
                 value_last_used: text(*value_last_used),
                 shadow_value_last_used: text(shadow.last_used),
                 is_safe_to_complete: key.is_safe_to_complete(now),
             }),
-            rate_limit: rate_limit.map(|it| LimitRecord { limit: it.limit(), window_in_seconds: it.window_s() }),
+            rate_limit: rate_limit.map(|it| RateLimitView { limit: it.limit(), window_in_seconds: it.window_s() }),
             allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
             organization_id: organization.to_string(),
             project_id: project.map(|id| id.to_string()),
@@ -120,7 +120,7 @@ impl KeyRecord {
             role,
         } = self;
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        let limit = |it: LimitRecord| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
+        let limit = |it: RateLimitView| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
         let may = match role {
             Role::Manager => "manage the organization: mint and revoke keys, read the audit log",
             Role::Verifier => "verify: ask whether keys are good, and manage nothing",
@@ -172,7 +172,7 @@ pub(in crate::cli) fn tone(state: &str) -> Tone {
 }
 
 /// One key, alone.
-pub(in crate::cli) fn show(key: KeyRecord, json: bool) -> Result<(), CommandError> {
+pub(in crate::cli) fn show(key: KeyView, json: bool) -> Result<(), CommandError> {
     if json {
         return print_json(&key);
     }
@@ -200,19 +200,19 @@ pub(in crate::cli) fn code(outcome: &Result<(), Refusal>) -> &'static str {
 
 /// An organization.
 #[derive(Serialize)]
-pub(in crate::cli) struct OrganizationRecord {
+pub(in crate::cli) struct OrganizationView {
     id: String,
     name: String,
     created_at: String,
 }
 
-impl From<&Organization> for OrganizationRecord {
+impl From<&Organization> for OrganizationView {
     fn from(it: &Organization) -> Self {
         Self { id: it.id.to_string(), name: it.name.as_str().to_owned(), created_at: it.created_at.to_string() }
     }
 }
 
-impl OrganizationRecord {
+impl OrganizationView {
     pub(in crate::cli) fn describe(self) -> String {
         lines(vec![("id", self.id), ("name", self.name), ("created", self.created_at)])
     }
@@ -220,7 +220,7 @@ impl OrganizationRecord {
 
 /// A project.
 #[derive(Serialize)]
-pub(in crate::cli) struct ProjectRecord {
+pub(in crate::cli) struct ProjectView {
     id: String,
     name: String,
     description: Option<String>,
@@ -229,7 +229,7 @@ pub(in crate::cli) struct ProjectRecord {
     organization_id: String,
 }
 
-impl From<&Project> for ProjectRecord {
+impl From<&Project> for ProjectView {
     fn from(it: &Project) -> Self {
         Self {
             id: it.id.to_string(),
@@ -241,7 +241,7 @@ impl From<&Project> for ProjectRecord {
     }
 }
 
-impl ProjectRecord {
+impl ProjectView {
     pub(in crate::cli) fn describe(self) -> String {
         lines(vec![
             ("id", self.id),

@@ -1,7 +1,8 @@
 //! Finding what looks like a key in bytes of any kind.
 
-use super::found::Found;
-use super::words::Words;
+use super::candidate::Candidate;
+use super::spelling::{MAX_PREFIX, Spelling};
+use super::words::WordScanner;
 use crate::domain::{Digest, KeyForms, Tail};
 use regex::bytes::Regex as BytesRegex;
 use std::io::{self, Read};
@@ -11,10 +12,7 @@ use zeroize::Zeroizing;
 /// What a key ends with: an underscore and as many hexadecimal digits. In UTF-16, of either byte order, a zero byte stands
 /// between each two of them; in quoted-printable text, a soft line break may.
 const ENDING: &str = r"(?-u)_(?:(?:\x00[0-9a-f]){32}|(?:(?:=\r?\n)?[0-9a-f]){32})";
-/// The soft line breaks of quoted-printable text (RFC 2045, section 6.7), which are no part of it.
-const SOFT_BREAKS: [&[u8]; 2] = [b"=\r\n", b"=\n"];
 const DIGITS: usize = 32;
-const MAX_PREFIX: usize = 32;
 /// What earlier or other installations are likely to have their keys begin with ends like this.
 const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
 /// Keys of our form alone; an import may have brought some that are known by another digest.
@@ -25,7 +23,7 @@ const WINDOW: usize = 256 * 1024;
 /// take four bytes with a soft line break.
 const OVERLAP: usize = 4 * (MAX_PREFIX + DIGITS + 2);
 
-pub(super) struct Finder {
+pub(super) struct KeyFinder {
     ending: BytesRegex,
     prefixes: Vec<Vec<u8>>,
 }
@@ -49,7 +47,7 @@ impl Position {
     }
 }
 
-impl Finder {
+impl KeyFinder {
     /// Of keys that begin with one of these, or with what ends in `_org_` or `_proj_`. Others of the same form are handed over as
     /// words: only the store can tell whether it knows them.
     ///
@@ -67,8 +65,8 @@ impl Finder {
     pub(super) fn scan<E: From<io::Error>>(
         &self,
         input: &mut dyn Read,
-        mut words: Option<Words>,
-        mut found: impl FnMut(Found) -> Result<(), E>,
+        mut words: Option<WordScanner>,
+        mut found: impl FnMut(Candidate) -> Result<(), E>,
     ) -> Result<(), E> {
         // What is read may well be keys.
         let mut buffer = Zeroizing::new(vec![0; WINDOW]);
@@ -93,14 +91,14 @@ impl Finder {
                     break;
                 }
                 done = ending.end();
-                let Some(Candidates { start, tail, digests, imported, is_word }) =
+                let Some(KeyMatch { start, tail, digests, imported, is_word }) =
                     self.candidates(window, ending.range())
                 else {
                     continue;
                 };
                 position.pass(window.get(position.offset..start).unwrap_or_default());
                 let (line, column) = (position.line, position.column);
-                found(Found { line, column, tail, digests, imported, is_word })?;
+                found(Candidate { line, column, tail, digests, imported, is_word })?;
             }
             if count == 0 {
                 return words.map_or(Ok(()), |mut words| words.finish(&mut found));
@@ -113,7 +111,7 @@ impl Finder {
     }
 
     /// What a key could be that ends like this; `None` where it is none.
-    fn candidates(&self, window: &[u8], ending: Range<usize>) -> Option<Candidates> {
+    fn candidates(&self, window: &[u8], ending: Range<usize>) -> Option<KeyMatch> {
         let (underscore, end) = (ending.start, ending.end);
         let is_wide = window.get(underscore + 1) == Some(&0);
         let next = match window.get(end) {
@@ -144,7 +142,7 @@ impl Finder {
                 first = first.or(before.places.get(begin).copied());
             }
         }
-        first.map(|start| Candidates { start, tail, digests, imported, is_word })
+        first.map(|start| KeyMatch { start, tail, digests, imported, is_word })
     }
 
     /// Whether a key is expected to begin like this: with a prefix that is known, or with one that is likely.
@@ -172,55 +170,12 @@ fn run(before: &[u8]) -> usize {
 }
 
 /// What was found, and where it begins.
-struct Candidates {
+struct KeyMatch {
     start: usize,
     tail: Tail,
     digests: Vec<Digest>,
     imported: Vec<Digest>,
     is_word: bool,
-}
-
-/// How the characters of a key are written.
-#[derive(Clone, Copy)]
-enum Spelling {
-    /// A byte each.
-    Plain,
-    /// The same, with soft line breaks between them.
-    QuotedPrintable,
-    /// Two bytes each, one of which is zero.
-    Wide,
-}
-
-/// Characters, and where each of them is.
-struct Before {
-    bytes: Zeroizing<Vec<u8>>,
-    places: Vec<usize>,
-}
-
-impl Spelling {
-    /// The last characters up to this underscore: one more than a prefix may have.
-    fn before(self, window: &[u8], underscore: usize) -> Before {
-        let mut places = vec![underscore];
-        while let Some(place) = places.last().and_then(|last| self.previous(window, *last))
-            && places.len() <= MAX_PREFIX
-        {
-            places.push(place);
-        }
-        places.reverse();
-        Before { bytes: Zeroizing::new(places.iter().map(|place| window[*place]).collect()), places }
-    }
-
-    /// Where the character before this one is.
-    fn previous(self, window: &[u8], place: usize) -> Option<usize> {
-        match self {
-            Self::Plain => place.checked_sub(1),
-            Self::QuotedPrintable => {
-                let soft_break = SOFT_BREAKS.iter().find(|it| window[..place].ends_with(it));
-                place.checked_sub(1 + soft_break.map_or(0, |it| it.len()))
-            }
-            Self::Wide => place.checked_sub(2).filter(|_| window[place - 1] == 0),
-        }
-    }
 }
 
 fn is_digit(byte: u8) -> bool {
@@ -243,8 +198,8 @@ mod tests {
 
     const HEX: &str = "0123456789abcdef0123456789abcdef";
 
-    fn finder() -> Finder {
-        Finder::new(["confident_org_", "confident_proj_"]).unwrap()
+    fn finder() -> KeyFinder {
+        KeyFinder::new(["confident_org_", "confident_proj_"]).unwrap()
     }
 
     /// Gives a byte at a time, or as many as asked for.
@@ -259,7 +214,7 @@ mod tests {
         }
     }
 
-    fn all(text: &[u8], at_once: usize) -> Vec<Found> {
+    fn all(text: &[u8], at_once: usize) -> Vec<Candidate> {
         let mut all = Vec::new();
         let scanned = finder().scan(&mut Slowly(text, at_once), None, |found| {
             all.push(found);
@@ -297,10 +252,10 @@ mod tests {
         }
         assert!(all(format!("{}_{HEX}", "a".repeat(32)).as_bytes(), 7).is_empty(), "no key has such a prefix");
         // A prefix of the settings may be the end of one that came from elsewhere.
-        let finder = Finder::new(["ks_"]).unwrap();
+        let finder = KeyFinder::new(["ks_"]).unwrap();
         let key = format!("shks_{HEX}");
         let mut digests = Vec::new();
-        let mut found = |it: Found| {
+        let mut found = |it: Candidate| {
             digests.extend(it.digests);
             Ok::<_, io::Error>(())
         };

@@ -1,8 +1,9 @@
 //! `keystead scan`: keys that lie where they should not, and whether they are live ones of this store.
 
+mod candidate;
 mod finder;
-mod found;
 mod sources;
+mod spelling;
 mod words;
 
 use crate::cli::error::CommandError;
@@ -10,25 +11,25 @@ use crate::cli::keys::revoke_keys;
 use crate::cli::keys::verify::whose;
 use crate::cli::masking::mask;
 use crate::cli::output::confirm::confirm;
-use crate::cli::output::views::{KeyRecord, key_state};
+use crate::cli::output::views::{KeyView, key_state};
 use crate::cli::output::{print, print_json, say};
-use crate::cli::store::open::judging_overview;
+use crate::cli::store::open::open_current_overview;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{ApiKey, Digest, KeyForms, KeyId, KeyPrefix, Refusal};
 use crate::service::{LookedUpKey, Overview};
+use candidate::Candidate;
 use clap::Args;
-use finder::Finder;
-use found::Found;
+use finder::KeyFinder;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use words::Words;
+use words::WordScanner;
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Scan {
+pub(in crate::cli) struct ScanArguments {
     /// Files and folders; '-' or nothing for standard input
     #[arg(value_name = "PATH", conflicts_with = "staged")]
     paths: Vec<PathBuf>,
@@ -71,7 +72,7 @@ struct Finding<'a> {
     value: String,
     /// What `keys list` says, or `live`, `rotated_out`, `unknown`, `unchecked`.
     state: &'static str,
-    api_key: Option<KeyRecord>,
+    api_key: Option<KeyView>,
 }
 
 /// How many words are remembered that the store does not know: most words come again.
@@ -95,11 +96,11 @@ enum Store {
     Closed(String),
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: Scan) -> Result<(), CommandError> {
-    let Scan { mut paths, staged, prefix, revoke, yes, json } = arguments;
+pub(in crate::cli) async fn run(config: &Config, arguments: ScanArguments) -> Result<(), CommandError> {
+    let ScanArguments { mut paths, staged, prefix, revoke, yes, json } = arguments;
     let prefixes = [&config.keys.organization_prefix, &config.keys.project_prefix].into_iter().chain(&prefix);
     prefixes.clone().try_for_each(|prefix| KeyPrefix::parse(prefix).map(drop))?;
-    let finder = Finder::new(prefixes.map(String::as_str));
+    let finder = KeyFinder::new(prefixes.map(String::as_str));
     let finder = finder.map_err(|e| CommandError::new(format!("Keys cannot be looked for: {e}.")))?;
     let (store, unknown, live) = (Store::open(config), HashSet::new(), BTreeMap::new());
     let mut report = Report { store, unknown, is_json: json, found: 0, unchecked: 0, live };
@@ -130,7 +131,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: Scan) -> Result<(), 
 
 impl Report {
     /// Tells what was found in the file or stream of this name.
-    fn add(&mut self, name: &str, found: Found) -> Result<(), CommandError> {
+    fn add(&mut self, name: &str, found: Candidate) -> Result<(), CommandError> {
         let word = found.digests.first().filter(|_| found.is_word).map(Digest::prefix);
         if word.is_some_and(|word| self.unknown.contains(&word)) {
             return Ok(());
@@ -154,12 +155,12 @@ impl Report {
         if let Some(looked) = looked.as_ref().filter(|looked| looked.outcome.is_ok()) {
             self.live.insert(looked.key.id, looked.key.clone());
         }
-        let Found { line, column, tail, .. } = found;
+        let Candidate { line, column, tail, .. } = found;
         // The name of a file may have a key in it, too.
         let masked = mask(name);
         let name = masked.as_deref().unwrap_or(name);
         if self.is_json {
-            let api_key = looked.map(|looked| KeyRecord::new(&looked.key, clock_and_random::now()));
+            let api_key = looked.map(|looked| KeyView::new(&looked.key, clock_and_random::now()));
             return print_json(&Finding { path: name, line, column, value: tail.to_string(), state, api_key });
         }
         let of_whom = looked.as_ref().map(whose).unwrap_or_default();
@@ -197,7 +198,7 @@ impl Report {
         } else if revoke {
             confirm(&format!("To be revoked for good: {keys}."), yes)?;
             revoke_keys(config, live.into_values().collect()).await?;
-            say(format_args!("Found and revoked: {keys}."));
+            say(format_args!("Candidate and revoked: {keys}."));
         } else {
             let them = if live.len() == 1 { "it" } else { "them" };
             wrong.push(format!("{keys} found lying open: revoke {them}, with --revoke or keystead keys revoke"));
@@ -208,7 +209,7 @@ impl Report {
 
 impl Store {
     fn open(config: &Config) -> Self {
-        let opened = judging_overview(config).and_then(|overview| {
+        let opened = open_current_overview(config).and_then(|overview| {
             let forms = overview.forms()?;
             Ok(Self::Open(Box::new(overview), forms))
         });
@@ -216,15 +217,15 @@ impl Store {
     }
 
     /// What words to look at, where the store holds keys that could be any.
-    fn words(&self) -> Option<Words> {
+    fn words(&self) -> Option<WordScanner> {
         match self {
-            Self::Open(_, forms) => forms.external.then(|| Words::new(*forms)),
+            Self::Open(_, forms) => forms.external.then(|| WordScanner::new(*forms)),
             Self::Closed(_) => None,
         }
     }
 
     /// The key that was found; the outer `None` where the store cannot be looked into.
-    fn look_up(&self, found: &Found) -> Result<Option<Option<LookedUpKey>>, CommandError> {
+    fn look_up(&self, found: &Candidate) -> Result<Option<Option<LookedUpKey>>, CommandError> {
         let Self::Open(overview, _) = self else { return Ok(None) };
         for digest in found.digests.iter().chain(&found.imported) {
             if let Some(looked) = overview.look_up(digest)? {

@@ -1,6 +1,6 @@
-//! Words that could be keys of another form than ours. What is one only a store can tell that such keys were imported into.
+//! WordScanner that could be keys of another form than ours. What is one only a store can tell that such keys were imported into.
 
-use super::found::Found;
+use super::candidate::Candidate;
 use crate::domain::{Digest, ExternalKey, KeyForms};
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
 const LONGEST: usize = 2 * *LENGTHS.end();
 
 /// The words of some bytes that come piece by piece.
-pub(super) struct Words {
+pub(super) struct WordScanner {
     forms: KeyForms,
     /// The word under way, which may be a key.
     word: Zeroizing<Vec<u8>>,
@@ -22,14 +22,18 @@ pub(super) struct Words {
     column: u64,
 }
 
-impl Words {
+impl WordScanner {
     /// For a store that holds these.
     pub(super) fn new(forms: KeyForms) -> Self {
         Self { forms, word: Zeroizing::new(Vec::with_capacity(LONGEST)), is_cut: false, line: 1, column: 1 }
     }
 
     /// Goes on over these bytes, and hands over what could be a key in the words that end in them.
-    pub(super) fn pass<E>(&mut self, bytes: &[u8], found: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn pass<E>(
+        &mut self,
+        bytes: &[u8],
+        found: &mut impl FnMut(Candidate) -> Result<(), E>,
+    ) -> Result<(), E> {
         for byte in bytes {
             if is_of_word(*byte) {
                 if self.word.len() == LONGEST {
@@ -45,22 +49,22 @@ impl Words {
     }
 
     /// The word under way is at its end.
-    pub(super) fn finish<E>(&mut self, found: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn finish<E>(&mut self, found: &mut impl FnMut(Candidate) -> Result<(), E>) -> Result<(), E> {
         let mut ranges = parts(&self.word);
         if !self.is_cut {
             ranges.extend(wholes(&self.word));
         }
-        self.hand_over(ranges, found)?;
+        self.report(ranges, found)?;
         self.word.clear();
         self.is_cut = false;
         Ok(())
     }
 
     /// Drops all of the word but its last part, which may go on.
-    fn shorten<E>(&mut self, found: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    fn shorten<E>(&mut self, found: &mut impl FnMut(Candidate) -> Result<(), E>) -> Result<(), E> {
         let last = self.word.iter().rposition(|byte| !is_of_part(*byte)).map_or(0, |mark| mark + 1);
         let whole = parts(&self.word[..last]);
-        self.hand_over(whole, found)?;
+        self.report(whole, found)?;
         // What is longer than a key stays too long, whatever of it is dropped.
         let dropped = last.max(self.word.len() - (LENGTHS.end() + 1));
         self.word.drain(..dropped);
@@ -68,10 +72,10 @@ impl Words {
         Ok(())
     }
 
-    fn hand_over<E>(
+    fn report<E>(
         &self,
         mut ranges: Vec<Range<usize>>,
-        found: &mut impl FnMut(Found) -> Result<(), E>,
+        found: &mut impl FnMut(Candidate) -> Result<(), E>,
     ) -> Result<(), E> {
         ranges.retain(|range| LENGTHS.contains(&range.len()));
         ranges.sort_unstable_by_key(|range| (range.start, range.end));
@@ -80,7 +84,7 @@ impl Words {
     }
 
     /// `None` for keys of our form, which are looked for wherever they stand.
-    fn candidate(&self, range: Range<usize>) -> Option<Found> {
+    fn candidate(&self, range: Range<usize>) -> Option<Candidate> {
         let key = &self.word[range.clone()];
         if KeyForms::default().admit(key) {
             return None;
@@ -88,7 +92,14 @@ impl Words {
         let value = ExternalKey::parse(str::from_utf8(key).ok()?).ok()?.value;
         let imported = Digest::sha256_of_presented(key, self.forms).into_iter().collect();
         let column = self.column - (self.word.len() - range.start) as u64;
-        Some(Found { line: self.line, column, tail: value.tail, digests: vec![value.digest], imported, is_word: true })
+        Some(Candidate {
+            line: self.line,
+            column,
+            tail: value.tail,
+            digests: vec![value.digest],
+            imported,
+            is_word: true,
+        })
     }
 }
 
@@ -133,11 +144,11 @@ mod tests {
     fn place(text: &str, key: &str, at_once: usize) -> Option<(u64, u64)> {
         let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
         let mut places = Vec::new();
-        let mut found = |it: Found| {
+        let mut found = |it: Candidate| {
             places.extend((it.digests == [digest]).then_some((it.line, it.column)));
             Ok::<_, std::convert::Infallible>(())
         };
-        let mut words = Words::new(FORMS);
+        let mut words = WordScanner::new(FORMS);
         text.as_bytes().chunks(at_once).try_for_each(|bytes| words.pass(bytes, &mut found)).unwrap();
         words.finish(&mut found).unwrap();
         assert!(places.len() < 2, "once: {text}");
@@ -181,7 +192,7 @@ mod tests {
             }
             assert_eq!(place(&format!("{}{key}", "a".repeat(length + 1)), key, 11), None);
         }
-        let mut words = Words::new(FORMS);
+        let mut words = WordScanner::new(FORMS);
         words.pass(&[b'a'; 10_000], &mut |_| Ok::<_, std::convert::Infallible>(())).unwrap();
         assert!(words.word.capacity() == LONGEST);
     }

@@ -12,42 +12,42 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How often last-used times are written: together with the write itself well within a second.
-const USES: Duration = Duration::from_millis(500);
+const LAST_USED_INTERVAL: Duration = Duration::from_millis(500);
 /// How often failed authentications are recorded.
-const FAILURES: Duration = Duration::from_secs(60);
+const FAILED_AUTHENTICATIONS_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the audit log is pruned.
-const PRUNING: Duration = Duration::from_secs(3600);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often the audit log's head is logged, besides at start and at a stop.
-const HEAD: Duration = Duration::from_secs(24 * 3600);
+const HEAD_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// How often it is looked whether a backup is due.
-const BACKUPS: Duration = Duration::from_secs(60);
+const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the ledger of revocations is compacted.
-const LEDGER: Duration = Duration::from_secs(3600);
+const LEDGER_COMPACT_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often it is looked whether somebody imports keys.
-const IMPORTS: Duration = Duration::from_millis(50);
+const IMPORT_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long to wait after an import could not be looked at or taken on: less than its command waits for the server.
-const IMPORTS_AGAIN: Duration = Duration::from_secs(1);
+const IMPORT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How often at the most that is logged.
-const IMPORT_WARNINGS: Duration = Duration::from_secs(60);
+const IMPORT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Starts all of it; it goes on until what is returned is dropped.
 pub(in crate::cli) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
-    let mut chores = JoinSet::new();
-    chores.spawn(flush_last_used(Arc::clone(service)));
-    chores.spawn(record_failed_authentications(Arc::clone(service)));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(flush_last_used(Arc::clone(service)));
+    tasks.spawn(record_failed_authentications(Arc::clone(service)));
     if config.audit.retention_days > 0 {
-        chores.spawn(prune(Arc::clone(service), config.audit.retention_days));
+        tasks.spawn(prune(Arc::clone(service), config.audit.retention_days));
     }
     if !config.backup.folder.as_os_str().is_empty() {
-        chores.spawn(back_up(Arc::clone(service), config.backup.clone()));
+        tasks.spawn(back_up(Arc::clone(service), config.backup.clone()));
     }
-    chores.spawn(clock_watch::watch(Arc::clone(service)));
-    chores.spawn(compact_ledger(Arc::clone(service)));
-    chores.spawn(carry_imports(Arc::clone(service)));
-    chores.spawn(log_heads(Arc::clone(service), signer));
-    chores
+    tasks.spawn(clock_watch::watch(Arc::clone(service)));
+    tasks.spawn(compact_ledger(Arc::clone(service)));
+    tasks.spawn(carry_imports(Arc::clone(service)));
+    tasks.spawn(log_heads(Arc::clone(service), signer));
+    tasks
 }
 
 /// Does for the last time what is done from time to time, so that the head that is logged is the last one.
@@ -68,7 +68,7 @@ async fn log_head(service: &Service, signer: Option<&Signer>) {
 
 async fn flush_last_used(service: Arc<Service>) {
     loop {
-        tokio::time::sleep(USES).await;
+        tokio::time::sleep(LAST_USED_INTERVAL).await;
         if let Err(error) = service.flush_last_used().await {
             log::warn!("last-used times could not be written and are kept for later: {error}");
         }
@@ -77,7 +77,7 @@ async fn flush_last_used(service: Arc<Service>) {
 
 async fn record_failed_authentications(service: Arc<Service>) {
     loop {
-        tokio::time::sleep(FAILURES).await;
+        tokio::time::sleep(FAILED_AUTHENTICATIONS_INTERVAL).await;
         if let Err(error) = service.record_failed_authentications().await {
             log::warn!("a minute's failed authentications could not be recorded: {error}");
         }
@@ -93,23 +93,23 @@ async fn prune(service: Arc<Service>, retention_days: u32) {
             Ok(count) => log::info!("{count} events were older than {retention_days} days and left the audit log"),
             Err(error) => log::warn!("the audit log could not be pruned: {error}"),
         }
-        tokio::time::sleep(PRUNING).await;
+        tokio::time::sleep(PRUNE_INTERVAL).await;
     }
 }
 
-async fn back_up(service: Arc<Service>, config::Backup { folder, every_hours, keep }: config::Backup) {
+async fn back_up(service: Arc<Service>, config::BackupSettings { folder, every_hours, keep }: config::BackupSettings) {
     loop {
         if let Err(error) = backup::make_due(&service, &folder, i64::from(every_hours) * HOUR_MS, keep).await {
             log::error!("no backup was made, which is tried again in ten minutes: {error}");
-            tokio::time::sleep(9 * BACKUPS).await;
+            tokio::time::sleep(9 * BACKUP_CHECK_INTERVAL).await;
         }
-        tokio::time::sleep(BACKUPS).await;
+        tokio::time::sleep(BACKUP_CHECK_INTERVAL).await;
     }
 }
 
 async fn compact_ledger(service: Arc<Service>) {
     loop {
-        tokio::time::sleep(LEDGER).await;
+        tokio::time::sleep(LEDGER_COMPACT_INTERVAL).await;
         if let Err(error) = service.compact_ledger().await {
             log::warn!("the ledger of revocations could not be compacted: {error}");
         }
@@ -120,14 +120,14 @@ async fn compact_ledger(service: Arc<Service>) {
 async fn carry_imports(service: Arc<Service>) {
     let mut warned_at: Option<Instant> = None;
     loop {
-        tokio::time::sleep(IMPORTS).await;
+        tokio::time::sleep(IMPORT_CHECK_INTERVAL).await;
         if let Err(error) = service.carry_imports().await {
             let now = clock_and_random::monotonic();
-            if warned_at.is_none_or(|at| now.saturating_duration_since(at) >= IMPORT_WARNINGS) {
+            if warned_at.is_none_or(|at| now.saturating_duration_since(at) >= IMPORT_WARNING_INTERVAL) {
                 warned_at = Some(now);
                 log::warn!("imports could not be looked for or taken on, which is tried again every second: {error}");
             }
-            tokio::time::sleep(IMPORTS_AGAIN).await;
+            tokio::time::sleep(IMPORT_RETRY_DELAY).await;
         }
     }
 }
@@ -135,6 +135,6 @@ async fn carry_imports(service: Arc<Service>) {
 async fn log_heads(service: Arc<Service>, signer: Option<Signer>) {
     loop {
         log_head(&service, signer.as_ref()).await;
-        tokio::time::sleep(HEAD).await;
+        tokio::time::sleep(HEAD_INTERVAL).await;
     }
 }

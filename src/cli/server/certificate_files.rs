@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// How often it is looked whether the files have changed.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Of a file's mode: others than its owner and group may read it.
 const OTHERS_READ: u32 = 0o004;
 
@@ -29,7 +29,7 @@ type Version = Option<(SystemTime, u64, u64)>;
 
 impl CertificateFiles {
     /// Reads them, where the settings name any.
-    pub(in crate::cli) fn read(tls: &config::Tls) -> Result<Option<Self>, CommandError> {
+    pub(in crate::cli) fn read(tls: &config::TlsSettings) -> Result<Option<Self>, CommandError> {
         if !tls.is_on() {
             return Ok(None);
         }
@@ -75,7 +75,7 @@ impl CertificateFiles {
         let mut last = read;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {
+                () = tokio::time::sleep(CHECK_INTERVAL) => {
                     let now = self.versions();
                     // Not in the middle of a change: one file comes before the other.
                     if now != read && now == last {
@@ -123,7 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     /// Writes a new pair; gives the certificate in DER.
-    fn renew(tls: &config::Tls) -> Vec<u8> {
+    fn renew(tls: &config::TlsSettings) -> Vec<u8> {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(&tls.certificate, pair.cert.pem()).unwrap();
         fs::write(&tls.key, pair.signing_key.serialize_pem()).unwrap();
@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn a_pair_that_is_renewed_before_it_is_watched_is_read_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let tls = config::Tls { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        let tls =
+            config::TlsSettings { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
         let first = renew(&tls);
         let files = CertificateFiles::read(&tls).unwrap().unwrap();
         assert_eq!(shown(files.certificate()), first);
@@ -167,7 +168,7 @@ mod tests {
                     () = is_renewed => {}
                 }
             };
-            tokio::time::timeout(20 * LOOK, both).await
+            tokio::time::timeout(20 * CHECK_INTERVAL, both).await
         });
         assert!(watched.is_ok(), "the new certificate is never shown");
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the two clocks are compared.
-const LOOK: Duration = Duration::from_secs(5);
+const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
 /// By how much the clock may be off before anything is said, in milliseconds.
 const TOLERANCE_MS: i64 = 5_000;
 /// By how much the newest event may lie ahead: machines that share a store are not that exact.
@@ -26,7 +26,7 @@ pub(in crate::cli) async fn watch(service: Arc<Service>) {
     }
     let (mut wall, mut steady) = (clock_and_random::now(), clock_and_random::monotonic());
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(COMPARE_INTERVAL).await;
         let (now, later) = (clock_and_random::now(), clock_and_random::monotonic());
         if let Some(jump_ms) = jump_ms(wall, now, later.saturating_duration_since(steady)) {
             log::warn!(

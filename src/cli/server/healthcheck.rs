@@ -2,8 +2,8 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::output::print;
-use crate::cli::server::readiness_probe::{Health, ask, place, url};
-use crate::config::{Config, Listen};
+use crate::cli::server::readiness_probe::{Readiness, ask, place, url};
+use crate::config::{Config, ListenAddress};
 use clap::Args;
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not, or doe
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
-pub(in crate::cli) struct Healthcheck {
+pub(in crate::cli) struct HealthcheckArguments {
     /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
     #[arg(long, value_name = "PLACE")]
-    listen: Option<Listen>,
+    listen: Option<ListenAddress>,
     /// How long to wait for its answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
 }
 
-pub(in crate::cli) fn run(config: &Config, arguments: &Healthcheck) -> Result<(), CommandError> {
+pub(in crate::cli) fn run(config: &Config, arguments: &HealthcheckArguments) -> Result<(), CommandError> {
     let named = arguments.listen.as_ref();
     let server = format!("The server at {}", url(config, place(config, named)));
     match ask(config, named, Duration::from_millis(arguments.timeout_ms)) {
-        Health::Ready => print(&format!("{server} is ready.\n")),
-        Health::NotReady(why) => Err(CommandError::new(format!("{server} is not ready: {why}"))),
-        Health::Silent(why) => Err(CommandError::new(format!("{server} does not answer: {why}."))),
+        Readiness::Ready => print(&format!("{server} is ready.\n")),
+        Readiness::NotReady(why) => Err(CommandError::new(format!("{server} is not ready: {why}"))),
+        Readiness::Silent(why) => Err(CommandError::new(format!("{server} does not answer: {why}."))),
     }
 }

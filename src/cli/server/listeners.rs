@@ -1,7 +1,7 @@
 //! Where the server listens: addresses, and sockets in the file system.
 
 use crate::cli::error::CommandError;
-use crate::config::Listen;
+use crate::config::ListenAddress;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -15,17 +15,17 @@ const BACKLOG: i32 = 4096;
 
 /// What is listened on. Socket files are removed when it is dropped.
 #[derive(Default)]
-pub(in crate::cli) struct Listening {
+pub(in crate::cli) struct BoundSockets {
     /// Where, as it really is: first what was named first.
-    pub(in crate::cli) places: Vec<Listen>,
+    pub(in crate::cli) places: Vec<ListenAddress>,
     pub(in crate::cli) tcp: Vec<TcpListener>,
     pub(in crate::cli) unix: Vec<UnixListener>,
     pub(in crate::cli) files: Vec<SocketFile>,
 }
 
-impl Listening {
+impl BoundSockets {
     /// Binds all of them. Sockets in the file system get this mode.
-    pub(in crate::cli) fn bind(places: &[Listen], mode: u32) -> Result<Self, CommandError> {
+    pub(in crate::cli) fn bind(places: &[ListenAddress], mode: u32) -> Result<Self, CommandError> {
         let mut all = Self::default();
         for place in places {
             let failed = |error: io::Error| {
@@ -38,12 +38,12 @@ impl Listening {
                 CommandError::new(format!("{place} cannot be listened on: {error}.{advice}"))
             };
             match place {
-                Listen::Tcp(address) => {
+                ListenAddress::Tcp(address) => {
                     let (address, socket) = bind_tcp(*address).map_err(failed)?;
-                    all.places.push(Listen::Tcp(address));
+                    all.places.push(ListenAddress::Tcp(address));
                     all.tcp.push(socket);
                 }
-                Listen::Unix(path) => {
+                ListenAddress::Unix(path) => {
                     let (file, socket) = bind_unix(path, mode).map_err(failed)?;
                     all.places.push(place.clone());
                     all.files.push(file);
@@ -62,7 +62,7 @@ pub(in crate::cli) fn bind_tcp(address: SocketAddr) -> io::Result<(SocketAddr, T
 }
 
 fn bind_unix(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
-    make_room(path)?;
+    remove_stale_socket(path)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     let file = SocketFile::of(path)?;
@@ -73,7 +73,7 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
 }
 
 /// Removes the socket file of a server that is gone. One that somebody answers on stays, and so does every other file.
-fn make_room(path: &Path) -> io::Result<()> {
+fn remove_stale_socket(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

@@ -14,7 +14,7 @@ const SILENT: [&str; 2] = ["actix_http", "h2"];
 
 /// Logs to standard error. The libraries below never get to say more than warnings: at finer levels some of them log
 /// requests as they come, and with them credentials. Where there are no settings, it logs for people, at info.
-pub(in crate::cli) fn start(settings: Option<&config::Log>) {
+pub(in crate::cli) fn start(settings: Option<&config::LogSettings>) {
     let level = settings.and_then(|settings| settings.level.parse().ok()).unwrap_or(LevelFilter::Info);
     let mut builder = env_logger::Builder::new();
     builder
@@ -31,7 +31,7 @@ pub(in crate::cli) fn start(settings: Option<&config::Log>) {
     let logger = builder.build();
     let most = logger.filter();
     // One that is there already goes on.
-    if log::set_boxed_logger(Box::new(Careful(logger))).is_ok() {
+    if log::set_boxed_logger(Box::new(SanitizingLogger(logger))).is_ok() {
         log::set_max_level(most);
     }
     // A panic's own message may hold what was being worked on; its place is enough to find it.
@@ -43,16 +43,16 @@ pub(in crate::cli) fn start(settings: Option<&config::Log>) {
 
 /// Writes what it is given without what must not be in a log: a message may repeat the name of a file or of a variable, in which
 /// somebody has put a key or what a terminal obeys.
-struct Careful(env_logger::Logger);
+struct SanitizingLogger(env_logger::Logger);
 
-impl Log for Careful {
+impl Log for SanitizingLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.0.matches(record) {
-            let message = fit_for_a_log(&record.args().to_string());
+            let message = sanitize(&record.args().to_string());
             let mut builder = record.to_builder();
             self.0.log(&builder.args(format_args!("{message}")).build());
         }
@@ -64,7 +64,7 @@ impl Log for Careful {
 }
 
 /// The message in one line, with every full key in it masked and what nobody sees shown by its number.
-fn fit_for_a_log(message: &str) -> String {
+fn sanitize(message: &str) -> String {
     let masked = mask(message);
     let message = masked.as_deref().unwrap_or(message);
     escape_invisible(message).replace('\n', "\\u{a}")
@@ -75,24 +75,24 @@ fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let (time, level) = (out.timestamp_millis(), record.level().as_str().to_ascii_lowercase());
     write!(out, r#"{{"time":"{time}","level":"{level}","message":"#)?;
     serde_json::to_writer(&mut *out, &record.args().to_string())?;
-    record.key_values().visit(&mut Fields(out)).map_err(io::Error::other)?;
+    record.key_values().visit(&mut FieldWriter(out)).map_err(io::Error::other)?;
     out.write_all(b"}\n")
 }
 
 /// Writes the fields of a record.
-struct Fields<'a>(&'a mut Formatter);
+struct FieldWriter<'a>(&'a mut Formatter);
 
-impl<'kvs> VisitSource<'kvs> for Fields<'_> {
+impl<'kvs> VisitSource<'kvs> for FieldWriter<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         write!(self.0, r#","{key}":"#)?;
-        value.visit(Content(self.0))
+        value.visit(FieldValueWriter(self.0))
     }
 }
 
 /// Writes the value of a field.
-struct Content<'a>(&'a mut Formatter);
+struct FieldValueWriter<'a>(&'a mut Formatter);
 
-impl<'v> VisitValue<'v> for Content<'_> {
+impl<'v> VisitValue<'v> for FieldValueWriter<'_> {
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
         self.visit_str(&value.to_string())
     }
@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn a_message_has_one_line_and_no_key_and_nothing_that_a_terminal_obeys() {
         let key = format!("acme_{}", "0123456789abcdef".repeat(2));
-        let message = fit_for_a_log(&format!("the file a\u{1b}[31m {key}\nb is there"));
+        let message = sanitize(&format!("the file a\u{1b}[31m {key}\nb is there"));
         assert_eq!(message, "the file a\\u{1b}[31m ***************abcdef\\u{a}b is there");
-        assert_eq!(fit_for_a_log("listening on 127.0.0.1:1"), "listening on 127.0.0.1:1");
+        assert_eq!(sanitize("listening on 127.0.0.1:1"), "listening on 127.0.0.1:1");
     }
 }

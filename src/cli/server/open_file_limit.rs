@@ -11,7 +11,7 @@ const OTHERS: u64 = 200;
 /// most: more are left waiting, since accepting them would fail.
 ///
 /// That there is room for fewer is a warning where somebody chose the number; the default one takes what there is.
-pub(in crate::cli) fn make_room(wanted: usize, is_chosen: bool) -> usize {
+pub(in crate::cli) fn raise(wanted: usize, is_chosen: bool) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })

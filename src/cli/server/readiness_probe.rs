@@ -1,7 +1,7 @@
 //! Asking a running server how it is, in plain HTTP: one request needs no client library.
 
 use crate::cli::system::clock_and_random;
-use crate::config::{Config, Listen};
+use crate::config::{Config, ListenAddress};
 use crate::tls;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -19,7 +19,7 @@ const ANSWER_LIMIT: u64 = 16 * 1024;
 const ELSEWHERE: &str = "; if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
 
 /// How a server is.
-pub(in crate::cli) enum Health {
+pub(in crate::cli) enum Readiness {
     /// It answers, and its store can be read and written.
     Ready,
     /// It answers, and says why it is not ready.
@@ -29,27 +29,27 @@ pub(in crate::cli) enum Health {
 }
 
 /// Where the server is asked: at the place that was named, or the first one of the settings.
-pub(in crate::cli) fn place<'a>(config: &'a Config, named: Option<&'a Listen>) -> &'a Listen {
+pub(in crate::cli) fn place<'a>(config: &'a Config, named: Option<&'a ListenAddress>) -> &'a ListenAddress {
     named.unwrap_or(config.server.listen.first())
 }
 
 /// Asks the server that listens there whether it is ready.
-pub(in crate::cli) fn ask(config: &Config, named: Option<&Listen>, timeout: Duration) -> Health {
+pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeout: Duration) -> Readiness {
     let listen = place(config, named);
-    if matches!(listen, Listen::Tcp(address) if address.port() == 0) {
+    if matches!(listen, ListenAddress::Tcp(address) if address.port() == 0) {
         let why =
             "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
-        return Health::Silent(why.to_owned());
+        return Readiness::Silent(why.to_owned());
     }
     let health = match get_ready(listen, config.tls.is_on(), timeout) {
         Ok(answer) => judge(&answer),
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            Health::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
+            Readiness::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
         }
-        Err(e) => Health::Silent(e.to_string()),
+        Err(e) => Readiness::Silent(e.to_string()),
     };
     match health {
-        Health::Silent(why) if named.is_none() => Health::Silent(why + ELSEWHERE),
+        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ELSEWHERE),
         health => health,
     }
 }
@@ -60,10 +60,10 @@ pub(in crate::cli) fn scheme(config: &Config) -> &'static str {
 }
 
 /// The place as people write it.
-pub(in crate::cli) fn url(config: &Config, listen: &Listen) -> String {
+pub(in crate::cli) fn url(config: &Config, listen: &ListenAddress) -> String {
     match listen {
-        Listen::Tcp(address) => format!("{}://{}", scheme(config), reachable(*address)),
-        Listen::Unix(_) => listen.to_string(),
+        ListenAddress::Tcp(address) => format!("{}://{}", scheme(config), reachable(*address)),
+        ListenAddress::Unix(_) => listen.to_string(),
     }
 }
 
@@ -109,7 +109,7 @@ fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-fn get_ready(listen: &Listen, is_tls: bool, timeout: Duration) -> io::Result<String> {
+fn get_ready(listen: &ListenAddress, is_tls: bool, timeout: Duration) -> io::Result<String> {
     let begun = clock_and_random::monotonic();
     // A read waits for as long as is left of the whole: one that brings a byte a second must not go on for ever.
     let left = || {
@@ -117,7 +117,7 @@ fn get_ready(listen: &Listen, is_tls: bool, timeout: Duration) -> io::Result<Str
         if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
     };
     let (mut stream, host): (Box<dyn Connection>, String) = match listen {
-        Listen::Tcp(address) => {
+        ListenAddress::Tcp(address) => {
             let address = reachable(*address);
             let stream = TcpStream::connect_timeout(&address, timeout)?;
             stream.allow(left()?)?;
@@ -125,7 +125,7 @@ fn get_ready(listen: &Listen, is_tls: bool, timeout: Duration) -> io::Result<Str
                 if is_tls { Box::new(tls::connect(stream, address.ip())?) } else { Box::new(stream) };
             (stream, address.to_string())
         }
-        Listen::Unix(path) => (Box::new(connect_unix(path, timeout)?), "localhost".to_owned()),
+        ListenAddress::Unix(path) => (Box::new(connect_unix(path, timeout)?), "localhost".to_owned()),
     };
     stream.allow(left()?)?;
     // Version 1.0: the answer comes in one piece, and the connection ends with it.
@@ -142,13 +142,13 @@ fn get_ready(listen: &Listen, is_tls: bool, timeout: Duration) -> io::Result<Str
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-fn judge(answer: &str) -> Health {
+fn judge(answer: &str) -> Readiness {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     match (status, body["data"]["status"].as_str(), body["error"].as_str()) {
-        ("200", Some("ready"), _) => Health::Ready,
-        ("503", _, Some(why)) => Health::NotReady(why.to_owned()),
-        _ => Health::Silent("something answers there, and it is no Keystead".to_owned()),
+        ("200", Some("ready"), _) => Readiness::Ready,
+        ("503", _, Some(why)) => Readiness::NotReady(why.to_owned()),
+        _ => Readiness::Silent("something answers there, and it is no Keystead".to_owned()),
     }
 }

@@ -5,18 +5,16 @@ use crate::cli::error::CommandError;
 use crate::cli::keys::key_file::KeyFile;
 use crate::cli::keys::secret_output;
 use crate::cli::output;
-use crate::cli::server::background;
 use crate::cli::server::certificate_files::CertificateFiles;
-use crate::cli::server::listeners::{Listening, bind_tcp};
-use crate::cli::server::open_file_limit;
-use crate::cli::server::startup_message::Announcement;
-use crate::cli::server::systemd;
+use crate::cli::server::listeners::{BoundSockets, bind_tcp};
+use crate::cli::server::startup_message::StartupMessage;
+use crate::cli::server::{background, open_file_limit, systemd};
 use crate::cli::store::init::set_up;
 use crate::cli::store::open::service_options;
 use crate::cli::store::store_folder;
 use crate::cli::system::clock_and_random;
 use crate::cli::system::signals::{Hangup, Signals};
-use crate::config::{Config, Listen, MetricsListen, UnknownFields};
+use crate::config::{Config, ListenAddress, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
 use crate::metrics::Metrics;
@@ -33,14 +31,14 @@ use std::time::Duration;
 pub(in crate::cli) const FIRST_KEY_FILE: &str = "first-key";
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Serve {
+pub(in crate::cli) struct ServeArguments {
     /// Where to listen: ADDR:PORT or unix:PATH; can be repeated [default: 127.0.0.1:8080]
     #[arg(long, value_name = "PLACE")]
-    pub(in crate::cli) listen: Vec<Listen>,
+    pub(in crate::cli) listen: Vec<ListenAddress>,
 }
 
 pub(in crate::cli) async fn run(config: &Config) -> Result<(), CommandError> {
-    store_folder::expect(&config.store.path)?;
+    store_folder::require(&config.store.path)?;
     let handed = systemd::sockets()?;
     let metrics = Arc::new(Metrics::new(clock_and_random::now())?);
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
@@ -60,12 +58,12 @@ async fn serve(
     config: &Config,
     service: &Arc<Service>,
     metrics: Arc<Metrics>,
-    handed: Option<Listening>,
+    handed: Option<BoundSockets>,
 ) -> Result<(), CommandError> {
     let mut signals = Signals::listen()?;
     let hangup = Hangup::listen(config.tls.is_on() || !io::stdout().is_terminal())?;
     let signer = Signer::load(&config.audit.signing_key)?;
-    let Listening { places, tcp, unix, files: _files } = listen(config, handed)?;
+    let BoundSockets { places, tcp, unix, files: _files } = listen(config, handed)?;
     expect_local_with_dev_clock(config, &places)?;
     let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
@@ -83,14 +81,14 @@ async fn serve(
     };
     servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(no_server)?);
     // After binding: a first key is not spent on a start that fails.
-    let first_key = hand_over_first_key(config, service).await?;
-    let metrics = metrics_place.map(|address| (Listen::Tcp(address), http::METRICS_PATH));
-    Announcement { config, places: &places, metrics, first_key: first_key.as_ref() }.say();
+    let first_key = set_up_new_store(config, service).await?;
+    let metrics = metrics_place.map(|address| (ListenAddress::Tcp(address), http::METRICS_PATH));
+    StartupMessage { config, places: &places, metrics, first_key: first_key.as_ref() }.print();
     systemd::ready();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
-    let mut chores = background::start(config, service, signer.clone());
-    chores.spawn(read_again(certificate, hangup));
+    let mut background_tasks = background::start(config, service, signer.clone());
+    background_tasks.spawn(read_again(certificate, hangup));
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
         log::info!("{name} received: finishing what is in flight");
@@ -106,7 +104,7 @@ async fn serve(
     let outcome = try_join_all(servers).await.map(drop);
     let outcome = outcome.map_err(|e| CommandError::new(format!("The server ended: {e}.")));
     stopper.abort();
-    drop(chores);
+    drop(background_tasks);
     background::finish(service, signer.as_ref()).await;
     outcome
 }
@@ -154,13 +152,13 @@ async fn read_again(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
 }
 
 /// Listens on the sockets that were handed over, or else wherever the settings say.
-fn listen(config: &Config, handed: Option<Listening>) -> Result<Listening, CommandError> {
+fn listen(config: &Config, handed: Option<BoundSockets>) -> Result<BoundSockets, CommandError> {
     if let Some(handed) = handed {
         log::info!("the service manager handed over sockets, which take the place of server.listen");
         return Ok(handed);
     }
     // Which were checked: the settings say a mode.
-    Listening::bind(config.server.listen.all(), config.server.socket_mode().unwrap_or_default())
+    BoundSockets::bind(config.server.listen.all(), config.server.socket_mode().unwrap_or_default())
 }
 
 fn no_server(error: io::Error) -> CommandError {
@@ -175,8 +173,8 @@ fn dev_clock(config: &Config) -> Option<http::DevClock> {
     })
 }
 
-fn expect_local_with_dev_clock(config: &Config, places: &[Listen]) -> Result<(), CommandError> {
-    if config.dev.clock && !places.iter().all(Listen::is_local) {
+fn expect_local_with_dev_clock(config: &Config, places: &[ListenAddress]) -> Result<(), CommandError> {
+    if config.dev.clock && !places.iter().all(ListenAddress::is_local) {
         let sentence = "The development clock (dev.clock) is refused unless the server listens on loopback.";
         return Err(CommandError::new(sentence));
     }
@@ -210,21 +208,21 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
 fn http_options(
     config: &Config,
     is_chosen: bool,
-    places: &[Listen],
+    places: &[ListenAddress],
     files: Option<&CertificateFiles>,
 ) -> http::ServerOptions {
     let server = &config.server;
     http::ServerOptions {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,
-        max_connections: open_file_limit::make_room(server.max_connections, is_chosen),
+        max_connections: open_file_limit::raise(server.max_connections, is_chosen),
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         send_timeout: Duration::from_millis(server.send_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
         certificate: files.map(|files| files.certificate().clone()),
         serves_metrics: match config.metrics.listen {
-            MetricsListen::On(address) => places.contains(&Listen::Tcp(address)),
+            MetricsListen::On(address) => places.contains(&ListenAddress::Tcp(address)),
             MetricsListen::Off => false,
         },
     }
@@ -238,7 +236,7 @@ fn metrics_in_the_way(listen: SocketAddr, error: &io::Error) -> CommandError {
 }
 
 /// Sets up a store that is new. Gives the key where it is to be shown: at a terminal; elsewhere it goes to a file.
-async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Option<Secret>, CommandError> {
+async fn set_up_new_store(config: &Config, service: &Service) -> Result<Option<Secret>, CommandError> {
     if service.is_initialized().await? {
         return Ok(None);
     }
@@ -257,7 +255,7 @@ async fn hand_over_first_key(config: &Config, service: &Service) -> Result<Optio
             let file = file.display();
             log::info!(
                 "{store} is new and was set up for {organization}; its first key is in {file}: keep it safe and remove the file. It {}",
-                secret_output::MANAGES
+                secret_output::MANAGES_ORGANIZATION
             );
             Ok(None)
         }

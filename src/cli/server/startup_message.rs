@@ -1,26 +1,26 @@
 //! What a server that begins says on standard output.
 
-use crate::cli::keys::secret_output::MANAGES;
+use crate::cli::keys::secret_output::MANAGES_ORGANIZATION;
 use crate::cli::output;
 use crate::cli::server::readiness_probe;
-use crate::config::{Config, Listen};
+use crate::config::{Config, ListenAddress};
 use crate::domain::Secret;
 use std::io::{self, IsTerminal as _, Write as _};
 
 /// Where the server really is.
-pub(in crate::cli) struct Announcement<'a> {
+pub(in crate::cli) struct StartupMessage<'a> {
     pub(in crate::cli) config: &'a Config,
     /// Where it listens; what was named first comes first.
-    pub(in crate::cli) places: &'a [Listen],
+    pub(in crate::cli) places: &'a [ListenAddress],
     /// Where its metrics are: a place, and the path there.
-    pub(in crate::cli) metrics: Option<(Listen, &'static str)>,
+    pub(in crate::cli) metrics: Option<(ListenAddress, &'static str)>,
     /// The first key of a new store, where it is to be shown.
     pub(in crate::cli) first_key: Option<&'a Secret>,
 }
 
-impl Announcement<'_> {
+impl StartupMessage<'_> {
     /// Says it. A closed standard output is no reason not to serve.
-    pub(in crate::cli) fn say(&self) {
+    pub(in crate::cli) fn print(&self) {
         let places = self.places.iter().map(|place| self.written(place));
         let metrics = self.metrics.as_ref().map(|(place, path)| self.written(place) + path);
         // Whoever sees standard output among the log reads it once.
@@ -37,7 +37,7 @@ impl Announcement<'_> {
             said = said.and_then(|()| out.write_all(self.description().as_bytes()));
         }
         if let Some(secret) = self.first_key {
-            said = said.and_then(|()| out.write_all(self.hand_over(secret).as_bytes()));
+            said = said.and_then(|()| out.write_all(self.print_new_key(secret).as_bytes()));
         }
         if let Err(error) = said.and_then(|()| out.flush()) {
             log::warn!("standard output takes nothing: {error}");
@@ -46,21 +46,23 @@ impl Announcement<'_> {
 
     /// Where a person goes on, with a browser.
     fn description(&self) -> String {
-        let address = self.places.iter().find(|place| matches!(place, Listen::Tcp(_)));
+        let address = self.places.iter().find(|place| matches!(place, ListenAddress::Tcp(_)));
         address.map_or_else(String::new, |address| {
             format!("The API is described at {}/docs\n", readiness_probe::url(self.config, address))
         })
     }
 
-    fn hand_over(&self, secret: &Secret) -> String {
+    fn print_new_key(&self, secret: &Secret) -> String {
         let (store, organization) = (self.config.store.path.display(), &self.config.setup.organization);
         let key = secret.expose();
         let mut advice = format!(
-            "This key {MANAGES}, so keep it for yourself. Make a project for the\n\
+            "This key {MANAGES_ORGANIZATION}, so keep it for yourself. Make a project for the\n\
              service that you want to protect; it comes with a key of its own"
         );
         let curl = match self.places.first() {
-            Some(Listen::Unix(path)) => format!("curl --unix-socket {} -X POST http://localhost", path.display()),
+            Some(ListenAddress::Unix(path)) => {
+                format!("curl --unix-socket {} -X POST http://localhost", path.display())
+            }
             place => {
                 if self.config.tls.is_on() {
                     advice += " (write a name that the certificate has in place of the address)";
@@ -77,10 +79,10 @@ impl Announcement<'_> {
     }
 
     /// The place as it was asked for, with the port that it got.
-    fn written(&self, place: &Listen) -> String {
+    fn written(&self, place: &ListenAddress) -> String {
         match place {
-            Listen::Tcp(address) => format!("{}://{address}", readiness_probe::scheme(self.config)),
-            Listen::Unix(_) => place.to_string(),
+            ListenAddress::Tcp(address) => format!("{}://{address}", readiness_probe::scheme(self.config)),
+            ListenAddress::Unix(_) => place.to_string(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What is agreed on with the service manager: sockets that it hands over, and when the server begins and stops.
 
 use crate::cli::error::CommandError;
-use crate::cli::server::listeners::Listening;
-use crate::config::Listen;
+use crate::cli::server::listeners::BoundSockets;
+use crate::config::ListenAddress;
 use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 use sd_notify::NotifyState;
@@ -12,9 +12,9 @@ use std::path::Path;
 
 /// The sockets that were handed over, if any were. Asked first of all: it changes the process's environment, which no
 /// other thread must look at meanwhile.
-pub(in crate::cli) fn sockets() -> Result<Option<Listening>, CommandError> {
+pub(in crate::cli) fn sockets() -> Result<Option<BoundSockets>, CommandError> {
     let mut handed = ListenFd::from_env();
-    let mut all = Listening::default();
+    let mut all = BoundSockets::default();
     for index in 0..handed.len() {
         take(&mut handed, index, &mut all).map_err(|error| {
             CommandError::new(format!("Socket {} of the service manager cannot be listened on: {error}.", index + 1))
@@ -23,10 +23,10 @@ pub(in crate::cli) fn sockets() -> Result<Option<Listening>, CommandError> {
     Ok((!all.places.is_empty()).then_some(all))
 }
 
-fn take(handed: &mut ListenFd, index: usize, all: &mut Listening) -> io::Result<()> {
+fn take(handed: &mut ListenFd, index: usize, all: &mut BoundSockets) -> io::Result<()> {
     if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
         expect_listener(&socket)?;
-        all.places.push(Listen::Tcp(socket.local_addr()?));
+        all.places.push(ListenAddress::Tcp(socket.local_addr()?));
         all.tcp.push(socket);
         return Ok(());
     }
@@ -34,7 +34,7 @@ fn take(handed: &mut ListenFd, index: usize, all: &mut Listening) -> io::Result<
         expect_listener(&socket)?;
         // Its file is the service manager's, and stays at a stop.
         let address = socket.local_addr()?;
-        all.places.push(Listen::Unix(address.as_pathname().unwrap_or(Path::new("(without a path)")).to_owned()));
+        all.places.push(ListenAddress::Unix(address.as_pathname().unwrap_or(Path::new("(without a path)")).to_owned()));
         all.unix.push(socket);
     }
     Ok(())

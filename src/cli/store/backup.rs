@@ -3,12 +3,13 @@
 use crate::cli::error::CommandError;
 use crate::cli::output;
 use crate::cli::output::progress;
-use crate::cli::store::open::open_service;
-use crate::cli::store::open::service_options;
+use crate::cli::store::open::{open_service, service_options};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{Actor, Timestamp};
-use crate::service::{Backup as Copied, Overview, Progress, Service, UNFINISHED, file_name_time, remove_unfinished};
+use crate::service::{
+    BackupSummary, CopyProgress, Overview, PARTIAL_SUFFIX, Service, file_name_time, remove_partial_backup,
+};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -26,7 +27,7 @@ const HELP: &str = "The copy is whole and checked when it gets its name, and is 
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Backup {
+pub(in crate::cli) struct BackupArguments {
     /// The new file
     #[arg(value_name = "FILE", required_unless_present = "stdout")]
     file: Option<PathBuf>,
@@ -38,7 +39,7 @@ pub(in crate::cli) struct Backup {
     json: bool,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Backup) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: &BackupArguments) -> Result<(), CommandError> {
     if !config.store.path.exists() {
         // Which says where it should be, and what to do.
         Overview::open(&service_options(config)?.store, clock_and_random::now())?;
@@ -70,13 +71,13 @@ async fn to_file(service: &Service, file: &Path, json: bool) -> Result<(), Comma
 
 /// By way of a file, since SQLite does not write its pages in order.
 async fn to_stdout(service: &Service, store: &Path) -> Result<(), CommandError> {
-    let file = Passing(store.with_file_name(format!(".keystead-backup-{}", std::process::id())));
+    let file = TemporaryFile(store.with_file_name(format!(".keystead-backup-{}", std::process::id())));
     copy(service, &file.0).await?;
     let copied = File::open(&file.0).and_then(|mut file| io::copy(&mut file, &mut io::stdout().lock()));
-    copied.map(|_| ()).map_err(|e| output::taken_nothing(&e))
+    copied.map(|_| ()).map_err(|e| output::stdout_error(&e))
 }
 
-async fn copy(service: &Service, to: &Path) -> Result<Copied, CommandError> {
+async fn copy(service: &Service, to: &Path) -> Result<BackupSummary, CommandError> {
     let bar = progress::bar(Some(0), "pages");
     let shown = bar.clone();
     let backup =
@@ -85,15 +86,15 @@ async fn copy(service: &Service, to: &Path) -> Result<Copied, CommandError> {
     Ok(backup?)
 }
 
-pub(in crate::cli) fn show(bar: &ProgressBar, Progress { done, total }: Progress) {
+pub(in crate::cli) fn show(bar: &ProgressBar, CopyProgress { done, total }: CopyProgress) {
     bar.set_length(total);
     bar.set_position(done);
 }
 
 /// A file that goes again.
-struct Passing(PathBuf);
+struct TemporaryFile(PathBuf);
 
-impl Drop for Passing {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         _ = fs::remove_file(&self.0);
     }
@@ -139,8 +140,8 @@ pub(in crate::cli) async fn make_due(
 fn remove_all_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if let Some(backup) = name.strip_suffix(UNFINISHED).filter(|name| made_at(name).is_some()) {
-            match remove_unfinished(&folder.join(backup)) {
+        if let Some(backup) = name.strip_suffix(PARTIAL_SUFFIX).filter(|name| made_at(name).is_some()) {
+            match remove_partial_backup(&folder.join(backup)) {
                 // Another server of the same store makes one.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 other => other?,

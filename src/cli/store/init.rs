@@ -2,7 +2,7 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::key_file::KeyFile;
-use crate::cli::keys::secret_output::{Handover, MANAGES};
+use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput};
 use crate::cli::output::say;
 use crate::cli::store::open::open_service;
 use crate::cli::system::clock_and_random;
@@ -18,7 +18,7 @@ const EXAMPLES: &str = "Examples:\n  keystead init --organization \"Acme\" --key
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(in crate::cli) struct Init {
+pub(in crate::cli) struct InitArguments {
     /// The organization's name
     #[arg(long, value_name = "NAME")]
     organization: String,
@@ -26,13 +26,13 @@ pub(in crate::cli) struct Init {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    handover: Handover,
+    secret_output: SecretOutput,
 }
 
-pub(in crate::cli) async fn run(config: &Config, arguments: &Init) -> Result<(), CommandError> {
+pub(in crate::cli) async fn run(config: &Config, arguments: &InitArguments) -> Result<(), CommandError> {
     let prefix = KeyPrefix::parse(&config.keys.organization_prefix)?;
     let organization = Name::parse(&arguments.organization)?;
-    let secret = arguments.handover.secret(&prefix).await?;
+    let secret = arguments.secret_output.secret(&prefix).await?;
     let first = FirstKey {
         organization,
         organization_random: clock_and_random::random()?,
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &Init) -> Result<(),
         secret,
     };
     // A key that could not be handed over must not come to be, nor a store for it.
-    let key_file = arguments.handover.prepare(&first.secret)?;
+    let key_file = arguments.secret_output.prepare(&first.secret)?;
     let service = open_service(config)?;
     let outcome = set_up(&service, &first, key_file).await;
     service.close().await;
@@ -67,12 +67,12 @@ pub(in crate::cli) async fn set_up(
 
 fn report(
     config: &Config,
-    arguments: &Init,
+    arguments: &InitArguments,
     secret: &Secret,
     organization: &Organization,
     key: &ApiKey,
 ) -> io::Result<()> {
-    let shown = arguments.handover.shown(secret);
+    let shown = arguments.secret_output.shown(secret);
     let store = std::path::absolute(&config.store.path)?;
     let mut out = io::stdout().lock();
     if arguments.json {
@@ -87,9 +87,9 @@ fn report(
         writeln!(out, "{shown}")?;
     }
     out.flush()?;
-    let where_to = arguments.handover.describe(secret);
+    let where_to = arguments.secret_output.describe(secret);
     say(format_args!(
-        "{} is set up for {}; its first key {where_to}. It {MANAGES}.",
+        "{} is set up for {}; its first key {where_to}. It {MANAGES_ORGANIZATION}.",
         store.display(),
         organization.name.as_str()
     ));

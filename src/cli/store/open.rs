@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The service on the store, beside whatever other processes do with it. To be closed before the end.
 pub(in crate::cli) fn open_service(config: &Config) -> Result<Service, CommandError> {
-    store_folder::expect(&config.store.path)?;
+    store_folder::require(&config.store.path)?;
     let metrics = Arc::new(Metrics::new(clock_and_random::now())?);
     Ok(Service::open(&service_options(config)?, metrics)?)
 }
@@ -45,21 +45,21 @@ pub(in crate::cli) fn service_options(config: &Config) -> Result<service::Servic
 
 /// Makes a change; when this returns, it is in force everywhere, also at a server that is stopped just now: it believes
 /// nothing any more that it read before.
-pub(in crate::cli) async fn change<T>(
+pub(in crate::cli) async fn apply_change<T>(
     config: &Config,
     work: impl AsyncFnOnce(&Service) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
     let service = open_service(config)?;
     let outcome = work(&service).await;
     if outcome.is_ok() {
-        service.wait_for_others().await;
+        service.wait_for_other_processes().await;
     }
     service.close().await;
     outcome
 }
 
 /// Why a store that is older than its ledger cannot say which keys are good, and what to do.
-pub(in crate::cli) fn behind(has_server: bool) -> String {
+pub(in crate::cli) fn behind_ledger_warning(has_server: bool) -> String {
     let what_to_do = if has_server {
         "the server that is running brings the store up to date with its next change, or when you restart it"
     } else {
@@ -72,19 +72,19 @@ pub(in crate::cli) fn behind(has_server: bool) -> String {
 }
 
 /// Opens it. A warning says so where it is older than its ledger.
-pub(in crate::cli) fn overview(config: &Config) -> Result<Overview, CommandError> {
+pub(in crate::cli) fn open_overview(config: &Config) -> Result<Overview, CommandError> {
     let overview = Overview::open(&service_options(config)?.store, clock_and_random::now())?;
     if overview.is_behind_ledger()? {
-        log::warn!("{}", behind(overview.has_server()));
+        log::warn!("{}", behind_ledger_warning(overview.has_server()));
     }
     Ok(overview)
 }
 
 /// The same for whoever is to say whether a key is good.
-pub(in crate::cli) fn judging_overview(config: &Config) -> Result<Overview, CommandError> {
+pub(in crate::cli) fn open_current_overview(config: &Config) -> Result<Overview, CommandError> {
     let overview = Overview::open(&service_options(config)?.store, clock_and_random::now())?;
     if overview.is_behind_ledger()? {
-        let why = behind(overview.has_server());
+        let why = behind_ledger_warning(overview.has_server());
         return Err(CommandError::new(format!("It cannot be said which keys are good: {why}.")));
     }
     Ok(overview)

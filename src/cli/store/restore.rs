@@ -23,7 +23,7 @@ const NO_LEDGER: &str = "Keys that were revoked or narrowed since then may be as
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Restore {
+pub(in crate::cli) struct RestoreArguments {
     /// The backup
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -35,9 +35,9 @@ pub(in crate::cli) struct Restore {
     json: bool,
 }
 
-pub(in crate::cli) fn run(config: &Config, arguments: Restore) -> Result<(), CommandError> {
-    let Restore { file: from, without_ledger, json } = arguments;
-    store_folder::expect(&config.store.path)?;
+pub(in crate::cli) fn run(config: &Config, arguments: RestoreArguments) -> Result<(), CommandError> {
+    let RestoreArguments { file: from, without_ledger, json } = arguments;
+    store_folder::require(&config.store.path)?;
     let bar = progress::bar(Some(0), "pages");
     let what = Restoration { from, without_ledger };
     let restored =

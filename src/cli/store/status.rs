@@ -3,10 +3,10 @@
 use crate::cli::error::CommandError;
 use crate::cli::masking::mask;
 use crate::cli::output::{lines, print, print_json};
-use crate::cli::server::readiness_probe::{Health, ask, place, url};
+use crate::cli::server::readiness_probe::{Readiness, ask, place, url};
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
-use crate::config::{Config, Listen};
+use crate::config::{Config, ListenAddress};
 use crate::service::{Overview, StoreSummary};
 use clap::Args;
 use indicatif::HumanBytes;
@@ -21,10 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LARGEST_FIRST: [&str; 5] = ["largest", "", "", "", ""];
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Status {
+pub(in crate::cli) struct StatusArguments {
     /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
     #[arg(long, value_name = "PLACE")]
-    listen: Option<Listen>,
+    listen: Option<ListenAddress>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -32,14 +32,14 @@ pub(in crate::cli) struct Status {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct StatusView {
     version: &'static str,
-    server: ServerRecord,
-    store: StoreRecord,
+    server: ServerView,
+    store: StoreView,
 }
 
 #[derive(Serialize)]
-struct ServerRecord {
+struct ServerView {
     address: String,
     /// `ready`, `not ready` or `silent`.
     state: &'static str,
@@ -47,30 +47,30 @@ struct ServerRecord {
 }
 
 #[derive(Serialize)]
-struct StoreRecord {
+struct StoreView {
     path: PathBuf,
     #[serde(flatten)]
-    facts: Option<FactsRecord>,
+    facts: Option<FactsView>,
     error: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FactsRecord {
+struct FactsView {
     size_in_bytes: u64,
     wal_size_in_bytes: u64,
     schema: u32,
     organizations: u32,
-    api_keys: CountsRecord,
-    largest_organizations: Vec<OrganizationRecord>,
+    api_keys: KeyCountsView,
+    largest_organizations: Vec<OrganizationSizeView>,
     audit_head: Option<String>,
-    last_change: Option<ChangeRecord>,
+    last_change: Option<LastChangeView>,
 }
 
 /// What an organization takes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OrganizationRecord {
+struct OrganizationSizeView {
     id: String,
     api_keys: u64,
     audit_events: u64,
@@ -79,24 +79,24 @@ struct OrganizationRecord {
 }
 
 #[derive(Serialize)]
-struct CountsRecord {
+struct KeyCountsView {
     active: u32,
     deactivated: u32,
     expired: u32,
 }
 
 #[derive(Serialize)]
-struct ChangeRecord {
+struct LastChangeView {
     at: String,
     action: &'static str,
     resource: String,
     by: String,
 }
 
-impl From<StoreSummary> for FactsRecord {
+impl From<StoreSummary> for FactsView {
     fn from(facts: StoreSummary) -> Self {
         let StoreSummary { size, schema, organizations, api_keys, largest, audit_head, last_change } = facts;
-        let largest = largest.into_iter().map(|(organization, size)| OrganizationRecord {
+        let largest = largest.into_iter().map(|(organization, size)| OrganizationSizeView {
             id: organization.to_string(),
             api_keys: size.api_keys,
             audit_events: size.audit_events,
@@ -107,14 +107,14 @@ impl From<StoreSummary> for FactsRecord {
             wal_size_in_bytes: size.wal,
             schema,
             organizations,
-            api_keys: CountsRecord {
+            api_keys: KeyCountsView {
                 active: api_keys.active,
                 deactivated: api_keys.deactivated,
                 expired: api_keys.expired,
             },
             largest_organizations: largest.collect(),
             audit_head: audit_head.map(|head| head.to_string()),
-            last_change: last_change.map(|event| ChangeRecord {
+            last_change: last_change.map(|event| LastChangeView {
                 at: event.what.at.to_string(),
                 action: event.what.action.name(),
                 resource: event.what.resource,
@@ -124,12 +124,12 @@ impl From<StoreSummary> for FactsRecord {
     }
 }
 
-pub(in crate::cli) fn run(config: &Config, arguments: &Status) -> Result<(), CommandError> {
+pub(in crate::cli) fn run(config: &Config, arguments: &StatusArguments) -> Result<(), CommandError> {
     let named = arguments.listen.as_ref();
     let (state, why) = match ask(config, named, PATIENCE) {
-        Health::Ready => ("ready", None),
-        Health::NotReady(why) => ("not ready", Some(why)),
-        Health::Silent(why) => ("silent", Some(why)),
+        Readiness::Ready => ("ready", None),
+        Readiness::NotReady(why) => ("not ready", Some(why)),
+        Readiness::Silent(why) => ("silent", Some(why)),
     };
     let facts = Overview::open(&service_options(config)?.store, clock_and_random::now())
         .and_then(|overview| overview.summary());
@@ -137,10 +137,10 @@ pub(in crate::cli) fn run(config: &Config, arguments: &Status) -> Result<(), Com
         Ok(facts) => (Some(facts.into()), None),
         Err(error) => (None, Some(CommandError::from(error))),
     };
-    let record = Record {
+    let record = StatusView {
         version: env!("CARGO_PKG_VERSION"),
-        server: ServerRecord { address: url(config, place(config, named)), state, why },
-        store: StoreRecord {
+        server: ServerView { address: url(config, place(config, named)), state, why },
+        store: StoreView {
             path: shown(std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone())),
             facts,
             error: error.as_ref().map(CommandError::to_string),
@@ -154,8 +154,8 @@ pub(in crate::cli) fn run(config: &Config, arguments: &Status) -> Result<(), Com
     error.map_or(Ok(()), Err)
 }
 
-fn describe(record: Record) -> String {
-    let Record { version, server, store } = record;
+fn describe(record: StatusView) -> String {
+    let StatusView { version, server, store } = record;
     let why = server.why.map(|why| format!(": {why}")).unwrap_or_default();
     let mut all = vec![
         ("keystead", version.to_owned()),
@@ -164,7 +164,7 @@ fn describe(record: Record) -> String {
     ];
     if let Some(facts) = store.facts {
         let sizes = (HumanBytes(facts.size_in_bytes), HumanBytes(facts.wal_size_in_bytes));
-        let CountsRecord { active, deactivated, expired } = facts.api_keys;
+        let KeyCountsView { active, deactivated, expired } = facts.api_keys;
         let change = facts.last_change.map(|it| format!("{} {} {} by {}", it.at, it.action, it.resource, it.by));
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         all.extend([
@@ -181,8 +181,8 @@ fn describe(record: Record) -> String {
     lines(all)
 }
 
-fn describe_organization(record: &OrganizationRecord) -> String {
-    let OrganizationRecord { id, api_keys, audit_events, audit_bytes } = record;
+fn describe_organization(record: &OrganizationSizeView) -> String {
+    let OrganizationSizeView { id, api_keys, audit_events, audit_bytes } = record;
     format!("{id}: {api_keys} API keys, {audit_events} events in some {}", HumanBytes(*audit_bytes))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::error::CommandError;
 use crate::file_names::{rename_to_free, sync_folder_of};
-use crate::service::{UNFINISHED, remove_unfinished};
+use crate::service::{PARTIAL_SUFFIX, remove_partial_backup};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -48,9 +48,9 @@ impl UnfinishedFile {
         if to.symlink_metadata().is_ok() {
             return Err(cannot(io::ErrorKind::AlreadyExists.into()));
         }
-        remove_unfinished(to).map_err(cannot)?;
+        remove_partial_backup(to).map_err(cannot)?;
         let mut path = to.as_os_str().to_owned();
-        path.push(UNFINISHED);
+        path.push(PARTIAL_SUFFIX);
         let path = PathBuf::from(path);
         let file = create_new(&path).map_err(|e| match e.kind() {
             // Somebody else began between the two.

@@ -5,11 +5,11 @@ use crate::store::Writes;
 use std::path::{Path, PathBuf};
 
 /// What the name of a backup ends with until it is whole.
-pub const UNFINISHED: &str = "-unfinished";
+pub const PARTIAL_SUFFIX: &str = "-unfinished";
 
 /// How far a copy has come, in pages of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct CopyProgress {
     /// Pages that are copied.
     pub done: u64,
     /// Pages that there are.
@@ -18,7 +18,7 @@ pub struct Progress {
 
 /// A copy of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backup {
+pub struct BackupSummary {
     /// The newest event of its audit log: of what moment it is.
     pub head: Link,
     /// How many keys it has.
@@ -28,7 +28,7 @@ pub struct Backup {
 }
 
 /// How a backup is restored.
-pub struct Restore<'a> {
+pub struct RestoreRequest<'a> {
     /// The backup.
     pub from: &'a Path,
     /// Whether to go on where the ledger is not there or damaged.
@@ -38,19 +38,19 @@ pub struct Restore<'a> {
     /// What time it is, for the audit log.
     pub now: Timestamp,
     /// What is done last, in the same transaction.
-    pub finish: &'a Finish<'a>,
+    pub finish: &'a FinishRestore<'a>,
     /// Is told how far the copy has come.
-    pub progress: &'a mut dyn FnMut(Progress),
+    pub progress: &'a mut dyn FnMut(CopyProgress),
 }
 
 /// What is done to a copy before it takes the store's place.
-pub type Finish<'a> = dyn Fn(&mut dyn Writes, &Restored) -> Result<()> + 'a;
+pub type FinishRestore<'a> = dyn Fn(&mut dyn Writes, &RestoreOutcome) -> Result<()> + 'a;
 
 /// A backup that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreOutcome {
     /// What the backup was.
-    pub backup: Backup,
+    pub backup: BackupSummary,
     /// How many keys the ledger changed.
     pub changed: usize,
     /// Where the store is now that was there before, or what there was of it.

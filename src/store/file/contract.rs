@@ -42,12 +42,12 @@ impl ImportState {
     }
 
     /// Whether it is the one of these rows.
-    pub fn is_of(&self, staged: &Staging) -> bool {
+    pub fn is_for(&self, staged: &Staging) -> bool {
         staged.order().is_some_and(|order| order.token == self.token)
     }
 
     /// Whether there may be keys of it that are there for nobody.
-    pub fn is_hidden(&self) -> bool {
+    pub fn is_unpublished(&self) -> bool {
         matches!(self.stage, ImportStage::UnderWay | ImportStage::Failed)
     }
 
@@ -63,11 +63,11 @@ pub trait FileReads: Reads {
     fn import_state(&self) -> Result<Option<ImportState>>;
 
     /// The staged rows whose value has ended, by their places, up to `limit` of them.
-    fn ended_already(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>>;
+    fn already_ended(&self, staged: &Staging, limit: usize) -> Result<Vec<u64>>;
 
     /// The staged rows whose value is a key's already, by their places, up to `limit` of them; `progress` is told
     /// now and then how many were looked at. To be asked before anything else in a transaction.
-    fn known_already(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>>;
+    fn already_stored(&self, staged: &Staging, limit: usize, progress: &dyn Fn(u64)) -> Result<Vec<u64>>;
 }
 
 /// What can be changed in a store in a file.
@@ -78,7 +78,7 @@ pub trait FileWrites: FileReads + Writes {
     /// Takes an import on by up to `limit` keys: each of them is stored once and comes into the index once. Where it can come to
     /// nothing any more, since a project or an organization of it is gone, or a value of it is another key's by now or has ended, it
     /// has failed. Does nothing where it is not under way. To be asked before anything else in a transaction.
-    fn carry_import(&mut self, staged: &Staging, limit: u32) -> Result<()>;
+    fn advance_import(&mut self, staged: &Staging, limit: u32) -> Result<()>;
 
     /// Makes all keys of an import that is whole be there at once; gives the numbers of the first and the last.
     fn publish_import(&mut self, staged: &Staging) -> Result<[KeyId; 2]>;

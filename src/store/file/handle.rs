@@ -1,8 +1,8 @@
 //! A store's file that is open.
 
-use super::backup::{Backup, Progress};
+use super::backup::{BackupSummary, CopyProgress};
 use super::contract::{FileReads, FileWrites};
-use super::options::{Options, Size};
+use super::options::{StoreOptions, StoreSize};
 use crate::domain::{Error, Result};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -21,7 +21,7 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
     /// damaged, is being restored, or cannot be opened. Such a file is left as it was.
-    pub fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
+    pub fn open(options: &StoreOptions, metrics: Arc<Metrics>) -> Result<Self> {
         Sqlite::open(options, metrics).map(|backend| Self(Arc::new(backend)))
     }
 
@@ -70,7 +70,7 @@ impl StoreFile {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
-    pub async fn waiting_import(&self) -> Result<Option<Staging>> {
+    pub async fn pending_import(&self) -> Result<Option<Staging>> {
         let path = self.0.path.clone();
         let waiting = tokio::task::spawn_blocking(move || Staging::waiting(&path)).await;
         waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
@@ -93,15 +93,15 @@ impl StoreFile {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where it cannot be removed.
-    pub fn remove_left_import(&self) -> Result<()> {
-        Staging::remove_left(&self.0.path)
+    pub fn remove_leftover_import(&self) -> Result<()> {
+        Staging::remove_leftover(&self.0.path)
     }
 
     /// Whether the process is there that has an import waiting beside the store.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
-    pub fn is_import_waiting(&self) -> Result<bool> {
+    pub fn has_pending_import(&self) -> Result<bool> {
         Staging::is_waiting(&self.0.path)
     }
 
@@ -109,7 +109,7 @@ impl StoreFile {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the file cannot be looked at.
-    pub async fn size(&self) -> Result<Size> {
+    pub async fn size(&self) -> Result<StoreSize> {
         let path = self.0.path.clone();
         tokio::task::spawn_blocking(move || size(&path))
             .await
@@ -121,7 +121,11 @@ impl StoreFile {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the file is there already or cannot be written, or the store cannot be read.
-    pub async fn back_up(&self, to: PathBuf, mut progress: impl FnMut(Progress) + Send + 'static) -> Result<Backup> {
+    pub async fn back_up(
+        &self,
+        to: PathBuf,
+        mut progress: impl FnMut(CopyProgress) + Send + 'static,
+    ) -> Result<BackupSummary> {
         let (path, busy_timeout) = (self.0.path.clone(), self.0.busy_timeout);
         tokio::task::spawn_blocking(move || back_up(&path, busy_timeout, &to, &mut progress))
             .await

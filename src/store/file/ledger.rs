@@ -2,7 +2,7 @@
 
 /// How a ledger of revocations goes with a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Agreement {
+pub enum LedgerComparison {
     /// Each has all that the other has.
     Same,
     /// There is no ledger.
@@ -14,7 +14,7 @@ pub enum Agreement {
     /// Each has changes that the other does not have: the ledger was written for another copy of the store.
     Forked,
     /// The ledger is damaged, and the store may lack what it said; how it is damaged.
-    Lost(String),
+    Damaged(String),
 }
 
 /// What a ledger of revocations holds.

@@ -2,17 +2,17 @@
 //! revocations, and imports, whose rows wait beside the file.
 
 pub(super) mod backup;
-pub(super) mod beside;
+pub(super) mod companion;
 pub(super) mod contract;
 mod handle;
 pub(super) mod ledger;
 pub(super) mod options;
 
 pub use super::sqlite::{
-    Checkup, ImportOrder, ImportedApiKey, SCHEMA, Staging, View, remove_unfinished, restore, size,
+    Checkup, ImportOrder, ImportedApiKey, SCHEMA_VERSION, Staging, StoreView, remove_partial_backup, restore, size,
 };
-pub use backup::{Backup, Finish, Progress, Restore, Restored, UNFINISHED};
+pub use backup::{BackupSummary, CopyProgress, FinishRestore, PARTIAL_SUFFIX, RestoreOutcome, RestoreRequest};
 pub use contract::{FileReads, FileWrites, ImportStage, ImportState};
 pub use handle::StoreFile;
-pub use ledger::{Agreement, LedgerSummary};
-pub use options::{Options, Size};
+pub use ledger::{LedgerComparison, LedgerSummary};
+pub use options::{StoreOptions, StoreSize};

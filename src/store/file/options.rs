@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How the store is opened.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct StoreOptions {
     /// The file.
     pub path: PathBuf,
     /// How long to wait for another process's transaction.
@@ -29,7 +29,7 @@ pub struct Options {
 
 /// What the store takes on disk, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct StoreSize {
     /// The one file that stays.
     pub main: u64,
     /// The write-ahead log beside it, which it is brought into from time to time.

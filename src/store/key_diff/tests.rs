@@ -36,14 +36,14 @@ type Meaning<'a> = ([&'a [u8]; 5], bool, bool);
 fn expect(before: Option<&ApiKey>, after: Option<&ApiKey>, (values, joins_uses, is_in_ledger): Meaning<'_>) {
     let diff = KeyDiff::between(before, after);
     let [gained, retired, dropped, ended, stale] = values.map(|all| all.iter().copied().map(digest).collect());
-    let standing = match after {
+    let record = match after {
         _ if !is_in_ledger => None,
-        Some(after) => Some(Standing::of(after)),
-        None => before.map(Standing::revoked),
+        Some(after) => Some(KeyRecord::of(after)),
+        None => before.map(KeyRecord::revoked),
     };
     let stale: Vec<Digest> = stale;
     let stale = stale.into_iter().map(Stale::Key).collect();
-    assert_eq!(diff, KeyDiff { gained, retired, dropped, ended, joins_uses, stale, standing });
+    assert_eq!(diff, KeyDiff { gained, retired, dropped, ended, joins_uses, stale, record });
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_value_that_is_known_by_another_digest_ends_under_the_former_one_and_is_no_f
     assert_eq!((diff.gained, diff.retired), (vec![digest(1)], vec![]));
     assert_eq!((diff.dropped, diff.ended), (vec![from], vec![from]));
     assert_eq!(diff.stale, [from, digest(1)].map(Stale::Key));
-    assert_eq!(diff.standing, Some(Standing::of(&key())));
+    assert_eq!(diff.record, Some(KeyRecord::of(&key())));
 }
 
 /// Any state that the key may have.
@@ -155,7 +155,7 @@ proptest! {
                         prop_assert!(diff.stale.contains(&Stale::Key(digest(seed))), "{} of {}", has, had);
                     }
                     if has != had {
-                        prop_assert!(diff.standing.is_some(), "{} of {}", has, had);
+                        prop_assert!(diff.record.is_some(), "{} of {}", has, had);
                     }
                 }
             }
@@ -181,8 +181,8 @@ proptest! {
     #[test]
     fn the_ledger_is_told_of_what_is_another_way_than_before_and_of_nothing_else(before in any_key(), after in any_key()) {
         let diff = KeyDiff::between(Some(&before), Some(&after));
-        let is_same = Standing::of(&before) == Standing::of(&after);
-        prop_assert_eq!(diff.standing, Some(Standing::of(&after)).filter(|_| !is_same));
-        prop_assert_eq!(KeyDiff::between(Some(&after), Some(&after)).standing, None);
+        let is_same = KeyRecord::of(&before) == KeyRecord::of(&after);
+        prop_assert_eq!(diff.record, Some(KeyRecord::of(&after)).filter(|_| !is_same));
+        prop_assert_eq!(KeyDiff::between(Some(&after), Some(&after)).record, None);
     }
 }

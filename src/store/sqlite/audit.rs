@@ -326,7 +326,7 @@ fn event(row: &Row<'_>) -> Result<Event> {
 mod tests {
     use super::*;
     use crate::store::sqlite::ledger::{EVENT_HASH, Mark};
-    use crate::store::sqlite::{migrations, settle};
+    use crate::store::sqlite::{ledger_sync, migrations};
     use rusqlite::StatementStatus;
 
     /// A log of ten thousand events, the first of which is a note about pruning.
@@ -380,13 +380,14 @@ mod tests {
     #[test]
     fn an_event_that_is_there_is_known_without_a_look_for_what_was_pruned() {
         let log = log(5);
-        assert!(settle::knows(&log, Mark { commit: 1, event: 10_004, hash: [0; EVENT_HASH] }).unwrap());
+        assert!(ledger_sync::has_event(&log, Mark { commit: 1, event: 10_004, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(looked_at(&log), 0);
-        let known = [4, 5, 10_005]
-            .map(|number| settle::knows(&log, Mark { commit: 1, event: number, hash: [0; EVENT_HASH] }).unwrap());
+        let known = [4, 5, 10_005].map(|number| {
+            ledger_sync::has_event(&log, Mark { commit: 1, event: number, hash: [0; EVENT_HASH] }).unwrap()
+        });
         assert_eq!(known, [true, true, false]);
         assert!(
-            !settle::knows(&log, Mark { commit: 1, event: 10_004, hash: [1; EVENT_HASH] }).unwrap(),
+            !ledger_sync::has_event(&log, Mark { commit: 1, event: 10_004, hash: [1; EVENT_HASH] }).unwrap(),
             "another one with its number"
         );
         assert!(looked_at(&log) > 9_000, "the note is the oldest event");

@@ -1,11 +1,11 @@
 //! Copying a store while it is used.
 
 use super::integrity::complaint;
-use super::unfinished::Unfinished;
+use super::partial_file::PartialFile;
 use super::{audit, connect, keys};
 use crate::domain::{Error, Link, Result};
-use crate::store::file::backup::{Backup, Progress, UNFINISHED};
-use crate::store::file::beside::beside;
+use crate::store::file::backup::{BackupSummary, CopyProgress, PARTIAL_SUFFIX};
+use crate::store::file::companion::companion;
 use rusqlite::backup::{self, StepResult};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::File;
@@ -27,23 +27,27 @@ pub(in crate::store) fn back_up(
     source: &Path,
     busy_timeout: Duration,
     to: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Backup> {
+    progress: &mut dyn FnMut(CopyProgress),
+) -> Result<BackupSummary> {
     // Not by way of open::view, which looks at the file by itself: closing it would take SQLite's locks from the process.
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
-        let e = format_args!("{} exists already; move it away or name another file.", to.display());
+        let e = format!("{} exists already; move it away or name another file.", to.display());
         return Err(Error::unavailable(SENTENCE, e));
     }
-    let unfinished = Unfinished::create(beside(to, UNFINISHED)).map_err(|e| failed("cannot be created", e))?;
-    let backup = copy(&mut source, unfinished.path(), progress)?;
-    unfinished.finish(to).map_err(|e| failed("cannot be put in its place", e))?;
+    let partial = PartialFile::create(companion(to, PARTIAL_SUFFIX)).map_err(|e| failed("cannot be created", e))?;
+    let backup = copy(&mut source, partial.path(), progress)?;
+    partial.finish(to).map_err(|e| failed("cannot be put in its place", e))?;
     Ok(backup)
 }
 
 /// Copies what the connection sees now into an empty file, and checks the copy. On disk when this returns, all but its name.
-pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Backup> {
+pub(super) fn copy(
+    source: &mut Connection,
+    to: &Path,
+    progress: &mut dyn FnMut(CopyProgress),
+) -> Result<BackupSummary> {
     // One transaction all along: a copy that others' commits begin anew may never come to an end.
     let snapshot = source.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = audit::head(&snapshot)?;
@@ -69,7 +73,7 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
         }
         let pages = copying.progress();
         let [left, total] = [pages.remaining, pages.pagecount].map(|pages| u64::from(pages.unsigned_abs()));
-        progress(Progress { done: total - left, total });
+        progress(CopyProgress { done: total - left, total });
     }
     drop(copying);
     drop(snapshot);
@@ -84,5 +88,5 @@ pub(super) fn copy(source: &mut Connection, to: &Path, progress: &mut dyn FnMut(
     }
     target.close().map_err(|(_, error)| error)?;
     file.sync_all()?;
-    Ok(Backup { head: head.unwrap_or(Link::START), keys, bytes: file.metadata()?.len() })
+    Ok(BackupSummary { head: head.unwrap_or(Link::START), keys, bytes: file.metadata()?.len() })
 }

@@ -1,11 +1,11 @@
 //! Finding out what is wrong with a file that may not be opened.
 
 use super::integrity::HEADING;
-use super::ledger::{Ledger, Row};
-use super::{connect, left_log, refusals, settle};
+use super::ledger::{Ledger, Record};
+use super::{connect, ledger_sync, leftover_wal, open_errors};
 use crate::domain::{Error, Result};
-use crate::store::file::beside::{beside, open_regular};
-use crate::store::file::ledger::{Agreement, LedgerSummary};
+use crate::store::file::companion::{companion, open_regular};
+use crate::store::file::ledger::{LedgerComparison, LedgerSummary};
 use rusqlite::Connection;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::io;
@@ -34,12 +34,12 @@ impl Checkup {
     }
 
     /// Where another process has the store open, how many bytes of its log wait to be brought into the main file. This
-    /// process must not have it open, not even as a [`View`](super::View).
-    pub fn waiting_log(&self) -> Option<u64> {
+    /// process must not have it open, not even as a [`StoreView`](super::StoreView).
+    pub fn uncheckpointed_bytes(&self) -> Option<u64> {
         // Every user of a log holds a lock on its companion (<https://sqlite.org/walformat.html>, section 2.3), which says
         // that; the size of the log's own file does not, since it is written over from its beginning.
         // Closing it takes away every lock that this process has on it, so nothing may be open here.
-        let shared_memory = open_regular(&beside(&self.path, "-shm")).ok()??;
+        let shared_memory = open_regular(&companion(&self.path, "-shm")).ok()??;
         fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).ok()??;
         let number = |at| {
             let mut bytes = [0; 4];
@@ -59,7 +59,7 @@ impl Checkup {
     /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, or damaged.
     pub fn schema(&self) -> Result<u32> {
         let schema = self.connect()?.pragma_query_value(None, "user_version", |row| row.get(0));
-        schema.map_err(|e| refusals::unreadable(&self.path, &e))
+        schema.map_err(|e| open_errors::unreadable(&self.path, &e))
     }
 
     /// What is wrong with the file's pages, and where it is asked for also with what they refer to; nothing, where all is
@@ -68,7 +68,7 @@ impl Checkup {
     /// # Errors
     /// As [`Checkup::schema`].
     pub fn complaints(&self, is_thorough: bool) -> Result<Vec<String>> {
-        let unreadable = |e: rusqlite::Error| refusals::unreadable(&self.path, &e);
+        let unreadable = |e: rusqlite::Error| open_errors::unreadable(&self.path, &e);
         let connection = self.connect()?;
         let name = if is_thorough { "integrity_check" } else { "quick_check" };
         let mut complaints = Vec::new();
@@ -100,20 +100,20 @@ impl Checkup {
     ///
     /// # Errors
     /// As [`Checkup::schema`].
-    pub fn ledger(&self) -> Result<(Agreement, LedgerSummary)> {
+    pub fn ledger(&self) -> Result<(LedgerComparison, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
         let connection = self.connect()?;
-        if left_log::is_there(&self.path) {
-            left_log::expect_fitting(&connection, &ledger, &self.path)?;
+        if leftover_wal::is_there(&self.path) {
+            leftover_wal::expect_fitting(&connection, &ledger, &self.path)?;
         }
-        let (agreement, damaged) = settle::compare_patiently(&connection, &ledger)?;
+        let (comparison, damaged) = ledger_sync::compare_patiently(&connection, &ledger)?;
         let mut keys = 0;
         let counted = ledger.each(|row, _| {
-            keys += usize::from(matches!(row, Row::Key(_)));
+            keys += usize::from(matches!(row, Record::Key(_)));
             Ok::<_, io::Error>(())
         });
-        counted.map_err(|e| settle::unusable(&ledger, e))?;
-        Ok((agreement, LedgerSummary { keys, damaged }))
+        counted.map_err(|e| ledger_sync::unusable(&ledger, e))?;
+        Ok((comparison, LedgerSummary { keys, damaged }))
     }
 
     fn connect(&self) -> Result<Connection> {

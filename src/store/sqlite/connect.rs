@@ -1,8 +1,8 @@
 //! Connections to a file: what is looked at before SQLite opens it, and what SQLite is told about it.
 
-use super::refusals::{absent, damaged, left_alone, mixed, not_ours, not_regular, refuse, unreadable};
+use super::open_errors::{absent, damaged, left_alone, mixed, not_ours, not_regular, refuse, unreadable};
 use crate::domain::Result;
-use crate::store::file::beside::beside;
+use crate::store::file::companion::companion;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ pub(super) fn look(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         return Err(absent(path));
     }
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
-    if beside(path, "-wal").exists() {
+    if companion(path, "-wal").exists() {
         return connect(path, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
     // Nobody has it open. SQLite would make files beside it, which a copy on a read-only medium has no room for.
@@ -69,7 +69,7 @@ pub(super) fn prepare_connection(connection: &Connection, busy_timeout: Duration
 pub(super) fn inspect(path: &Path) -> Result<()> {
     // The log first: of a store that is being set up just now, the file is not empty before there is a log, and says that it
     // has one.
-    let has_log = is_there(&beside(path, "-wal"));
+    let has_log = is_there(&companion(path, "-wal"));
     if has_log && !is_there(path) {
         return Err(left_alone(path));
     }
@@ -85,7 +85,7 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
     }
     let mut file = File::open(path).map_err(unreadable)?;
     // A rollback journal means that the very first set-up was cut short: SQLite takes it back.
-    if metadata.len() == 0 || is_there(&beside(path, "-journal")) {
+    if metadata.len() == 0 || is_there(&companion(path, "-journal")) {
         return Ok(());
     }
     let mut header = [0; 100];
@@ -99,7 +99,7 @@ pub(super) fn inspect(path: &Path) -> Result<()> {
     // The header's sizes hold whenever no log waits to be copied into the file.
     let page_size = u64::from(u16::from_be_bytes([header[16], header[17]]));
     let expected = page_size * u64::from(number(&header, 28));
-    if metadata.len() < expected && !is_there(&beside(path, "-wal")) {
+    if metadata.len() < expected && !is_there(&companion(path, "-wal")) {
         return Err(damaged(path, format_args!("it has {} bytes of {expected}", metadata.len())));
     }
     Ok(())

@@ -12,15 +12,15 @@
 //! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
 //! - the digest that a rotation gives an older key goes into the table at once;
 //! - an import puts all that waits from before, and all that it adds, into the table before its keys are there
-//!   (open_import.rs), so that a million keys are never in memory;
-//! - whatever goes into memory or into the table for the first time is among `Effects::prefixes`, by which known.rs learns
-//!   of it; or it came by an import, and known.rs begins anew;
+//!   (running_import.rs), so that a million keys are never in memory;
+//! - whatever goes into memory or into the table for the first time is among `CommitEffects::prefixes`, by which negative_filter.rs learns
+//!   of it; or it came by an import, and negative_filter.rs begins anew;
 //! - nothing is trusted: whoever finds a key here compares the whole digest, and what goes into the table is compared
 //!   with the key as it is by then. So a digest that is nobody's any more needs no looking after in memory.
 //!
 //! Memory is bounded by two runs and a batch, some 2 MiB; after a crash as many rows are read again.
 
-use super::hidden;
+use super::unpublished;
 use crate::domain::Digest;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
@@ -85,7 +85,7 @@ impl DigestIndex {
         let sql = "SELECT id, digest FROM api_keys WHERE id > ?1 AND id < ?2 ORDER BY id";
         let mut statement = connection.prepare_cached(sql)?;
         let mut found = Vec::new();
-        for range in hidden::visible_ranges(connection, known.max(indexed_through), i64::MAX)? {
+        for range in unpublished::published_ranges(connection, known.max(indexed_through), i64::MAX)? {
             let mut rows = statement.query(range)?;
             while let Some(row) = rows.next()? {
                 found.push((Digest::from_bytes(row.get(1)?).prefix(), row.get(0)?));

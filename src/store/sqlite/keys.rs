@@ -1,9 +1,9 @@
 //! The SQL of keys.
 
 use super::columns::{self, algorithm, damaged, key_id, name, optional_timestamp, organization_id, timestamp};
-use super::ended::insert_ended;
-use super::hidden;
-use super::rows::Rows;
+use super::ended_values::insert_ended;
+use super::transaction::StoreTransaction;
+use super::unpublished;
 use crate::domain::{
     AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, Parent, ProjectId, RateLimit, Result,
     Shadow, Tail, Timestamp,
@@ -72,7 +72,7 @@ macro_rules! select_api_key {
 
 pub(super) use {key_columns, listed, select_api_key};
 
-impl Rows<'_> {
+impl StoreTransaction<'_> {
     pub(super) fn key_of_parent(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>> {
         let sql = select_api_key!("k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
         self.one(sql, params![id.get(), parent.organization.get(), parent.project.map(ProjectId::get)], api_key)
@@ -84,7 +84,7 @@ impl Rows<'_> {
         );
         let (organization, project) = (parent.organization.get(), parent.project.map(ProjectId::get));
         let mut keys = Vec::new();
-        let ranges = hidden::visible_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
+        let ranges = unpublished::published_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
         for (after, before) in ranges.into_iter().rev() {
             let left = u64::from(limit).cast_signed() - keys.len() as i64;
             keys.extend(self.all(sql, params![organization, project, after, before, left], api_key)?);
@@ -103,7 +103,7 @@ impl Rows<'_> {
                    count(*) FILTER (WHERE valid AND expires_at <= ?1), max(id) \
                    FROM (SELECT id, valid, expires_at FROM api_keys WHERE id > ?2 AND id < ?3 ORDER BY id LIMIT ?4)";
         let (mut counts, mut last, mut left) = (KeyCounts::default(), None, limit);
-        for (after, before) in hidden::visible_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
+        for (after, before) in unpublished::published_ranges(self.connection, after.map_or(0, KeyId::get), i64::MAX)? {
             self.one(sql, (now.unix_ms(), after, before, left), |row| {
                 let (all, deactivated, expired): (u32, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 counts.active += all - deactivated - expired;
@@ -218,14 +218,14 @@ impl Rows<'_> {
 
     /// What a change of a key means besides what is stored of it.
     fn carry_out(&mut self, id: KeyId, diff: KeyDiff) -> Result<()> {
-        let KeyDiff { gained, retired, dropped, ended, joins_uses: _, stale, standing } = diff;
+        let KeyDiff { gained, retired, dropped, ended, joins_uses: _, stale, record } = diff;
         retired.into_iter().try_for_each(|digest| self.retire(id, digest))?;
         dropped.into_iter().try_for_each(|digest| self.forget(id, digest))?;
         gained.into_iter().try_for_each(|digest| self.index_at_once(id, digest))?;
         ended.iter().try_for_each(|digest| insert_ended(self.connection, digest))?;
         self.effects.ended.extend(ended);
         self.effects.stale.extend(stale);
-        self.effects.standings.extend(standing);
+        self.effects.key_records.extend(record);
         Ok(())
     }
 

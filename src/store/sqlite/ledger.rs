@@ -3,7 +3,7 @@
 //!
 //! Whatever changes the validity of a key is appended here, and on disk, before the store's own commit is. A line says how a
 //! key stands from then on (`lines.rs`); for each key the last one counts. Every line names the newest event of its commit, and
-//! the store notes the event of the last commit that is in the ledger ([`Mark`]): `settle.rs` compares the two.
+//! the store notes the event of the last commit that is in the ledger ([`Mark`]): `ledger_sync` compares the two.
 //!
 //! Lines are added and never changed, so that a copy is good whenever it is made. Where the last ones are cut short, that was a
 //! crash: their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what
@@ -14,17 +14,17 @@
 //! of what it costs to make the file longer with each one. It also tells a crash from a file that was cut: a crash leaves the
 //! block, with zeros where a part of the lines is missing.
 
-mod form1;
+mod format1;
+mod key_state;
 mod lines;
 mod scan;
-mod state;
 
-pub(super) use lines::Row;
+pub(super) use lines::Record;
 
 use crate::domain::{Digest, Link};
 use crate::file_names::sync_folder_of;
-use crate::store::file::beside::{beside, open_regular};
-use crate::store::standing::Standing;
+use crate::store::file::companion::{companion, open_regular};
+use crate::store::key_record::KeyRecord;
 use scan::{Rest, Scan, replaced, rows, scan};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -67,9 +67,9 @@ impl Default for Mark {
 }
 
 /// What a look at a ledger found.
-pub(super) enum Found {
+pub(super) enum LedgerRead {
     /// There is none.
-    Nothing,
+    Missing,
     /// None of it can be read.
     Unreadable,
     /// What can be read.
@@ -123,7 +123,7 @@ impl Ledger {
     /// `keys.sqlite`, so that two stores in a folder have one each.
     pub(super) fn of(store: &Path) -> Self {
         let is_db = store.extension().is_some_and(|extension| extension == "db");
-        let path = if is_db { store.with_extension("revoked") } else { beside(store, ".revoked") };
+        let path = if is_db { store.with_extension("revoked") } else { companion(store, ".revoked") };
         Self { path, tail: None, appended: None, compacted: 0 }
     }
 
@@ -136,24 +136,27 @@ impl Ledger {
     }
 
     /// Reads all of it and checks that it is as it was written, and that it does not contradict this commit.
-    pub(super) fn look(&self, commit: Mark) -> io::Result<Found> {
-        let Some(bytes) = self.read()? else { return Ok(Found::Nothing) };
-        if let Some(old) = form1::read(&bytes) {
-            return Ok(Found::Contents(old.contents));
+    pub(super) fn look(&self, commit: Mark) -> io::Result<LedgerRead> {
+        let Some(bytes) = self.read()? else { return Ok(LedgerRead::Missing) };
+        if let Some(old) = format1::read(&bytes) {
+            return Ok(LedgerRead::Contents(old.contents));
         }
-        let Some(scan) = scan(&bytes, commit) else { return Ok(Found::Unreadable) };
+        let Some(scan) = scan(&bytes, commit) else { return Ok(LedgerRead::Unreadable) };
         let has_damaged_end = scan.rest == Rest::Damaged;
         let damaged = scan.damaged.max(usize::from(has_damaged_end));
         let latest = if has_damaged_end { scan.latest } else { Some(scan.last) };
         let Scan { last, contradicts, .. } = scan;
-        Ok(Found::Contents(Contents { last, contradicts, damaged, latest, is_old: false }))
+        Ok(LedgerRead::Contents(Contents { last, contradicts, damaged, latest, is_old: false }))
     }
 
     /// Hands over, for each key, what its last line says that can be read, and all that is about no key, each with its event.
-    pub(super) fn each<E: From<io::Error>>(&self, mut take: impl FnMut(Row, Mark) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn each<E: From<io::Error>>(
+        &self,
+        mut take: impl FnMut(Record, Mark) -> Result<(), E>,
+    ) -> Result<(), E> {
         let Some(bytes) = self.read()? else { return Ok(()) };
-        if let Some(old) = form1::read(&bytes) {
-            return old.rows.into_iter().try_for_each(|(standing, mark)| take(Row::Key(standing), mark));
+        if let Some(old) = format1::read(&bytes) {
+            return old.rows.into_iter().try_for_each(|(record, mark)| take(Record::Key(record), mark));
         }
         let Some(scan) = scan(&bytes, Mark::START) else { return Ok(()) };
         rows(&bytes, &scan).try_for_each(|(row, mark)| take(row, mark))
@@ -174,7 +177,7 @@ impl Ledger {
 
     /// Appends what is so after this commit; on disk when this returns. Nobody else may be writing to
     /// the store, and [`Ledger::last`] must have been asked.
-    pub(super) fn append(&mut self, standings: &[Standing], ended: &[Digest], commit: Mark) -> io::Result<()> {
+    pub(super) fn append(&mut self, key_records: &[KeyRecord], ended: &[Digest], commit: Mark) -> io::Result<()> {
         self.appended = None;
         let Some(Tail { scan: mut at, .. }) = self.tail else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there"));
@@ -187,10 +190,10 @@ impl Ledger {
         if at.rest != Rest::Nothing {
             wipe(&file, begin)?;
         }
-        let mut rows: Vec<Row> = standings.iter().cloned().map(Row::Key).collect();
-        rows.extend(ended.iter().copied().map(Row::Ended));
+        let mut rows: Vec<Record> = key_records.iter().cloned().map(Record::Key).collect();
+        rows.extend(ended.iter().copied().map(Record::Ended));
         if rows.is_empty() {
-            rows.push(Row::Nothing);
+            rows.push(Record::Marker);
         }
         let mut lines = Vec::new();
         let line = write_lines(&mut lines, &mut at, commit, &rows)?;
@@ -225,8 +228,8 @@ impl Ledger {
     }
 
     /// Makes the file anew: it says this and no more, and this is its last commit. Nobody else may be writing to the store.
-    pub(super) fn make(&mut self, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
-        let new = beside(&fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()), "-new");
+    pub(super) fn make(&mut self, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> {
+        let new = companion(&fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()), "-new");
         // A full disk is no fuller for what failed.
         write_new(&new, last, rows).inspect_err(|_| _ = fs::remove_file(&new))?;
         // Where it is a link, the file that it stands for.
@@ -239,8 +242,8 @@ impl Ledger {
 
     /// Makes the file anew from what can be read of it. Where it is damaged, it is kept as it was, too.
     pub(super) fn renew(&mut self) -> io::Result<()> {
-        let aside = beside(&self.path, "-damaged");
-        let Found::Contents(contents) = self.look(Mark::START)? else { return fs::rename(&self.path, aside) };
+        let aside = companion(&self.path, "-damaged");
+        let LedgerRead::Contents(contents) = self.look(Mark::START)? else { return fs::rename(&self.path, aside) };
         if contents.last == Mark::START {
             return fs::rename(&self.path, aside);
         }
@@ -252,7 +255,7 @@ impl Ledger {
 
     /// Copies the file as it is to one beside it.
     pub(super) fn keep_damaged(&self) -> io::Result<()> {
-        fs::copy(&self.path, beside(&self.path, "-damaged")).map(|_| ())
+        fs::copy(&self.path, companion(&self.path, "-damaged")).map(|_| ())
     }
 
     fn rewrite(&mut self, last: Mark) -> io::Result<()> {
@@ -307,14 +310,14 @@ impl Ledger {
 }
 
 /// Writes rows that are of one commit behind what there is; gives the hash of the last line.
-fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Row]) -> io::Result<blake3::Hash> {
+fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Record]) -> io::Result<blake3::Hash> {
     if commit != at.last || at.number == 0 {
         at.begin = at.end;
     }
     let mut hash = blake3::hash(&[]);
-    for (place, row) in (0..).zip(rows) {
+    for (index, record) in (0..).zip(rows) {
         at.number += 1;
-        let line = lines::write(at.number, [place, rows.len() as u64], commit, row);
+        let line = lines::write(at.number, [index, rows.len() as u64], commit, record);
         out.write_all(line.as_bytes())?;
         hash = blake3::hash(line.as_bytes());
         (at.last_line, at.end) = (at.end, at.end + line.len());
@@ -323,7 +326,7 @@ fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Row]) 
     Ok(hash)
 }
 
-fn write_new(new: &Path, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
+fn write_new(new: &Path, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(new)?;
     let mut out = io::BufWriter::new(&file);
     let latest = lines::write_latest(last);
@@ -333,7 +336,7 @@ fn write_new(new: &Path, last: Mark, rows: &[(Row, Mark)]) -> io::Result<()> {
         write_lines(&mut out, &mut at, *mark, std::slice::from_ref(row))?;
     }
     if at.last != last {
-        write_lines(&mut out, &mut at, last, &[Row::Nothing])?;
+        write_lines(&mut out, &mut at, last, &[Record::Marker])?;
     }
     out.flush()?;
     drop(out);

@@ -4,7 +4,7 @@
 //! The lock is on a file of its own. On the store's own file it would be in SQLite's way: closing any handle of a file
 //! gives up all that SQLite holds of it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 
-use crate::store::file::beside::{beside, is_regular, open_regular};
+use crate::store::file::companion::{companion, is_regular, open_regular};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -49,7 +49,7 @@ impl Lock {
 
     /// Whether anybody ever had a store there: whoever opens one makes the lock's file, which stays.
     pub(super) fn is_there(store: &Path) -> bool {
-        beside(store, "-lock").exists()
+        companion(store, "-lock").exists()
     }
 
     /// Whether nobody else has the store open. To be asked at the end: where others have it, the lock may be gone after.
@@ -71,7 +71,7 @@ impl Lock {
     /// The same for whoever only looks, and makes no file. To be asked where this process has announced nothing: closing the
     /// file gives that up.
     pub(super) fn is_announced(store: &Path) -> bool {
-        let file = open_regular(&beside(store, "-lock"));
+        let file = open_regular(&companion(store, "-lock"));
         file.is_ok_and(|file| file.is_some_and(|file| Self(file).has_server()))
     }
 
@@ -84,6 +84,6 @@ impl Lock {
 }
 
 fn open(store: &Path) -> io::Result<File> {
-    is_regular(&beside(store, "-lock"))?;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(beside(store, "-lock"))
+    is_regular(&companion(store, "-lock"))?;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(companion(store, "-lock"))
 }

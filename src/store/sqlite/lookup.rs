@@ -4,9 +4,9 @@
 use super::columns::{name, timestamp};
 use super::digest_index::DigestIndex;
 use super::keys::{KEY_COLUMNS, api_key, key_columns, listed, select_api_key};
-use super::rows::Rows;
+use super::transaction::StoreTransaction;
 use crate::domain::{Description, Digest, Error, Organization, Parent, Presented, Project, Result};
-use crate::store::Found;
+use crate::store::FoundKey;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction};
 
@@ -42,20 +42,20 @@ impl<'a> Lookup<'a> {
     }
 
     /// The key that has one of the digests that this was begun with, or had it as one of its last values.
-    pub(super) fn find(&self, digest: &Digest) -> Result<Option<Found>> {
+    pub(super) fn find(&self, digest: &Digest) -> Result<Option<FoundKey>> {
         let rows = self.rows();
         let in_memory = self.in_memory.iter().filter(|(it, _)| it == digest).flat_map(|(_, ids)| ids);
         for id in in_memory {
             let key = rows.one(select_whole_key!("", "k.id = ?1"), [id], whole_key)?;
             if let Some((found, presented)) = key.and_then(|it| it.key.presented(digest).map(|value| (it, value))) {
-                return Ok(Some(Found { presented, ..found }));
+                return Ok(Some(FoundKey { presented, ..found }));
             }
         }
         let sql = select_whole_key!("JOIN digest_index i ON i.key_id = k.id ", "i.prefix = ?1");
         let mut former = None;
         for found in rows.all(sql, [digest.prefix()], whole_key)? {
             match found.key.presented(digest) {
-                Some(presented) => return Ok(Some(Found { presented, ..found })),
+                Some(presented) => return Ok(Some(FoundKey { presented, ..found })),
                 None if rows.former_values(found.key.id)?.contains(digest) => former = Some(found),
                 None => {}
             }
@@ -64,13 +64,13 @@ impl<'a> Lookup<'a> {
     }
 
     /// The same state of the store, for other questions.
-    pub(super) fn rows(&self) -> Rows<'_> {
-        Rows::new(&self.transaction, self.index, &[])
+    pub(super) fn rows(&self) -> StoreTransaction<'_> {
+        StoreTransaction::new(&self.transaction, self.index, &[])
     }
 }
 
 /// A key as if a former value of it had been presented.
-fn whole_key(row: &Row<'_>) -> Result<Found> {
+fn whole_key(row: &Row<'_>) -> Result<FoundKey> {
     let key = api_key(row)?;
     let is_there = |column| row.get_ref(column).is_ok_and(|value| value != ValueRef::Null);
     let incomplete = |what| Error::Internal(format!("API key {} has no {what}", key.id.get()));
@@ -95,5 +95,5 @@ fn whole_key(row: &Row<'_>) -> Result<Found> {
             })
         }
     };
-    Ok(Found { key, presented: Presented::Former, organization, project })
+    Ok(FoundKey { key, presented: Presented::Former, organization, project })
 }

@@ -2,74 +2,73 @@
 
 mod audit;
 mod backup;
-mod bloom;
-mod by_digest;
 mod checkup;
 mod columns;
+mod commit_effects;
 mod connect;
 mod digest_index;
-mod doubt;
-mod effects;
-mod ended;
-mod fault;
-mod file_rows;
-mod hidden;
-mod import;
+mod digest_queries;
+mod ended_values;
+mod error_conversion;
+mod file_contract;
+mod file_identity;
+mod import_duplicates;
+mod imported_forms;
 mod integrity;
 mod keys;
-mod known;
 mod ledger;
-mod ledger_rows;
-mod left_log;
+mod ledger_sync;
+mod leftover_wal;
 mod lock;
 mod lookup;
 mod migrations;
+mod negative_filter;
 mod open;
-mod open_import;
+mod open_errors;
 mod organizations;
-mod place;
+mod partial_file;
 mod readers;
 mod reads;
-mod refusals;
 mod restore;
-mod rows;
-mod settle;
+mod running_import;
 mod sizes;
 pub(super) mod staging;
-mod unfinished;
+mod transaction;
+mod uncertain_commit;
+mod unpublished;
 mod writer;
 mod writes;
 
 pub(super) use backup::back_up;
 pub use checkup::Checkup;
-pub use migrations::VERSION as SCHEMA;
+pub use migrations::VERSION as SCHEMA_VERSION;
 pub use open::size;
+pub use partial_file::remove_partial_backup;
 pub use restore::restore;
 pub use staging::{ImportOrder, ImportedApiKey, Staging};
-pub use unfinished::remove_unfinished;
-pub(super) use writer::is_in_doubt;
+pub(super) use writer::has_uncertain_outcome;
 
 use crate::domain::{Digest, Error, Result, Timestamp};
 use crate::metrics::Metrics;
-use crate::store::Found;
+use crate::store::FoundKey;
 use crate::store::file::contract::{FileReads, FileWrites};
-use crate::store::file::options::Options;
-use crate::store::forms::SharedForms;
-use crate::store::validity::Validity;
+use crate::store::file::options::StoreOptions;
+use crate::store::key_forms::SharedKeyForms;
+use crate::store::revisions::Revisions;
 use digest_index::DigestIndex;
-use known::Known;
+use file_identity::FileIdentity;
 use ledger::Ledger;
 use lock::Lock;
 use lookup::Lookup;
-use place::Place;
+use negative_filter::NegativeFilter;
 use readers::Pools;
-use rows::Rows;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use transaction::StoreTransaction;
 use writer::{Files, Shared, Writer};
 
 /// An open store file.
@@ -79,56 +78,56 @@ pub(super) struct Sqlite {
     pub(super) pools: Pools,
     writer: Writer,
     pub(super) metrics: Arc<Metrics>,
-    known: Arc<Known>,
-    pub(super) validity: Arc<Validity>,
-    pub(super) forms: Arc<SharedForms>,
+    negative_filter: Arc<NegativeFilter>,
+    pub(super) revisions: Arc<Revisions>,
+    pub(super) forms: Arc<SharedKeyForms>,
     lock: Lock,
     /// Whether this process has announced that it is a server.
     is_server: AtomicBool,
 }
 
 impl Sqlite {
-    pub(super) fn open(options: &Options, metrics: Arc<Metrics>) -> Result<Self> {
+    pub(super) fn open(options: &StoreOptions, metrics: Arc<Metrics>) -> Result<Self> {
         let began = (options.stopwatch)();
         let lock = open::share(&options.path, options.busy_timeout)?;
-        let has_left_log = left_log::is_there(&options.path);
+        let has_leftover_wal = leftover_wal::is_there(&options.path);
         let mut connection = open::store(options)?;
         let index = Arc::new(DigestIndex::default());
-        index.catch_up(&connection).map_err(|e| refusals::unreadable(&options.path, &e))?;
-        let (validity, forms) = (Arc::new(Validity::new(options.uptime)), Arc::new(SharedForms::default()));
-        forms.add(import::forms(&connection).map_err(|e| refusals::unreadable(&options.path, &e))?);
+        index.catch_up(&connection).map_err(|e| open_errors::unreadable(&options.path, &e))?;
+        let (revisions, forms) = (Arc::new(Revisions::new(options.uptime)), Arc::new(SharedKeyForms::default()));
+        forms.add(imported_forms::forms(&connection).map_err(|e| open_errors::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
-        if has_left_log && let Err(mixed) = left_log::expect_fitting(&connection, &ledger, &options.path) {
+        if has_leftover_wal && let Err(mixed) = leftover_wal::expect_fitting(&connection, &ledger, &options.path) {
             // Whoever closes the store last would bring the log in for good.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             return Err(mixed);
         }
-        settle::by_ledger(&mut connection, &index, &mut ledger, options.opened_at)?;
-        let place = Place::of(&options.path).map_err(|e| refusals::not_found(&options.path, &e))?;
-        let place = Arc::new(place);
-        let pools = Pools::open(options, &index, &place)?;
-        let known = Arc::new(Known::new(options.path.clone(), options.busy_timeout));
+        ledger_sync::synchronize(&mut connection, &index, &mut ledger, options.opened_at)?;
+        let file_identity = FileIdentity::read(&options.path).map_err(|e| open_errors::not_found(&options.path, &e))?;
+        let file_identity = Arc::new(file_identity);
+        let pools = Pools::open(options, &index, &file_identity)?;
+        let negative_filter = Arc::new(NegativeFilter::new(options.path.clone(), options.busy_timeout));
         let shared = Shared {
             index,
-            known: Arc::clone(&known),
-            validity: Arc::clone(&validity),
+            negative_filter: Arc::clone(&negative_filter),
+            revisions: Arc::clone(&revisions),
             forms: Arc::clone(&forms),
             metrics: Arc::clone(&metrics),
         };
-        let writer = Writer::spawn(connection, options, Files { ledger, place, began }, shared)?;
+        let writer = Writer::spawn(connection, options, Files { ledger, file_identity, began }, shared)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let is_server = AtomicBool::new(false);
-        Ok(Self { path, busy_timeout, pools, writer, metrics, known, validity, forms, lock, is_server })
+        Ok(Self { path, busy_timeout, pools, writer, metrics, negative_filter, revisions, forms, lock, is_server })
     }
 
     /// The key that has this digest among its values, or had it as one of its last.
-    pub(super) async fn look_up(&self, digest: Digest) -> Result<Option<Found>> {
+    pub(super) async fn look_up(&self, digest: Digest) -> Result<Option<FoundKey>> {
         self.pools.lookups.look_up(vec![digest], move |lookup| lookup.find(&digest)).await
     }
 
     /// The same by either digest of a value, by the one that came with an import first, and by which. Whoever brought the key in
     /// by that could not be told that the value had ended, so it counts for nothing then.
-    pub(super) async fn look_up_imported(&self, imported: Digest, ours: Digest) -> Result<Option<(Found, Digest)>> {
+    pub(super) async fn look_up_imported(&self, imported: Digest, ours: Digest) -> Result<Option<(FoundKey, Digest)>> {
         let find = move |lookup: &Lookup<'_>| {
             let has_ended = lookup.rows().is_ended(&ours)?;
             for digest in [imported, ours].into_iter().filter(|digest| !has_ended || *digest == ours) {
@@ -150,7 +149,7 @@ impl Sqlite {
         let written = self.writer.submit(work)?.await;
         let written = written.map_err(|_| Error::Internal("the writer has stopped".to_owned()))??;
         if self.is_server.load(Ordering::Relaxed) && self.has_server() {
-            self.validity.wait_for_others().await;
+            self.revisions.wait_for_other_processes().await;
         }
         Ok(written)
     }
@@ -165,16 +164,16 @@ impl Sqlite {
     }
 
     pub(super) fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
-        !self.validity.has_looked() || self.known.may_hold(digest, now)
+        !self.revisions.is_up_to_date() || self.negative_filter.may_hold(digest, now)
     }
 
-    pub(super) fn found_nothing(&self, now: Timestamp) {
-        self.known.found_nothing(now);
+    pub(super) fn record_miss(&self, now: Timestamp) {
+        self.negative_filter.record_miss(now);
     }
 
     /// Readers first: the connection that is closed last takes the log away with it.
     pub(super) fn close(&self) {
-        self.known.close();
+        self.negative_filter.close();
         self.pools.close();
         self.writer.close(self.lock.is_last());
         self.lock.release();
@@ -183,19 +182,19 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        self.known.close();
+        self.negative_filter.close();
     }
 }
 
 /// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.
-pub struct View {
+pub struct StoreView {
     path: PathBuf,
     connection: Connection,
     index: DigestIndex,
     ledger: Ledger,
 }
 
-impl View {
+impl StoreView {
     /// Opens the file.
     ///
     /// # Errors
@@ -204,7 +203,7 @@ impl View {
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let connection = open::view(path, busy_timeout)?;
         let index = DigestIndex::default();
-        index.catch_up(&connection).map_err(|e| refusals::unreadable(path, &e))?;
+        index.catch_up(&connection).map_err(|e| open_errors::unreadable(path, &e))?;
         Ok(Self { path: path.to_owned(), connection, index, ledger: Ledger::of(path) })
     }
 
@@ -214,10 +213,10 @@ impl View {
     /// # Errors
     /// [`Error::Unavailable`] where the file or the ledger cannot be read.
     pub fn is_behind_ledger(&self) -> Result<bool> {
-        if left_log::is_there(&self.path) {
-            left_log::expect_fitting(&self.connection, &self.ledger, &self.path)?;
+        if leftover_wal::is_there(&self.path) {
+            leftover_wal::expect_fitting(&self.connection, &self.ledger, &self.path)?;
         }
-        settle::is_behind(&self.connection, &self.ledger)
+        ledger_sync::is_behind(&self.connection, &self.ledger)
     }
 
     /// Whether a server has the store open.
@@ -231,15 +230,15 @@ impl View {
     /// What `work` fails with, or [`Error::Unavailable`] where the file cannot be read.
     pub fn read<T>(&self, work: impl FnOnce(&dyn FileReads) -> Result<T>) -> Result<T> {
         let transaction = self.connection.unchecked_transaction()?;
-        work(&Rows::new(&transaction, &self.index, &[]))
+        work(&StoreTransaction::new(&transaction, &self.index, &[]))
     }
 
     /// The key that has this digest among its values, or had it as one of its last
     /// [`FORMER_VALUES`](crate::store::FORMER_VALUES).
     ///
     /// # Errors
-    /// As [`View::read`].
-    pub fn lookup(&self, digest: &Digest) -> Result<Option<Found>> {
+    /// As [`StoreView::read`].
+    pub fn lookup(&self, digest: &Digest) -> Result<Option<FoundKey>> {
         Lookup::begin(&self.connection, &self.index, &[*digest])?.find(digest)
     }
 }

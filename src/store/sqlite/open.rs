@@ -4,11 +4,11 @@ use super::connect::{APPLICATION_ID, connect, inspect, is_there, look};
 use super::integrity::complaint;
 use super::ledger::Ledger;
 use super::lock::Lock;
-use super::refusals::{damaged, newer, not_ours, refuse, unreadable};
-use super::{audit, migrations, settle};
+use super::open_errors::{damaged, newer, not_ours, refuse, unreadable};
+use super::{audit, ledger_sync, migrations};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
-use crate::store::file::beside::beside;
-use crate::store::file::options::{Options, Size};
+use crate::store::file::companion::companion;
+use crate::store::file::options::{StoreOptions, StoreSize};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -36,7 +36,7 @@ pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
 }
 
 /// Opens, checks and brings up to date; gives the connection that writes.
-pub(super) fn store(options: &Options) -> Result<Connection> {
+pub(super) fn store(options: &StoreOptions) -> Result<Connection> {
     let path = options.path.as_path();
     expect_fit(path)?;
     create_private(path)
@@ -65,7 +65,7 @@ fn expect_fit(path: &Path) -> Result<()> {
     if is_there(path) {
         return Ok(());
     }
-    let fit = settle::expect_fit_for_new(&Ledger::of(path));
+    let fit = ledger_sync::expect_new_store_allowed(&Ledger::of(path));
     // Another process may have set the store up just now, and the ledger with it.
     fit.or_else(|refused| if is_there(path) { Ok(()) } else { Err(refused) })
 }
@@ -114,17 +114,17 @@ pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> 
 
 /// Where a backup is made ready to take the store's place.
 pub(super) fn staged(path: &Path) -> PathBuf {
-    beside(path, "-restoring")
+    companion(path, "-restoring")
 }
 
 /// The sizes of a store's files, whoever has them open. There is no log where nobody has.
 ///
 /// # Errors
 /// [`Error::Unavailable`] where the file cannot be looked at.
-pub fn size(path: &Path) -> Result<Size> {
+pub fn size(path: &Path) -> Result<StoreSize> {
     let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();
-    let wal = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
-    Ok(Size { main, wal })
+    let wal = fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len());
+    Ok(StoreSize { main, wal })
 }
 
 /// What the connection that writes is told besides.
@@ -167,7 +167,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 fn make_private(path: &Path) -> Result<()> {
-    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+    for file in [path.to_owned(), companion(path, "-wal"), companion(path, "-shm")] {
         let Ok(metadata) = fs::metadata(&file) else { continue };
         let mode = metadata.permissions().mode() & 0o777;
         if mode & !MODE != 0 {
@@ -181,7 +181,7 @@ fn make_private(path: &Path) -> Result<()> {
 
 /// Sets up an empty file, migrates an older one, refuses a newer one; all in one transaction, so that two processes
 /// that start at once do it once.
-fn bring_up_to_date(options: &Options, connection: &mut Connection) -> Result<()> {
+fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Result<()> {
     let path = options.path.as_path();
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let is_ours = pragma::<i32>(connection, "application_id").map_err(unreadable)?.cast_unsigned() == APPLICATION_ID;

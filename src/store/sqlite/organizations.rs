@@ -1,7 +1,7 @@
 //! The SQL of organizations and projects.
 
 use super::columns::{damaged, name, organization_id, timestamp};
-use super::rows::Rows;
+use super::transaction::StoreTransaction;
 use crate::domain::{Description, Name, Organization, OrganizationId, Project, ProjectId, Result};
 use rusqlite::{Row, named_params, params};
 
@@ -19,7 +19,7 @@ macro_rules! select_project {
     };
 }
 
-impl Rows<'_> {
+impl StoreTransaction<'_> {
     pub(super) fn find_organization(&self, id: OrganizationId) -> Result<Option<Organization>> {
         self.one(select_organization!("id = ?1"), [id.get()], organization)
     }

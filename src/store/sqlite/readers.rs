@@ -2,12 +2,12 @@
 
 use super::connect;
 use super::digest_index::DigestIndex;
+use super::file_identity::FileIdentity;
 use super::lookup::Lookup;
-use super::place::Place;
-use super::rows::Rows;
+use super::transaction::StoreTransaction;
 use crate::domain::{Digest, Error, Result};
 use crate::store::file::contract::FileReads;
-use crate::store::file::options::Options;
+use crate::store::file::options::StoreOptions;
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags};
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 const CLOSED: &str = "The store is closed.";
 const BUSY: &str = "The store is busy; try again.";
-const EXCHANGED: &str = "Another file has the store's place.";
+const REPLACED: &str = "Another file has the store's place.";
 /// Connections for slices of long reads. More of them would take the processor from those who look up keys.
 const LONG_READERS: u32 = 2;
 
@@ -33,8 +33,12 @@ pub(in crate::store) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn open(options: &Options, index: &Arc<DigestIndex>, place: &Arc<Place>) -> Result<Self> {
-        let pool = |size| Readers::open(options, size, Arc::clone(index), Arc::clone(place)).map(Arc::new);
+    pub(super) fn open(
+        options: &StoreOptions,
+        index: &Arc<DigestIndex>,
+        file_identity: &Arc<FileIdentity>,
+    ) -> Result<Self> {
+        let pool = |size| Readers::open(options, size, Arc::clone(index), Arc::clone(file_identity)).map(Arc::new);
         Ok(Self { lookups: pool(options.readers)?, pieces: pool(options.readers)?, slices: pool(LONG_READERS)? })
     }
 
@@ -51,11 +55,16 @@ pub(in crate::store) struct Readers {
     turns: Arc<Semaphore>,
     patience: Duration,
     index: Arc<DigestIndex>,
-    place: Arc<Place>,
+    file_identity: Arc<FileIdentity>,
 }
 
 impl Readers {
-    fn open(options: &Options, size: u32, index: Arc<DigestIndex>, place: Arc<Place>) -> Result<Self> {
+    fn open(
+        options: &StoreOptions,
+        size: u32,
+        index: Arc<DigestIndex>,
+        file_identity: Arc<FileIdentity>,
+    ) -> Result<Self> {
         // The first connection of the pool reports less than this one when the file cannot be read.
         connect::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let busy_timeout = options.busy_timeout;
@@ -73,7 +82,7 @@ impl Readers {
             .build(manager)
             .map_err(|e| Error::unavailable("The store cannot be read.", e))?;
         let turns = Arc::new(Semaphore::new(size as usize));
-        Ok(Self { pool: Mutex::new(Some(pool)), turns, patience: busy_timeout, index, place })
+        Ok(Self { pool: Mutex::new(Some(pool)), turns, patience: busy_timeout, index, file_identity })
     }
 
     /// Runs `work` in a read transaction, in a thread that may block.
@@ -85,7 +94,7 @@ impl Readers {
         self.run(|connection, index| {
             index.catch_up(connection)?;
             let transaction = connection.unchecked_transaction()?;
-            work(&Rows::new(&transaction, index, &[]))
+            work(&StoreTransaction::new(&transaction, index, &[]))
         })
         .await
     }
@@ -124,8 +133,8 @@ impl Readers {
     fn run_now<T>(&self, work: impl FnOnce(&Connection, &DigestIndex) -> Result<T>) -> Result<T> {
         let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
         // A command that ends a key now ends it in the other file.
-        if let Some(complaint) = self.place.exchanged() {
-            return Err(Error::unavailable(EXCHANGED, complaint));
+        if let Some(detail) = self.file_identity.replacement() {
+            return Err(Error::unavailable(REPLACED, detail));
         }
         let connection = pool.get().map_err(|e| Error::unavailable(BUSY, e))?;
         work(&connection, &self.index)

@@ -1,8 +1,8 @@
 //! What can be asked.
 
 use super::columns::{key_id, optional_timestamp, timestamp};
-use super::rows::Rows;
-use super::{audit, import, keys, sizes};
+use super::transaction::StoreTransaction;
+use super::{audit, imported_forms, keys, sizes};
 use crate::domain::{
     ApiKey, ChainCheck, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
     OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
 
-impl Reads for Rows<'_> {
+impl Reads for StoreTransaction<'_> {
     fn is_initialized(&self) -> Result<bool> {
         Ok(self.one("SELECT 1 FROM organizations LIMIT 1", [], |_| Ok(()))?.is_some())
     }
@@ -56,7 +56,7 @@ impl Reads for Rows<'_> {
     }
 
     fn forms(&self) -> Result<KeyForms> {
-        Ok(import::forms(self.connection)?)
+        Ok(imported_forms::forms(self.connection)?)
     }
 
     fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)> {

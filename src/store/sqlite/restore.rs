@@ -4,17 +4,17 @@ use super::backup;
 use super::connect::is_there;
 use super::digest_index::DigestIndex;
 use super::ledger::Ledger;
+use super::ledger_sync;
 use super::lock::Lock;
-use super::rows::Rows;
-use super::settle;
-use super::unfinished::Unfinished;
-use super::{open, refusals};
+use super::partial_file::PartialFile;
+use super::transaction::StoreTransaction;
+use super::{open, open_errors};
 use crate::domain::{Error, Result};
 use crate::file_names::{rename_to_free, sync_folder_of};
-use crate::store::file::backup::{Restore, Restored};
-use crate::store::file::beside::beside;
-use crate::store::file::ledger::Agreement;
-use crate::store::file::options::Options;
+use crate::store::file::backup::{RestoreOutcome, RestoreRequest};
+use crate::store::file::companion::companion;
+use crate::store::file::ledger::LedgerComparison;
+use crate::store::file::options::StoreOptions;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs;
 use std::io;
@@ -27,14 +27,14 @@ const SENTENCE: &str = "The backup could not be restored.";
 ///
 /// # Errors
 /// [`Error::Unavailable`] with the whole story in `detail`; the store is as it was then.
-pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
+pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<RestoreOutcome> {
     let (path, from) = (options.path.as_path(), how.from);
     if same_file(path, from) {
         return Err(refuse(format_args!("{} is the store itself.", from.display())));
     }
     // A folder is set aside like a file; a device or a socket would be gone.
     if path.exists() && !path.is_file() && !path.is_dir() {
-        return Err(refusals::not_regular(path));
+        return Err(open_errors::not_regular(path));
     }
     let mut source = open::backup(from, options.busy_timeout)?;
     let mut ledger = Ledger::of(path);
@@ -50,7 +50,7 @@ pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
         )));
     };
     expect_ledger(&ledger, how.without_ledger)?;
-    if let Agreement::Lost(why) = mend_ledger(options, &mut ledger, how.without_ledger)? {
+    if let LedgerComparison::Damaged(why) = mend_ledger(options, &mut ledger, how.without_ledger)? {
         if !how.without_ledger {
             return Err(refuse(format_args!(
                 "{} is damaged: {why}. Put a copy of it back that is whole. --without-ledger restores all the same, with what \
@@ -58,15 +58,15 @@ pub fn restore(options: &Options, how: Restore<'_>) -> Result<Restored> {
                 ledger.path().display()
             )));
         }
-        ledger.renew().map_err(|e| settle::unusable(&ledger, e))?;
+        ledger.renew().map_err(|e| ledger_sync::unusable(&ledger, e))?;
     }
     let staged = open::staged(path);
-    let unfinished = Unfinished::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;
-    let backup = backup::copy(&mut source, unfinished.path(), how.progress)?;
+    let partial = PartialFile::create(staged.clone()).map_err(|e| cannot_write(&staged, &e))?;
+    let backup = backup::copy(&mut source, partial.path(), how.progress)?;
     drop(source);
-    let mut restored = Restored { backup, changed: 0, replaced: None };
-    bring_up_to_date(options, unfinished.path(), &ledger, &mut restored, &how)?;
-    restored.replaced = swap(path, unfinished.path(), how.aside)?;
+    let mut restored = RestoreOutcome { backup, changed: 0, replaced: None };
+    bring_up_to_date(options, partial.path(), &ledger, &mut restored, &how)?;
+    restored.replaced = swap(path, partial.path(), how.aside)?;
     Ok(restored)
 }
 
@@ -84,7 +84,7 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
 }
 
 /// Holds the ledger against the store that is to be replaced, where that can be read: what it lacks is made anew from it.
-fn mend_ledger(options: &Options, ledger: &mut Ledger, without_ledger: bool) -> Result<Agreement> {
+fn mend_ledger(options: &StoreOptions, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
     let compared = match open::view(&options.path, options.busy_timeout) {
         Ok(present) => mend_by(&present, ledger, without_ledger),
         Err(error) => Err(error),
@@ -95,63 +95,63 @@ fn mend_ledger(options: &Options, ledger: &mut Ledger, without_ledger: bool) -> 
             log::warn!("{store}, which is replaced, cannot be read, so {ledger} is taken as it is");
             log::debug!("{}", error.detail().unwrap_or_default());
         }
-        settle::compare_with_nothing(ledger)
+        ledger_sync::compare_with_nothing(ledger)
     })
 }
 
-fn mend_by(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> Result<Agreement> {
-    let (agreement, _) = settle::compare(present, ledger)?;
+fn mend_by(present: &Connection, ledger: &mut Ledger, without_ledger: bool) -> Result<LedgerComparison> {
+    let (comparison, _) = ledger_sync::compare(present, ledger)?;
     let path = ledger.path().display();
-    let has_all = match &agreement {
-        Agreement::Behind => {
+    let has_all = match &comparison {
+        LedgerComparison::Behind => {
             log::warn!("{path} lacks changes that the store has, and is made anew from the store");
             true
         }
-        Agreement::Forked => {
+        LedgerComparison::Forked => {
             log::warn!(
                 "{path} was written for another copy of this store: what either of them ended is ended, and it is made anew from \
                  what it says and from the store that is replaced"
             );
             false
         }
-        Agreement::Missing if without_ledger => {
+        LedgerComparison::Missing if without_ledger => {
             log::warn!("{path} is not there, and is made anew from the store that is replaced");
             false
         }
-        Agreement::Lost(why) if without_ledger => {
+        LedgerComparison::Damaged(why) if without_ledger => {
             log::warn!(
                 "{path} is damaged: {why}; it is kept as {path}-damaged, and made anew from what can be read of it and from the \
                  store that is replaced"
             );
-            ledger.keep_damaged().map_err(|e| settle::unusable(ledger, e))?;
+            ledger.keep_damaged().map_err(|e| ledger_sync::unusable(ledger, e))?;
             false
         }
-        _ => return Ok(agreement),
+        _ => return Ok(comparison),
     };
-    settle::make(present, ledger, has_all)?;
-    Ok(Agreement::Same)
+    ledger_sync::rebuild(present, ledger, has_all)?;
+    Ok(LedgerComparison::Same)
 }
 
 /// Brings the copy to today's schema and to what the ledger says.
 fn bring_up_to_date(
-    options: &Options,
+    options: &StoreOptions,
     staged: &Path,
     ledger: &Ledger,
-    restored: &mut Restored,
-    how: &Restore<'_>,
+    restored: &mut RestoreOutcome,
+    how: &RestoreRequest<'_>,
 ) -> Result<()> {
-    let mut connection = open::store(&Options { path: staged.to_owned(), ..options.clone() })?;
+    let mut connection = open::store(&StoreOptions { path: staged.to_owned(), ..options.clone() })?;
     let index = DigestIndex::default();
     index.catch_up(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // What it changes is in the ledger already.
-    let (agreement, _) = settle::compare(&transaction, ledger)?;
-    restored.changed = settle::apply(&transaction, &index, ledger, &agreement, how.now)?.changed;
-    if agreement == Agreement::Ahead {
-        settle::note_last(&transaction, ledger)?;
+    let (comparison, _) = ledger_sync::compare(&transaction, ledger)?;
+    restored.changed = ledger_sync::apply(&transaction, &index, ledger, &comparison, how.now)?.changed;
+    if comparison == LedgerComparison::Ahead {
+        ledger_sync::write_last_mark(&transaction, ledger)?;
     }
-    settle::raise_numbers(&transaction, highest_key_number(&options.path))?;
-    (how.finish)(&mut Rows::new(&transaction, &index, &[]), restored)?;
+    ledger_sync::raise_numbers(&transaction, highest_key_number(&options.path))?;
+    (how.finish)(&mut StoreTransaction::new(&transaction, &index, &[]), restored)?;
     transaction.commit()?;
     // Everything into the one file that is put in place.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -178,7 +178,7 @@ fn swap(path: &Path, staged: &Path, aside: &str) -> Result<Option<PathBuf>> {
     let mut moved = Moved::new();
     let swapped = fs::File::open(staged)
         .and_then(|staged| staged.sync_all())
-        .and_then(|()| set_aside(path, &free(&beside(path, aside)), &mut moved))
+        .and_then(|()| set_aside(path, &free(&companion(path, aside)), &mut moved))
         .and_then(|()| fs::rename(staged, path));
     if let Err(error) = swapped {
         put_back(&moved);
@@ -201,7 +201,7 @@ fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
     }
     // Also where the file itself is gone: SQLite would bring its log into the new file.
     for suffix in ["-wal", "-journal"] {
-        let (from, to) = (beside(path, suffix), beside(aside, suffix));
+        let (from, to) = (companion(path, suffix), companion(aside, suffix));
         match rename_to_free(&from, &to) {
             Ok(()) => moved.push((from, to)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -213,14 +213,14 @@ fn set_aside(path: &Path, aside: &Path, moved: &mut Moved) -> io::Result<()> {
         fs::hard_link(path, aside).or_else(|_| rename_to_free(path, aside))?;
         moved.push((path.to_owned(), aside.to_owned()));
     }
-    _ = fs::remove_file(beside(path, "-shm"));
+    _ = fs::remove_file(companion(path, "-shm"));
     Ok(())
 }
 
 /// The first of such names that nothing is kept under: two restores may be done in one second.
 fn free(aside: &Path) -> PathBuf {
-    let is_kept = |name: &Path| ["", "-wal", "-journal"].iter().any(|suffix| beside(name, suffix).exists());
-    let more = (2..).map(|number| beside(aside, &format!("-{number}")));
+    let is_kept = |name: &Path| ["", "-wal", "-journal"].iter().any(|suffix| companion(name, suffix).exists());
+    let more = (2..).map(|number| companion(aside, &format!("-{number}")));
     std::iter::once(aside.to_owned()).chain(more).find(|name| !is_kept(name)).unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! What each organization takes, a slice of a table at a time: no look at the whole store is one long read.
 
 use super::columns::organization_id_of;
-use super::hidden;
+use super::unpublished;
 use crate::domain::{OrganizationSize, Result};
 use crate::store::{Counted, SizesSlice};
 use rusqlite::{Connection, params};
@@ -23,7 +23,7 @@ FROM audit_events WHERE number > ?1 AND number < ?3 ORDER BY number LIMIT ?2) GR
 pub(super) fn slice(connection: &Connection, what: Counted, after: i64, limit: u32) -> Result<SizesSlice> {
     let mut slice = SizesSlice { sizes: Vec::new(), first: None, through: after, rows: 0 };
     let ranges = match what {
-        Counted::Keys => hidden::visible_ranges(connection, after, i64::MAX)?,
+        Counted::Keys => unpublished::published_ranges(connection, after, i64::MAX)?,
         Counted::Events => vec![(after, i64::MAX)],
     };
     for range in ranges {

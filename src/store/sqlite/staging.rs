@@ -4,14 +4,14 @@
 //! are to be stored, in a file beside the store, from which the server takes them. It holds what the store will hold, and no
 //! full key. The file is locked for as long as the import's process is there, and written no more once it is sealed.
 
-use super::unfinished::{Unfinished, is_named, remove_left};
+use super::partial_file::{PartialFile, is_named, remove_leftover};
 use super::{columns, connect};
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, Fingerprint, KeyForms, OrganizationId, ProjectId, RateLimit, Result,
     Timestamp,
 };
 use crate::store::NewApiKey;
-use crate::store::file::beside::{beside, open_regular};
+use crate::store::file::companion::{companion, open_regular};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -68,7 +68,7 @@ pub struct ImportedApiKey {
     pub allowed_addresses: Option<AddressList>,
 }
 
-/// Rows of an import.
+/// StoreTransaction of an import.
 pub struct Staging {
     connection: Connection,
     /// Where it is to be stored.
@@ -79,7 +79,7 @@ pub struct Staging {
     has_full_keys: bool,
     /// Their places; `None` once some rows were taken away, until it is sealed.
     places: Option<Places>,
-    _file: Option<Unfinished>,
+    _file: Option<PartialFile>,
     /// Where another process has it waiting: its file, whatever has the file's name by now.
     theirs: Option<File>,
 }
@@ -97,9 +97,9 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Conflict`] where another import is under way, [`Error::Unavailable`] where the file cannot be made.
-    pub fn beside(store: &Path, mut patience: Duration) -> Result<Self> {
+    pub fn beside_store(store: &Path, mut patience: Duration) -> Result<Self> {
         let file = loop {
-            match Unfinished::create(file_beside(store)) {
+            match PartialFile::create(file_beside(store)) {
                 Ok(file) => break file,
                 Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
                     let path = file_beside(store);
@@ -120,7 +120,7 @@ impl Staging {
         Self::within(connection, Some(file))
     }
 
-    fn within(connection: Connection, _file: Option<Unfinished>) -> Result<Self> {
+    fn within(connection: Connection, _file: Option<PartialFile>) -> Result<Self> {
         // What is lost in a crash was nothing yet. Negative: KiB; what is more goes to the disk, in pages larger than the
         // store's since they are read from one end to the other. A second thread sorts.
         let columns = KEY_COLUMNS.map(|(name, kind)| format!("{name} {kind}")).join(", ");
@@ -196,7 +196,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where that cannot be found out.
-    pub fn still_waits(&self) -> Result<bool> {
+    pub fn is_still_pending(&self) -> Result<bool> {
         self.theirs.as_ref().map_or(Ok(true), is_locked_by_others)
     }
 
@@ -204,8 +204,8 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where it cannot be removed.
-    pub(in crate::store) fn remove_left(store: &Path) -> Result<()> {
-        match remove_left(&file_beside(store)) {
+    pub(in crate::store) fn remove_leftover(store: &Path) -> Result<()> {
+        match remove_leftover(&file_beside(store)) {
             Err(e) if e.kind() != io::ErrorKind::ResourceBusy => {
                 Err(Error::unavailable("What is left of an import cannot be removed.", e))
             }
@@ -254,7 +254,7 @@ impl Staging {
 
     fn count_places(&self) -> Result<Places> {
         let mut places = Places::default();
-        self.each_place(|place| {
+        self.for_each_row(|place| {
             places.push(place.cast_signed());
             Ok::<_, Error>(())
         })?;
@@ -354,10 +354,10 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the disk is full.
-    pub fn twins(&self, limit: usize) -> Result<Vec<(u64, u64)>> {
+    pub fn duplicates(&self, limit: usize) -> Result<Vec<(u64, u64)>> {
         // Whole digests would make it three times as large; they are looked at where their prefixes are the same.
         self.connection.execute_batch("CREATE INDEX by_prefix ON staged (prefix)")?;
-        let mut twins = Vec::new();
+        let mut duplicates = Vec::new();
         let mut same: Vec<(u64, Digest)> = Vec::new();
         let mut last = None;
         self.each_prefix(|place, prefix| {
@@ -370,10 +370,10 @@ impl Staging {
             }
             let digest = self.digest(place)?;
             match same.iter().find(|(_, it)| *it == digest) {
-                Some((earlier, _)) => twins.push((place, *earlier)),
+                Some((earlier, _)) => duplicates.push((place, *earlier)),
                 None => same.push((place, digest)),
             }
-            Ok(twins.len() < limit)
+            Ok(duplicates.len() < limit)
         })?;
         if self.has_full_keys && self.forms.sha256 {
             self.connection.execute_batch("CREATE INDEX by_sha256 ON staged (sha256) WHERE sha256 IS NOT NULL")?;
@@ -383,12 +383,12 @@ impl Staging {
             )?;
             let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
             while let Some(row) = rows.next()? {
-                twins.push((place(row.get(0)?), place(row.get(1)?)));
+                duplicates.push((place(row.get(0)?), place(row.get(1)?)));
             }
         }
-        twins.sort_unstable();
-        twins.dedup_by_key(|(place, _)| *place);
-        Ok(twins)
+        duplicates.sort_unstable();
+        duplicates.dedup_by_key(|(place, _)| *place);
+        Ok(duplicates)
     }
 
     /// Takes some away.
@@ -414,7 +414,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Unavailable`], and what `take` fails with.
-    pub fn each_place<E: From<crate::domain::Error>>(
+    pub fn for_each_row<E: From<crate::domain::Error>>(
         &self,
         mut take: impl FnMut(u64) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
@@ -501,7 +501,7 @@ fn unreadable(error: io::Error) -> Error {
 }
 
 fn file_beside(store: &Path) -> PathBuf {
-    beside(store, "-import")
+    companion(store, "-import")
 }
 
 /// Which places there are, as runs without a gap: there are as many as rows that were left out.

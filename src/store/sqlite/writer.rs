@@ -4,23 +4,23 @@
 //! timer: while one commit is on its way to the disk, the next batch gathers.
 
 use super::audit;
+use super::commit_effects::CommitEffects;
 use super::connect;
 use super::digest_index::{DigestIndex, Merged};
-use super::doubt::Doubt;
-use super::effects::Effects;
-use super::import;
-use super::known::Known;
+use super::file_identity::{FileIdentity, Mismatch};
+use super::imported_forms;
 use super::ledger::{Ledger, Mark};
+use super::ledger_sync::{self, SyncError};
+use super::negative_filter::NegativeFilter;
 use super::open::LOG_LIMIT;
-use super::place::{Complaint, Place};
-use super::rows::Rows;
-use super::settle::{self, Failed};
+use super::transaction::StoreTransaction;
+use super::uncertain_commit::UncertainCommit;
 use crate::domain::{Error, Link, Result, Timestamp};
 use crate::metrics::Metrics;
 use crate::store::file::contract::FileWrites;
-use crate::store::file::options::Options;
-use crate::store::forms::SharedForms;
-use crate::store::validity::{Stale, Validity};
+use crate::store::file::options::StoreOptions;
+use crate::store::key_forms::SharedKeyForms;
+use crate::store::revisions::{Revisions, Stale};
 use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,12 +42,12 @@ const FAILED: &str = "The store could not be written; nothing was changed.";
 const FULL: &str = "The store's disk is full; nothing was changed.";
 const BEHIND: &str = "The store had to be brought up to date first; nothing was changed. Try again.";
 const GONE: &str = "The store is not where it was; nothing was changed.";
-const IN_DOUBT: &str =
+const UNCERTAIN: &str =
     "The store could not be written, and what was begun could not be taken back yet; look again what became of it.";
 
 /// Whether it is not certain what became of a write that failed with this.
-pub(in crate::store) fn is_in_doubt(error: &Error) -> bool {
-    matches!(error, Error::Unavailable { sentence: IN_DOUBT, .. })
+pub(in crate::store) fn has_uncertain_outcome(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { sentence: UNCERTAIN, .. })
 }
 
 /// The way to the thread.
@@ -62,20 +62,20 @@ pub(in crate::store) struct Writer {
 /// What others see of what the thread does.
 pub(super) struct Shared {
     pub(super) index: Arc<DigestIndex>,
-    pub(super) known: Arc<Known>,
-    pub(super) validity: Arc<Validity>,
-    pub(super) forms: Arc<SharedForms>,
+    pub(super) negative_filter: Arc<NegativeFilter>,
+    pub(super) revisions: Arc<Revisions>,
+    pub(super) forms: Arc<SharedKeyForms>,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Shared {
     /// Tells all that remember something what does not hold any more of it, whoever notices.
-    fn invalidated(&self, what: impl IntoIterator<Item = Stale>) {
+    fn invalidate(&self, what: impl IntoIterator<Item = Stale>) {
         for stale in what {
-            if stale == Stale::Absences {
-                self.known.lapse();
+            if stale == Stale::NegativeFilter {
+                self.negative_filter.invalidate();
             }
-            self.validity.invalidated(stale);
+            self.revisions.invalidate(stale);
         }
     }
 }
@@ -85,7 +85,7 @@ pub(super) struct Files {
     pub(super) ledger: Ledger,
     /// When the store was opened, by the other clock.
     pub(super) began: Instant,
-    pub(super) place: Arc<Place>,
+    pub(super) file_identity: Arc<FileIdentity>,
 }
 
 struct Running {
@@ -94,7 +94,7 @@ struct Running {
 }
 
 impl Writer {
-    pub(super) fn spawn(connection: Connection, options: &Options, files: Files, shared: Shared) -> Result<Self> {
+    pub(super) fn spawn(connection: Connection, options: &StoreOptions, files: Files, shared: Shared) -> Result<Self> {
         let metrics = Arc::clone(&shared.metrics);
         let settles = Arc::new(AtomicBool::new(true));
         let (queue, jobs) = sync_channel(options.write_queue);
@@ -103,12 +103,12 @@ impl Writer {
             shared,
             ledger: files.ledger,
             opened: (options.opened_at, files.began),
-            place: files.place,
+            file_identity: files.file_identity,
             path: options.path.clone(),
-            doubt: Doubt::default(),
+            uncertain: UncertainCommit::default(),
             settles: Arc::clone(&settles),
             data_version: None,
-            is_exchanged: false,
+            is_replaced: false,
             watch_failure: None,
             batch: options.write_batch,
             busy_timeout: options.busy_timeout,
@@ -227,16 +227,16 @@ struct Thread {
     ledger: Ledger,
     /// When the store was opened, by the time of day and by `stopwatch`.
     opened: (Timestamp, Instant),
-    place: Arc<Place>,
+    file_identity: Arc<FileIdentity>,
     path: PathBuf,
     /// What a commit that failed may have left.
-    doubt: Doubt,
+    uncertain: UncertainCommit,
     settles: Arc<AtomicBool>,
     /// SQLite's count of other connections' commits, when last looked at. This is the only connection of the process
     /// that writes, so these are other processes' commits.
     data_version: Option<i64>,
     /// Whether other files had the names of the store's at the last look.
-    is_exchanged: bool,
+    is_replaced: bool,
     /// Why the last look while there was nothing to do failed.
     watch_failure: Option<String>,
     batch: usize,
@@ -292,7 +292,7 @@ impl Thread {
     /// Runs the batch in one transaction. When this returns, what was kept is on disk and what it made outdated is no
     /// longer believed.
     fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) -> std::result::Result<(), Failure> {
-        if let Some(Complaint::Gone(complaint) | Complaint::Exchanged(complaint)) = self.place.complaint() {
+        if let Some(Mismatch::Missing(complaint) | Mismatch::Replaced(complaint)) = self.file_identity.mismatch() {
             return Err(Failure { sentence: GONE, detail: complaint, is_behind_ledger: false });
         }
         self.recover()?;
@@ -303,11 +303,11 @@ impl Thread {
             Ok((effects, merged)) => {
                 self.shared.index.committed(&effects.minted, &merged);
                 self.shared.forms.add(effects.forms);
-                self.shared.known.committed(effects.prefixes());
+                self.shared.negative_filter.add(effects.prefixes());
                 if effects.marks_ledger {
                     self.checkpointed = None;
                 }
-                self.shared.invalidated(effects.stale);
+                self.shared.invalidate(effects.stale);
                 Ok(())
             }
             Err(failure) => match self.recover() {
@@ -321,7 +321,7 @@ impl Thread {
                     log::error!(
                         "a commit that failed is not taken back yet, which is tried until it is done: {detail}"
                     );
-                    Err(Failure { sentence: IN_DOUBT, ..failure })
+                    Err(Failure { sentence: UNCERTAIN, ..failure })
                 }
             },
         }
@@ -367,25 +367,25 @@ impl Thread {
         if !self.connection.is_autocommit() {
             self.statement("ROLLBACK")?;
         }
-        if self.doubt.is_open() {
-            self.doubt.settle(&self.connection, &mut self.ledger)?;
+        if self.uncertain.is_pending() {
+            self.uncertain.take_back(&self.connection, &mut self.ledger)?;
         }
         Ok(())
     }
 
     /// The ledger first, then the commit: no key that the store has revoked is missing from the ledger.
-    fn keep(&mut self, effects: &Effects) -> std::result::Result<(), Failure> {
+    fn keep(&mut self, effects: &CommitEffects) -> std::result::Result<(), Failure> {
         if effects.compacts_ledger {
             self.compact_ledger();
         }
         if effects.are_in_ledger() {
             let committed = || connect::look(&self.path, self.busy_timeout);
-            let number = settle::prepare(&self.connection, &mut self.ledger, committed)? + 1;
+            let number = ledger_sync::prepare_append(&self.connection, &mut self.ledger, committed)? + 1;
             let commit = Mark::of(number, audit::head(&self.connection)?.unwrap_or(Link::START));
-            self.doubt.append(&self.connection, &mut self.ledger, effects, commit)?;
+            self.uncertain.append(&self.connection, &mut self.ledger, effects, commit)?;
         }
         let outcome = self.statement("COMMIT");
-        self.doubt.committed(&outcome);
+        self.uncertain.committed(&outcome);
         Ok(outcome?)
     }
 
@@ -401,15 +401,15 @@ impl Thread {
         let (opened_at, began) = self.opened;
         let passed = (self.stopwatch)().saturating_duration_since(began);
         let now = opened_at.plus_ms(i64::try_from(passed.as_millis()).unwrap_or_default()).unwrap_or(opened_at);
-        let done = settle::by_ledger(&mut self.connection, &self.shared.index, &mut self.ledger, now);
-        self.shared.invalidated([Stale::Everything, Stale::Absences]);
+        let done = ledger_sync::synchronize(&mut self.connection, &self.shared.index, &mut self.ledger, now);
+        self.shared.invalidate([Stale::AllKeys, Stale::NegativeFilter]);
         done
     }
 
     /// What is only tidied is no reason to fail. What lies last for a commit that never was, as a process leaves it that is
     /// killed just before, must not take the place of what was committed: the next append drops it.
     fn compact_ledger(&mut self) {
-        let noted = match settle::mark(&self.connection) {
+        let noted = match ledger_sync::read_mark(&self.connection) {
             Ok(noted) => noted,
             Err(error) => return log::warn!("the ledger of revocations could not be compacted: {error}"),
         };
@@ -421,12 +421,12 @@ impl Thread {
         }
     }
 
-    fn run_jobs(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<(Effects, Merged)> {
+    fn run_jobs(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<(CommitEffects, Merged)> {
         self.notice_others()?;
-        let mut effects = Effects::default();
+        let mut effects = CommitEffects::default();
         for job in batch {
             self.statement("SAVEPOINT job")?;
-            let mut rows = Rows::new(&self.connection, &self.shared.index, &effects.minted);
+            let mut rows = StoreTransaction::new(&self.connection, &self.shared.index, &effects.minted);
             if job.run(&mut rows) {
                 let more = rows.into_effects();
                 effects.extend(more);
@@ -459,12 +459,12 @@ impl Thread {
     /// Where other files had the names of the store's for a while, does in the store what the ledger says was done in them.
     /// Until that is done, no key is judged.
     fn come_back(&mut self) -> Result<()> {
-        if !self.place.is_back() {
+        if !self.file_identity.is_original_again() {
             return Ok(());
         }
         self.do_what_the_ledger_says()?;
         self.data_version = None;
-        self.place.caught_up();
+        self.file_identity.forget_replacement();
         log::warn!("the store's files are where they were again");
         Ok(())
     }
@@ -479,23 +479,23 @@ impl Thread {
         }
         let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
-            self.shared.invalidated([Stale::Everything, Stale::Absences]);
+            self.shared.invalidate([Stale::AllKeys, Stale::NegativeFilter]);
             self.shared.index.catch_up(&self.connection)?;
-            self.shared.forms.add(import::forms(&self.connection)?);
+            self.shared.forms.add(imported_forms::forms(&self.connection)?);
             self.data_version = Some(version);
         }
-        self.shared.validity.looked(began);
+        self.shared.revisions.looked(began);
         Ok(())
     }
 
     /// Whether others write to the files that are open. Says in the log when that ends.
     fn is_in_place(&mut self) -> bool {
-        let complaint = self.place.exchanged();
-        let was_exchanged = std::mem::replace(&mut self.is_exchanged, complaint.is_some());
-        if let Some(complaint) = complaint.filter(|_| !was_exchanged) {
+        let complaint = self.file_identity.replacement();
+        let was_replaced = std::mem::replace(&mut self.is_replaced, complaint.is_some());
+        if let Some(complaint) = complaint.filter(|_| !was_replaced) {
             log::error!("no key is judged: {complaint}");
         }
-        !self.is_exchanged
+        !self.is_replaced
     }
 
     /// SQLite does this by itself only when much has been written: a small store would be in its log alone for days, and lost
@@ -516,7 +516,7 @@ impl Thread {
     fn checkpoint(&self) -> rusqlite::Result<()> {
         let frames: i64 = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
         let page_size: i64 = self.connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        if self.doubt.is_open() || frames * page_size <= LOG_LIMIT {
+        if self.uncertain.is_pending() || frames * page_size <= LOG_LIMIT {
             return Ok(());
         }
         // All is in the main file by now, so this takes no time. Where somebody reads from the log, it waits for nobody.
@@ -570,15 +570,15 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-impl From<Failed> for Failure {
-    fn from(failed: Failed) -> Self {
+impl From<SyncError> for Failure {
+    fn from(failed: SyncError) -> Self {
         match failed {
-            Failed::Store(error) => error.into(),
-            Failed::Ahead => {
+            SyncError::Store(error) => error.into(),
+            SyncError::Ahead => {
                 let detail = "the ledger of revocations knows of changes that the store does not have".to_owned();
                 Self { sentence: BEHIND, detail, is_behind_ledger: true }
             }
-            Failed::Ledger(error) => {
+            SyncError::Ledger(error) => {
                 let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                 let sentence = if is_full { FULL } else { FAILED };
                 Self { sentence, detail: format!("the ledger of revocations: {error}"), is_behind_ledger: false }

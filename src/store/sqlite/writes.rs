@@ -1,16 +1,16 @@
 //! What can be changed.
 
 use super::migrations::VERSION;
-use super::rows::Rows;
-use super::{audit, open_import};
+use super::transaction::StoreTransaction;
+use super::{audit, running_import};
 use crate::domain::{
     ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Parent, Project, Result, Timestamp,
 };
-use crate::store::validity::Stale;
+use crate::store::revisions::Stale;
 use crate::store::{IdempotentRequest, LastUse, NewApiKey, Reads, Writes};
 use rusqlite::params;
 
-impl Writes for Rows<'_> {
+impl Writes for StoreTransaction<'_> {
     fn insert_organization(&mut self, organization: &Organization) -> Result<()> {
         self.store_organization(organization)?;
         self.effects.marks_ledger = true;
@@ -19,7 +19,7 @@ impl Writes for Rows<'_> {
 
     fn rename_organization(&mut self, id: OrganizationId, name: &Name) -> Result<bool> {
         let is_there = self.set_organization_name(id, name)?;
-        self.effects.stale.extend(is_there.then_some(Stale::Everything));
+        self.effects.stale.extend(is_there.then_some(Stale::AllKeys));
         Ok(is_there)
     }
 
@@ -29,7 +29,7 @@ impl Writes for Rows<'_> {
 
     fn update_project(&mut self, project: &Project) -> Result<()> {
         self.store_project_change(project)?;
-        self.effects.stale.push(Stale::Everything);
+        self.effects.stale.push(Stale::AllKeys);
         Ok(())
     }
 
@@ -44,13 +44,13 @@ impl Writes for Rows<'_> {
             keys.iter().try_for_each(|key| self.delete_api_key(key))?;
             count += keys.len();
         }
-        open_import::remove_project(self.connection, project.organization.get(), project.id.get())?;
+        running_import::remove_project(self.connection, project.organization.get(), project.id.get())?;
         self.change("DELETE FROM projects WHERE id = ?1", [project.id.get()])?;
         Ok(count)
     }
 
     fn is_taken(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.is_in_use(digest)? || open_import::holds(self.connection, digest)?)
+        Ok(self.is_in_use(digest)? || running_import::holds(self.connection, digest)?)
     }
 
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey> {

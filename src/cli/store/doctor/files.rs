@@ -31,7 +31,7 @@ fn mode(metadata: &Metadata) -> u32 {
 
 /// Who may read, write and replace the files.
 pub(super) fn permissions(store: &Path, ledger: PathBuf) -> Vec<Check> {
-    let mut checks = folder_permissions(store_folder::of(store));
+    let mut checks = folder_permissions(store_folder::of_store(store));
     let owner = fs::metadata(store).ok().map(|metadata| metadata.uid());
     let of_store = [store.to_owned(), beside(store, "-wal"), beside(store, "-shm")].map(|file| (file, true));
     // Whoever writes the ledger decides what becomes of keys, and whoever opens the lock can keep the server from starting.
@@ -84,7 +84,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
 fn folder_permissions(place: &Path) -> Vec<Check> {
     let name = place.display();
     let Ok(metadata) = fs::metadata(place) else {
-        return vec![Check::problem("permissions", store_folder::absent(place), store_folder::MAKE)];
+        return vec![Check::problem("permissions", store_folder::missing(place), store_folder::MKDIR_ADVICE)];
     };
     let mut checks = Vec::new();
     if access(place, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
@@ -119,7 +119,7 @@ pub(super) fn backups(config: &Config) -> Option<Check> {
         Check::problem(
             "backups",
             format!("{name} (backup.folder) is no folder, so no backup is made."),
-            store_folder::MAKE,
+            store_folder::MKDIR_ADVICE,
         )
     } else if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let finding = format!("You cannot make files in the folder {name} (backup.folder).");
@@ -132,7 +132,7 @@ pub(super) fn backups(config: &Config) -> Option<Check> {
 
 /// Whether there is room.
 pub(super) fn disk_space(store: &Path) -> Option<Check> {
-    let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(store_folder::of(store)).ok()?;
+    let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(store_folder::of_store(store)).ok()?;
     let size = size(store).map_or(0, |size| size.main);
     // Some file systems have no fixed number of files, and say 0.
     Some(judge_room(f_bavail.saturating_mul(f_frsize), f_files == 0 || f_favail > 0, size))

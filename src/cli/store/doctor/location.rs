@@ -32,7 +32,7 @@ const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
 /// What is to be said of the place.
 pub(super) fn check(store: &Path, ledger: &Path) -> Vec<Check> {
-    let number = statfs(store_folder::of(store)).ok().and_then(|status| u64::try_from(status.f_type).ok());
+    let number = statfs(store_folder::of_store(store)).ok().and_then(|status| u64::try_from(status.f_type).ok());
     let mut checks: Vec<Check> = number.and_then(judge_file_system).into_iter().collect();
     checks.extend(shared_ledger(store, ledger));
     checks.extend(foreign_ledger(store, ledger));
@@ -66,7 +66,7 @@ fn is_sqlite(file: &Path) -> bool {
 
 /// Another store's ledger, or this one's from when it had another name.
 fn foreign_ledger(store: &Path, ledger: &Path) -> Option<Check> {
-    let entries = fs::read_dir(store_folder::of(store)).ok()?;
+    let entries = fs::read_dir(store_folder::of_store(store)).ok()?;
     let mut others: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     others.retain(|path| path.extension().is_some_and(|it| it == "revoked") && path.file_name() != ledger.file_name());
     let other = others.into_iter().min()?;

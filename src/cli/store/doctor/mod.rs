@@ -15,7 +15,7 @@ use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::escape_invisible;
-use crate::service::{AuditLog, Checkup, Overview, SCHEMA};
+use crate::service::{AuditLog, Checkup, Overview, SCHEMA_VERSION};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
-pub(in crate::cli) struct Doctor {
+pub(in crate::cli) struct DoctorArguments {
     /// Look also at whether indexes and references are right, which takes several times as long
     #[arg(long)]
     thorough: bool,
@@ -84,12 +84,12 @@ impl Check {
 }
 
 /// All that was found; for people a line as soon as it is known.
-struct Report {
+struct DoctorReport {
     is_json: bool,
     checks: Vec<Check>,
 }
 
-impl Report {
+impl DoctorReport {
     fn add(&mut self, check: Check) -> Result<(), CommandError> {
         // A path may have a key in it that somebody typed into the wrong place.
         let masked = |text: String| mask(&text).unwrap_or(text);
@@ -132,9 +132,9 @@ impl Report {
 pub(in crate::cli) fn run(
     config: Result<Config, CommandError>,
     store: Option<PathBuf>,
-    arguments: &Doctor,
+    arguments: &DoctorArguments,
 ) -> Result<(), CommandError> {
-    let mut report = Report { is_json: arguments.json, checks: Vec::new() };
+    let mut report = DoctorReport { is_json: arguments.json, checks: Vec::new() };
     let config = match config {
         Ok(config) => {
             report.add_all(settings(&config))?;
@@ -161,7 +161,7 @@ pub(in crate::cli) fn run(
     report.add_all(location::check(&path, &checkup.ledger_path()))?;
     if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
         // Before anything opens the file: whether somebody else has it open shows only then.
-        report.add_all(files::write_ahead_log(&path, checkup.waiting_log()))?;
+        report.add_all(files::write_ahead_log(&path, checkup.uncheckpointed_bytes()))?;
         look_inside(&mut report, &config, &checkup, arguments.thorough)?;
     } else {
         report.add(no_store(&path, &checkup.ledger_path()))?;
@@ -216,7 +216,12 @@ fn settings(config: &Config) -> Vec<Check> {
     checks
 }
 
-fn look_inside(report: &mut Report, config: &Config, checkup: &Checkup, is_thorough: bool) -> Result<(), CommandError> {
+fn look_inside(
+    report: &mut DoctorReport,
+    config: &Config,
+    checkup: &Checkup,
+    is_thorough: bool,
+) -> Result<(), CommandError> {
     let schema = match checkup.schema() {
         Ok(schema) => schema,
         Err(error) => return report.add(Check::failed("store", error)),
@@ -225,7 +230,7 @@ fn look_inside(report: &mut Report, config: &Config, checkup: &Checkup, is_thoro
     let is_damaged = pages.state == State::Problem;
     report.add(pages)?;
     report.add(store::schema(schema))?;
-    if schema != SCHEMA {
+    if schema != SCHEMA_VERSION {
         return Ok(());
     }
     let (options, now) = (service_options(config)?.store, clock_and_random::now());

@@ -4,7 +4,7 @@ use super::Check;
 use crate::cli::audit::check_chain;
 use crate::cli::error::CommandError;
 use crate::domain::Timestamp;
-use crate::service::{Agreement, AuditLog, Checkup, LedgerSummary, SCHEMA};
+use crate::service::{AuditLog, Checkup, LedgerComparison, LedgerSummary, SCHEMA_VERSION};
 use std::cmp::Ordering;
 
 const MINUTE_MS: i64 = 60_000;
@@ -35,15 +35,15 @@ pub(super) fn pages(checkup: &Checkup, is_thorough: bool) -> Check {
 }
 
 pub(super) fn schema(schema: u32) -> Check {
-    match schema.cmp(&SCHEMA) {
+    match schema.cmp(&SCHEMA_VERSION) {
         Ordering::Equal => Check::ok("schema", format!("It is this version's, {schema}.")),
         Ordering::Less => {
-            let finding = format!("It is an older version's, {schema}; this one's is {SCHEMA}.");
+            let finding = format!("It is an older version's, {schema}; this one's is {SCHEMA_VERSION}.");
             let advice = "Make a backup, then start the server: it brings the store up to date.";
             Check::warning("schema", finding, advice)
         }
         Ordering::Greater => {
-            let finding = format!("It is a newer version's, {schema}; this one knows {SCHEMA}.");
+            let finding = format!("It is a newer version's, {schema}; this one knows {SCHEMA_VERSION}.");
             Check::problem("schema", finding, "Run that version, or restore a backup that this one made.")
         }
     }
@@ -57,38 +57,38 @@ pub(super) fn ledger(checkup: &Checkup) -> Check {
         Ok(found) => found,
     };
     match agreement {
-        Agreement::Same => {
+        LedgerComparison::Same => {
             Check::ok(what, format!("It is whole, and goes with the store; keys that it knows of: {keys}."))
         }
-        Agreement::Missing => Check::warning(
+        LedgerComparison::Missing => Check::warning(
             what,
             "keystead.revoked is not there, so keys that were revoked would come back with an older backup.",
             "If you have it, stop the server and put it back beside the store. Else the server makes a new one from the store at its \
              start.",
         ),
-        Agreement::Ahead => Check::warning(
+        LedgerComparison::Ahead => Check::warning(
             what,
             "It is ahead of the store, which is an older copy, or lost its last commit.",
             "The next start of the server brings the store up to date.",
         ),
-        Agreement::Behind if damaged > 0 => Check::problem(
+        LedgerComparison::Behind if damaged > 0 => Check::problem(
             what,
             format!(
                 "keystead.revoked is damaged: {damaged} of its lines cannot be read. The store has all that they said."
             ),
             "The next start of the server makes it anew from the store. See to the disk.",
         ),
-        Agreement::Behind => Check::warning(
+        LedgerComparison::Behind => Check::warning(
             what,
             "It lacks changes that the store has, or an earlier version wrote it.",
             "The next start of the server makes it anew from the store.",
         ),
-        Agreement::Forked => Check::warning(
+        LedgerComparison::Forked => Check::warning(
             what,
             "It was written for another copy of this store.",
             "The next start of the server ends what either of them ended, and makes it anew from the store.",
         ),
-        Agreement::Lost(why) => Check::problem(
+        LedgerComparison::Damaged(why) => Check::problem(
             what,
             format!("keystead.revoked is damaged: {why}."),
             "The server does not start, since keys that were revoked might be good. Put a copy of it back that is whole. If \

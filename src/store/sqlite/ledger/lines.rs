@@ -7,16 +7,16 @@
 //! the event's hash, and what the line says. That is one of
 //!
 //! ```text
-//! key NUMBER CREATED_AT STATE       how a key stands: a JSON object (state.rs), or - where it was revoked
+//! key NUMBER CREATED_AT STATE       how a key stands: a JSON object (key_state.rs), or - where it was revoked
 //! gone FIRST LAST                   numbers that are no key's any more
 //! ended ALGORITHM DIGEST            a value that was good once and never will be again
 //! nothing                           only that the ledger goes with the event
 //! latest                            that this commit was written, and none after it: says the second line, number 0
 //! ```
 
-use super::{Mark, state};
+use super::{Mark, key_state};
 use crate::domain::{Algorithm, Digest, KeyId, Timestamp};
-use crate::store::standing::Standing;
+use crate::store::key_record::KeyRecord;
 use data_encoding::HEXLOWER;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -33,15 +33,15 @@ const REVOKED: &str = "-";
 
 /// Something that the ledger says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store::sqlite) enum Row {
+pub(in crate::store::sqlite) enum Record {
     /// How a key stands.
-    Key(Standing),
+    Key(KeyRecord),
     /// Numbers that are no key's any more.
-    Gone(RangeInclusive<i64>),
+    DeletedIds(RangeInclusive<i64>),
     /// A value that was good once and never will be again.
     Ended(Digest),
     /// Nothing but that the ledger goes with the event.
-    Nothing,
+    Marker,
 }
 
 /// A line, but for what it says.
@@ -50,7 +50,7 @@ pub(super) struct Line<'a> {
     /// Counts up by one from 1.
     pub(super) number: u64,
     /// Its place among those that were written together, from 0.
-    pub(super) place: u64,
+    pub(super) index: u64,
     /// How many these are.
     pub(super) count: u64,
     /// Their commit.
@@ -59,18 +59,19 @@ pub(super) struct Line<'a> {
 }
 
 /// The line with its line break.
-pub(super) fn write(number: u64, [place, count]: [u64; 2], mark: Mark, row: &Row) -> String {
+pub(super) fn write(number: u64, [index, count]: [u64; 2], mark: Mark, row: &Record) -> String {
     let Mark { commit, event, hash } = mark;
-    let mut rest = format!("{number} {place} {count} {commit} {event} {}", HEXLOWER.encode(&hash));
+    let mut rest = format!("{number} {index} {count} {commit} {event} {}", HEXLOWER.encode(&hash));
     // Nothing can go wrong in memory.
     _ = match row {
-        Row::Key(Standing { id, created_at, state }) => {
-            let state = state.as_deref().map_or_else(|| REVOKED.to_owned(), |state| state::to_json(state).to_string());
+        Record::Key(KeyRecord { id, created_at, state }) => {
+            let state =
+                state.as_deref().map_or_else(|| REVOKED.to_owned(), |state| key_state::to_json(state).to_string());
             write!(rest, " key {} {} {state}", id.get(), created_at.unix_ms())
         }
-        Row::Gone(numbers) => write!(rest, " gone {} {}", numbers.start(), numbers.end()),
-        Row::Ended(digest) => write!(rest, " ended {} {}", digest.algorithm().name(), digest.to_hex()),
-        Row::Nothing => write!(rest, " nothing"),
+        Record::DeletedIds(numbers) => write!(rest, " gone {} {}", numbers.start(), numbers.end()),
+        Record::Ended(digest) => write!(rest, " ended {} {}", digest.algorithm().name(), digest.to_hex()),
+        Record::Marker => write!(rest, " nothing"),
     };
     with_checksum(&rest)
 }
@@ -90,14 +91,14 @@ impl<'a> Line<'a> {
         let (found, rest) = str::from_utf8(line).ok()?.split_once(' ')?;
         let mut parts = rest.splitn(7, ' ');
         let mut count = || parts.next()?.parse::<u64>().ok();
-        let [number, place, count, commit, event] = [count()?, count()?, count()?, count()?, count()?];
+        let [number, index, count, commit, event] = [count()?, count()?, count()?, count()?, count()?];
         let [commit, event] = [commit, event].map(|it| i64::try_from(it).ok());
         let mark = Mark {
             commit: commit?,
             event: event?,
             hash: HEXLOWER.decode(parts.next()?.as_bytes()).ok()?.try_into().ok()?,
         };
-        let line = Self { number, place, count, mark, says: parts.next()? };
+        let line = Self { number, index, count, mark, says: parts.next()? };
         (blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM] == *found).then_some(line)
     }
 
@@ -113,7 +114,7 @@ impl<'a> Line<'a> {
     }
 
     /// `None` where it says something that this program does not know.
-    pub(super) fn row(&self) -> Option<Row> {
+    pub(super) fn row(&self) -> Option<Record> {
         let mut parts = self.says.splitn(4, ' ');
         let kind = parts.next()?;
         let mut next = || parts.next();
@@ -123,13 +124,13 @@ impl<'a> Line<'a> {
                 let created_at = Timestamp::from_unix_ms(next()?.parse().ok()?)?;
                 let state = match next()? {
                     REVOKED => None,
-                    text => Some(Box::new(state::from_json(text)?)),
+                    text => Some(Box::new(key_state::from_json(text)?)),
                 };
-                Row::Key(Standing { id, created_at, state })
+                Record::Key(KeyRecord { id, created_at, state })
             }
-            "gone" => Row::Gone(next()?.parse().ok()?..=next()?.parse().ok()?),
-            "ended" => Row::Ended(Digest::parse(Algorithm::parse(next()?)?, next()?)?),
-            "nothing" => Row::Nothing,
+            "gone" => Record::DeletedIds(next()?.parse().ok()?..=next()?.parse().ok()?),
+            "ended" => Record::Ended(Digest::parse(Algorithm::parse(next()?)?, next()?)?),
+            "nothing" => Record::Marker,
             _ => return None,
         })
     }

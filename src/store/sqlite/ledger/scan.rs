@@ -1,6 +1,6 @@
 //! Reading a ledger from one end to the other.
 
-use super::lines::{HEAD, Line, Row};
+use super::lines::{HEAD, Line, Record};
 use super::{BLOCK, Mark};
 use std::collections::HashMap;
 
@@ -65,12 +65,12 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
         };
         (whole, number) = (whole + 1, line.number);
         scan.contradicts |= commit != Mark::START && line.mark.commit == commit.commit && line.mark != commit;
-        if line.place == 0 {
+        if line.index == 0 {
             (first, together) = (at, 0);
         }
         together += 1;
-        let is_together = together == line.place + 1;
-        if is_together && line.place + 1 == line.count {
+        let is_together = together == line.index + 1;
+        if is_together && line.index + 1 == line.count {
             if line.mark != scan.last || scan.number == 0 {
                 scan.begin = first;
             }
@@ -126,19 +126,19 @@ fn rest(bytes: &[u8], size: usize) -> Rest {
     // leaves zeros behind what it cut short: where there are none, the file was cut.
     let is_cut = !zeros.is_empty()
         && match Line::read(last) {
-            Some(last) => end == b"\n" && last.place + 1 < last.count,
+            Some(last) => end == b"\n" && last.index + 1 < last.count,
             None => end != b"\n" && Line::read(&bytes[bytes.len() - 1 - last.len()..]).is_none(),
         };
     if has_hole || (are_whole && is_cut) { Rest::Torn } else { Rest::Damaged }
 }
 
 /// For each key its last line, and all that is about no key, in their order, with the commit of each.
-pub(super) fn rows(bytes: &[u8], scan: &Scan) -> impl Iterator<Item = (Row, Mark)> {
+pub(super) fn rows(bytes: &[u8], scan: &Scan) -> impl Iterator<Item = (Record, Mark)> {
     let last = last_lines(bytes, scan);
     lines(bytes, scan).filter_map(move |line| {
         let is_replaced = line.key().is_some_and(|key| last.get(&key) != Some(&line.number));
         let row = if is_replaced { None } else { line.row() }?;
-        (row != Row::Nothing).then_some((row, line.mark))
+        (row != Record::Marker).then_some((row, line.mark))
     })
 }
 

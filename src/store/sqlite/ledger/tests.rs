@@ -1,15 +1,15 @@
 use super::*;
 use crate::domain::{AddressList, Algorithm, Fingerprint, KeyId, RateLimit, Tail as KeyTail, Timestamp};
-use crate::store::standing::{KeyState, Limits};
+use crate::store::key_record::{KeyState, Limits};
 use tempfile::TempDir;
 
 fn event(number: i64) -> Mark {
     Mark { commit: number, event: 10 * number, hash: [u8::try_from(number).unwrap(); EVENT_HASH] }
 }
 
-fn revoked(id: i64) -> Standing {
+fn revoked(id: i64) -> KeyRecord {
     let created_at = Timestamp::from_unix_ms(1_000 + id).unwrap();
-    Standing { id: KeyId::new(id).unwrap(), created_at, state: None }
+    KeyRecord { id: KeyId::new(id).unwrap(), created_at, state: None }
 }
 
 fn digest(byte: u8) -> Digest {
@@ -17,7 +17,7 @@ fn digest(byte: u8) -> Digest {
 }
 
 /// Everything that a state can have.
-fn rotating(id: i64, valid: bool) -> Standing {
+fn rotating(id: i64, valid: bool) -> KeyRecord {
     let tail = KeyTail::parse("a1b2c3").unwrap();
     let value = Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), tail };
     let limits = Limits {
@@ -31,7 +31,7 @@ fn rotating(id: i64, valid: bool) -> Standing {
         expires_at: Timestamp::from_unix_ms(9_000),
         limits: Some(limits),
     };
-    Standing { state: Some(Box::new(state)), ..revoked(id) }
+    KeyRecord { state: Some(Box::new(state)), ..revoked(id) }
 }
 
 fn fixture() -> (Ledger, TempDir) {
@@ -41,12 +41,12 @@ fn fixture() -> (Ledger, TempDir) {
     (ledger, folder)
 }
 
-fn append(ledger: &mut Ledger, standings: &[Standing], event: Mark) {
+fn append(ledger: &mut Ledger, key_records: &[KeyRecord], event: Mark) {
     ledger.last().unwrap();
-    ledger.append(standings, &[], event).unwrap();
+    ledger.append(key_records, &[], event).unwrap();
 }
 
-fn rows(ledger: &Ledger) -> Vec<(Row, Mark)> {
+fn rows(ledger: &Ledger) -> Vec<(Record, Mark)> {
     let mut rows = Vec::new();
     let read = ledger.each(|row, mark| {
         rows.push((row, mark));
@@ -56,30 +56,30 @@ fn rows(ledger: &Ledger) -> Vec<(Row, Mark)> {
     rows
 }
 
-fn keys(ledger: &Ledger) -> Vec<Standing> {
-    let key = |(row, _)| if let Row::Key(standing) = row { Some(standing) } else { None };
+fn keys(ledger: &Ledger) -> Vec<KeyRecord> {
+    let key = |(row, _)| if let Record::Key(record) = row { Some(record) } else { None };
     rows(ledger).into_iter().filter_map(key).collect()
 }
 
 fn contents(ledger: &Ledger) -> Contents {
-    let Found::Contents(contents) = ledger.look(Mark::START).unwrap() else { panic!("it can be read") };
+    let LedgerRead::Contents(contents) = ledger.look(Mark::START).unwrap() else { panic!("it can be read") };
     contents
 }
 
 #[test]
 fn for_each_key_the_last_line_counts() {
     let (mut ledger, _folder) = fixture();
-    let other = Standing { created_at: Timestamp::default(), ..revoked(1) };
+    let other = KeyRecord { created_at: Timestamp::default(), ..revoked(1) };
     append(&mut ledger, &[revoked(1), rotating(2, false)], event(1));
     ledger.append(&[rotating(2, true), rotating(3, false)], &[digest(9)], event(2)).unwrap();
     append(&mut ledger, std::slice::from_ref(&other), event(3));
     append(&mut ledger, &[], event(4));
     let expected = [
-        (Row::Key(revoked(1)), event(1)),
-        (Row::Key(rotating(2, true)), event(2)),
-        (Row::Key(rotating(3, false)), event(2)),
-        (Row::Ended(digest(9)), event(2)),
-        (Row::Key(other), event(3)),
+        (Record::Key(revoked(1)), event(1)),
+        (Record::Key(rotating(2, true)), event(2)),
+        (Record::Key(rotating(3, false)), event(2)),
+        (Record::Ended(digest(9)), event(2)),
+        (Record::Key(other), event(3)),
     ];
     assert_eq!(rows(&ledger), expected);
     let contents = contents(&ledger);
@@ -199,7 +199,7 @@ fn a_ledger_that_is_gone_is_not_appended_to_and_nothing_of_it_is_taken_back() {
 #[test]
 fn compacting_drops_what_later_lines_replace_and_nothing_else() {
     let (mut ledger, _folder) = fixture();
-    let turns: Vec<Standing> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
+    let turns: Vec<KeyRecord> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
     append(&mut ledger, &[revoked(11)], event(1));
     append(&mut ledger, &turns, event(2));
     append(&mut ledger, &[], event(3));
@@ -211,7 +211,7 @@ fn compacting_drops_what_later_lines_replace_and_nothing_else() {
     assert_eq!(rows(&ledger), before);
     assert_eq!((contents(&ledger).last, contents(&ledger).is_whole()), (event(3), true));
     append(&mut ledger, &[revoked(12)], event(4));
-    before.push((Row::Key(revoked(12)), event(4)));
+    before.push((Record::Key(revoked(12)), event(4)));
     assert_eq!(rows(&ledger), before);
     assert_eq!(ledger.compact().unwrap(), None, "it is small now");
 }
@@ -254,9 +254,9 @@ fn a_line_that_comes_twice_or_out_of_order_is_damage_and_does_not_count() {
 }
 
 /// What a look at a ledger with these bytes tells. Where that is that it is whole, all that it says must be right.
-fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Row, Mark)], what: &str) -> Option<Contents> {
+fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Record, Mark)], what: &str) -> Option<Contents> {
     fs::write(ledger.path(), bytes).unwrap();
-    let Found::Contents(contents) = ledger.look(Mark::START).unwrap() else { return None };
+    let LedgerRead::Contents(contents) = ledger.look(Mark::START).unwrap() else { return None };
     if contents.is_whole() && contents.last == event(20) {
         assert_eq!(rows(ledger), expected, "{what}");
     }
@@ -267,8 +267,8 @@ fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Row, Mark)], what: &str) 
 fn every_changed_byte_and_every_cut_of_a_ledger_is_noticed_or_harmless() {
     let (mut ledger, _folder) = fixture();
     for turn in 1..=20 {
-        let standing = if turn % 5 == 0 { rotating(turn - 1, turn % 2 == 0) } else { revoked(turn) };
-        append(&mut ledger, &[standing], event(turn));
+        let record = if turn % 5 == 0 { rotating(turn - 1, turn % 2 == 0) } else { revoked(turn) };
+        append(&mut ledger, &[record], event(turn));
     }
     let Scan { begin, end, .. } = ledger.tail.unwrap().scan;
     let whole = fs::read(ledger.path()).unwrap();

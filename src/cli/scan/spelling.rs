@@ -1,0 +1,51 @@
+//! The ways that the characters of a key are written in a file: plain, quoted-printable, UTF-16.
+
+use zeroize::Zeroizing;
+
+/// How many characters a prefix has at the most.
+pub(super) const MAX_PREFIX: usize = 32;
+/// The soft line breaks of quoted-printable text (RFC 2045, section 6.7), which are no part of it.
+const SOFT_BREAKS: [&[u8]; 2] = [b"=\r\n", b"=\n"];
+
+/// How the characters of a key are written.
+#[derive(Clone, Copy)]
+pub(super) enum Spelling {
+    /// A byte each.
+    Plain,
+    /// The same, with soft line breaks between them.
+    QuotedPrintable,
+    /// Two bytes each, one of which is zero.
+    Wide,
+}
+
+/// Characters, and where each of them is.
+pub(super) struct Before {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) places: Vec<usize>,
+}
+
+impl Spelling {
+    /// The last characters up to this underscore: one more than a prefix may have.
+    pub(super) fn before(self, window: &[u8], underscore: usize) -> Before {
+        let mut places = vec![underscore];
+        while let Some(place) = places.last().and_then(|last| self.previous(window, *last))
+            && places.len() <= MAX_PREFIX
+        {
+            places.push(place);
+        }
+        places.reverse();
+        Before { bytes: Zeroizing::new(places.iter().map(|place| window[*place]).collect()), places }
+    }
+
+    /// Where the character before this one is.
+    fn previous(self, window: &[u8], place: usize) -> Option<usize> {
+        match self {
+            Self::Plain => place.checked_sub(1),
+            Self::QuotedPrintable => {
+                let soft_break = SOFT_BREAKS.iter().find(|it| window[..place].ends_with(it));
+                place.checked_sub(1 + soft_break.map_or(0, |it| it.len()))
+            }
+            Self::Wide => place.checked_sub(2).filter(|_| window[place - 1] == 0),
+        }
+    }
+}

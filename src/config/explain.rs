@@ -1,0 +1,283 @@
+//! What is said of a setting that is unknown or wrong, in words and with a excerpt of the line.
+
+use super::excerpt::Excerpt;
+use super::range;
+use std::fmt;
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
+
+/// How similar a name must be to a known one to stand for it: 1 is equal.
+const SIMILAR: f64 = 0.7;
+/// The same among the settings of one section, or among a few words.
+const SIMILAR_AMONG_FEW: f64 = 0.5;
+/// The most bytes of a name that is compared with known ones.
+const MAX_COMPARED: usize = 64;
+/// The fewest letters of a setting's name that stands for it without its section: "key" may be anything.
+const TELLING: usize = 5;
+
+/// Other words of the TOML library, and ours.
+const OTHERS: [(&str, &str); 7] = [
+    ("string values must be quoted", "a text must be in quotes; numbers, true and false are without"),
+    ("duplicate key", "this name is there twice"),
+    ("key with no value, expected `=`", "an equals sign and a value are missing"),
+    ("unexpected key or value, expected newline", "nothing more may stand on this line"),
+    ("invalid basic string, expected `\"`", "this text has no end: a quote is missing"),
+    ("invalid literal string, expected `'`", "this text has no end: a quote is missing"),
+    ("invalid multi-line basic string, expected `\"`", "this text has no end: three quotes are missing"),
+];
+/// How the words begin, or end, in which Serde says that something of another kind is expected.
+const KINDS: [&str; 5] =
+    ["invalid type: ", "invalid value: ", "unknown variant ", "wanted ", "neither a text nor a list of texts"];
+const SIZES: [&str; 2] = [" value was too large", " value was too small"];
+
+/// A setting, as far as words about it need to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) section: &'a str,
+    pub(super) key: &'a str,
+    pub(super) default: &'a Value,
+}
+
+impl<'a> Setting<'a> {
+    /// Where there is one of this name.
+    pub(super) fn find(defaults: &'a Table, section: &str, key: &str) -> Option<Self> {
+        let (section, keys) = defaults.get_key_value(section)?;
+        let (key, default) = keys.as_table()?.get_key_value(key)?;
+        Some(Self { section, key, default })
+    }
+
+    /// What it must be. `words` are those that it may be, where it may not be any text.
+    pub(super) fn must_be(&self, words: Option<&str>) -> String {
+        let example = || {
+            // An empty text is no example.
+            let texts = self.default.as_array().map_or(self.default.as_str(), |list| list.first()?.as_str());
+            let text = texts.filter(|text| !text.is_empty()).unwrap_or("…");
+            if self.default.is_array() {
+                format!(", such as {} = [\"{text}\"]", self.key)
+            } else {
+                format!(", such as {} = \"{text}\"", self.key)
+            }
+        };
+        match (self.default, words) {
+            (Value::Integer(_), _) => range::in_words(&self.to_string()),
+            (Value::Boolean(_), _) => "true or false".to_owned(),
+            (_, Some(words)) => words.to_owned(),
+            (Value::Array(_), _) => format!("a list of texts in quotes{}", example()),
+            _ => format!("a text in quotes{}", example()),
+        }
+    }
+}
+
+impl fmt::Display for Setting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.section, self.key)
+    }
+}
+
+/// What is wrong, from the words of the TOML library: without a full stop, and without the value of any setting. `setting` is
+/// the one that it is about, where it is about one, and `words` are those that it may be, where they are a few.
+pub(super) fn in_words(message: &str, setting: Option<Setting>, words: Option<&str>, defaults: &Table) -> String {
+    let message = message.trim().trim_end_matches('.');
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        return unknown(rest, defaults);
+    }
+    if is_of_other_kind(message) {
+        // Of a section, the library names the type in our code: "struct ServerSettings".
+        let section = message.rsplit_once("expected struct ").map(|(_, name)| section_name(name));
+        if let Some(section) = section {
+            return format!("this must be a section, [{section}]");
+        }
+        if let Some(setting) = setting {
+            return format!("this must be {}", setting.must_be(words));
+        }
+    }
+    let ours = OTHERS.iter().find(|(theirs, _)| message.starts_with(theirs));
+    ours.map_or(message, |(_, ours)| ours).to_owned()
+}
+
+/// Whether the library only says that something of another kind is expected.
+pub(super) fn is_of_other_kind(message: &str) -> bool {
+    KINDS.iter().any(|it| message.starts_with(it)) || SIZES.iter().any(|it| message.ends_with(it))
+}
+
+/// The words that a setting may be, from what is said of one that it may not be.
+pub(super) fn words(message: &str) -> Option<String> {
+    let (_, words) = message.trim().strip_prefix("unknown variant ")?.rsplit_once(", expected ")?;
+    Some(words.replace('`', "\""))
+}
+
+/// The section that a type of our code stands for: `ForwardAuthSettings` is `forward_auth`.
+fn section_name(name: &str) -> String {
+    let name = name.strip_suffix("Settings").unwrap_or(name);
+    let letter = |(at, c): (usize, char)| {
+        let gap = (at > 0 && c.is_ascii_uppercase()).then_some('_');
+        gap.into_iter().chain([c.to_ascii_lowercase()])
+    };
+    name.char_indices().flat_map(letter).collect()
+}
+
+/// What is wrong where the text is no TOML at all, if it is a mistake that people make often; and where on the line.
+pub(super) fn slip(place: &Excerpt, setting: Option<Setting>, words: Option<&str>) -> Option<(String, Range<usize>)> {
+    if place.text.trim_start().starts_with('[') && place.text.find(']').is_some_and(|end| place.wrong.start > end) {
+        return Some(("the name of a section stands alone on its line".to_owned(), place.wrong.clone()));
+    }
+    let setting = setting?;
+    let begin = place.name().map_or(0, |(_, value)| value);
+    if place.wrong.start < begin {
+        return None;
+    }
+    // Of a list, the entry that is wrong.
+    let before = &place.text[begin..place.wrong.start];
+    let entry = before.rfind(['[', ',']).map_or(begin, |at| begin + at + 1);
+    let value = place.text[entry..].trim_start();
+    if value.starts_with(['"', '\'', '[', '{', ',']) {
+        return None;
+    }
+    let digits = value.trim_start_matches(['+', '-']).as_bytes();
+    let has_zero = digits.first() == Some(&b'0') && digits.get(1).is_some_and(u8::is_ascii_digit);
+    let zero = if setting.default.is_integer() && has_zero { "; no zero stands in front of it" } else { "" };
+    let start = place.text.len() - value.len();
+    let length = value.find(['#', ',', ']', '}']).unwrap_or(value.len());
+    let end = start + value[..length].trim_end().len();
+    Some((format!("this must be {}{zero}", setting.must_be(words)), start..end))
+}
+
+/// Of a name, after which come those that are known, all in backticks.
+fn unknown(rest: &str, defaults: &Table) -> String {
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let name = names.next().unwrap_or_default();
+    let known: Vec<&str> = names.collect();
+    let is_section = known.iter().all(|known| defaults.contains_key(*known));
+    let sections: Vec<String> = defaults
+        .iter()
+        .filter(|(_, settings)| is_section && settings.get(name).is_some())
+        .map(|(section, _)| format!("[{section}]"))
+        .collect();
+    let hint = match most_similar(name, known.iter().copied(), SIMILAR_AMONG_FEW) {
+        _ if !sections.is_empty() => format!("it belongs below {}", sections.join(" or ")),
+        Some(meant) => format!("did you mean {meant}?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    format!("there is no setting {name} here; {hint}")
+}
+
+/// The settings that the name of a variable that is none was probably meant to be, in small letters and with their sections,
+/// such as `server_listen`. None for a name that is not like any.
+pub(super) fn meant(name: &str, defaults: &Table) -> Vec<String> {
+    let settings = |(section, keys): (&String, &Value)| -> Vec<(String, String)> {
+        keys.as_table().into_iter().flat_map(Table::keys).map(|key| (section.clone(), key.clone())).collect()
+    };
+    let all: Vec<(String, String)> = defaults.iter().flat_map(settings).collect();
+    let full: Vec<String> = all.iter().map(|(section, key)| format!("{section}_{key}")).collect();
+    if let Some(meant) = most_similar(name, full.iter().map(String::as_str), SIMILAR) {
+        return vec![meant.to_owned()];
+    }
+    let those = |meant: &dyn Fn(&str, &str) -> bool| -> Vec<String> {
+        all.iter().zip(&full).filter(|((section, key), _)| meant(section, key)).map(|(_, full)| full.clone()).collect()
+    };
+    // Without a section, or the section alone.
+    let partly = those(&|section, key| section == name || (name.len() >= TELLING && key == name));
+    if !partly.is_empty() {
+        return partly;
+    }
+    those(&|section, key| {
+        let rest = name.strip_prefix(section).and_then(|rest| rest.strip_prefix('_'));
+        rest.is_some_and(|rest| {
+            rest.len() >= 3 && (key.starts_with(rest) || similarity(rest, key) >= SIMILAR_AMONG_FEW)
+        })
+    })
+}
+
+fn similarity(name: &str, known: &str) -> f64 {
+    if name.len() > MAX_COMPARED { 0.0 } else { strsim::normalized_damerau_levenshtein(name, known) }
+}
+
+fn most_similar<'a>(name: &str, known: impl Iterator<Item = &'a str>, least: f64) -> Option<&'a str> {
+    let best = known.map(|it| (similarity(name, it), it)).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    best.filter(|(similarity, _)| *similarity >= least).map(|(_, name)| name)
+}
+
+/// The setting that a place in the text belongs to.
+pub(super) fn setting_at<'a>(text: &str, span: &Range<usize>, defaults: &'a Table) -> Option<Setting<'a>> {
+    let Ok(table) = DeTable::parse(text) else { return setting_near(text, span, defaults) };
+    let has = |value: &Spanned<DeValue>| value.span().start <= span.start && span.end <= value.span().end;
+    let sections = table.get_ref().iter().filter_map(|(section, keys)| Some((section, keys.get_ref().as_table()?)));
+    let mut settings = sections.flat_map(|(section, keys)| keys.iter().map(move |(key, value)| (section, key, value)));
+    let (section, key, _) = settings.find(|(_, _, value)| has(value))?;
+    Setting::find(defaults, section.get_ref(), key.get_ref())
+}
+
+/// The same where the text is no TOML: by the names that stand before the place.
+fn setting_near<'a>(text: &str, span: &Range<usize>, defaults: &'a Table) -> Option<Setting<'a>> {
+    let end = text.get(span.start..)?.find('\n').map_or(text.len(), |at| span.start + at);
+    let mut above = text.get(..end)?.lines().rev();
+    let begin = above.find(|line| line.contains('=') || line.trim_start().starts_with('['))?;
+    let (name, _) = begin.split_once('=')?;
+    if let Some((section, key)) = name.split_once('.') {
+        return Setting::find(defaults, section.trim(), key.trim());
+    }
+    let section = above.find_map(|line| line.trim().strip_prefix('[')?.split(']').next())?;
+    Setting::find(defaults, section.trim(), name.trim())
+}
+
+/// Where in the text a setting's value is, or this entry of it; the first is 0.
+pub(super) fn span_of(text: &str, setting: &str, entry: Option<usize>) -> Option<Range<usize>> {
+    let (section, key) = setting.split_once('.')?;
+    let table = DeTable::parse(text).ok()?;
+    let value = table.get_ref().get(section)?.get_ref().as_table()?.get(key)?;
+    let entry = entry.and_then(|entry| Some(value.get_ref().as_array()?.get(entry)?.span()));
+    Some(entry.unwrap_or_else(|| value.span()))
+}
+
+/// Whether what stands behind a name on the line may be a secret: everything but the value of a setting that there is.
+pub(super) fn is_secret(
+    place: &Excerpt,
+    text: &str,
+    message: &str,
+    setting: Option<Setting>,
+    defaults: &Table,
+) -> bool {
+    let Some((name, _)) = place.name() else {
+        return setting.is_none() && !place.text.trim_start().starts_with('[');
+    };
+    let is_setting = |name: &str| defaults.values().any(|section| section.get(name).is_some());
+    let name = name.rsplit('.').next().unwrap_or_default().trim();
+    // A whole section on one line.
+    let has_settings_alone = || {
+        let table = DeTable::parse(text).ok()?;
+        let keys = table.get_ref().get(name)?.get_ref().as_table()?;
+        Some(keys.keys().all(|key| is_setting(key.get_ref())))
+    };
+    message.starts_with("unknown field") || !(is_setting(name) || has_settings_alone().unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_like_a_setting_stands_for_it_and_what_a_shell_uses_does_not() {
+        let defaults = Config::table().unwrap();
+        for (name, settings) in [
+            ("server_listn", &["server_listen"][..]),
+            ("sever_listen", &["server_listen"]),
+            ("serverlisten", &["server_listen"]),
+            ("listen", &["metrics_listen", "server_listen"]),
+            ("audit", &["audit_retention_days", "audit_signing_key"]),
+            ("store_pth", &["store_path"]),
+            ("tls_cert", &["tls_certificate"]),
+            ("organization", &["setup_organization"]),
+            ("max_connections", &["server_max_connections"]),
+        ] {
+            assert_eq!(meant(name, &defaults), settings, "{name}");
+        }
+        for name in
+            ["", "key", "url", "token", "host", "home", "org", "api_key", "org_key", "project_key", "server_url"]
+        {
+            assert!(meant(name, &defaults).is_empty(), "{name}: {:?}", meant(name, &defaults));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the audit log says about a change of a key, whoever makes it: a use case, or the store that does anew what its
+//! ledger of revocations says.
+
+use crate::domain::{ApiKey, Error, RateLimit, Result};
+use serde::Serialize;
+
+/// Both as an event keeps them.
+///
+/// # Errors
+/// [`Error::Internal`] where they cannot be written as JSON.
+pub fn audit_change([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
+    serde_json::to_string(&Change { before, after })
+        .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
+}
+
+#[derive(Serialize)]
+struct Change<T> {
+    before: Option<T>,
+    after: Option<T>,
+}
+
+/// All that can change of a key, as an event keeps it: its values masked; what is not set is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyDetails<'a> {
+    name: &'a str,
+    valid: bool,
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotates_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<LimitDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_addresses: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitDetails {
+    limit: u32,
+    window_in_seconds: u32,
+}
+
+impl<'a> From<&'a ApiKey> for KeyDetails<'a> {
+    fn from(key: &'a ApiKey) -> Self {
+        // The event itself names the key and whose it is; a use is no change.
+        let ApiKey {
+            id: _,
+            parent: _,
+            name,
+            value,
+            shadow,
+            valid,
+            created_at: _,
+            expires_at,
+            value_last_used: _,
+            rate_limit,
+            allowed_addresses,
+        } = key;
+        let limit = |it: RateLimit| LimitDetails { limit: it.limit(), window_in_seconds: it.window_s() };
+        let shadow = shadow.as_ref();
+        Self {
+            name: name.as_str(),
+            valid: *valid,
+            value: value.tail.to_string(),
+            expires_at: expires_at.map(|at| at.to_string()),
+            shadow_value: shadow.map(|shadow| shadow.fingerprint.tail.to_string()),
+            rotates_at: shadow.map(|shadow| shadow.rotates_at.to_string()),
+            rate_limit: rate_limit.map(limit),
+            allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
+        }
+    }
+}

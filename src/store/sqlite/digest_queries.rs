@@ -1,0 +1,88 @@
+//! Keys and values that have ended, found by their digests.
+
+use super::columns::{self, algorithm, damaged};
+use super::digest_index::Entry;
+use super::ended_values::insert_ended;
+use super::keys::{api_key, key_columns, listed, select_api_key};
+use super::transaction::StoreTransaction;
+use crate::domain::{Digest, Result};
+use rusqlite::params;
+
+impl StoreTransaction<'_> {
+    /// Whether a key has this digest among its values now. To be asked where nobody else writes, or before anything else in a
+    /// transaction: a key that moves from memory to the table meanwhile may be missed.
+    pub(super) fn is_in_use(&self, digest: &Digest) -> Result<bool> {
+        // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
+        let just_minted = self.minted.iter().chain(&self.effects.minted);
+        let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
+        for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
+            let key = self.one(select_api_key!("k.id = ?1"), [id], api_key)?;
+            if key.is_some_and(|key| key.presented(digest).is_some()) {
+                return Ok(true);
+            }
+        }
+        let sql = select_api_key!("JOIN digest_index i ON i.key_id = k.id ", "i.prefix = ?1");
+        Ok(self.all(sql, [digest.prefix()], api_key)?.iter().any(|key| key.presented(digest).is_some()))
+    }
+
+    /// The first prefix of a digest of any key that is not less than this one.
+    pub(super) fn next_prefix(&self, from: i64) -> Result<Option<i64>> {
+        let just_minted = self.minted.iter().chain(&self.effects.minted).map(|(prefix, _)| *prefix);
+        let in_memory = just_minted.filter(|prefix| *prefix >= from).chain(self.index.next_in_memory(from)).min();
+        let sql = "SELECT prefix FROM digest_index WHERE prefix >= ?1 ORDER BY prefix LIMIT 1";
+        let in_table = self.one(sql, [from], |row| Ok(row.get(0)?))?;
+        Ok(in_memory.into_iter().chain(in_table).min())
+    }
+
+    /// The digest of a key, also of an import that is under way.
+    fn any_digest(&self, id: i64) -> Result<Digest> {
+        let sql = "SELECT digest, digest_algorithm FROM api_keys WHERE id = ?1";
+        let digest = self.one(sql, [id], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))?;
+        digest.ok_or_else(|| damaged("no API key with this id", id))
+    }
+
+    /// The first prefix of a value that has ended that is not less than this one. Prefixes are in the order of numbers, digests
+    /// in that of their bytes.
+    pub(super) fn next_ended(&self, from: i64) -> Result<Option<i64>> {
+        let next = |from: i64, before: &[u8]| {
+            let sql = "SELECT digest FROM ended_values WHERE digest >= ?1 AND digest < ?2 ORDER BY digest LIMIT 1";
+            let parameters = params![from.to_be_bytes(), before];
+            self.one(sql, parameters, |row| Ok(Digest::from_bytes(row.get(0)?).prefix()))
+        };
+        match next(from.min(-1), &[0xff; 33])?.filter(|_| from < 0) {
+            None => next(from.max(0), &[0x80]),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether the digest of one of these keys is such a one; `next` gives the first prefix of such a one that is not less than
+    /// this one. The keys' prefixes are in order: what lies between two such ones needs no look.
+    pub(super) fn any_is(
+        &self,
+        entries: &[Entry],
+        next: impl Fn(i64) -> Result<Option<i64>>,
+        is_such: impl Fn(&Digest) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut found = Some(i64::MIN);
+        for (prefix, id) in entries {
+            if found.is_some_and(|found| found < *prefix) {
+                found = next(*prefix)?;
+            }
+            if found == Some(*prefix) && is_such(&self.any_digest(*id)?)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn is_ended(&self, digest: &Digest) -> Result<bool> {
+        let sql = "SELECT 1 FROM ended_values WHERE digest = ?1 AND algorithm = ?2";
+        let parameters = params![digest.as_bytes(), columns::stored(digest.algorithm())];
+        Ok(self.one(sql, parameters, |_| Ok(()))?.is_some())
+    }
+
+    /// Takes over from the ledger that a value has ended. That a key has it counts for more.
+    pub(super) fn end_value(&mut self, digest: &Digest) -> Result<()> {
+        if self.is_in_use(digest)? { Ok(()) } else { insert_ended(self.connection, digest) }
+    }
+}

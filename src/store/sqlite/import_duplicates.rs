@@ -1,0 +1,52 @@
+//! Finds the staged rows of an import whose values the store already has.
+
+use super::staging::Staging;
+use crate::domain::{Digest, Result};
+
+/// After how many rows somebody is told how far it has come.
+const STEP: u64 = 1024;
+
+/// The staged rows whose value is known, by any digest that the store may know it by. `next_known` gives the first prefix
+/// of a known digest that is not less than this one.
+pub(super) fn already_known(
+    staged: &Staging,
+    has_sha256: bool,
+    limit: usize,
+    progress: &dyn Fn(u64),
+    next_known: impl Fn(i64) -> Result<Option<i64>>,
+    is_known: impl Fn(&Digest) -> Result<bool>,
+) -> Result<Vec<u64>> {
+    let (mut known, mut count) = (Vec::new(), 0_u64);
+    // Both are in order: what lies between two known ones needs no look.
+    let mut next = next_known(i64::MIN)?;
+    if next.is_none() {
+        return Ok(known);
+    }
+    staged.each_prefix(|place, prefix| {
+        if next.is_some_and(|next| next < prefix) {
+            next = next_known(prefix)?;
+        }
+        if next.is_none() {
+            return Ok(false);
+        }
+        if next == Some(prefix) && is_known(&staged.digest(place)?)? {
+            known.push(place);
+        }
+        count += 1;
+        if count.is_multiple_of(STEP) {
+            progress(count);
+        }
+        Ok(known.len() < limit)
+    })?;
+    if has_sha256 {
+        staged.each_sha256(|place, digest| {
+            if is_known(&digest)? {
+                known.push(place);
+            }
+            Ok(known.len() < limit)
+        })?;
+    }
+    known.sort_unstable();
+    known.dedup();
+    Ok(known)
+}

@@ -1,0 +1,343 @@
+//! What may be in the store, in memory, for as long as somebody misses keys: a wrong key is then refused without a look
+//! at the file.
+//!
+//! A look at the file that finds nothing costs some five times what a good key costs that is remembered, so those who guess
+//! would slow down those who have a key. There is nothing of this, and no cost, until [`MISSES`] wrong keys came within
+//! a minute. Then a thread of its own reads the prefixes of all digests into a [`Bloom`] filter, of four bytes a
+//! prefix, and anew once there are twice as many; for that moment both are there. The filter is dropped after a minute
+//! with fewer wrong keys, or when the next key is looked for in the file after a longer silence.
+//!
+//! What holds at all times:
+//! - no key is refused that this process minted or gave another value: once its commit is done and before anybody is
+//!   answered, the writer adds the digest to the filter, and to one that is being filled;
+//! - a filter is registered to be added to *before* the snapshot begins that it is filled from: a commit is in the
+//!   snapshot or is added;
+//! - what other processes commit makes the filter invalid, and one that is being filled as well, as soon as the writer
+//!   notices (within the watch interval, and whenever it writes). So for as long as it takes to notice, as with what
+//!   they revoke, a key that another process minted a moment ago may be refused, while there is a filter. Otherwise it is
+//!   good at once;
+//! - without a filter everybody looks into the file, and nobody ever waits for one.
+//!
+//! Digests that are nobody's any more stay in the filter and cost a look at the file.
+
+mod bloom;
+
+use super::connect;
+use crate::domain::{Digest, Result, Timestamp};
+use bloom::Bloom;
+use rusqlite::{Connection, OpenFlags};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How many wrong keys in a minute make it worth knowing what there is.
+const MISSES: u64 = 1_000;
+const MINUTE_MS: i64 = 60_000;
+/// To read so many prefixes costs at the most as much as to look one up in the file. A filter that others' commits made
+/// invalid is read anew only after as many looks as it costs.
+const PREFIXES_A_LOOK: u64 = 64;
+/// After how many prefixes the thread looks whether it is to stop.
+const STEP: usize = 4096;
+
+/// What may be in the store, where that is filter.
+pub(super) struct NegativeFilter {
+    path: PathBuf,
+    busy_timeout: Duration,
+    state: Mutex<State>,
+    is_closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    filter: Option<Arc<Bloom>>,
+    /// What will be the filter unless others commit something before it is filled.
+    filling: Option<Arc<Bloom>>,
+    thread: Option<JoinHandle<()>>,
+    /// How many prefixes there were when they were last counted.
+    prefixes: u64,
+    /// When the minute began that misses are counted in.
+    minute: Timestamp,
+    /// Wrong keys in this minute, since the filter was last made invalid.
+    misses: u64,
+}
+
+impl NegativeFilter {
+    pub(super) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
+        Self { path, busy_timeout, state: Mutex::default(), is_closed: AtomicBool::new(false) }
+    }
+
+    /// Whether a key with this digest may be in the store, now or formerly; `false` is certain, and counted as a guess.
+    pub(super) fn may_hold(self: &Arc<Self>, digest: &Digest, now: Timestamp) -> bool {
+        let mut state = self.lock();
+        state.enter(now);
+        if state.filter.as_ref().is_none_or(|filter| filter.may_hold(digest.prefix())) {
+            return true;
+        }
+        self.count_miss(&mut state);
+        false
+    }
+
+    /// Takes note of a look at the file that found nothing.
+    pub(super) fn record_miss(self: &Arc<Self>, now: Timestamp) {
+        let mut state = self.lock();
+        state.enter(now);
+        self.count_miss(&mut state);
+    }
+
+    /// Takes note of digests that are committed, by their prefixes.
+    pub(super) fn add(&self, prefixes: impl Iterator<Item = i64>) {
+        let filters = {
+            let state = self.lock();
+            [state.filter.clone(), state.filling.clone()]
+        };
+        // Not under the lock. A filter that is registered from now on is filled from what is committed already.
+        for prefix in prefixes {
+            filters.iter().flatten().for_each(|filter| filter.insert(prefix));
+        }
+    }
+
+    /// Others have committed nobody knows what.
+    pub(super) fn invalidate(&self) {
+        let mut state = self.lock();
+        state.filter = None;
+        state.filling = None;
+        state.misses = 0;
+    }
+
+    /// Ends the thread that fills a filter, if there is one. There will be no other one.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        let thread = self.lock().thread.take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the thread that reads what may be in the store ended in a panic");
+        }
+    }
+
+    /// Counts a wrong key, and begins to fill a filter where one is due.
+    fn count_miss(self: &Arc<Self>, state: &mut State) {
+        state.misses += 1;
+        let is_busy = state.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if is_busy || !state.is_due() || self.is_closed.load(Ordering::SeqCst) {
+            return;
+        }
+        let this = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("keystead-filter".to_owned()).spawn(move || {
+            if let Err(error) = this.fill() {
+                log::warn!("what may be in the store could not be read: {error} {:?}", error.detail());
+                this.invalidate();
+            }
+        });
+        match thread {
+            Ok(thread) => state.thread = Some(thread),
+            Err(error) => {
+                log::warn!("no thread to read what may be in the store: {error}");
+                state.misses = 0;
+            }
+        }
+    }
+
+    /// Fills a filter with all that a key can be found by. The connection is its own: the readers' are for those who wait.
+    fn fill(&self) -> Result<()> {
+        let mut connection = connect::connect(&self.path, self.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let filling = self.register(count(&connection)?);
+        let snapshot = connection.transaction()?;
+        let is_filled = each_prefix(&snapshot, |prefix| filling.insert(prefix), || self.is_wanted(&filling))?;
+        if is_filled {
+            self.publish(&filling);
+        }
+        Ok(())
+    }
+
+    /// A filter that all that is committed from now on is added to.
+    fn register(&self, prefixes: u64) -> Arc<Bloom> {
+        let filling = Arc::new(Bloom::for_twice(prefixes));
+        let mut state = self.lock();
+        state.prefixes = prefixes;
+        state.filling = Some(Arc::clone(&filling));
+        filling
+    }
+
+    /// Whether nobody made it invalid while it was filled.
+    fn is_wanted(&self, filling: &Arc<Bloom>) -> bool {
+        !self.is_closed.load(Ordering::SeqCst) && self.lock().is_filling(filling)
+    }
+
+    fn publish(&self, filled: &Arc<Bloom>) {
+        let mut state = self.lock();
+        if state.is_filling(filled) {
+            state.filter = state.filling.take();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that is done while it is held can panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Begins another minute where this one is over, or the clock was set back; drops a filter that was little use.
+    fn enter(&mut self, now: Timestamp) {
+        let elapsed_ms = now.unix_ms() - self.minute.unix_ms();
+        if elapsed_ms.abs() < MINUTE_MS {
+            return;
+        }
+        if self.misses < MISSES || elapsed_ms.abs() >= 2 * MINUTE_MS {
+            self.filter = None;
+        }
+        self.minute = now;
+        self.misses = 0;
+    }
+
+    fn is_due(&self) -> bool {
+        match &self.filter {
+            Some(filter) => filter.is_full(),
+            None => self.misses >= MISSES.max(self.prefixes / PREFIXES_A_LOOK),
+        }
+    }
+
+    fn is_filling(&self, filling: &Arc<Bloom>) -> bool {
+        self.filling.as_ref().is_some_and(|it| Arc::ptr_eq(it, filling))
+    }
+}
+
+/// How many prefixes there are to find a key by.
+fn count(connection: &Connection) -> Result<u64> {
+    let sql = "SELECT (SELECT count(*) FROM digest_index) \
+               + (SELECT count(*) FROM api_keys WHERE id > (SELECT indexed_through FROM digest_index_state))";
+    let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// Hands over each prefix that a key can be found by, in the caller's transaction: those in the index's table, and those
+/// that are in some process's memory only. Says whether it came to the end; it stops where `goes_on` says no.
+fn each_prefix(connection: &Connection, mut take: impl FnMut(i64), goes_on: impl Fn() -> bool) -> Result<bool> {
+    let mut statement = connection.prepare(
+        "SELECT prefix, NULL FROM digest_index UNION ALL \
+         SELECT NULL, digest FROM api_keys WHERE id > (SELECT indexed_through FROM digest_index_state)",
+    )?;
+    let mut rows = statement.query([])?;
+    for number in 1.. {
+        let Some(row) = rows.next()? else { break };
+        let prefix = match row.get(0)? {
+            Some(prefix) => prefix,
+            None => Digest::from_bytes(row.get(1)?).prefix(),
+        };
+        take(prefix);
+        if number % STEP == 0 && !goes_on() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn filter() -> Arc<NegativeFilter> {
+        Arc::new(NegativeFilter::new(PathBuf::from("/nowhere/at/all"), Duration::ZERO))
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_ms(1_700_000_000_000 + 1000 * seconds).unwrap()
+    }
+
+    fn digest(number: u64) -> Digest {
+        Digest::from_bytes(*blake3::hash(&number.to_be_bytes()).as_bytes())
+    }
+
+    /// A filter that holds nothing, in the minute that begins at 0.
+    fn with_empty_filter() -> Arc<NegativeFilter> {
+        let filter = filter();
+        filter.lock().enter(at(0));
+        let filling = filter.register(0);
+        filter.publish(&filling);
+        filter
+    }
+
+    #[test]
+    fn without_a_filter_anything_may_be_there() {
+        assert!(filter().may_hold(&digest(1), at(0)));
+        assert!(!with_empty_filter().may_hold(&digest(1), at(0)));
+    }
+
+    #[test]
+    fn what_is_committed_from_its_registration_on_is_in_the_filter() {
+        let filter = filter();
+        filter.lock().enter(at(0));
+        let filling = filter.register(0);
+        filter.add([digest(1).prefix()].into_iter());
+        filter.publish(&filling);
+        filter.add([digest(2).prefix()].into_iter());
+        let again = filter.register(0);
+        filter.add([digest(3).prefix()].into_iter());
+        assert!(filter.may_hold(&digest(3), at(0)), "the old filter counts until there is the new one");
+        assert_eq!([1, 2, 4].map(|it| filter.may_hold(&digest(it), at(0))), [true, true, false]);
+        filter.publish(&again);
+        assert_eq!([1, 2, 3].map(|it| filter.may_hold(&digest(it), at(0))), [false, false, true]);
+    }
+
+    #[test]
+    fn what_others_commit_ends_a_filter_and_one_that_is_being_filled() {
+        let filter = with_empty_filter();
+        let filling = filter.register(0);
+        assert!(filter.is_wanted(&filling));
+        filter.invalidate();
+        assert!(filter.may_hold(&digest(1), at(0)));
+        assert!(!filter.is_wanted(&filling));
+        filter.publish(&filling);
+        assert!(filter.may_hold(&digest(1), at(0)));
+    }
+
+    #[test]
+    fn a_filter_is_dropped_after_a_minute_in_which_it_was_little_use() {
+        let filter = with_empty_filter();
+        let miss = |count: u64, second| (0..count).all(|number| !filter.may_hold(&digest(number), at(second)));
+        assert!(miss(MISSES, 0), "the first minute");
+        assert!(miss(MISSES, 59), "still");
+        assert!(miss(MISSES, 60), "the second, after many misses in the first");
+        assert!(miss(MISSES - 1, 120), "the third, with too few");
+        assert!(!miss(1, 180));
+    }
+
+    #[test]
+    fn a_filter_is_dropped_after_a_long_silence_and_where_the_clock_was_set_back_by_much() {
+        for second in [120, -120] {
+            let filter = with_empty_filter();
+            assert!((0..MISSES).all(|number| !filter.may_hold(&digest(number), at(0))));
+            assert!(filter.may_hold(&digest(1), at(second)), "{second}");
+        }
+    }
+
+    #[test]
+    fn one_is_due_after_enough_guesses_in_a_minute_or_when_it_is_full() {
+        let mut state = State { minute: at(0), misses: MISSES - 1, ..State::default() };
+        assert!(!state.is_due());
+        state.misses += 1;
+        assert!(state.is_due());
+        state.enter(at(60));
+        assert!(!state.is_due(), "another minute");
+        state = State { misses: MISSES, prefixes: 1_000_000, ..State::default() };
+        assert!(!state.is_due(), "to read a million prefixes costs more than a thousand looks");
+        state.misses = 1_000_000 / PREFIXES_A_LOOK;
+        assert!(state.is_due());
+        let filter = Arc::new(Bloom::for_twice(0));
+        state.filter = Some(Arc::clone(&filter));
+        assert!(!state.is_due(), "there is one");
+        (0..65_537).for_each(|prefix| filter.insert(prefix));
+        assert!(state.is_due(), "it is full");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_harm() {
+        let filter = filter();
+        (0..MISSES).for_each(|_| filter.record_miss(at(0)));
+        filter.close();
+        assert_eq!(filter.lock().misses, 0, "it was tried");
+        assert!(filter.may_hold(&digest(1), at(0)));
+    }
+}

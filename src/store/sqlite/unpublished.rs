@@ -1,0 +1,17 @@
+//! Keys that are there for nobody: those of an import that is under way.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+/// The numbers from behind the first to before the second.
+type Range = (i64, i64);
+
+/// The numbers between these two without those of an import: one range, or two.
+pub(super) fn published_ranges(connection: &Connection, after: i64, before: i64) -> rusqlite::Result<Vec<Range>> {
+    let mut statement = connection.prepare_cached("SELECT first_id, last_id FROM imports WHERE stage < 2")?;
+    let hidden: Option<Range> = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let ranges = match hidden {
+        Some((first, last)) => vec![(after, before.min(first)), (after.max(last), before)],
+        None => vec![(after, before)],
+    };
+    Ok(ranges.into_iter().filter(|(after, before)| after < before).collect())
+}
