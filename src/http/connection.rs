@@ -44,7 +44,7 @@ pub(super) struct Limits {
 }
 
 /// Whether a head is within actix's limits for HTTP/1.1, which differ from those for HTTP/2.
-pub(super) fn takes_head(head: &RequestHead) -> bool {
+pub(super) fn is_head_within_limits(head: &RequestHead) -> bool {
     let bytes = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
     head.version != Version::HTTP_2
         || head.headers.len() <= HEADERS && head.headers.iter().map(bytes).sum::<usize>() <= HEAD_BYTES

@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::server::{self, ServerSize, Sockets};
-use super::{App, ServerOptions, get, nothing, resource};
+use super::{App, ServerOptions, get, not_found, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::KeepAlive;
@@ -28,7 +28,7 @@ pub fn serve(app: Arc<App>, socket: TcpListener, options: &ServerOptions) -> std
     let app = Data::from(app);
     let make = move || {
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
-        ActixApp::new().app_data(app.clone()).configure(routes).default_service(nothing())
+        ActixApp::new().app_data(app.clone()).configure(routes).default_service(not_found())
     };
     let size =
         ServerSize { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };

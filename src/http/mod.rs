@@ -171,7 +171,7 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::i
             .app_data(app.metrics.route(UNMATCHED))
             .wrap_fn(move |request, next| {
                 let begun = RequestInProgress::new(&watch, &request);
-                let answer = if connection::takes_head(request.head()) {
+                let answer = if connection::is_head_within_limits(request.head()) {
                     Either::Left(next.call(request))
                 } else {
                     let failure = forward_auth::head_too_large(request.path());
@@ -233,11 +233,11 @@ fn routes(config: &mut web::ServiceConfig, examples: &Examples, metrics: &Metric
     forward_auth::routes(config, metrics);
     endpoint::register(config, endpoints::all(examples), metrics);
     openapi::routes(config, metrics);
-    config.default_service(nothing());
+    config.default_service(not_found());
 }
 
 /// Answers paths that do not exist.
-fn nothing() -> Route {
+fn not_found() -> Route {
     web::to(|| ready(Err::<String, _>(Failure::no_such_route())))
 }
 

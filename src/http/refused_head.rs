@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Ready};
 
 /// Stored bytes of a head: enough for the longest method of a proxy, and the path.
-const BEGINNING: usize = 64;
+const STORED_BYTES: usize = 64;
 
 /// A connection above TLS.
 pub(super) struct RefusedHead<S> {
@@ -44,12 +44,12 @@ impl<S> RefusedHead<S> {
             self.begun = self.requests.begun();
             self.beginning.clear();
         }
-        let room = BEGINNING.saturating_sub(self.beginning.len()).min(bytes.len());
+        let room = STORED_BYTES.saturating_sub(self.beginning.len()).min(bytes.len());
         self.beginning.extend_from_slice(&bytes[..room]);
     }
 
     /// The bytes to send instead, of the same length.
-    fn understood<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    fn status_for_nginx<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let is_refusal = self.requests.open() == 0
             && matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4', ..])
             && !matches!(bytes.get(9..12), Some(b"401" | b"403"));
@@ -81,7 +81,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RefusedHead<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for RefusedHead<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let bytes = this.understood(bytes);
+        let bytes = this.status_for_nginx(bytes);
         Pin::new(&mut this.stream).poll_write(cx, &bytes)
     }
 

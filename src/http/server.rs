@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 /// Maximum time for the client to close a finished connection.
-const GOODBYE: Duration = Duration::from_secs(1);
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Buffered bytes of an answer; the next piece of the body is read when the client has taken them.
 const WRITE_BUFFER: usize = 16_384;
 /// Protocols offered over TLS (ALPN).
@@ -82,7 +82,7 @@ where
                 let accepting = settings.clone();
                 let accept = move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
-                    ready(Ok::<_, DispatchError>((plain(accepting.tcp(stream)), Protocol::Http1, peer)))
+                    ready(Ok::<_, DispatchError>((without_tls(accepting.tcp(stream)), Protocol::Http1, peer)))
                 };
                 fn_service(accept).and_then(settings.http(app()))
             })?,
@@ -100,7 +100,7 @@ where
         builder = builder.listen_uds("unix", socket, move || {
             let accepting = settings.clone();
             let accept = move |stream: UnixStream| {
-                ready(Ok::<_, DispatchError>((plain(accepting.connection(stream)), Protocol::Http1, None)))
+                ready(Ok::<_, DispatchError>((without_tls(accepting.connection(stream)), Protocol::Http1, None)))
             };
             fn_service(accept).and_then(settings.http(app()))
         })?;
@@ -183,7 +183,7 @@ impl ConnectionSettings {
         HttpService::build()
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.limits.head)
-            .client_disconnect_timeout(GOODBYE)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -214,7 +214,7 @@ fn end_by_closing(head: &mut ResponseHead) {
 type TlsConnection = TlsStream<Connection<TcpStream>>;
 
 /// A connection without TLS.
-fn plain<C>(connection: Connection<C>) -> RefusedHead<Connection<C>> {
+fn without_tls<C>(connection: Connection<C>) -> RefusedHead<Connection<C>> {
     let requests = connection.requests().clone();
     RefusedHead::new(connection, requests)
 }

@@ -11,12 +11,12 @@ const MAX_COMPARED: usize = 64;
 /// Minimum similarity to suggest a known name; 1 is equality.
 const SIMILAR: f64 = 0.6;
 /// The same for names of other endpoints: a weak similarity is more likely a coincidence.
-const SIMILAR_ELSEWHERE: f64 = 0.8;
+const SIMILAR_IN_OTHER_ENDPOINT: f64 = 0.8;
 const VALUE: &str = "it belongs to creating or rotating a key: rotate the key to change its value";
 const RESTRICTION: &str = "it belongs to creating, changing or rotating a key";
 const LIMIT: &str = "it belongs inside \"rateLimit\"";
 /// Fields about keys and where they belong, for requests that send one to the wrong endpoint.
-const ELSEWHERE: [(&str, &str); 10] = [
+const OTHER_ENDPOINTS: [(&str, &str); 10] = [
     ("expiresInDays", RESTRICTION),
     ("expiresInSeconds", RESTRICTION),
     ("expiresAt", "use \"expiresInDays\" when creating, changing or rotating a key"),
@@ -41,23 +41,23 @@ pub(super) fn expect_known<'a>(
     known: &[&str],
 ) -> Result<(), Failure> {
     let Some(name) = names.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let (similar, hint) = match (most_similar(name, known, SIMILAR), elsewhere(kind, name, known)) {
+    let (similar, hint) = match (most_similar(name, known, SIMILAR), field_of_other_endpoint(kind, name, known)) {
         (Some(similar), _) => (Some(similar), format!("did you mean \"{similar}\"?")),
-        (None, Some((meant, place))) if meant == name => (Some(meant), place),
-        (None, Some((meant, place))) => (Some(meant), format!("did you mean \"{meant}\"? {place}")),
+        (None, Some((meant, hint))) if meant == name => (Some(meant), hint),
+        (None, Some((meant, hint))) => (Some(meant), format!("did you mean \"{meant}\"? {hint}")),
         (None, None) if known.is_empty() => (None, "none is allowed here".to_owned()),
         (None, None) => (None, format!("known: \"{}\"", known.join("\", \""))),
     };
-    Err(Failure::bad_request(format!("{} is unknown ({hint}).", called(kind, name, similar))))
+    Err(Failure::bad_request(format!("{} is unknown ({hint}).", quoted(kind, name, similar))))
 }
 
 /// The field of another endpoint that was probably meant, and where it belongs.
-fn elsewhere(kind: &str, name: &str, known: &[&str]) -> Option<(&'static str, String)> {
-    let others: Vec<&str> = ELSEWHERE.iter().map(|(other, _)| *other).filter(|other| !known.contains(other)).collect();
-    let meant = most_similar(name, &others, SIMILAR_ELSEWHERE)?;
-    let (meant, place) = ELSEWHERE.into_iter().find(|(other, _)| *other == meant)?;
-    let place = if kind == "field" { place.to_owned() } else { format!("it is a field of a request body: {place}") };
-    Some((meant, place))
+fn field_of_other_endpoint(kind: &str, name: &str, known: &[&str]) -> Option<(&'static str, String)> {
+    let others: Vec<&str> = OTHER_ENDPOINTS.iter().map(|(other, _)| *other).filter(|other| !known.contains(other)).collect();
+    let meant = most_similar(name, &others, SIMILAR_IN_OTHER_ENDPOINT)?;
+    let (meant, hint) = OTHER_ENDPOINTS.into_iter().find(|(other, _)| *other == meant)?;
+    let hint = if kind == "field" { hint.to_owned() } else { format!("it is a field of a request body: {hint}") };
+    Some((meant, hint))
 }
 
 /// Checks that no name is repeated. The sentence names it by the same rule.
@@ -78,11 +78,11 @@ pub(super) fn expect_once<'a>(
 
 /// The refusal of a repeated name.
 pub(super) fn duplicate(kind: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::bad_request(format!("{} comes more than once.", called(kind, name, most_similar(name, known, SIMILAR))))
+    Failure::bad_request(format!("{} comes more than once.", quoted(kind, name, most_similar(name, known, SIMILAR))))
 }
 
 /// The name in quotes, if the part that differs from a known one is too short to contain a key.
-fn called(kind: &str, name: &str, similar: Option<&str>) -> String {
+fn quoted(kind: &str, name: &str, similar: Option<&str>) -> String {
     if name.len() < similar.map_or(0, str::len) + MIN_KEY {
         format!("The {kind} \"{}\"", name.escape_default())
     } else {
@@ -95,14 +95,14 @@ fn most_similar<'a>(name: &str, known: &[&'a str], least: f64) -> Option<&'a str
     if name.len() > MAX_COMPARED {
         return None;
     }
-    let name = plain(name);
-    let similarities = known.iter().map(|it| (strsim::normalized_damerau_levenshtein(&name, &plain(it)), *it));
+    let name = normalized(name);
+    let similarities = known.iter().map(|it| (strsim::normalized_damerau_levenshtein(&name, &normalized(it)), *it));
     let best = similarities.max_by(|(one, _), (other, _)| one.total_cmp(other));
     best.filter(|(similarity, _)| *similarity >= least).map(|(_, name)| name)
 }
 
 /// The name without differences of spelling style: case, hyphens and underscores.
-fn plain(name: &str) -> String {
+fn normalized(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
