@@ -30,7 +30,7 @@ impl Drop for Litestream {
     }
 }
 
-/// The guide's configuration, with the folders of a test in the place of its own.
+/// The guide's configuration, with the folders of the test.
 fn configuration(store: &Path, replica: &Path) -> String {
     let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/litestream.md")).expect("the guide");
     let (_, rest) = guide.split_once("```yaml\n").expect("a configuration");
@@ -42,7 +42,7 @@ fn configuration(store: &Path, replica: &Path) -> String {
     })
 }
 
-/// What the replica holds, where it holds anything yet.
+/// The contents of the replica, once it has any.
 fn restored(configuration: &Path, store: &Path, to: &Path) -> Option<PathBuf> {
     _ = fs::remove_file(to);
     let output = Command::new("litestream")
