@@ -4,6 +4,7 @@ Comments in the line before a block say how to check it:
 
     <!-- not run: REASON -->        a shell block that a test cannot run
     <!-- fresh store -->            a shell block that is run in an empty folder, without a server
+    <!-- server -->                 a shell block whose first line is a server, in an empty folder; the others run beside it
     <!-- file: NAME -->             a block that is a file for the page's shell blocks
     <!-- not compared: REASON -->   an output that differs from what the shell block before it prints
 
@@ -30,6 +31,9 @@ def run_block(world: World, block: Block) -> None:
     text = world.resolve(block.text)
     code = "\n".join(line.split(" # ")[0] for line in text.splitlines())
     assert "…" not in code, "it has a placeholder that tests/documents/world.py does not know"
+    if block.mark == "server":
+        world.serve(text)
+        return
     if block.mark == "fresh store":
         with tempfile.TemporaryDirectory(dir=world.folder) as folder:
             world.run(text, Path(folder))

@@ -1292,7 +1292,7 @@ fn a_failed_import_names_the_row_with_the_conflict() {
             &ended,
             "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. Use --allow-revoked to import it.",
         ),
-        (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
+        (removed, "The project of row 2 was deleted meanwhile; nothing was imported."),
     ] {
         let folder = Folder::new();
         let organization = folder.organization();

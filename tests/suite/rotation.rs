@@ -282,7 +282,7 @@ fn a_request_with_an_idempotency_key_takes_effect_once() {
     assert_eq!(first.header("idempotency-replayed"), None);
     let again = send(KEYS_V2, &json!({"expiresInDays": 3, "name": "a"}), "one");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert!(text(&again.json()["notice"]).contains("was not done again"));
+    assert!(text(&again.json()["notice"]).contains("was not repeated"));
     let repeated = again.data();
     assert_eq!((&repeated["id"], &repeated["value"]), (&key["id"], &masked(text(&key["value"]))));
     send(KEYS_V2, &json!({"name": "b"}), "one").refused_with(422);

@@ -125,12 +125,12 @@ fn a_field_of_another_endpoint_is_named_in_the_error() {
     }
     for field in ["expiresInSeconds", "expiresInDays", "expires_in_seconds"] {
         let sentence = client.post("/v2/verify", json!({field: 60})).refused_with(400);
-        assert!(sentence.contains("it goes with a new key, a change of a key or a rotation"), "{sentence}");
+        assert!(sentence.contains("it belongs to creating, changing or rotating a key"), "{sentence}");
     }
     let sentence = client.put(&format!("{V2_KEYS}/{id}"), json!({"digest": "0"})).refused_with(400);
     assert!(sentence.contains("rotate the key to change its value"), "{sentence}");
     let sentence = client.post(V2_KEYS, json!({"name": "b", "gracePeriodInHours": 1})).refused_with(400);
-    assert!(sentence.contains("it goes with a rotation"), "{sentence}");
+    assert!(sentence.contains("it belongs to rotating a key"), "{sentence}");
 }
 
 #[test]
