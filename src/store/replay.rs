@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_becomes_what_the_ledger_says_of_it_and_keeps_what_the_ledger_does_not_know() {
+    fn replay_sets_what_the_ledger_records_and_keeps_the_rest() {
         let is = key();
         let cases = [
             ("switched off", ApiKey { valid: false, ..key() }, Action::KeyUpdated),
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_revoked_is_gone() {
+    fn replay_of_a_revocation_deletes_the_key() {
         let done = replay(&key(), &KeyRecord::revoked(&key()), at(NOW)).unwrap().unwrap();
         assert_eq!((done.after, done.event.action), (None, Action::KeyRevoked));
         assert!(done.event.change.contains(r#""after":null"#), "{}", done.event.change);
     }
 
     #[test]
-    fn a_key_that_stands_so_already_and_another_one_of_its_number_are_left_alone() {
+    fn replay_ignores_a_matching_key_and_another_key_with_the_same_id() {
         assert_eq!(replay(&key(), &KeyRecord::of(&key()), at(NOW)).unwrap(), None);
         let other = ApiKey { created_at: at(1_001), ..key() };
         assert_eq!(replay(&key(), &KeyRecord::revoked(&other), at(NOW)).unwrap(), None);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_an_older_version_did_not_write_down_stay() {
+    fn limits_that_an_older_version_did_not_record_stay() {
         let mut record = KeyRecord::of(&ApiKey { valid: false, rate_limit: None, allowed_addresses: None, ..key() });
         record.state.as_mut().unwrap().limits = None;
         let after = replay(&key(), &record, at(NOW)).unwrap().unwrap().after;

@@ -125,7 +125,7 @@ mod tests {
     const INSTANT: Duration = Duration::from_nanos(1);
 
     #[test]
-    fn what_was_read_is_believed_until_the_last_look_is_too_old() {
+    fn cached_data_is_used_until_the_last_check_is_too_old() {
         let (revisions, digest) = (revisions(), Digest::from_bytes([7; 32]));
         let revision = revisions.revision(&digest);
         pass(MAX_STALENESS - INSTANT);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_after_the_last_look_is_believed_as_long() {
+    fn data_read_after_the_last_check_is_used_for_the_same_time() {
         let (revisions, digest) = (revisions(), Digest::from_bytes([7; 32]));
         pass(2 * MAX_STALENESS);
         let revision = revisions.revision(&digest);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_commit_made_outdated_is_not_believed_however_recent_the_look_is() {
+    fn invalidated_data_is_not_used_however_recent_the_check_is() {
         for stale in [Stale::Key(Digest::from_bytes([7; 32])), Stale::AllKeys] {
             let (revisions, digest) = (revisions(), Digest::from_bytes([7; 32]));
             let revision = revisions.revision(&digest);

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_organizations_events_are_found_however_many_others_there_are() {
+    fn events_of_one_organization_are_found_among_many_others() {
         let connection = log(1);
         let id = OrganizationId::new(7).unwrap();
         connection
@@ -371,14 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_pruned_no_note_is_looked_for() {
+    fn an_unpruned_log_is_not_searched_for_a_record_of_pruning() {
         let log = log(1);
         assert_eq!(start(&log).unwrap(), Link::START);
         assert_eq!(looked_at(&log), 0);
     }
 
     #[test]
-    fn an_event_that_is_there_is_known_without_a_look_for_what_was_pruned() {
+    fn an_existing_event_is_found_without_a_search_for_a_record_of_pruning() {
         let log = log(5);
         assert!(ledger_sync::has_event(&log, Mark { commit: 1, event: 10_004, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(looked_at(&log), 0);

@@ -259,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_filter_anything_may_be_there() {
+    fn without_a_filter_any_key_may_exist() {
         assert!(filter().may_hold(&digest(1), at(0)));
         assert!(!with_empty_filter().may_hold(&digest(1), at(0)));
     }
 
     #[test]
-    fn what_is_committed_from_its_registration_on_is_in_the_filter() {
+    fn commits_after_its_registration_are_in_the_filter() {
         let filter = filter();
         filter.lock().enter(at(0));
         let filling = filter.register(0);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_commit_ends_a_filter_and_one_that_is_being_filled() {
+    fn invalidation_drops_the_filter_and_one_that_is_being_filled() {
         let filter = with_empty_filter();
         let filling = filter.register(0);
         assert!(filter.is_wanted(&filling));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_dropped_after_a_minute_in_which_it_was_little_use() {
+    fn a_filter_is_dropped_after_a_minute_with_few_misses() {
         let filter = with_empty_filter();
         let miss = |count: u64, second| (0..count).all(|number| !filter.may_hold(&digest(number), at(second)));
         assert!(miss(MISSES, 0), "the first minute");
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_dropped_after_a_long_silence_and_where_the_clock_was_set_back_by_much() {
+    fn a_filter_is_dropped_after_a_long_pause_or_a_clock_set_far_back() {
         for second in [120, -120] {
             let filter = with_empty_filter();
             assert!((0..MISSES).all(|number| !filter.may_hold(&digest(number), at(0))));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_due_after_enough_guesses_in_a_minute_or_when_it_is_full() {
+    fn a_filter_is_due_after_enough_misses_in_a_minute_or_when_it_is_full() {
         let mut state = State { minute: at(0), misses: MISSES - 1, ..State::default() };
         assert!(!state.is_due());
         state.misses += 1;
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_no_harm() {
+    fn an_unreadable_file_does_no_harm() {
         let filter = filter();
         (0..MISSES).for_each(|_| filter.record_miss(at(0)));
         filter.close();

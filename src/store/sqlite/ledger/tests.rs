@@ -67,7 +67,7 @@ fn contents(ledger: &Ledger) -> Contents {
 }
 
 #[test]
-fn for_each_key_the_last_line_counts() {
+fn the_last_line_of_a_key_counts() {
     let (mut ledger, _folder) = fixture();
     let other = KeyRecord { created_at: Timestamp::default(), ..revoked(1) };
     append(&mut ledger, &[revoked(1), rotating(2, false)], event(1));
@@ -87,7 +87,7 @@ fn for_each_key_the_last_line_counts() {
 }
 
 #[test]
-fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
+fn lines_cut_short_by_a_crash_are_ignored_and_overwritten() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
     let begin = ledger.end.unwrap().scan.end;
@@ -108,7 +108,7 @@ fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
 }
 
 #[test]
-fn a_file_that_was_cut_is_not_taken_for_a_crash() {
+fn a_cut_file_is_not_taken_for_a_crash() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &(1..=250).map(revoked).collect::<Vec<_>>(), event(1));
     let begin = ledger.end.unwrap().scan.end;
@@ -135,7 +135,7 @@ fn a_file_that_was_cut_is_not_taken_for_a_crash() {
 }
 
 #[test]
-fn a_part_of_an_append_that_never_came_to_the_disk_is_a_crash_also_before_its_end() {
+fn an_append_with_a_hole_is_taken_for_a_crash() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
     let begin = ledger.end.unwrap().scan.end;
@@ -151,7 +151,7 @@ fn a_part_of_an_append_that_never_came_to_the_disk_is_a_crash_also_before_its_en
 }
 
 #[test]
-fn the_file_grows_by_steps_and_others_appends_are_found() {
+fn the_file_grows_in_blocks_and_other_processes_appends_are_found() {
     let (mut ledger, folder) = fixture();
     let mut other = Ledger::of(&folder.path().join("keystead.db"));
     for turn in 1..=120 {
@@ -165,7 +165,7 @@ fn the_file_grows_by_steps_and_others_appends_are_found() {
 }
 
 #[test]
-fn what_is_taken_back_was_never_there() {
+fn an_undone_append_leaves_nothing() {
     let (mut ledger, folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
     append(&mut ledger, &[revoked(2), revoked(3)], event(2));
@@ -184,7 +184,7 @@ fn what_is_taken_back_was_never_there() {
 }
 
 #[test]
-fn a_ledger_that_is_gone_is_not_appended_to_and_nothing_of_it_is_taken_back() {
+fn a_missing_ledger_is_not_appended_to_and_nothing_is_undone() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
     let kept = fs::read(ledger.path()).unwrap();
@@ -197,7 +197,7 @@ fn a_ledger_that_is_gone_is_not_appended_to_and_nothing_of_it_is_taken_back() {
 }
 
 #[test]
-fn compacting_drops_what_later_lines_replace_and_nothing_else() {
+fn compaction_drops_only_replaced_lines() {
     let (mut ledger, _folder) = fixture();
     let turns: Vec<KeyRecord> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
     append(&mut ledger, &[revoked(11)], event(1));
@@ -217,7 +217,7 @@ fn compacting_drops_what_later_lines_replace_and_nothing_else() {
 }
 
 #[test]
-fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_renewed() {
+fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_repaired() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &(0..8_000).map(|turn| revoked(1 + turn % 10)).collect::<Vec<_>>(), event(1));
     append(&mut ledger, &[rotating(20, true)], event(2));
@@ -238,7 +238,7 @@ fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_renewed() {
 }
 
 #[test]
-fn a_line_that_comes_twice_or_out_of_order_is_damage_and_does_not_count() {
+fn a_repeated_or_reordered_line_is_damage_and_does_not_count() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[rotating(1, true)], event(1));
     append(&mut ledger, &[rotating(1, false)], event(2));

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_all_that_was_added_and_seems_to_hold_less_than_one_in_a_thousand_others() {
+    fn it_has_no_false_negatives_and_less_than_one_false_positive_in_a_thousand() {
         let (keys, others) = (100_000, 300_000);
         let bloom = Bloom::for_twice(keys);
         prefixes(1, keys).for_each(|prefix| bloom.insert(prefix));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_when_there_are_twice_as_many_as_it_was_made_for() {
+    fn it_is_full_at_twice_the_count_that_it_was_created_for() {
         let keys = LEAST;
         let bloom = Bloom::for_twice(keys);
         prefixes(1, 2 * keys).for_each(|prefix| bloom.insert(prefix));
@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_four_bytes_for_each_that_it_is_made_for_and_little_where_there_is_nothing() {
+    fn it_takes_four_bytes_a_prefix_and_little_when_empty() {
         assert_eq!(Bloom::for_twice(1_000_000).words.len() * size_of::<AtomicU64>(), 4_000_000);
         assert_eq!(Bloom::for_twice(0).words.len() * size_of::<AtomicU64>(), 65_536);
     }
 
     #[test]
-    fn an_empty_one_holds_nothing() {
+    fn an_empty_filter_holds_nothing() {
         let bloom = Bloom::for_twice(0);
         assert!(prefixes(1, 1_000).chain([0, -1, i64::MIN, i64::MAX]).all(|prefix| !bloom.may_hold(prefix)));
     }
