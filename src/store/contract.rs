@@ -21,15 +21,15 @@ pub const FORMER_VALUES: u32 = 16;
 /// A key to be stored.
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
-    /// Whom it will belong to.
+    /// Its organization or project.
     pub parent: Parent,
-    /// What to recognise it by.
+    /// The digest and the last characters of its value.
     pub value: Fingerprint,
-    /// Its label.
+    /// Its name.
     pub name: Name,
-    /// When it was minted.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// Expiry; `None`: never.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -55,7 +55,7 @@ pub struct FoundKey {
     pub key: ApiKey,
     /// Which of its values the digest is of.
     pub presented: Presented,
-    /// Whose it is.
+    /// Its organization.
     pub organization: Organization,
     /// Its project, where it belongs to one.
     pub project: Option<Project>,

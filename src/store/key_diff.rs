@@ -32,7 +32,7 @@ impl KeyDiff {
         let gained = new.iter().filter(|it| !old.contains(it)).copied().collect();
         let (retired, dropped) = if after.is_some() { (lost.clone(), Vec::new()) } else { (Vec::new(), lost.clone()) };
         let record = match (before, after) {
-            // No other copy of the store has a new key, so no copy could bring it back.
+            // No other copy of the store has a new key, so no copy could revive it.
             (None, _) => None,
             (Some(before), None) => Some(KeyRecord::revoked(before)),
             (Some(before), Some(after)) => Some(KeyRecord::of(after)).filter(|it| *it != KeyRecord::of(before)),

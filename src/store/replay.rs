@@ -13,8 +13,8 @@ pub(super) struct Replay {
     pub(super) event: NewEvent,
 }
 
-/// The change that brings a key to its ledger record; `None` where it already matches. A record of another key that had
-/// the same id does not apply.
+/// The change that makes a key match its ledger record; `None` where it already matches. A record of another key that
+/// had the same id does not apply.
 pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result<Option<Replay>> {
     if key.created_at != record.created_at {
         return Ok(None);

@@ -55,21 +55,20 @@ impl StoreTransaction<'_> {
         }
     }
 
-    /// Whether the digest of one of these keys satisfies `is_such`. `next` returns the first prefix of such a digest
-    /// that is not less than its argument. The keys are sorted by prefix: those between two such prefixes need no
-    /// query.
+    /// Whether a digest of these keys matches. `next` returns the first prefix of a matching digest that is not less
+    /// than its argument. The keys are sorted by prefix, so those between two matching prefixes need no query.
     pub(super) fn any_is(
         &self,
         entries: &[Entry],
         next: impl Fn(i64) -> Result<Option<i64>>,
-        is_such: impl Fn(&Digest) -> Result<bool>,
+        matches: impl Fn(&Digest) -> Result<bool>,
     ) -> Result<bool> {
         let mut found = Some(i64::MIN);
         for (prefix, id) in entries {
             if found.is_some_and(|found| found < *prefix) {
                 found = next(*prefix)?;
             }
-            if found == Some(*prefix) && is_such(&self.any_digest(*id)?)? {
+            if found == Some(*prefix) && matches(&self.any_digest(*id)?)? {
                 return Ok(true);
             }
         }

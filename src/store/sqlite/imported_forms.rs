@@ -1,4 +1,4 @@
-//! The SQL of `imported_forms`: the forms of keys and digests that imports have ever brought in.
+//! The SQL of `imported_forms`: the forms of keys and digests that imports have ever added.
 
 use crate::domain::{KeyForms, Result};
 use rusqlite::Connection;

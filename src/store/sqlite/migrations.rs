@@ -69,7 +69,7 @@ const STEPS: &[&str] = &[
         request_id      TEXT,
         hash            BLOB    NOT NULL CHECK (length(hash) = 32)
     ) STRICT;",
-    // 5: what imports bring in: keys of other forms, and keys that are known by a SHA-256 digest.
+    // 5: imports: keys of other forms, and SHA-256 digests.
     "ALTER TABLE api_keys ADD COLUMN digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1));
     ALTER TABLE former_values ADD COLUMN digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1));
     CREATE TABLE imported_forms (
@@ -78,8 +78,7 @@ const STEPS: &[&str] = &[
         has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
     ) STRICT;
     INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
-    // 6: what the ledger of revocations says last, values that must not be brought in again, imports that come in bounded
-    // transactions, and organizations' own events.
+    // 6: the ledger's last commit, ended values, imports in bounded transactions, an index over organizations' events.
     "CREATE TABLE ledger_mark (
         id         INTEGER PRIMARY KEY CHECK (id = 1),
         number     INTEGER NOT NULL,

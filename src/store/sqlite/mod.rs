@@ -127,7 +127,7 @@ impl Sqlite {
     }
 
     /// The same by either digest of a value, the imported digest first; also returns which one matched. If the value
-    /// has ended, the imported digest does not count: whoever imported it could not be told that the value had ended.
+    /// has ended, the imported digest does not count: the import could not detect that the value had ended.
     pub(super) async fn look_up_imported(&self, imported: Digest, ours: Digest) -> Result<Option<(FoundKey, Digest)>> {
         let find = move |lookup: &Lookup<'_>| {
             let has_ended = lookup.rows().is_ended(&ours)?;

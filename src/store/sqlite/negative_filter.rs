@@ -1,5 +1,4 @@
-//! What may be in the store, in memory, for as long as somebody misses keys: a wrong key is then refused without a look
-//! at the file.
+//! A negative lookup filter: while many unknown keys come, it refuses most of them without a read of the file.
 //!
 //! A read that finds nothing costs about five times as much as a cached valid key, so guessing would slow down the
 //! users of valid keys. The filter does not exist, and costs nothing, until [`MISSES`] unknown keys came within a

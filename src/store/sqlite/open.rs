@@ -188,7 +188,7 @@ fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Resu
     let path = options.path.as_path();
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let is_ours = pragma::<i32>(connection, "application_id").map_err(unreadable)?.cast_unsigned() == APPLICATION_ID;
-    // Nothing to write, so this waits for nobody.
+    // Nothing to write, so this does not wait.
     if is_ours && pragma::<u32>(connection, "user_version").map_err(unreadable)? == migrations::VERSION {
         return Ok(());
     }

@@ -33,7 +33,7 @@ use tokio::sync::oneshot;
 pub(in crate::store) struct Writer {
     /// `None` once closed.
     running: Mutex<Option<Running>>,
-    /// Whether the thread brings everything into the main file before it ends.
+    /// Whether the thread checkpoints everything into the main file before it ends.
     checkpoints_at_end: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
     stopwatch: fn() -> Instant,

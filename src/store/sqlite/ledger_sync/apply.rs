@@ -107,7 +107,7 @@ impl Application<'_> {
     fn key(&mut self, mut record: KeyRecord, mark: Mark) -> Result<()> {
         self.applied.highest = self.applied.highest.max(record.id.get());
         if let Some(state) = &record.state {
-            // Nobody knows which of two copies is later. A revocation is final and always applies.
+            // Which of the two copies is later is unknown. A revocation is final and always applies.
             if self.is_forked {
                 let (is_off, key) = (!state.valid, keys::key(self.connection, record.id)?);
                 let key = key.filter(|key| is_off && key.valid && key.created_at == record.created_at);

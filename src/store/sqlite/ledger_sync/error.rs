@@ -4,7 +4,7 @@ use crate::domain::Error;
 use crate::store::sqlite::ledger::Ledger;
 use std::io;
 
-/// Why the store and the ledger could not be brought together.
+/// Why store and ledger could not be synchronized.
 #[derive(Debug)]
 pub(in crate::store::sqlite) enum SyncError {
     Store(Error),

@@ -10,7 +10,7 @@
 //!   which has all that it recorded.
 //! - Different commits with one number: both were written to separately. What either of them ended is ended, and the
 //!   ledger is rebuilt.
-//! - The ledger is damaged and may have been ahead: nobody can tell what is missing, so the store is not opened.
+//! - The ledger is damaged and may have been ahead: what is missing is unknown, so the store is not opened.
 //!
 //! A store of an earlier version has no such note. It has a commit if it has, or had, the commit's last event.
 

@@ -243,7 +243,7 @@ impl Thread {
             }
             self.statement("RELEASE job")?;
         }
-        // Twice as many as were minted, so that a run is in the table before the next one is full.
+        // Twice as many as the new keys, so that a run is in the table before the next one is full.
         let merged = self.shared.index.merge(&self.connection, 2 * effects.minted.len())?;
         Ok((effects, merged))
     }
