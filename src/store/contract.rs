@@ -44,20 +44,20 @@ pub struct IdempotentRequest {
     pub digest: [u8; 32],
     /// The key that it created or rotated.
     pub api_key: KeyId,
-    /// When it was done.
+    /// When it was executed.
     pub created_at: Timestamp,
 }
 
-/// The key that a digest belongs to.
+/// The key to which a digest belongs.
 #[derive(Clone, Debug)]
 pub struct FoundKey {
     /// The key.
     pub key: ApiKey,
-    /// Which of its values the digest is of.
+    /// Which of its values has the digest.
     pub presented: Presented,
     /// Its organization.
     pub organization: Organization,
-    /// Its project, where it belongs to one.
+    /// Its project, if it has one.
     pub project: Option<Project>,
 }
 

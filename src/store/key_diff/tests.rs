@@ -28,8 +28,8 @@ fn key() -> ApiKey {
     ApiKey::minted(KeyId::new(1).unwrap(), parent, Name::parse("a").unwrap(), value(1), at(0), None)
 }
 
-/// What a change means, by values' numbers: gained, retired, dropped, ended, stale; whether uses are joined; whether the ledger
-/// must know.
+/// Expected consequences by value number: gained, retired, dropped, ended, stale; whether uses are joined; whether the
+/// ledger gets a record.
 type Meaning<'a> = ([&'a [u8]; 5], bool, bool);
 
 #[track_caller]
@@ -103,7 +103,7 @@ fn rehashing_ends_the_former_digest_and_makes_no_former_value() {
     assert_eq!(diff.record, Some(KeyRecord::of(&key())));
 }
 
-/// Any state that the key may have.
+/// Any state of the key.
 fn any_key() -> impl Strategy<Value = ApiKey> {
     let lists = [None, Some(["10.0.0.0/8"].as_slice()), Some(["10.1.0.0/16", "::1"].as_slice())];
     let addresses = prop::sample::select(lists.to_vec());
@@ -128,7 +128,7 @@ fn any_key() -> impl Strategy<Value = ApiKey> {
     )
 }
 
-/// How often the value of this number may be used then and from there: a greater number for more.
+/// How often the value may be used at this time and from this address; a greater number means more.
 fn admits(key: Option<&ApiKey>, seed: u8, now: i64, address: IpAddr) -> f64 {
     let good = |key: &ApiKey| {
         let presented: Presented = key.presented(&digest(seed))?;

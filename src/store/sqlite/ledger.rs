@@ -98,7 +98,7 @@ impl Contents {
     }
 }
 
-/// The file.
+/// The ledger's file.
 pub(super) struct Ledger {
     path: PathBuf,
     /// The end of the file when this process last read it.

@@ -10,7 +10,7 @@ pub const VERSION: u32 = 1 + STEPS.len() as u32;
 
 /// The step at index `i` migrates version `i + 1` to version `i + 2`, except for `user_version`.
 const STEPS: &[&str] = &[
-    // 2: projects, expiry, rotation, last-used times a value, requests that are not done twice.
+    // 2: projects, expiry, rotation, a last use for each value, idempotent requests.
     "CREATE TABLE projects (
         id              INTEGER PRIMARY KEY,
         organization_id INTEGER NOT NULL REFERENCES organizations (id),
@@ -43,7 +43,7 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (caller_key_id, name)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);",
-    // 3: limits and allowed addresses a key, former values.
+    // 3: rate limits and allowed addresses of keys, former values.
     "ALTER TABLE api_keys ADD COLUMN rate_limit INTEGER;
     ALTER TABLE api_keys ADD COLUMN rate_window_s INTEGER;
     ALTER TABLE api_keys ADD COLUMN allowed_addresses TEXT;

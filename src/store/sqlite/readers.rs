@@ -22,7 +22,7 @@ const REPLACED: &str = "The store's file was replaced.";
 /// Connections for slices of long reads. More of them would slow down key lookups.
 const LONG_READERS: u32 = 2;
 
-/// The pools.
+/// One pool for each kind of read.
 pub(in crate::store) struct Pools {
     /// Key lookups, and readiness.
     pub(in crate::store) lookups: Arc<Readers>,

@@ -147,7 +147,7 @@ pub(super) fn replaced(bytes: &[u8], scan: &Scan) -> usize {
     lines(bytes, scan).filter(|line| line.key().is_some()).count() - last_lines(bytes, scan).len()
 }
 
-/// The number of the last line of each key, as it is written there.
+/// The number of the last line of each key.
 fn last_lines<'a>(bytes: &'a [u8], scan: &Scan) -> HashMap<(&'a str, &'a str), u64> {
     lines(bytes, scan).filter_map(|line| Some((line.key()?, line.number))).collect()
 }

@@ -16,7 +16,7 @@ fn digest(byte: u8) -> Digest {
     Digest::from_bytes([byte; 32])
 }
 
-/// Everything that a state can have.
+/// A state with every field set.
 fn rotating(id: i64, valid: bool) -> KeyRecord {
     let tail = KeyTail::parse("a1b2c3").unwrap();
     let value = Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), tail };
@@ -96,7 +96,7 @@ fn lines_cut_short_by_a_crash_are_ignored_and_overwritten() {
     let end = ledger.end.unwrap().scan.end;
     let after = fs::read(ledger.path()).unwrap();
     assert_eq!(before.len(), after.len(), "there was room for it");
-    // Without its line break the last line is damaged.
+    // Without its line break, the last line is damaged.
     for written in (begin..end - 1).step_by(3) {
         fs::write(ledger.path(), [&after[..written], &before[written..]].concat()).unwrap();
         assert_eq!(keys(&ledger), [revoked(1)], "cut at {written}");
@@ -253,7 +253,7 @@ fn a_repeated_or_reordered_line_is_damage_and_does_not_count() {
     }
 }
 
-/// What a look at a ledger with these bytes tells. Where that is that it is whole, all that it says must be right.
+/// The summary of a ledger with these bytes. If it is whole, all its records must be right.
 fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Record, Mark)], what: &str) -> Option<Contents> {
     fs::write(ledger.path(), bytes).unwrap();
     let LedgerRead::Contents(contents) = ledger.read_summary(Mark::START).unwrap() else { return None };
@@ -284,7 +284,7 @@ fn every_changed_byte_and_every_cut_of_a_ledger_is_noticed_or_harmless() {
         let mut changed = whole.clone();
         changed[at] ^= [0x01, 0x20, 0xff][at % 3];
         let found = look_at(&ledger, &changed, &expected, &format!("byte {at}"));
-        // It is never taken for a crash.
+        // Damage is never taken for a crash.
         noticed += usize::from(found.is_none_or(|contents| !contents.is_whole()));
         let found = look_at(&ledger, &whole[..at], &expected, &format!("cut at {at}"));
         cut += usize::from(found.is_none_or(|contents| !contents.is_whole()));
