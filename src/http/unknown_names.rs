@@ -53,7 +53,8 @@ pub(super) fn expect_known<'a>(
 
 /// The field of another endpoint that was probably meant, and where it belongs.
 fn field_of_other_endpoint(kind: &str, name: &str, known: &[&str]) -> Option<(&'static str, String)> {
-    let others: Vec<&str> = OTHER_ENDPOINTS.iter().map(|(other, _)| *other).filter(|other| !known.contains(other)).collect();
+    let others: Vec<&str> =
+        OTHER_ENDPOINTS.iter().map(|(other, _)| *other).filter(|other| !known.contains(other)).collect();
     let meant = most_similar(name, &others, SIMILAR_IN_OTHER_ENDPOINT)?;
     let (meant, hint) = OTHER_ENDPOINTS.into_iter().find(|(other, _)| *other == meant)?;
     let hint = if kind == "field" { hint.to_owned() } else { format!("it is a field of a request body: {hint}") };
