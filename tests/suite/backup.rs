@@ -378,7 +378,7 @@ fn an_older_copy_that_is_put_back_by_hand_does_not_reactivate_a_key() {
         assert_eq!(server.stop().code(), Some(0));
     }
     let log = fs::read_to_string(folder.path().join("log")).expect("the log");
-    assert_eq!(log.matches("brought to how they stood last: 2").count(), 2, "{log}");
+    assert_eq!(log.matches("set to their last recorded state: 2").count(), 2, "{log}");
 }
 
 #[test]
@@ -439,7 +439,7 @@ fn after_the_write_ahead_log_was_removed_a_revoked_key_stays_revoked_and_others_
     let server = Server::start_in(folder.path(), &[]);
     assert!(!is_good(&server, &dead) && is_good(&server, &good) && server.client().is_good());
     let log = server.log();
-    assert_eq!(log.matches("brought to how they stood last: 1").count(), 1, "{log}");
+    assert_eq!(log.matches("set to their last recorded state: 1").count(), 1, "{log}");
 }
 
 #[test]
@@ -489,7 +489,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
             None => fs::remove_file(&ledger).expect("a removal"),
             Some(bytes) => fs::write(&ledger, bytes).expect("a ledger"),
         }
-        refused("backup.db", "--without-ledger restores all the same");
+        refused("backup.db", "--without-ledger restores without");
     }
     let output = run(folder.path(), &["restore", "backup.db", "--without-ledger"]);
     assert_done(&output);
@@ -506,7 +506,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     assert!(folder.path().join("keystead.revoked-damaged").exists() && !ledger.exists(), "nothing of it could be read");
     let server = Server::start_in(folder.path(), &[]);
     assert!(is_good(&server, &dead), "that is what the warning is about");
-    assert!(server.log().contains("keystead.revoked is not there and is begun anew"));
+    assert!(server.log().contains("keystead.revoked is not there; a new one is made from the store"));
 }
 
 #[test]

@@ -375,7 +375,7 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     assert_found(folder.path(), &[], "problem", "ledger", "The server does not start");
     fs::write(&path, &late).expect("the store");
     fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
-    assert_found(folder.path(), &[], "problem", "ledger", "it is no ledger of revoked keys");
+    assert_found(folder.path(), &[], "problem", "ledger", "it is not a ledger of revoked keys");
     fs::remove_file(&ledger).expect("a removal");
     assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is not there");
 }

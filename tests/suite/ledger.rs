@@ -121,7 +121,7 @@ fn a_start_rebuilds_a_truncated_or_missing_ledger() {
             None => fs::remove_file(fixture.path("keystead.revoked")).expect("a removal"),
         }
         let server = Server::start_in(fixture.folder.path(), &[]);
-        assert!(server.log().contains("anew from the store"), "{what}: {}", server.log());
+        assert!(server.log().contains("from the store"), "{what}: {}", server.log());
         assert_eq!(server.stop().code(), Some(0));
         // It has everything that the lost one had.
         let elsewhere = tempfile::tempdir().expect("a folder");
@@ -379,7 +379,7 @@ fn a_store_of_schema_6_is_migrated_with_everything_about_each_value() {
     let before = fs::read_to_string(files.join("keys.json")).expect("the list");
     let check = |what: &str| {
         let server = Server::start_in(folder.path(), &[]);
-        assert!(server.log().contains("schema 6 brought to 7"), "{what}: {}", server.log());
+        assert!(server.log().contains("schema 6 migrated to 7"), "{what}: {}", server.log());
         assert_eq!(listed(), before, "{what}");
         for (value, address, code) in [
             (of_project(3), "::1", "VALID"),

@@ -198,7 +198,7 @@ fn a_restore_that_fails_at_the_last_step_leaves_every_file_in_place() {
     };
     let before = names();
     let refused = run(folder.path(), &["restore", "backup.db", "--store", store.to_str().expect("a path")]);
-    assert_failed_with(&refused, 1, "The store is as it was");
+    assert_failed_with(&refused, 1, "The store is unchanged");
     assert_eq!(names(), before);
     assert_eq!(fs::read(beside("-wal")).expect("the log"), b"a log");
 }

@@ -85,7 +85,7 @@ fn a_file_from_version_1_is_migrated_at_start_with_all_that_is_in_it() {
     file.execute("INSERT INTO api_key_uses VALUES (12, 1700000000001)", []).expect("a use");
     drop(file);
     let server = Server::start_in(old.folder.path(), &[]);
-    assert!(server.log().contains("schema 1 brought to 7"), "{}", server.log());
+    assert!(server.log().contains("schema 1 migrated to 7"), "{}", server.log());
     let store = rusqlite::Connection::open(&old.path).expect("the file");
     let used: i64 = store
         .query_row("SELECT last_used_at FROM key_values WHERE key_id = 12 AND kind = 0", [], |row| row.get(0))
@@ -138,7 +138,7 @@ fn damage_found_later_is_answered_with_an_error_message() {
     destroy(&folder.path().join("keystead.db"), "api_keys_by_scope");
     let server = Server::start_in(folder.path(), &[]);
     let sentence = server.client().get(KEYS).refused_with(503);
-    assert_eq!(sentence, "The store is damaged; its operator must see to it.");
+    assert_eq!(sentence, "The store is damaged; its operator must repair it.");
     assert!(server.log().contains("malformed"), "{}", server.log());
 }
 

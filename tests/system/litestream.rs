@@ -80,6 +80,6 @@ fn a_key_revoked_after_the_last_replicated_commit_stays_revoked() {
     fs::copy(folder.path().join("keystead.revoked"), elsewhere.path().join("keystead.revoked")).expect("the ledger");
     let server = Server::start_in(elsewhere.path(), &[]);
     assert!(server.client_with(&good).is_good() && !server.client_with(&dead).is_good());
-    assert!(server.log().contains("stood last: 1"), "{}", server.log());
+    assert!(server.log().contains("last recorded state: 1"), "{}", server.log());
     assert!(run(elsewhere.path(), &["audit", "verify"]).status.success());
 }
