@@ -78,7 +78,7 @@ impl Metrics {
     /// Registers all metrics.
     ///
     /// # Errors
-    /// [`Error::Internal`] if two metrics have the same name.
+    /// [`crate::domain::Error::Internal`] if two metrics have the same name.
     pub fn new(started_at: Timestamp) -> Result<Self> {
         let registrar = Registrar(Registry::new());
         let verifications = registrar.counters(
@@ -195,7 +195,7 @@ impl Metrics {
     /// All metrics in Prometheus's text format.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the library cannot write them.
+    /// [`crate::domain::Error::Internal`] if the library cannot write them.
     pub fn text(&self) -> Result<String> {
         self.resident_memory.set(signed(resident_memory().unwrap_or_default()));
         TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(internal)
