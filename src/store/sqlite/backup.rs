@@ -29,7 +29,7 @@ pub(in crate::store) fn back_up(
     to: &Path,
     progress: &mut dyn FnMut(CopyProgress),
 ) -> Result<BackupSummary> {
-    // Not by way of open::open_view, which looks at the file by itself: closing it would take SQLite's locks from the process.
+    // Not `open::open_view`, which opens the file itself: closing it would release SQLite's locks of this process.
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {

@@ -292,14 +292,14 @@ pub(super) fn count(connection: &Connection) -> Result<u64> {
     let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
     // A backup may have an older schema.
     let has_imports = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'imports'")?.exists([])?;
-    let hidden: i64 = match has_imports {
+    let unpublished: i64 = match has_imports {
         false => 0,
         true => {
             let sql = "SELECT count(*) FROM imports o JOIN api_keys k ON k.id BETWEEN o.first_id AND o.last_id WHERE o.stage < 2";
             connection.query_row(sql, [], |row| row.get(0))?
         }
     };
-    Ok((count - hidden).unsigned_abs())
+    Ok((count - unpublished).unsigned_abs())
 }
 
 /// The key with this id, unless it belongs to an unpublished import.
