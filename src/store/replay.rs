@@ -1,20 +1,20 @@
-//! What the ledger of revocations says about a key, done anew.
+//! Replays one record of the ledger of revocations on a key. A pure function.
 
 use super::audit_details::{KeyDetails, audit_change};
 use super::key_record::{KeyRecord, KeyState, Limits};
 use crate::domain::{Action, Actor, ApiKey, NewEvent, Origin, Result, Shadow, Timestamp};
 
-/// What is to be done with a key.
+/// What to do with a key.
 #[derive(Debug, PartialEq)]
 pub(super) struct Replay {
-    /// How it is then; `None` where it is revoked.
+    /// The key after it; `None`: revoke it.
     pub(super) after: Option<ApiKey>,
-    /// What the audit log says about it.
+    /// The event for the audit log.
     pub(super) event: NewEvent,
 }
 
-/// Brings a key to how it stands by the ledger; `None` where it stands so already. A standing of another key that had its number
-/// is none of its business.
+/// The change that brings a key to its ledger record; `None` where it already matches. A record of another key that had
+/// the same id does not apply.
 pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result<Option<Replay>> {
     if key.created_at != record.created_at {
         return Ok(None);
@@ -37,13 +37,13 @@ pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result
 }
 
 fn action(before: &ApiKey, after: &ApiKey) -> Action {
-    // A value that is known by another digest by now is the same value.
+    // Another digest of the same value is not another value.
     let is_rehashed =
         after.value.digest.algorithm() != before.value.digest.algorithm() && after.value.tail == before.value.tail;
     if after.value == before.value || is_rehashed { Action::KeyUpdated } else { Action::KeyRotated }
 }
 
-/// The key with what the ledger knows of it; what it does not know stays.
+/// The key with the state from the ledger; what the ledger does not record stays.
 fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
     let KeyState { valid, value, shadow, expires_at, limits } = state;
     let known = key.shadow.as_ref();
@@ -77,7 +77,7 @@ mod tests {
         Fingerprint { digest: Digest::of(algorithm, [byte; 32]), tail: Tail::parse(tail).unwrap() }
     }
 
-    /// A key in a rotation, with everything that a key can have.
+    /// A key in a rotation, with every field set.
     fn key() -> ApiKey {
         let (fingerprint, rotates_at) = (value(Algorithm::Blake3, 2, "aaaaa2"), at(50_000));
         ApiKey {

@@ -1,8 +1,15 @@
-"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [PAGE…]
+"""Checks the links of all pages, and runs the shell blocks of README.md and docs/: check.py [--links | PAGE…]
 
-A block that cannot be run has a comment in the line before it: <!-- not run: REASON -->. With <!-- fresh store -->, a block is
-run in an empty folder without a server. A block of json or text directly after a shell block is what that prints; `…` stands
-for any text, and <!-- not compared: REASON --> leaves it out. A block with <!-- file: NAME --> is a file of the blocks after it. A comment such as `# 403` behind `curl -i` is the status.
+Comments in the line before a block say how to check it:
+
+    <!-- not run: REASON -->        a shell block that a test cannot run
+    <!-- fresh store -->            a shell block that is run in an empty folder, without a server
+    <!-- server -->                 a shell block whose first line is a server, in an empty folder; the others run beside it
+    <!-- file: NAME -->             a block that is a file for the page's shell blocks
+    <!-- not compared: REASON -->   an output that differs from what the shell block before it prints
+
+A block of json or text directly after a shell block is its output; `…` stands for any text. A comment such as `# 403` after
+`curl -i` is the status of the answer.
 """
 
 import os
@@ -18,14 +25,15 @@ from world import World
 
 # They begin with a new store. Every other page has a project and its key.
 FIRST_PAGES = [Path("README.md"), Path("docs/getting-started.md")]
-# tests/system runs the real proxies with the configurations of these guides.
-PROXY_GUIDES = [Path(f"docs/{proxy}.md") for proxy in ("nginx", "caddy", "traefik", "envoy")]
 
 
 def run_block(world: World, block: Block) -> None:
     text = world.resolve(block.text)
     code = "\n".join(line.split(" # ")[0] for line in text.splitlines())
     assert "…" not in code, "it has a placeholder that tests/documents/world.py does not know"
+    if block.mark == "server":
+        world.serve(text)
+        return
     if block.mark == "fresh store":
         with tempfile.TemporaryDirectory(dir=world.folder) as folder:
             world.run(text, Path(folder))
@@ -86,11 +94,14 @@ def main() -> None:
     found = faults(pages)
     if found:
         sys.exit("\n".join(found))
+    if sys.argv[1:] == ["--links"]:
+        print(f"{len(pages)} pages and their links hold")
+        return
     wanted = [(Path.cwd() / name).resolve() for name in sys.argv[1:]]
     run = skipped = 0
     for page in pages:
         is_ours = page.path.is_relative_to(TOP / "docs") or page.name == Path("README.md")
-        if is_ours and page.name not in PROXY_GUIDES and (not wanted or page.path in wanted):
+        if is_ours and (not wanted or page.path in wanted):
             counts = run_page(page)
             run, skipped = run + counts[0], skipped + counts[1]
     links = sum(len(page.links()) for page in pages)

@@ -9,7 +9,7 @@ TOP = Path(__file__).parents[2]
 INDEX = TOP / "docs" / "README.md"
 README_LINES = 150
 FENCE = re.compile(r"^( *)```(\S*)\s*$")
-MARK = re.compile(r"^ *<!-- (not run: .+|not compared: .+|file: .+|fresh store) -->$")
+MARK = re.compile(r"^ *<!-- (not run: .+|not compared: .+|file: .+|fresh store|server) -->$")
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 
 
@@ -99,9 +99,21 @@ def faults(pages: list[Page]) -> list[str]:
             if page.path == INDEX:
                 linked.add(to)
         found += form(page)
+        if page.name == Path("docs/operations.md"):
+            found += unknown_messages(page)
     docs = [page for page in pages if page.path.parent == INDEX.parent]
     found += [f"{page.name}: docs/README.md does not link to it" for page in docs if page.path not in linked]
     return found
+
+
+def unknown_messages(page: Page) -> list[str]:
+    """The quoted messages of docs/operations.md that the program does not print. The names of files in them vary."""
+    sources = [path.read_text() for path in sorted((TOP / "src").rglob("*.rs"))]
+    program = " ".join(re.sub(r"\\\n\s*", "", "\n".join(sources)).split())
+    quoted = [message for _, line in page.prose if line.startswith("|") for message in re.findall(r'"([^"]+)"', line)]
+    parts = [part.strip() for message in quoted for part in re.split(r"keystead\.\S+(?: and)?", message) if part.strip()]
+    assert parts, f"{page.name}: it has no messages"
+    return [f"{page.name}: the program does not say: {part}" for part in parts if part not in program]
 
 
 def form(page: Page) -> list[str]:

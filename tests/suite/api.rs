@@ -1,4 +1,4 @@
-//! The wire contract, row by row.
+//! The HTTP API, endpoint by endpoint.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ fn a_request_with_empty_credentials_is_told_that_a_key_is_required() {
 }
 
 #[test]
-fn a_body_must_be_said_to_be_json_and_may_name_a_charset() {
+fn the_content_type_of_a_body_must_be_json_and_may_name_a_charset() {
     let server = Server::start();
     let client = server.client();
     let create = |content_type: Option<&str>| {
@@ -121,7 +121,7 @@ fn a_body_over_the_limit_is_refused_with_413_and_one_at_the_limit_is_not() {
     let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", "application/json")];
     assert_eq!(client.send("POST", KEYS, &headers, body(200).as_bytes()).status, 200);
     client.send("POST", KEYS, &headers, body(201).as_bytes()).refused_with(413);
-    // The same without a length that is known beforehand.
+    // The same, without a content length.
     let head = format!(
         "POST {KEYS} HTTP/1.1\r\nHost: x\r\nCONFIDENT_API_KEY: {}\r\nContent-Type: application/json\r\nConnection: \
          close\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -165,7 +165,7 @@ fn the_bare_address_leads_to_the_description() {
         assert_eq!(status, "HTTP/1.1 302 Found");
         assert!(rest.to_ascii_lowercase().contains("\r\nlocation: docs\r\n"), "{answer}");
     }
-    // As a browser does, which follows it.
+    // A browser follows the redirect.
     let page = server.client().send("GET", "/", &[], b"");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.text.contains("<title>Keystead: the API</title>"), "{}", page.text);
@@ -175,7 +175,7 @@ fn the_bare_address_leads_to_the_description() {
 }
 
 #[test]
-fn a_body_that_is_no_json_object_is_refused_with_400_and_never_repeated() {
+fn a_body_that_is_not_a_json_object_is_refused_with_400_and_never_repeated() {
     let server = Server::start();
     let client = server.client();
     let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", "application/json")];
@@ -242,7 +242,7 @@ fn a_key_number_is_never_given_out_again_also_not_after_a_revocation_and_a_resta
 }
 
 #[test]
-fn another_organizations_keys_are_not_there() {
+fn another_organizations_keys_are_not_found() {
     let server = Server::start();
     let (client, store) = (server.client(), open_store(&server.store_path()));
     let (_, key, secret) = insert_organization(&store, "Another");
@@ -291,7 +291,7 @@ fn unknown_revoked_and_malformed_keys_are_refused_in_the_same_words() {
 }
 
 #[test]
-fn without_a_good_key_nothing_else_about_the_request_is_looked_at() {
+fn without_a_valid_key_the_rest_of_the_request_is_ignored() {
     let server = Server::start();
     let stranger = server.client_with("nonsense");
     for (method, path) in [("GET", KEYS), ("POST", KEYS), ("PUT", ORGANIZATION)] {
@@ -416,7 +416,7 @@ fn a_key_can_revoke_itself() {
 }
 
 #[test]
-fn an_id_that_is_no_positive_integer_is_refused_and_one_too_large_is_not_found() {
+fn an_id_that_is_not_a_positive_integer_is_refused_and_one_too_large_is_not_found() {
     let server = Server::start();
     let client = server.client();
     for id in ["0", "-1", "1.5", "x", "1x", "%31x", "00"] {

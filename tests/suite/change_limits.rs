@@ -1,4 +1,4 @@
-//! What changes leave in the audit log for good, and how many of them an organization may make.
+//! The limit on changes by an organization, and the events that changes leave in the audit log.
 
 use super::helpers::*;
 use keystead::domain::{EventFilter, Name};
@@ -60,7 +60,7 @@ fn an_event_keeps_a_bounded_part_of_a_long_description_and_its_hash() {
 }
 
 #[test]
-fn an_organization_makes_as_many_changes_as_it_may_and_what_is_refused_is_no_event() {
+fn changes_beyond_the_limit_are_refused_and_leave_no_event() {
     let server = limited();
     run(server.folder(), &["organizations", "create", "Other", "--key-file", "other-key"]);
     let other = std::fs::read_to_string(server.folder().join("other-key")).expect("a key");
@@ -89,7 +89,7 @@ fn an_organization_makes_as_many_changes_as_it_may_and_what_is_refused_is_no_eve
 }
 
 #[test]
-fn what_ends_a_key_passes_where_the_limit_is_used_up_and_so_does_a_rotation() {
+fn revocations_and_rotations_pass_when_the_limit_is_used_up() {
     let server = limited();
     let client = server.client();
     let created = client.post("/v2/projects", json!({"name": "a"})).data();
@@ -119,7 +119,7 @@ fn what_ends_a_key_passes_where_the_limit_is_used_up_and_so_does_a_rotation() {
 }
 
 #[test]
-fn commands_are_not_limited_and_no_limit_is_none() {
+fn commands_are_not_limited_and_a_limit_of_zero_is_no_limit() {
     let server = limited();
     let client = server.client();
     (0..BURST).for_each(|number| _ = client.mint(&number.to_string()));

@@ -1,4 +1,4 @@
-//! Limits go on evenly while the machine's clock is set back and forth.
+//! Rate limits continue evenly when the machine's clock is set back or forward.
 
 use super::helpers::*;
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 const WRONG: &str = "confident_org_00000000000000000000000000000000";
 
-/// Moves the clock that can be set, and no other, by as many seconds as a file says.
+/// Moves the settable clock, and no other, by the number of seconds in a file.
 const CLOCK: &str = r#"
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -39,7 +39,7 @@ fn library(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn no_limit_begins_anew_or_lasts_longer_when_the_clock_is_set() {
+fn setting_the_clock_neither_resets_nor_extends_a_limit() {
     let folder = tempfile::tempdir().expect("a folder");
     let (library, ahead) = (library(folder.path()), folder.path().join("ahead"));
     let server = Server::start_in(

@@ -1,4 +1,4 @@
-//! The program as it is typed.
+//! The program on the command line.
 
 use super::helpers::*;
 use super::metrics::Reading;
@@ -24,13 +24,13 @@ fn is_key(text: &str) -> bool {
     text.strip_prefix("confident_org_").is_some_and(|digits| digits.len() == 32)
 }
 
-/// Whether the key opens the store in the folder.
+/// Whether the key is valid in the store in the folder.
 fn opens(folder: &Path, key: &str) -> bool {
     Server::start_in(folder, &[]).client_with(key).is_good()
 }
 
 #[test]
-fn init_prints_the_first_key_and_nothing_else_to_standard_output() {
+fn init_prints_only_the_first_key_to_standard_output() {
     let folder = folder();
     let output = run(folder.path(), &["init", "--organization", "Acme"]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -100,7 +100,7 @@ fn init_adopts_a_key_from_a_file_or_from_standard_input_and_stores_only_its_dige
 }
 
 #[test]
-fn init_refuses_to_adopt_what_is_not_of_our_form_and_does_not_repeat_it() {
+fn init_refuses_a_value_of_another_form_and_does_not_repeat_it() {
     let folder = folder();
     for bad in ["", "hunter2hunter2", "confident_org_0123", &format!("confident_org_{}", "A".repeat(32))] {
         fs::write(folder.path().join("mine"), bad).expect("a file");
@@ -127,7 +127,7 @@ fn init_on_an_initialised_store_fails_and_changes_nothing() {
 }
 
 #[test]
-fn init_refuses_a_name_that_is_none_before_there_is_a_store() {
+fn init_refuses_an_invalid_name_before_it_creates_a_store() {
     let folder = folder();
     let output = run(folder.path(), &["init", "--organization", " "]);
     assert_failed_with(&output, 1, "The name must have 1 to 255 characters.");
@@ -163,7 +163,7 @@ fn serve_without_a_terminal_leaves_the_first_key_in_a_private_file_and_logs_wher
     assert!(server.log().contains(&format!("listening on {}", server.base)));
 }
 
-/// What a server says, from its start to its stop, where its log goes to where its standard output goes.
+/// The output of a server from start to stop, when its log goes to its standard output.
 fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment: &[(&str, &str)]) -> String {
     let program = env!("CARGO_BIN_EXE_keystead");
     let serve = format!("echo $$ > pid; exec {program} serve --listen {listen} 2>&1");
@@ -174,7 +174,7 @@ fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program runs");
     let mut said = String::new();
     let mut out = std::io::BufReader::new(child.stdout.take().expect("standard output"));
-    // The last thing that a start says.
+    // The last line of a start.
     while !said.contains("audit log head: ") {
         assert_ne!(out.read_line(&mut said).expect("a line"), 0, "{said}");
     }
@@ -185,7 +185,7 @@ fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment
 }
 
 #[test]
-fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
+fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     if !is_there("script") {
         return;
     }
@@ -216,7 +216,7 @@ fn a_start_says_at_a_terminal_once_where_it_listens_and_what_to_do_next() {
 }
 
 #[test]
-fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
+fn a_start_that_logs_to_standard_output_prints_its_address_once() {
     let folder = folder();
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
     let told =
@@ -228,7 +228,7 @@ fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named_with_what_to_do_and_nothing_is_made() {
+fn a_missing_folder_is_named_with_what_to_do_and_nothing_is_created() {
     let folder = folder();
     let none = folder.path().join("none");
     let sentence = format!("keystead: The folder {} is not there. Make it with mkdir.\n", none.display());
@@ -243,7 +243,7 @@ fn a_folder_that_is_not_there_is_named_with_what_to_do_and_nothing_is_made() {
 }
 
 #[test]
-fn serve_on_an_address_in_use_says_so_and_spends_no_first_key() {
+fn serve_reports_an_address_in_use_and_creates_no_first_key() {
     let server = Server::start();
     let folder = folder();
     let output = run(folder.path(), &["serve", "--listen", server.address()]);
@@ -271,7 +271,7 @@ fn a_stop_does_not_wait_for_a_backup_that_the_server_makes() {
     let folder = folder();
     assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
     let store = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the store");
-    // Which takes some time to copy.
+    // Copying it takes some time.
     let filler = "CREATE TABLE filler (x); WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers \
                   WHERE n < 100) INSERT INTO filler SELECT zeroblob(1000000) FROM numbers;";
     store.execute_batch(filler).expect("a large store");
@@ -287,7 +287,7 @@ fn a_stop_does_not_wait_for_a_backup_that_the_server_makes() {
     assert_eq!(server.wait().code(), Some(0));
     let left = names();
     assert!(!left.is_empty() && left.iter().all(|name| name.contains(".db-unfinished")), "{left:?}");
-    // The next one takes its place, and that of what may be beside it.
+    // The next backup replaces it and its companion files.
     let unfinished = left.iter().find(|name| name.ends_with("-unfinished")).expect("a copy");
     fs::write(folder.path().join(format!("backups/{unfinished}-shm")), "").expect("a file");
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_BACKUP_FOLDER", "backups")]);
@@ -321,7 +321,7 @@ fn a_backup_that_was_made_while_the_clock_was_ahead_holds_up_no_other_and_is_not
     let in_2099 = 4_070_908_800.0;
     assert!((1_700_000_000.0..in_2099).contains(&made), "{made}");
     assert!(server.stop().success());
-    // The next start finds a backup that is new enough, and the others are no news.
+    // The next start finds a recent backup, and ignores the others.
     let mut server = Server::start_in(folder.path(), &settings);
     let watcher = Client::new(&server.metrics_base(), "");
     eventually(Duration::from_secs(10), || last(&watcher) == made);
@@ -358,17 +358,17 @@ fn send_frame(server: &Server, certificate: &str, frame: &[u8]) {
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frame].concat();
     stream.write_all(&bytes).expect("a frame");
-    // It need not take leave of whom it hangs up on.
+    // It may close the connection without a GOAWAY frame.
     _ = stream.read_to_end(&mut Vec::new());
 }
 
 #[test]
-fn what_is_no_request_has_no_line_in_the_log_however_often_it_comes() {
+fn malformed_requests_are_never_logged() {
     let plain = Server::start();
     let folder = folder();
     let (with_tls, certificate) = tls_server::start(folder.path());
     let log = || plain.log() + &with_tls.log();
-    // Which is the last line of a start.
+    // This is the last line of a start.
     eventually(Duration::from_secs(10), || log().matches("audit log head").count() == 2);
     let before = log();
     for bytes in [
@@ -380,7 +380,7 @@ fn what_is_no_request_has_no_line_in_the_log_however_often_it_comes() {
         let answer = plain.raw(bytes);
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
-    // The answer to a question that was never asked, and then something that ends the connection.
+    // A response without a request, and then a frame that closes the connection.
     let unasked = [0, 0, 8, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let broken = [0, 0, 1, 6, 0, 0, 0, 0, 0, 0];
     send_frame(&with_tls, &certificate, &[&unasked[..], &broken].concat());

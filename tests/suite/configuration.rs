@@ -15,7 +15,7 @@ fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
 }
 
-/// What there is where nobody says anything.
+/// The defaults.
 fn defaults() -> Config {
     Config::defaults().expect("the defaults")
 }
@@ -26,7 +26,7 @@ fn the_file_at_the_top_is_the_defaults_and_they_are_allowed() {
     defaults().check().expect("defaults that are allowed");
 }
 
-/// A value as it is written in the environment.
+/// A value as written in an environment variable.
 fn text(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
@@ -42,7 +42,7 @@ fn the_file_at_the_top_has_every_setting_with_its_environment_variable() {
         for (key, value) in settings.as_table().expect("a section") {
             let variable = format!("KEYSTEAD_{}_{}", section.to_uppercase(), key.to_uppercase());
             assert!(FILE.contains(&variable), "{variable}");
-            // And the variable works.
+            // The variable works, too.
             let text = text(value);
             let (config, _) = Config::load(Some(path()), variables(&[(&variable, &text)])).expect("a configuration");
             assert_eq!(config, defaults(), "{variable}");
@@ -83,7 +83,7 @@ fn flags_win_over_the_environment() {
 }
 
 #[test]
-fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_setting() {
+fn variables_that_kubernetes_sets_for_a_service_called_keystead_are_ignored() {
     let told = [
         ("KEYSTEAD_SERVICE_HOST", "10.96.0.7"),
         ("KEYSTEAD_SERVICE_PORT", "8080"),
@@ -107,7 +107,7 @@ fn what_kubernetes_says_of_a_service_called_keystead_is_passed_over_and_is_no_se
 }
 
 #[test]
-fn what_is_unknown_or_wrong_is_refused_by_name() {
+fn unknown_and_wrong_settings_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("c.toml");
     for (text, name) in [
@@ -158,7 +158,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
 }
 
 #[test]
-fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
+fn an_error_in_the_file_is_shown_with_its_line_and_explained() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, sentence, picture) in [
         (
@@ -195,14 +195,14 @@ fn what_is_wrong_in_the_file_is_shown_with_its_line_and_said_in_words() {
         assert!(first.contains(sentence), "{said}");
         assert!(drawn.contains(picture), "{said}");
         assert!(!["i64", "u32", "usize", "i128", "struct", "sequence"].iter().any(|it| said.contains(it)), "{said}");
-        // The doctor has a line for each thing that it looks at.
+        // Doctor prints a line for each check.
         let doctor = stdout(&run(folder.path(), &["doctor"]));
         assert!(doctor.lines().next().is_some_and(|line| line.contains(sentence)), "{doctor}");
     }
 }
 
 #[test]
-fn what_is_no_toml_or_of_another_kind_is_said_in_words_with_marks_below_it() {
+fn a_toml_or_type_error_is_explained_and_underlined() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, sentence, picture) in [
         ("[log]\nlevel = info", "a text in quotes, such as level = \"info\".", "2 | level = info\n  |         ^^^^\n"),
@@ -276,7 +276,7 @@ fn what_is_no_toml_or_of_another_kind_is_said_in_words_with_marks_below_it() {
     }
 }
 
-/// Every setting that is a number, and the least and the largest that it may be.
+/// Every setting that is a number, with its minimum and maximum.
 const RANGES: [(&str, &str, i64, i64); 22] = [
     ("server", "workers", 0, 512),
     ("server", "max_connections", 1, 10_000_000),
@@ -302,7 +302,7 @@ const RANGES: [(&str, &str, i64, i64); 22] = [
     ("backup", "keep", 1, 1_000_000),
 ];
 
-/// With commas, as people read it.
+/// With thousands separators.
 fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let group = |(at, digit): (usize, char)| {
@@ -344,7 +344,7 @@ fn a_server_begins_with_the_largest_number_of_each_setting() {
 }
 
 #[test]
-fn a_number_out_of_its_range_is_refused_by_name_wherever_it_comes_from_and_before_anything_is_made() {
+fn a_number_out_of_range_is_refused_by_name_from_every_source_before_anything_is_created() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = folder.path().join("config.toml");
     for (section, key, least, largest) in RANGES {
@@ -407,7 +407,7 @@ fn a_wrong_value_is_refused_with_the_place_that_it_comes_from() {
 }
 
 #[test]
-fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
+fn error_messages_about_settings_contain_no_secret() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = new_secret().expose().to_owned();
     for (text, secret) in [
@@ -430,7 +430,7 @@ fn what_a_sentence_about_settings_shows_has_no_secret_in_it() {
 }
 
 #[test]
-fn the_name_of_a_variable_is_repeated_without_a_key_and_without_what_a_terminal_obeys() {
+fn the_name_of_a_variable_is_printed_without_keys_and_terminal_escapes() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
@@ -455,14 +455,14 @@ fn the_name_of_a_variable_is_repeated_without_a_key_and_without_what_a_terminal_
         assert!(with(&["doctor"]).contains(&format!("T{is_none}.")), "{shown}");
         assert!(!with(&["doctor", "--json"]).is_empty(), "{shown}");
     }
-    // A new line in a name begins no line of the log.
+    // A line break in a name does not start a new log line.
     let mut command = keystead(folder.path());
     let output = command.args(["keys", "list"]).env("KEYSTEAD_A\nB", "a").output().expect("the program runs");
     assert!(stderr(&output).contains("KEYSTEAD_A\\u{a}B is no setting"), "{}", stderr(&output));
 }
 
 #[test]
-fn a_misspelt_variable_is_refused_with_the_one_that_was_meant_and_another_one_is_warned_of() {
+fn a_misspelt_variable_is_refused_with_a_suggestion_and_an_unrelated_one_causes_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let with = |name: &str, arguments: &[&str]| {
         keystead(folder.path()).args(arguments).env(name, "hunter2").output().expect("the program runs")

@@ -1,4 +1,4 @@
-//! `keystead doctor`, on what is whole and on what is broken.
+//! `keystead doctor` on healthy and broken stores.
 
 use super::audit::service_options;
 use super::helpers::*;
@@ -13,7 +13,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// What the doctor says, and whether there was no problem; the table and the object must agree.
+/// The findings, and whether there was no problem. The table and the JSON object must agree.
 #[track_caller]
 fn examine(folder: &Path, more: &[&str]) -> (Vec<(String, String, String)>, bool) {
     let output = run(folder, &[&["doctor", "--json"], more].concat());
@@ -33,12 +33,12 @@ fn examine(folder: &Path, more: &[&str]) -> (Vec<(String, String, String)>, bool
     for (line, (state, what, _)) in lines.lines().zip(&checks) {
         assert!(line.starts_with(state.as_str()) && line[9..].starts_with(what.as_str()), "{line}");
     }
-    // What the tests' own folder lies on.
+    // This finding depends on the file system of the test's folder.
     checks.retain(|check| check.1 != "file system");
     (checks, is_healthy)
 }
 
-/// Makes sure that this, and nothing else of this kind or worse, is found.
+/// Asserts that this is the only finding of its kind or worse.
 #[track_caller]
 fn assert_found(folder: &Path, more: &[&str], state: &str, what: &str, sentence: &str) {
     let (checks, is_healthy) = examine(folder, more);
@@ -54,7 +54,7 @@ fn all_is_well(checks: &[(String, String, String)]) -> bool {
 }
 
 #[test]
-fn a_healthy_store_is_found_so_with_and_without_a_server_and_nothing_is_changed() {
+fn a_healthy_store_has_no_findings_with_and_without_a_server_and_is_not_changed() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let before = fs::read(&path).expect("the store");
@@ -74,7 +74,7 @@ fn a_healthy_store_is_found_so_with_and_without_a_server_and_nothing_is_changed(
 }
 
 #[test]
-fn a_log_that_a_killed_server_left_is_not_to_be_removed() {
+fn a_write_ahead_log_left_by_a_killed_server_is_reported_with_a_warning_not_to_remove_it() {
     let (folder, key) = store();
     let server = Server::start_in(folder.path(), &[]);
     server.client_with(&key).mint("a");
@@ -85,7 +85,7 @@ fn a_log_that_a_killed_server_left_is_not_to_be_removed() {
 }
 
 #[test]
-fn what_others_may_read_or_replace_is_named() {
+fn files_that_others_can_read_or_replace_are_reported() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
@@ -133,7 +133,7 @@ fn private_keys_that_everybody_can_read_are_named() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_not_ours_or_is_cut_off_is_a_problem() {
+fn a_missing_foreign_or_truncated_store_is_a_problem() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_found(folder.path(), &[], "problem", "store", "is not there. Point --store");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
@@ -148,7 +148,7 @@ fn a_store_that_is_not_there_is_not_ours_or_is_cut_off_is_a_problem() {
 }
 
 #[test]
-fn damage_is_named_once_and_not_taken_for_a_wrong_clock_or_a_changed_event() {
+fn damage_is_reported_once_and_not_as_a_wrong_clock_or_a_changed_event() {
     for table in ["api_keys", "audit_events"] {
         let (folder, _) = store();
         destroy(&folder.path().join("keystead.db"), table);
@@ -159,7 +159,7 @@ fn damage_is_named_once_and_not_taken_for_a_wrong_clock_or_a_changed_event() {
 }
 
 #[test]
-fn what_to_do_about_damage_comes_before_its_details_of_which_a_few_are_shown() {
+fn the_action_comes_before_the_details_of_damage_and_the_details_are_limited() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let file = Connection::open(&path).expect("the file");
@@ -178,7 +178,7 @@ fn what_to_do_about_damage_comes_before_its_details_of_which_a_few_are_shown() {
                   restore a backup: keystead restore FILE. In detail: ";
     let (_, details) = line.split_once(advice).unwrap_or_else(|| panic!("{line}"));
     assert!(details.matches("; ").count() == 3 && details.contains("; and ") && details.ends_with(" more."), "{line}");
-    // A backup that is refused says it in one line, too.
+    // A refused backup reports it in one line, too.
     fs::rename(&path, folder.path().join("bad.db")).expect("another name");
     let output = run(folder.path(), &["restore", "bad.db", "--store", "other.db", "--without-ledger"]);
     assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
@@ -186,7 +186,7 @@ fn what_to_do_about_damage_comes_before_its_details_of_which_a_few_are_shown() {
 }
 
 #[test]
-fn a_large_log_is_a_warning_only_while_somebody_keeps_it_from_being_brought_in() {
+fn a_large_write_ahead_log_causes_a_warning_only_while_a_reader_blocks_checkpoints() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let [writer, reader] = [(); 2].map(|()| Connection::open(&path).expect("the store"));
@@ -216,7 +216,7 @@ fn a_large_log_is_a_warning_only_while_somebody_keeps_it_from_being_brought_in()
 }
 
 #[test]
-fn a_store_that_is_no_regular_file_is_named_and_nothing_is_advised_or_left_about_it() {
+fn a_store_that_is_not_a_regular_file_is_reported_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("place")).expect("a folder");
     for place in ["/dev/null", "place"] {
@@ -241,7 +241,7 @@ fn a_path_that_is_refused_gets_no_lock_beside_it() {
 }
 
 #[test]
-fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
+fn a_damaged_page_is_found_and_the_rest_is_still_checked() {
     let (folder, _) = store();
     destroy(&folder.path().join("keystead.db"), "key_values");
     assert_found(folder.path(), &[], "problem", "store", "is damaged: ");
@@ -250,10 +250,10 @@ fn a_damaged_page_is_found_and_the_rest_is_still_looked_at() {
 }
 
 #[test]
-fn an_index_that_is_wrong_is_found_by_a_thorough_look() {
+fn an_inconsistent_index_is_found_by_the_thorough_check() {
     let (folder, _) = store();
     let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
-    // It is filled under another definition, and then given its own again.
+    // It is filled under another definition, and then gets its own back.
     file.execute_batch(
         "PRAGMA writable_schema = ON;
          UPDATE sqlite_schema SET sql = replace(sql, '(organization_id, project_id)', '(project_id, organization_id)')
@@ -307,7 +307,7 @@ fn a_clock_a_year_off_shows() {
 }
 
 #[test]
-fn an_event_that_somebody_changed_is_a_problem() {
+fn a_changed_event_is_reported_as_a_problem() {
     let (folder, _) = store();
     let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
     file.execute("UPDATE audit_events SET actor_name = 'nobody' WHERE number = 2", []).expect("a change");
@@ -316,7 +316,7 @@ fn an_event_that_somebody_changed_is_a_problem() {
 }
 
 #[test]
-fn settings_that_are_wrong_are_a_problem_and_the_store_is_looked_at_all_the_same() {
+fn wrong_settings_are_reported_and_the_store_is_still_checked() {
     let (folder, _) = store();
     for (name, mine) in [("keystead.db", "mine.db"), ("keystead.revoked", "mine.revoked")] {
         fs::rename(folder.path().join(name), folder.path().join(mine)).expect("another name");
@@ -375,7 +375,7 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     assert_found(folder.path(), &[], "problem", "ledger", "The server does not start");
     fs::write(&path, &late).expect("the store");
     fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
-    assert_found(folder.path(), &[], "problem", "ledger", "it is no ledger of revoked keys");
+    assert_found(folder.path(), &[], "problem", "ledger", "it is not a ledger of revoked keys");
     fs::remove_file(&ledger).expect("a removal");
     assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is not there");
 }
@@ -411,7 +411,7 @@ fn a_backup_folder_that_is_not_there_is_a_problem() {
 }
 
 #[test]
-fn proxies_that_anybody_may_be_are_named() {
+fn trusted_proxies_that_include_every_address_are_reported() {
     let (folder, _) = store();
     for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "::ffff:0:0/96"] {
         fs::write(
@@ -429,7 +429,7 @@ fn proxies_that_anybody_may_be_are_named() {
 #[test]
 fn another_store_s_ledger_in_the_folder_is_named_and_so_is_another_store_with_the_same_ledger() {
     let (folder, _) = store();
-    // A backup beside the store and the program itself are no harm.
+    // A backup beside the store and the program itself are harmless.
     fs::copy(folder.path().join("keystead.db"), folder.path().join("copy.db")).expect("a copy");
     fs::write(folder.path().join("keystead"), "a program").expect("a file");
     assert!(all_is_well(&examine(folder.path(), &[]).0));
@@ -441,7 +441,7 @@ fn another_store_s_ledger_in_the_folder_is_named_and_so_is_another_store_with_th
 }
 
 #[test]
-fn a_lost_or_empty_store_beside_its_ledger_is_told_from_one_that_was_never_set_up() {
+fn a_lost_or_empty_store_with_a_ledger_is_distinguished_from_a_new_one() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     fs::remove_file(&path).expect("the store");

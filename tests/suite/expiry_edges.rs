@@ -1,4 +1,4 @@
-//! The ends of keys and graces to the millisecond, on the service itself, whose time is an argument.
+//! The expiry of keys and grace periods to the millisecond, on the service itself, whose time is an argument.
 
 use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
@@ -60,7 +60,7 @@ impl Fixture {
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
     }
 
-    /// What comes of using the value then: when it ends, or why it is refused.
+    /// The outcome of using the value at that time: its expiry, or the reason for the refusal.
     fn use_at(&self, value: &str, ms: i64) -> Result<Option<Timestamp>, String> {
         let used =
             wait(self.service.authenticate(value.as_bytes(), Origin::default(), Via::Authentication, moment(ms)));
@@ -73,7 +73,7 @@ fn full(issued: &IssuedKey) -> String {
 }
 
 #[test]
-fn a_key_is_refused_from_the_millisecond_of_its_expiry_on_whether_it_is_remembered_or_read() {
+fn a_key_is_refused_from_the_millisecond_of_its_expiry_on_cached_or_not() {
     let f = fixture();
     let end = NOW + DAY_MS;
     let expired = Err("The API key has expired.".to_owned());
@@ -104,7 +104,7 @@ fn an_outgoing_value_is_refused_from_the_millisecond_it_is_replaced_and_the_new_
 }
 
 #[test]
-fn a_grace_longer_than_the_key_ends_with_it_for_both_values() {
+fn a_grace_period_ends_with_the_key_at_the_latest() {
     let f = fixture();
     let end = NOW + DAY_MS;
     let key = f.create(2, Some(1));

@@ -1,4 +1,4 @@
-//! When something around the server does not work.
+//! Faults in the environment of the server.
 
 use super::helpers::*;
 use keystead::http::{self, App};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
-fn while_another_process_holds_the_file_writes_are_answered_with_503_and_everything_else_works() {
+fn while_another_process_locks_the_file_writes_get_503_and_everything_else_works() {
     let server = Server::start_with(&[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
     let client = server.client();
     assert_eq!(client.get("/readyz").status, 200);
@@ -46,7 +46,7 @@ fn last_used_times_that_could_not_be_written_are_kept_and_written_later() {
 }
 
 #[test]
-fn a_handler_that_panics_answers_with_500_and_tells_nothing_and_the_server_goes_on() {
+fn a_panic_in_a_handler_answers_500_without_details_and_the_server_continues() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = service_options(folder.path());
     let metrics = metrics();
@@ -133,7 +133,7 @@ fn a_head_that_is_too_large_or_has_too_many_headers_is_refused() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     let mut stream = TcpStream::connect(server.address()).expect("a connection");
     let mut answer = Vec::new();
-    // What is not read of a request that is refused may take the answer with it.
+    // Unread bytes of a refused request may make the kernel drop the response.
     _ = stream.write_all(head(large(200_000)).as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(server.client().get("/healthz").status, 200);

@@ -1,4 +1,4 @@
-//! Forward auth: what proxies are told about their clients.
+//! Forward auth: the responses to proxies about their clients.
 
 use super::helpers::*;
 use serde_json::json;
@@ -14,7 +14,7 @@ fn ask(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
     client.send("GET", path, headers, b"")
 }
 
-/// What the identity headers say, which are all there exactly once.
+/// The identity headers, each of which must occur exactly once.
 #[track_caller]
 fn identity(answer: &Answer) -> [String; 5] {
     assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{answer:?}");
@@ -33,7 +33,7 @@ fn project(admin: &Client, name: &str) -> (String, String) {
 }
 
 #[test]
-fn a_good_key_is_identified_in_every_dialect_and_by_every_method() {
+fn a_valid_key_is_identified_at_every_endpoint_by_every_method() {
     let server = Server::start();
     let admin = server.client();
     let organization = admin.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
@@ -51,7 +51,7 @@ fn a_good_key_is_identified_in_every_dialect_and_by_every_method() {
 }
 
 #[test]
-fn names_are_header_text_whatever_they_hold() {
+fn every_name_is_encoded_as_valid_header_text() {
     let server = Server::start();
     let admin = server.client();
     admin.put(ORGANIZATION, json!({"name": "Zürich \u{1f511} 100% \"A\"\u{a0}B"})).data();
@@ -62,7 +62,7 @@ fn names_are_header_text_whatever_they_hold() {
 }
 
 #[test]
-fn a_key_that_is_not_good_is_refused_in_every_dialect() {
+fn an_invalid_key_is_refused_at_every_endpoint() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let admin = server.client();
     let (off, deactivated) = admin.mint("a");
@@ -98,7 +98,7 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
     let headers = [("X-API-Key", three.as_str()), ("Authorization", &bearer), ("CONFIDENT_API_KEY", &two)];
     assert_eq!(identity(&ask(&admin, "/auth/forward", &headers))[4], "two");
     assert_eq!(identity(&ask(&admin, "/auth/forward", &headers[..2]))[4], "First key");
-    // A wrong key where we look first is not made good by another.
+    // A wrong key in the first header is not replaced by another one.
     let wrong = [("CONFIDENT_API_KEY", "wrong"), ("X-API-Key", three.as_str())];
     ask(&admin, "/auth/forward", &wrong).refused_with(401);
 
@@ -114,7 +114,7 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
 }
 
 #[test]
-fn whoever_comes_without_a_key_is_told_the_headers_that_this_gate_takes() {
+fn a_request_without_a_key_is_told_the_headers_that_the_gate_accepts() {
     for (headers, told) in [
         ("CONFIDENT_API_KEY,Authorization,X-API-Key", "CONFIDENT_API_KEY, Authorization: Bearer or X-API-Key"),
         ("x-api-key,authorization", "X-API-Key or Authorization: Bearer"),
@@ -148,7 +148,7 @@ fn an_empty_header_or_the_apps_own_bearer_token_does_not_hide_the_clients_key() 
 }
 
 #[test]
-fn a_gate_lets_only_those_through_whom_it_names() {
+fn a_gate_passes_only_the_keys_that_it_names() {
     let server = Server::start();
     let admin = server.client();
     let organization = admin.get(ORGANIZATION).data()["organization"]["id"].as_str().expect("an id").to_owned();
@@ -173,7 +173,7 @@ fn a_gate_lets_only_those_through_whom_it_names() {
 }
 
 #[test]
-fn a_misspelt_gate_lets_nobody_through() {
+fn a_misspelt_gate_passes_no_request() {
     let server = Server::start();
     let admin = server.client();
     let key = [("X-API-Key", admin.key())];
@@ -200,12 +200,12 @@ fn a_misspelt_gate_lets_nobody_through() {
     ask(&admin, "/auth/envoy", &two).refused_with(400);
     ask(&admin, "/auth/nginx?", &key).refused_with(403);
     ask(&admin, "/auth/envoy", &[key[0], ("X-Auth-Gate", "")]).refused_with(400);
-    // A client of Caddy that asks for `/?` has that passed on, which is no gate.
+    // Caddy passes on a client's request for `/?`, which names no gate.
     identity(&ask(&admin, "/auth/forward?", &key));
 }
 
 #[test]
-fn nginx_is_told_401_or_403_and_envoy_no_server_error_whatever_goes_wrong() {
+fn on_every_failure_nginx_gets_401_or_403_and_envoy_no_5xx() {
     let settings = [
         ("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true"),
         ("KEYSTEAD_BRUTE_FORCE_BURST", "1"),
@@ -217,7 +217,7 @@ fn nginx_is_told_401_or_403_and_envoy_no_server_error_whatever_goes_wrong() {
     admin.put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 1, "windowInSeconds": 600}})).data();
     let limited = [("X-API-Key", value.as_str())];
     identity(&ask(&admin, "/auth/nginx", &limited));
-    // What makes nginx see that this 403 is a limit.
+    // nginx recognizes by this header that the 403 is a rate limit.
     let waits = |headers: &[(&str, &str)]| {
         let answer = ask(&admin, "/auth/nginx", headers);
         answer.refused_with(403);
@@ -239,7 +239,7 @@ fn nginx_is_told_401_or_403_and_envoy_no_server_error_whatever_goes_wrong() {
 }
 
 #[test]
-fn what_a_proxys_client_is_told_about_its_key_reaches_the_proxy() {
+fn rotation_headers_for_the_client_reach_the_proxy() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -252,7 +252,7 @@ fn what_a_proxys_client_is_told_about_its_key_reaches_the_proxy() {
     }
 }
 
-/// The status of an answer as it came.
+/// The status of a raw response.
 #[track_caller]
 fn status(answer: &str) -> u16 {
     let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
@@ -260,7 +260,7 @@ fn status(answer: &str) -> u16 {
 }
 
 #[test]
-fn a_head_that_is_refused_before_the_gate_is_refused_with_a_status_that_its_proxy_understands() {
+fn a_malformed_head_is_refused_with_a_status_that_the_proxy_understands() {
     let server = Server::start_with(&[("KEYSTEAD_SERVER_HEAD_TIMEOUT_MS", "1000")]);
     let key = format!("X-API-Key: {}\r\n", server.first_key());
     let head = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{key}{more}");
@@ -274,7 +274,8 @@ fn a_head_that_is_refused_before_the_gate_is_refused_with_a_status_that_its_prox
             assert!([400, 408, 431].contains(&status), "{status} at {path}: {more}");
         }
     }
-    // One header less fits. The refusal also comes after good requests over the same connection, and none changes an answer.
+    // One header less fits. The refusal also comes after valid requests on the same connection, and does not change a
+    // response.
     let few = head("/auth/nginx", &format!("{}\r\n", &many[6..]));
     let other = head(ORGANIZATION, "\r\n");
     for (requests, expected) in [
@@ -285,7 +286,7 @@ fn a_head_that_is_refused_before_the_gate_is_refused_with_a_status_that_its_prox
         let mut stream = TcpStream::connect(server.address()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
         let statuses = requests.map(|request| {
-            // In pieces, as they may come.
+            // In pieces, as they may arrive.
             for piece in request.as_bytes().chunks(1000) {
                 stream.write_all(piece).expect("a request");
             }

@@ -1,4 +1,4 @@
-//! `keystead import` and `keystead export`: keys that were made elsewhere, and what becomes of them.
+//! `keystead import` and `keystead export`: keys from other systems, and what happens to them.
 
 use super::helpers::*;
 use super::revocation_race::{done as settled, race};
@@ -15,7 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A key of another form, and what other tools say of it: `printf %s KEY | sha256sum`, `… | b3sum`, and Python's
+/// A key of another form, and its digests by other tools: `printf %s KEY | sha256sum`, `… | b3sum`, and Python's
 /// `base64.b64encode(hashlib.sha256(KEY).digest())`.
 const KEY: &str = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
 const SHA256: &str = "78a08441f4314f0a2833cfe58c62e555a162264206982cda39f6804f5048f570";
@@ -77,7 +77,7 @@ impl Folder {
         OrganizationId::new(self.query("SELECT id FROM organizations")).expect("a number")
     }
 
-    /// How many keys there are for anybody.
+    /// How many keys are visible.
     fn keys(&self) -> i64 {
         self.query(
             "SELECT count(*) FROM api_keys k WHERE NOT EXISTS \
@@ -86,12 +86,12 @@ impl Folder {
     }
 }
 
-/// A key that no other number gives, and that is not of our form.
+/// A key that is different for each number and does not have our form.
 fn external(number: usize) -> String {
     format!("sk-{}", &blake3::hash(&number.to_le_bytes()).to_hex()[..32])
 }
 
-/// What the tool prints about the key; `None` where it is not installed.
+/// What the tool prints for the key; `None` if the tool is not installed.
 fn tool(program: &str, arguments: &[&str], key: &str) -> Option<String> {
     if !is_there(program) {
         return None;
@@ -110,7 +110,7 @@ fn python(expression: &str, key: &str) -> Option<String> {
     tool("python3", &["-c", &program], key)
 }
 
-/// Digests of the keys with these numbers, made by other tools, with their algorithms.
+/// Digests of the keys with these numbers, computed by other tools, with their algorithms.
 fn digests_of_tools() -> Vec<(String, String, &'static str)> {
     let hex = "hashlib.sha256(key).hexdigest()";
     let base64 = "base64.b64encode(hashlib.sha256(key).digest()).decode()";
@@ -136,7 +136,7 @@ fn a_digest_that_another_tool_made_is_that_of_its_key_in_every_form() {
         assert!(server.client_with(KEY).is_good(), "{algorithm} {digest}");
         assert!(!server.client_with(&KEY.to_lowercase()).is_good());
     }
-    // And whatever tools are here.
+    // Also with the tools that are installed here.
     let folder = Folder::new();
     let made = digests_of_tools();
     let lines: String = made.iter().map(|(_, digest, algorithm)| format!("A key,{digest},{algorithm}\n")).collect();
@@ -177,7 +177,7 @@ fn a_key_that_came_with_a_sha_256_digest_is_known_by_blake3_since_its_first_good
 }
 
 #[test]
-fn asking_about_a_value_or_letting_a_proxy_ask_is_a_first_use_as_well() {
+fn a_verification_by_api_or_proxy_counts_as_first_use() {
     for (number, path) in [(0, "/v2/verify"), (1, "/auth/nginx")] {
         let folder = Folder::new();
         let key = external(number);
@@ -193,16 +193,17 @@ fn asking_about_a_value_or_letting_a_proxy_ask_is_a_first_use_as_well() {
     }
 }
 
-/// What Keystead itself says is the SHA-256 digest of a key, which the tools' digests have shown to be right.
+/// The SHA-256 digest of a key as Keystead computes it, which the tools' digests have proved right.
 fn sha256(key: &str) -> String {
     let forms = keystead::domain::KeyForms { external: true, sha256: true };
     keystead::domain::Digest::sha256_of_presented(key.as_bytes(), forms).expect("a key").to_hex()
 }
 
 #[test]
-fn digests_of_the_two_algorithms_are_never_taken_for_each_other() {
+fn digests_of_the_two_algorithms_are_never_confused() {
     let folder = Folder::new();
-    // Each digest under the other's name, and one SHA-256 digest so that such are looked for at all.
+    // Each digest under the other algorithm, and one real SHA-256 digest so that the server looks for such digests at
+    // all.
     folder.import_well(&format!(
         "name,digest,algorithm\na,{SHA256},blake3\nb,{BLAKE3},sha256\nc,{},sha256\n",
         sha256(&external(1))
@@ -215,7 +216,7 @@ fn digests_of_the_two_algorithms_are_never_taken_for_each_other() {
 }
 
 #[test]
-fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later() {
+fn a_first_use_passes_when_the_store_cannot_be_written_and_is_recorded_later() {
     let folder = Folder::new();
     folder.import_well(&format!("name,digest,algorithm\nA key,{SHA256},sha256\n"));
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
@@ -230,7 +231,7 @@ fn a_first_use_passes_where_the_store_cannot_be_written_and_is_made_up_for_later
 }
 
 #[test]
-fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_first_uses_race_its_end() {
+fn no_request_after_the_response_passes_with_an_imported_key_revoked_during_its_first_uses() {
     const ROUNDS: usize = 150;
     let folder = Folder::new();
     let lines: String = (0..ROUNDS).map(|number| format!("a,{},sha256\n", sha256(&external(number)))).collect();
@@ -259,7 +260,7 @@ fn no_request_that_begins_after_the_answer_passes_with_an_imported_key_whose_fir
 }
 
 #[test]
-fn a_value_that_is_rotated_away_before_its_first_use_is_known_as_such() {
+fn a_value_rotated_out_before_its_first_use_is_reported_as_rotated_out() {
     let folder = Folder::new();
     folder.import_well(&format!("name,digest,algorithm\nA key,{SHA256},sha256\n"));
     let server = folder.serve();
@@ -294,11 +295,11 @@ fn keys_of_any_form_are_imported_and_shown_by_their_last_characters() {
 }
 
 #[test]
-fn a_store_without_imported_keys_looks_for_no_key_of_another_form() {
+fn a_store_without_imported_keys_does_not_look_up_keys_of_other_forms() {
     let folder = Folder::new();
     let server = folder.serve();
     let connection = Connection::open(folder.database()).expect("the file");
-    // Put there by hand, behind the back of what knows of imports.
+    // Inserted by hand, without the code for imports.
     connection
         .execute("UPDATE api_keys SET digest = ?1 WHERE id = 1", [blake3::hash(KEY.as_bytes()).as_bytes()])
         .expect("a key");
@@ -306,7 +307,7 @@ fn a_store_without_imported_keys_looks_for_no_key_of_another_form() {
 }
 
 #[test]
-fn all_that_a_row_says_of_a_key_is_imported_from_csv_and_from_ndjson() {
+fn every_column_is_imported_from_csv_and_from_ndjson() {
     let folder = Folder::new();
     let server = folder.serve();
     let project = server.client().post("/v2/projects", json!({"name": "Web"})).data()["project"].take();
@@ -345,7 +346,7 @@ fn all_that_a_row_says_of_a_key_is_imported_from_csv_and_from_ndjson() {
 }
 
 #[test]
-fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
+fn a_file_with_one_bad_row_imports_nothing_and_the_error_names_the_row_without_the_key() {
     let folder = Folder::new();
     let before = fs::read(folder.database()).expect("the store");
     let spaced = "sk_live_with a space in it";
@@ -386,7 +387,7 @@ fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
 }
 
 #[test]
-fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
+fn ndjson_with_a_bad_line_imports_nothing_and_the_error_does_not_repeat_it() {
     let folder = Folder::new();
     for (line, why) in [
         (format!("{{\"name\": \"Bad\", \"key\": {KEY}}}"), "no JSON object"),
@@ -408,7 +409,7 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
 }
 
 #[test]
-fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_taken() {
+fn ndjson_with_a_duplicate_field_is_refused() {
     let folder = Folder::new();
     let key = external(1);
     for (fields, why) in [
@@ -439,7 +440,7 @@ fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_tak
 }
 
 #[test]
-fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
+fn a_file_of_the_wrong_format_is_refused_as_a_whole() {
     let folder = Folder::new();
     let many = format!("name,key\n{}", "Bad,short\n".repeat(20_000));
     let quote = format!("name,key\nA,\"{}", "x".repeat(3 << 20));
@@ -467,7 +468,7 @@ fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
 }
 
 #[test]
-fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_elsewhere() {
+fn with_imported_keys_a_foreign_bearer_token_still_does_not_hide_a_key_in_another_header() {
     let folder = Folder::new();
     folder.import_well(&format!("name,key\nA,{}\nB,{}\n", external(1), external(2)));
     let server = folder.serve();
@@ -482,7 +483,7 @@ fn an_imported_key_does_not_make_a_bearer_token_of_another_service_hide_a_key_el
             assert_eq!(ask(path, &[("Authorization", JWT), key]), 200, "{path}: {key:?}");
             assert_eq!(ask(path, &[key, ("Authorization", JWT)]), 200, "{path}: {key:?}");
         }
-        // Alone, or beside what is no key, it is the client's.
+        // Alone, or beside text that is not a key, it is the client's key.
         assert_eq!(ask(path, &[("Authorization", &imported_bearer)]), 200);
         assert_eq!(ask(path, &[("Authorization", &imported_bearer), ("X-API-Key", "")]), 200);
         assert_eq!(ask(path, &[("Authorization", JWT)]), 401);
@@ -541,7 +542,7 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
 }
 
 #[test]
-fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() {
+fn keys_are_imported_beside_a_running_server_and_indexed_at_once() {
     let folder = Folder::new();
     let server = folder.serve();
     let minted: Vec<String> = (0..3).map(|_| server.client().mint("before").1).collect();
@@ -567,7 +568,7 @@ fn keys_are_imported_beside_a_running_server_and_none_of_them_waits_in_memory() 
 }
 
 #[test]
-fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
+fn a_killed_import_is_complete_or_has_no_effect() {
     const ROWS: usize = 20_000;
     let folder = Folder::new();
     let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
@@ -579,7 +580,7 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program runs");
-        // The moment of the kill is what is varied, not what is waited for.
+        // The test varies the moment of the kill; it does not wait for a condition.
         std::thread::sleep(Duration::from_millis(40 + 150 * round));
         child.kill().expect("a kill");
         child.wait().expect("an end");
@@ -601,7 +602,7 @@ fn after_kill_9_in_an_import_all_of_it_is_there_or_nothing() {
 }
 
 #[test]
-fn an_import_that_is_interrupted_says_whether_its_keys_are_there() {
+fn an_interrupted_import_reports_whether_its_keys_were_imported() {
     const ROWS: usize = 20_000;
     for has_server in [false, true] {
         let folder = Folder::new();
@@ -663,7 +664,7 @@ fn no_imported_key_is_in_the_store_its_log_or_the_output() {
 }
 
 #[test]
-fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_in() {
+fn an_export_has_everything_but_secrets_and_with_digests_another_store_can_import_it() {
     let folder = Folder::new();
     let server = folder.serve();
     let admin = server.client();
@@ -697,7 +698,7 @@ fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_i
 }
 
 #[test]
-fn an_export_goes_to_a_new_file_that_nobody_else_may_read_where_asked_to() {
+fn an_export_can_go_to_a_new_private_file() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new();
     for arguments in [&["export", "--digests"][..], &["export", "--format", "csv"], &["audit", "export"]] {
@@ -717,14 +718,14 @@ fn an_export_goes_to_a_new_file_that_nobody_else_may_read_where_asked_to() {
 }
 
 #[test]
-fn an_export_that_is_ended_leaves_nothing_under_its_name_and_does_not_stand_in_the_way() {
+fn an_interrupted_export_leaves_no_file_and_does_not_block_the_next_one() {
     let folder = Folder::new();
     let rows: String = (0..3_000).map(|number| format!("a,sk_live_{number:024}\n")).collect();
     std::fs::write(folder.path().join("many.csv"), format!("name,key\n{rows}")).expect("a file");
     let imported = run(folder.path(), &["import", "--organization-keys", "many.csv"]);
     assert!(imported.status.success(), "{}", stderr(&imported));
     let (file, unfinished) = (folder.path().join("all"), folder.path().join("all-unfinished"));
-    // The system ends the process at once, in the middle of its work.
+    // The system kills the process at once, in the middle of its work.
     let ended = std::process::Command::new("sh")
         .args(["-c", "ulimit -c 0; ulimit -f 200; exec \"$0\" export --output all", env!("CARGO_BIN_EXE_keystead")])
         .current_dir(folder.path())
@@ -752,7 +753,7 @@ fn export_of(folder: &Folder) -> String {
     stdout(&run(folder.path(), &["export", "--digests"]))
 }
 
-/// What of an export's keys is the same in any store.
+/// The fields of an exported key that are the same in every store.
 fn essence(export: &str) -> Vec<String> {
     let objects = export.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let keys = objects.filter(|object| object["kind"] == "api_key" && object["name"] != "First key");
@@ -769,7 +770,7 @@ fn essence(export: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_key_in_the_middle_of_a_rotation_is_not_taken_in_by_half() {
+fn a_key_in_a_rotation_is_not_imported_with_only_one_value() {
     let folder = Folder::new();
     let server = folder.serve();
     let (id, _) = server.client().mint("a");
@@ -806,7 +807,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
         folder.query::<i64>(&format!("SELECT count(*) FROM api_keys WHERE organization_id = {} AND id > 3", of.get()))
     };
     assert_eq!((count(&second.id), count(&twin.id)), (2, 1));
-    // One event for each that got some.
+    // One event for each organization that got keys.
     let both = format!(
         "name,key,organization\nA,{},Second\nB,{},{}\nC,{},Second\n",
         external(5),
@@ -825,7 +826,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
 }
 
 #[test]
-fn digests_that_begin_alike_are_different_keys() {
+fn digests_with_a_common_prefix_are_different_keys() {
     let folder = Folder::new();
     let digest = |end: char| format!("ffeeddccbbaa9988{}{end}", "0".repeat(47));
     let row = |end| format!("a,{},blake3\n", digest(end));
@@ -837,12 +838,12 @@ fn digests_that_begin_alike_are_different_keys() {
     assert!(said.contains("Row 4 is refused: Row 1 has the same key."), "{said}");
     assert!(said.contains("Row 2 is refused: The store has this key already"), "{said}");
     assert_eq!(said.matches("can be imported").count(), 2, "{said}");
-    // The same bytes by the other algorithm are another key.
+    // The same bytes under the other algorithm are another key.
     folder.import_well(&format!("name,digest,algorithm\na,{},sha256\n", digest('1')));
     assert_eq!(folder.keys(), 6);
 }
 
-/// Rows that wait beside the store: a new key of the organization each, of these projects.
+/// Rows staged beside the store: a new key of the organization for each of these projects.
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
     let mut staged = Staging::beside_store(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
@@ -856,7 +857,7 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
     staged
 }
 
-/// What is to be imported, all of it or nothing.
+/// An import of these rows, all or nothing.
 fn import_of(staged: Staging) -> Import {
     Import {
         staged,
@@ -869,7 +870,7 @@ fn import_of(staged: Staging) -> Import {
     }
 }
 
-/// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
+/// Starts an import as a process does that is then stopped: this many more transactions.
 fn begin(store: &StoreFile, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
     begin_by(store, staged, order(), steps)
 }
@@ -898,7 +899,7 @@ fn publish(store: &StoreFile, staged: &Arc<Mutex<Staging>>) -> Result<[KeyId; 2]
 }
 
 #[test]
-fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
+fn an_import_writes_digests_from_memory_into_the_index() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
@@ -909,7 +910,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
     let imported = new_secret().fingerprint();
     let staged = staged(&path, organization.id, &[(imported, None)]);
     wait(service.import(import_of(staged), [7; 16], at(1_709_164_800_000))).expect("an import");
-    // The store is still open: what it has in memory is nowhere else but where the import put it.
+    // The store is still open: only the import can have written to the index what the store has in memory.
     let view = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
         assert!(view.lookup(&digest).expect("a read").is_some());
@@ -919,7 +920,7 @@ fn keys_that_only_a_process_memory_had_are_in_the_index_with_the_import() {
 }
 
 #[test]
-fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
+fn no_key_of_an_import_is_visible_before_all_of_them_are() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -964,7 +965,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     }
     let backup = folder.path().join("backup.db");
     assert_eq!(wait(store.back_up(backup, |_| ())).expect("a backup").keys, 2);
-    // A value of an import cannot become another key's.
+    // A value of an import cannot become the value of another key.
     let value = digests[1];
     assert!(wait(store.write(move |writes| writes.is_taken(&value))).expect("a read"));
     assert_eq!(publish(&store, &staged).expect("all of it").map(KeyId::get), [2, 4]);
@@ -972,7 +973,7 @@ fn a_key_of_an_import_is_not_there_for_anybody_before_all_of_them_are() {
     assert!(digests.iter().all(|digest| is_found(*digest)));
 }
 
-/// Takes an import to its end, which must be none; nothing is left of it then.
+/// Runs an import to its end, which must be a failure that leaves nothing.
 #[track_caller]
 fn comes_to_nothing(store: &StoreFile, path: &Path, staged: &Arc<Mutex<Staging>>, keys: i64) {
     (0..8).for_each(|_| carry(store, staged));
@@ -986,7 +987,7 @@ fn comes_to_nothing(store: &StoreFile, path: &Path, staged: &Arc<Mutex<Staging>>
 }
 
 #[test]
-fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
+fn an_import_into_a_project_deleted_meanwhile_is_refused_as_a_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -1006,7 +1007,7 @@ fn an_import_into_a_project_that_is_gone_by_then_is_refused_as_a_whole() {
 }
 
 #[test]
-fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
+fn an_import_and_a_new_key_with_the_same_value_cannot_both_succeed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
@@ -1037,12 +1038,12 @@ fn an_import_with_a_key_that_is_minted_meanwhile_is_refused_or_the_key_is() {
 }
 
 #[test]
-fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_such_values_back() {
+fn an_import_with_a_value_revoked_meanwhile_is_refused_unless_revoked_values_are_allowed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
     let organization = insert_organization(&store.store(), "Acme").0.id;
-    // Prefixes are numbers with a sign: values of both halves end.
+    // Prefixes are signed numbers: the test revokes values of both halves.
     for (round, allows_ended) in [false, false, false, false, true].into_iter().enumerate() {
         let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
         let staged = staged(&path, organization, &rows);
@@ -1064,7 +1065,7 @@ fn an_import_with_a_value_that_ends_meanwhile_is_refused_unless_it_may_bring_suc
 }
 
 #[test]
-fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start() {
+fn the_rows_of_a_killed_import_are_invisible_and_deleted_at_the_next_start() {
     let folder = Folder::new();
     let path = folder.database();
     let store = open_file(&path);
@@ -1073,7 +1074,7 @@ fn what_a_killed_import_left_is_there_for_nobody_and_removed_by_the_next_start()
     let staged = staged(&path, organization, &rows);
     let staged = begin(&store, staged, 60);
     store.store().close();
-    // A killed process gives its locks up, and leaves its file.
+    // A killed process releases its locks and leaves its file.
     let left = folder.path().join("keystead.db-import");
     let bytes = fs::read(&left).expect("the rows");
     drop((store, staged));
@@ -1100,7 +1101,7 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
     for round in 0..10_u64 {
         let (id, value) = admin.mint("leaked");
         let mut child = begin_import(&folder, &file);
-        // The moment is what is varied, not what is waited for.
+        // The test varies this moment; it does not wait for a condition.
         std::thread::sleep(Duration::from_millis(200 + 170 * round));
         signal(&child, "STOP");
         let begun = Instant::now();
@@ -1131,7 +1132,7 @@ fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment
     for round in 0..40_u64 {
         let (id, value) = admin.mint("leaked");
         let mut import = begin_import(&folder, &file);
-        // The moment is what is varied, not what is waited for.
+        // The test varies this moment; it does not wait for a condition.
         std::thread::sleep(Duration::from_millis(20 + 5 * round));
         signal(&import, "STOP");
         let begun = Instant::now();
@@ -1147,7 +1148,7 @@ fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment
 }
 
 #[test]
-fn a_server_that_is_started_beside_a_stopped_import_revokes_at_once_and_goes_on_with_it() {
+fn a_server_started_beside_a_stopped_import_revokes_at_once_and_continues_the_import() {
     const ROWS: usize = 20_000;
     let folder = Folder::new();
     let lines: String = (0..ROWS).map(|number| format!("a,{}\n", external(number))).collect();
@@ -1184,7 +1185,7 @@ fn signal(process: &Child, name: &str) {
 }
 
 #[test]
-fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins() {
+fn an_import_whose_process_died_is_not_published_when_another_one_begins() {
     let folder = Folder::new();
     let path = folder.database();
     let service = Service::open(&service_options(folder.path()), metrics()).expect("a service");
@@ -1196,7 +1197,7 @@ fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins()
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     let next = std::thread::scope(|scope| {
         let carrying = scope.spawn(|| wait(service.carry_imports()));
-        // By then it waits for the store, with the first one in its hands.
+        // By then it waits for the store, with the first import in progress.
         std::thread::sleep(Duration::from_millis(300));
         drop(first);
         let next = staged(&path, organization, &[]);
@@ -1212,7 +1213,7 @@ fn an_import_whose_process_is_gone_is_not_published_because_another_one_begins()
 }
 
 #[test]
-fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
+fn a_server_continues_an_import_soon_after_the_store_was_busy() {
     let folder = Folder::new();
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "50")]);
     let other = Connection::open(folder.database()).expect("the file");
@@ -1228,7 +1229,7 @@ fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
     eventually(Duration::from_secs(10), || folder.keys() == 2);
 }
 
-/// A service of little that does not wait long for the store.
+/// A small service with a short busy timeout.
 fn hasty_service(folder: &Folder) -> Service {
     let mut options = service_options(folder.path());
     options.store.busy_timeout = Duration::from_millis(100);
@@ -1236,7 +1237,7 @@ fn hasty_service(folder: &Folder) -> Service {
 }
 
 #[test]
-fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
+fn an_import_that_a_stopped_server_may_still_publish_is_reported_as_uncertain() {
     let folder = Folder::new();
     let staged = || staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
     let server = folder.serve();
@@ -1253,7 +1254,7 @@ fn an_import_that_a_stopped_server_may_yet_publish_is_said_to_be_uncertain() {
     let uncertain = said(&service);
     assert!(uncertain.starts_with("The result of the import is unknown. When the server"), "{uncertain}");
     assert!(uncertain.contains("another process holds the store"), "{uncertain}");
-    // Nobody else could have done it.
+    // No other process could have done it.
     other.execute_batch("ROLLBACK").expect("an end");
     assert!(server.stop().success());
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
@@ -1276,7 +1277,7 @@ fn an_import_that_a_server_published_before_the_store_was_busy_has_succeeded() {
 }
 
 #[test]
-fn an_import_that_fails_says_which_row_something_came_between() {
+fn a_failed_import_names_the_row_with_the_conflict() {
     let twin = new_secret().fingerprint();
     let digest = twin.digest.to_hex();
     let brought = format!(
@@ -1291,7 +1292,7 @@ fn an_import_that_fails_says_which_row_something_came_between() {
             &ended,
             "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. Use --allow-revoked to import it.",
         ),
-        (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
+        (removed, "The project of row 2 was deleted meanwhile; nothing was imported."),
     ] {
         let folder = Folder::new();
         let organization = folder.organization();
@@ -1315,7 +1316,7 @@ fn an_import_that_fails_says_which_row_something_came_between() {
 }
 
 #[test]
-fn two_imports_at_once_are_refused_one_of_them() {
+fn of_two_concurrent_imports_one_is_refused() {
     let folder = Folder::new();
     let _first = staged(&folder.database(), OrganizationId::from_random([1; 8]), &[]);
     let file = folder.file("keys.csv", &format!("name,key\nA,{KEY}\n"));

@@ -1,4 +1,5 @@
-//! What `keystead import` asks before it makes administrators, and what it and `keystead export` say at a terminal and elsewhere.
+//! The questions of `keystead import` about organization keys, and the output of `keystead import` and `keystead
+//! export` at a terminal and elsewhere.
 
 use super::helpers::*;
 use std::fs;
@@ -10,7 +11,7 @@ const MANAGES: &str = "A key without a project can manage everything in its orga
 const WHAT_TO_DO: &str = "Give each key a project with the column \"project\", or say --organization-keys if you mean it. \
                           Nothing was imported.";
 
-/// A store with a project, and a file of two of its keys and one without a project.
+/// A store with a project, and a file with two keys of it and one key without a project.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "first-key"]);
@@ -23,7 +24,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// How many keys there are, besides the first one of the organization and that of its project.
+/// How many keys there are, without the first keys of the organization and the project.
 fn imported(folder: &Path) -> usize {
     done(folder, &["keys", "list", "--json"]).lines().count() - 2
 }
@@ -37,7 +38,7 @@ fn assert_refused(folder: &Path, output: &Output, sentence: &str) {
 }
 
 #[test]
-fn keys_without_a_project_are_imported_where_somebody_said_so_and_those_with_one_always() {
+fn keys_without_a_project_are_imported_only_when_allowed_and_project_keys_always() {
     let folder = folder();
     let folder = folder.path();
     let sentence = format!("1 of the 3 keys in the file has no project. {MANAGES} {WHAT_TO_DO}");
@@ -51,7 +52,7 @@ fn keys_without_a_project_are_imported_where_somebody_said_so_and_those_with_one
 }
 
 #[test]
-fn of_a_pipe_the_first_key_without_a_project_ends_the_import() {
+fn an_import_from_a_pipe_stops_at_the_first_key_without_a_project() {
     let folder = folder();
     let folder = folder.path();
     let [mixed, of_project] = ["mixed.csv", "of-project.csv"].map(|name| fs::read(folder.join(name)).expect("a file"));
@@ -64,7 +65,7 @@ fn of_a_pipe_the_first_key_without_a_project_ends_the_import() {
 }
 
 #[test]
-fn a_dry_run_says_of_each_row_what_it_said_and_then_what_an_import_would_ask() {
+fn a_dry_run_reports_each_row_and_the_question_that_an_import_would_ask() {
     let folder = folder();
     let folder = folder.path();
     let sentence = format!(
@@ -123,7 +124,7 @@ fn at_a_terminal_it_asks_how_many_keys_without_a_project_are_meant() {
 }
 
 #[test]
-fn at_a_terminal_an_import_says_how_it_went_and_which_rows_are_wrong() {
+fn at_a_terminal_an_import_prints_a_summary_and_the_wrong_rows() {
     if !is_there("script") {
         return;
     }
@@ -152,7 +153,7 @@ fn at_a_terminal_an_import_says_how_it_went_and_which_rows_are_wrong() {
 }
 
 #[test]
-fn what_an_import_prints_for_programs_is_a_line_a_row_and_nothing_else() {
+fn machine_readable_output_of_an_import_is_one_line_per_row() {
     let folder = folder();
     let folder = folder.path();
     for more in [&[][..], &["--verbose"]] {
@@ -166,7 +167,7 @@ fn what_an_import_prints_for_programs_is_a_line_a_row_and_nothing_else() {
 }
 
 #[test]
-fn each_step_of_an_import_and_an_export_has_a_bar_at_a_terminal_and_nobody_else_sees_one() {
+fn progress_bars_are_shown_at_a_terminal_only() {
     if !is_there("script") {
         return;
     }

@@ -1,4 +1,4 @@
-//! What can be changed of a key that keeps its value: its name, its end and its limits, over HTTP and by a command.
+//! Changes that keep the value of a key: its name, its expiry and its limits, by HTTP and by a command.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn newest_event(client: &Client) -> Value {
 }
 
 #[test]
-fn a_key_is_renamed_and_gets_another_end_and_keeps_its_value() {
+fn a_key_gets_another_name_and_expiry_and_keeps_its_value() {
     let server = Server::start();
     let admin = server.client();
     let project = admin.post("/v2/projects", json!({"name": "Web"})).data()["project"]["id"].take();
@@ -73,7 +73,7 @@ fn a_rotation_takes_a_name_as_well() {
 }
 
 #[test]
-fn a_key_ends_at_its_new_expiry_and_an_expired_one_is_good_again_with_a_later_one() {
+fn a_new_expiry_applies_at_once_and_a_later_one_reactivates_an_expired_key() {
     let server = with_clock();
     let admin = server.client();
     let made = admin.post(V2_KEYS, json!({"name": "a", "expiresInDays": 90})).data();
@@ -96,7 +96,7 @@ fn a_key_ends_at_its_new_expiry_and_an_expired_one_is_good_again_with_a_later_on
 }
 
 #[test]
-fn another_expiry_gives_the_outgoing_value_of_a_rotation_no_more_time() {
+fn a_new_expiry_does_not_extend_the_grace_period_of_the_outgoing_value() {
     let server = with_clock();
     let admin = server.client();
     let (id, old) = admin.mint("a");
@@ -115,7 +115,7 @@ fn another_expiry_gives_the_outgoing_value_of_a_rotation_no_more_time() {
     advance(&admin, HOUR_MS);
     assert!(!old.is_good() && new.is_good());
 
-    // A key that expires within the grace, and is renewed only then: its newest value alone is good again.
+    // The key expires within the grace period and is renewed afterwards: only its newest value is valid again.
     let rotated = admin.post(&format!("{}/rotate", path(&id)), json!({"gracePeriodInHours": 2})).data();
     let newest = server.client_with(text(&rotated, "shadowValue"));
     admin.put(&path(&id), json!({"expiresInSeconds": 3_600})).data();
@@ -127,7 +127,7 @@ fn another_expiry_gives_the_outgoing_value_of_a_rotation_no_more_time() {
 }
 
 #[test]
-fn an_older_copy_of_the_store_does_not_take_back_an_earlier_end() {
+fn an_older_copy_of_the_store_does_not_undo_an_earlier_expiry() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     let admin = server.client();
@@ -147,7 +147,7 @@ fn an_older_copy_of_the_store_does_not_take_back_an_earlier_end() {
 }
 
 #[test]
-fn a_wrong_change_changes_nothing() {
+fn an_invalid_change_has_no_effect() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -170,7 +170,7 @@ fn a_wrong_change_changes_nothing() {
 }
 
 #[test]
-fn a_change_of_nothing_is_told_what_can_be_changed_and_v1_changes_what_it_did() {
+fn an_empty_change_is_told_the_possible_fields_and_v1_changes_the_same_as_before() {
     let fields = "\"name\", \"expiresInDays\", \"expiresInSeconds\", \"valid\", \"rateLimit\", \"allowedAddresses\"";
     let server = Server::start_with(&[("KEYSTEAD_SERVER_UNKNOWN_FIELDS", "ignore")]);
     let admin = server.client();
@@ -213,7 +213,7 @@ fn the_command_changes_a_key_as_put_does_and_shows_it() {
 }
 
 #[test]
-fn the_command_says_what_it_takes_and_refuses_what_cannot_be() {
+fn the_command_explains_its_arguments_and_refuses_invalid_ones() {
     let server = Server::start();
     let folder = server.folder();
     let (id, value) = server.client().mint("a");

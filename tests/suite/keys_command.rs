@@ -9,20 +9,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// A folder with a store that was set up for Acme, and its first key.
+/// A folder with a store of the organization Acme, and its first key.
 pub fn store() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let key = done(folder.path(), &["init", "--organization", "Acme"]).trim().to_owned();
     (folder, key)
 }
 
-/// Mints a key; gives its number and its full value.
+/// Creates a key; returns its id and its full value.
 fn create(folder: &Path, more: &[&str]) -> (String, String) {
     let key = done_json(folder, &[&["keys", "create", "A key", "--json"], more].concat());
     (key["id"].to_string(), key["value"].as_str().expect("a value").to_owned())
 }
 
-/// What `keys verify` says of a key: its exit code and its first word.
+/// The result of `keys verify`: the exit code and the first word.
 fn verdict(folder: &Path, key: &str) -> (Option<i32>, String) {
     let output = run_with_input(folder, &["keys", "verify"], key.as_bytes());
     let text = stdout(&output);
@@ -33,7 +33,7 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 
-/// Every file of the folder, its bytes and when it was last written.
+/// Every file of the folder with its bytes and modification time.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>, SystemTime)> {
     let files = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<_> = files
@@ -60,7 +60,7 @@ fn a_lost_admin_key_is_replaced_beside_a_running_server_and_the_new_one_works_at
 }
 
 #[test]
-fn whatever_takes_validity_away_is_in_force_in_a_running_server_when_the_command_ends() {
+fn commands_that_invalidate_a_key_take_effect_in_a_running_server_before_they_end() {
     let server = Server::start();
     let folder = server.folder();
     let new = || create(folder, &[]);
@@ -94,7 +94,7 @@ fn whatever_takes_validity_away_is_in_force_in_a_running_server_when_the_command
 }
 
 #[test]
-fn a_key_is_created_with_an_end_in_a_project_and_shown_as_v2_shows_it() {
+fn a_key_is_created_with_an_expiry_in_a_project_and_shown_as_in_v2() {
     let server = Server::start();
     let folder = server.folder();
     let project = done_json(folder, &["projects", "create", "Web shop", "--json"]);
@@ -103,7 +103,7 @@ fn a_key_is_created_with_an_end_in_a_project_and_shown_as_v2_shows_it() {
     let project = project["project"]["id"].as_str().expect("an id");
     let shown = done_json(folder, &["keys", "get", &id, "--json"]);
     let mut answered = server.client().get(&format!("/v2/projects/{project}/api-keys/{id}")).data();
-    // The use a moment ago is on disk up to a second later.
+    // A use is written to disk within a second.
     answered["lastUsed"] = shown["lastUsed"].clone();
     for (name, value) in answered.as_object().expect("an object") {
         assert_eq!(shown[name], *value, "{name}");
@@ -135,7 +135,7 @@ fn keys_are_listed_with_those_of_projects_newest_first_and_masked() {
 }
 
 #[test]
-fn a_list_of_more_keys_than_a_page_has_all_of_them_once() {
+fn a_list_longer_than_a_page_has_every_key_once() {
     let (folder, _) = store();
     let path = folder.path().join("keystead.db");
     let id = done_json(folder.path(), &["organizations", "get", "Acme", "--json"])["id"].clone();
@@ -153,7 +153,7 @@ fn a_list_of_more_keys_than_a_page_has_all_of_them_once() {
 }
 
 #[test]
-fn what_cannot_be_undone_is_refused_without_a_terminal_unless_confirmed() {
+fn irreversible_commands_need_yes_without_a_terminal() {
     let (folder, first) = store();
     done(folder.path(), &["projects", "create", "Shop"]);
     done(folder.path(), &["keys", "rotate", "2", "--grace-hours", "1"]);
@@ -174,12 +174,12 @@ fn what_cannot_be_undone_is_refused_without_a_terminal_unless_confirmed() {
 }
 
 #[test]
-fn what_cannot_be_undone_is_asked_about_at_a_terminal() {
+fn irreversible_commands_ask_for_confirmation_at_a_terminal() {
     if !is_there("script") {
         return;
     }
     let (folder, first) = store();
-    // A name from an older version; the file's own handle is closed before the program opens it.
+    // A name from an older version. The test closes the file before the program opens it.
     let file = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the file");
     file.execute_batch("UPDATE api_keys SET name = 'P' || char(8238) || 'A'").expect("a name");
     drop(file);
@@ -214,7 +214,7 @@ fn a_key_goes_to_a_new_private_file_instead_of_standard_output() {
 }
 
 #[test]
-fn where_the_key_file_cannot_be_made_no_key_comes_to_be() {
+fn no_key_is_created_when_the_key_file_cannot_be_created() {
     let (folder, _) = store();
     fs::write(folder.path().join("new"), "precious").expect("a file");
     let before = contents(folder.path());
@@ -231,7 +231,7 @@ fn where_the_key_file_cannot_be_made_no_key_comes_to_be() {
 }
 
 #[test]
-fn a_key_that_somebody_holds_already_is_adopted_once() {
+fn an_existing_key_value_is_adopted_once() {
     let (folder, _) = store();
     let key = format!("confident_org_{}", "0123456789abcdef".repeat(2));
     let adopt = |command: &[&str]| {
@@ -252,7 +252,7 @@ fn a_key_that_somebody_holds_already_is_adopted_once() {
 }
 
 #[test]
-fn verify_says_what_a_key_is_and_ends_with_0_for_a_good_one_alone() {
+fn verify_describes_a_key_and_exits_with_0_only_for_a_valid_one() {
     let (folder, _) = store();
     let folder = folder.path();
     let (off, deactivated) = create(folder, &[]);
@@ -298,7 +298,7 @@ fn verify_says_what_a_key_is_and_ends_with_0_for_a_good_one_alone() {
 }
 
 #[test]
-fn verify_looks_beside_a_running_server_and_is_no_use_of_the_key() {
+fn verify_works_beside_a_running_server_and_does_not_count_as_a_use() {
     let server = Server::start();
     let (id, value) = create(server.folder(), &[]);
     assert_eq!(verdict(server.folder(), &value), (Some(0), "VALID".to_owned()));
@@ -307,7 +307,7 @@ fn verify_looks_beside_a_running_server_and_is_no_use_of_the_key() {
 }
 
 #[test]
-fn whoever_only_looks_leaves_every_byte_and_file_as_it_was() {
+fn read_only_commands_change_no_file() {
     let (folder, first) = store();
     done(folder.path(), &["projects", "create", "Shop"]);
     let before = contents(folder.path());
@@ -350,7 +350,7 @@ fn a_store_that_is_not_there_is_not_created() {
 }
 
 #[test]
-fn a_key_that_is_not_there_and_a_rotation_that_makes_no_sense_are_refused_with_a_sentence() {
+fn a_missing_key_and_an_impossible_rotation_are_refused_with_an_error_message() {
     let (folder, _) = store();
     for (arguments, sentence) in [
         (&["keys", "get", "7"][..], "There is no API key 7 in this store; keystead keys list shows"),
@@ -385,7 +385,7 @@ fn a_key_that_is_not_there_and_a_rotation_that_makes_no_sense_are_refused_with_a
 fn an_expired_key_is_revived_by_a_rotation_that_says_for_how_long() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let (id, value) = create(server.folder(), &["--expires-in-days", "1"]);
-    // Brought forward by hand: the commands know no clock but the machine's.
+    // Set by hand: commands know only the machine's clock.
     let store = open_store(&server.store_path());
     wait(store.write(move |writes| {
         let id = keystead::domain::KeyId::new(2).expect("a number");
@@ -404,7 +404,7 @@ fn an_expired_key_is_revived_by_a_rotation_that_says_for_how_long() {
 }
 
 #[test]
-fn a_rotation_whose_grace_is_cut_short_by_the_end_of_the_key_says_so() {
+fn a_rotation_reports_a_grace_period_shortened_by_the_expiry_of_the_key() {
     let (folder, _) = store();
     let rotate = |lifetime: &str, more: &[&str]| {
         let (id, _) = create(folder.path(), &["--expires-in-seconds", lifetime]);
@@ -432,7 +432,7 @@ fn a_rotation_whose_grace_is_cut_short_by_the_end_of_the_key_says_so() {
 }
 
 #[test]
-fn the_end_of_a_rotation_says_which_value_is_dead_and_which_stays() {
+fn completing_or_cancelling_a_rotation_reports_the_removed_and_the_remaining_value() {
     let (folder, _) = store();
     for (end, is_old_dead) in [("--complete", true), ("--cancel", false)] {
         let (id, old) = create(folder.path(), &[]);
@@ -452,7 +452,7 @@ fn the_end_of_a_rotation_says_which_value_is_dead_and_which_stays() {
         assert!(stderr(&output).contains(&sentence), "{}", stderr(&output));
         assert_eq!(verdict(folder.path(), alive).1, "VALID");
         assert_eq!(verdict(folder.path(), dead).0, Some(1));
-        // Once it is over, no value is said to end, with or without --yes.
+        // Once the rotation is over, the command removes no value, with or without --yes.
         for more in [&[][..], &["--yes"]] {
             let again = run(folder.path(), &[&["keys", "rotate", &id, end], more].concat());
             let sentence = format!(
@@ -522,7 +522,7 @@ fn a_command_mints_and_rotates_keys_that_are_restricted_from_the_start() {
 }
 
 #[test]
-fn restrictions_that_cannot_be_are_refused_and_nothing_is_minted() {
+fn invalid_restrictions_are_refused_and_no_key_is_created() {
     let (folder, _) = store();
     let folder = folder.path();
     for (more, code, sentence) in [

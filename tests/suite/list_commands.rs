@@ -1,4 +1,4 @@
-//! `keys list`, `projects list` and `organizations list`: their order, and which part of them is wanted.
+//! `keys list`, `projects list` and `organizations list`: their order and their filters.
 
 use super::helpers::*;
 use super::keys_command::store;
@@ -14,7 +14,7 @@ fn ids(folder: &Path, arguments: &[&str]) -> Vec<i64> {
 }
 
 #[test]
-fn keys_are_listed_newest_first_whoever_s_they_are_and_over_many_pages() {
+fn all_keys_are_listed_newest_first_over_many_pages() {
     let (folder, _) = store();
     let folder = folder.path();
     let mut parents = vec![None];
@@ -22,12 +22,12 @@ fn keys_are_listed_newest_first_whoever_s_they_are_and_over_many_pages() {
         let made = done_json(folder, &["projects", "create", name, "--json"]);
         parents.push(ProjectId::parse(made["project"]["id"].as_str().expect("an id")));
     }
-    // Of "Empty" there is only its first key.
+    // "Empty" has only its first key.
     parents.remove(3);
     let id = done_json(folder, &["organizations", "get", "Acme", "--json"])["id"].clone();
     let organization = OrganizationId::parse(id.as_str().expect("an id")).expect("an id");
     let store = open_store(&folder.join("keystead.db"));
-    // By turns at first; then more than a page of one.
+    // Alternating at first; then more than a page of one organization.
     let news: Vec<NewApiKey> = (0..4_500)
         .map(|number| {
             let project = parents[if number < 2_000 { number % parents.len() } else { number / 2_500 }];
@@ -43,7 +43,7 @@ fn keys_are_listed_newest_first_whoever_s_they_are_and_over_many_pages() {
 }
 
 #[test]
-fn a_list_says_what_each_key_may_do_and_so_does_a_look_at_one() {
+fn keys_list_and_keys_show_have_the_restrictions_of_each_key() {
     let (folder, _) = store();
     let folder = folder.path();
     done(folder, &["projects", "create", "Shop"]);
@@ -55,7 +55,7 @@ fn a_list_says_what_each_key_may_do_and_so_does_a_look_at_one() {
 }
 
 #[test]
-fn keys_are_searched_by_name_and_tail_and_a_list_that_was_cut_says_so() {
+fn keys_are_searched_by_name_and_tail_and_a_truncated_list_is_marked() {
     let (folder, first) = store();
     let folder = folder.path();
     let adopted = format!("confident_org_{}", "0123456789abcdef".repeat(2));
@@ -100,7 +100,7 @@ fn keys_are_searched_by_name_and_tail_and_a_list_that_was_cut_says_so() {
 }
 
 #[test]
-fn projects_and_organizations_are_searched_and_cut_alike() {
+fn projects_and_organizations_are_searched_and_truncated_in_the_same_way() {
     let (folder, _) = store();
     let folder = folder.path();
     for name in ["Web shop", "Shop", "App"] {

@@ -1,4 +1,4 @@
-//! Where the server listens: addresses and Unix sockets, one or several.
+//! Listeners: addresses and Unix sockets, one or several.
 
 use super::helpers::*;
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// Sends one request over the socket; gives the whole answer.
+/// Sends one request over the socket; returns the whole response.
 fn ask(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let mut stream = UnixStream::connect(socket).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
@@ -27,7 +27,7 @@ fn assert_answered(answer: &str, status: u16) {
 }
 
 #[test]
-fn several_places_serve_the_same_app_and_are_announced_in_their_order() {
+fn several_listeners_serve_the_same_app_and_are_announced_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_at(folder.path(), "127.0.0.1:0,[::1]:0,unix:k.sock", &[]);
     let second = server.next_line();
@@ -63,7 +63,7 @@ fn a_unix_socket_alone_is_enough_and_is_announced_first() {
 }
 
 #[test]
-fn places_come_from_the_file_and_from_the_environment_and_the_first_one_is_asked_how_it_is() {
+fn listeners_come_from_the_file_or_the_environment_and_healthcheck_asks_the_first_one() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("config.toml"), "[server]\nlisten = [\"unix:a.sock\", \"unix:b.sock\"]\n")
         .expect("settings");
@@ -107,7 +107,7 @@ fn a_stale_socket_is_replaced_a_live_one_and_any_other_file_are_left_alone() {
     assert_failed_with(&output, 1, "unix:k.sock cannot be listened on: another server answers there.");
     assert_answered(&ask(&socket, "GET", "/healthz", &[]), 200);
 
-    // Whoever takes its place keeps it.
+    // A stop does not remove the socket of another process that replaced it.
     fs::remove_file(&socket).expect("a removal");
     let other = UnixListener::bind(&socket).expect("another one");
     assert!(server.stop().success());
@@ -144,7 +144,7 @@ fn a_socket_has_the_mode_of_the_settings() {
 }
 
 #[test]
-fn who_comes_over_a_unix_socket_has_no_address_unless_such_proxies_are_trusted() {
+fn a_unix_socket_client_has_no_address_unless_unix_socket_proxies_are_trusted() {
     let forwarded = ("X-Forwarded-For", "203.0.113.7");
     for is_trusted in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -161,13 +161,13 @@ fn who_comes_over_a_unix_socket_has_no_address_unless_such_proxies_are_trusted()
             |headers: &[(&str, &str)]| ask(&socket, "GET", ORGANIZATION, &[&[("X-API-Key", &*key)], headers].concat());
         assert_answered(&from(&[]), 403);
         assert_answered(&from(&[forwarded]), if is_trusted { 200 } else { 403 });
-        // A chain: what stands before the last one that is no proxy anybody could have written.
+        // A chain: a client can forge everything before the last address that is not a proxy.
         let chain = ("X-Forwarded-For", "203.0.113.7, 192.0.2.1, 198.51.100.2");
         assert_answered(&from(&[chain]), 403);
-        // Over an address, nobody is believed.
+        // Over a network address, no client is trusted.
         assert_eq!(client.send("GET", ORGANIZATION, &[("X-API-Key", &key), forwarded], b"").status, 403);
 
-        // Wrong keys are counted by what a trusted proxy says, and not at all where nobody knows an address.
+        // Wrong keys are counted by the address from a trusted proxy, and not at all without an address.
         let wrong: Vec<String> =
             (0..25).map(|_| ask(&socket, "GET", ORGANIZATION, &[("X-API-Key", "wrong"), forwarded])).collect();
         assert_answered(&wrong[0], 401);
@@ -176,7 +176,7 @@ fn who_comes_over_a_unix_socket_has_no_address_unless_such_proxies_are_trusted()
 }
 
 #[test]
-fn the_development_clock_wants_every_place_to_be_on_this_machine() {
+fn the_development_clock_requires_local_listeners_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = ("KEYSTEAD_DEV_CLOCK", "true");
     let mut command = keystead(folder.path());

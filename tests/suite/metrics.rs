@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! The metrics for Prometheus.
 
 use super::helpers::*;
 use serde_json::json;
@@ -31,14 +31,14 @@ pub const FAMILIES: [(&str, &str); 18] = [
     ("process_resident_memory_bytes", "gauge"),
 ];
 
-/// A server with its metrics on a listener of their own, and somebody who reads them.
+/// A server with a metrics listener, and a client that reads it.
 pub fn watched(environment: &[(&str, &str)]) -> (Server, Client) {
     let mut server = Server::start_with(&[&[ON], environment].concat());
     let base = server.metrics_base();
     (server, Client::new(&base, ""))
 }
 
-/// One reading: every sample under its name and labels as they are written.
+/// One reading: every sample under its name and labels as written.
 pub struct Reading {
     text: String,
     samples: BTreeMap<String, f64>,
@@ -57,7 +57,7 @@ impl Reading {
         self.samples.keys().map(String::as_str)
     }
 
-    /// Zero where there is no such sample.
+    /// Zero if there is no such sample.
     pub fn value(&self, sample: &str) -> f64 {
         self.samples.get(sample).copied().unwrap_or_default()
     }
@@ -80,7 +80,7 @@ impl Reading {
     }
 }
 
-/// Reads the text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>) and is strict about it.
+/// A strict parser of the text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 fn parse(text: &str) -> BTreeMap<String, f64> {
     assert!(text.ends_with('\n'));
     let (mut samples, mut helped, mut typed) = (BTreeMap::new(), "", ("", ""));
@@ -175,7 +175,7 @@ fn requests_are_counted_by_the_template_of_their_route_the_method_and_the_status
 }
 
 #[test]
-fn verifications_are_counted_by_what_came_of_them_and_lookups_by_whether_memory_knew() {
+fn verifications_are_counted_by_outcome_and_lookups_by_cache_hit() {
     let (server, watcher) = watched(&[]);
     let client = server.client();
     let (id, value) = client.mint("a");
@@ -192,12 +192,12 @@ fn verifications_are_counted_by_what_came_of_them_and_lookups_by_whether_memory_
         assert_eq!(reading.verifications(via), [0.0; 7], "shown from the first on, as zeros");
     }
     let lookups = |result| reading.value(&format!(r#"keystead_cache_lookups_total{{result="{result}"}}"#));
-    // The first key, the new one, the new one switched off, and the one that there is not, are each read once.
+    // Four keys are read once each: the first key, the new one, the new one after its deactivation, and an unknown one.
     assert_eq!((lookups("hit"), lookups("miss")), (2.0, 4.0));
 }
 
 #[test]
-fn whatever_comes_of_a_verification_is_counted_under_who_asked() {
+fn every_outcome_of_a_verification_is_counted_by_caller() {
     let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let client = server.client();
     let create = |more: serde_json::Value| {
@@ -235,7 +235,7 @@ fn whatever_comes_of_a_verification_is_counted_under_who_asked() {
 }
 
 #[test]
-fn keys_are_counted_by_state_and_no_more_than_once_in_a_minute() {
+fn keys_are_counted_by_state_at_most_once_a_minute() {
     let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let client = server.client();
     let advance = |ms: i64| client.post("/dev/clock", json!({"advanceInMs": ms})).data();
@@ -258,7 +258,7 @@ fn keys_are_counted_by_state_and_no_more_than_once_in_a_minute() {
 }
 
 #[test]
-fn what_the_largest_organizations_take_is_told_by_their_ids_and_counted_no_more_than_once_in_a_minute() {
+fn the_largest_organizations_are_reported_by_id_and_measured_once_a_minute() {
     let (server, watcher) = watched(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let client = server.client();
     let store = open_store(&server.store_path());
@@ -278,7 +278,7 @@ fn what_the_largest_organizations_take_is_told_by_their_ids_and_counted_no_more_
     assert!(!first.text.contains("secret"));
 
     let new = small.iter().find(|id| value(&first, "api_keys", id).is_none()).expect("one of them").clone();
-    // The one that was not told of grows.
+    // The organization that was not reported grows.
     let organization = keystead::domain::OrganizationId::parse(&new).expect("an id");
     let secrets: Vec<_> = (0..20_050).map(|_| new_secret()).collect();
     insert_keys(&store, organization, &secrets).expect("keys");
@@ -300,7 +300,7 @@ fn what_the_largest_organizations_take_is_told_by_their_ids_and_counted_no_more_
 }
 
 #[test]
-fn what_the_writer_does_is_counted_and_so_is_what_it_could_not_do() {
+fn commits_of_the_writer_are_counted_by_success_and_failure() {
     let (server, watcher) = watched(&[("KEYSTEAD_STORE_BUSY_TIMEOUT_MS", "500")]);
     let client = server.client();
     let commits = |reading: &Reading, outcome: &str| {
@@ -374,13 +374,13 @@ fn the_listener_of_the_metrics_serves_nothing_else_and_the_public_one_does_not_s
     let head = watcher.send("HEAD", "/metrics", &[], b"");
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     server.client().get("/metrics").refused_with(404);
-    // Whoever watches is not counted among those who are watched.
+    // Requests for metrics are not counted.
     assert_eq!(Reading::of(&watcher).requests("GET", "unmatched", 404), 1.0);
     assert!(server.log().contains(&format!("metrics are at {}/metrics", watcher.base())));
 }
 
 #[test]
-fn metrics_that_are_off_are_nowhere() {
+fn disabled_metrics_are_served_nowhere() {
     let server = Server::start();
     server.client().get("/metrics").refused_with(404);
     assert!(!server.log().contains("etrics"), "{}", server.log());
@@ -388,7 +388,7 @@ fn metrics_that_are_off_are_nowhere() {
 
 #[test]
 fn metrics_at_the_address_of_the_server_are_served_there_beside_everything_else() {
-    // A loopback address that nothing else takes ports of: the port is still free when the server asks for it.
+    // A loopback address that no other test takes ports of: the port is still free when the server binds it.
     let address = TcpListener::bind("127.0.0.77:0").and_then(|free| free.local_addr()).expect("an address").to_string();
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_at(folder.path(), &address, &[("KEYSTEAD_METRICS_LISTEN", &address)]);
@@ -403,7 +403,7 @@ fn metrics_at_the_address_of_the_server_are_served_there_beside_everything_else(
 }
 
 #[test]
-fn an_address_in_use_ends_the_start_with_a_sentence_that_says_what_to_change_and_spends_no_first_key() {
+fn a_metrics_address_in_use_ends_the_start_with_advice_and_creates_no_first_key() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let address = taken.local_addr().expect("its address").to_string();
     let folder = tempfile::tempdir().expect("a folder");
@@ -421,7 +421,7 @@ fn an_address_in_use_ends_the_start_with_a_sentence_that_says_what_to_change_and
 }
 
 #[test]
-fn the_listener_of_the_metrics_stops_with_the_server_even_where_somebody_keeps_a_connection() {
+fn the_metrics_listener_stops_with_the_server_despite_open_connections() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_in(folder.path(), &[ON]);
     let base = server.metrics_base();
@@ -440,7 +440,7 @@ fn the_listener_of_the_metrics_stops_with_the_server_even_where_somebody_keeps_a
 }
 
 #[test]
-fn metrics_are_there_also_where_the_store_is_not() {
+fn metrics_are_served_without_the_store() {
     let (server, watcher) = watched(&[]);
     std::fs::remove_file(server.store_path()).expect("the file");
     let reading = Reading::of(&watcher);

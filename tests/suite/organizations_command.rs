@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::keys_command::store;
 
 #[test]
-fn an_organization_comes_with_its_first_key_which_works_in_a_running_server_at_once() {
+fn an_organization_is_created_with_a_first_key_that_works_in_a_running_server_at_once() {
     let server = Server::start();
     let output = run(server.folder(), &["organizations", "create", "Other"]);
     let key = stdout(&output);
@@ -31,7 +31,7 @@ fn an_organization_and_its_first_key_are_one_json_object() {
 }
 
 #[test]
-fn where_there_are_several_organizations_a_sentence_names_them_and_either_name_or_id_chooses() {
+fn with_several_organizations_the_error_lists_them_and_name_or_id_selects_one() {
     let (folder, _) = store();
     let other = done_json(folder.path(), &["organizations", "create", "Other", "--json"]);
     let id = other["organization"]["id"].as_str().expect("an id");
@@ -48,12 +48,12 @@ fn where_there_are_several_organizations_a_sentence_names_them_and_either_name_o
     let output = run(folder.path(), &["keys", "list", "--organization", "Other"]);
     assert_failed_with(&output, 1, "Several organizations are called Other; say its id: ");
     assert_eq!(done(folder.path(), &["keys", "list", "--organization", id, "--json"]).lines().count(), 3);
-    // A key's number says whose it is.
+    // The number of a key identifies its organization.
     assert_eq!(done_json(folder.path(), &["keys", "get", "2", "--json"])["organizationId"], id);
 }
 
 #[test]
-fn a_new_name_is_in_force_in_a_running_server_when_the_command_ends() {
+fn a_new_name_takes_effect_in_a_running_server_before_the_command_ends() {
     let server = Server::start();
     let name = |server: &Server| server.client().get("/v2/organization").data()["name"].clone();
     assert_eq!(name(&server), "My organization");

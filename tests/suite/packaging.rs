@@ -1,4 +1,4 @@
-//! `packaging/build`, as far as it comes without its tools. What it makes is tried by `tests/packages`.
+//! `packaging/build` without its tools. `tests/packages` tests what it builds.
 
 use super::helpers::*;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs};
 
 #[test]
-fn all_tools_that_are_missing_are_named_before_anything_is_built() {
+fn all_missing_tools_are_named_before_the_build() {
     let folder = tempfile::tempdir().expect("a folder");
     let tools = folder.path().join("tools");
     fs::create_dir(&tools).expect("a folder");
@@ -18,7 +18,7 @@ fn all_tools_that_are_missing_are_named_before_anything_is_built() {
     {
         symlink(tool(name).expect(name), tools.join(name)).expect("a link");
     }
-    // What compiles says so: it must not be asked to.
+    // A fake cargo that prints a line when it is called, which must not happen.
     fs::write(tools.join("cargo"), "#!/bin/sh\necho compiling >&2\n").expect("a file");
     fs::set_permissions(tools.join("cargo"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -29,7 +29,7 @@ fn all_tools_that_are_missing_are_named_before_anything_is_built() {
         command.env("CARGO_TARGET_DIR", folder.path().join("target"));
         command
     };
-    // A service has no home, say.
+    // A service, for example, has no home folder.
     let output = build().env_remove("HOME").env_remove("CARGO_HOME").output().expect("the script runs");
     assert_failed_with(&output, 1, "packaging: nothing was built, because this is missing:\n");
     assert!(stderr(&output).contains("    cc: a C compiler"), "{}", stderr(&output));

@@ -1,9 +1,9 @@
-//! Lists a part at a time, where that is asked for.
+//! Pages of lists.
 
 use super::helpers::*;
 use serde_json::{Value, json};
 
-/// All parts of a list, and how many there were.
+/// All pages of a list together, and their number.
 fn walk(client: &Client, path: &str, name: &str, limit: usize) -> (Vec<Value>, usize) {
     let (mut all, mut parts, mut query) = (Vec::new(), 0, format!("limit={limit}"));
     loop {
@@ -21,7 +21,7 @@ fn walk(client: &Client, path: &str, name: &str, limit: usize) -> (Vec<Value>, u
 }
 
 #[test]
-fn a_list_has_the_same_in_parts_as_in_whole() {
+fn all_pages_together_equal_the_whole_list() {
     let server = Server::start();
     let client = server.client();
     let names = ["a", "ä ö", "Zebra / 9%", "z", &"ß".repeat(255)];
@@ -47,7 +47,7 @@ fn a_list_has_the_same_in_parts_as_in_whole() {
             assert_eq!(whole.len(), count);
             for limit in [1, 2, 3, count, 1000] {
                 let (parts, number) = walk(&client, &path, name, limit);
-                // When it was used is the one thing that changes by itself.
+                // Only its last use changes without a request.
                 let ids = |list: &[Value]| list.iter().map(|it| it["id"].clone()).collect::<Vec<_>>();
                 assert_eq!(ids(&parts), ids(&whole), "{path} by {limit}");
                 assert_eq!(number, count.div_ceil(limit), "{path} by {limit}: none is empty");
@@ -57,7 +57,7 @@ fn a_list_has_the_same_in_parts_as_in_whole() {
 }
 
 #[test]
-fn a_cursor_is_good_when_what_it_was_made_from_is_gone_and_alone_means_a_hundred() {
+fn a_cursor_survives_the_deletion_of_its_row_and_implies_a_limit_of_100() {
     let server = Server::start();
     let client = server.client();
     for _ in 0..102 {
@@ -88,7 +88,7 @@ fn a_wrong_limit_or_cursor_is_answered_with_400() {
     for wrong in ["0", "-1", "%2B1", "01", "x", "9999999999999999999"] {
         client.get(&format!("{KEYS}?cursor={wrong}")).refused_with(400);
     }
-    // No Base64, none of UTF-8, and no name.
+    // Not Base64, not UTF-8, and not a name.
     for wrong in ["a", "YQ==", "_w", "IA"] {
         client.get(&format!("/v2/projects?cursor={wrong}")).refused_with(400);
     }

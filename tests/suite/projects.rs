@@ -1,4 +1,4 @@
-//! Projects and their keys, on both versions of the wire contract.
+//! Projects and their keys, in both versions of the API.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn a_project_is_created_with_its_first_key_in_both_versions() {
 }
 
 #[test]
-fn version_1_wraps_what_version_2_shows_bare() {
+fn version_1_wraps_the_object_that_version_2_returns() {
     let server = Server::start();
     let client = server.client();
     let (project, _) = project(&client, "v1", json!({"name": "web"}));
@@ -72,7 +72,7 @@ fn a_name_is_taken_once_in_an_organization() {
 }
 
 #[test]
-fn a_project_changes_in_what_is_sent_and_in_nothing_else() {
+fn only_the_sent_fields_of_a_project_change() {
     let server = Server::start();
     let client = server.client();
     let (project, _) = project(&client, "v2", json!({"name": "web", "description": "old"}));
@@ -141,7 +141,7 @@ fn a_deleted_project_takes_its_keys_with_it() {
 }
 
 #[test]
-fn another_organizations_project_and_one_that_never_was_are_not_there() {
+fn another_organizations_project_and_an_unknown_one_are_not_found() {
     let server = Server::start();
     let store = open_store(&server.store_path());
     let (_, _, secret) = insert_organization(&store, "Another");

@@ -4,7 +4,7 @@ use super::helpers::*;
 use super::keys_command::store;
 
 #[test]
-fn a_project_comes_with_its_first_key_and_dies_with_it_in_a_running_server() {
+fn a_project_is_created_with_a_first_key_and_deleted_with_it_in_a_running_server() {
     let server = Server::start();
     let made = done_json(server.folder(), &["projects", "create", "Shop", "--description", "Sells.", "--json"]);
     let id = made["project"]["id"].as_str().expect("an id");
@@ -39,7 +39,7 @@ fn a_project_is_found_by_name_or_id_and_changed() {
 }
 
 #[test]
-fn a_project_that_makes_no_sense_is_refused() {
+fn an_invalid_project_is_refused() {
     let (folder, _) = store();
     let folder = folder.path();
     done(folder, &["projects", "create", "Shop"]);

@@ -1,4 +1,4 @@
-//! How often and from where: limits and allowed addresses a key, and wrong keys an address.
+//! Rate limits and allowed addresses of keys, and the limit on wrong keys from an address.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn from(client: &Client, key: &str, forwarded_for: &str) -> Answer {
 }
 
 #[test]
-fn a_key_with_a_limit_is_refused_beyond_it_and_says_what_is_left() {
+fn a_key_is_refused_beyond_its_limit_and_reports_the_rest() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -31,7 +31,7 @@ fn a_key_with_a_limit_is_refused_beyond_it_and_says_what_is_left() {
     let verified = admin.post("/v1/verify", json!({"value": value}));
     assert_eq!(verified.data()["code"], json!("VALID"));
     assert!(verified.header("ratelimit").is_some_and(|it| it.starts_with(&format!("\"key-{id}\";r=1;t="))));
-    // A refused request by a project's or any other key counts as well: it did authenticate.
+    // A request that is refused for its role counts as well, because its key did authenticate.
     assert_eq!(user.get("/v1/organization/api-keys/999").status, 404);
 
     let over = user.get(ORGANIZATION);
@@ -51,7 +51,7 @@ fn a_key_with_a_limit_is_refused_beyond_it_and_says_what_is_left() {
 }
 
 #[test]
-fn a_window_ends_and_is_shared_by_all_values_of_a_key() {
+fn all_values_of_a_key_share_a_window_and_it_ends() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -94,7 +94,7 @@ fn a_key_with_allowed_addresses_is_refused_from_anywhere_else() {
 }
 
 #[test]
-fn what_a_stranger_writes_into_x_forwarded_for_is_not_believed() {
+fn x_forwarded_for_of_an_untrusted_client_is_ignored() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -102,7 +102,7 @@ fn what_a_stranger_writes_into_x_forwarded_for_is_not_believed() {
     assert_eq!(from(&admin, &value, "203.0.113.7").status, 403);
 }
 
-/// Entries of `X-Forwarded-For` that name a client, and those that name none.
+/// Entries of `X-Forwarded-For` that name a client, and entries that do not.
 const READABLE: [&str; 5] = [
     "198.51.100.1:51234",
     "\"198.51.100.1\"",
@@ -121,7 +121,7 @@ const UNREADABLE: [&str; 7] = [
 ];
 
 #[test]
-fn a_client_never_passes_for_the_proxy_that_names_it() {
+fn a_client_cannot_take_the_address_of_its_proxy() {
     let server = Server::start_with(&[PROXY]);
     let admin = server.client();
     let restricted = |address: &str| {
@@ -164,7 +164,7 @@ fn wrong_keys_of_clients_that_cannot_be_told_apart_count_together_and_those_with
 }
 
 #[test]
-fn limits_and_addresses_that_cannot_be_are_refused_and_change_nothing() {
+fn invalid_limits_and_addresses_are_refused_and_change_nothing() {
     let server = Server::start();
     let admin = server.client();
     let (id, _) = admin.mint("a");
@@ -219,7 +219,7 @@ fn an_address_that_sends_too_many_wrong_keys_is_told_to_wait_and_its_good_keys_p
 }
 
 #[test]
-fn loopback_sends_as_many_wrong_keys_as_it_likes_unless_it_is_told_not_to() {
+fn wrong_keys_from_loopback_are_not_limited_by_default() {
     let lenient = Server::start();
     let strict = Server::start_with(&[("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true")]);
     let wrong = |server: &Server| server.client_with(WRONG).get(ORGANIZATION).status;

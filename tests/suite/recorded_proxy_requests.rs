@@ -1,7 +1,6 @@
-//! What real proxies send, byte for byte but for `Connection: close`: recorded from nginx 1.22, Caddy 2.6, Traefik 3.7 and
-//! Envoy 1.40 in front of a client that asked `POST /x?y=1`. The forms are documented at
-//! nginx.org/en/docs/http/ngx_http_auth_request_module.html,
-//! caddyserver.com/docs/caddyfile/directives/forward_auth,
+//! Requests of real proxies, byte for byte except for `Connection: close`: recorded from nginx 1.22, Caddy 2.6, Traefik
+//! 3.7 and Envoy 1.40, with a client that sent `POST /x?y=1`. The forms are documented at
+//! nginx.org/en/docs/http/ngx_http_auth_request_module.html, caddyserver.com/docs/caddyfile/directives/forward_auth,
 //! doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth and
 //! envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ext_authz/v3/ext_authz.proto.
 
@@ -32,7 +31,7 @@ fn send(server: &Server, request: &str, key: &str) -> String {
 }
 
 #[test]
-fn what_proxies_are_known_to_send_is_understood() {
+fn recorded_requests_of_proxies_are_understood() {
     let server = Server::start();
     let key = server.first_key();
     for request in [NGINX, OLD_NGINX, CADDY, TRAEFIK, ENVOY] {
@@ -49,7 +48,7 @@ fn what_proxies_are_known_to_send_is_understood() {
 }
 
 #[test]
-fn envoys_client_asks_for_whatever_it_likes() {
+fn every_path_and_query_of_an_envoy_client_is_accepted() {
     let server = Server::start();
     let key = server.first_key();
     let long = format!("/{}", "a".repeat(4_000));
@@ -81,7 +80,7 @@ fn envoys_client_asks_for_whatever_it_likes() {
 }
 
 #[test]
-fn an_answer_does_not_wait_for_the_body_that_a_client_announced() {
+fn a_response_does_not_wait_for_an_announced_body() {
     let server = Server::start();
     let key = server.first_key();
     for request in [NGINX, CADDY, TRAEFIK, ENVOY] {

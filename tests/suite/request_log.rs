@@ -1,4 +1,4 @@
-//! One line a request, and what requests are called.
+//! The request log, and request ids.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn with_id<'a>(client: &'a Client, id: &'a str) -> [(&'a str, &'a str); 2] {
     [("CONFIDENT_API_KEY", client.key()), ("X-Request-Id", id)]
 }
 
-/// The lines of the log that are about requests; a line is there once its answer is.
+/// The lines of the log about requests; a line is written before its response is complete.
 fn lines(server: &Server) -> Vec<String> {
     server.log().lines().filter(|line| line.contains(", request ")).map(str::to_owned).collect()
 }
@@ -22,7 +22,7 @@ fn id(answer: &Answer) -> &str {
 }
 
 #[test]
-fn every_answer_says_what_its_request_is_called() {
+fn every_response_has_a_request_id() {
     let server = Server::start();
     let client = server.client();
     let made = [
@@ -71,7 +71,7 @@ fn an_id_that_is_too_long_or_unreadable_or_might_be_a_key_is_replaced() {
 }
 
 #[test]
-fn the_record_of_what_was_done_has_the_id_that_the_answer_has() {
+fn an_audit_event_has_the_request_id_of_its_response() {
     let server = Server::start();
     let client = server.client();
     let json = ("Content-Type", "application/json");
@@ -89,7 +89,7 @@ fn the_record_of_what_was_done_has_the_id_that_the_answer_has() {
 }
 
 #[test]
-fn changes_and_failures_have_a_line_at_info_and_questions_at_debug() {
+fn changes_and_failures_are_logged_at_info_and_reads_at_debug() {
     for level in ["info", "debug"] {
         let server = Server::start_with(&[("KEYSTEAD_LOG_LEVEL", level)]);
         let client = server.client();
@@ -122,7 +122,7 @@ fn changes_and_failures_have_a_line_at_info_and_questions_at_debug() {
 }
 
 #[test]
-fn what_a_client_makes_up_is_not_in_a_line() {
+fn no_text_of_the_client_is_in_a_log_line() {
     let server = Server::start_with(&[("KEYSTEAD_LOG_LEVEL", "trace")]);
     let client = server.client();
     client.get("/made-up/path");
@@ -136,7 +136,7 @@ fn what_a_client_makes_up_is_not_in_a_line() {
 }
 
 #[test]
-fn lines_can_be_json_and_then_are_all() {
+fn with_json_logging_every_line_is_json() {
     let server = Server::start_with(&[("KEYSTEAD_LOG_FORMAT", "json"), ("KEYSTEAD_LOG_LEVEL", "debug")]);
     let client = server.client();
     assert_eq!(client.send("GET", ORGANIZATION, &with_id(&client, r#"a"b\c"#), b"").status, 200);
@@ -157,7 +157,7 @@ fn lines_can_be_json_and_then_are_all() {
 }
 
 #[test]
-fn requests_need_not_be_logged() {
+fn the_request_log_can_be_switched_off() {
     let server = Server::start_with(&[("KEYSTEAD_LOG_REQUESTS", "false"), ("KEYSTEAD_LOG_LEVEL", "trace")]);
     let client = server.client();
     client.mint("a");
@@ -177,11 +177,11 @@ fn many_failures_do_not_fill_the_log() {
     let seconds = usize::try_from(begun.elapsed().as_secs()).expect("a few") + 2;
     let count = lines(&server).len();
     assert!((100..=seconds * 100).contains(&count), "{count} in {seconds}");
-    // The next failure of another second tells of them.
+    // The next failure in another second reports them.
     if count < 1000 {
         eventually(Duration::from_secs(20), || {
             client.get("/nothing");
-            server.log().contains("more requests failed in one second")
+            server.log().contains("more requests failed within one second")
         });
     }
 }

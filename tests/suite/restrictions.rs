@@ -1,4 +1,4 @@
-//! Keys that are restricted, switched off or short-lived from the moment that they are minted or rotated.
+//! Keys that are restricted, deactivated or short-lived from their creation or rotation on.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const V2_KEYS: &str = "/v2/organization/api-keys";
 const ELSEWHERE: &str = "203.0.113.7";
 
-/// All that `PUT` takes.
+/// All fields that `PUT` accepts.
 fn restrictions() -> Value {
     json!({
         "valid": false,
@@ -33,7 +33,7 @@ fn rotate(id: &Value) -> String {
     format!("{V2_KEYS}/{id}/rotate")
 }
 
-/// The newest event of the audit log, once the log has that many.
+/// The newest event of the audit log, once the log has this many.
 fn newest_event(client: &Client, count: usize) -> Value {
     let events = client.get("/v2/organization/audit-logs").data()["auditLogs"].take();
     let events = events.as_array().expect("events");
@@ -41,7 +41,7 @@ fn newest_event(client: &Client, count: usize) -> Value {
     events[0].clone()
 }
 
-/// How long the key lasts from when it was minted, in milliseconds.
+/// The lifetime of the key from its creation, in milliseconds.
 fn lifetime_ms(key: &Value) -> i64 {
     let at = |name: &str| keystead::domain::Timestamp::parse(key[name].as_str().expect("a time")).expect("a time");
     at("expiresAt").unix_ms() - at("created_at").unix_ms()
@@ -70,7 +70,7 @@ fn a_key_is_restricted_from_the_answer_that_makes_it() {
 }
 
 #[test]
-fn a_project_key_and_a_key_whose_value_is_brought_are_restricted_as_they_are_made() {
+fn project_keys_and_keys_with_a_given_value_are_restricted_from_the_start() {
     let server = Server::start();
     let admin = server.client();
     let project = admin.post("/v2/projects", json!({"name": "Web"})).data()["project"]["id"].take();
@@ -84,7 +84,7 @@ fn a_project_key_and_a_key_whose_value_is_brought_are_restricted_as_they_are_mad
 }
 
 #[test]
-fn a_rotation_restricts_both_values_as_it_is_done_and_keeps_what_it_is_not_told() {
+fn a_rotation_restricts_both_values_at_once_and_keeps_omitted_restrictions() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -104,7 +104,7 @@ fn a_rotation_restricts_both_values_as_it_is_done_and_keeps_what_it_is_not_told(
 }
 
 #[test]
-fn the_audit_log_has_one_event_with_all_that_was_made_or_changed() {
+fn the_audit_log_has_one_event_with_everything_created_or_changed() {
     let server = Server::start();
     let admin = server.client();
     let key = admin.post(V2_KEYS, with(json!({"name": "a", "expiresInSeconds": 60}), &restrictions())).data();
@@ -122,7 +122,7 @@ fn the_audit_log_has_one_event_with_all_that_was_made_or_changed() {
 }
 
 #[test]
-fn a_wrong_restriction_makes_no_key_and_rotates_none() {
+fn with_an_invalid_restriction_no_key_is_created_or_rotated() {
     let server = Server::start();
     let admin = server.client();
     let (id, value) = admin.mint("a");
@@ -146,7 +146,7 @@ fn a_wrong_restriction_makes_no_key_and_rotates_none() {
 }
 
 #[test]
-fn a_key_may_last_for_seconds_or_days_and_a_null_beside_a_number_says_nothing() {
+fn a_lifetime_is_in_seconds_or_days_and_null_beside_a_number_is_ignored() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let admin = server.client();
     for (body, ms) in [
@@ -187,7 +187,7 @@ fn a_repeated_request_is_answered_with_the_restricted_key_and_another_restrictio
 }
 
 #[test]
-fn v1_mints_keys_as_ever() {
+fn v1_creates_keys_as_before() {
     let server = Server::start();
     let admin = server.client();
     let body = with(json!({"name": "a", "expiresInSeconds": "soon"}), &restrictions());

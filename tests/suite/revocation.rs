@@ -1,4 +1,4 @@
-//! Dead means dead: no request that begins after the answer passes with a dead key.
+//! Revocation is immediate: no request that starts after the response passes with a revoked key.
 
 use super::helpers::*;
 use super::revocation_race::{done, race, race_through};
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 1_000;
 
-/// Somebody who uses the value.
+/// A user of the value.
 fn user(server: &Server, value: &str) -> impl Fn() -> bool + use<> {
     let user = server.client_with(value);
     move || user.is_good()
 }
 
 #[test]
-fn no_request_that_begins_after_the_answer_passes_with_a_key_that_was_switched_off_or_revoked() {
+fn no_request_after_the_response_passes_with_a_deactivated_or_revoked_key() {
     let server = Server::start();
     race_through(ROUNDS, &server.client(), |value| user(&server, value));
 }
 
 #[test]
-fn no_proxy_that_asks_after_the_answer_lets_a_dead_key_pass() {
+fn no_proxy_request_after_the_response_passes_with_a_revoked_key() {
     let server = Server::start();
     for (path, rounds) in [("/auth/nginx", ROUNDS), ("/auth/forward", 100), ("/auth/envoy/some/path", 100)] {
         race_through(rounds, &server.client(), |value| {
@@ -31,7 +31,7 @@ fn no_proxy_that_asks_after_the_answer_lets_a_dead_key_pass() {
 }
 
 #[test]
-fn no_request_that_begins_after_the_answer_passes_with_a_value_that_a_rotation_ended() {
+fn no_request_after_the_response_passes_with_a_rotated_out_value() {
     let server = Server::start();
     let admin = server.client();
     let post = |path: &str| admin.send("POST", path, &[("X-API-Key", admin.key())], b"");
@@ -55,7 +55,7 @@ fn no_request_that_begins_after_the_answer_passes_with_a_value_that_a_rotation_e
 }
 
 #[test]
-fn a_revocation_by_another_process_is_seen_within_250_milliseconds() {
+fn a_revocation_by_another_process_takes_effect_within_250_milliseconds() {
     let server = Server::start();
     let admin = server.client();
     let store = open_store(&server.store_path());
@@ -82,7 +82,7 @@ fn a_revocation_by_another_process_is_seen_within_250_milliseconds() {
 }
 
 #[test]
-fn a_key_that_another_process_mints_is_good_at_once() {
+fn a_key_created_by_another_process_is_accepted_at_once() {
     let server = Server::start();
     let store = open_store(&server.store_path());
     for round in 0..20 {

@@ -1,4 +1,4 @@
-//! Keys that expire and rotate, on version 2 of the wire contract.
+//! Keys that expire and rotate, in version 2 of the API.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn advance(client: &Client, ms: i64) {
     client.post("/dev/clock", json!({"advanceInMs": ms})).data();
 }
 
-/// Creates a key: the object as it was answered.
+/// Creates a key; returns the object of the response.
 fn create(client: &Client, body: Value) -> Value {
     client.post(KEYS_V2, body).data()
 }
@@ -165,7 +165,7 @@ fn a_second_rotation_waits_for_the_first_unless_it_has_no_grace() {
         assert!(!server.client_with(text(dead)).is_good());
     }
     assert!(server.client_with(text(&now["value"])).is_good());
-    // One whose grace is over is out of the way.
+    // A rotation whose grace period is over does not block the next one.
     rotate(&client, &key, json!({"gracePeriodInHours": 5})).data();
     advance(&client, 5 * HOUR_MS);
     rotate(&client, &key, json!({"gracePeriodInHours": 5})).data();
@@ -205,7 +205,7 @@ fn a_revoked_key_takes_both_values_with_it() {
 }
 
 #[test]
-fn during_the_grace_a_key_says_who_still_uses_the_outgoing_value() {
+fn during_the_grace_period_a_key_shows_the_last_use_of_the_outgoing_value() {
     let (server, client) = server();
     let key = create(&client, json!({"name": "a"}));
     assert!(key.get("rotation").is_none());
@@ -226,7 +226,7 @@ fn during_the_grace_a_key_says_who_still_uses_the_outgoing_value() {
 }
 
 #[test]
-fn a_use_counts_for_the_value_that_was_used_whatever_becomes_of_it() {
+fn a_use_counts_for_the_presented_value_in_every_state() {
     let (server, client) = server();
     let ends: [&dyn Fn(&Value); 3] = [
         &|key| {
@@ -270,7 +270,7 @@ fn a_use_counts_for_the_value_that_was_used_whatever_becomes_of_it() {
 }
 
 #[test]
-fn a_request_with_an_idempotency_key_is_done_once() {
+fn a_request_with_an_idempotency_key_takes_effect_once() {
     let (server, client) = server();
     let send = |path: &str, body: &Value, name: &str| {
         let headers = [("X-API-Key", client.key()), ("Content-Type", "application/json"), ("Idempotency-Key", name)];
@@ -282,7 +282,7 @@ fn a_request_with_an_idempotency_key_is_done_once() {
     assert_eq!(first.header("idempotency-replayed"), None);
     let again = send(KEYS_V2, &json!({"expiresInDays": 3, "name": "a"}), "one");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert!(text(&again.json()["notice"]).contains("was not done again"));
+    assert!(text(&again.json()["notice"]).contains("was not repeated"));
     let repeated = again.data();
     assert_eq!((&repeated["id"], &repeated["value"]), (&key["id"], &masked(text(&key["value"]))));
     send(KEYS_V2, &json!({"name": "b"}), "one").refused_with(422);
@@ -300,7 +300,7 @@ fn a_request_with_an_idempotency_key_is_done_once() {
     let later = send(KEYS_V2, &body, "one");
     assert_eq!(later.header("idempotency-replayed"), None, "a day later it is forgotten");
 
-    // However many there are: no change waits until all of them are removed.
+    // Any number of them: no change waits until all of them are deleted.
     let file = rusqlite::Connection::open(server.store_path()).expect("the store");
     let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO idempotent_requests \
                SELECT caller_key_id, name || i, request_digest, api_key_id, i FROM idempotent_requests, n WHERE name = ?1";
@@ -358,7 +358,7 @@ fn a_caller_can_keep_the_secret_to_itself() {
 }
 
 #[test]
-fn a_rotation_takes_a_body_only_where_it_is_said_to_be_json() {
+fn a_rotation_accepts_a_body_only_with_a_json_content_type() {
     let (_server, client) = server();
     let rotate_path = format!("{}/rotate", path(&create(&client, json!({"name": "a"}))));
     let key = ("X-API-Key", client.key());
@@ -368,7 +368,7 @@ fn a_rotation_takes_a_body_only_where_it_is_said_to_be_json() {
 }
 
 #[test]
-fn durations_that_are_none_are_refused_with_a_sentence() {
+fn invalid_durations_are_refused_with_an_error_message() {
     let (_server, client) = server();
     let key = create(&client, json!({"name": "a"}));
     for bad in [json!(0), json!(-1), json!(1.5), json!("3"), json!(true), json!([1]), json!(36_526), json!(1e30)] {

@@ -11,12 +11,12 @@ fn status(folder: &Path, listen: &str) -> Value {
     done_json(folder, &["status", "--listen", listen, "--json"])
 }
 
-/// An address that nobody listens on: it was somebody's a moment ago.
+/// An address without a listener: a listener was closed there a moment ago.
 fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("an address").to_string()
 }
 
-/// Answers one connection with these bytes, and lets it be then; gives the address.
+/// Answers one connection with these bytes and then ignores it; returns the address.
 fn somebody_else(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let address = listener.local_addr().expect("an address").to_string();
@@ -25,7 +25,7 @@ fn somebody_else(answer: &'static [u8]) -> String {
         _ = stream.read(&mut [0; 1024]);
         _ = stream.write_all(answer);
         if answer.is_empty() {
-            // Until the client has gone.
+            // Until the client has disconnected.
             _ = stream.read_to_end(&mut Vec::new());
         }
     });
@@ -33,7 +33,7 @@ fn somebody_else(answer: &'static [u8]) -> String {
 }
 
 #[test]
-fn status_tells_of_the_server_the_store_its_keys_and_the_last_change() {
+fn status_shows_the_server_the_store_its_keys_and_the_last_change() {
     let server = Server::start();
     done(server.folder(), &["organizations", "create", "Other"]);
     done(server.folder(), &["keys", "deactivate", "2"]);
@@ -58,7 +58,7 @@ fn status_tells_of_the_server_the_store_its_keys_and_the_last_change() {
 }
 
 #[test]
-fn status_tells_of_a_store_that_no_server_has_open_and_leaves_it_alone() {
+fn status_shows_a_store_without_a_server_and_does_not_change_it() {
     let (folder, _) = store();
     let before = std::fs::read(folder.path().join("keystead.db")).expect("the store");
     let told = status(folder.path(), &nobody());
@@ -70,7 +70,7 @@ fn status_tells_of_a_store_that_no_server_has_open_and_leaves_it_alone() {
 }
 
 #[test]
-fn status_without_a_store_tells_of_the_rest_and_fails() {
+fn status_without_a_store_shows_the_rest_and_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = run(folder.path(), &["status", "--listen", &nobody(), "--json"]);
     assert_eq!(output.status.code(), Some(1));
@@ -81,7 +81,7 @@ fn status_without_a_store_tells_of_the_rest_and_fails() {
 }
 
 #[test]
-fn a_healthcheck_ends_with_0_where_the_server_is_ready_wherever_it_listens() {
+fn a_healthcheck_exits_with_0_for_a_ready_server_at_every_kind_of_listener() {
     let server = Server::start();
     let port = server.address().rsplit(':').next().expect("a port");
     for listen in [server.address().to_owned(), format!("0.0.0.0:{port}")] {
@@ -94,7 +94,7 @@ fn a_healthcheck_ends_with_0_where_the_server_is_ready_wherever_it_listens() {
 }
 
 #[test]
-fn where_nobody_answers_at_the_place_of_the_settings_it_is_said_how_to_name_another_one() {
+fn without_a_server_at_the_configured_address_the_error_explains_how_to_name_another() {
     let server = Server::start();
     let hint = "if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
     let ask = |arguments: &[&str]| {
@@ -113,7 +113,7 @@ fn where_nobody_answers_at_the_place_of_the_settings_it_is_said_how_to_name_anot
 }
 
 #[test]
-fn a_healthcheck_fails_with_a_sentence_where_nobody_answers_or_somebody_else_does() {
+fn a_healthcheck_fails_with_a_message_without_a_server_or_with_a_foreign_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let not_ready =
         b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"success\":false,\"error\":\"The store is busy; try again.\"}";
@@ -125,7 +125,7 @@ fn a_healthcheck_fails_with_a_sentence_where_nobody_answers_or_somebody_else_doe
         (somebody_else(b""), "it did not answer within 200 milliseconds"),
         ("127.0.0.1:0".to_owned(), "port 0"),
     ] {
-        // Short only where it is what ends the wait.
+        // Short only if this timeout ends the wait.
         let timeout = if sentence.contains("within") { "200" } else { "30000" };
         let output = run(folder.path(), &["healthcheck", "--listen", &listen, "--timeout-ms", timeout]);
         assert_failed_with(&output, 1, sentence);

@@ -1,4 +1,4 @@
-//! Which files are opened, which are refused, and in what words.
+//! Which files are opened, which are refused, and the error messages.
 
 use super::helpers::*;
 use std::fs::{self, Permissions};
@@ -24,7 +24,7 @@ fn empty() -> Folder {
     Folder { folder, path }
 }
 
-/// Both commands refuse the file with the sentence, and leave it as it is.
+/// Both commands refuse the file with this error message, and leave it unchanged.
 #[track_caller]
 fn assert_refused(folder: &Folder, sentence: &str) {
     let before = fs::read(&folder.path).ok();
@@ -85,7 +85,7 @@ fn a_file_from_version_1_is_migrated_at_start_with_all_that_is_in_it() {
     file.execute("INSERT INTO api_key_uses VALUES (12, 1700000000001)", []).expect("a use");
     drop(file);
     let server = Server::start_in(old.folder.path(), &[]);
-    assert!(server.log().contains("schema 1 brought to 7"), "{}", server.log());
+    assert!(server.log().contains("schema 1 migrated to 7"), "{}", server.log());
     let store = rusqlite::Connection::open(&old.path).expect("the file");
     let used: i64 = store
         .query_row("SELECT last_used_at FROM key_values WHERE key_id = 12 AND kind = 0", [], |row| row.get(0))
@@ -105,7 +105,7 @@ fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_with_what_to_do() {
+fn a_damaged_file_is_refused_with_advice() {
     let cut = store();
     let whole = fs::read(&cut.path).expect("the file");
     fs::write(&cut.path, &whole[..whole.len() - 4096]).expect("a shorter file");
@@ -130,7 +130,7 @@ fn a_damaged_file_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn damage_that_shows_only_later_is_answered_with_a_sentence() {
+fn damage_found_later_is_answered_with_an_error_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(folder.path(), &[]);
     server.client().mint("a");
@@ -138,7 +138,7 @@ fn damage_that_shows_only_later_is_answered_with_a_sentence() {
     destroy(&folder.path().join("keystead.db"), "api_keys_by_scope");
     let server = Server::start_in(folder.path(), &[]);
     let sentence = server.client().get(KEYS).refused_with(503);
-    assert_eq!(sentence, "The store is damaged; its operator must see to it.");
+    assert_eq!(sentence, "The store is damaged; its operator must repair it.");
     assert!(server.log().contains("malformed"), "{}", server.log());
 }
 
@@ -149,7 +149,7 @@ fn a_store_that_is_emptied_under_a_server_is_named_once_in_its_log() {
     fs::File::options().write(true).open(&store.path).expect("the store").set_len(0).expect("it is emptied");
     let complaints = || server.log().matches("other processes' changes cannot be watched").count();
     eventually(Duration::from_secs(5), || complaints() > 0);
-    // Each takes longer than a look.
+    // Each command takes longer than the watch interval.
     for _ in 0..20 {
         run(server.folder(), &["status"]);
     }
@@ -169,7 +169,7 @@ fn a_store_that_is_a_named_pipe_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn lists_come_to_an_end_where_a_name_ends_in_white_space() {
+fn lists_end_when_a_name_ends_in_white_space() {
     let store = store();
     let connection = rusqlite::Connection::open(&store.path).expect("the store");
     connection.execute("UPDATE organizations SET name = 'O '", []).expect("a name");
@@ -184,7 +184,7 @@ fn an_older_store_is_not_migrated_while_a_server_has_it_open() {
     let file = rusqlite::Connection::open(Path::new(server.folder()).join("keystead.db")).expect("the store");
     let version = || file.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).expect("a version");
     let older = version() - 1;
-    // What a server of the version before would have.
+    // As a server of the previous version has it.
     file.pragma_update(None, "user_version", older).expect("a version");
     for command in [&["backup", "b.db"][..], &["init", "--organization", "B"], &["serve", "--listen", "127.0.0.1:0"]] {
         let output = run(server.folder(), command);
@@ -197,7 +197,7 @@ fn an_older_store_is_not_migrated_while_a_server_has_it_open() {
 }
 
 #[test]
-fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
+fn a_folder_or_a_path_that_cannot_be_written_is_refused() {
     let folder = empty();
     fs::create_dir(&folder.path).expect("a folder");
     assert_refused(&folder, "is not a regular file");
@@ -231,7 +231,7 @@ fn only_its_owner_can_read_the_store() {
 }
 
 #[test]
-fn the_file_says_what_it_is() {
+fn the_file_has_our_application_id() {
     let folder = store();
     let file = rusqlite::Connection::open(&folder.path).expect("the file");
     let pragma =
@@ -275,7 +275,7 @@ fn processes_that_start_at_once_on_no_store_set_it_up_once() {
 }
 
 #[test]
-fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
+fn a_clock_behind_the_newest_event_is_reported_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
     let file = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the file");
@@ -289,7 +289,7 @@ fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
 }
 
 #[test]
-fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
+fn a_file_name_with_a_special_meaning_in_sqlite_is_refused_and_creates_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in [":memory:", "file:keystead.db", "file:keystead.db?mode=memory"] {
         for arguments in
@@ -301,7 +301,7 @@ fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
         }
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "{name}");
     }
-    // Elsewhere it is a file's name like any other.
+    // Elsewhere it is an ordinary file name.
     done(folder.path(), &["init", "--organization", "Acme", "--store", "./file:it.db"]);
     done(folder.path(), &["backup", "file:copy", "--store", "./file:it.db"]);
     done(folder.path(), &["restore", "file:copy", "--without-ledger", "--store", "./:memory:"]);
@@ -310,7 +310,7 @@ fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_second_server_on_a_store_says_that_there_is_another_one() {
+fn a_second_server_on_a_store_reports_the_first_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = Server::start_in(folder.path(), &[]);
     assert!(!first.log().contains("another server"), "{}", first.log());

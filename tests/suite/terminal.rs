@@ -1,4 +1,4 @@
-//! What people see at a terminal, and what they type there. `script` of util-linux makes a pseudo-terminal.
+//! Output and prompts at a terminal. `script` of util-linux creates a pseudo-terminal.
 
 use super::helpers::*;
 use super::keys_command::store;
@@ -18,7 +18,7 @@ struct Screen {
 }
 
 impl Screen {
-    /// Runs a line of shell in which `$K` is the program.
+    /// Runs a shell command line in which `$K` is the program.
     fn new(folder: &Path, line: &str, environment: &[(&str, &str)]) -> Self {
         let mut script = Command::new("script");
         script.args(["-qec", line, "/dev/null"]).current_dir(folder).env("K", env!("CARGO_BIN_EXE_keystead"));
@@ -34,7 +34,7 @@ impl Screen {
         String::from_utf8_lossy(&self.seen).replace('\r', "")
     }
 
-    /// Reads until this is on the screen.
+    /// Reads until this text is on the screen.
     #[track_caller]
     fn wait_for(&mut self, text: &str) {
         let mut buffer = [0; 4096];
@@ -49,7 +49,7 @@ impl Screen {
         self.keyboard.write_all(text.as_bytes()).and_then(|()| self.keyboard.flush()).expect("the keyboard");
     }
 
-    /// All that was on the screen.
+    /// The whole text of the screen.
     fn end(mut self) -> String {
         self.screen.read_to_end(&mut self.seen).expect("the screen");
         self.child.wait().expect("an end");
@@ -57,14 +57,14 @@ impl Screen {
     }
 }
 
-/// What a terminal of that width shows of a command.
+/// The output of a command at a terminal of this width.
 fn shown(folder: &Path, width: usize, command: &str, environment: &[(&str, &str)]) -> String {
     Screen::new(folder, &format!("stty cols {width}; exec $K {command}"), environment).end()
 }
 
 const LONG: &str = "Nightly build of all the services";
 
-/// A store with keys in each state, under long names.
+/// A store with keys in each state, with long names.
 fn full_store() -> tempfile::TempDir {
     let (folder, _) = store();
     let path = folder.path();
@@ -127,7 +127,7 @@ fn states_have_colours_at_a_terminal_that_has_them_and_nowhere_else() {
         assert!(seen.contains(painted), "{command}: {seen:?}");
         for plain in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             let seen = shown(folder, 250, command, &[plain]);
-            // A bar of progress moves the cursor, which is no colour.
+            // A progress bar moves the cursor, which is not a colour.
             assert!(!seen.contains("\u{1b}[0m") && seen.lines().count() > 1, "{plain:?}: {seen:?}");
         }
         let words: Vec<&str> = command.split(' ').collect();
@@ -137,18 +137,18 @@ fn states_have_colours_at_a_terminal_that_has_them_and_nowhere_else() {
     }
 }
 
-/// The state of the terminal after the program, whether it was interrupted or not.
+/// The state of the terminal after the program, interrupted or not.
 const AND_AFTER: &str = "echo code $?; stty -a | tr ' ;' '\\n\\n' | grep -x -- '-*echo'; stty -a | grep -o 'susp = ..'";
 
 #[test]
-fn a_key_that_is_typed_at_a_terminal_is_asked_for_and_not_shown() {
+fn a_key_to_verify_is_prompted_for_at_a_terminal_without_echo() {
     if !is_there("script") {
         return;
     }
     let (folder, key) = store();
     let mut screen = Screen::new(folder.path(), &format!("$K keys verify; {AND_AFTER}"), &[]);
     screen.wait_for("press Enter:");
-    // The terminal shows what is typed before the program says that it waits: nothing of it is seen twice.
+    // Before the prompt, the terminal echoes what is typed. The test waits for the prompt, so nothing is echoed.
     screen.type_in(&format!("{key}\n"));
     let seen = screen.end();
     assert!(seen.contains("VALID: API key 1 (First key) of Acme\ncode 0\necho\nsusp = ^Z"), "{seen}");
@@ -183,7 +183,7 @@ fn the_terminal_is_as_before_after_a_question_is_interrupted() {
 }
 
 #[test]
-fn whoever_types_no_key_is_told_so() {
+fn an_empty_key_at_the_prompt_is_reported() {
     if !is_there("script") {
         return;
     }
@@ -202,7 +202,7 @@ fn whoever_types_no_key_is_told_so() {
 }
 
 #[test]
-fn a_key_that_is_brought_at_a_terminal_is_asked_for_and_not_shown() {
+fn a_given_key_value_is_prompted_for_at_a_terminal_without_echo() {
     if !is_there("script") {
         return;
     }
@@ -227,7 +227,7 @@ fn a_key_that_is_brought_at_a_terminal_is_asked_for_and_not_shown() {
 }
 
 #[test]
-fn an_import_from_a_terminal_says_that_it_reads_there() {
+fn an_import_from_a_terminal_announces_that_it_reads_there() {
     if !is_there("script") {
         return;
     }
@@ -246,7 +246,7 @@ fn an_import_from_a_terminal_says_that_it_reads_there() {
 }
 
 #[test]
-fn the_log_at_a_terminal_leaves_out_empty_columns_and_shows_what_a_change_came_to() {
+fn at_a_terminal_the_audit_log_omits_empty_columns_and_shows_new_values() {
     if !is_there("script") {
         return;
     }

@@ -1,4 +1,4 @@
-//! TLS: what is spoken, with whom, and certificates that change while the server runs.
+//! TLS: versions, certificates, and certificates that change while the server runs.
 
 use super::helpers::*;
 use super::tls_server::{SETTINGS, port, start, write_pair};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Who believes these certificates and no other.
+/// A client that trusts only these certificates.
 fn believer(certificates: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
@@ -25,12 +25,12 @@ fn believer(certificates: &[&str]) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let config = config.with_safe_default_protocol_versions().expect("versions");
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    // A session that is resumed shows no certificate anew.
+    // A resumed session does not show the certificate again.
     config.resumption = Resumption::disabled();
     Arc::new(config)
 }
 
-/// One request over a connection of its own; gives the answer and the certificate that was shown.
+/// One request on a new connection; returns the response and the certificate.
 fn get(config: &Arc<ClientConfig>, server: &str, path: &str) -> Result<(String, Vec<u8>), std::io::Error> {
     let stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -54,10 +54,10 @@ fn shows(server: &Server, certificate: &str, config: &Arc<ClientConfig>) -> bool
 }
 
 #[test]
-fn a_certificate_is_exchanged_under_load_without_one_failed_request() {
+fn a_certificate_is_replaced_under_load_without_a_failed_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, first) = start(folder.path());
-    // What it will show is known beforehand, so that those who ask believe it from the first moment on.
+    // The next certificate is created first, so that clients trust it from the first moment on.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let second = write_pair(elsewhere.path());
     let config = believer(&[&first, &second]);
@@ -118,7 +118,7 @@ fn a_new_certificate_that_cannot_be_used_is_an_error_and_the_old_one_stays() {
 }
 
 #[test]
-fn sighup_without_tls_stops_nothing() {
+fn sighup_without_tls_does_not_stop_the_server() {
     let server = Server::start();
     server.signal("HUP");
     eventually(Duration::from_secs(20), || server.log().contains("SIGHUP received"));
@@ -127,7 +127,7 @@ fn sighup_without_tls_stops_nothing() {
 }
 
 #[test]
-fn status_and_healthcheck_speak_tls_and_unix_sockets_and_metrics_stay_what_they_are() {
+fn status_and_healthcheck_use_tls_and_unix_sockets_and_metrics_are_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let certificate = write_pair(folder.path());
     let metrics = [("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0")];
@@ -154,7 +154,7 @@ fn status_and_healthcheck_speak_tls_and_unix_sockets_and_metrics_stay_what_they_
 }
 
 #[test]
-fn files_that_do_not_go_together_are_refused_at_start_and_found_by_the_doctor() {
+fn a_certificate_and_key_that_do_not_match_are_refused_at_start_and_found_by_doctor() {
     let folder = tempfile::tempdir().expect("a folder");
     write_pair(folder.path());
     fs::write(
@@ -180,7 +180,7 @@ fn files_that_do_not_go_together_are_refused_at_start_and_found_by_the_doctor() 
 }
 
 #[test]
-fn a_key_that_everybody_can_read_is_warned_of() {
+fn a_world_readable_private_key_causes_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     write_pair(folder.path());
     fs::set_permissions(folder.path().join("key.pem"), fs::Permissions::from_mode(0o640)).expect("a mode");

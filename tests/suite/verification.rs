@@ -1,11 +1,11 @@
-//! `POST /v1/verify`, `/v1/verify/batch` and their twins: is this key good, and whose is it?
+//! `POST /v1/verify`, `/v1/verify/batch` and their `/v2` twins: whether a key is valid, and whose it is.
 
 use super::helpers::*;
 use serde_json::{Value, json};
 
 const CLOCK: (&str, &str) = ("KEYSTEAD_DEV_CLOCK", "true");
 
-/// The answer to a question about a full key.
+/// The response to a verification of a full key.
 #[track_caller]
 fn verify(asker: &Client, value: &str) -> Value {
     asker.post("/v2/verify", json!({"value": value})).data()
@@ -80,7 +80,7 @@ fn every_state_of_a_key_has_its_code() {
 }
 
 #[test]
-fn a_value_that_a_rotation_replaced_is_known_as_such_and_stays_refused() {
+fn a_rotated_out_value_is_reported_as_rotated_out_and_stays_refused() {
     let server = Server::start_with(&[CLOCK]);
     let admin = server.client();
     let (id, first) = create(&admin, json!({}));
@@ -93,7 +93,7 @@ fn a_value_that_a_rotation_replaced_is_known_as_such_and_stays_refused() {
     assert_eq!((&out["code"], &out["apiKey"]["id"]), (&json!("ROTATED_OUT"), &json!(id)));
     assert_eq!(out["apiKey"]["shadowValue"], Value::Null, "the rotation is over");
     assert_eq!(code(&admin, third), "VALID");
-    // Whoever uses it is told no more than of any other wrong key.
+    // A user of it learns no more than of any other wrong key.
     let refused = server.client_with(&first).get(ORGANIZATION).refused_with(401);
     assert_eq!(refused, "The API key is not valid.");
     let dropped = rotate(&admin, id, json!({"gracePeriodInHours": 1}))["shadowValue"].take();
@@ -104,7 +104,7 @@ fn a_value_that_a_rotation_replaced_is_known_as_such_and_stays_refused() {
 }
 
 #[test]
-fn the_last_sixteen_former_values_are_known_and_none_can_come_back() {
+fn the_last_sixteen_former_values_are_recognized_and_cannot_be_reused() {
     let server = Server::start();
     let admin = server.client();
     let (id, mut value) = create(&admin, json!({}));
@@ -136,7 +136,7 @@ fn former_values_outlive_a_restart() {
 }
 
 #[test]
-fn a_projects_key_asks_about_its_organizations_keys_and_is_shown_with_its_project() {
+fn a_project_key_can_verify_its_organizations_keys_and_is_shown_with_its_project() {
     let server = Server::start();
     let admin = server.client();
     let created = admin.post("/v2/projects", json!({"name": "Web shop"})).data();
@@ -166,7 +166,7 @@ fn another_organizations_key_is_unknown() {
 }
 
 #[test]
-fn a_digest_can_be_asked_about_in_the_place_of_the_key() {
+fn a_digest_can_be_verified_instead_of_the_key() {
     let server = Server::start();
     let admin = server.client();
     let digest = blake3::hash(admin.key().as_bytes()).to_hex().to_string();
@@ -180,7 +180,7 @@ fn a_digest_can_be_asked_about_in_the_place_of_the_key() {
 }
 
 #[test]
-fn a_batch_is_answered_in_its_order_and_has_a_thousand_questions_at_the_most() {
+fn a_batch_is_answered_in_order_and_has_at_most_a_thousand_entries() {
     let server = Server::start();
     let admin = server.client();
     let (off, off_value) = create(&admin, json!({}));
@@ -203,7 +203,7 @@ fn a_batch_is_answered_in_its_order_and_has_a_thousand_questions_at_the_most() {
 }
 
 #[test]
-fn a_batch_of_a_thousand_keys_of_256_characters_fits_whatever_its_spelling() {
+fn a_batch_of_a_thousand_keys_of_256_characters_fits_in_every_json_encoding() {
     let server = Server::start_with(&[("KEYSTEAD_SERVER_BODY_LIMIT_BYTES", "1000")]);
     let admin = server.client();
     let address = "2001:db8:1111:2222:3333:4444:5555:6666";
@@ -224,7 +224,7 @@ fn a_batch_of_a_thousand_keys_of_256_characters_fits_whatever_its_spelling() {
 }
 
 #[test]
-fn who_asks_needs_a_good_key() {
+fn the_caller_needs_a_valid_key() {
     let server = Server::start();
     let body = json!({"value": server.first_key()});
     for path in ["/v1/verify", "/v2/verify", "/v1/verify/batch", "/v2/verify/batch"] {
@@ -235,7 +235,7 @@ fn who_asks_needs_a_good_key() {
 }
 
 #[test]
-fn asking_about_a_key_is_a_use_of_it_where_it_is_good() {
+fn a_verification_counts_as_a_use_of_a_valid_key() {
     let server = Server::start();
     let admin = server.client();
     let last_used = |id: i64| admin.get(&format!("{KEYS}/{id}")).data()["apiKey"]["lastUsed"].take();

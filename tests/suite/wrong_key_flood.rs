@@ -1,4 +1,4 @@
-//! While many wrong keys come: they are refused without a read of the store, and every key that is there is good.
+//! A flood of wrong keys: they are refused without a read of the store, and every valid key still works.
 
 use super::helpers::*;
 use super::metrics::{Reading, watched};
@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// After so many in a minute the server knows what there is.
+/// After this many wrong keys in a minute the server has built the negative filter.
 const GUESSES: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 const NOW: i64 = 1_700_000_000_000;
 
-/// A server under a flood, and somebody who reads its metrics.
+/// A server under a flood, and a client that reads its metrics.
 struct Flooded {
     server: Server,
     watcher: Client,
@@ -30,7 +30,7 @@ impl Flooded {
         flooded
     }
 
-    /// Tries wrong keys until the server refuses them without a read.
+    /// Sends wrong keys until the server refuses them without a read.
     fn flood(&self) {
         let before = self.unread();
         eventually(PATIENCE, || {
@@ -66,7 +66,7 @@ impl Flooded {
         self.admin.post(path, body).data()
     }
 
-    /// Fails if the server has stopped refusing wrong keys without a read, so that a test of it would show nothing.
+    /// Fails if the server no longer refuses wrong keys without a read: a test of the filter would then show nothing.
     #[track_caller]
     fn is_still_on(&self) {
         let before = self.unread();
@@ -75,7 +75,7 @@ impl Flooded {
     }
 }
 
-/// What a client sends of a secret that it keeps to itself.
+/// The body of a client that keeps a secret to itself.
 fn brought(secret: &Secret) -> Value {
     let fingerprint = secret.fingerprint();
     let digest = blake3::Hash::from_bytes(*fingerprint.digest.as_bytes()).to_hex().to_string();
@@ -97,13 +97,13 @@ fn wrong_keys_are_refused_without_a_read_of_the_store_and_with_the_same_answer()
         assert_eq!(after.header("www-authenticate"), before.header("www-authenticate"));
     }
     flooded.guess(GUESSES);
-    // One in a thousand may seem to be there.
+    // One in a thousand may be a false positive.
     assert!(flooded.lookups("miss") < misses + 12.0);
     assert!(flooded.unread() > unread + 1_008.0);
 }
 
 #[test]
-fn wrong_keys_are_counted_and_recorded_as_ever() {
+fn wrong_keys_are_counted_and_recorded_as_before() {
     let (server, watcher) = watched(&[("KEYSTEAD_BRUTE_FORCE_LOOPBACK", "true"), ("KEYSTEAD_BRUTE_FORCE_BURST", "3")]);
     let mut flooded = Flooded { admin: server.client(), server, watcher };
     flooded.flood();
@@ -119,7 +119,7 @@ fn wrong_keys_are_counted_and_recorded_as_ever() {
 }
 
 #[test]
-fn every_key_that_was_there_before_the_flood_is_good_during_it() {
+fn every_key_from_before_the_flood_works_during_it() {
     let (server, watcher) = watched(&[]);
     let flooded = Flooded { admin: server.client(), server, watcher };
     let admin = &flooded.admin;
@@ -142,7 +142,7 @@ fn every_key_that_was_there_before_the_flood_is_good_during_it() {
 }
 
 #[test]
-fn every_key_that_comes_during_the_flood_is_good_at_once() {
+fn every_key_created_during_the_flood_works_at_once() {
     let flooded = Flooded::start();
     let admin = &flooded.admin;
     for round in 0..10 {
@@ -175,7 +175,7 @@ fn every_key_that_comes_during_the_flood_is_good_at_once() {
 }
 
 #[test]
-fn a_key_that_another_process_mints_or_rotates_during_the_flood_is_good_within_250_milliseconds() {
+fn a_key_created_or_rotated_by_another_process_during_the_flood_works_within_250_milliseconds() {
     let flooded = Flooded::start();
     let store = open_store(&flooded.server.store_path());
     for round in 0..5 {
@@ -197,7 +197,7 @@ fn a_key_that_another_process_mints_or_rotates_during_the_flood_is_good_within_2
 }
 
 #[test]
-fn a_revoked_key_stays_dead_under_a_flood() {
+fn a_revoked_key_stays_refused_during_a_flood() {
     let flooded = Flooded::start();
     for _ in 0..10 {
         let (id, value) = flooded.admin.mint("a");
@@ -219,17 +219,17 @@ fn guess(store: &Store) -> bool {
     may_be_there
 }
 
-/// Guesses until the store knows what there is.
+/// Sends wrong keys until the store has built the negative filter.
 fn flood(store: &Store) {
-    // A thousandth of what is not there may seem to be.
+    // A thousandth of the unknown keys may be false positives.
     eventually(PATIENCE, || !guess(store) && !guess(store));
 }
 
 #[test]
-fn whatever_is_minted_while_it_is_read_what_there_is_is_known_to_be_there() {
+fn keys_created_while_the_negative_filter_is_built_are_in_it() {
     const MINTERS: usize = 4;
     const MINTED: usize = 300;
-    // So many that to read them takes longer than to mint one.
+    // So many that reading them takes longer than creating a key.
     const KEYS: usize = 30_000;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
@@ -253,7 +253,7 @@ fn whatever_is_minted_while_it_is_read_what_there_is_is_known_to_be_there() {
                 }
             });
         }
-        // What is known is read anew all the time, and then made invalid by others.
+        // The filter is rebuilt all the time, and then invalidated by other processes.
         for round in 0.. {
             flood(&store);
             assert_eq!(unknown(), 0);
@@ -261,7 +261,7 @@ fn whatever_is_minted_while_it_is_read_what_there_is_is_known_to_be_there() {
                 break;
             }
             insert_organization(&elsewhere, &format!("Organization {round}"));
-            // Whoever writes notices what others wrote: so what is known from here on stays valid until the next round.
+            // A writer notices the commits of others, so a filter built from here on stays valid until the next round.
             wait(store.write(|_| Ok(()))).expect("a write");
         }
     });
@@ -279,7 +279,7 @@ impl Drop for Countdown<'_> {
 }
 
 #[test]
-fn what_is_known_grows_with_the_store() {
+fn the_negative_filter_grows_with_the_store() {
     const KEYS: usize = 70_000;
     let folder = tempfile::tempdir().expect("a folder");
     let store = open_store(&folder.path().join("keystead.db"));
@@ -289,7 +289,7 @@ fn what_is_known_grows_with_the_store() {
     insert_keys(&store, organization.id, &secrets).expect("keys");
     let holds_all = || secrets.iter().all(|secret| store.may_hold(&secret.fingerprint().digest, at(NOW)));
     assert!(holds_all());
-    // It is too full for this now, and is made anew with room for all while it goes on being used.
+    // The filter is too full for this, and is rebuilt with room for all while it stays in use.
     let digests: Vec<Digest> = (0..30_000).map(|_| new_secret().fingerprint().digest).collect();
     let seeming = || digests.iter().filter(|digest| store.may_hold(digest, at(NOW))).count();
     eventually(PATIENCE, || seeming() < 10);
@@ -298,7 +298,7 @@ fn what_is_known_grows_with_the_store() {
 }
 
 #[test]
-fn after_the_flood_nothing_is_known_any_more_and_other_processes_keys_are_there_at_once() {
+fn after_the_flood_the_negative_filter_is_dropped_and_other_processes_keys_work_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_store(&path);
@@ -312,7 +312,7 @@ fn after_the_flood_nothing_is_known_any_more_and_other_processes_keys_are_there_
 }
 
 #[test]
-fn a_store_that_is_closed_while_it_is_read_what_there_is_leaves_one_file() {
+fn a_store_closed_while_the_negative_filter_is_built_leaves_one_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_store(&path);

@@ -15,7 +15,7 @@ fn organization_id(setup: &Setup) -> String {
 }
 
 #[test]
-fn a_good_key_passes_with_who_it_is_and_without_itself() {
+fn a_valid_key_passes_with_its_identity_and_without_its_value() {
     with_each(&[], |setup| {
         setup.admin.put("/v2/organization", json!({"name": "Bäcker & Söhne"})).data();
         let (id, key) = setup.clients.mint("100% \"größer\" 'x' \\ ✓");
@@ -174,7 +174,7 @@ fn a_gate_may_be_for_other_keys_and_an_organization_key_passes_without_a_project
 }
 
 #[test]
-fn what_the_client_asks_the_app_does_not_narrow_the_gate() {
+fn the_query_of_the_client_does_not_change_the_gate() {
     with_each(&[], |setup| {
         let key = setup.clients.mint("a").1;
         for path in ["/?scope=organization", "/?project=proj_1&organization=org_1", "/?x", "/a%2fb/../c?d=%C3%BC"] {

@@ -1,8 +1,8 @@
-//! Keystead beside the real proxies and the real Litestream, each with the configuration that its guide tells people to
-//! paste; and Keystead on disks that are full, broken or gone, which takes root.
+//! Keystead with the real proxies and the real Litestream, each with the configuration from its guide; and Keystead on
+//! disks that are full, broken or missing, which needs root.
 //!
-//! Not part of a plain `cargo test`, which needs no more than Rust and a C compiler: `tests/system/run` gets the proxies
-//! and runs this. A proxy that is missing is a failure and not a skip.
+//! A plain `cargo test`, which needs only Rust and a C compiler, leaves this out. `tests/system/run` installs the
+//! proxies and runs it. A missing proxy is a failure, not a skip.
 
 #![allow(
     clippy::expect_used,
@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and measures with the machine's clock"
 )]
 
+mod cors;
 mod expected_state;
 mod fault_injection;
 mod forward_auth;
@@ -18,6 +19,7 @@ mod freeze_and_clock_jumps;
 #[path = "../suite/frozen_server.rs"]
 mod frozen_server;
 mod full_disk;
+mod guide;
 mod header_smuggling;
 #[path = "../suite/helpers.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
@@ -25,6 +27,7 @@ mod helpers;
 mod keystead_outage;
 mod litestream;
 mod missing_store;
+mod paths;
 mod prometheus_tools;
 mod proxy;
 mod proxy_setup;
@@ -39,4 +42,5 @@ mod tls_clients;
 #[path = "../suite/tls_server.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses the rest")]
 mod tls_server;
+mod upgrades;
 mod upstream_app;

@@ -1,5 +1,6 @@
 //! The real proxies, configured out of their guides.
 
+use super::guide::{self, Addition, replace};
 use super::helpers::eventually;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -35,59 +36,66 @@ impl Kind {
         }
     }
 
-    /// The configuration in the guide, for other addresses, and with another gate than its `scope=project`; an empty one
-    /// lets in any key.
-    fn configuration(self, addresses: &Addresses, gate: Option<&str>) -> String {
-        let Addresses { proxy, keystead, app } = addresses;
-        let (proxy, keystead, app) = (proxy.to_string(), keystead.to_string(), app.to_string());
-        let mut text = match self {
-            Self::Nginx | Self::NginxWithUnderscores => block("nginx", "nginx", 0),
-            Self::Caddy => block("caddy", "caddyfile", 0),
-            Self::Traefik => block("traefik", "yaml", 0),
-            Self::Envoy => block("envoy", "yaml", 0),
-        };
-        if self == Self::Envoy {
-            for (from, to) in [("0.0.0.0:80", &proxy), ("127.0.0.1:8080", &keystead), ("127.0.0.1:3000", &app)] {
-                replace(&mut text, &socket_address(from), &socket_address(to));
+    /// The guide, and the language of its configurations.
+    pub fn guide(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nginx | Self::NginxWithUnderscores => ("nginx", "nginx"),
+            Self::Caddy => ("caddy", "caddyfile"),
+            Self::Traefik => ("traefik", "yaml"),
+            Self::Envoy => ("envoy", "yaml"),
+        }
+    }
+
+    /// The configuration in the guide, with other addresses.
+    fn configuration(self, addresses: &Addresses, options: &Options) -> String {
+        let mut text = guide::configuration(self);
+        for addition in options.additions.iter().filter(|_| self != Self::Traefik) {
+            addition.add_to(&mut text, self);
+        }
+        match self {
+            Self::Nginx | Self::NginxWithUnderscores => self.place_nginx(&mut text, addresses),
+            Self::Caddy => {
+                let (host, port) = (addresses.proxy.ip(), addresses.proxy.port());
+                replace(&mut text, "\n:80 {", &format!("\n:{port} {{\n\tbind {host}"));
+                // Global options come first in the file.
+                text.insert_str(0, "{\n\tadmin off\n\tauto_https off\n}\n");
+            }
+            Self::Traefik => {}
+            Self::Envoy => {
+                let Addresses { proxy, keystead, app } = addresses;
+                for (from, to) in [("0.0.0.0:80", proxy), ("127.0.0.1:8080", keystead), ("127.0.0.1:3000", app)] {
+                    replace(&mut text, &socket_address(from), &socket_address(&to.to_string()));
+                }
             }
         }
-        if self.is_nginx() {
-            replace(&mut text, "listen 80;", &format!("listen {proxy};"));
-            // Not the machine's.
-            let places = "http { access_log off; client_body_temp_path body; proxy_temp_path proxy;\n\
-                fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;";
-            replace(&mut text, "http {", places);
-        }
-        if self == Self::NginxWithUnderscores {
-            replace(
-                &mut text,
-                "server {\n        listen",
-                "server {\n        underscores_in_headers on;\n        listen",
-            );
-            replace(&mut text, "location / {", "location / {\n            include keystead-underscores.conf;");
-        }
-        if self == Self::Caddy {
-            let (host, port) = proxy.split_once(':').expect("a port");
-            let options = "{\n\tadmin off\n\tauto_https off\n}\n";
-            text = text.replacen(":80 {", &format!("{options}:{port} {{\n\tbind {host}"), 1);
-        }
-        replace(&mut text, "127.0.0.1:8080", &keystead);
-        if self != Self::Envoy {
-            replace(&mut text, "127.0.0.1:3000", &app);
-        }
-        if let Some(gate) = gate {
+        options.fill_in(&mut text, addresses);
+        if let Some(gate) = options.gate {
             self.set_gate(&mut text, gate);
         }
         text
     }
 
-    /// As the guide says under "Which keys pass".
+    /// Changes what belongs to the machine: the address, and the folders of nginx's files.
+    fn place_nginx(self, text: &mut String, addresses: &Addresses) {
+        replace(text, "listen 80;", &format!("listen {};", addresses.proxy));
+        let folders = "http {\n access_log off; client_body_temp_path body; proxy_temp_path proxy;\n\
+            fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;";
+        replace(text, "http {", folders);
+        if self == Self::NginxWithUnderscores {
+            replace(text, "server {\n        listen", "server {\n        underscores_in_headers on;\n        listen");
+            replace(text, "location / {", "include keystead-underscores.conf;\n        location / {");
+        }
+    }
+
+    /// Sets another gate than the guide's `scope=project`, as the guide says under "Which keys pass". An empty gate admits
+    /// any key.
     fn set_gate(self, text: &mut String, gate: &str) {
         let old = match self {
             _ if !gate.is_empty() => "scope=project",
+            Self::Nginx | Self::NginxWithUnderscores => return replace(text, "scope=project", "any"),
             // Caddy needs the question mark.
             Self::Caddy => "scope=project",
-            Self::Nginx | Self::NginxWithUnderscores | Self::Traefik => "?scope=project",
+            Self::Traefik => "?scope=project",
             Self::Envoy => {
                 "                        authorization_request:\n                          headers_to_add:\n\
                  \x20                           - key: X-Auth-Gate\n                              value: scope=project\n"
@@ -97,7 +105,7 @@ impl Kind {
     }
 
     /// The program in the foreground.
-    fn command(self, folder: &Path, address: SocketAddr) -> Command {
+    fn command(self, folder: &Path, address: SocketAddr, additions: &[Addition]) -> Command {
         let (program, _) = self.program();
         let mut command = Command::new(program);
         match self {
@@ -108,8 +116,9 @@ impl Kind {
             Self::Caddy => command.args(["run", "--config", "configuration", "--adapter", "caddyfile"]),
             Self::Traefik => command
                 .arg(format!("--entryPoints.web.address={address}"))
-                .args(["--providers.file.filename=configuration.yml", "--global.checkNewVersion=false"])
-                .args(["--global.sendAnonymousUsage=false"]),
+                .args(["--providers.file.directory=dynamic", "--global.checkNewVersion=false"])
+                .args(["--global.sendAnonymousUsage=false"])
+                .args(additions.contains(&Addition::Cors).then_some("--entryPoints.web.http.middlewares=cors@file")),
             Self::Envoy => {
                 command.args(["--use-dynamic-base-id", "--concurrency", "1", "-l", "warn", "-c", "configuration.yaml"])
             }
@@ -130,6 +139,27 @@ pub struct Addresses {
     pub app: SocketAddr,
 }
 
+/// What of the guide a test uses besides the whole configuration.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// Another gate than the guide's; an empty one admits any key.
+    pub gate: Option<&'a str>,
+    pub additions: &'a [Addition],
+    /// The project in the place of `proj_ID`.
+    pub project: &'a str,
+}
+
+impl Options<'_> {
+    /// Puts the addresses and the project of the test into a text of the guide.
+    fn fill_in(&self, text: &mut String, addresses: &Addresses) {
+        let Addresses { keystead, app, .. } = addresses;
+        let values = [("127.0.0.1:8080", keystead.to_string()), ("127.0.0.1:3000", app.to_string())];
+        for (from, to) in values.iter().map(|(from, to)| (*from, to.as_str())).chain([("proj_ID", self.project)]) {
+            *text = text.replace(from, to);
+        }
+    }
+}
+
 /// A proxy in the foreground, in a folder of its own. Ended when dropped, by its own process id.
 pub struct Proxy {
     kind: Kind,
@@ -142,20 +172,27 @@ impl Proxy {
         kind: Kind,
         folder: &Path,
         addresses: &Addresses,
-        gate: Option<&str>,
+        options: &Options,
         is_up: impl Fn() -> bool,
     ) -> Self {
-        let configuration = kind.configuration(addresses, gate);
-        for name in ["configuration", "configuration.yml", "configuration.yaml"] {
-            fs::write(folder.join(name), &configuration).expect("a configuration");
+        let configuration = kind.configuration(addresses, options);
+        let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a configuration");
+        fs::create_dir(folder.join("dynamic")).expect("a folder");
+        for name in ["configuration", "dynamic/keystead.yml", "configuration.yaml"] {
+            write(name, &configuration);
         }
         if kind == Kind::NginxWithUnderscores {
-            fs::write(folder.join("keystead-underscores.conf"), block("nginx", "nginx", 1)).expect("a configuration");
+            write("keystead-underscores.conf", &guide::underscores());
+        }
+        for addition in options.additions.iter().filter(|_| kind == Kind::Traefik) {
+            let mut text = addition.blocks(kind).concat();
+            options.fill_in(&mut text, addresses);
+            write(&format!("dynamic/{}", addition.traefik_file()), &text);
         }
         let log = folder.join("proxy.log");
         let file = fs::File::create(&log).expect("a log");
         let child = kind
-            .command(folder, addresses.proxy)
+            .command(folder, addresses.proxy, options.additions)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log"))
@@ -196,24 +233,7 @@ pub fn own_address() -> SocketAddr {
     TcpListener::bind((address, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
-/// The n-th fenced block of this language in a guide.
-fn block(guide: &str, language: &str, n: usize) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(guide).with_extension("md");
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let fence = format!("\n```{language}\n");
-    let blocks = text.split(&fence).skip(1);
-    let found = blocks.map(|rest| rest.split("\n```\n").next().unwrap_or_default()).nth(n);
-    format!("{}\n", found.unwrap_or_else(|| panic!("{guide} has too few blocks of {language}")))
-}
-
 fn socket_address(address: &str) -> String {
     let (host, port) = address.split_once(':').expect("a port");
     format!("{{ address: {host}, port_value: {port} }}")
-}
-
-/// What is not there would silently not be tested.
-#[track_caller]
-fn replace(text: &mut String, from: &str, to: &str) {
-    assert!(text.contains(from), "the guide does not say {from}:\n{text}");
-    *text = text.replace(from, to);
 }

@@ -1,7 +1,8 @@
 //! A client, a proxy, Keystead and an app.
 
+use super::guide::Addition;
 use super::helpers::{Answer, Client, Server};
-use super::proxy::{Addresses, Kind, Proxy, own_address};
+use super::proxy::{Addresses, Kind, Options, Proxy, own_address};
 use super::upstream_app::App;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -29,6 +30,20 @@ pub struct Setup {
 impl Setup {
     /// Keystead with settings from the environment, and a gate such as `scope=organization`; else the guide's.
     pub fn new(kind: Kind, environment: &[(&'static str, &'static str)], gate: Option<&str>) -> Self {
+        Self::start(kind, environment, gate, &[])
+    }
+
+    /// With parts of the guide added to its configuration.
+    pub fn with_additions(kind: Kind, additions: &[Addition]) -> Self {
+        Self::start(kind, &[], None, additions)
+    }
+
+    fn start(
+        kind: Kind,
+        environment: &[(&'static str, &'static str)],
+        gate: Option<&str>,
+        additions: &[Addition],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let app = App::start();
         let addresses = Addresses { proxy: own_address(), keystead: own_address(), app: app.address };
@@ -38,10 +53,18 @@ impl Setup {
         let mut clients = keystead.client();
         clients.keys = format!("/v1/projects/{project}/api-keys");
         let is_up = || attempt(addresses.proxy, None, &request("GET", "/", &[], b"")).is_ok_and(|a| a.status == 401);
-        let proxy = Proxy::start(kind, folder.path(), &addresses, gate, is_up);
+        let options = Options { gate, additions, project: &project };
+        let proxy = Proxy::start(kind, folder.path(), &addresses, &options, is_up);
         let environment = environment.to_vec();
         let keystead = Some(keystead);
         Self { kind, app, keystead, admin, clients, project, addresses, environment, _proxy: proxy, folder }
+    }
+
+    /// A connection to the proxy.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.addresses.proxy).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream
     }
 
     pub fn restart_keystead(&mut self) {

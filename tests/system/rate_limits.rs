@@ -42,7 +42,7 @@ fn refused_for_good(setup: &Setup, status: u16, ask: impl FnOnce() -> Answer) {
 }
 
 #[test]
-fn who_tries_too_many_wrong_keys_is_held_up_and_good_keys_still_pass() {
+fn a_client_with_too_many_wrong_keys_is_limited_and_valid_keys_still_pass() {
     with_each(&SETTINGS, |setup| {
         let key = setup.clients.mint("a").1;
         let guesser = [127, 0, 0, 9];
@@ -61,7 +61,7 @@ fn who_tries_too_many_wrong_keys_is_held_up_and_good_keys_still_pass() {
 }
 
 #[test]
-fn a_key_that_is_tied_to_an_address_passes_from_there_alone() {
+fn a_key_with_an_allowed_address_passes_only_from_there() {
     with_each(&SETTINGS, |setup| {
         let (id, key) = setup.clients.mint("a");
         setup.clients.change(id, json!({"allowedAddresses": ["127.0.0.9", "203.0.113.1"]})).data();
@@ -74,7 +74,7 @@ fn a_key_that_is_tied_to_an_address_passes_from_there_alone() {
 }
 
 #[test]
-fn a_key_that_was_used_too_often_is_held_up() {
+fn a_key_beyond_its_rate_limit_is_refused() {
     with_each(&[], |setup| {
         let (id, key) = setup.clients.mint("a");
         setup.clients.change(id, json!({"rateLimit": {"limit": 2, "windowInSeconds": 600}})).data();

@@ -7,7 +7,7 @@ use super::revocation_race::race_through;
 const ROUNDS: usize = 300;
 
 #[test]
-fn no_request_that_begins_after_the_answer_passes_nginx_with_a_dead_key() {
+fn no_request_after_the_response_passes_nginx_with_a_revoked_key() {
     let setup = Setup::new(Kind::NginxWithUnderscores, &[], None);
     race_through(ROUNDS, &setup.clients, |value| {
         let user = setup.user(value);
@@ -16,7 +16,7 @@ fn no_request_that_begins_after_the_answer_passes_nginx_with_a_dead_key() {
 }
 
 #[test]
-fn no_request_that_begins_after_the_answer_passes_caddy_with_a_dead_key() {
+fn no_request_after_the_response_passes_caddy_with_a_revoked_key() {
     let setup = Setup::new(Kind::Caddy, &[], None);
     race_through(ROUNDS, &setup.clients, |value| {
         let user = setup.user(value);

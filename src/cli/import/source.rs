@@ -171,8 +171,8 @@ fn columns(head: &StringRecord) -> Result<Vec<FileColumn>, CommandError> {
     let mut columns = Vec::new();
     for (at, name) in names {
         let column = FileColumn::parse(name).ok_or_else(|| {
-            let place = format_args!("FileColumn {} of the head line", at + 1);
-            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, place)))
+            let place = format!("Column {} of the head line", at + 1);
+            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, &place)))
         })?;
         if columns.contains(&column) {
             return Err(CommandError::new(format!("The head line has the column {} twice.", column.name())));
@@ -314,7 +314,7 @@ mod tests {
         let name = "abcdefghijklmnopqrstuvwxyz";
         for length in 1..=name.len() {
             let name = &name[..length];
-            let is_repeated = unknown(name, "FileColumn 1").contains(&format!("\"{name}\""));
+            let is_repeated = unknown(name, "Column 1").contains(&format!("\"{name}\""));
             assert_eq!(is_repeated, ExternalKey::parse(name).is_err(), "{name}");
         }
     }

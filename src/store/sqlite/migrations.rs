@@ -1,14 +1,14 @@
-//! From an older file to today's schema.
+//! Migrates older stores to the current schema.
 
 use rusqlite::Connection;
 
-/// The schema of today; a fresh store is made by running it.
+/// The current schema; it creates a new store.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The version that `schema.sql` sets.
 pub const VERSION: u32 = 1 + STEPS.len() as u32;
 
-/// The step at index `i` brings a store of version `i + 1` to version `i + 2`, all but `user_version` itself.
+/// The step at index `i` migrates version `i + 1` to version `i + 2`, except for `user_version`.
 const STEPS: &[&str] = &[
     // 2: projects, expiry, rotation, last-used times a value, requests that are not done twice.
     "CREATE TABLE projects (
@@ -134,7 +134,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE api_keys DROP COLUMN shadow_tail;",
 ];
 
-/// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
+/// Migrates an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
 pub(super) fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()> {
     if from == 0 {
         return connection.execute_batch(SCHEMA);
@@ -150,7 +150,7 @@ pub(super) fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()
 mod tests {
     use super::*;
 
-    /// What each version's fresh store was made by, frozen the day the version was released.
+    /// The schema of each released version, frozen at its release.
     const RELEASED: &[&str] = &[
         include_str!("schemas/1.sql"),
         include_str!("schemas/2.sql"),
@@ -161,7 +161,7 @@ mod tests {
         include_str!("schemas/7.sql"),
     ];
 
-    /// Everything that makes a store's shape, without comments and white space.
+    /// The schema without comments and white space.
     fn shape(connection: &Connection) -> Vec<String> {
         let mut statement =
             connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").unwrap();
