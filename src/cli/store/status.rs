@@ -1,4 +1,4 @@
-//! `keystead status`: what there is, with and without a running server.
+//! `keystead status`: the state of the server, the store and its keys, also without a running server.
 
 use crate::cli::error::CommandError;
 use crate::cli::masking::mask;
@@ -14,10 +14,10 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long to wait for a server's answer: whoever looks wants to see the rest all the more.
+/// How long to wait for the server's answer, before the rest is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the lines about the largest organizations begin with; a table of all that are told of would hide the rest.
+/// The labels of the lines about the largest organizations; only the first five are shown.
 const LARGEST_FIRST: [&str; 5] = ["largest", "", "", "", ""];
 
 #[derive(Args, Debug)]
@@ -67,14 +67,14 @@ struct FactsView {
     last_change: Option<LastChangeView>,
 }
 
-/// What an organization takes.
+/// The size of an organization.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OrganizationSizeView {
     id: String,
     api_keys: u64,
     audit_events: u64,
-    /// About.
+    /// An estimate.
     audit_bytes: u64,
 }
 
@@ -186,7 +186,7 @@ fn describe_organization(record: &OrganizationSizeView) -> String {
     format!("{id}: {api_keys} API keys, {audit_events} events in some {}", HumanBytes(*audit_bytes))
 }
 
-/// A path without a key in it that somebody typed into the wrong place.
+/// The path, with any key in it masked that was typed there by mistake.
 fn shown(path: PathBuf) -> PathBuf {
     mask(&path.to_string_lossy()).map_or(path, PathBuf::from)
 }
