@@ -231,7 +231,7 @@ fn a_start_whose_log_goes_to_standard_output_says_once_where_it_listens() {
 fn a_folder_that_is_not_there_is_named_with_what_to_do_and_nothing_is_made() {
     let folder = folder();
     let none = folder.path().join("none");
-    let sentence = format!("keystead: The folder {} is not there. Make it with mkdir.\n", none.display());
+    let sentence = format!("keystead: The folder {} does not exist. Create it with mkdir.\n", none.display());
     let init = ["init", "--organization", "Acme", "--key-file", "key"];
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &init, &["restore", "backup.db"]] {
         let output = run(folder.path(), &[command, &["--store", "none/k.db"]].concat());
@@ -247,7 +247,7 @@ fn serve_on_an_address_in_use_says_so_and_spends_no_first_key() {
     let server = Server::start();
     let folder = folder();
     let output = run(folder.path(), &["serve", "--listen", server.address()]);
-    assert_failed_with(&output, 1, "cannot be listened on");
+    assert_failed_with(&output, 1, "Cannot listen on");
     assert!(!stderr(&output).contains("stopped"), "it never began: {}", stderr(&output));
     assert!(!folder.path().join("first-key").exists());
 }
@@ -442,7 +442,7 @@ fn a_place_to_listen_at_that_would_be_dropped_is_refused() {
     let folder = folder();
     let before = |rest: &[&str]| run(folder.path(), &[&["--listen", "127.0.0.1:0"], rest].concat());
     for rest in [&["init", "--organization", "a"][..], &["status"], &["completions", "bash"]] {
-        assert_failed_with(&before(rest), 2, "--listen before a command goes with serve only");
+        assert_failed_with(&before(rest), 2, "--listen before a command is allowed for serve only");
     }
     assert_failed_with(&before(&["serve", "--listen", "127.0.0.1:0"]), 2, "--listen stands before serve and after it");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);

@@ -232,7 +232,7 @@ fn connections_beyond_the_files_that_may_be_open_wait_instead_of_failing() {
 fn whoever_chose_more_connections_than_there_can_be_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = start_with_few_files(folder.path(), Some("300"));
-    let told = "server.max_connections is 300, but 256 files may be open at once: 128 connections are taken at a time.";
+    let told = "server.max_connections is 300, but only 256 files may be open: 128 connections are accepted at a time.";
     assert!(server.log().contains(told), "{}", server.log());
 }
 

@@ -362,7 +362,7 @@ fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
         (format!("Bad,{KEY},,,Web,,"), "no such project"),
         (format!("Bad,{KEY},,,,yes,"), "true or false"),
         (format!("Bad,{KEY},,,,,0"), "rate_limit"),
-        (format!("Bad,{KEY}"), "2 fields where the head line has 7"),
+        (format!("Bad,{KEY}"), "2 fields; the header line has 7"),
         (format!("Bad,{},,,,,", external(1)), "Row 1 has the same key"),
     ] {
         let lines = format!(
@@ -394,7 +394,7 @@ fn ndjson_with_a_bad_line_changes_nothing_and_repeats_nothing_of_it() {
         (String::new(), "no JSON object"),
         (format!("{{\"name\": \"Bad\", \"{KEY}\": 1}}"), "Field"),
         (format!("{{\"name\": \"Bad\", \"secret\": \"{KEY}\"}}"), "no column \"secret\""),
-        (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key is neither a text nor a number"),
+        (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key must be a text or a number"),
     ] {
         let good = |number| json!({"name": "A", "key": external(number)}).to_string();
         let file = folder.file("keys.jsonl", &format!("{}\n{line}\n{}\n", good(1), good(2)));
@@ -425,8 +425,8 @@ fn ndjson_with_a_field_that_comes_twice_is_refused_and_neither_of_the_two_is_tak
             "\"name\":\"A\",\"rateLimit\":{\"limit\":1,\"windowInSeconds\":60},\"rate_window_s\":9",
             "Its field \"rate_window_s\" comes twice.",
         ),
-        (&format!("\"name\":\"A\",\"{KEY}\":1,\"{KEY}\":2"), "One of its fields comes twice."),
-        (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields comes twice."),
+        (&format!("\"name\":\"A\",\"{KEY}\":1,\"{KEY}\":2"), "One of its fields appears twice."),
+        (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields appears twice."),
     ] {
         let file = folder.file("keys.ndjson", &format!("{{\"key\":\"{key}\",{fields}}}\n"));
         let output = run(folder.path(), &["import", "--organization-keys", &file]);
@@ -444,13 +444,13 @@ fn a_file_that_cannot_be_what_it_should_be_is_refused_as_a_whole() {
     let many = format!("name,key\n{}", "Bad,short\n".repeat(20_000));
     let quote = format!("name,key\nA,\"{}", "x".repeat(3 << 20));
     for (lines, why) in [
-        (format!("{KEY},A\n{KEY},B\n"), "Column 1 of the head line has a name"),
+        (format!("{KEY},A\n{KEY},B\n"), "Column 1 of the header line must have one of these names"),
         (format!("name,secret\nA,{KEY}\n"), "There is no column \"secret\""),
         (format!("name,key,name\nA,{KEY},B\n"), "has the column name twice"),
         (format!("name;key\nA;{KEY}\n"), "separated by semicolons"),
         (format!("\u{feff}\"secret\";\"Name\"\nA;{KEY}\n"), "separated by semicolons"),
         (format!("name\tkey\nA\t{KEY}\n"), "separated by tabs"),
-        (format!("{KEY};A\n{KEY};B\n"), "Column 1 of the head line has a name"),
+        (format!("{KEY};A\n{KEY};B\n"), "Column 1 of the header line must have one of these names"),
         (many, "10000 rows cannot be imported"),
         (quote, "longer than a row can be"),
     ] {
@@ -525,7 +525,7 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     assert_eq!(folder.keys(), 3);
     let refused = folder.import(&lines.replace("D,", "D,x").replace("E,short", "E,longer-than-sixteen"), &[]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stdout(&refused).contains("Row 3 is refused: The store has this key already"), "{}", stdout(&refused));
+    assert!(stdout(&refused).contains("Row 3 is refused: The store already has this key"), "{}", stdout(&refused));
     assert_eq!(folder.keys(), 3);
     let skipped = folder.import(&lines, &["--skip-bad-rows", "--json"]);
     assert_eq!((skipped.status.code(), outcomes(&skipped)), (Some(1), of("imported")));
@@ -835,7 +835,7 @@ fn digests_that_begin_alike_are_different_keys() {
     let output = folder.import(&format!("{head}{}{}{}{}", row('5'), row('3'), row('6'), row('5')), &["--dry-run"]);
     let said = stdout(&output);
     assert!(said.contains("Row 4 is refused: Row 1 has the same key."), "{said}");
-    assert!(said.contains("Row 2 is refused: The store has this key already"), "{said}");
+    assert!(said.contains("Row 2 is refused: The store already has this key"), "{said}");
     assert_eq!(said.matches("can be imported").count(), 2, "{said}");
     // The same bytes by the other algorithm are another key.
     folder.import_well(&format!("name,digest,algorithm\na,{},sha256\n", digest('1')));

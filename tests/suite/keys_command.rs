@@ -167,7 +167,7 @@ fn what_cannot_be_undone_is_refused_without_a_terminal_unless_confirmed() {
         &["projects", "delete", "Shop"],
     ] {
         let output = run(folder.path(), arguments);
-        assert_failed_with(&output, 1, "This cannot be undone: say --yes to do it. Nothing was changed.");
+        assert_failed_with(&output, 1, "This cannot be undone; use --yes to confirm. Nothing was changed.");
     }
     assert_eq!(contents(folder.path()), before);
     assert_eq!(verdict(folder.path(), &first), (Some(0), "VALID".to_owned()));
@@ -443,7 +443,7 @@ fn the_end_of_a_rotation_says_which_value_is_dead_and_which_stays() {
         let (dead, alive) = if is_old_dead { (&old, &new) } else { (&new, &old) };
         let which = if is_old_dead { ["old", "new"] } else { ["new", "old"] };
         let sentence = format!(
-            "The {} value of API key {id} (A key), {}, is dead; the {} one, {}, stays.",
+            "The {} value of API key {id} (A key), {}, is invalid; the {} one, {}, stays.",
             which[0],
             masked(dead),
             which[1],
@@ -456,11 +456,11 @@ fn the_end_of_a_rotation_says_which_value_is_dead_and_which_stays() {
         for more in [&[][..], &["--yes"]] {
             let again = run(folder.path(), &[&["keys", "rotate", &id, end], more].concat());
             let sentence = format!(
-                "The key is not being rotated. API key {id} (A key, {}) has this one value, which stays.",
+                "The key is not being rotated. API key {id} (A key, {}) has one value, which stays.",
                 masked(alive)
             );
             assert_failed_with(&again, 1, &sentence);
-            assert!(!stderr(&again).contains("ends at once"), "{}", stderr(&again));
+            assert!(!stderr(&again).contains("becomes invalid at once"), "{}", stderr(&again));
         }
     }
 }
@@ -489,7 +489,7 @@ fn every_change_is_recorded_as_the_operators() {
         ]
     );
     assert!(events.iter().all(|event| event["actorName"] == "operator"));
-    assert!(done(folder, &["audit", "verify"]).contains("all as they were written"));
+    assert!(done(folder, &["audit", "verify"]).contains("all intact"));
 }
 
 #[test]

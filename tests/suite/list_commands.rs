@@ -123,7 +123,7 @@ fn projects_and_organizations_are_searched_and_cut_alike() {
         assert_eq!(listed(&search), (expected.map(Value::from).to_vec(), String::new()));
         let (names, said) = listed(&[&search[..], &["--limit", "1"]].concat());
         assert_eq!(names, [expected[0]]);
-        assert_eq!(said, "The list was cut after 1, and there is more: say a larger --limit to see it.\n");
+        assert_eq!(said, "The list ends after 1 and there are more: use a larger --limit to see them.\n");
         assert_eq!(listed(&[&search[..], &["--limit", "2"]].concat()).1, "");
     }
 }

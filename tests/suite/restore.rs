@@ -280,9 +280,9 @@ fn a_restore_says_what_it_changed_and_leaves_nothing_for_the_next_start_to_do() 
     assert!(server.stop().success());
     let finding = "It is whole, and goes with the store";
     for (revoked, sentence) in [
-        (0, "audit log; none of them was revoked or narrowed since then.\n"),
-        (1, "audit log; 1 of them was revoked or narrowed since then, and is so again.\n"),
-        (3, "audit log; 3 of them were revoked or narrowed since then, and are so again.\n"),
+        (0, "audit log; none of them was revoked or restricted since then.\n"),
+        (1, "audit log; 1 of them was revoked or restricted since then, and is so again.\n"),
+        (3, "audit log; 3 of them were revoked or restricted since then, and are so again.\n"),
     ] {
         for id in &ids[..revoked] {
             // Which the restore before this one may have revoked already.

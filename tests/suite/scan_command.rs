@@ -67,7 +67,7 @@ fn standard_input_is_scanned_and_each_key_is_placed_masked_and_judged() {
         format!("-:4:48: {} unknown", masked(&keys.unknown)),
     ];
     assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
-    assert!(stderr(&output).contains("2 live keys found lying open: revoke them"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2 live keys found: revoke them"), "{}", stderr(&output));
     let output = keys.scan(&["-", "--json"], text.as_bytes());
     let found: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
@@ -201,7 +201,9 @@ fn live_keys_are_revoked_where_asked_to_and_in_force_in_a_running_server() {
     assert!(server.client_with(&first).is_good() && server.client_with(&second).is_let_in("/auth/nginx"));
     let output = run(folder, &["scan", "leak", "--revoke"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("To be revoked for good: 2 live keys. This cannot be undone: say --yes"));
+    assert!(
+        stderr(&output).contains("These will be revoked permanently: 2 live keys. This cannot be undone; use --yes")
+    );
     assert!(server.client_with(&first).is_good());
     let output = run(folder, &["scan", "leak", "--revoke", "--yes"]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -261,11 +263,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
     assert!(elsewhere.status.success() && stdout(&elsewhere).is_empty(), "{}", stderr(&elsewhere));
     fs::write(path.join("broken.db"), "no store").expect("a file");
     let elsewhere = run(path, &["scan", "leak", "--store", "broken.db"]);
-    assert!(
-        stderr(&elsewhere).contains("Imported keys of other forms were not looked for: "),
-        "{}",
-        stderr(&elsewhere)
-    );
+    assert!(stderr(&elsewhere).contains("Imported keys of other forms were not searched: "), "{}", stderr(&elsewhere));
 }
 
 #[test]

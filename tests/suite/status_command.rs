@@ -96,7 +96,7 @@ fn a_healthcheck_ends_with_0_where_the_server_is_ready_wherever_it_listens() {
 #[test]
 fn where_nobody_answers_at_the_place_of_the_settings_it_is_said_how_to_name_another_one() {
     let server = Server::start();
-    let hint = "if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
+    let hint = "if the server listens elsewhere, give its address with --listen or KEYSTEAD_SERVER_LISTEN";
     let ask = |arguments: &[&str]| {
         let output = keystead(server.folder()).args(arguments).env("KEYSTEAD_SERVER_LISTEN", nobody()).output();
         let output = output.expect("the program runs");

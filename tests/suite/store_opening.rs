@@ -204,7 +204,7 @@ fn a_folder_or_a_place_that_cannot_be_written_is_refused() {
 
     let output = run(folder.folder.path(), &["init", "--organization", "Acme", "--store", "missing/keystead.db"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("missing is not there. Make it with mkdir."), "{}", stderr(&output));
+    assert!(stderr(&output).contains("missing does not exist. Create it with mkdir."), "{}", stderr(&output));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_clock_that_is_behind_what_was_done_already_is_named_at_the_start() {
     drop(file);
     let server = Server::start_in(folder.path(), &[]);
     eventually(std::time::Duration::from_secs(5), || {
-        server.log().contains("something was done at 2100-01-01T00:00:00.000Z, which is yet to come")
+        server.log().contains("the newest event is from 2100-01-01T00:00:00.000Z, which is in the future")
     });
 }
 
