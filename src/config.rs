@@ -131,7 +131,7 @@ impl Config {
     /// A sentence that names the wrong setting.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |name: &str, why: String| ConfigError::of_value(name, None, format!("is wrong. {why}"));
-        if is_special(&self.store.path) {
+        if is_no_sqlite_file(&self.store.path) {
             let path = self.store.path.display();
             let why = format!("SQLite does not read \"{path}\" as a file's name. Write ./ before it.");
             return Err(wrong("store.path", why));
@@ -162,7 +162,7 @@ impl Config {
 
 /// Whether SQLite opens something else than this file: a database in memory, a temporary one or a URI
 /// (<https://sqlite.org/c3ref/open.html>).
-fn is_special(path: &Path) -> bool {
+fn is_no_sqlite_file(path: &Path) -> bool {
     let path = path.as_os_str().as_encoded_bytes();
     path.is_empty() || path == b":memory:" || path.starts_with(b"file:")
 }
@@ -200,7 +200,7 @@ fn wrong_file(file: &Path, text: &str, error: &toml::de::Error, defaults: &Table
     }
     let mut place = Excerpt::of(text, &span);
     let slip = place.as_mut().filter(|_| DeTable::parse(text).is_err()).and_then(|place| {
-        let (what, wrong) = explain::slip(place, setting, words.as_deref())?;
+        let (what, wrong) = explain::common_mistake(place, setting, words.as_deref())?;
         place.wrong = wrong;
         Some(what)
     });
@@ -293,7 +293,7 @@ fn from_environment<'a>(
 ) -> Result<Option<(Setting<'a>, Value)>, ConfigError> {
     let Some(setting) = find(defaults, variable) else {
         let named = |meant: String| format!("{ENVIRONMENT_PREFIX}{}", meant.to_ascii_uppercase());
-        let meant: Vec<String> = explain::meant(variable, defaults).into_iter().map(named).collect();
+        let meant: Vec<String> = explain::suggestions(variable, defaults).into_iter().map(named).collect();
         if meant.is_empty() {
             return Ok(None);
         }

@@ -94,8 +94,8 @@ impl CommandLine {
     pub(in crate::cli) fn from_process() -> (Global, Command) {
         let Self { global, serve, command } = Self::try_parse().unwrap_or_else(|error| exit_with(&error));
         let command = whole_command(serve, command).unwrap_or_else(|error| exit_with(&error));
-        expect_change(&command).unwrap_or_else(|error| exit_with(&error));
-        expect_one_value_each(std::env::args_os().skip(1)).unwrap_or_else(|error| exit_with(&error));
+        require_change(&command).unwrap_or_else(|error| exit_with(&error));
+        require_one_value_each(std::env::args_os().skip(1)).unwrap_or_else(|error| exit_with(&error));
         (global, command)
     }
 }
@@ -113,9 +113,9 @@ fn whole_command(before: serve::ServeArguments, command: Option<Command>) -> Res
 }
 
 /// Fails if a command that changes something is given nothing to change.
-fn expect_change(command: &Command) -> Result<(), clap::Error> {
+fn require_change(command: &Command) -> Result<(), clap::Error> {
     let Command::Keys(keys) = command else { return Ok(()) };
-    keys.expect_change().map_err(|why| {
+    keys.require_change().map_err(|why| {
         let mut all = CommandLine::command();
         all.build();
         // The error then shows the usage of this subcommand.
@@ -125,7 +125,7 @@ fn expect_change(command: &Command) -> Result<(), clap::Error> {
 }
 
 /// Fails if a global flag has two different values, one before the command and one after it: clap would ignore one of them.
-fn expect_one_value_each(arguments: impl Iterator<Item = OsString>) -> Result<(), clap::Error> {
+fn require_one_value_each(arguments: impl Iterator<Item = OsString>) -> Result<(), clap::Error> {
     let mut given: Vec<(&str, OsString)> = Vec::new();
     let mut arguments = arguments.take_while(|argument| argument != "--");
     while let Some(argument) = arguments.next() {

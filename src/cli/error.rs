@@ -48,14 +48,15 @@ impl CommandError {
 }
 
 /// Advice for a value that was revoked or rotated out. The commands that set up an organization have no `--allow-revoked`.
-const TAKES_ENDED: &str = "To use it anyway, run keystead keys create or keystead keys rotate with --allow-revoked.";
+const ALLOW_REVOKED_ADVICE: &str =
+    "To use it anyway, run keystead keys create or keystead keys rotate with --allow-revoked.";
 
 /// The operator gets the full detail of an error, if it has any.
 impl From<domain::Error> for CommandError {
     fn from(error: domain::Error) -> Self {
         let sentence = error.detail().map_or_else(|| error.to_string(), str::to_owned);
         match error {
-            domain::Error::ValueEnded => Self::new(format!("{sentence} {TAKES_ENDED}")),
+            domain::Error::ValueEnded => Self::new(format!("{sentence} {ALLOW_REVOKED_ADVICE}")),
             _ => Self::new(sentence),
         }
     }

@@ -8,7 +8,7 @@ use crate::service::Overview;
 use clap::Args;
 
 /// How many organizations an error message lists at most.
-const NAMED: usize = 10;
+const MAX_LISTED: usize = 10;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct InOrganization {
@@ -88,8 +88,8 @@ fn only_organization(overview: &Overview) -> Result<Organization, CommandError> 
 
 fn list(organizations: &[Organization]) -> String {
     let named: Vec<String> =
-        organizations.iter().take(NAMED).map(|it| format!("{} ({})", it.id, it.name.as_str())).collect();
-    let more = if organizations.len() > NAMED { ", and more" } else { "" };
+        organizations.iter().take(MAX_LISTED).map(|it| format!("{} ({})", it.id, it.name.as_str())).collect();
+    let more = if organizations.len() > MAX_LISTED { ", and more" } else { "" };
     named.join(", ") + more
 }
 

@@ -14,10 +14,10 @@ const SIMILAR_AMONG_FEW: f64 = 0.5;
 /// The most bytes of a name that are compared.
 const MAX_COMPARED: usize = 64;
 /// The shortest name that is suggested without its section: "key" may mean anything.
-const TELLING: usize = 5;
+const MIN_SUGGESTED: usize = 5;
 
 /// Messages of the TOML library, and our words for them.
-const OTHERS: [(&str, &str); 7] = [
+const REWORDED_MESSAGES: [(&str, &str); 7] = [
     ("string values must be quoted", "a text must be in quotes; numbers, true and false are without"),
     ("duplicate key", "this name appears twice"),
     ("key with no value, expected `=`", "an equals sign and a value are missing"),
@@ -27,9 +27,9 @@ const OTHERS: [(&str, &str); 7] = [
     ("invalid multi-line basic string, expected `\"`", "this text does not end: three quotes are missing"),
 ];
 /// Beginnings, or ends, of Serde's messages about a value of the wrong type.
-const KINDS: [&str; 5] =
+const WRONG_TYPE_MESSAGES: [&str; 5] =
     ["invalid type: ", "invalid value: ", "unknown variant ", "wanted ", "neither a text nor a list of texts"];
-const SIZES: [&str; 2] = [" value was too large", " value was too small"];
+const WRONG_SIZE_MESSAGES: [&str; 2] = [" value was too large", " value was too small"];
 
 /// A setting's name and default.
 #[derive(Clone, Copy, Debug)]
@@ -92,13 +92,14 @@ pub(super) fn in_words(message: &str, setting: Option<Setting>, words: Option<&s
             return format!("this must be {}", setting.must_be(words));
         }
     }
-    let ours = OTHERS.iter().find(|(theirs, _)| message.starts_with(theirs));
+    let ours = REWORDED_MESSAGES.iter().find(|(theirs, _)| message.starts_with(theirs));
     ours.map_or(message, |(_, ours)| ours).to_owned()
 }
 
 /// Whether the message is only about a value of the wrong type.
 pub(super) fn is_of_other_kind(message: &str) -> bool {
-    KINDS.iter().any(|it| message.starts_with(it)) || SIZES.iter().any(|it| message.ends_with(it))
+    WRONG_TYPE_MESSAGES.iter().any(|it| message.starts_with(it))
+        || WRONG_SIZE_MESSAGES.iter().any(|it| message.ends_with(it))
 }
 
 /// The words that a setting may be, from Serde's message.
@@ -118,7 +119,11 @@ fn section_name(name: &str) -> String {
 }
 
 /// Explains a common mistake in text that is not TOML, with its position on the line.
-pub(super) fn slip(place: &Excerpt, setting: Option<Setting>, words: Option<&str>) -> Option<(String, Range<usize>)> {
+pub(super) fn common_mistake(
+    place: &Excerpt,
+    setting: Option<Setting>,
+    words: Option<&str>,
+) -> Option<(String, Range<usize>)> {
     if place.text.trim_start().starts_with('[') && place.text.find(']').is_some_and(|end| place.wrong.start > end) {
         return Some(("the name of a section must be alone on its line".to_owned(), place.wrong.clone()));
     }
@@ -164,7 +169,7 @@ fn unknown(rest: &str, defaults: &Table) -> String {
 
 /// The settings that an unknown variable probably means, in lower case and with their sections, such as `server_listen`. Empty if
 /// it resembles none.
-pub(super) fn meant(name: &str, defaults: &Table) -> Vec<String> {
+pub(super) fn suggestions(name: &str, defaults: &Table) -> Vec<String> {
     let settings = |(section, keys): (&String, &Value)| -> Vec<(String, String)> {
         keys.as_table().into_iter().flat_map(Table::keys).map(|key| (section.clone(), key.clone())).collect()
     };
@@ -177,7 +182,7 @@ pub(super) fn meant(name: &str, defaults: &Table) -> Vec<String> {
         all.iter().zip(&full).filter(|((section, key), _)| meant(section, key)).map(|(_, full)| full.clone()).collect()
     };
     // The name without its section, or the section alone.
-    let partly = those(&|section, key| section == name || (name.len() >= TELLING && key == name));
+    let partly = those(&|section, key| section == name || (name.len() >= MIN_SUGGESTED && key == name));
     if !partly.is_empty() {
         return partly;
     }
@@ -272,12 +277,12 @@ mod tests {
             ("organization", &["setup_organization"]),
             ("max_connections", &["server_max_connections"]),
         ] {
-            assert_eq!(meant(name, &defaults), settings, "{name}");
+            assert_eq!(suggestions(name, &defaults), settings, "{name}");
         }
         for name in
             ["", "key", "url", "token", "host", "home", "org", "api_key", "org_key", "project_key", "server_url"]
         {
-            assert!(meant(name, &defaults).is_empty(), "{name}: {:?}", meant(name, &defaults));
+            assert!(suggestions(name, &defaults).is_empty(), "{name}: {:?}", suggestions(name, &defaults));
         }
     }
 }

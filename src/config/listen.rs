@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// The prefix of a Unix socket.
 const UNIX: &str = "unix:";
 /// The error of a wrong address, as a part of a sentence.
-const WRONG: &str = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
+const EXPECTED_ADDRESS: &str = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
 
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +35,11 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix(UNIX) {
-            Some("") => Err(WRONG.to_owned()),
+            Some("") => Err(EXPECTED_ADDRESS.to_owned()),
             Some(path) => Ok(Self::Unix(path.into())),
-            None => text.parse().map(Self::Tcp).map_err(|_| advice(text).unwrap_or_else(|| WRONG.to_owned())),
+            None => {
+                text.parse().map(Self::Tcp).map_err(|_| advice(text).unwrap_or_else(|| EXPECTED_ADDRESS.to_owned()))
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ class Judge:
             assert status == 0, text
             return ("whole", *whole.groups())
         assert status == 1, text
-        if "The audit log is whole, but" in text:
+        if "The audit log is intact, but" in text:
             return ("another", None)
         broken = re.search(r"The audit log is broken: event (-?\d+) (?:is|was) ", text)
         return ("broken", int(broken[1]) if broken else None)

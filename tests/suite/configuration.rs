@@ -472,7 +472,7 @@ fn a_misspelt_variable_is_refused_with_the_one_that_was_meant_and_another_one_is
         ("KEYSTEAD_LISTEN", "Did you mean KEYSTEAD_METRICS_LISTEN or KEYSTEAD_SERVER_LISTEN?"),
         ("KEYSTEAD_TLS_CERT", "Did you mean KEYSTEAD_TLS_CERTIFICATE?"),
     ] {
-        let sentence = format!("The environment variable {name} is no setting of Keystead. {meant}");
+        let sentence = format!("The environment variable {name} is not a setting of Keystead. {meant}");
         assert_failed_with(&with(name, &["status"]), 1, &sentence);
     }
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
@@ -483,7 +483,7 @@ fn a_misspelt_variable_is_refused_with_the_one_that_was_meant_and_another_one_is
         assert!(stderr(&output).ends_with(&warning) && !stderr(&output).contains("hunter2"), "{}", stderr(&output));
         let doctor = with(name, &["doctor"]);
         assert!(doctor.status.success(), "{}", stderr(&doctor));
-        let warning = format!("warning  settings     The environment variable {name} is no setting of Keystead");
+        let warning = format!("warning  settings     The environment variable {name} is not a setting of Keystead");
         assert!(stdout(&doctor).contains(&warning), "{}", stdout(&doctor));
     }
 }

@@ -79,7 +79,7 @@ fn a_log_that_a_killed_server_left_is_not_to_be_removed() {
     let server = Server::start_in(folder.path(), &[]);
     server.client_with(&key).mint("a");
     server.kill();
-    assert_found(folder.path(), &[], "warning", "log", "Never remove ");
+    assert_found(folder.path(), &[], "warning", "log", "Never delete ");
     assert!(Server::start_in(folder.path(), &[]).stop().success());
     assert!(all_is_well(&examine(folder.path(), &[]).0));
 }
@@ -101,12 +101,12 @@ fn what_others_may_read_or_replace_is_named() {
     set(folder.path(), 0o777);
     assert_found(folder.path(), &[], "problem", "permissions", "chmod o-w");
     set(folder.path(), 0o1777);
-    assert_found(folder.path(), &[], "warning", "permissions", "Everybody can make files");
+    assert_found(folder.path(), &[], "warning", "permissions", "Every user can create files");
     set(folder.path(), 0o770);
     assert_found(folder.path(), &[], "warning", "permissions", "whole group");
     set(folder.path(), 0o700);
     fs::write(folder.path().join("first-key"), "").expect("a file");
-    assert_found(folder.path(), &[], "warning", "permissions", "first-key. Keep it somewhere safe");
+    assert_found(folder.path(), &[], "warning", "permissions", "first-key. Keep the key in a safe place");
 }
 
 #[test]
@@ -201,13 +201,7 @@ fn a_large_log_is_a_warning_only_while_somebody_keeps_it_from_being_brought_in()
     let [log, main] =
         ["-wal", ""].map(|suffix| fs::metadata(format!("{}{suffix}", path.display())).expect("a file").len());
     assert!(log > main, "{log} {main}");
-    assert_found(
-        folder.path(),
-        &[],
-        "warning",
-        "log",
-        "are not being brought in. Something has been reading the store",
-    );
+    assert_found(folder.path(), &[], "warning", "log", "cannot be checkpointed. A process has been reading the store");
     reader.execute_batch("COMMIT").expect("the reader's end");
     checkpoint();
     let (checks, is_healthy) = examine(folder.path(), &[]);
@@ -360,7 +354,7 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     let mut damaged = whole.clone();
     damaged[50] ^= 1;
     fs::write(&ledger, &damaged).expect("the ledger");
-    let findings = ["1 of its lines cannot be read", "makes it anew from the store"];
+    let findings = ["1 of its lines cannot be read", "rewrites it from the store"];
     findings.iter().for_each(|finding| assert_found(folder.path(), &[], "problem", "ledger", finding));
     let end = whole.iter().rposition(|byte| *byte == b'\n').expect("a line");
     fs::write(&ledger, &whole[..end - 1]).expect("the ledger");
@@ -377,7 +371,7 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
     assert_found(folder.path(), &[], "problem", "ledger", "it is no ledger of revoked keys");
     fs::remove_file(&ledger).expect("a removal");
-    assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is not there");
+    assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is missing");
 }
 
 #[test]

@@ -356,7 +356,7 @@ fn a_file_with_one_bad_row_changes_nothing_and_names_the_row_and_no_key() {
         (format!(",{KEY},,,,,"), "name must have 1 to 255"),
         ("Bad,,,,,,".to_owned(), "neither a key nor a digest"),
         (format!("Bad,{KEY},{SHA256},sha256,,,"), "neither a digest nor an algorithm"),
-        (format!("Bad,,{SHA256},,,,"), "does not say its algorithm"),
+        (format!("Bad,,{SHA256},,,,"), "has a digest without an algorithm"),
         (format!("Bad,,{SHA256},md5,,,"), "must be sha256 or blake3"),
         (format!("Bad,,{},sha256,,,", &SHA256[1..]), "must be 32 bytes"),
         (format!("Bad,{KEY},,,Web,,"), "no such project"),
@@ -685,7 +685,7 @@ fn an_export_is_everything_but_secrets_and_with_digests_another_store_takes_it_i
         let file = other.file(&format!("keys.{format}"), &export);
         let output = run(other.path(), &["import", "--organization-keys", &file]);
         assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
-        assert!(stdout(&output).contains("Row 1 is passed over"), "{}", stdout(&output));
+        assert!(stdout(&output).contains("Row 1 is skipped"), "{}", stdout(&output));
         eventually(Duration::from_secs(5), || elsewhere.client_with(KEY).is_good());
         for key in [&value, &server.first_key()] {
             assert!(elsewhere.client_with(key).is_good());
@@ -801,7 +801,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
     assert!(folder.import(&row(2, &id(&twin.id)), &[]).status.success());
     assert!(folder.import(&row(3, ""), &["--organization", "Second"]).status.success());
     let wrong = folder.import(&row(4, ""), &["--organization", "Third"]);
-    assert!(stderr(&wrong).contains("--organization does not say"), "{}", stderr(&wrong));
+    assert!(stderr(&wrong).contains("--organization does not name"), "{}", stderr(&wrong));
     let count = |of: &keystead::domain::OrganizationId| {
         folder.query::<i64>(&format!("SELECT count(*) FROM api_keys WHERE organization_id = {} AND id > 3", of.get()))
     };
@@ -1219,7 +1219,7 @@ fn a_server_goes_on_with_an_import_soon_after_the_store_was_busy() {
     let mut waiting = staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     waiting.seal(order()).expect("a seal");
-    let warnings = || server.log().matches("could not be looked for or taken on").count();
+    let warnings = || server.log().matches("could not be found or stored").count();
     eventually(Duration::from_secs(5), || warnings() > 0);
     // Long enough for a second attempt.
     std::thread::sleep(Duration::from_secs(3));

@@ -344,7 +344,7 @@ fn a_store_that_is_not_there_is_not_created() {
         let output = run(folder.path(), arguments);
         let looked_for = folder.path().canonicalize().expect("a path").join("keystead.db");
         assert_failed_with(&output, 1, &format!("{} is not there. Point --store (or", looked_for.display()));
-        assert!(stderr(&output).contains("or set up a new store with keystead init."), "{}", stderr(&output));
+        assert!(stderr(&output).contains("or create a store with keystead init."), "{}", stderr(&output));
         assert_eq!(contents(folder.path()), [], "{arguments:?}");
     }
 }
@@ -415,7 +415,9 @@ fn a_rotation_whose_grace_is_cut_short_by_the_end_of_the_key_says_so() {
     let (key, said) = rotate("7200", &["--grace-hours", "24"]);
     assert_eq!(key["rotatesAt"], key["expiresAt"]);
     let end = key["expiresAt"].as_str().expect("a time");
-    let sentence = format!("The key expires at {end}, before the 24 hours of grace are over: the old value ends then");
+    let sentence = format!(
+        "The key expires at {end}, before the 24 hours of grace are over: the old and the new value both end then"
+    );
     assert!(said.contains(&sentence), "{said}");
     for (lifetime, more) in [
         ("7200", &["--grace-hours", "1"][..]),

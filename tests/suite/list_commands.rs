@@ -50,8 +50,8 @@ fn a_list_says_what_each_key_may_do_and_so_does_a_look_at_one() {
     let table = done(folder, &["keys", "list"]);
     let last: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next_back()).collect();
     assert_eq!(last, ["MAY", "verify", "manage"], "{table}");
-    assert!(done(folder, &["keys", "get", "1"]).contains("may           manage the organization: mint and revoke"));
-    assert!(done(folder, &["keys", "get", "2"]).contains("may           verify: ask whether keys are good"));
+    assert!(done(folder, &["keys", "get", "1"]).contains("may           manage the organization: create and revoke"));
+    assert!(done(folder, &["keys", "get", "2"]).contains("may           verify: ask whether keys are valid"));
 }
 
 #[test]

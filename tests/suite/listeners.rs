@@ -84,7 +84,7 @@ fn places_come_from_the_file_and_from_the_environment_and_the_first_one_is_asked
         ("127.0.0.1:1,", neither),
         ("/run/k.sock", neither),
         ("8080", "a port needs an address; write 127.0.0.1:8080 for this machine alone"),
-        ("localhost:8080", "names are not supported; write 127.0.0.1:8080 for this machine alone"),
+        ("localhost:8080", "names are not supported; write 127.0.0.1:8080 for this machine only"),
     ] {
         let output = keystead(folder.path())
             .arg("healthcheck")

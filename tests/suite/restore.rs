@@ -278,7 +278,7 @@ fn a_restore_says_what_it_changed_and_leaves_nothing_for_the_next_start_to_do() 
     let ids: Vec<i64> = (0..3).map(|_| client.mint("a").0).collect();
     done(folder.path(), &["backup", "backup.db"]);
     assert!(server.stop().success());
-    let finding = "It is whole, and goes with the store";
+    let finding = "It is intact and matches the store";
     for (revoked, sentence) in [
         (0, "audit log; none of them was revoked or restricted since then.\n"),
         (1, "audit log; 1 of them was revoked or restricted since then, and is so again.\n"),

@@ -254,7 +254,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
         "leak:5:400002: ***************zdp7dc LIVE: API key 2 (Plain) of Acme",
     ];
     assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
-    assert!(stderr(&output).contains("2 live keys found lying open"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2 live keys found"), "{}", stderr(&output));
     let output = run(path, &["scan", "leak", "--revoke", "--yes"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(done(path, &["scan", "leak"]).lines().count(), 1, "the deactivated one");
@@ -447,7 +447,7 @@ fn what_is_staged_is_asked_of_git_and_where_there_is_none_a_sentence_says_so() {
     let (folder, _) = store();
     let mut command = keystead(folder.path());
     let output = command.args(["scan", "--staged"]).env("GIT_CEILING_DIRECTORIES", folder.path()).output();
-    assert_failed_with(&output.expect("the program runs"), 1, "git does not say what is staged: ");
+    assert_failed_with(&output.expect("the program runs"), 1, "git cannot list the staged files: ");
     assert_eq!(run(folder.path(), &["scan", "--staged", "."]).status.code(), Some(2));
     assert_eq!(run(folder.path(), &["scan", "--yes"]).status.code(), Some(2));
 }

@@ -119,8 +119,8 @@ fn a_healthcheck_fails_with_a_sentence_where_nobody_answers_or_somebody_else_doe
         b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"success\":false,\"error\":\"The store is busy; try again.\"}";
     for (listen, sentence) in [
         (nobody(), "does not answer: Connection refused"),
-        (somebody_else(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "it is no Keystead"),
-        (somebody_else(b"SSH-2.0-x\r\n"), "it is no Keystead"),
+        (somebody_else(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "another program answers there, not Keystead"),
+        (somebody_else(b"SSH-2.0-x\r\n"), "another program answers there, not Keystead"),
         (somebody_else(not_ready), "is not ready: The store is busy; try again."),
         (somebody_else(b""), "it did not answer within 200 milliseconds"),
         ("127.0.0.1:0".to_owned(), "port 0"),

@@ -103,10 +103,10 @@ fn a_new_certificate_that_cannot_be_used_is_an_error_and_the_old_one_stays() {
         ("key.pem", b"", "holds no certificate in PEM"),
         ("cert.pem", first.as_bytes(), "holds no private key in PEM"),
     ] {
-        let known = server.log().matches("the old one is shown on").count();
+        let known = server.log().matches("the old one stays in use").count();
         fs::write(folder.path().join(file), content).expect("a file");
         server.signal("HUP");
-        eventually(Duration::from_secs(20), || server.log().matches("the old one is shown on").count() > known);
+        eventually(Duration::from_secs(20), || server.log().matches("the old one stays in use").count() > known);
         assert!(server.log().contains(why), "{}", server.log());
         assert!(shows(&server, &first, &config));
     }

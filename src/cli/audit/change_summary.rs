@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// The mask in front of a value's last characters, as events store it.
 const MASK: &str = "***************";
 /// The most characters of a text that are shown.
-const SHOWN: usize = 60;
+const MAX_SHOWN: usize = 60;
 
 /// The fields that a change may have, in the order of the summary: key, label, and the word for "not set".
 const FIELDS: [(&str, &str, &str); 6] = [
@@ -149,7 +149,7 @@ fn of_string(text: &str) -> String {
         _ => text,
     };
     let text = one_line(text);
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

@@ -35,7 +35,7 @@ use std::time::Duration;
 use steps::ImportSteps;
 
 /// With more bad rows than this, it is probably the wrong file, and the import stops.
-const MOST_WRONG: usize = 10_000;
+const MAX_BAD_ROWS: usize = 10_000;
 /// How many rows are staged together; progress is shown after each batch.
 const BATCH: u64 = 1024;
 /// How many batches may wait to be staged.
@@ -86,7 +86,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
     let staging = staging(config, arguments.dry_run)?;
     let mut reader = RowParser::new(&content, default, clock_and_random::now());
     let mut staged = read(&mut source, &mut reader, &mut organization_keys, &mut report, steps, staging)?;
-    let twins = staged.twins(MOST_WRONG).map_err(nothing_imported)?;
+    let twins = staged.twins(MAX_BAD_ROWS).map_err(nothing_imported)?;
     for (row, earlier) in &twins {
         report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
     }
@@ -99,17 +99,17 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
     if arguments.dry_run {
         let progress = steps.looking(staged.count());
         let show = |count| progress.set_position(count);
-        let taken = content.taken(&staged, arguments.allow_revoked, MOST_WRONG, &show)?;
+        let taken = content.taken(&staged, arguments.allow_revoked, MAX_BAD_ROWS, &show)?;
         progress.finish_and_clear();
         report.taken(&taken)?;
         report.check_not_too_many()?;
         staged.remove(&taken.row_numbers())?;
         let imports = report.would_import(&staged, arguments.skip_bad_rows);
-        let are_meant = organization_keys.check_all();
-        if let (Err(_), Err(why)) = (&imports, &are_meant) {
+        let are_allowed = organization_keys.check_all();
+        if let (Err(_), Err(why)) = (&imports, &are_allowed) {
             output::say(why);
         }
-        return imports.and(are_meant);
+        return imports.and(are_allowed);
     }
     // Close the file before opening it for writing: SQLite's locks belong to the process, and closing any handle drops them.
     drop(content);
@@ -225,7 +225,7 @@ async fn import(
         file,
         skips_taken: arguments.skip_bad_rows,
         allows_ended: arguments.allow_revoked,
-        max_taken: MOST_WRONG,
+        max_taken: MAX_BAD_ROWS,
         progress,
         start_writer: writer::start(&config.store.path),
     };

@@ -1,6 +1,6 @@
 //! Reports what became of each row, and a summary.
 
-use super::MOST_WRONG;
+use super::MAX_BAD_ROWS;
 use crate::cli::error::CommandError;
 use crate::cli::output::{say, stdout_error};
 use crate::service::{Staging, TakenRows};
@@ -66,12 +66,12 @@ impl ImportReport {
     /// # Errors
     /// If there are too many bad rows to go on.
     pub(super) fn check_not_too_many(&mut self) -> Result<(), CommandError> {
-        if self.wrong < MOST_WRONG {
+        if self.wrong < MAX_BAD_ROWS {
             return Ok(());
         }
         self.flush()?;
         Err(CommandError::new(format!(
-            "{MOST_WRONG} rows cannot be imported, and the import stopped there: this may be the wrong file. Nothing was \
+            "{MAX_BAD_ROWS} rows cannot be imported, and the import stopped there: this may be the wrong file. Nothing was \
              imported."
         )))
     }

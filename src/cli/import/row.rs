@@ -10,7 +10,7 @@ use crate::service::{ImportExportView, ImportedApiKey, NewApiKey};
 use std::collections::HashMap;
 
 /// How many organizations and projects are cached.
-const REMEMBERED: usize = 4096;
+const MAX_CACHED_PARENTS: usize = 4096;
 
 /// Parses rows.
 pub(super) struct RowParser<'a> {
@@ -87,7 +87,7 @@ impl<'a> RowParser<'a> {
         };
         let project = project.map(|text| self.project(organization, &text)).transpose()?;
         let parent = Parent { organization, project };
-        if self.known.len() >= REMEMBERED {
+        if self.known.len() >= MAX_CACHED_PARENTS {
             self.known.clear();
         }
         self.known.insert(key, parent);

@@ -315,7 +315,7 @@ mod tests {
         let name = "abcdefghijklmnopqrstuvwxyz";
         for length in 1..=name.len() {
             let name = &name[..length];
-            let is_repeated = unknown(name, "FileColumn 1").contains(&format!("\"{name}\""));
+            let is_repeated = unknown(name, "Column 1").contains(&format!("\"{name}\""));
             assert_eq!(is_repeated, ExternalKey::parse(name).is_err(), "{name}");
         }
     }

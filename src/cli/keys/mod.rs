@@ -11,7 +11,7 @@ pub(in crate::cli) mod verify;
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{Restrictions, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
-use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, supplied_value};
+use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::keys::update::UpdateArguments;
 use crate::cli::keys::verify::VerifyArguments;
 use crate::cli::output::confirm::confirm;
@@ -125,9 +125,9 @@ impl KeysArguments {
     ///
     /// # Errors
     /// The flags that `update` accepts.
-    pub(in crate::cli) fn expect_change(&self) -> Result<(), &'static str> {
+    pub(in crate::cli) fn require_change(&self) -> Result<(), &'static str> {
         match &self.command {
-            Command::Update(update) if !update.has_change() => Err(restrictions::TAKES),
+            Command::Update(update) if !update.has_change() => Err(restrictions::NOTHING_TO_CHANGE),
             _ => Ok(()),
         }
     }
@@ -158,7 +158,7 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
     let file = arguments.secret_output.prepare(&secret)?;
     let now = clock_and_random::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
-    let value = supplied_value(&secret, arguments.allow_revoked);
+    let value = provided_value(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(parent.organization, now), project);

@@ -38,7 +38,7 @@ pub(in crate::cli) struct Restrictions {
 }
 
 /// The error of an update that changes nothing.
-pub(in crate::cli) const TAKES: &str = "there is nothing to change; give at least one of --name, --expires-in-days, \
+pub(in crate::cli) const NOTHING_TO_CHANGE: &str = "there is nothing to change; give at least one of --name, --expires-in-days, \
     --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
 
 /// The flags of [`Restrictions`], for the flags that conflict with them.
@@ -59,7 +59,7 @@ pub(in crate::cli) struct Expires {
 }
 
 impl Limits {
-    pub(in crate::cli) fn are_said(&self) -> bool {
+    pub(in crate::cli) fn are_given(&self) -> bool {
         !self.allowed_address.is_empty() || self.rate_limit.is_some()
     }
 
@@ -76,7 +76,7 @@ impl Limits {
 }
 
 impl NoLimits {
-    pub(in crate::cli) fn are_said(&self) -> bool {
+    pub(in crate::cli) fn are_given(&self) -> bool {
         self.no_rate_limit || self.allow_any_address
     }
 
@@ -98,7 +98,7 @@ impl Restrictions {
 }
 
 impl Expires {
-    pub(in crate::cli) fn are_said(&self) -> bool {
+    pub(in crate::cli) fn are_given(&self) -> bool {
         self.expiry() != Expiry::Keep
     }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{self, Expires, Restrictions};
-use crate::cli::keys::secret_output::{SecretOutput, key_prefix, print_new_key, supplied_value};
+use crate::cli::keys::secret_output::{SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::output::confirm::confirm;
 use crate::cli::output::views::{KeyView, describe};
 use crate::cli::output::{print_json, say};
@@ -78,7 +78,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &RotateArguments) ->
     let secret = arguments.secret_output.secret(&key_prefix(config, key.parent)?).await?;
     let file = arguments.secret_output.prepare(&secret)?;
     let rotation =
-        Rotation { value: supplied_value(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
+        Rotation { value: provided_value(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
     let issued = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.rotate(key.id, rotation, None).await?)

@@ -59,7 +59,7 @@ impl SecretOutput {
 }
 
 /// The new value for the service, generated or provided.
-pub(in crate::cli) fn supplied_value(secret: &Secret, allows_ended: bool) -> NewValue {
+pub(in crate::cli) fn provided_value(secret: &Secret, allows_ended: bool) -> NewValue {
     NewValue::Provided { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 

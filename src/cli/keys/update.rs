@@ -38,7 +38,7 @@ impl UpdateArguments {
     /// Whether anything changes. If clap checked this, its usage line would list all flags and be too long.
     pub(in crate::cli) fn has_change(&self) -> bool {
         let Self { key: _, name, expires, limits, no_limits, json: _ } = self;
-        name.is_some() || expires.are_said() || limits.are_said() || no_limits.are_said()
+        name.is_some() || expires.are_given() || limits.are_given() || no_limits.are_given()
     }
 
     fn change(&self) -> Result<KeyChange, CommandError> {

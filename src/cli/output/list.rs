@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::fmt::Display;
 
 /// The most rows of one table. A longer list gets further tables, so that its length takes no more memory.
-const ROWS: usize = 1000;
+const ROWS_PER_TABLE: usize = 1000;
 /// Characters that people copy together with a key's last characters.
 const MASKS: [char; 2] = ['*', '…'];
 
@@ -91,7 +91,7 @@ impl<const N: usize> ListPrinter<N> {
             print_json(&record())?;
         } else {
             self.rows.push(row());
-            if self.rows.len() >= ROWS {
+            if self.rows.len() >= ROWS_PER_TABLE {
                 self.flush()?;
             }
         }

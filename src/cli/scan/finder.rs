@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 const ENDING: &str = r"(?-u)_(?:(?:\x00[0-9a-f]){32}|(?:(?:=\r?\n)?[0-9a-f]){32})";
 const DIGITS: usize = 32;
 /// Likely ends of the prefixes of other installations, or of earlier settings.
-const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
+const LIKELY_PREFIX_ENDS: [&[u8]; 2] = [b"_org_", b"_proj_"];
 /// Looks for keys of Keystead's own form only; imports may have stored them under a SHA-256 digest.
 const FORMS: KeyForms = KeyForms { external: false, sha256: true };
 /// How many bytes are searched at once. Files and lines of any size take no more memory.
@@ -147,7 +147,7 @@ impl KeyFinder {
 
     /// Whether a known or likely prefix stands before the digits.
     fn is_expected(&self, before: &[u8]) -> bool {
-        let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely)) && run(before) <= MAX_PREFIX;
+        let is_likely = LIKELY_PREFIX_ENDS.iter().any(|likely| before.ends_with(likely)) && run(before) <= MAX_PREFIX;
         is_likely || self.known(before).is_some()
     }
 

@@ -76,7 +76,7 @@ struct Finding<'a> {
 }
 
 /// How many words that the store does not know are cached: most words are repeated.
-const REMEMBERED: usize = 1 << 20;
+const MAX_CACHED_WORDS: usize = 1 << 20;
 
 /// A scan in progress.
 struct Report {
@@ -144,7 +144,7 @@ impl Report {
         if looked.is_none()
             && let Some(word) = word
         {
-            if self.unknown.len() >= REMEMBERED {
+            if self.unknown.len() >= MAX_CACHED_WORDS {
                 self.unknown.clear();
             }
             self.unknown.insert(word);

@@ -97,7 +97,7 @@ pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), CommandError> {
 }
 
 fn no_git(why: &dyn Display) -> CommandError {
-    CommandError::new(format!("git does not say what is staged: {why}."))
+    CommandError::new(format!("git cannot list the staged files: {why}."))
 }
 
 /// The staged objects that differ from the last commit, and their paths.

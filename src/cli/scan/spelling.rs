@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// How many characters a prefix has at the most.
+/// The most characters of a prefix.
 pub(super) const MAX_PREFIX: usize = 32;
 /// The soft line breaks of quoted-printable text (RFC 2045, section 6.7), which are not part of the text.
 const SOFT_BREAKS: [&[u8]; 2] = [b"=\r\n", b"=\n"];

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// The length of such a key, in characters.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
 /// The most characters of a word that are kept. A longer word is no key, but the parts between its punctuation may be.
-const LONGEST: usize = 2 * *LENGTHS.end();
+const MAX_WORD: usize = 2 * *LENGTHS.end();
 
 /// Splits bytes that arrive in pieces into words.
 pub(super) struct WordScanner {
@@ -25,7 +25,7 @@ pub(super) struct WordScanner {
 impl WordScanner {
     /// Searches for the forms that the store holds.
     pub(super) fn new(forms: KeyForms) -> Self {
-        Self { forms, word: Zeroizing::new(Vec::with_capacity(LONGEST)), is_cut: false, line: 1, column: 1 }
+        Self { forms, word: Zeroizing::new(Vec::with_capacity(MAX_WORD)), is_cut: false, line: 1, column: 1 }
     }
 
     /// Reads these bytes, and reports the candidates in the words that end in them.
@@ -36,7 +36,7 @@ impl WordScanner {
     ) -> Result<(), E> {
         for byte in bytes {
             if is_of_word(*byte) {
-                if self.word.len() == LONGEST {
+                if self.word.len() == MAX_WORD {
                     self.shorten(found)?;
                 }
                 self.word.push(*byte);
@@ -194,7 +194,7 @@ mod tests {
         }
         let mut words = WordScanner::new(FORMS);
         words.pass(&[b'a'; 10_000], &mut |_| Ok::<_, std::convert::Infallible>(())).unwrap();
-        assert!(words.word.capacity() == LONGEST);
+        assert!(words.word.capacity() == MAX_WORD);
     }
 
     #[test]

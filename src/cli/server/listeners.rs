@@ -17,7 +17,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Default)]
 pub(in crate::cli) struct BoundSockets {
     /// The addresses in the order of the settings, with the ports that the system chose.
-    pub(in crate::cli) places: Vec<ListenAddress>,
+    pub(in crate::cli) addresses: Vec<ListenAddress>,
     pub(in crate::cli) tcp: Vec<TcpListener>,
     pub(in crate::cli) unix: Vec<UnixListener>,
     pub(in crate::cli) files: Vec<SocketFile>,
@@ -25,9 +25,9 @@ pub(in crate::cli) struct BoundSockets {
 
 impl BoundSockets {
     /// Binds all addresses. Unix sockets get this mode.
-    pub(in crate::cli) fn bind(places: &[ListenAddress], mode: u32) -> Result<Self, CommandError> {
+    pub(in crate::cli) fn bind(addresses: &[ListenAddress], mode: u32) -> Result<Self, CommandError> {
         let mut all = Self::default();
-        for place in places {
+        for place in addresses {
             let failed = |error: io::Error| {
                 let advice = match error.kind() {
                     io::ErrorKind::AddrInUse => {
@@ -40,12 +40,12 @@ impl BoundSockets {
             match place {
                 ListenAddress::Tcp(address) => {
                     let (address, socket) = bind_tcp(*address).map_err(failed)?;
-                    all.places.push(ListenAddress::Tcp(address));
+                    all.addresses.push(ListenAddress::Tcp(address));
                     all.tcp.push(socket);
                 }
                 ListenAddress::Unix(path) => {
                     let (file, socket) = bind_unix(path, mode).map_err(failed)?;
-                    all.places.push(place.clone());
+                    all.addresses.push(place.clone());
                     all.files.push(file);
                     all.unix.push(socket);
                 }

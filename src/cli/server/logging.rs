@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 
 /// The HTTP libraries. They log each malformed request and each broken connection: anyone can cause these without limit, and the
 /// response or the closed connection tells the same.
-const SILENT: [&str; 2] = ["actix_http", "h2"];
+const MUTED_LIBRARIES: [&str; 2] = ["actix_http", "h2"];
 
 /// Logs to standard error. Libraries log warnings at most: at finer levels some of them log requests with their credentials.
 /// Without settings, the level is info and the format human.
@@ -22,7 +22,7 @@ pub(in crate::cli) fn start(settings: Option<&config::LogSettings>) {
         .filter_module("keystead", level)
         .format_timestamp_millis()
         .format_target(false);
-    for module in SILENT {
+    for module in MUTED_LIBRARIES {
         builder.filter_module(module, LevelFilter::Off);
     }
     if settings.is_some_and(|settings| settings.format == LogFormat::Json) {

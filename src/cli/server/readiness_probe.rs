@@ -16,7 +16,8 @@ use std::time::Duration;
 const ANSWER_LIMIT: u64 = 16 * 1024;
 
 /// A possible reason for silence, if the address comes from the settings.
-const ELSEWHERE: &str = "; if the server listens elsewhere, give its address with --listen or KEYSTEAD_SERVER_LISTEN";
+const ANOTHER_ADDRESS_HINT: &str =
+    "; if the server listens elsewhere, give its address with --listen or KEYSTEAD_SERVER_LISTEN";
 
 /// The result of a probe.
 pub(in crate::cli) enum Readiness {
@@ -48,7 +49,7 @@ pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeou
         Err(e) => Readiness::Silent(e.to_string()),
     };
     match health {
-        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ELSEWHERE),
+        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ANOTHER_ADDRESS_HINT),
         health => health,
     }
 }

@@ -63,32 +63,32 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let hangup = Hangup::listen(config.tls.is_on() || !io::stdout().is_terminal())?;
     let signer = Signer::load(&config.audit.signing_key)?;
-    let BoundSockets { places, tcp, unix, files: _files } = listen(config, handed)?;
-    expect_local_with_dev_clock(config, &places)?;
+    let BoundSockets { addresses, tcp, unix, files: _files } = listen(config, handed)?;
+    require_loopback_with_dev_clock(config, &addresses)?;
     let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
-    let is_chosen = config.server.max_connections != Config::defaults()?.server.max_connections;
-    let options = http_options(config, is_chosen, &places, certificate.as_ref());
+    let is_explicit = config.server.max_connections != Config::defaults()?.server.max_connections;
+    let options = http_options(config, is_explicit, &addresses, certificate.as_ref());
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
         MetricsListen::On(place) if options.serves_metrics => Some(place),
         MetricsListen::On(place) => {
-            let (address, socket) = bind_tcp(place).map_err(|e| metrics_in_the_way(place, &e))?;
-            servers.push(http::serve_metrics(Arc::clone(&app), socket, &options).map_err(no_server)?);
+            let (address, socket) = bind_tcp(place).map_err(|e| metrics_bind_error(place, &e))?;
+            servers.push(http::serve_metrics(Arc::clone(&app), socket, &options).map_err(server_start_error)?);
             Some(address)
         }
     };
-    servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(no_server)?);
+    servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(server_start_error)?);
     // After binding: a failed start does not use up the first key.
     let first_key = set_up_new_store(config, service).await?;
     let metrics = metrics_place.map(|address| (ListenAddress::Tcp(address), http::METRICS_PATH));
-    StartupMessage { config, places: &places, metrics, first_key: first_key.as_ref() }.print();
+    StartupMessage { config, addresses: &addresses, metrics, first_key: first_key.as_ref() }.print();
     systemd::ready();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
     let mut background_tasks = background::start(config, service, signer.clone());
-    background_tasks.spawn(read_again(certificate, hangup));
+    background_tasks.spawn(reload_on_change(certificate, hangup));
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
         log::info!("{name} received: finishing the requests in progress");
@@ -142,7 +142,7 @@ fn certificate(config: &Config) -> Result<Option<CertificateFiles>, CommandError
 }
 
 /// Reloads the certificate when it changes, and handles SIGHUP. Never returns.
-async fn read_again(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
+async fn reload_on_change(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
     if let Some(certificate) = certificate {
         return certificate.watch(hangup).await;
     }
@@ -161,7 +161,7 @@ fn listen(config: &Config, handed: Option<BoundSockets>) -> Result<BoundSockets,
     BoundSockets::bind(config.server.listen.all(), config.server.socket_mode().unwrap_or_default())
 }
 
-fn no_server(error: io::Error) -> CommandError {
+fn server_start_error(error: io::Error) -> CommandError {
     CommandError::new(format!("The server cannot start: {error}."))
 }
 
@@ -173,8 +173,8 @@ fn dev_clock(config: &Config) -> Option<http::DevClock> {
     })
 }
 
-fn expect_local_with_dev_clock(config: &Config, places: &[ListenAddress]) -> Result<(), CommandError> {
-    if config.dev.clock && !places.iter().all(ListenAddress::is_local) {
+fn require_loopback_with_dev_clock(config: &Config, addresses: &[ListenAddress]) -> Result<(), CommandError> {
+    if config.dev.clock && !addresses.iter().all(ListenAddress::is_local) {
         let sentence = "The development clock (dev.clock) is refused unless the server listens on loopback.";
         return Err(CommandError::new(sentence));
     }
@@ -183,7 +183,7 @@ fn expect_local_with_dev_clock(config: &Config, places: &[ListenAddress]) -> Res
 
 /// Checks everything that a start of the server would check, as far as the settings allow.
 pub(in crate::cli) fn check_settings(config: &Config) -> Result<(), CommandError> {
-    expect_local_with_dev_clock(config, config.server.listen.all())?;
+    require_loopback_with_dev_clock(config, config.server.listen.all())?;
     CertificateFiles::read(&config.tls)?;
     forwarded_credentials(config).map(drop)
 }
@@ -204,32 +204,32 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
-/// The options of the HTTP server, with as many connections as the limit of open files allows. `is_chosen`: whether somebody has
-/// set that number.
+/// The options of the HTTP server, with as many connections as the limit of open files allows. `is_explicit`: whether
+/// that number is not the default.
 fn http_options(
     config: &Config,
-    is_chosen: bool,
-    places: &[ListenAddress],
+    is_explicit: bool,
+    addresses: &[ListenAddress],
     files: Option<&CertificateFiles>,
 ) -> http::ServerOptions {
     let server = &config.server;
     http::ServerOptions {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,
-        max_connections: open_file_limit::raise(server.max_connections, is_chosen),
+        max_connections: open_file_limit::raise(server.max_connections, is_explicit),
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         send_timeout: Duration::from_millis(server.send_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
         certificate: files.map(|files| files.certificate().clone()),
         serves_metrics: match config.metrics.listen {
-            MetricsListen::On(address) => places.contains(&ListenAddress::Tcp(address)),
+            MetricsListen::On(address) => addresses.contains(&ListenAddress::Tcp(address)),
             MetricsListen::Off => false,
         },
     }
 }
 
-fn metrics_in_the_way(listen: SocketAddr, error: &io::Error) -> CommandError {
+fn metrics_bind_error(listen: SocketAddr, error: &io::Error) -> CommandError {
     CommandError::new(format!(
         "Cannot listen on {listen} for the metrics (metrics.listen): {error}. Set metrics.listen or \
          KEYSTEAD_METRICS_LISTEN to another address, or to \"off\"."

@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 pub(in crate::cli) struct StartupMessage<'a> {
     pub(in crate::cli) config: &'a Config,
     /// The addresses that the server listens on, in the order of the settings.
-    pub(in crate::cli) places: &'a [ListenAddress],
+    pub(in crate::cli) addresses: &'a [ListenAddress],
     /// The address and path of the metrics.
     pub(in crate::cli) metrics: Option<(ListenAddress, &'static str)>,
     /// The first key of a new store, if it is to be shown.
@@ -21,14 +21,14 @@ pub(in crate::cli) struct StartupMessage<'a> {
 impl StartupMessage<'_> {
     /// Prints the message. A closed standard output is no reason not to serve.
     pub(in crate::cli) fn print(&self) {
-        let places = self.places.iter().map(|place| self.written(place));
+        let addresses = self.addresses.iter().map(|place| self.written(place));
         let metrics = self.metrics.as_ref().map(|(place, path)| self.written(place) + path);
         // Log the addresses too, unless standard output goes to the same place as the log.
         if !output::is_seen_with_log() {
-            places.clone().for_each(|place| log::info!("listening on {place}"));
+            addresses.clone().for_each(|place| log::info!("listening on {place}"));
             metrics.iter().for_each(|metrics| log::info!("metrics are at {metrics}"));
         }
-        let mut text: String = places.map(|place| format!("Keystead is listening on {place}\n")).collect();
+        let mut text: String = addresses.map(|place| format!("Keystead is listening on {place}\n")).collect();
         text.extend(metrics.map(|metrics| format!("Metrics are at {metrics}\n")));
         let mut out = io::stdout().lock();
         // Written at once: a reader may close the pipe after the first line.
@@ -46,7 +46,7 @@ impl StartupMessage<'_> {
 
     /// The address of the API's documentation, for a person with a browser.
     fn description(&self) -> String {
-        let address = self.places.iter().find(|place| matches!(place, ListenAddress::Tcp(_)));
+        let address = self.addresses.iter().find(|place| matches!(place, ListenAddress::Tcp(_)));
         address.map_or_else(String::new, |address| {
             format!("The API is described at {}/docs\n", readiness_probe::url(self.config, address))
         })
@@ -59,7 +59,7 @@ impl StartupMessage<'_> {
             "This key {MANAGES_ORGANIZATION}, so keep it for yourself. Create a project for the\n\
             service that you want to protect; it comes with a key of its own"
         );
-        let curl = match self.places.first() {
+        let curl = match self.addresses.first() {
             Some(ListenAddress::Unix(path)) => {
                 format!("curl --unix-socket {} -X POST http://localhost", path.display())
             }

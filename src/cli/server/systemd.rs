@@ -19,13 +19,13 @@ pub(in crate::cli) fn sockets() -> Result<Option<BoundSockets>, CommandError> {
             CommandError::new(format!("Cannot listen on socket {} of the service manager: {error}.", index + 1))
         })?;
     }
-    Ok((!all.places.is_empty()).then_some(all))
+    Ok((!all.addresses.is_empty()).then_some(all))
 }
 
 fn take(handed: &mut ListenFd, index: usize, all: &mut BoundSockets) -> io::Result<()> {
     if let Ok(Some(socket)) = handed.take_tcp_listener(index) {
         expect_listener(&socket)?;
-        all.places.push(ListenAddress::Tcp(socket.local_addr()?));
+        all.addresses.push(ListenAddress::Tcp(socket.local_addr()?));
         all.tcp.push(socket);
         return Ok(());
     }
@@ -33,7 +33,8 @@ fn take(handed: &mut ListenFd, index: usize, all: &mut BoundSockets) -> io::Resu
         expect_listener(&socket)?;
         // The socket's file belongs to the service manager and stays.
         let address = socket.local_addr()?;
-        all.places.push(ListenAddress::Unix(address.as_pathname().unwrap_or(Path::new("(without a path)")).to_owned()));
+        all.addresses
+            .push(ListenAddress::Unix(address.as_pathname().unwrap_or(Path::new("(without a path)")).to_owned()));
         all.unix.push(socket);
     }
     Ok(())

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long to wait for the server's answer, before the rest is shown.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The labels of the lines about the largest organizations; only the first five are shown.
-const LARGEST_FIRST: [&str; 5] = ["largest", "", "", "", ""];
+const LARGEST_LABELS: [&str; 5] = ["largest", "", "", "", ""];
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct StatusArguments {
@@ -126,7 +126,7 @@ impl From<StoreSummary> for FactsView {
 
 pub(in crate::cli) fn run(config: &Config, arguments: &StatusArguments) -> Result<(), CommandError> {
     let named = arguments.listen.as_ref();
-    let (state, why) = match ask(config, named, PATIENCE) {
+    let (state, why) = match ask(config, named, ANSWER_TIMEOUT) {
         Readiness::Ready => ("ready", None),
         Readiness::NotReady(why) => ("not ready", Some(why)),
         Readiness::Silent(why) => ("silent", Some(why)),
@@ -176,7 +176,7 @@ fn describe(record: StatusView) -> String {
             ("last change", or_none(change)),
         ]);
         let largest = facts.largest_organizations.iter().map(describe_organization);
-        all.extend(largest.zip(LARGEST_FIRST).map(|(organization, name)| (name, organization)));
+        all.extend(largest.zip(LARGEST_LABELS).map(|(organization, name)| (name, organization)));
     }
     lines(all)
 }

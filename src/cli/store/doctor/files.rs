@@ -96,11 +96,11 @@ fn folder_permissions(place: &Path) -> Vec<Check> {
     match (mode & 0o002 != 0, mode & 0o1000 != 0) {
         (true, false) => {
             let advice = format!("chmod o-w {name}: otherwise every user can replace your store by another one.");
-            checks.push(Check::problem("permissions", finding("Everybody"), advice));
+            checks.push(Check::problem("permissions", finding("Every user"), advice));
         }
         (true, true) => {
             let advice = "Keep the store in a folder that only the server can change.";
-            checks.push(Check::warning("permissions", finding("Everybody"), advice));
+            checks.push(Check::warning("permissions", finding("Every user"), advice));
         }
         (false, _) if mode & 0o020 != 0 => {
             let advice = format!("chmod g-w {name}, unless the whole group may replace your store by another one.");

@@ -12,7 +12,7 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// After how many days without a change `doctor` doubts the clock.
 const LONG_REST_DAYS: i64 = 90;
 /// How many of SQLite's error messages are shown.
-const SHOWN: usize = 3;
+const MAX_SHOWN: usize = 3;
 
 pub(super) fn pages(checkup: &Checkup, is_thorough: bool) -> Check {
     match checkup.complaints(is_thorough) {
@@ -22,10 +22,11 @@ pub(super) fn pages(checkup: &Checkup, is_thorough: bool) -> Check {
             if is_thorough { "Every page, index and reference is intact." } else { "Every page is intact." },
         ),
         Ok(complaints) => {
-            let shown = complaints.iter().take(SHOWN).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+            let shown =
+                complaints.iter().take(MAX_SHOWN).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
             let mut shown: Vec<String> = shown.collect();
-            if complaints.len() > SHOWN {
-                shown.push(format!("and {} more", complaints.len() - SHOWN));
+            if complaints.len() > MAX_SHOWN {
+                shown.push(format!("and {} more", complaints.len() - MAX_SHOWN));
             }
             let advice = "Stop every process that uses the store, keep a copy of it together with its -wal file, and restore a \
                       backup: keystead restore FILE.";
@@ -74,17 +75,17 @@ pub(super) fn ledger(checkup: &Checkup) -> Check {
             format!(
                 "keystead.revoked is damaged: {damaged} of its lines cannot be read. The store has all of their content."
             ),
-            "The server writes it anew from the store when it starts. Check the disk.",
+            "The server rewrites it from the store when it starts. Check the disk.",
         ),
         Agreement::Behind => Check::warning(
             what,
             "It lacks changes that the store has, or an earlier version wrote it.",
-            "The server writes it anew from the store when it starts.",
+            "The server rewrites it from the store when it starts.",
         ),
         Agreement::Forked => Check::warning(
             what,
             "It was written for another copy of this store.",
-            "When the server starts, it revokes what either of them revoked, and writes the ledger anew from the store.",
+            "When the server starts, it revokes what either of them revoked, and rewrites the ledger from the store.",
         ),
         Agreement::Lost(why) => Check::problem(
             what,
