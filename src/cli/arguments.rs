@@ -34,8 +34,9 @@ const LONG_ABOUT: &str = "A server and command line that keep a team's API keys 
     keystead runs the server. config.toml describes every setting. Flags override environment\nvariables \
     (KEYSTEAD_...), which override the file.";
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure with an error message, 2 wrong arguments. keys verify exits with 1 \
-    unless the key is valid,\nhealthcheck unless the server is ready. 141: the reader of standard output closed it, as head does.";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure with an error message, 2 wrong arguments.\nkeys verify exits with \
+    1 unless the key is valid, healthcheck unless the server is ready.\n141: the reader of standard output closed it, as \
+    head does.";
 
 /// The flags of [`Global`].
 const GLOBAL: [&str; 2] = ["--store", "--config"];

@@ -296,7 +296,7 @@ fn a_name_that_sqlite_gives_another_meaning_is_refused_and_leaves_nothing() {
             [&["init", "--organization", "Acme"][..], &["serve", "--listen", "127.0.0.1:0"], &["keys", "list"]]
         {
             let output = run(folder.path(), &[arguments, &["--store", name]].concat());
-            let sentence = "The setting store.path (the flag --store) is wrong. SQLite takes ";
+            let sentence = "The setting store.path (the flag --store) is wrong. SQLite does not read ";
             assert_failed_with(&output, 1, sentence);
         }
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "{name}");

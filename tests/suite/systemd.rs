@@ -103,5 +103,5 @@ fn the_service_manager_is_told_when_requests_are_answered_and_when_the_server_st
 
     let server = Server::start_in(folder.path(), &[("NOTIFY_SOCKET", "/nowhere/at/all")]);
     assert!(server.client().is_good(), "who is not told does not matter to anybody else");
-    eventually(Duration::from_secs(20), || server.log().contains("could not be told READY=1"));
+    eventually(Duration::from_secs(20), || server.log().contains("could not be notified of READY=1"));
 }

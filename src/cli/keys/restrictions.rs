@@ -8,7 +8,7 @@ use clap::Args;
 /// The rate limit and the allowed addresses.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Limits {
-    /// An address or network that may use the key, such as 10.0.0.0/8; separate several with commas
+    /// Allow the key from this network only, such as 10.0.0.0/8; several with commas
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     allowed_address: Vec<String>,
     /// How often the key may be used in how many seconds, such as 100/60
@@ -32,7 +32,7 @@ pub(in crate::cli) struct NoLimits {
 pub(in crate::cli) struct Restrictions {
     #[command(flatten)]
     limits: Limits,
-    /// Create the key deactivated; keystead keys activate activates it
+    /// Deactivate the key, until keystead keys activate
     #[arg(long)]
     deactivated: bool,
 }

@@ -17,7 +17,7 @@ pub(in crate::cli) const MANAGES_ORGANIZATION: &str = "can manage everything in 
 
 #[derive(Args, Debug, Default)]
 pub(in crate::cli) struct SecretOutput {
-    /// Write the key to this new file, which only you can read, instead of printing it
+    /// Write the key to this new file, readable by you only, instead of printing it
     #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
     pub(in crate::cli) key_file: Option<PathBuf>,
     /// Use the key in this file ('-' for standard input) instead of generating one

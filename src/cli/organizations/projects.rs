@@ -59,7 +59,7 @@ struct CreateArguments {
     description: Option<String>,
     #[command(flatten)]
     organization: InOrganization,
-    /// Write its first key to this new file, which only you can read, instead of printing it
+    /// Write its first key to this new file, readable by you only, instead of printing it
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Print one JSON object: the project and its first key
