@@ -1,6 +1,6 @@
-//! The settings: the defaults, then the configuration file, then the environment, then flags.
+//! The settings: the defaults, the configuration file, the environment and the flags. Each overrides the ones before it.
 //!
-//! What each setting means, and what its default is, says the `config.toml` of the sources, which is part of the program.
+//! `config.toml` in the sources describes every setting, and the program reads the defaults from it.
 
 mod error;
 mod excerpt;
@@ -26,53 +26,53 @@ use std::path::Path;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 use toml::{Spanned, Table, Value};
 
-/// What the names of environment variables begin with: `KEYSTEAD_SERVER_LISTEN` is `server.listen`.
+/// The prefix of environment variables: `KEYSTEAD_SERVER_LISTEN` is `server.listen`.
 const ENVIRONMENT_PREFIX: &str = "KEYSTEAD_";
-/// The file that is read where no other is named and this one exists.
+/// The configuration file that is read by default, if it exists.
 const DEFAULT_FILE: &str = "config.toml";
 /// All settings with their defaults.
 const DEFAULTS: &str = include_str!("../config.toml");
 
-/// Every setting.
+/// All settings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// How the server listens and what it puts up with.
+    /// Where the server listens, and its limits.
     pub server: ServerSettings,
-    /// The certificate that it shows.
+    /// The certificate and its key.
     pub tls: TlsSettings,
-    /// Where everything is kept.
+    /// The store's file and its limits.
     pub store: StoreSettings,
-    /// What is remembered between requests.
+    /// The cache of keys.
     pub cache: CacheSettings,
-    /// How proxies ask about their clients.
+    /// How clients behind a proxy present their keys.
     pub forward_auth: ForwardAuthSettings,
-    /// What is done about wrong keys.
+    /// The limit of wrong keys.
     pub brute_force: BruteForceSettings,
-    /// How many changes an organization may make.
+    /// The limit of changes of an organization.
     pub changes: ChangesSettings,
-    /// The record of what was done.
+    /// The audit log.
     pub audit: AuditSettings,
-    /// Copies of the store that the server makes.
+    /// The scheduled backups.
     pub backup: BackupSettings,
-    /// How keys are made.
+    /// The prefixes of new keys.
     pub keys: KeysSettings,
-    /// What a new store begins with.
+    /// The first organization and key of a new store.
     pub setup: SetupSettings,
-    /// What watches it.
+    /// The Prometheus metrics.
     pub metrics: MetricsSettings,
-    /// What is logged.
+    /// The log.
     pub log: LogSettings,
-    /// What helps to develop against Keystead.
+    /// Aids for development.
     pub dev: DevSettings,
 }
 
 impl Config {
-    /// Defaults, then the file, then the environment. A file that was named must exist. A variable that is no setting, and is
-    /// not like one either, is passed over: see [`Config::unknown_variables`]. Gives, too, where what came from.
+    /// Loads the defaults, then the file, then the environment. A file that was named must exist. Variables that name no setting and
+    /// resemble none are ignored: see [`Config::unknown_variables`]. Also returns where each setting comes from.
     ///
     /// # Errors
-    /// A sentence that names the setting that is unknown or wrong.
+    /// A sentence that names the unknown or wrong setting.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
@@ -103,20 +103,20 @@ impl Config {
         Ok((config, sources))
     }
 
-    /// Which of these environment variables have the name of a setting without being one, and are passed over.
+    /// The environment variables among these that begin like a setting and name none. They are ignored.
     ///
     /// # Errors
-    /// Where the defaults cannot be read.
+    /// If the defaults cannot be read.
     pub fn unknown_variables(names: impl Iterator<Item = String>) -> Result<Vec<String>, ConfigError> {
         let defaults = Self::table()?;
         let is_none = |name: &String| setting_of(name).is_some_and(|setting| find(&defaults, &setting).is_none());
         Ok(names.filter(is_none).collect())
     }
 
-    /// All settings as they are where nobody says anything.
+    /// The default settings.
     ///
     /// # Errors
-    /// Where the defaults cannot be read.
+    /// If the defaults cannot be read.
     pub fn defaults() -> Result<Self, ConfigError> {
         parse("").map_err(|e| ConfigError::new(e.to_string()))
     }
@@ -125,21 +125,21 @@ impl Config {
         toml::from_str(DEFAULTS).map_err(|e| ConfigError::new(e.to_string()))
     }
 
-    /// Checks what the types and the ranges of numbers do not.
+    /// Checks what the types and the ranges do not.
     ///
     /// # Errors
-    /// A sentence that names the setting that is wrong.
+    /// A sentence that names the wrong setting.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |name: &str, why: String| ConfigError::of_value(name, None, format!("is wrong. {why}"));
-        if is_special(&self.store.path) {
+        if is_no_sqlite_file(&self.store.path) {
             let path = self.store.path.display();
-            let why = format!("SQLite takes \"{path}\" for something else than a file. Write ./ before a file's name.");
+            let why = format!("SQLite does not read \"{path}\" as a file's name. Write ./ before it.");
             return Err(wrong("store.path", why));
         }
         KeyPrefix::parse(&self.keys.organization_prefix)
             .map_err(|e| wrong("keys.organization_prefix", e.to_string()))?;
         KeyPrefix::parse(&self.keys.project_prefix).map_err(|e| wrong("keys.project_prefix", e.to_string()))?;
-        // Whether they are good for a store that is new, whoever sets it up finds out: an older store goes on with older settings.
+        // The stricter rules for new names are checked when a store is set up: with an older store, older settings stay valid.
         Name::stored(&self.setup.organization).map_err(|e| wrong("setup.organization", e.to_string()))?;
         Name::stored(&self.setup.key_name).map_err(|e| wrong("setup.key_name", e.to_string()))?;
         self.server.trusted_proxies().map_err(|e| {
@@ -148,7 +148,7 @@ impl Config {
             ConfigError::of_value("server.trusted_proxies", entry, format!("is wrong. {e}"))
         })?;
         if self.tls.is_on() == self.tls.key.as_os_str().is_empty() {
-            return Err(ConfigError::new("The settings tls.certificate and tls.key go together.".to_owned()));
+            return Err(ConfigError::new("The settings tls.certificate and tls.key must be set together.".to_owned()));
         }
         if self.server.socket_mode().is_none() {
             return Err(wrong("server.socket_mode", "It must be octal digits such as \"0660\".".to_owned()));
@@ -160,14 +160,14 @@ impl Config {
     }
 }
 
-/// Whether SQLite takes the path for something else than a file's: for a database in memory, a temporary one or a URI
+/// Whether SQLite opens something else than this file: a database in memory, a temporary one or a URI
 /// (<https://sqlite.org/c3ref/open.html>).
-fn is_special(path: &Path) -> bool {
+fn is_no_sqlite_file(path: &Path) -> bool {
     let path = path.as_os_str().as_encoded_bytes();
     path.is_empty() || path == b":memory:" || path.starts_with(b"file:")
 }
 
-/// Whether every number is one that its setting may be.
+/// Checks each number against its range.
 fn check_numbers(settings: &Table) -> Result<(), ConfigError> {
     for (section, keys) in settings {
         for (key, value) in keys.as_table().into_iter().flatten() {
@@ -180,11 +180,11 @@ fn check_numbers(settings: &Table) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The file's text, and the settings in it.
+/// The file's text, and its settings.
 fn read_file(file: &Path, defaults: &Table) -> Result<(String, Table), ConfigError> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| ConfigError::new(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
-    // Read as the whole configuration first, since that names the line of what is wrong.
+    // Parse the whole configuration first: its errors name the line.
     match parse(&text).and_then(|_| toml::from_str(&text)) {
         Ok(settings) => Ok((text, settings)),
         Err(error) => Err(wrong_file(file, &text, &error, defaults)),
@@ -200,7 +200,7 @@ fn wrong_file(file: &Path, text: &str, error: &toml::de::Error, defaults: &Table
     }
     let mut place = Excerpt::of(text, &span);
     let slip = place.as_mut().filter(|_| DeTable::parse(text).is_err()).and_then(|place| {
-        let (what, wrong) = explain::slip(place, setting, words.as_deref())?;
+        let (what, wrong) = explain::common_mistake(place, setting, words.as_deref())?;
         place.wrong = wrong;
         Some(what)
     });
@@ -218,14 +218,14 @@ fn wrong_file(file: &Path, text: &str, error: &toml::de::Error, defaults: &Table
     .with_excerpt(excerpt)
 }
 
-/// The words that a setting may be, where it may not be any text.
+/// The words that a setting may be; `None` if any text is allowed.
 fn words(setting: Setting, defaults: &Table) -> Option<String> {
     let mut all = defaults.clone();
     all[setting.section][setting.key] = Value::String("?".to_owned());
     all.try_into::<Config>().err().and_then(|error| explain::words(error.message()))
 }
 
-/// Where the first entry is that is wrong by itself, of a setting that is a list.
+/// The first wrong entry of a setting that is a list.
 fn wrong_entry(text: &str, setting: Setting) -> Option<std::ops::Range<usize>> {
     let table = DeTable::parse(text).ok()?;
     let value = table.get_ref().get(setting.section)?.get_ref().as_table()?.get(setting.key)?;
@@ -241,7 +241,7 @@ fn wrong_entry(text: &str, setting: Setting) -> Option<std::ops::Range<usize>> {
     value.get_ref().as_array()?.iter().find(is_wrong).map(Spanned::span)
 }
 
-/// The configuration of a text that need not say everything; an error says where in it.
+/// Parses a configuration; settings that are missing get their defaults. The error has the position.
 fn parse(text: &str) -> Result<Config, toml::de::Error> {
     with_defaults(DeTable::parse(text)?).map_err(|mut error| {
         error.set_input(Some(text));
@@ -256,7 +256,7 @@ fn with_defaults(mut settings: Spanned<DeTable>) -> Result<Config, toml::de::Err
                 let missing: Vec<_> = defaults.into_iter().filter(|(key, _)| !keys.contains_key(key)).collect();
                 keys.extend(missing);
             }
-            // Serde takes a list for a section, too, which nobody means.
+            // Serde would accept a list as a section.
             (Some(other), _) => *other = DeValue::Boolean(false),
             (None, defaults) => _ = settings.get_mut().insert(section, Spanned::new(0..0, defaults)),
         }
@@ -264,27 +264,27 @@ fn with_defaults(mut settings: Spanned<DeTable>) -> Result<Config, toml::de::Err
     Config::deserialize(Deserializer::from(settings))
 }
 
-/// Kubernetes tells every pod where the service called `keystead` is, where there is one: `KEYSTEAD_SERVICE_HOST`,
-/// `KEYSTEAD_PORT_8080_TCP` and the like. They are no settings, and no section has such a name.
+/// Whether Kubernetes sets this variable. It describes a service called `keystead` to all pods, in `KEYSTEAD_SERVICE_HOST`,
+/// `KEYSTEAD_PORT_8080_TCP` and the like. No section has such a name.
 fn is_of_kubernetes(setting: &str) -> bool {
     setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
 }
 
-/// What the variable would set, in small letters; `None` where it is none of ours.
+/// The part of the variable's name after the prefix, in lower case; `None` if it has another prefix.
 fn setting_of(variable: &str) -> Option<String> {
     let setting = variable.strip_prefix(ENVIRONMENT_PREFIX).filter(|it| !is_of_kubernetes(it))?;
     Some(setting.to_ascii_lowercase())
 }
 
-/// The setting that is written as in the name of a variable.
+/// Finds a setting by its name in a variable.
 fn find<'a>(defaults: &'a Table, setting: &str) -> Option<Setting<'a>> {
     defaults.keys().find_map(|section| {
         Setting::find(defaults, section, setting.strip_prefix(section.as_str())?.strip_prefix('_')?)
     })
 }
 
-/// The setting that a variable stands for, and its value; the default's type says how its text is read. `None` for one that is
-/// no setting, and not like one. A sentence never has the text in it, which may be a secret.
+/// The setting that a variable names, and its value, parsed by the type of the default. `None` if it names no setting and resembles
+/// none. Errors never contain the value, which may be a secret.
 fn from_environment<'a>(
     defaults: &'a Table,
     name: &str,
@@ -293,12 +293,12 @@ fn from_environment<'a>(
 ) -> Result<Option<(Setting<'a>, Value)>, ConfigError> {
     let Some(setting) = find(defaults, variable) else {
         let named = |meant: String| format!("{ENVIRONMENT_PREFIX}{}", meant.to_ascii_uppercase());
-        let meant: Vec<String> = explain::meant(variable, defaults).into_iter().map(named).collect();
+        let meant: Vec<String> = explain::suggestions(variable, defaults).into_iter().map(named).collect();
         if meant.is_empty() {
             return Ok(None);
         }
         let meant = meant.join(" or ");
-        let sentence = format!("The environment variable {name} is no setting of Keystead. Did you mean {meant}?");
+        let sentence = format!("The environment variable {name} is not a setting of Keystead. Did you mean {meant}?");
         return Err(ConfigError::new(sentence));
     };
     let must_be = |words: Option<&str>| {

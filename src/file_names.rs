@@ -1,4 +1,4 @@
-//! Names of files: given so that they replace nobody's file, and outlast a power failure.
+//! Renames files without replacing others, and makes changes of a folder durable.
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -6,20 +6,20 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Gives a file another name, and replaces nobody's file.
+/// Renames a file, and never replaces another one.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where the name is taken.
+/// [`io::ErrorKind::AlreadyExists`] if the new name is taken.
 pub fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot be asked for that.
+        // Some file systems do not support this flag.
         Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_err() => fs::rename(from, to),
         Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
         other => Ok(other?),
     }
 }
 
-/// Makes sure that what was created, renamed or removed in the file's folder is so after a power failure.
+/// Syncs the file's folder, so that new, renamed and deleted files survive a power failure.
 ///
 /// # Errors
 /// Those of the file system.

@@ -1,21 +1,21 @@
-//! Texts in CSV files that people open in a spreadsheet, which must not take any of them for a formula.
+//! Escapes texts in CSV files, so that spreadsheets do not read them as formulas.
 
-/// What a formula begins with, in the full-width forms too, which some spreadsheets read alike.
+/// The first characters of formulas, full-width forms included, which some spreadsheets accept.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// The text with an apostrophe before it where a spreadsheet would take it for a formula, or where the apostrophes that it
-/// begins with would be taken for such a one. [`unescape_formula`] gives the text back.
+/// Adds an apostrophe to a text that a spreadsheet would read as a formula, and to one that would look escaped already.
+/// [`unescape_formula`] reverses it.
 pub fn escape_formula(text: String) -> String {
     if is_dangerous(&text) { format!("'{text}") } else { text }
 }
 
-/// The text that [`escape_formula`] made this of.
+/// The text from which [`escape_formula`] made this.
 pub fn unescape_formula(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_dangerous(text)).unwrap_or(cell)
 }
 
-/// Whether it begins like a formula, whatever apostrophes, spaces and byte order marks come before that. Spreadsheets drop
-/// these, and a tab or a line break may move what follows into another cell.
+/// Whether the text begins like a formula after any apostrophes, spaces and byte order marks, which spreadsheets drop. A tab or a
+/// line break may move what follows into another cell.
 fn is_dangerous(text: &str) -> bool {
     let text = text.trim_start_matches('\'');
     let is_dropped = |c: char| c.is_whitespace() || c == '\u{feff}';
@@ -27,7 +27,7 @@ mod tests {
     use super::{escape_formula, unescape_formula};
 
     #[test]
-    fn what_looks_like_a_formula_is_defused_and_every_text_can_be_read_back() {
+    fn formulas_are_escaped_and_every_text_can_be_read_back() {
         let beginnings = ["", "'", "''", " ", "\t", "\r", "\n", "\u{feff}", "\u{feff} '", "' "];
         let texts = ["=1", "+1", "-1", "@a", "＝1", "＋1", "－1", "＠a", "plain", "", "'"];
         for beginning in beginnings {

@@ -1,5 +1,4 @@
-//! TLS: the certificate that the server shows, and how a command asks a server that shows one. This is the one file that
-//! names its library.
+//! TLS: the server's certificate, and a client for local readiness checks. Only this file names the TLS library.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -17,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Why a certificate and a key cannot be used: the rest of a sentence. It holds nothing of either.
+/// Why a certificate and a key cannot be used, as the end of a sentence. It contains nothing of either.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unusable(String);
@@ -28,23 +27,22 @@ impl Unusable {
     }
 }
 
-/// The certificate that is shown to those who connect, with its key. All clones are one, and it can be exchanged while
-/// they are in use.
+/// The server's certificate with its private key. All clones share it, and it can be replaced while they are in use.
 #[derive(Clone)]
 pub struct Certificate(Arc<Shown>);
 
 struct Shown(RwLock<Arc<CertifiedKey>>);
 
 impl Certificate {
-    /// From PEM: a chain, the server's own certificate first, and the key of that.
+    /// Reads a PEM chain, the server's own certificate first, and its private key.
     ///
     /// # Errors
-    /// Where one is not what it should be, or they do not belong together.
+    /// If one of them is not valid, or they do not belong together.
     pub fn new(chain: &[u8], key: &[u8]) -> Result<Self, Unusable> {
         Ok(Self(Arc::new(Shown(RwLock::new(parse(chain, key)?)))))
     }
 
-    /// Shows another one from now on. Connections that there are go on.
+    /// Replaces the certificate. Existing connections go on.
     ///
     /// # Errors
     /// As [`Certificate::new`]; then the old one stays.
@@ -54,10 +52,10 @@ impl Certificate {
         Ok(())
     }
 
-    /// How a server shows it: with TLS 1.2 and 1.3 and nothing older.
+    /// The server's TLS configuration: TLS 1.2 and 1.3 only.
     ///
     /// # Errors
-    /// Where the library knows no cipher for these.
+    /// If the library has no cipher for them.
     pub fn server(&self) -> io::Result<ServerConfig> {
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -87,7 +85,7 @@ impl ResolvesServerCert for Shown {
 
 fn parse(chain: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, Unusable> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
-    let chain = chain.map_err(|_| Unusable::new("the certificate's file is damaged: it is no PEM"))?;
+    let chain = chain.map_err(|_| Unusable::new("the certificate's file is damaged: it is not PEM"))?;
     if chain.is_empty() {
         return Err(Unusable::new("the certificate's file holds no certificate in PEM"));
     }
@@ -98,21 +96,20 @@ fn parse(chain: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, Unusable> {
             Unusable::new("the key is not the one of the certificate")
         }
         Error::InvalidCertificate(_) => Unusable::new("the certificate is damaged"),
-        _ => Unusable::new("the key is of no kind that can be used: RSA, ECDSA (P-256, P-384) or Ed25519"),
+        _ => Unusable::new("the key has an unsupported type; use RSA, ECDSA (P-256, P-384) or Ed25519"),
     })?;
     Ok(Arc::new(pair))
 }
 
-/// A connection to a server that speaks TLS.
+/// A client's TLS connection.
 pub type Client<S> = StreamOwned<ClientConnection, S>;
 
-/// Speaks TLS over this connection, with whoever is there.
+/// Starts TLS over this connection, without verifying the server.
 ///
-/// For questions and answers that everybody may know, such as whether a server is ready: they want no proof of who
-/// answers, and a certificate seldom names the address that a server is asked at from its own machine.
+/// Use it for public information only, such as readiness: a certificate seldom names the address that local commands connect to.
 ///
 /// # Errors
-/// Where the library knows no cipher.
+/// If the library has no cipher.
 pub fn connect<S: Read + Write>(stream: S, address: IpAddr) -> io::Result<Client<S>> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -125,7 +122,7 @@ pub fn connect<S: Read + Write>(stream: S, address: IpAddr) -> io::Result<Client
     Ok(StreamOwned::new(client, stream))
 }
 
-/// Takes every certificate; that the other side has its key is checked.
+/// Accepts every certificate. It still checks that the server has the certificate's key.
 #[derive(Debug)]
 struct AcceptAnyCertificate(Arc<CryptoProvider>);
 

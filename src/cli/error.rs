@@ -1,4 +1,4 @@
-//! Why a command failed: a sentence for the operator, and the exit code.
+//! The error of a command: a sentence for the operator, and the exit code.
 
 use crate::cli::masking::mask;
 use crate::cli::output::stderr::say;
@@ -6,18 +6,18 @@ use crate::config::ConfigError;
 use crate::domain;
 use std::process::ExitCode;
 
-/// What a shell says of a program that SIGPIPE ended: 128 and the signal's number.
+/// The exit code that shells report for a program killed by SIGPIPE: 128 plus the signal's number.
 pub(in crate::cli) const CLOSED_PIPE: u8 = 141;
 
-/// Why a command did not do what it was asked to: a sentence for the operator. Somebody may have put a full key into an
-/// argument by mistake, which the sentence repeats: it is masked, so that it does not get into a log as well.
+/// Why a command failed: a sentence for the operator. The sentence may repeat an argument, and an argument may hold a full key by
+/// mistake: full keys are masked, so that they do not get into a log.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", mask(.sentence).as_ref().unwrap_or(.sentence))]
 pub struct CommandError {
     sentence: String,
-    /// What is shown below the sentence.
+    /// The excerpt of the configuration file that is shown below the sentence.
     excerpt: Option<String>,
-    /// Whether nobody reads standard output any more: there is nothing to say about that.
+    /// The reader of standard output closed it: nothing is reported.
     is_closed_pipe: bool,
 }
 
@@ -26,7 +26,7 @@ impl CommandError {
         Self { sentence: sentence.into(), excerpt: None, is_closed_pipe: false }
     }
 
-    /// Whether standard output was closed by its reader.
+    /// Whether the reader of standard output closed it.
     pub(in crate::cli) fn is_closed_pipe(&self) -> bool {
         self.is_closed_pipe
     }
@@ -35,8 +35,8 @@ impl CommandError {
         Self { is_closed_pipe: true, ..Self::new("Standard output was closed.") }
     }
 
-    /// Tells the operator, and gives the exit code. A closed pipe ends the program as `SIGPIPE` ends others: without a word,
-    /// and with the code that a shell gives to that.
+    /// Prints the error on standard error and returns the exit code. After a closed pipe it prints nothing and returns the code
+    /// that shells report for SIGPIPE.
     pub fn report(&self) -> ExitCode {
         if self.is_closed_pipe {
             return ExitCode::from(CLOSED_PIPE);
@@ -47,21 +47,22 @@ impl CommandError {
     }
 }
 
-/// Who may bring a value back that has ended: not the commands that set up an organization with its first key.
-const TAKES_ENDED: &str = "If you mean it, keystead keys create and keystead keys rotate take it with --allow-revoked.";
+/// Advice for a value that was revoked or rotated out. The commands that set up an organization have no `--allow-revoked`.
+const ALLOW_REVOKED_ADVICE: &str =
+    "To use it anyway, run keystead keys create or keystead keys rotate with --allow-revoked.";
 
-/// The operator reads the whole story, where there is one.
+/// The operator gets the full detail of an error, if it has any.
 impl From<domain::Error> for CommandError {
     fn from(error: domain::Error) -> Self {
         let sentence = error.detail().map_or_else(|| error.to_string(), str::to_owned);
         match error {
-            domain::Error::ValueEnded => Self::new(format!("{sentence} {TAKES_ENDED}")),
+            domain::Error::ValueEnded => Self::new(format!("{sentence} {ALLOW_REVOKED_ADVICE}")),
             _ => Self::new(sentence),
         }
     }
 }
 
-/// Of what was read from or written to a place that the error names.
+/// An error of input or output that says itself what it is about.
 impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         Self::new(format!("Reading failed: {error}."))

@@ -1,4 +1,4 @@
-//! `keystead export`: everything but secrets, in the columns that `keystead import` reads.
+//! `keystead export`: all organizations, projects and keys without secrets, in the columns that `keystead import` reads.
 
 use crate::cli::error::CommandError;
 use crate::cli::import::columns::FileColumn;
@@ -18,10 +18,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExportArguments {
-    /// In which form
+    /// The format of the output
     #[arg(long, value_enum, default_value_t = RowFormat::Ndjson)]
     format: RowFormat,
-    /// With the keys' digests, by which another store can verify them
+    /// Include the keys' digests, with which another store can verify the keys
     #[arg(long)]
     digests: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(in crate::cli) fn run(config: &Config, arguments: &ExportArguments) -> Resul
     writer.finish()
 }
 
-/// A bar where somebody looks on and does not see the rows themselves.
+/// A progress bar, unless standard error is no terminal or the rows themselves go to the terminal.
 fn progress(content: &ImportExportView, target: &ExportTarget, now: Timestamp) -> Result<ProgressBar, CommandError> {
     if target.is_terminal() || !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
@@ -71,7 +71,7 @@ enum RowWriter {
 }
 
 impl RowWriter {
-    /// One row; in JSON, what is not there is left out.
+    /// Writes one row. In JSON, empty fields are left out.
     fn write(
         &mut self,
         columns: &[FileColumn],

@@ -1,4 +1,4 @@
-//! `keystead completions` and `keystead man`: made from the very commands, so that they cannot lag behind.
+//! `keystead completions` and `keystead man`, generated from the definitions of the commands.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::write as write_out;
@@ -11,14 +11,14 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(in crate::cli) struct CompletionsArguments {
-    /// Which shell
+    /// The shell
     shell: Shell,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(in crate::cli) struct ManArguments {
-    /// The folder that the pages go to; without one, the main page is printed
+    /// The folder to write the pages to; without it, the main page is printed
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

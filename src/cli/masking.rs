@@ -3,7 +3,7 @@
 use crate::domain::has_full_key;
 use regex::Regex;
 
-/// The text with every full key in it masked; `None` where there is none.
+/// The text with every full key in it masked; `None` if it holds none.
 pub(in crate::cli) fn mask(text: &str) -> Option<String> {
     if !has_full_key(text.as_bytes()) {
         return None;

@@ -1,4 +1,4 @@
-//! The command line: arguments, and one file a command.
+//! The command line: parses the arguments, loads the settings and runs the command.
 
 mod arguments;
 mod audit;
@@ -27,9 +27,9 @@ use server::{healthcheck, logging, serve};
 use std::path::PathBuf;
 use store::{backup, doctor, init, restore, status};
 
-/// What the program was asked to do.
+/// A parsed command line.
 pub struct Invocation {
-    /// Some commands need none, and one says what is wrong with it.
+    /// Some commands need no settings, and `doctor` reports what is wrong with them.
     config: Result<Config, CommandError>,
     /// The flag `--store`.
     store: Option<PathBuf>,
@@ -37,8 +37,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// From the process's arguments and environment. Ends the process, as is usual, for `--help`, `--version` and
-    /// arguments that are wrong (exit code 2).
+    /// Reads the process's arguments and environment. Ends the process after `--help`, `--version` or a usage error (exit code 2).
     pub fn from_process() -> Self {
         let (global, command) = CommandLine::from_process();
         let store = global.store.clone().map(settings::resolve_symlinks);
@@ -48,12 +47,12 @@ impl Invocation {
         Self { config: settings::load_settings(flags), store, command }
     }
 
-    /// Begins to log, as the settings say where they can be read.
+    /// Starts the log, with the settings if they could be read.
     pub fn start_logging(&self) {
         logging::start(self.config.as_ref().ok().map(|config| &config.log));
     }
 
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
     /// A sentence for the operator.
@@ -65,12 +64,12 @@ impl Invocation {
             (_, config) => config?,
         };
         for name in settings::unknown_variables()? {
-            log::warn!("the environment variable {name} is no setting of Keystead, and is passed over");
+            log::warn!("the environment variable {name} is not a setting of Keystead and is ignored");
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|e| CommandError::new(format!("The operating system gives no event loop: {e}.")))?;
+            .map_err(|e| CommandError::new(format!("The operating system provides no event loop: {e}.")))?;
         let outcome = match self.command {
             Command::Serve(_) => runtime.block_on(serve::run(&config)),
             Command::Init(arguments) => runtime.block_on(init::run(&config, &arguments)),
@@ -88,8 +87,8 @@ impl Invocation {
             Command::Export(arguments) => export::run(&config, &arguments),
             Command::Completions(_) | Command::Man(_) | Command::Doctor(_) => Ok(()),
         };
-        // The store is closed, and threads that go on only read it, for nobody: a scheduled backup, say, that a stop found under
-        // way and that would take minutes. What there is of it is removed before the next one.
+        // The store is closed. Threads that still run, such as a scheduled backup, only read it and must not delay the exit. The
+        // next backup removes their unfinished files.
         runtime.shutdown_background();
         outcome
     }

@@ -1,4 +1,4 @@
-//! Which organization, project or key is meant.
+//! Finds the organization, project or key that the arguments name.
 
 use crate::cli::error::CommandError;
 use crate::cli::store::open::open_overview;
@@ -7,12 +7,12 @@ use crate::domain::{ApiKey, KeyId, Name, Organization, OrganizationId, Project, 
 use crate::service::Overview;
 use clap::Args;
 
-/// How many organizations a sentence names.
-const NAMED: usize = 10;
+/// How many organizations an error message lists at most.
+const MAX_LISTED: usize = 10;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct InOrganization {
-    /// The organization, by id or name [default: the only one there is]
+    /// The organization, by id or name [default: the only one]
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<String>,
 }
@@ -45,12 +45,12 @@ impl InProject {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct KeyNumber {
-    /// The key's number, as keystead keys list shows it
+    /// The key's number, as shown by keystead keys list
     #[arg(value_name = "NUMBER", value_parser = parse_key_id)]
     pub(in crate::cli) id: KeyId,
 }
 
-/// By id or name.
+/// Finds an organization by id or name.
 pub(in crate::cli) fn organization(overview: &Overview, text: &str) -> Result<Organization, CommandError> {
     if let Some(id) = OrganizationId::parse(text)
         && let Some(organization) = overview.organization(id)?
@@ -64,22 +64,23 @@ pub(in crate::cli) fn organization(overview: &Overview, text: &str) -> Result<Or
     })?;
     match found.as_slice() {
         [] => Err(CommandError::new(format!(
-            "There is no organization {text} in this store; keystead organizations list shows those that there are."
+            "There is no organization {text} in this store; keystead organizations list shows all of them."
         ))),
         [one] => Ok(one.clone()),
-        several => {
-            Err(CommandError::new(format!("Several organizations are called {text}; say its id: {}.", list(several))))
-        }
+        several => Err(CommandError::new(format!(
+            "Several organizations have the name {text}; give the id of one: {}.",
+            list(several)
+        ))),
     }
 }
 
 fn only_organization(overview: &Overview) -> Result<Organization, CommandError> {
     let found = overview.organizations(None)?;
     match found.as_slice() {
-        [] => Err(CommandError::new("The store has no organization yet; set it up with keystead init.")),
+        [] => Err(CommandError::new("The store has no organization yet; create one with keystead init.")),
         [one] => Ok(one.clone()),
         several => Err(CommandError::new(format!(
-            "There are several organizations; name one with --organization: {}.",
+            "There are several organizations; choose one with --organization: {}.",
             list(several)
         ))),
     }
@@ -87,12 +88,12 @@ fn only_organization(overview: &Overview) -> Result<Organization, CommandError> 
 
 fn list(organizations: &[Organization]) -> String {
     let named: Vec<String> =
-        organizations.iter().take(NAMED).map(|it| format!("{} ({})", it.id, it.name.as_str())).collect();
-    let more = if organizations.len() > NAMED { ", and more" } else { "" };
+        organizations.iter().take(MAX_LISTED).map(|it| format!("{} ({})", it.id, it.name.as_str())).collect();
+    let more = if organizations.len() > MAX_LISTED { ", and more" } else { "" };
     named.join(", ") + more
 }
 
-/// The organizations by name, for as long as `take` says that more are filter.
+/// Calls `take` with each organization, by name, until it returns `false`.
 pub(in crate::cli) fn each_organization(
     overview: &Overview,
     mut take: impl FnMut(Organization) -> Result<bool, CommandError>,
@@ -110,7 +111,7 @@ pub(in crate::cli) fn each_organization(
     }
 }
 
-/// By id or name.
+/// Finds a project by id or name.
 pub(in crate::cli) fn project(
     overview: &Overview,
     organization: OrganizationId,
@@ -123,12 +124,12 @@ pub(in crate::cli) fn project(
     };
     found.ok_or_else(|| {
         CommandError::new(format!(
-            "There is no project {text} in this organization; keystead projects list shows those that there are."
+            "There is no project {text} in this organization; keystead projects list shows all of them."
         ))
     })
 }
 
-/// The projects of an organization by name, for as long as `take` says that more are filter.
+/// Calls `take` with each project of the organization, by name, until it returns `false`.
 pub(in crate::cli) fn each_project(
     overview: &Overview,
     organization: OrganizationId,
@@ -147,11 +148,11 @@ pub(in crate::cli) fn each_project(
     }
 }
 
-/// The key with this number.
+/// Finds a key by its number.
 pub(in crate::cli) fn api_key(config: &Config, id: KeyId) -> Result<ApiKey, CommandError> {
     open_overview(config)?.api_key(id)?.ok_or_else(|| {
         CommandError::new(format!(
-            "There is no API key {} in this store; keystead keys list shows those that there are.",
+            "There is no API key {} in this store; keystead keys list shows all of them.",
             id.get()
         ))
     })
@@ -159,5 +160,5 @@ pub(in crate::cli) fn api_key(config: &Config, id: KeyId) -> Result<ApiKey, Comm
 
 pub(in crate::cli) fn parse_key_id(text: &str) -> Result<KeyId, &'static str> {
     let id = text.parse().ok().and_then(KeyId::new);
-    id.ok_or("it must be a key's number, as keystead keys list shows it; a full key does not belong in an argument")
+    id.ok_or("it must be a key's number, as shown by keystead keys list; never pass a full key as an argument")
 }

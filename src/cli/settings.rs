@@ -6,7 +6,7 @@ use crate::config::{Config, ListenAddress, ListenAddresses};
 use std::fs;
 use std::path::PathBuf;
 
-/// How many symbolic links are followed at the most.
+/// How many symbolic links are followed at most: as many as the operating system follows.
 const MAX_SYMLINKS: usize = 40;
 
 /// The flags that change settings.
@@ -36,18 +36,17 @@ pub(in crate::cli) fn load_settings(flags: SettingFlags) -> Result<Config, Comma
     Ok(config)
 }
 
-/// Environment variables that have the name of a setting without being one. Bytes that are no UTF-8 are replaced, and full keys
-/// masked.
+/// The environment variables that begin like a setting and name none. Invalid UTF-8 is replaced, and full keys are masked.
 pub(in crate::cli) fn unknown_variables() -> Result<Vec<String>, CommandError> {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     let masked = |name: String| mask(&name).unwrap_or(name);
     Ok(Config::unknown_variables(names)?.into_iter().map(masked).collect())
 }
 
-/// What a link stands for, and anything else as it is. The store's log, lock and ledger lie beside the file itself, where
+/// Follows symbolic links to the file itself: the write-ahead log, the lock and the ledger are stored beside that file, where
 /// SQLite looks for the log.
 pub(in crate::cli) fn resolve_symlinks(mut path: PathBuf) -> PathBuf {
-    // Links may stand for links; the operating system follows as many.
+    // A link may point to another link.
     for _ in 0..MAX_SYMLINKS {
         let Ok(target) = fs::read_link(&path) else { break };
         path = path.parent().map(|folder| folder.join(&target)).unwrap_or(target);

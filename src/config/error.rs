@@ -1,27 +1,27 @@
-//! Errors in the settings, with the file and line, the environment variable or the flag that they come from.
+//! Errors in the settings, with their source: a line of the file, an environment variable or a flag.
 
 use super::excerpt::Excerpt;
 use super::explain;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A sentence that names the setting and says what is wrong with it.
+/// A sentence that names the setting and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct ConfigError {
     sentence: String,
     excerpt: Option<String>,
-    /// Of a value that is of the right kind, and wrong all the same.
+    /// The wrong value, if the setting has the right type.
     value: Option<WrongValue>,
 }
 
-/// A setting whose value is wrong.
+/// A setting with a wrong value.
 #[derive(Debug)]
 struct WrongValue {
     setting: String,
-    /// Which entry of a list it is; the first is 0.
+    /// The index of the wrong entry in a list.
     entry: Option<usize>,
-    /// What the sentence goes on with after the setting's name.
+    /// The end of the sentence, after the setting's name.
     why: String,
 }
 
@@ -34,26 +34,25 @@ impl ConfigError {
         Self { excerpt, ..self }
     }
 
-    /// `why` is what the sentence goes on with after the setting's name.
+    /// `why` ends the sentence, after the setting's name.
     pub(super) fn of_value(setting: &str, entry: Option<usize>, why: String) -> Self {
         let place = entry.map(|entry| format!(" (entry {})", entry + 1)).unwrap_or_default();
         let sentence = format!("The setting {setting}{place} {why}");
         Self { value: Some(WrongValue { setting: setting.to_owned(), entry, why }), ..Self::new(sentence) }
     }
 
-    /// The line of the configuration file that is wrong, drawn over several lines with a mark below it; `None` where the
-    /// sentence is about no line.
+    /// The wrong line of the configuration file with a mark below it; `None` if the error is about no line.
     pub fn excerpt(&self) -> Option<&str> {
         self.excerpt.as_deref()
     }
 }
 
-/// Where the settings come from that are not the defaults.
+/// The sources of settings that differ from the defaults.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// The configuration file, and its text.
+    /// The configuration file and its text.
     file: Option<(PathBuf, String)>,
-    /// The environment variable or the flag, in words, by the setting.
+    /// The environment variable or flag of each setting, in words.
     others: BTreeMap<String, String>,
 }
 
@@ -66,12 +65,12 @@ impl Sources {
         self.others.insert(setting.to_owned(), format!("the environment variable {variable}"));
     }
 
-    /// Notes that a flag says what this setting is.
+    /// Records that this flag sets the setting.
     pub fn add_flag(&mut self, setting: &str, flag: &str) {
         self.others.insert(setting.to_owned(), format!("the flag {flag}"));
     }
 
-    /// The same error, which says where the wrong value comes from.
+    /// Adds the source of the wrong value to the error.
     pub fn locate(&self, error: ConfigError) -> ConfigError {
         let Some(WrongValue { setting, entry, why }) = &error.value else { return error };
         let (place, excerpt) = match (self.others.get(setting), &self.file) {

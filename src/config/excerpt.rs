@@ -1,21 +1,21 @@
-//! The line of a text that is wrong, drawn with marks below it.
+//! Draws a line of the configuration file with marks below the error.
 
 use crate::domain::escape_invisible;
 use std::ops::Range;
 use unicode_width::UnicodeWidthStr as _;
 
-/// A place in a text.
+/// A part of a line.
 pub(super) struct Excerpt<'a> {
-    /// Which line it is on; the first is 1.
+    /// The number of the line, from 1.
     pub(super) line: usize,
-    /// The line itself.
+    /// The text of the line.
     pub(super) text: &'a str,
-    /// What is wrong, in bytes of the line.
+    /// The wrong part, as a byte range of the line.
     pub(super) wrong: Range<usize>,
 }
 
 impl<'a> Excerpt<'a> {
-    /// Where this range of the text is; of one over several lines, what is on the first of them.
+    /// The part at this range of the text. A range over several lines is cut to the first one.
     pub(super) fn of(text: &'a str, span: &Range<usize>) -> Option<Self> {
         let (before, after) = text.split_at_checked(span.start)?;
         let begin = before.rfind('\n').map_or(0, |at| at + 1);
@@ -26,17 +26,17 @@ impl<'a> Excerpt<'a> {
         Some(Self { line: before.matches('\n').count() + 1, text: line, wrong })
     }
 
-    /// The column that it begins at; the first is 1.
+    /// The column at which the part begins, from 1.
     pub(super) fn column(&self) -> usize {
         self.text[..self.wrong.start].chars().count() + 1
     }
 
-    /// The name before the equals sign, and where the value begins, where the line has one.
+    /// The name before the equals sign, and the position of the value.
     pub(super) fn name(&self) -> Option<(&'a str, usize)> {
         self.text.split_once('=').map(|(name, _)| (name, name.len() + 1))
     }
 
-    /// The line with marks below what is wrong. What stands behind the name may be left out, as a secret.
+    /// The line with marks below the wrong part. A secret value is left out.
     pub(super) fn draw(&self, is_secret: bool) -> String {
         let (mut line, mut wrong) = (self.text.to_owned(), self.wrong.clone());
         if is_secret {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marks_stand_below_what_is_wrong_on_a_screen() {
+    fn the_marks_are_drawn_below_the_wrong_part() {
         for (text, wrong, drawn) in [
             ("\na = 12\n", "12", "  |\n2 | a = 12\n  |     ^^"),
             ("\ta = 12", "12", "  |\n1 |  a = 12\n  |      ^^"),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_drawn_and_the_marks_stand_below_what_is_in_its_place() {
+    fn a_secret_is_left_out_and_the_marks_are_below_its_replacement() {
         for (text, span, drawn) in [
             ("word = \"hunter2\"", 7..16, "  |\n1 | word = …\n  |        ^"),
             ("word = \"hunter2\"", 0..4, "  |\n1 | word = …\n  | ^^^^"),

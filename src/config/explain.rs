@@ -1,4 +1,4 @@
-//! What is said of a setting that is unknown or wrong, in words and with a excerpt of the line.
+//! Explains unknown and wrong settings, and suggests the right ones.
 
 use super::excerpt::Excerpt;
 use super::range;
@@ -7,31 +7,31 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-/// How similar a name must be to a known one to stand for it: 1 is equal.
+/// The least similarity of a name to the one that is suggested: 1 is equal.
 const SIMILAR: f64 = 0.7;
-/// The same among the settings of one section, or among a few words.
+/// The least similarity among the settings of one section, or among a few words.
 const SIMILAR_AMONG_FEW: f64 = 0.5;
-/// The most bytes of a name that is compared with known ones.
+/// The most bytes of a name that are compared.
 const MAX_COMPARED: usize = 64;
-/// The fewest letters of a setting's name that stands for it without its section: "key" may be anything.
-const TELLING: usize = 5;
+/// The shortest name that is suggested without its section: "key" may mean anything.
+const MIN_SUGGESTED: usize = 5;
 
-/// Other words of the TOML library, and ours.
-const OTHERS: [(&str, &str); 7] = [
+/// Messages of the TOML library, and our words for them.
+const REWORDED_MESSAGES: [(&str, &str); 7] = [
     ("string values must be quoted", "a text must be in quotes; numbers, true and false are without"),
-    ("duplicate key", "this name is there twice"),
+    ("duplicate key", "this name appears twice"),
     ("key with no value, expected `=`", "an equals sign and a value are missing"),
-    ("unexpected key or value, expected newline", "nothing more may stand on this line"),
-    ("invalid basic string, expected `\"`", "this text has no end: a quote is missing"),
-    ("invalid literal string, expected `'`", "this text has no end: a quote is missing"),
-    ("invalid multi-line basic string, expected `\"`", "this text has no end: three quotes are missing"),
+    ("unexpected key or value, expected newline", "nothing more is allowed on this line"),
+    ("invalid basic string, expected `\"`", "this text does not end: a quote is missing"),
+    ("invalid literal string, expected `'`", "this text does not end: a quote is missing"),
+    ("invalid multi-line basic string, expected `\"`", "this text does not end: three quotes are missing"),
 ];
-/// How the words begin, or end, in which Serde says that something of another kind is expected.
-const KINDS: [&str; 5] =
+/// Beginnings, or ends, of Serde's messages about a value of the wrong type.
+const WRONG_TYPE_MESSAGES: [&str; 5] =
     ["invalid type: ", "invalid value: ", "unknown variant ", "wanted ", "neither a text nor a list of texts"];
-const SIZES: [&str; 2] = [" value was too large", " value was too small"];
+const WRONG_SIZE_MESSAGES: [&str; 2] = [" value was too large", " value was too small"];
 
-/// A setting, as far as words about it need to know.
+/// A setting's name and default.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting<'a> {
     pub(super) section: &'a str,
@@ -40,17 +40,17 @@ pub(super) struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// Where there is one of this name.
+    /// Finds the setting with this name.
     pub(super) fn find(defaults: &'a Table, section: &str, key: &str) -> Option<Self> {
         let (section, keys) = defaults.get_key_value(section)?;
         let (key, default) = keys.as_table()?.get_key_value(key)?;
         Some(Self { section, key, default })
     }
 
-    /// What it must be. `words` are those that it may be, where it may not be any text.
+    /// What the value must be. `words` are the words that it may be, if not any text.
     pub(super) fn must_be(&self, words: Option<&str>) -> String {
         let example = || {
-            // An empty text is no example.
+            // An empty text makes no example.
             let texts = self.default.as_array().map_or(self.default.as_str(), |list| list.first()?.as_str());
             let text = texts.filter(|text| !text.is_empty()).unwrap_or("…");
             if self.default.is_array() {
@@ -75,15 +75,15 @@ impl fmt::Display for Setting<'_> {
     }
 }
 
-/// What is wrong, from the words of the TOML library: without a full stop, and without the value of any setting. `setting` is
-/// the one that it is about, where it is about one, and `words` are those that it may be, where they are a few.
+/// Explains a message of the TOML library, without a full stop and without any value. `setting` is the setting that it is about, and
+/// `words` are the words that it may be.
 pub(super) fn in_words(message: &str, setting: Option<Setting>, words: Option<&str>, defaults: &Table) -> String {
     let message = message.trim().trim_end_matches('.');
     if let Some(rest) = message.strip_prefix("unknown field ") {
         return unknown(rest, defaults);
     }
     if is_of_other_kind(message) {
-        // Of a section, the library names the type in our code: "struct ServerSettings".
+        // If a section is expected, Serde names our type: "struct ServerSettings".
         let section = message.rsplit_once("expected struct ").map(|(_, name)| section_name(name));
         if let Some(section) = section {
             return format!("this must be a section, [{section}]");
@@ -92,22 +92,23 @@ pub(super) fn in_words(message: &str, setting: Option<Setting>, words: Option<&s
             return format!("this must be {}", setting.must_be(words));
         }
     }
-    let ours = OTHERS.iter().find(|(theirs, _)| message.starts_with(theirs));
+    let ours = REWORDED_MESSAGES.iter().find(|(theirs, _)| message.starts_with(theirs));
     ours.map_or(message, |(_, ours)| ours).to_owned()
 }
 
-/// Whether the library only says that something of another kind is expected.
+/// Whether the message is only about a value of the wrong type.
 pub(super) fn is_of_other_kind(message: &str) -> bool {
-    KINDS.iter().any(|it| message.starts_with(it)) || SIZES.iter().any(|it| message.ends_with(it))
+    WRONG_TYPE_MESSAGES.iter().any(|it| message.starts_with(it))
+        || WRONG_SIZE_MESSAGES.iter().any(|it| message.ends_with(it))
 }
 
-/// The words that a setting may be, from what is said of one that it may not be.
+/// The words that a setting may be, from Serde's message.
 pub(super) fn words(message: &str) -> Option<String> {
     let (_, words) = message.trim().strip_prefix("unknown variant ")?.rsplit_once(", expected ")?;
     Some(words.replace('`', "\""))
 }
 
-/// The section that a type of our code stands for: `ForwardAuthSettings` is `forward_auth`.
+/// The section of a type: `ForwardAuthSettings` is `forward_auth`.
 fn section_name(name: &str) -> String {
     let name = name.strip_suffix("Settings").unwrap_or(name);
     let letter = |(at, c): (usize, char)| {
@@ -117,17 +118,21 @@ fn section_name(name: &str) -> String {
     name.char_indices().flat_map(letter).collect()
 }
 
-/// What is wrong where the text is no TOML at all, if it is a mistake that people make often; and where on the line.
-pub(super) fn slip(place: &Excerpt, setting: Option<Setting>, words: Option<&str>) -> Option<(String, Range<usize>)> {
+/// Explains a common mistake in text that is not TOML, with its position on the line.
+pub(super) fn common_mistake(
+    place: &Excerpt,
+    setting: Option<Setting>,
+    words: Option<&str>,
+) -> Option<(String, Range<usize>)> {
     if place.text.trim_start().starts_with('[') && place.text.find(']').is_some_and(|end| place.wrong.start > end) {
-        return Some(("the name of a section stands alone on its line".to_owned(), place.wrong.clone()));
+        return Some(("the name of a section must be alone on its line".to_owned(), place.wrong.clone()));
     }
     let setting = setting?;
     let begin = place.name().map_or(0, |(_, value)| value);
     if place.wrong.start < begin {
         return None;
     }
-    // Of a list, the entry that is wrong.
+    // In a list, the wrong entry.
     let before = &place.text[begin..place.wrong.start];
     let entry = before.rfind(['[', ',']).map_or(begin, |at| begin + at + 1);
     let value = place.text[entry..].trim_start();
@@ -136,14 +141,14 @@ pub(super) fn slip(place: &Excerpt, setting: Option<Setting>, words: Option<&str
     }
     let digits = value.trim_start_matches(['+', '-']).as_bytes();
     let has_zero = digits.first() == Some(&b'0') && digits.get(1).is_some_and(u8::is_ascii_digit);
-    let zero = if setting.default.is_integer() && has_zero { "; no zero stands in front of it" } else { "" };
+    let zero = if setting.default.is_integer() && has_zero { "; it must not begin with a zero" } else { "" };
     let start = place.text.len() - value.len();
     let length = value.find(['#', ',', ']', '}']).unwrap_or(value.len());
     let end = start + value[..length].trim_end().len();
     Some((format!("this must be {}{zero}", setting.must_be(words)), start..end))
 }
 
-/// Of a name, after which come those that are known, all in backticks.
+/// Explains an unknown name. `rest` is the name and then the known names, all in backticks.
 fn unknown(rest: &str, defaults: &Table) -> String {
     let mut names = rest.split('`').skip(1).step_by(2);
     let name = names.next().unwrap_or_default();
@@ -157,14 +162,14 @@ fn unknown(rest: &str, defaults: &Table) -> String {
     let hint = match most_similar(name, known.iter().copied(), SIMILAR_AMONG_FEW) {
         _ if !sections.is_empty() => format!("it belongs below {}", sections.join(" or ")),
         Some(meant) => format!("did you mean {meant}?"),
-        None => format!("there are {}", known.join(", ")),
+        None => format!("the settings are {}", known.join(", ")),
     };
     format!("there is no setting {name} here; {hint}")
 }
 
-/// The settings that the name of a variable that is none was probably meant to be, in small letters and with their sections,
-/// such as `server_listen`. None for a name that is not like any.
-pub(super) fn meant(name: &str, defaults: &Table) -> Vec<String> {
+/// The settings that an unknown variable probably means, in lower case and with their sections, such as `server_listen`. Empty if
+/// it resembles none.
+pub(super) fn suggestions(name: &str, defaults: &Table) -> Vec<String> {
     let settings = |(section, keys): (&String, &Value)| -> Vec<(String, String)> {
         keys.as_table().into_iter().flat_map(Table::keys).map(|key| (section.clone(), key.clone())).collect()
     };
@@ -176,8 +181,8 @@ pub(super) fn meant(name: &str, defaults: &Table) -> Vec<String> {
     let those = |meant: &dyn Fn(&str, &str) -> bool| -> Vec<String> {
         all.iter().zip(&full).filter(|((section, key), _)| meant(section, key)).map(|(_, full)| full.clone()).collect()
     };
-    // Without a section, or the section alone.
-    let partly = those(&|section, key| section == name || (name.len() >= TELLING && key == name));
+    // The name without its section, or the section alone.
+    let partly = those(&|section, key| section == name || (name.len() >= MIN_SUGGESTED && key == name));
     if !partly.is_empty() {
         return partly;
     }
@@ -198,7 +203,7 @@ fn most_similar<'a>(name: &str, known: impl Iterator<Item = &'a str>, least: f64
     best.filter(|(similarity, _)| *similarity >= least).map(|(_, name)| name)
 }
 
-/// The setting that a place in the text belongs to.
+/// The setting at this position of the text.
 pub(super) fn setting_at<'a>(text: &str, span: &Range<usize>, defaults: &'a Table) -> Option<Setting<'a>> {
     let Ok(table) = DeTable::parse(text) else { return setting_near(text, span, defaults) };
     let has = |value: &Spanned<DeValue>| value.span().start <= span.start && span.end <= value.span().end;
@@ -208,7 +213,7 @@ pub(super) fn setting_at<'a>(text: &str, span: &Range<usize>, defaults: &'a Tabl
     Setting::find(defaults, section.get_ref(), key.get_ref())
 }
 
-/// The same where the text is no TOML: by the names that stand before the place.
+/// The same for text that is not TOML, from the names before the position.
 fn setting_near<'a>(text: &str, span: &Range<usize>, defaults: &'a Table) -> Option<Setting<'a>> {
     let end = text.get(span.start..)?.find('\n').map_or(text.len(), |at| span.start + at);
     let mut above = text.get(..end)?.lines().rev();
@@ -221,7 +226,7 @@ fn setting_near<'a>(text: &str, span: &Range<usize>, defaults: &'a Table) -> Opt
     Setting::find(defaults, section.trim(), name.trim())
 }
 
-/// Where in the text a setting's value is, or this entry of it; the first is 0.
+/// The position of a setting's value, or of an entry of it, in the text.
 pub(super) fn span_of(text: &str, setting: &str, entry: Option<usize>) -> Option<Range<usize>> {
     let (section, key) = setting.split_once('.')?;
     let table = DeTable::parse(text).ok()?;
@@ -230,7 +235,7 @@ pub(super) fn span_of(text: &str, setting: &str, entry: Option<usize>) -> Option
     Some(entry.unwrap_or_else(|| value.span()))
 }
 
-/// Whether what stands behind a name on the line may be a secret: everything but the value of a setting that there is.
+/// Whether the text after a name may be a secret: it may, unless it is the value of a known setting.
 pub(super) fn is_secret(
     place: &Excerpt,
     text: &str,
@@ -259,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_like_a_setting_stands_for_it_and_what_a_shell_uses_does_not() {
+    fn a_misspelt_setting_is_recognized_and_other_variables_are_not() {
         let defaults = Config::table().unwrap();
         for (name, settings) in [
             ("server_listn", &["server_listen"][..]),
@@ -272,12 +277,12 @@ mod tests {
             ("organization", &["setup_organization"]),
             ("max_connections", &["server_max_connections"]),
         ] {
-            assert_eq!(meant(name, &defaults), settings, "{name}");
+            assert_eq!(suggestions(name, &defaults), settings, "{name}");
         }
         for name in
             ["", "key", "url", "token", "host", "home", "org", "api_key", "org_key", "project_key", "server_url"]
         {
-            assert!(meant(name, &defaults).is_empty(), "{name}: {:?}", meant(name, &defaults));
+            assert!(suggestions(name, &defaults).is_empty(), "{name}: {:?}", suggestions(name, &defaults));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where to listen: the setting `server.listen`.
+//! The setting `server.listen`: the addresses that the server listens on.
 
 use serde::Deserialize;
 use std::fmt;
@@ -6,22 +6,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What the name of a Unix socket begins with.
+/// The prefix of a Unix socket.
 const UNIX: &str = "unix:";
-/// What says where it stands comes before or after this.
-const WRONG: &str = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
+/// The error of a wrong address, as a part of a sentence.
+const EXPECTED_ADDRESS: &str = "neither an address and port such as 127.0.0.1:8080 or [::1]:8080 nor unix: and a path";
 
-/// One place to listen at.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// An address; port 0 picks a free one.
+    /// An IP address and port. With port 0 the system chooses a free one.
     Tcp(SocketAddr),
-    /// A socket in the file system.
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
 impl ListenAddress {
-    /// Whether nobody beyond this machine can come here.
+    /// Whether only clients on this machine can connect.
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().is_loopback(),
@@ -35,15 +35,16 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix(UNIX) {
-            Some("") => Err(WRONG.to_owned()),
+            Some("") => Err(EXPECTED_ADDRESS.to_owned()),
             Some(path) => Ok(Self::Unix(path.into())),
-            None => text.parse().map(Self::Tcp).map_err(|_| advice(text).unwrap_or_else(|| WRONG.to_owned())),
+            None => {
+                text.parse().map(Self::Tcp).map_err(|_| advice(text).unwrap_or_else(|| EXPECTED_ADDRESS.to_owned()))
+            }
         }
     }
 }
 
-/// What is wrong with a text that is no address with a port, and what to write, where it is a name or a port alone. What says
-/// where it stands comes before or after this.
+/// The advice for a host name or a port alone, as a part of a sentence.
 pub(super) fn advice(text: &str) -> Option<String> {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port: u16 = port.parse().ok()?;
@@ -51,11 +52,11 @@ pub(super) fn advice(text: &str) -> Option<String> {
     let what = match host {
         "" => "a port needs an address",
         host if host.chars().all(is_name) && host.contains(|c: char| c.is_ascii_alphabetic()) => {
-            "names are not supported"
+            "host names are not supported"
         }
         _ => return None,
     };
-    Some(format!("{what}; write 127.0.0.1:{port} for this machine alone, or 0.0.0.0:{port} for all of its addresses"))
+    Some(format!("{what}; write 127.0.0.1:{port} for this machine only, or 0.0.0.0:{port} for all of its addresses"))
 }
 
 impl fmt::Display for ListenAddress {
@@ -67,12 +68,12 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// All places to listen at; there is at least one.
+/// All addresses to listen on; at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "OneOrMore")]
 pub struct ListenAddresses(Vec<ListenAddress>);
 
-/// As it is written: a text, which may have commas, as in the environment, or a list of texts.
+/// The forms of the setting: a text, with commas as in the environment, or a list of texts.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "neither a text nor a list of texts")]
 enum OneOrMore {
@@ -81,17 +82,17 @@ enum OneOrMore {
 }
 
 impl ListenAddresses {
-    /// These, where there are any.
+    /// These addresses; `None` for none.
     pub fn new(places: Vec<ListenAddress>) -> Option<Self> {
         (!places.is_empty()).then_some(Self(places))
     }
 
-    /// The first one, which is the one that others are told.
+    /// The first address, which commands use by default.
     pub fn first(&self) -> &ListenAddress {
         &self.0[0]
     }
 
-    /// All of them.
+    /// All addresses.
     pub fn all(&self) -> &[ListenAddress] {
         &self.0
     }
@@ -108,6 +109,6 @@ impl TryFrom<OneOrMore> for ListenAddresses {
         let entry = |at: usize| if texts.len() > 1 { format!("entry {}: ", at + 1) } else { String::new() };
         let parse = |(at, text): (usize, &String)| text.parse().map_err(|why: String| entry(at) + &why);
         let places: Result<Vec<_>, String> = texts.iter().enumerate().map(parse).collect();
-        Self::new(places?).ok_or_else(|| "a list that names no place to listen at".to_owned())
+        Self::new(places?).ok_or_else(|| "a list without an address".to_owned())
     }
 }

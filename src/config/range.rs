@@ -1,14 +1,14 @@
-//! How small and how large the numbers in the settings may be.
+//! The ranges of the settings that are numbers.
 
 use std::ops::RangeInclusive;
 
-/// SQLite takes no longer time than this one: some 24 days.
+/// SQLite's longest time, some 24 days.
 const MS: RangeInclusive<i64> = 1..=2_147_483_647;
 
-/// Every setting that is a number. What is within works: nothing that is made of it overflows, or asks for memory, files or
-/// threads that no machine has.
+/// The range of every number. Within it, no computation overflows, and the server asks for no more memory, files or threads than a
+/// machine can have.
 const RANGES: [(&str, RangeInclusive<i64>); 22] = [
-    // The framework has no more.
+    // The limit of actix.
     ("server.workers", 0..=512),
     ("server.max_connections", 1..=10_000_000),
     ("server.body_limit_bytes", 1..=1_073_741_824),
@@ -18,9 +18,9 @@ const RANGES: [(&str, RangeInclusive<i64>); 22] = [
     ("server.keep_alive_ms", MS),
     ("server.shutdown_timeout_s", 0..=86_400),
     ("store.busy_timeout_ms", MS),
-    // Twice as many connections are opened at once, with two files each: shells allow 1,024.
+    // Twice as many connections are opened, with two files each: shells allow 1,024 open files.
     ("store.readers", 1..=128),
-    // There is memory for all of them from the start.
+    // Memory for all of them is reserved at start.
     ("store.write_queue", 1..=1_000_000),
     ("store.write_batch", 1..=1_000_000),
     ("store.watch_interval_ms", MS),

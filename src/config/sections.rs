@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The entry of `server.trusted_proxies` that stands for all who come over a Unix socket.
+/// The entry of `server.trusted_proxies` for all clients on Unix sockets.
 pub(super) const UNIX_PEERS: &str = "unix:";
 
 /// The section `[server]`.
@@ -17,25 +17,25 @@ pub struct ServerSettings {
     pub listen: ListenAddresses,
     /// The mode of Unix sockets, in octal digits.
     pub socket_mode: String,
-    /// Threads that answer; 0 for as many as there are cores.
+    /// Worker threads; 0 for one per core.
     pub workers: usize,
-    /// Connections at once.
+    /// The most connections at once.
     pub max_connections: usize,
-    /// Bytes of a request body.
+    /// The largest request body, in bytes.
     pub body_limit_bytes: usize,
-    /// Milliseconds for a request's body to arrive.
+    /// The time for a request body to arrive, in milliseconds.
     pub body_timeout_ms: u64,
-    /// Milliseconds for a request's head to arrive.
+    /// The time for a request head to arrive, in milliseconds.
     pub head_timeout_ms: u64,
-    /// Milliseconds to take any part of an answer.
+    /// The time for a client to take any part of a response, in milliseconds.
     pub send_timeout_ms: u64,
-    /// Milliseconds that an idle connection is kept.
+    /// The time that an idle connection is kept open, in milliseconds.
     pub keep_alive_ms: u64,
-    /// Seconds that requests may go on after a stop.
+    /// The time for requests to finish after a stop, in seconds.
     pub shutdown_timeout_s: u64,
-    /// Peers whose `X-Forwarded-For` is believed: addresses and networks.
+    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks.
     pub trusted_proxies: Vec<String>,
-    /// What is done about fields and parameters of `/v2` that nobody asks for, or that come more than once.
+    /// What happens to unknown or duplicate fields and parameters of `/v2`.
     pub unknown_fields: UnknownFields,
 }
 
@@ -43,22 +43,22 @@ pub struct ServerSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownFields {
-    /// They are answered with 400.
+    /// The request is refused with 400.
     Refuse,
-    /// They are passed over.
+    /// They are ignored.
     Ignore,
 }
 
 impl ServerSettings {
-    /// The mode of Unix sockets; `None` where the text is none.
+    /// The mode of Unix sockets; `None` if the text is not octal.
     pub fn socket_mode(&self) -> Option<u32> {
         u32::from_str_radix(&self.socket_mode, 8).ok().filter(|mode| *mode <= 0o777)
     }
 
-    /// Those whose `X-Forwarded-For` is believed, and whether everybody who comes over a Unix socket is, too.
+    /// The proxies whose `X-Forwarded-For` is believed, and whether clients on Unix sockets are among them.
     ///
     /// # Errors
-    /// Where an entry is wrong.
+    /// If an entry is wrong.
     pub fn trusted_proxies(&self) -> domain::Result<(Option<AddressList>, bool)> {
         let addresses: Vec<&str> =
             self.trusted_proxies.iter().map(String::as_str).filter(|it| *it != UNIX_PEERS).collect();
@@ -74,12 +74,12 @@ impl ServerSettings {
 pub struct TlsSettings {
     /// The file with the certificate and its chain; empty for none.
     pub certificate: PathBuf,
-    /// The file with its key; empty for none.
+    /// The file with its private key; empty for none.
     pub key: PathBuf,
 }
 
 impl TlsSettings {
-    /// Whether TLS is spoken.
+    /// Whether TLS is used.
     pub fn is_on(&self) -> bool {
         !self.certificate.as_os_str().is_empty()
     }
@@ -91,15 +91,15 @@ impl TlsSettings {
 pub struct StoreSettings {
     /// The SQLite file.
     pub path: PathBuf,
-    /// Milliseconds to wait for another process.
+    /// How long a change waits for another process, in milliseconds.
     pub busy_timeout_ms: u64,
-    /// Connections that read.
+    /// Connections that look up keys.
     pub readers: u32,
-    /// Writes that wait.
+    /// The most writes that may wait.
     pub write_queue: usize,
-    /// Writes that share a commit.
+    /// The most writes in one commit.
     pub write_batch: usize,
-    /// Milliseconds between looks at what other processes committed.
+    /// The time between two checks for commits of other processes, in milliseconds.
     pub watch_interval_ms: u64,
 }
 
@@ -107,7 +107,7 @@ pub struct StoreSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheSettings {
-    /// Keys that are remembered.
+    /// The most keys in the cache.
     pub capacity: usize,
 }
 
@@ -115,7 +115,7 @@ pub struct CacheSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardAuthSettings {
-    /// The headers that a client's key is looked for in, first come first served.
+    /// The headers that may hold a client's key; the first one present counts.
     pub credential_headers: Vec<String>,
 }
 
@@ -123,13 +123,13 @@ pub struct ForwardAuthSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BruteForceSettings {
-    /// Wrong keys that an address may send at once.
+    /// Wrong keys that a client IP address may send at once.
     pub burst: u32,
-    /// Wrong keys that it may send in a minute, beyond that.
+    /// Further wrong keys that it may send in a minute.
     pub per_minute: u32,
-    /// Addresses that are remembered.
+    /// The most client IP addresses that are tracked.
     pub addresses: usize,
-    /// Whether loopback addresses count.
+    /// Whether loopback addresses are limited, too.
     pub loopback: bool,
 }
 
@@ -139,7 +139,7 @@ pub struct BruteForceSettings {
 pub struct ChangesSettings {
     /// Changes that an organization may make at once.
     pub burst: u32,
-    /// Changes that it may make in a minute, beyond that; 0 for no limit.
+    /// Further changes that it may make in a minute; 0 for no limit.
     pub per_minute: u32,
 }
 
@@ -147,9 +147,9 @@ pub struct ChangesSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditSettings {
-    /// Days that events are kept; 0 for ever.
+    /// How long events are kept, in days; 0 for ever.
     pub retention_days: u32,
-    /// A file with the Ed25519 key that signs the head; empty for none.
+    /// The file with the Ed25519 key that signs the head; empty for none.
     pub signing_key: PathBuf,
 }
 
@@ -157,11 +157,11 @@ pub struct AuditSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupSettings {
-    /// The folder that backups go to; empty for none.
+    /// The folder for backups; empty for none.
     pub folder: PathBuf,
     /// Hours between two backups.
     pub every_hours: u32,
-    /// Backups that are kept.
+    /// How many backups are kept.
     pub keep: usize,
 }
 
@@ -169,9 +169,9 @@ pub struct BackupSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysSettings {
-    /// What organization keys begin with.
+    /// The prefix of organization keys.
     pub organization_prefix: String,
-    /// What project keys begin with.
+    /// The prefix of project keys.
     pub project_prefix: String,
 }
 
@@ -179,9 +179,9 @@ pub struct KeysSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetupSettings {
-    /// The first organization's name.
+    /// The name of the first organization.
     pub organization: String,
-    /// The first key's name.
+    /// The name of the first key.
     pub key_name: String,
 }
 
@@ -189,7 +189,7 @@ pub struct SetupSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsSettings {
-    /// Where `/metrics` is.
+    /// Where `/metrics` is served.
     pub listen: MetricsListen,
 }
 
@@ -199,7 +199,7 @@ pub struct MetricsSettings {
 pub enum MetricsListen {
     /// Nowhere.
     Off,
-    /// At this address; port 0 picks a free one.
+    /// At this address. With port 0 the system chooses a free one.
     On(SocketAddr),
 }
 
@@ -231,7 +231,7 @@ pub struct DevSettings {
 pub struct LogSettings {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
-    /// How a line is written.
+    /// The format of a line.
     pub format: LogFormat,
     /// Whether requests are logged.
     pub requests: bool,
@@ -243,6 +243,6 @@ pub struct LogSettings {
 pub enum LogFormat {
     /// For people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }

@@ -127,14 +127,14 @@ class Judge:
     def ours(self, expect):
         command = [os.environ["KEYSTEAD"], "audit", "verify", "--store", self.copy]
         status, text = run(command + (["--expect", expect] if expect else []))
-        whole = re.search(r"^(\d+) events, (\d+) to (\d+): all as they were written\.\n(\d+:[0-9a-f]{64})$", text)
+        whole = re.search(r"^(\d+) events, (\d+) to (\d+): all intact\.\n(\d+:[0-9a-f]{64})$", text)
         if whole:
             assert status == 0, text
             return ("whole", *whole.groups())
         assert status == 1, text
-        if "The audit log is whole, but" in text:
+        if "The audit log is intact, but" in text:
             return ("another", None)
-        broken = re.search(r"The audit log is broken: event (-?\d+) is", text)
+        broken = re.search(r"The audit log is broken: event (-?\d+) (?:is|was) ", text)
         return ("broken", int(broken[1]) if broken else None)
 
     def theirs(self, expect):

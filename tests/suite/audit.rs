@@ -294,9 +294,7 @@ fn verify(store: &Path, more: &[&str]) -> std::result::Result<String, String> {
 fn a_change_of_any_field_of_any_event_is_found_where_it_is() {
     let tampered = Tampered::new();
     let newest = tampered.newest();
-    assert!(
-        tampered.verdict(|_| {}).expect("it is whole").contains(&format!("1 to {newest}: all as they were written"))
-    );
+    assert!(tampered.verdict(|_| {}).expect("it is whole").contains(&format!("1 to {newest}: all intact")));
     let columns = "at organization_id project_id actor_key_id actor_name action resource change client_address user_agent \
                    request_id";
     for number in 1..=newest {
@@ -321,7 +319,7 @@ fn an_event_that_was_removed_moved_or_added_is_found_where_it_is() {
     for number in 1..newest {
         let next = number + 1;
         let gone = format!("DELETE FROM audit_events WHERE number = {number}");
-        tampered.assert_broken_at(number, &format!("is missing: event {next} comes in its place"), &gone);
+        tampered.assert_broken_at(number, &format!("is missing: event {next} follows instead"), &gone);
         let closed = format!(
             "{gone}; UPDATE audit_events SET number = -number WHERE number > {number}; \
              UPDATE audit_events SET number = -number - 1 WHERE number < 0"
@@ -371,7 +369,7 @@ fn an_event_before_the_beginning_is_found() {
             "INSERT INTO audit_events SELECT {number}, at, organization_id, project_id, actor_key_id, actor_name, action, \
              resource, change, client_address, user_agent, request_id, hash FROM audit_events WHERE number = 1"
         );
-        tampered.assert_broken_at(1, &format!("is missing: event {number} comes in its place"), &early);
+        tampered.assert_broken_at(1, &format!("is missing: event {number} follows instead"), &early);
     }
 }
 
@@ -513,7 +511,7 @@ fn a_list_of_events_shows_each_changed_field_with_its_old_and_new_value() {
         assert!(!stderr(&output).contains(&key), "{}", stderr(&output));
     }
     let cut = run(folder, &["audit", "list", "--limit", "1"]);
-    assert!(stderr(&cut).contains("The list was cut after 1, and there is more"), "{}", stderr(&cut));
+    assert!(stderr(&cut).contains("The list ends after 1 and there are more"), "{}", stderr(&cut));
 }
 
 #[test]
@@ -655,7 +653,7 @@ fn events_older_than_the_retention_are_deleted_and_the_rest_is_still_a_chain() {
     wait(service.close());
     assert_eq!(count(), 2, "the newest, and the note of what went");
     let verdict = verify(&tampered.original, &["--expect", &head]).expect("a chain");
-    assert!(verdict.contains(&format!("2 events, {newest} to {}: all as they were written", newest + 1)), "{verdict}");
+    assert!(verdict.contains(&format!("2 events, {newest} to {}: all intact", newest + 1)), "{verdict}");
     tampered.assert_broken_at(
         newest,
         "is not as it was written",

@@ -55,7 +55,7 @@ fn an_event_keeps_a_bounded_part_of_a_long_description_and_its_hash() {
     assert_eq!(descriptions(&changes[0]), [kept(&second), short.as_str().into()], "a short one is whole");
     assert!(changes.iter().all(|change| change.to_string().len() < 4_000));
     let verified = done(server.folder(), &["audit", "verify"]);
-    assert!(verified.contains("all as they were written"), "{verified}");
+    assert!(verified.contains("all intact"), "{verified}");
     assert_eq!(client.get(&path).data()["description"], json!(short));
 }
 

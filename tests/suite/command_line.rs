@@ -120,7 +120,7 @@ fn init_on_an_initialised_store_fails_and_changes_nothing() {
     let before = fs::read(folder.path().join("keystead.db")).expect("the store");
     for more in [&["--json"][..], &["--key-file", "key"]] {
         let output = run(folder.path(), &[&["init", "--organization", "Other"], more].concat());
-        assert_failed_with(&output, 1, "The store is initialised already; nothing was changed.");
+        assert_failed_with(&output, 1, "The store is already initialized; nothing was changed.");
     }
     assert!(!folder.path().join("key").exists());
     assert_eq!(fs::read(folder.path().join("keystead.db")).expect("the store"), before);
@@ -198,7 +198,7 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     let new = "keystead.db is new and was set up for My organization. Its first key, shown this once:";
     assert_eq!((lines[3], lines[4]), ("", new));
     assert!(is_key(lines[6].trim()), "{said}");
-    let may = "This key can manage everything in its organization, so keep it for yourself. Make a project";
+    let may = "This key can manage everything in its organization, so keep it for yourself. Create a project";
     assert!(lines[8].starts_with(may), "{said}");
     assert!(said.contains(&format!("curl -X POST http://127.0.0.1:{port}/v2/projects")), "{said}");
     assert_eq!(said.matches("listening").count(), 1, "{said}");
@@ -212,7 +212,7 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     let folder = self::folder();
     tls_server::write_pair(folder.path());
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", true, &tls_server::SETTINGS);
-    assert!(said.contains("a key of its own (write a name that the certificate has in place"), "{said}");
+    assert!(said.contains("a key of its own (replace the address by a name that the certificate has"), "{said}");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_start_that_logs_to_standard_output_prints_its_address_once() {
 fn a_missing_folder_is_named_with_what_to_do_and_nothing_is_created() {
     let folder = folder();
     let none = folder.path().join("none");
-    let sentence = format!("keystead: The folder {} is not there. Make it with mkdir.\n", none.display());
+    let sentence = format!("keystead: The folder {} does not exist. Create it with mkdir.\n", none.display());
     let init = ["init", "--organization", "Acme", "--key-file", "key"];
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &init, &["restore", "backup.db"]] {
         let output = run(folder.path(), &[command, &["--store", "none/k.db"]].concat());
@@ -247,7 +247,7 @@ fn serve_reports_an_address_in_use_and_creates_no_first_key() {
     let server = Server::start();
     let folder = folder();
     let output = run(folder.path(), &["serve", "--listen", server.address()]);
-    assert_failed_with(&output, 1, "cannot be listened on");
+    assert_failed_with(&output, 1, "Cannot listen on");
     assert!(!stderr(&output).contains("stopped"), "it never began: {}", stderr(&output));
     assert!(!folder.path().join("first-key").exists());
 }
@@ -308,13 +308,13 @@ fn a_backup_that_was_made_while_the_clock_was_ahead_holds_up_no_other_and_is_not
         ("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0"),
     ];
     let mut server = Server::start_in(folder.path(), &settings);
-    eventually(Duration::from_secs(10), || server.log().contains("is one backup more than are kept"));
+    eventually(Duration::from_secs(10), || server.log().contains("was deleted: more backups existed than are kept"));
     let left: Vec<String> = fs::read_dir(&backups)
         .expect("the folder")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     assert!(left.len() == 3 && !left.iter().any(|name| name == names[0]), "the new one is kept: {left:?}");
-    assert_eq!(server.log().matches("is named for a time that is yet to come").count(), 2, "{}", server.log());
+    assert_eq!(server.log().matches("is named for a time in the future").count(), 2, "{}", server.log());
     let watcher = Client::new(&server.metrics_base(), "");
     let last = |watcher: &Client| Reading::of(watcher).value("keystead_backup_last_success_timestamp_seconds");
     let made = last(&watcher);
@@ -326,7 +326,7 @@ fn a_backup_that_was_made_while_the_clock_was_ahead_holds_up_no_other_and_is_not
     let watcher = Client::new(&server.metrics_base(), "");
     eventually(Duration::from_secs(10), || last(&watcher) == made);
     assert_eq!(server.log().matches("backed up to").count(), 1, "{}", server.log());
-    assert_eq!(server.log().matches("is named for a time that is yet to come").count(), 2, "{}", server.log());
+    assert_eq!(server.log().matches("is named for a time in the future").count(), 2, "{}", server.log());
 }
 
 #[test]
@@ -428,10 +428,10 @@ fn a_setting_that_is_given_twice_with_different_values_is_refused() {
         &["--store", "b", "keys", "revoke", "1", "--yes", "--store", "a"],
         &["--store", "a", "audit", "--store", "a", "head", "--store", "b"],
     ] {
-        assert_failed_with(&run(path, arguments), 2, "--store is given twice, with different values");
+        assert_failed_with(&run(path, arguments), 2, "--store is given twice with different values");
     }
     let twice = ["--config", "a.toml", "status", "--config", "b.toml"];
-    assert_failed_with(&run(path, &twice), 2, "--config is given twice, with different values");
+    assert_failed_with(&run(path, &twice), 2, "--config is given twice with different values");
     done(path, &["--store", "a", "keys", "list", "--store", "a"]);
     assert!(!path.join("b").exists());
     assert_eq!(run(path, &["--store", "a", "--store", "b", "status"]).status.code(), Some(2));
@@ -442,8 +442,12 @@ fn a_place_to_listen_at_that_would_be_dropped_is_refused() {
     let folder = folder();
     let before = |rest: &[&str]| run(folder.path(), &[&["--listen", "127.0.0.1:0"], rest].concat());
     for rest in [&["init", "--organization", "a"][..], &["status"], &["completions", "bash"]] {
-        assert_failed_with(&before(rest), 2, "--listen before a command goes with serve only");
+        assert_failed_with(&before(rest), 2, "--listen before a command is allowed for serve only");
     }
-    assert_failed_with(&before(&["serve", "--listen", "127.0.0.1:0"]), 2, "--listen stands before serve and after it");
+    assert_failed_with(
+        &before(&["serve", "--listen", "127.0.0.1:0"]),
+        2,
+        "--listen stands both before and after serve",
+    );
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
 }

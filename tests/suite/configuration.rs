@@ -181,7 +181,7 @@ fn an_error_in_the_file_is_shown_with_its_line_and_explained() {
         ("[store", " at line 1, column 7: unclosed table", "1 | [store\n  |       ^\n"),
         (
             "[server]\nlisten = \"localhost:8081\"",
-            "names are not supported; write 127.0.0.1:8081 for this machine alone, or 0.0.0.0:8081 for all of its addresses.",
+            "host names are not supported; write 127.0.0.1:8081 for this machine only, or 0.0.0.0:8081 for all of its addresses.",
             "2 | listen = \"localhost:8081\"\n",
         ),
         ("[server]\nlisten = \"8081\"", "a port needs an address; write 127.0.0.1:8081", "2 | listen = \"8081\"\n"),
@@ -218,10 +218,10 @@ fn a_toml_or_type_error_is_explained_and_underlined() {
         ),
         ("[server]\nlisten = 8181", "such as listen = \"127.0.0.1:8080\".", "2 | listen = 8181\n  |          ^^^^\n"),
         ("[server]\nlisten =", "such as listen = \"127.0.0.1:8080\".", "2 | listen =\n  |         ^\n"),
-        ("[server] listen = 8181", "the name of a section stands alone on its line.", "1 | [server] listen = …\n"),
+        ("[server] listen = 8181", "the name of a section must be alone on its line.", "1 | [server] listen = …\n"),
         (
             "[server]\nworkers = 08",
-            "a whole number from 0 to 512; no zero stands in front of it.",
+            "a whole number from 0 to 512; it must not begin with a zero.",
             "2 | workers = 08\n  |           ^^\n",
         ),
         (
@@ -241,11 +241,11 @@ fn a_toml_or_type_error_is_explained_and_underlined() {
         ),
         (
             "[setup]\nkey_name = \"a\" b",
-            "nothing more may stand on this line.",
+            "nothing more is allowed on this line.",
             "2 | key_name = \"a\" b\n  |                ^\n",
         ),
         ("[log]\nlevel\n", "an equals sign and a value are missing.", "2 | …\n"),
-        ("[setup]\nkey_name = \"a", "this text has no end: a quote is missing.", "2 | key_name = \"a\n"),
+        ("[setup]\nkey_name = \"a", "this text does not end: a quote is missing.", "2 | key_name = \"a\n"),
         ("[server]\n\tworkers = \"x\"", "line 2, column 12 ", "2 |  workers = \"x\"\n  |            ^^^\n"),
         (
             "[server]\nlisten = [\n  \"127.0.0.1:80\",\n  \"日本語:x\",\n]",
@@ -450,7 +450,7 @@ fn the_name_of_a_variable_is_printed_without_keys_and_terminal_escapes() {
             assert!(output.status.success() && !said.contains(&key) && !said.contains('\u{1b}'), "{said}");
             said
         };
-        let is_none = format!("he environment variable {shown} is no setting of Keystead, and is passed over");
+        let is_none = format!("he environment variable {shown} is not a setting of Keystead and is ignored");
         assert!(with(&["keys", "list"]).contains(&format!("WARN ] t{is_none}\n")), "{shown}");
         assert!(with(&["doctor"]).contains(&format!("T{is_none}.")), "{shown}");
         assert!(!with(&["doctor", "--json"]).is_empty(), "{shown}");
@@ -472,18 +472,18 @@ fn a_misspelt_variable_is_refused_with_a_suggestion_and_an_unrelated_one_causes_
         ("KEYSTEAD_LISTEN", "Did you mean KEYSTEAD_METRICS_LISTEN or KEYSTEAD_SERVER_LISTEN?"),
         ("KEYSTEAD_TLS_CERT", "Did you mean KEYSTEAD_TLS_CERTIFICATE?"),
     ] {
-        let sentence = format!("The environment variable {name} is no setting of Keystead. {meant}");
+        let sentence = format!("The environment variable {name} is not a setting of Keystead. {meant}");
         assert_failed_with(&with(name, &["status"]), 1, &sentence);
     }
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
     for name in ["KEYSTEAD_KEY", "KEYSTEAD_URL", "KEYSTEAD_TOKEN"] {
         let output = with(name, &["keys", "list"]);
         assert!(output.status.success(), "{}", stderr(&output));
-        let warning = format!("WARN ] the environment variable {name} is no setting of Keystead, and is passed over\n");
+        let warning = format!("WARN ] the environment variable {name} is not a setting of Keystead and is ignored\n");
         assert!(stderr(&output).ends_with(&warning) && !stderr(&output).contains("hunter2"), "{}", stderr(&output));
         let doctor = with(name, &["doctor"]);
         assert!(doctor.status.success(), "{}", stderr(&doctor));
-        let warning = format!("warning  settings     The environment variable {name} is no setting of Keystead");
+        let warning = format!("warning  settings     The environment variable {name} is not a setting of Keystead");
         assert!(stdout(&doctor).contains(&warning), "{}", stdout(&doctor));
     }
 }

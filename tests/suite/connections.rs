@@ -232,7 +232,7 @@ fn connections_beyond_the_open_file_limit_wait_instead_of_failing() {
 fn a_setting_for_more_connections_than_possible_causes_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = start_with_few_files(folder.path(), Some("300"));
-    let told = "server.max_connections is 300, but 256 files may be open at once: 128 connections are taken at a time.";
+    let told = "server.max_connections is 300, but only 256 files may be open: 128 connections are accepted at a time.";
     assert!(server.log().contains(told), "{}", server.log());
 }
 

@@ -79,7 +79,7 @@ fn a_write_ahead_log_left_by_a_killed_server_is_reported_with_a_warning_not_to_r
     let server = Server::start_in(folder.path(), &[]);
     server.client_with(&key).mint("a");
     server.kill();
-    assert_found(folder.path(), &[], "warning", "log", "Never remove ");
+    assert_found(folder.path(), &[], "warning", "log", "Never delete ");
     assert!(Server::start_in(folder.path(), &[]).stop().success());
     assert!(all_is_well(&examine(folder.path(), &[]).0));
 }
@@ -101,12 +101,12 @@ fn files_that_others_can_read_or_replace_are_reported() {
     set(folder.path(), 0o777);
     assert_found(folder.path(), &[], "problem", "permissions", "chmod o-w");
     set(folder.path(), 0o1777);
-    assert_found(folder.path(), &[], "warning", "permissions", "Everybody can make files");
+    assert_found(folder.path(), &[], "warning", "permissions", "Every user can create files");
     set(folder.path(), 0o770);
     assert_found(folder.path(), &[], "warning", "permissions", "whole group");
     set(folder.path(), 0o700);
     fs::write(folder.path().join("first-key"), "").expect("a file");
-    assert_found(folder.path(), &[], "warning", "permissions", "first-key. Keep it somewhere safe");
+    assert_found(folder.path(), &[], "warning", "permissions", "first-key. Keep the key in a safe place");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn private_keys_that_everybody_can_read_are_named() {
         set("signing.pem", 0o600);
         assert!(all_is_well(&examine(folder.path(), &[]).0));
         set(name, 0o644);
-        let sentence = format!("Everybody on this machine can read {name} ({setting}). chmod o-r {name}");
+        let sentence = format!("Every user of this machine can read {name} ({setting}). chmod o-r {name}");
         assert_found(folder.path(), &[], "warning", "permissions", &sentence);
     }
 }
@@ -201,17 +201,11 @@ fn a_large_write_ahead_log_causes_a_warning_only_while_a_reader_blocks_checkpoin
     let [log, main] =
         ["-wal", ""].map(|suffix| fs::metadata(format!("{}{suffix}", path.display())).expect("a file").len());
     assert!(log > main, "{log} {main}");
-    assert_found(
-        folder.path(),
-        &[],
-        "warning",
-        "log",
-        "are not being brought in. Something has been reading the store",
-    );
+    assert_found(folder.path(), &[], "warning", "log", "cannot be checkpointed. A process has been reading the store");
     reader.execute_batch("COMMIT").expect("the reader's end");
     checkpoint();
     let (checks, is_healthy) = examine(folder.path(), &[]);
-    let is_told = checks.iter().any(|check| check.2.contains("The store is open, and all is in the one file."));
+    let is_told = checks.iter().any(|check| check.2.contains("The store is open, and all data is in its file."));
     assert!(is_healthy && all_is_well(&checks) && is_told, "{checks:?}");
 }
 
@@ -279,7 +273,7 @@ fn an_older_schema_is_a_warning_and_a_newer_one_a_problem() {
     file.execute_batch(include_str!("../../src/store/sqlite/schemas/3.sql")).expect("an older store");
     drop(file);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a mode");
-    assert_found(folder.path(), &[], "warning", "schema", "It is an older version's, 3");
+    assert_found(folder.path(), &[], "warning", "schema", "It is the one of an older version, 3");
     let (folder, _) = store();
     let file = Connection::open(folder.path().join("keystead.db")).expect("a file");
     file.pragma_update(None, "user_version", 99).expect("a newer store");
@@ -295,7 +289,7 @@ fn a_clock_a_year_off_shows() {
     let sql = "INSERT INTO key_values (key_id, kind, number, last_used_at) SELECT 1, 0, 0, at + ?1 FROM audit_events WHERE number = 1";
     file.execute(sql, [year_ms]).expect("a use that is yet to come");
     drop(file);
-    assert_found(folder.path(), &[], "problem", "clock", "which is yet to come. One of the two is wrong.");
+    assert_found(folder.path(), &[], "problem", "clock", "which is in the future. One of the two is wrong.");
 
     let folder = tempfile::tempdir().expect("a folder");
     let service = Service::open(&service_options(&folder.path().join("keystead.db")), metrics()).expect("a service");
@@ -354,13 +348,13 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
 
     let late = fs::read(&path).expect("the store");
     fs::write(&path, &early).expect("the store");
-    assert_found(folder.path(), &[], "warning", "ledger", "The next start of the server brings the store up to date.");
+    assert_found(folder.path(), &[], "warning", "ledger", "The server updates the store when it starts.");
     fs::write(&path, &late).expect("the store");
     let whole = fs::read(&ledger).expect("the ledger");
     let mut damaged = whole.clone();
     damaged[50] ^= 1;
     fs::write(&ledger, &damaged).expect("the ledger");
-    let findings = ["1 of its lines cannot be read", "makes it anew from the store"];
+    let findings = ["1 of its lines cannot be read", "rewrites it from the store"];
     findings.iter().for_each(|finding| assert_found(folder.path(), &[], "problem", "ledger", finding));
     let end = whole.iter().rposition(|byte| *byte == b'\n').expect("a line");
     fs::write(&ledger, &whole[..end - 1]).expect("the ledger");
@@ -377,7 +371,7 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
     assert_found(folder.path(), &[], "problem", "ledger", "it is not a ledger of revoked keys");
     fs::remove_file(&ledger).expect("a removal");
-    assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is not there");
+    assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is missing");
 }
 
 #[test]
@@ -403,7 +397,7 @@ fn a_backup_folder_that_is_not_there_is_a_problem() {
         &[],
         "problem",
         "backups",
-        "backups (backup.folder) is no folder, so no backup is made.",
+        "backups (backup.folder) is not a folder, so no backups are made.",
     );
     fs::create_dir(folder.path().join("backups")).expect("a folder");
     let (checks, is_healthy) = examine(folder.path(), &[]);
@@ -434,7 +428,7 @@ fn another_store_s_ledger_in_the_folder_is_named_and_so_is_another_store_with_th
     fs::write(folder.path().join("keystead"), "a program").expect("a file");
     assert!(all_is_well(&examine(folder.path(), &[]).0));
     fs::copy(folder.path().join("keystead.db"), folder.path().join("keystead")).expect("a copy");
-    assert_found(folder.path(), &[], "problem", "ledger", "would have the same ledger of revocations");
+    assert_found(folder.path(), &[], "problem", "ledger", "would use the same ledger of revocations");
     fs::remove_file(folder.path().join("keystead")).expect("a removal");
     done(folder.path(), &["init", "--organization", "Other", "--store", "other.db"]);
     assert_found(folder.path(), &[], "warning", "ledger", "other.revoked. Give each store a folder of its own.");

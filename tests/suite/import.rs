@@ -357,13 +357,13 @@ fn a_file_with_one_bad_row_imports_nothing_and_the_error_names_the_row_without_t
         (format!(",{KEY},,,,,"), "name must have 1 to 255"),
         ("Bad,,,,,,".to_owned(), "neither a key nor a digest"),
         (format!("Bad,{KEY},{SHA256},sha256,,,"), "neither a digest nor an algorithm"),
-        (format!("Bad,,{SHA256},,,,"), "does not say its algorithm"),
+        (format!("Bad,,{SHA256},,,,"), "has a digest without an algorithm"),
         (format!("Bad,,{SHA256},md5,,,"), "must be sha256 or blake3"),
         (format!("Bad,,{},sha256,,,", &SHA256[1..]), "must be 32 bytes"),
         (format!("Bad,{KEY},,,Web,,"), "no such project"),
         (format!("Bad,{KEY},,,,yes,"), "true or false"),
         (format!("Bad,{KEY},,,,,0"), "rate_limit"),
-        (format!("Bad,{KEY}"), "2 fields where the head line has 7"),
+        (format!("Bad,{KEY}"), "2 fields; the header line has 7"),
         (format!("Bad,{},,,,,", external(1)), "Row 1 has the same key"),
     ] {
         let lines = format!(
@@ -395,7 +395,7 @@ fn ndjson_with_a_bad_line_imports_nothing_and_the_error_does_not_repeat_it() {
         (String::new(), "no JSON object"),
         (format!("{{\"name\": \"Bad\", \"{KEY}\": 1}}"), "Field"),
         (format!("{{\"name\": \"Bad\", \"secret\": \"{KEY}\"}}"), "no column \"secret\""),
-        (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key is neither a text nor a number"),
+        (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key must be a text or a number"),
     ] {
         let good = |number| json!({"name": "A", "key": external(number)}).to_string();
         let file = folder.file("keys.jsonl", &format!("{}\n{line}\n{}\n", good(1), good(2)));
@@ -426,8 +426,8 @@ fn ndjson_with_a_duplicate_field_is_refused() {
             "\"name\":\"A\",\"rateLimit\":{\"limit\":1,\"windowInSeconds\":60},\"rate_window_s\":9",
             "Its field \"rate_window_s\" comes twice.",
         ),
-        (&format!("\"name\":\"A\",\"{KEY}\":1,\"{KEY}\":2"), "One of its fields comes twice."),
-        (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields comes twice."),
+        (&format!("\"name\":\"A\",\"{KEY}\":1,\"{KEY}\":2"), "One of its fields appears twice."),
+        (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields appears twice."),
     ] {
         let file = folder.file("keys.ndjson", &format!("{{\"key\":\"{key}\",{fields}}}\n"));
         let output = run(folder.path(), &["import", "--organization-keys", &file]);
@@ -445,13 +445,13 @@ fn a_file_of_the_wrong_format_is_refused_as_a_whole() {
     let many = format!("name,key\n{}", "Bad,short\n".repeat(20_000));
     let quote = format!("name,key\nA,\"{}", "x".repeat(3 << 20));
     for (lines, why) in [
-        (format!("{KEY},A\n{KEY},B\n"), "Column 1 of the head line has a name"),
+        (format!("{KEY},A\n{KEY},B\n"), "Column 1 of the header line must have one of these names"),
         (format!("name,secret\nA,{KEY}\n"), "There is no column \"secret\""),
         (format!("name,key,name\nA,{KEY},B\n"), "has the column name twice"),
         (format!("name;key\nA;{KEY}\n"), "separated by semicolons"),
         (format!("\u{feff}\"secret\";\"Name\"\nA;{KEY}\n"), "separated by semicolons"),
         (format!("name\tkey\nA\t{KEY}\n"), "separated by tabs"),
-        (format!("{KEY};A\n{KEY};B\n"), "Column 1 of the head line has a name"),
+        (format!("{KEY};A\n{KEY};B\n"), "Column 1 of the header line must have one of these names"),
         (many, "10000 rows cannot be imported"),
         (quote, "longer than a row can be"),
     ] {
@@ -526,7 +526,7 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     assert_eq!(folder.keys(), 3);
     let refused = folder.import(&lines.replace("D,", "D,x").replace("E,short", "E,longer-than-sixteen"), &[]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stdout(&refused).contains("Row 3 is refused: The store has this key already"), "{}", stdout(&refused));
+    assert!(stdout(&refused).contains("Row 3 is refused: The store already has this key"), "{}", stdout(&refused));
     assert_eq!(folder.keys(), 3);
     let skipped = folder.import(&lines, &["--skip-bad-rows", "--json"]);
     assert_eq!((skipped.status.code(), outcomes(&skipped)), (Some(1), of("imported")));
@@ -686,7 +686,7 @@ fn an_export_has_everything_but_secrets_and_with_digests_another_store_can_impor
         let file = other.file(&format!("keys.{format}"), &export);
         let output = run(other.path(), &["import", "--organization-keys", &file]);
         assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
-        assert!(stdout(&output).contains("Row 1 is passed over"), "{}", stdout(&output));
+        assert!(stdout(&output).contains("Row 1 is skipped"), "{}", stdout(&output));
         eventually(Duration::from_secs(5), || elsewhere.client_with(KEY).is_good());
         for key in [&value, &server.first_key()] {
             assert!(elsewhere.client_with(key).is_good());
@@ -802,7 +802,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
     assert!(folder.import(&row(2, &id(&twin.id)), &[]).status.success());
     assert!(folder.import(&row(3, ""), &["--organization", "Second"]).status.success());
     let wrong = folder.import(&row(4, ""), &["--organization", "Third"]);
-    assert!(stderr(&wrong).contains("--organization does not say"), "{}", stderr(&wrong));
+    assert!(stderr(&wrong).contains("--organization does not name"), "{}", stderr(&wrong));
     let count = |of: &keystead::domain::OrganizationId| {
         folder.query::<i64>(&format!("SELECT count(*) FROM api_keys WHERE organization_id = {} AND id > 3", of.get()))
     };
@@ -836,7 +836,7 @@ fn digests_with_a_common_prefix_are_different_keys() {
     let output = folder.import(&format!("{head}{}{}{}{}", row('5'), row('3'), row('6'), row('5')), &["--dry-run"]);
     let said = stdout(&output);
     assert!(said.contains("Row 4 is refused: Row 1 has the same key."), "{said}");
-    assert!(said.contains("Row 2 is refused: The store has this key already"), "{said}");
+    assert!(said.contains("Row 2 is refused: The store already has this key"), "{said}");
     assert_eq!(said.matches("can be imported").count(), 2, "{said}");
     // The same bytes under the other algorithm are another key.
     folder.import_well(&format!("name,digest,algorithm\na,{},sha256\n", digest('1')));
@@ -1220,7 +1220,7 @@ fn a_server_continues_an_import_soon_after_the_store_was_busy() {
     let mut waiting = staged(&folder.database(), folder.organization(), &[(new_secret().fingerprint(), None)]);
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     waiting.seal(order()).expect("a seal");
-    let warnings = || server.log().matches("could not be looked for or taken on").count();
+    let warnings = || server.log().matches("could not be found or stored").count();
     eventually(Duration::from_secs(5), || warnings() > 0);
     // Long enough for a second attempt.
     std::thread::sleep(Duration::from_secs(3));

@@ -8,7 +8,7 @@ use std::process::Output;
 use tempfile::TempDir;
 
 const MANAGES: &str = "A key without a project can manage everything in its organization.";
-const WHAT_TO_DO: &str = "Give each key a project with the column \"project\", or say --organization-keys if you mean it. \
+const WHAT_TO_DO: &str = "Give each key a project with the column \"project\", or use --organization-keys to import them as they are. \
                           Nothing was imported.";
 
 /// A store with a project, and a file with two keys of it and one key without a project.
@@ -141,11 +141,11 @@ fn at_a_terminal_an_import_prints_a_summary_and_the_wrong_rows() {
     let all = folder.join("all.ndjson");
     let import = format!("import --organization-keys {} --skip-bad-rows", all.display());
     let (is_done, said) = at_a_terminal(elsewhere.path(), &import, "");
-    assert!(is_done && said.contains("2 rows were passed over: organizations and projects."), "{said}");
+    assert!(is_done && said.contains("2 rows were skipped: organizations and projects."), "{said}");
     assert!(said.contains("4 keys were imported: 3 to 6.") && !said.contains("Row "), "{said}");
     let elsewhere = self::folder();
     let (is_done, said) = at_a_terminal(elsewhere.path(), &format!("{import} --verbose"), "");
-    assert!(is_done && said.contains("Row 1 is passed over") && said.contains(" is API key 6."), "{said}");
+    assert!(is_done && said.contains("Row 1 is skipped") && said.contains(" is API key 6."), "{said}");
     assert!(!said.contains("were passed over"), "{said}");
     let elsewhere = self::folder();
     let (is_done, said) = at_a_terminal(elsewhere.path(), &format!("{import} --json"), "");

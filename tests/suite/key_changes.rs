@@ -220,7 +220,7 @@ fn the_command_explains_its_arguments_and_refuses_invalid_ones() {
     let id = id.to_string();
     let before = done(folder, &["keys", "get", &id]);
     for (more, code, sentence) in [
-        (&[][..], 2, "say at least one of --name, --expires-in-days"),
+        (&[][..], 2, "give at least one of --name, --expires-in-days"),
         (&[], 2, "Usage: keystead keys update [OPTIONS] <NUMBER>"),
         (&["--json"], 2, "--never-expires"),
         (&["--rate-limit", "1/1", "--no-rate-limit"], 2, "cannot be used with"),

@@ -167,7 +167,7 @@ fn irreversible_commands_need_yes_without_a_terminal() {
         &["projects", "delete", "Shop"],
     ] {
         let output = run(folder.path(), arguments);
-        assert_failed_with(&output, 1, "This cannot be undone: say --yes to do it. Nothing was changed.");
+        assert_failed_with(&output, 1, "This cannot be undone; use --yes to confirm. Nothing was changed.");
     }
     assert_eq!(contents(folder.path()), before);
     assert_eq!(verdict(folder.path(), &first), (Some(0), "VALID".to_owned()));
@@ -344,7 +344,7 @@ fn a_store_that_is_not_there_is_not_created() {
         let output = run(folder.path(), arguments);
         let looked_for = folder.path().canonicalize().expect("a path").join("keystead.db");
         assert_failed_with(&output, 1, &format!("{} is not there. Point --store (or", looked_for.display()));
-        assert!(stderr(&output).contains("or set up a new store with keystead init."), "{}", stderr(&output));
+        assert!(stderr(&output).contains("or create a store with keystead init."), "{}", stderr(&output));
         assert_eq!(contents(folder.path()), [], "{arguments:?}");
     }
 }
@@ -415,7 +415,9 @@ fn a_rotation_reports_a_grace_period_shortened_by_the_expiry_of_the_key() {
     let (key, said) = rotate("7200", &["--grace-hours", "24"]);
     assert_eq!(key["rotatesAt"], key["expiresAt"]);
     let end = key["expiresAt"].as_str().expect("a time");
-    let sentence = format!("The key expires at {end}, before the 24 hours of grace are over: the old value ends then");
+    let sentence = format!(
+        "The key expires at {end}, before the 24 hours of grace are over: the old and the new value both end then"
+    );
     assert!(said.contains(&sentence), "{said}");
     for (lifetime, more) in [
         ("7200", &["--grace-hours", "1"][..]),
@@ -443,7 +445,7 @@ fn completing_or_cancelling_a_rotation_reports_the_removed_and_the_remaining_val
         let (dead, alive) = if is_old_dead { (&old, &new) } else { (&new, &old) };
         let which = if is_old_dead { ["old", "new"] } else { ["new", "old"] };
         let sentence = format!(
-            "The {} value of API key {id} (A key), {}, is dead; the {} one, {}, stays.",
+            "The {} value of API key {id} (A key), {}, is invalid; the {} one, {}, stays.",
             which[0],
             masked(dead),
             which[1],
@@ -456,11 +458,11 @@ fn completing_or_cancelling_a_rotation_reports_the_removed_and_the_remaining_val
         for more in [&[][..], &["--yes"]] {
             let again = run(folder.path(), &[&["keys", "rotate", &id, end], more].concat());
             let sentence = format!(
-                "The key is not being rotated. API key {id} (A key, {}) has this one value, which stays.",
+                "The key is not being rotated. API key {id} (A key, {}) has one value, which stays.",
                 masked(alive)
             );
             assert_failed_with(&again, 1, &sentence);
-            assert!(!stderr(&again).contains("ends at once"), "{}", stderr(&again));
+            assert!(!stderr(&again).contains("becomes invalid at once"), "{}", stderr(&again));
         }
     }
 }
@@ -489,7 +491,7 @@ fn every_change_is_recorded_as_the_operators() {
         ]
     );
     assert!(events.iter().all(|event| event["actorName"] == "operator"));
-    assert!(done(folder, &["audit", "verify"]).contains("all as they were written"));
+    assert!(done(folder, &["audit", "verify"]).contains("all intact"));
 }
 
 #[test]

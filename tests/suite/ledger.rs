@@ -502,7 +502,7 @@ fn a_ledger_put_back_under_a_running_server_is_replayed_before_the_next_change()
         let server = Server::start_in(folder.path(), &[]);
         assert!(server.client_with(&dead).is_good(), "nobody knows");
         fs::copy(path("good.revoked"), path("keystead.revoked")).expect("the ledger");
-        let what_to_do = "the server that is running brings the store up to date with its next change";
+        let what_to_do = "the running server updates the store with its next change";
         let say = |command: &[&str]| stderr(&run_with_input(folder.path(), command, dead.as_bytes()));
         // The server reports it soon after its start.
         eventually(Duration::from_secs(5), || say(&["keys", "verify"]).contains(what_to_do));

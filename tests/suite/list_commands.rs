@@ -50,8 +50,8 @@ fn keys_list_and_keys_show_have_the_restrictions_of_each_key() {
     let table = done(folder, &["keys", "list"]);
     let last: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next_back()).collect();
     assert_eq!(last, ["MAY", "verify", "manage"], "{table}");
-    assert!(done(folder, &["keys", "get", "1"]).contains("may           manage the organization: mint and revoke"));
-    assert!(done(folder, &["keys", "get", "2"]).contains("may           verify: ask whether keys are good"));
+    assert!(done(folder, &["keys", "get", "1"]).contains("may           manage the organization: create and revoke"));
+    assert!(done(folder, &["keys", "get", "2"]).contains("may           verify: ask whether keys are valid"));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn projects_and_organizations_are_searched_and_truncated_in_the_same_way() {
         assert_eq!(listed(&search), (expected.map(Value::from).to_vec(), String::new()));
         let (names, said) = listed(&[&search[..], &["--limit", "1"]].concat());
         assert_eq!(names, [expected[0]]);
-        assert_eq!(said, "The list was cut after 1, and there is more: say a larger --limit to see it.\n");
+        assert_eq!(said, "The list ends after 1 and there are more: use a larger --limit to see them.\n");
         assert_eq!(listed(&[&search[..], &["--limit", "2"]].concat()).1, "");
     }
 }

@@ -84,7 +84,7 @@ fn listeners_come_from_the_file_or_the_environment_and_healthcheck_asks_the_firs
         ("127.0.0.1:1,", neither),
         ("/run/k.sock", neither),
         ("8080", "a port needs an address; write 127.0.0.1:8080 for this machine alone"),
-        ("localhost:8080", "names are not supported; write 127.0.0.1:8080 for this machine alone"),
+        ("localhost:8080", "names are not supported; write 127.0.0.1:8080 for this machine only"),
     ] {
         let output = keystead(folder.path())
             .arg("healthcheck")
@@ -104,7 +104,7 @@ fn a_stale_socket_is_replaced_a_live_one_and_any_other_file_are_left_alone() {
     let server = Server::start_at(folder.path(), "unix:k.sock", &[]);
 
     let output = run(folder.path(), &["serve", "--listen", "unix:k.sock"]);
-    assert_failed_with(&output, 1, "unix:k.sock cannot be listened on: another server answers there.");
+    assert_failed_with(&output, 1, "Cannot listen on unix:k.sock: another server is listening there.");
     assert_answered(&ask(&socket, "GET", "/healthz", &[]), 200);
 
     // A stop does not remove the socket of another process that replaced it.
@@ -117,7 +117,7 @@ fn a_stale_socket_is_replaced_a_live_one_and_any_other_file_are_left_alone() {
     fs::remove_file(&socket).expect("a removal");
     fs::write(&socket, "mine").expect("a file");
     let output = run(folder.path(), &["serve", "--listen", "unix:k.sock"]);
-    assert_failed_with(&output, 1, "there is a file that is no socket");
+    assert_failed_with(&output, 1, "a file exists there that is not a socket");
     assert_eq!(fs::read_to_string(&socket).expect("the file"), "mine");
     let long = format!("unix:/{}", "a".repeat(200));
     assert_eq!(run(folder.path(), &["serve", "--listen", &long]).status.code(), Some(1));

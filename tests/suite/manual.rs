@@ -66,7 +66,7 @@ fn every_command_documents_its_purpose_usage_and_flags() {
         }
     }
     let help = help(folder.path(), &[]);
-    assert!(help.contains("Exit codes: 0 done, 1 failed with a sentence, 2 wrong arguments."), "{help}");
+    assert!(help.contains("Exit codes: 0 success, 1 failure with an error message, 2 wrong arguments."), "{help}");
 }
 
 #[test]

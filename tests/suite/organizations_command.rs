@@ -37,7 +37,7 @@ fn with_several_organizations_the_error_lists_them_and_name_or_id_selects_one() 
     let id = other["organization"]["id"].as_str().expect("an id");
     for arguments in [&["keys", "list"][..], &["keys", "create", "a"], &["projects", "list"]] {
         let output = run(folder.path(), arguments);
-        assert_failed_with(&output, 1, "There are several organizations; name one with --organization: org_");
+        assert_failed_with(&output, 1, "There are several organizations; choose one with --organization: org_");
         assert!(stderr(&output).contains(&format!("{id} (Other)")), "{}", stderr(&output));
     }
     for choice in [id, "Other"] {
@@ -46,7 +46,7 @@ fn with_several_organizations_the_error_lists_them_and_name_or_id_selects_one() 
     }
     done(folder.path(), &["organizations", "create", "Other"]);
     let output = run(folder.path(), &["keys", "list", "--organization", "Other"]);
-    assert_failed_with(&output, 1, "Several organizations are called Other; say its id: ");
+    assert_failed_with(&output, 1, "Several organizations have the name Other; give the id of one: ");
     assert_eq!(done(folder.path(), &["keys", "list", "--organization", id, "--json"]).lines().count(), 3);
     // The number of a key identifies its organization.
     assert_eq!(done_json(folder.path(), &["keys", "get", "2", "--json"])["organizationId"], id);
@@ -85,6 +85,6 @@ fn an_organization_is_created_only_in_a_store_that_is_set_up() {
     open_store(&folder.path().join("keystead.db")).close();
     for arguments in [&["organizations", "create", "a"][..], &["keys", "create", "a"], &["projects", "list"]] {
         let output = run(folder.path(), arguments);
-        assert_failed_with(&output, 1, "The store has no organization yet; set it up with keystead init.");
+        assert_failed_with(&output, 1, "The store has no organization yet; create one with keystead init.");
     }
 }

@@ -278,11 +278,11 @@ fn a_restore_reports_its_changes_and_leaves_no_work_for_the_next_start() {
     let ids: Vec<i64> = (0..3).map(|_| client.mint("a").0).collect();
     done(folder.path(), &["backup", "backup.db"]);
     assert!(server.stop().success());
-    let finding = "It is whole, and goes with the store";
+    let finding = "It is intact and matches the store";
     for (revoked, sentence) in [
-        (0, "audit log; none of them was revoked or narrowed since then.\n"),
-        (1, "audit log; 1 of them was revoked or narrowed since then, and is so again.\n"),
-        (3, "audit log; 3 of them were revoked or narrowed since then, and are so again.\n"),
+        (0, "audit log; none of them was revoked or restricted since then.\n"),
+        (1, "audit log; 1 of them was revoked or restricted since then, and is so again.\n"),
+        (3, "audit log; 3 of them were revoked or restricted since then, and are so again.\n"),
     ] {
         for id in &ids[..revoked] {
             // The restore before this one may have revoked it already.

@@ -67,7 +67,7 @@ fn standard_input_is_scanned_and_each_key_is_placed_masked_and_judged() {
         format!("-:4:48: {} unknown", masked(&keys.unknown)),
     ];
     assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
-    assert!(stderr(&output).contains("2 live keys found lying open: revoke them"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2 live keys found: revoke them"), "{}", stderr(&output));
     let output = keys.scan(&["-", "--json"], text.as_bytes());
     let found: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
@@ -201,7 +201,9 @@ fn with_revoke_live_keys_are_revoked_at_once_in_a_running_server_too() {
     assert!(server.client_with(&first).is_good() && server.client_with(&second).is_let_in("/auth/nginx"));
     let output = run(folder, &["scan", "leak", "--revoke"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("To be revoked for good: 2 live keys. This cannot be undone: say --yes"));
+    assert!(
+        stderr(&output).contains("These will be revoked permanently: 2 live keys. This cannot be undone; use --yes")
+    );
     assert!(server.client_with(&first).is_good());
     let output = run(folder, &["scan", "leak", "--revoke", "--yes"]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -252,7 +254,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
         "leak:5:400002: ***************zdp7dc LIVE: API key 2 (Plain) of Acme",
     ];
     assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), expected);
-    assert!(stderr(&output).contains("2 live keys found lying open"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2 live keys found"), "{}", stderr(&output));
     let output = run(path, &["scan", "leak", "--revoke", "--yes"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(done(path, &["scan", "leak"]).lines().count(), 1, "the deactivated one");
@@ -261,11 +263,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
     assert!(elsewhere.status.success() && stdout(&elsewhere).is_empty(), "{}", stderr(&elsewhere));
     fs::write(path.join("broken.db"), "no store").expect("a file");
     let elsewhere = run(path, &["scan", "leak", "--store", "broken.db"]);
-    assert!(
-        stderr(&elsewhere).contains("Imported keys of other forms were not looked for: "),
-        "{}",
-        stderr(&elsewhere)
-    );
+    assert!(stderr(&elsewhere).contains("Imported keys of other forms were not searched: "), "{}", stderr(&elsewhere));
 }
 
 #[test]
@@ -449,7 +447,7 @@ fn staged_files_come_from_git_and_a_missing_git_is_reported() {
     let (folder, _) = store();
     let mut command = keystead(folder.path());
     let output = command.args(["scan", "--staged"]).env("GIT_CEILING_DIRECTORIES", folder.path()).output();
-    assert_failed_with(&output.expect("the program runs"), 1, "git does not say what is staged: ");
+    assert_failed_with(&output.expect("the program runs"), 1, "git cannot list the staged files: ");
     assert_eq!(run(folder.path(), &["scan", "--staged", "."]).status.code(), Some(2));
     assert_eq!(run(folder.path(), &["scan", "--yes"]).status.code(), Some(2));
 }

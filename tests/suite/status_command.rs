@@ -96,7 +96,7 @@ fn a_healthcheck_exits_with_0_for_a_ready_server_at_every_kind_of_listener() {
 #[test]
 fn without_a_server_at_the_configured_address_the_error_explains_how_to_name_another() {
     let server = Server::start();
-    let hint = "if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
+    let hint = "if the server listens elsewhere, give its address with --listen or KEYSTEAD_SERVER_LISTEN";
     let ask = |arguments: &[&str]| {
         let output = keystead(server.folder()).args(arguments).env("KEYSTEAD_SERVER_LISTEN", nobody()).output();
         let output = output.expect("the program runs");
@@ -119,8 +119,8 @@ fn a_healthcheck_fails_with_a_message_without_a_server_or_with_a_foreign_one() {
         b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"success\":false,\"error\":\"The store is busy; try again.\"}";
     for (listen, sentence) in [
         (nobody(), "does not answer: Connection refused"),
-        (somebody_else(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "it is no Keystead"),
-        (somebody_else(b"SSH-2.0-x\r\n"), "it is no Keystead"),
+        (somebody_else(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "another program answers there, not Keystead"),
+        (somebody_else(b"SSH-2.0-x\r\n"), "another program answers there, not Keystead"),
         (somebody_else(not_ready), "is not ready: The store is busy; try again."),
         (somebody_else(b""), "it did not answer within 200 milliseconds"),
         ("127.0.0.1:0".to_owned(), "port 0"),

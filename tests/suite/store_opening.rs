@@ -204,7 +204,7 @@ fn a_folder_or_a_path_that_cannot_be_written_is_refused() {
 
     let output = run(folder.folder.path(), &["init", "--organization", "Acme", "--store", "missing/keystead.db"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("missing is not there. Make it with mkdir."), "{}", stderr(&output));
+    assert!(stderr(&output).contains("missing does not exist. Create it with mkdir."), "{}", stderr(&output));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_clock_behind_the_newest_event_is_reported_at_the_start() {
     drop(file);
     let server = Server::start_in(folder.path(), &[]);
     eventually(std::time::Duration::from_secs(5), || {
-        server.log().contains("something was done at 2100-01-01T00:00:00.000Z, which is yet to come")
+        server.log().contains("the newest event is from 2100-01-01T00:00:00.000Z, which is in the future")
     });
 }
 
@@ -296,7 +296,7 @@ fn a_file_name_with_a_special_meaning_in_sqlite_is_refused_and_creates_nothing()
             [&["init", "--organization", "Acme"][..], &["serve", "--listen", "127.0.0.1:0"], &["keys", "list"]]
         {
             let output = run(folder.path(), &[arguments, &["--store", name]].concat());
-            let sentence = "The setting store.path (the flag --store) is wrong. SQLite takes ";
+            let sentence = "The setting store.path (the flag --store) is wrong. SQLite does not read ";
             assert_failed_with(&output, 1, sentence);
         }
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "{name}");

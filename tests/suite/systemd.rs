@@ -65,7 +65,7 @@ fn sockets_for_another_process_are_ignored() {
     let place = taken.local_addr().expect("an address").to_string();
     let status = command.arg("1").env("PLACE", &place).status().expect("an end");
     let log = std::fs::read_to_string(folder.path().join("log")).expect("the log");
-    assert!(status.code() == Some(1) && log.contains(&format!("{place} cannot be listened on")), "{log}");
+    assert!(status.code() == Some(1) && log.contains(&format!("Cannot listen on {place}")), "{log}");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn descriptors_that_are_not_listening_sockets_are_refused() {
     let status = manager(folder.path(), connection.into(), None, "1").status().expect("an end");
     let log = std::fs::read_to_string(folder.path().join("log")).expect("the log");
     assert_eq!(status.code(), Some(1));
-    assert!(log.contains("Socket 1 of the service manager cannot be listened on: it takes no connections"), "{log}");
+    assert!(log.contains("Cannot listen on socket 1 of the service manager: it accepts no connections"), "{log}");
     let file = File::open("/dev/null").expect("a file");
     let status = manager(folder.path(), file.into(), None, "1").status().expect("an end");
     assert_eq!(status.code(), Some(1));
@@ -103,5 +103,5 @@ fn the_service_manager_is_told_when_requests_are_answered_and_when_the_server_st
 
     let server = Server::start_in(folder.path(), &[("NOTIFY_SOCKET", "/nowhere/at/all")]);
     assert!(server.client().is_good(), "who is not told does not matter to anybody else");
-    eventually(Duration::from_secs(20), || server.log().contains("could not be told READY=1"));
+    eventually(Duration::from_secs(20), || server.log().contains("could not be notified of READY=1"));
 }

@@ -86,7 +86,7 @@ fn a_certificate_is_replaced_under_load_without_a_failed_request() {
         }
     });
     assert!(after.into_inner() >= 20, "{}", server.log());
-    assert!(server.log().contains("cert.pem is shown from now on"), "{}", server.log());
+    assert!(server.log().contains("cert.pem is in use from now on"), "{}", server.log());
 }
 
 #[test]
@@ -103,16 +103,16 @@ fn a_new_certificate_that_cannot_be_used_is_an_error_and_the_old_one_stays() {
         ("key.pem", b"", "holds no certificate in PEM"),
         ("cert.pem", first.as_bytes(), "holds no private key in PEM"),
     ] {
-        let known = server.log().matches("the old one is shown on").count();
+        let known = server.log().matches("the old one stays in use").count();
         fs::write(folder.path().join(file), content).expect("a file");
         server.signal("HUP");
-        eventually(Duration::from_secs(20), || server.log().matches("the old one is shown on").count() > known);
+        eventually(Duration::from_secs(20), || server.log().matches("the old one stays in use").count() > known);
         assert!(server.log().contains(why), "{}", server.log());
         assert!(shows(&server, &first, &config));
     }
     fs::write(folder.path().join("key.pem"), key).expect("the key");
     server.signal("HUP");
-    eventually(Duration::from_secs(20), || server.log().contains("cert.pem is shown from now on"));
+    eventually(Duration::from_secs(20), || server.log().contains("cert.pem is in use from now on"));
     assert!(shows(&server, &first, &config));
     assert!(server.stop().success());
 }
@@ -163,8 +163,8 @@ fn a_certificate_and_key_that_do_not_match_are_refused_at_start_and_found_by_doc
     )
     .expect("a certificate");
     for (certificate, key, sentence) in [
-        ("cert.pem", "", "The settings tls.certificate and tls.key go together."),
-        ("", "key.pem", "The settings tls.certificate and tls.key go together."),
+        ("cert.pem", "", "The settings tls.certificate and tls.key must be set together."),
+        ("", "key.pem", "The settings tls.certificate and tls.key must be set together."),
         ("gone.pem", "key.pem", "gone.pem cannot be read"),
         ("cert.pem", "cert.pem", "holds no private key in PEM"),
         ("key.pem", "key.pem", "holds no certificate in PEM"),
@@ -189,5 +189,5 @@ fn a_world_readable_private_key_causes_a_warning() {
     assert!(server.stop().success());
     fs::set_permissions(folder.path().join("key.pem"), fs::Permissions::from_mode(0o644)).expect("a mode");
     let server = Server::start_in(folder.path(), &SETTINGS);
-    assert!(server.log().contains("everybody on this machine can read key.pem"), "{}", server.log());
+    assert!(server.log().contains("every user of this machine can read key.pem"), "{}", server.log());
 }

@@ -72,7 +72,7 @@ fn an_operator_can_explicitly_reuse_a_value() {
     fs::write(folder.path().join("dead"), &dead).expect("the key");
     fs::write(folder.path().join("first"), &first).expect("the key");
     let told =
-        format!("{ENDED} If you mean it, keystead keys create and keystead keys rotate take it with --allow-revoked.");
+        format!("{ENDED} To use it anyway, run keystead keys create or keystead keys rotate with --allow-revoked.");
     let create = ["keys", "create", "again", "--adopt-key-file", "dead"];
     assert_failed_with(&run(folder.path(), &create), 1, &told);
     let number = other.to_string();
@@ -172,16 +172,16 @@ fn an_import_refuses_rows_with_revoked_values() {
     assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
 
     let sentence =
-        "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with --allow-revoked.";
+        "The key was revoked or rotated out; skip it with --skip-bad-rows, or accept it with --allow-revoked.";
     for arguments in [&[][..], &["--dry-run"]] {
         let output = import(folder.path(), &rows, arguments);
         assert_eq!(output.status.code(), Some(1));
         let told = stdout(&output);
         assert_eq!(told.matches(sentence).count(), 2, "{told}");
-        assert_eq!(told.matches("The store has this key already.").count(), 1, "{told}");
+        assert_eq!(told.matches("The store already has this key.").count(), 1, "{told}");
     }
     let output = import(folder.path(), "name,key\nsee sk_live_bbbbbbbbbbbbbbbb,sk_live_bbbbbbbbbbbbbbbb\n", &[]);
-    assert!(stdout(&output).contains("Its name has the key in it"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("Its name contains the key"), "{}", stdout(&output));
     let rows = rows.rsplit_once("c,").expect("three rows").0;
     let output = import(folder.path(), rows, &["--allow-revoked"]);
     assert!(output.status.success(), "{}", stderr(&output));

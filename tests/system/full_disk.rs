@@ -41,8 +41,8 @@ fn on_a_full_disk_changes_get_503_until_there_is_room_and_everything_else_works(
             // The server's own writes take the room that is left.
             eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 503);
             watched.check_answers();
-            // Last uses wait for room, too.
-            eventually(Duration::from_secs(5), || watched.server.log().contains("could not be written and are kept"));
+            // Uses of keys, too, wait for room.
+            eventually(Duration::from_secs(5), || watched.server.log().contains("could not be written and will be"));
             volume.empty();
             eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 200);
             for change in Change::ALL {
@@ -98,7 +98,7 @@ fn a_backup_on_a_full_disk_leaves_no_half_file_and_is_made_when_there_is_room() 
     volume.fill();
     let backups = volume.path().to_str().expect("a path").to_owned();
     let watched = Watched::start(folder.path(), 1, &[("KEYSTEAD_BACKUP_FOLDER", &backups)]);
-    let log = "no backup was made, which is tried again";
+    let log = "no backup was made; next attempt";
     eventually(Duration::from_secs(10), || watched.server.log().contains(log));
     let names = || -> Vec<String> {
         let entries = fs::read_dir(volume.path()).expect("a folder");

@@ -88,13 +88,13 @@ fn no_request_of_curl_fails_while_the_certificate_is_replaced() {
             fs::copy(elsewhere.path().join(name), folder.path().join(name)).expect("the new file");
         }
         let begun = std::time::Instant::now();
-        let is_shown = || server.log().contains("cert.pem is shown from now on");
+        let is_shown = || server.log().contains("cert.pem is in use from now on");
         while !is_shown() && begun.elapsed() < Duration::from_secs(20) {
             std::thread::yield_now();
         }
         is_exchanged.store(true, Ordering::SeqCst);
     });
-    assert!(server.log().contains("cert.pem is shown from now on"), "{}", server.log());
+    assert!(server.log().contains("cert.pem is in use from now on"), "{}", server.log());
     let alone = elsewhere.path().join("cert.pem");
     let url = format!("https://localhost:{}/healthz", port(&server));
     let output = tool("curl", &["-sS", "--cacert", alone.to_str().expect("a path"), &url]);

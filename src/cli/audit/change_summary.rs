@@ -1,16 +1,16 @@
-//! What an event of the audit log changed, in words short enough for a table.
+//! Summarizes what an audit event changed, for a table.
 
 use crate::cli::output::one_line;
 use crate::cli::output::table_rows::to_minute;
 use crate::domain::Timestamp;
 use serde_json::{Map, Value};
 
-/// What hides the rest of a value, as events have it.
+/// The mask in front of a value's last characters, as events store it.
 const MASK: &str = "***************";
-/// How many characters of a longer text are shown.
-const SHOWN: usize = 60;
+/// The most characters of a text that are shown.
+const MAX_SHOWN: usize = 60;
 
-/// What can change of what there is, in this order, what it is called, and what it is called to have none.
+/// The fields that a change may have, in the order of the summary: key, label, and the word for "not set".
 const FIELDS: [(&str, &str, &str); 6] = [
     ("value", "value", "none"),
     ("expiresAt", "expires", "never"),
@@ -20,7 +20,7 @@ const FIELDS: [(&str, &str, &str); 6] = [
     ("schema", "schema", "none"),
 ];
 
-/// Besides, what events say as it is. Hashes are left out.
+/// Further facts of events: key and label. Hashes are left out.
 const FACTS: [(&str, &str); 10] = [
     ("reason", "reason"),
     ("count", "count"),
@@ -34,18 +34,18 @@ const FACTS: [(&str, &str); 10] = [
     ("file", "file"),
 ];
 
-/// The name of what was changed, as it is after the change, or was before it went.
+/// The name of the changed resource: the new one, or the last one of a deleted resource.
 pub(in crate::cli) fn name(change: &Value) -> String {
     let name = |side: &str| change[side]["name"].as_str();
     name("after").or(name("before")).unwrap_or_default().to_owned()
 }
 
-/// What was changed: from what to what, or what came or went with it.
+/// The change with old and new values; the content of a resource that was created or deleted.
 pub(in crate::cli) fn words(change: &Value) -> String {
     said(change, from_what_to_what)
 }
 
-/// The same where there is no room for all of it: to what alone. Its beginning is never what was before.
+/// The change with its new values only, for narrow terminals. It never starts with an old value.
 pub(in crate::cli) fn new_values(change: &Value) -> String {
     said(change, |called, _, after| format!("{called} → {after}"))
 }
@@ -54,14 +54,14 @@ fn from_what_to_what(called: &str, before: &str, after: &str) -> String {
     format!("{called} {before} → {after}")
 }
 
-/// `told` puts into words what is called so, and was this, and is that.
+/// `told` formats one field from its label, its old value and its new value.
 fn said(change: &Value, told: fn(&str, &str, &str) -> String) -> String {
     let nothing = Map::new();
     let side = |side: &str| change[side].as_object();
     let said = match (side("before"), side("after")) {
         (Some(before), Some(after)) => differences(before, after, told),
         (None, Some(it)) | (Some(it), None) => contents(it),
-        // The file of an import is a hash.
+        // The last fact is the file; for an import it is a hash.
         (None, None) => facts(change.as_object().unwrap_or(&nothing), &FACTS[..FACTS.len() - 1]),
     };
     said.join(", ")
@@ -85,14 +85,14 @@ fn differences(
     }
     match change("shadowValue") {
         Some((_, Some(new))) => said.extend(rotation(new, after)),
-        // Otherwise it is the value by now.
+        // If the value changed too, the new value has replaced it.
         Some((Some(new), None)) if change("value").is_none() => said.push(format!("new value {} dropped", of(new))),
         _ => {}
     }
     said
 }
 
-/// A rotation that goes on.
+/// A rotation in its grace period.
 fn rotation(new: &Value, after: &Map<String, Value>) -> Vec<String> {
     let end = after.get("rotatesAt").map(|at| format!("old value ends {}", of(at)));
     [Some(format!("new value {}", of(new))), end].into_iter().flatten().collect()
@@ -143,13 +143,13 @@ fn of_string(text: &str) -> String {
     if let Some(at) = Timestamp::parse(text).filter(|at| at.to_string() == text) {
         return to_minute(at);
     }
-    // The head of a log: its hash tells people nothing.
+    // The head of an audit log: people need its number only.
     let text = match text.split_once(':') {
         Some((number, hash)) if hash.len() == 64 && number.parse::<u64>().is_ok() => number,
         _ => text,
     };
     let text = one_line(text);
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
@@ -161,7 +161,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_change_is_told_from_what_to_what_and_what_came_or_went_by_what_it_has() {
+    fn a_change_shows_old_and_new_values_and_a_created_or_deleted_resource_its_content() {
         let key = json!({"name": "CI", "valid": true, "value": "***************a1b2c3"});
         let with = |more: Value| {
             let mut key = key.clone();

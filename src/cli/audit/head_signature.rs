@@ -1,4 +1,4 @@
-//! Signing the audit log's head, so that whoever keeps it need not be trusted.
+//! Signs the audit log's head, so that copies of it can be kept where others may write.
 
 use crate::cli::error::CommandError;
 use crate::domain::Link;
@@ -8,15 +8,15 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What signs.
+/// An Ed25519 signing key.
 #[derive(Clone)]
 pub(in crate::cli) struct Signer(SigningKey);
 
 impl Signer {
-    /// From a file with an Ed25519 private key, PKCS#8 in PEM; `None` where the path is empty.
+    /// Reads an Ed25519 private key, PKCS#8 in PEM; `None` if the path is empty.
     ///
     /// # Errors
-    /// Where the file cannot be read or holds something else.
+    /// If the file cannot be read or holds something else.
     pub(in crate::cli) fn load(path: &Path) -> Result<Option<Self>, CommandError> {
         if path.as_os_str().is_empty() {
             return Ok(None);
@@ -26,7 +26,7 @@ impl Signer {
         };
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| wrong(&e))?);
         let key = SigningKey::from_pkcs8_pem(&text);
-        key.map(|key| Some(Self(key))).map_err(|_| wrong(&"it is no Ed25519 private key in PEM"))
+        key.map(|key| Some(Self(key))).map_err(|_| wrong(&"it is not an Ed25519 private key in PEM"))
     }
 
     /// The signature of `keystead audit head NUMBER:HASH`, as hexadecimal digits.
@@ -35,7 +35,7 @@ impl Signer {
     }
 }
 
-/// The head, and its signature where there is a signer.
+/// The head, with its signature if there is a signer.
 pub(in crate::cli) fn signed_head(head: Link, signer: Option<&Signer>) -> String {
     signer.map_or_else(|| head.to_string(), |signer| format!("{head} signature {}", signer.sign(head)))
 }

@@ -1,4 +1,4 @@
-//! `keystead audit`: whether the record of what was done is whole, and what is in it. The store is only looked at.
+//! `keystead audit`: verifies, shows and exports the audit log. It only reads the store.
 
 pub(in crate::cli) mod change_summary;
 pub(in crate::cli) mod head_signature;
@@ -34,28 +34,28 @@ pub(in crate::cli) struct AuditArguments {
 enum Command {
     /// Check that no event was changed, removed, added or moved, and print the head
     Verify {
-        /// What keystead audit head printed earlier: that event must still be there, and be the same
+        /// The earlier output of keystead audit head: that event must still exist, unchanged
         #[arg(long, value_name = "NUMBER:HASH", value_parser = parse_link)]
         expect: Option<Link>,
     },
     /// Print the newest event's number and hash, to be kept elsewhere
     Head,
-    /// Show events, newest first: what was done to what, by whom, and what it changed
+    /// Show events, newest first: the action, the resource, the actor and the change
     List {
         #[command(flatten)]
         filter: Filter,
-        /// How many at the most
+        /// Show this many at most
         #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = parse_limit)]
         limit: u64,
-        /// One JSON object a line instead of a table
+        /// Print one JSON object per line instead of a table
         #[arg(long)]
         json: bool,
     },
-    /// Write all events, newest first
+    /// Export all events, newest first
     Export {
         #[command(flatten)]
         filter: Filter,
-        /// In which form
+        /// The format of the output
         #[arg(long, value_enum, default_value_t = EventFormat::Ndjson)]
         format: EventFormat,
         #[command(flatten)]
@@ -65,34 +65,34 @@ enum Command {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EventFormat {
-    /// One JSON object a line
+    /// One JSON object per line
     Ndjson,
-    /// Comma-separated values with a head line
+    /// Comma-separated values with a header line
     Csv,
 }
 
-/// Which events; whatever is not given is all the same
+/// Filters for events; all of them must match
 #[derive(Args, Debug)]
 struct Filter {
-    /// Of this organization
+    /// Only events of this organization
     #[arg(long, value_name = "ID", value_parser = parse_organization)]
     organization: Option<OrganizationId>,
-    /// Not before this time (RFC 3339, or a date)
+    /// Only events at or after this time (RFC 3339, or a date)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
-    /// Not after this time (RFC 3339, or a date)
+    /// Only events at or before this time (RFC 3339, or a date)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<Timestamp>,
-    /// By the key of this number or name, or by operator or keystead
+    /// Only events by the key with this number or name, or by operator or keystead
     #[arg(long, value_name = "KEY")]
     actor: Option<String>,
-    /// Of this action, such as api_key.revoked
+    /// Only events with this action, such as api_key.revoked
     #[arg(long, value_name = "ACTION", value_parser = parse_action)]
     action: Option<Action>,
-    /// On this resource, such as api_key/12
+    /// Only events about this resource, such as api_key/12
     #[arg(long, value_name = "RESOURCE")]
     resource: Option<String>,
-    /// With this anywhere in them
+    /// Only events that contain this text
     #[arg(long, value_name = "TEXT", value_parser = parse_text)]
     text: Option<String>,
 }
@@ -113,7 +113,7 @@ pub(in crate::cli) fn run(config: &Config, arguments: AuditArguments) -> Result<
             print(&format!("{}\n", signed_head(log.head()?.unwrap_or(Link::START), signer.as_ref())))
         }
         Command::List { filter, limit, json } => {
-            // As many as can be counted are all.
+            // A limit beyond usize means all.
             list(&log, &filter.into(), usize::try_from(limit).unwrap_or(usize::MAX), json)
         }
         Command::Export { filter, format, target } => export(&log, &filter.into(), format, target.open()?),
@@ -152,17 +152,18 @@ fn verify(log: &AuditLog, expect: Option<Link>) -> Result<(), CommandError> {
                     format!("it has the events {} to {}, and not {}", start.number + 1, last.number, expected.number)
                 }
             };
-            return Err(CommandError::new(format!("The audit log is whole, but not the one that you expect: {what}.")));
+            return Err(CommandError::new(format!(
+                "The audit log is intact, but not the one that you expect: {what}."
+            )));
         }
     }
-    print(&format!("{count} events, {} to {}: all as they were written.\n{last}\n", start.number + 1, last.number))
+    print(&format!("{count} events, {} to {}: all intact.\n{last}\n", start.number + 1, last.number))
 }
 
-/// What the first event follows, the last one, and how many there are, where all of them are as they were written; else the
-/// first that is not.
+/// Checks all events. Returns the link before the first event, the last link and the number of events, or else the first fault.
 ///
 /// # Errors
-/// Where the log cannot be read.
+/// If the log cannot be read.
 pub(in crate::cli) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, u64), CommandError>, CommandError> {
     let newest = log.head().ok().flatten().map_or(0, |head| head.number);
     let progress = progress::bar(Some(newest.saturating_sub(log.start()?.number).unsigned_abs()), "events");
@@ -170,7 +171,7 @@ pub(in crate::cli) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, 
     loop {
         let checked = log.check(last)?;
         if let Some(fault) = checked.fault {
-            // A server may prune what was about to be looked at: then all that is left is looked at.
+            // A server may have pruned the events to be checked next: then check what is left, from its start.
             if log.start()?.number > checked.last.number {
                 (last, count) = (None, 0);
                 progress.reset();
@@ -193,10 +194,10 @@ pub(in crate::cli) fn check_chain(log: &AuditLog) -> Result<Result<(Link, Link, 
 
 fn broken(number: i64, fault: ChainFault) -> CommandError {
     let what = match fault {
-        ChainFault::Missing(next) => format!("event {number} is missing: event {next} comes in its place"),
-        ChainFault::Changed => format!("event {number} is not as it was written, or not the one that was there"),
+        ChainFault::Missing(next) => format!("event {number} is missing: event {next} follows instead"),
+        ChainFault::Changed => format!("event {number} was changed or replaced"),
     };
-    CommandError::new(format!("The audit log is broken: {what}. Before it, all is whole."))
+    CommandError::new(format!("The audit log is broken: {what}. All events before it are intact."))
 }
 
 fn export(
@@ -219,7 +220,7 @@ fn export(
     out.finish()
 }
 
-/// Hands over the events page by page, for as long as more are wanted.
+/// Calls `take` with each page of events until it returns `false`.
 fn each_page(
     log: &AuditLog,
     filter: &EventFilter,
@@ -268,14 +269,14 @@ fn row(event: &Event, now: Timestamp) -> [Cell; 8] {
     ]
 }
 
-/// Without what its resource says as well.
+/// The change, without the name that the resource column shows.
 fn short_action(action: &str, resource: &str) -> [String; 3] {
     let kind = resource.split('/').next().unwrap_or_default();
     let short = action.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')).unwrap_or(action);
     [action, action, short].map(str::to_owned)
 }
 
-/// A key by its number; anything else by its kind, since its name says more than its id.
+/// A key by its number, anything else by its kind: the name says more than the id.
 fn short_resource(resource: &str) -> String {
     match resource.split_once('/') {
         Some((kind, _)) if kind != "api_key" => kind.to_owned(),

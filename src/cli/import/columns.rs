@@ -1,4 +1,4 @@
-//! What a key's columns are called in imports and exports, and what they hold of a key.
+//! The columns of imports and exports: their names, and their content for a key.
 
 use crate::domain::{AddressList, ApiKey, Fingerprint, RateLimit, Timestamp};
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub(in crate::cli) enum FileColumn {
 }
 
 impl FileColumn {
-    /// All there are.
+    /// All columns.
     pub(in crate::cli) const ALL: [Self; 21] = [
         Self::Kind,
         Self::Id,
@@ -55,7 +55,7 @@ impl FileColumn {
         Self::RotatesAt,
     ];
 
-    /// Those that an import reads; it knows the others too, and passes them over.
+    /// The columns that an import reads. It accepts the others too, and ignores them.
     pub(super) const IMPORTED: [Self; 13] = [
         Self::Name,
         Self::Key,
@@ -72,7 +72,7 @@ impl FileColumn {
         Self::AllowedAddresses,
     ];
 
-    /// What is exported; without digests, these two are left out.
+    /// The exported columns. Without `--digests`, `digest` and `algorithm` are left out.
     pub(in crate::cli) const EXPORTED: [Self; 20] = [
         Self::Kind,
         Self::Id,
@@ -96,7 +96,7 @@ impl FileColumn {
         Self::RotatesAt,
     ];
 
-    /// Its name.
+    /// The column's name.
     pub(in crate::cli) fn name(self) -> &'static str {
         match self {
             Self::Kind => "kind",
@@ -123,7 +123,7 @@ impl FileColumn {
         }
     }
 
-    /// Whether it holds what people chose, which may be anything.
+    /// Whether the column holds free text.
     pub(in crate::cli) fn is_for_people(self) -> bool {
         matches!(
             self,
@@ -131,9 +131,9 @@ impl FileColumn {
         )
     }
 
-    /// What it holds of a key in an export; `None` where the key has nothing of it, or it is about something else.
+    /// The column's content for a key in an export; `None` if it is empty or not about keys.
     pub(in crate::cli) fn of_key(self, key: &ApiKey) -> Option<Value> {
-        // The row's organization and project say whose it is.
+        // The columns of the organization and project tell the key's owner.
         let ApiKey {
             id,
             parent: _,
@@ -169,7 +169,7 @@ impl FileColumn {
         }
     }
 
-    /// From its name, also as `expiresAt` or `EXPIRES_AT`.
+    /// Parses a column's name, also written `expiresAt` or `EXPIRES_AT`.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let letters = |text: &str| text.trim().replace(['_', ' '], "").to_ascii_lowercase();
         let wanted = letters(name);

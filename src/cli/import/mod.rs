@@ -1,8 +1,8 @@
-//! `keystead import`: keys that were made elsewhere come in, all of them or none.
+//! `keystead import`: imports keys that were created elsewhere, all of them or none.
 //!
-//! The file is read once, from its beginning to its end, and what will be stored waits on disk (`Staging`), so that nothing
-//! holds the store while rows are read and wrong ones are found. A server that has the store open takes it from there, or else
-//! another process that this one starts: this one may be stopped at any time.
+//! The file is read once, from beginning to end. Its rows are staged on disk (`Staging`), so that the store is not locked while
+//! rows are read and checked. Then a server that has the store open stores the staged rows, or else another process that this
+//! one starts: this process may be stopped at any time.
 
 pub(in crate::cli) mod columns;
 mod organization_keys;
@@ -34,42 +34,42 @@ use std::thread;
 use std::time::Duration;
 use steps::ImportSteps;
 
-/// With more wrong rows than this, it is the wrong file; whatever else is wrong with it is not looked for.
-const MOST_WRONG: usize = 10_000;
-/// Rows that are staged together, at the most; the progress is shown after each batch.
+/// With more bad rows than this, it is probably the wrong file, and the import stops.
+const MAX_BAD_ROWS: usize = 10_000;
+/// How many rows are staged together; progress is shown after each batch.
 const BATCH: u64 = 1024;
-/// Batches that wait to be staged, at the most.
+/// How many batches may wait to be staged.
 const BATCHES_IN_FLIGHT: usize = 4;
 
 type Batch = Vec<(u64, ImportedApiKey)>;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ImportArguments {
-    /// The file with a key a row, '-' for standard input
+    /// The file with one key per row, '-' for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What the file is [default: by its name]
+    /// The format of the file [default: by its name]
     #[arg(long, value_enum)]
     format: Option<RowFormat>,
-    /// The organization of rows that name none, by id or name [default: the only one]
+    /// The organization for rows that name none, by id or name [default: the only one]
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<String>,
-    /// Import keys without a project, too: each can manage its whole organization
+    /// Also import keys without a project; each can manage its whole organization
     #[arg(long)]
     organization_keys: bool,
-    /// Say what would happen to each row, and change nothing
+    /// Report what would happen to each row, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Leave out the rows that are wrong, and import the others
+    /// Skip bad rows, and import the others
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Take in values that were revoked or rotated out, too: they are good again
+    /// Also accept keys that were revoked or rotated out; they become valid again
     #[arg(long)]
     allow_revoked: bool,
-    /// Print a line for each row at a terminal, too
+    /// Print a line for each row even at a terminal
     #[arg(long)]
     verbose: bool,
-    /// Print one JSON object a row
+    /// Print one JSON object per row
     #[arg(long)]
     json: bool,
 }
@@ -86,7 +86,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
     let staging = staging(config, arguments.dry_run)?;
     let mut reader = RowParser::new(&content, default, clock_and_random::now());
     let mut staged = read(&mut source, &mut reader, &mut organization_keys, &mut report, steps, staging)?;
-    let twins = staged.duplicates(MOST_WRONG).map_err(nothing_imported)?;
+    let twins = staged.duplicates(MAX_BAD_ROWS).map_err(nothing_imported)?;
     for (row, earlier) in &twins {
         report.wrong(*row, None, &format!("Row {earlier} has the same key."))?;
     }
@@ -99,19 +99,19 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
     if arguments.dry_run {
         let progress = steps.looking(staged.count());
         let show = |count| progress.set_position(count);
-        let taken = content.taken(&staged, arguments.allow_revoked, MOST_WRONG, &show)?;
+        let taken = content.taken(&staged, arguments.allow_revoked, MAX_BAD_ROWS, &show)?;
         progress.finish_and_clear();
         report.taken(&taken)?;
         report.check_not_too_many()?;
         staged.remove(&taken.row_numbers())?;
         let imports = report.would_import(&staged, arguments.skip_bad_rows);
-        let are_meant = organization_keys.check_all();
-        if let (Err(_), Err(why)) = (&imports, &are_meant) {
+        let are_allowed = organization_keys.check_all();
+        if let (Err(_), Err(why)) = (&imports, &are_allowed) {
             output::say(why);
         }
-        return imports.and(are_meant);
+        return imports.and(are_allowed);
     }
-    // Before the store is opened to be written: SQLite's locks are the process's, and whoever closes the file gives them up.
+    // Close the file before opening it for writing: SQLite's locks belong to the process, and closing any handle drops them.
     drop(content);
     let ImportOutcome { staged, taken, ids } = import(config, arguments, staged, source.hash()).await?;
     report.taken(&taken)?;
@@ -122,38 +122,36 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
     }
 }
 
-/// The one that is named, or the only one; `None` where each row has to name its own.
+/// The organization that is named, or the only one; `None` if each row must name its own.
 fn default_organization(
     content: &ImportExportView,
     named: Option<&str>,
 ) -> Result<Option<OrganizationId>, CommandError> {
     if let Some(text) = named {
         return find_organization(content, text).map(|it| Some(it.id)).map_err(|sentence| {
-            CommandError::new(format!(
-                "--organization does not say where the keys go. {sentence} Nothing was imported."
-            ))
+            CommandError::new(format!("--organization does not name the target. {sentence} Nothing was imported."))
         });
     }
     match content.organizations_called(None)?.as_slice() {
-        [] => Err(CommandError::new("The store has no organization yet; set it up with keystead init.")),
+        [] => Err(CommandError::new("The store has no organization yet; create one with keystead init.")),
         [only] => Ok(Some(only.id)),
         _ => Ok(None),
     }
 }
 
-/// Why rows could not be staged, and what that means.
+/// The error of rows that could not be staged.
 fn nothing_imported(error: Error) -> CommandError {
     error.meaning(NOTHING_IMPORTED).into()
 }
 
-/// Where rows wait: beside the store, where they are to be stored.
+/// The staging file: beside the store, or a temporary one for a dry run.
 fn staging(config: &Config, is_dry_run: bool) -> Result<Staging, CommandError> {
     let patience = Duration::from_millis(config.store.busy_timeout_ms);
     let staging = if is_dry_run { Staging::new() } else { Staging::beside_store(&config.store.path, patience) };
     staging.map_err(nothing_imported)
 }
 
-/// Reads all rows; those that are wrong are reported, the others staged, by another thread.
+/// Reads all rows. Bad rows are reported; another thread stages the others.
 fn read(
     source: &mut RowSource,
     reader: &mut RowParser<'_>,
@@ -178,7 +176,7 @@ fn stage(mut staged: Staging, batches: Receiver<Batch>) -> Result<Staging, Error
     Ok(staged)
 }
 
-/// Reads until the end, or until nobody takes the batches any more.
+/// Reads until the end of the file, or until staging has failed.
 fn read_batches(
     source: &mut RowSource,
     reader: &mut RowParser<'_>,
@@ -209,7 +207,7 @@ fn read_batches(
             }
         }
     }
-    // Nobody takes it where staging failed, which says why itself.
+    // Sending fails only after staging failed, which reports its own error.
     let _ = batches.send(batch);
     progress.finish_and_clear();
     Ok(())
@@ -227,7 +225,7 @@ async fn import(
         file,
         skips_taken: arguments.skip_bad_rows,
         allows_ended: arguments.allow_revoked,
-        max_taken: MOST_WRONG,
+        max_taken: MAX_BAD_ROWS,
         progress,
         start_writer: writer::start(&config.store.path),
     };
@@ -242,15 +240,13 @@ async fn import(
     .await
 }
 
-/// What a signal left of an import, which has let go of its rows.
+/// Stops the import after a signal, and returns what became of it.
 async fn stopped(service: &Service, token: [u8; 16], signal: &str) -> CommandError {
-    output::say(format_args!(
-        "Stopped by {signal}. What is there of the import is removed, which may take some seconds."
-    ));
+    output::say(format_args!("Stopped by {signal}. The imported part is being removed, which may take some seconds."));
     match service.stop_import(token).await {
         Ok(None) => CommandError::new(NOTHING_IMPORTED),
         Ok(Some([first, last])) => CommandError::new(format!(
-            "The import was complete before the signal came: its keys are there, with the numbers {} to {}.",
+            "The import was complete before the signal arrived: its keys have the numbers {} to {}.",
             first.get(),
             last.get()
         )),

@@ -1,5 +1,4 @@
-//! Keys without a project, each of which can manage everything in its organization: nobody makes many of them without being
-//! told.
+//! Guards against importing organization keys by mistake: keys without a project can manage everything in their organization.
 
 use super::columns::FileColumn;
 use super::row::is_about_key;
@@ -10,30 +9,30 @@ use crate::service::ImportedApiKey;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-const WHAT_THEY_CAN: &str = "A key without a project can manage everything in its organization.";
+const ORGANIZATION_KEY_WARNING: &str = "A key without a project can manage everything in its organization.";
 
-/// What becomes of keys without a project, and how many of a file's keys are such.
+/// Whether keys without a project are allowed, and how many of them the file has.
 pub(super) struct OrganizationKeys {
-    are_meant: bool,
+    are_allowed: bool,
     is_dry_run: bool,
     keys: u64,
     without_project: u64,
 }
 
 impl OrganizationKeys {
-    /// `are_meant`: whether the operator said so beforehand.
-    pub(super) fn new(are_meant: bool, is_dry_run: bool) -> Self {
-        Self { are_meant, is_dry_run, keys: 0, without_project: 0 }
+    /// `are_allowed`: the flag `--organization-keys`.
+    pub(super) fn new(are_allowed: bool, is_dry_run: bool) -> Self {
+        Self { are_allowed, is_dry_run, keys: 0, without_project: 0 }
     }
 
-    /// Looks through the file before anything of it is staged, and where it has such keys, asks at a terminal whether they are
-    /// meant. What can be read only once is not looked through: in an import of that, the first such key is refused.
+    /// Reads the file before anything is staged. If it has keys without a project, asks at a terminal whether to import them. A pipe
+    /// cannot be read twice: its import stops at the first such key.
     ///
     /// # Errors
-    /// Where they are not meant, or nobody is there to ask.
+    /// If the answer is no, or there is no terminal to ask at.
     pub(super) fn confirm(&mut self, file: &Path, format: Option<RowFormat>) -> Result<(), CommandError> {
-        // A pipe has no second beginning.
-        if self.are_meant || self.is_dry_run || !file.is_file() {
+        // A pipe cannot be read twice.
+        if self.are_allowed || self.is_dry_run || !file.is_file() {
             return Ok(());
         }
         let mut source = RowSource::open(file, format)?;
@@ -47,11 +46,12 @@ impl OrganizationKeys {
             return Err(refused(&self.describe()));
         }
         let way = "The column \"project\" gives a key one. Import them as they are?";
-        self.are_meant = ask(&format!("{} {WHAT_THEY_CAN} {way}", self.describe()), "Nothing was imported.")?;
-        if self.are_meant { Ok(()) } else { Err(CommandError::new("Nothing was imported.")) }
+        self.are_allowed =
+            ask(&format!("{} {ORGANIZATION_KEY_WARNING} {way}", self.describe()), "Nothing was imported.")?;
+        if self.are_allowed { Ok(()) } else { Err(CommandError::new("Nothing was imported.")) }
     }
 
-    /// Takes note of a row.
+    /// Counts a row.
     pub(super) fn count(&mut self, fields: &Fields<'_>) {
         if is_about_key(fields) {
             self.keys += 1;
@@ -59,23 +59,23 @@ impl OrganizationKeys {
         }
     }
 
-    /// Makes sure that the key of a row may be staged.
+    /// Checks whether the key of a row may be staged.
     ///
     /// # Errors
-    /// Where it has no project, and that is not meant.
+    /// If it has no project and that is not allowed.
     pub(super) fn check(&self, row: u64, key: &ImportedApiKey) -> Result<(), CommandError> {
-        if self.are_meant || self.is_dry_run || key.new.parent.project.is_some() {
+        if self.are_allowed || self.is_dry_run || key.new.parent.project.is_some() {
             return Ok(());
         }
         Err(refused(&format!("The key of row {row} has no project.")))
     }
 
-    /// Makes sure, after a dry run, that the import would not be refused.
+    /// Checks after a dry run whether the import would be allowed.
     ///
     /// # Errors
-    /// Where it would be.
+    /// If it would not.
     pub(super) fn check_all(&self) -> Result<(), CommandError> {
-        if self.are_meant || self.without_project == 0 { Ok(()) } else { Err(would_be_refused(&self.describe())) }
+        if self.are_allowed || self.without_project == 0 { Ok(()) } else { Err(would_be_refused(&self.describe())) }
     }
 
     fn describe(&self) -> String {
@@ -89,14 +89,14 @@ impl OrganizationKeys {
 
 fn refused(what: &str) -> CommandError {
     CommandError::new(format!(
-        "{what} {WHAT_THEY_CAN} Give each key a project with the column \"project\", or say --organization-keys if you mean \
-         it. Nothing was imported."
+        "{what} {ORGANIZATION_KEY_WARNING} Give each key a project in the column \"project\", or use --organization-keys to import \
+        them as they are. Nothing was imported."
     ))
 }
 
 fn would_be_refused(what: &str) -> CommandError {
     CommandError::new(format!(
-        "{what} {WHAT_THEY_CAN} So an import would ask at a terminal, and be refused elsewhere without --organization-keys. The \
-         column \"project\" gives a key a project."
+        "{what} {ORGANIZATION_KEY_WARNING} So an import would ask at a terminal, and fail elsewhere without --organization-keys. The \
+        column \"project\" gives a key a project."
     ))
 }

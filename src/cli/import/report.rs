@@ -1,18 +1,18 @@
-//! What became of each row, and in the end of all of them.
+//! Reports what became of each row, and a summary.
 
-use super::MOST_WRONG;
+use super::MAX_BAD_ROWS;
 use crate::cli::error::CommandError;
 use crate::cli::output::{say, stdout_error};
 use crate::service::{Staging, TakenRows};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
-/// What is wrong with a row whose value has ended.
-const ENDED: &str = "The key was revoked or rotated out; leave it out with --skip-bad-rows, or take it in with \
+/// The error of a row whose key was revoked or rotated out.
+const ENDED: &str = "The key was revoked or rotated out; skip it with --skip-bad-rows, or accept it with \
                      --allow-revoked.";
 
-/// A line a row on standard output, a summary on standard error. At a terminal, where both would be mixed, only wrong rows have
-/// a line unless all are asked for.
+/// Prints one line per row on standard output and a summary on standard error. At a terminal, where the two would mix, only bad
+/// rows get a line by default.
 pub(super) struct ImportReport {
     out: BufWriter<StdoutLock<'static>>,
     is_json: bool,
@@ -28,7 +28,7 @@ impl ImportReport {
         Self { out: BufWriter::new(out.lock()), is_json, shows_all, wrong: 0, passed_over: 0 }
     }
 
-    /// The row cannot be imported.
+    /// Reports a bad row.
     pub(super) fn wrong(&mut self, row: u64, line: Option<u64>, sentence: &str) -> Result<(), CommandError> {
         self.wrong += 1;
         let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
@@ -40,14 +40,14 @@ impl ImportReport {
         self.flush()
     }
 
-    /// Rows whose values cannot become keys.
+    /// Reports rows whose keys the store has, or that were revoked or rotated out.
     pub(super) fn taken(&mut self, taken: &TakenRows) -> Result<(), CommandError> {
-        let known = taken.known.iter().map(|row| (row, "The store has this key already."));
+        let known = taken.known.iter().map(|row| (row, "The store already has this key."));
         let ended = taken.ended.iter().map(|row| (row, ENDED));
         known.chain(ended).try_for_each(|(row, sentence)| self.wrong(*row, None, sentence))
     }
 
-    /// The row is not about a key.
+    /// Reports a row that is not a key.
     pub(super) fn passed_over(&mut self, row: u64) -> Result<(), CommandError> {
         self.passed_over += 1;
         if !self.shows_all {
@@ -55,7 +55,7 @@ impl ImportReport {
         }
         self.write(
             || json!({"row": row, "outcome": "passed_over"}),
-            || format!("Row {row} is passed over: it is an organization or a project."),
+            || format!("Row {row} is skipped: it is an organization or a project."),
         )
     }
 
@@ -64,30 +64,30 @@ impl ImportReport {
     }
 
     /// # Errors
-    /// Where it is of no use to go on.
+    /// If there are too many bad rows to go on.
     pub(super) fn check_not_too_many(&mut self) -> Result<(), CommandError> {
-        if self.wrong < MOST_WRONG {
+        if self.wrong < MAX_BAD_ROWS {
             return Ok(());
         }
         self.flush()?;
         Err(CommandError::new(format!(
-            "{MOST_WRONG} rows cannot be imported, and no more were looked for: this may be the wrong file. Nothing was \
+            "{MAX_BAD_ROWS} rows cannot be imported, and the import stopped there: this may be the wrong file. Nothing was \
              imported."
         )))
     }
 
-    /// Nothing was imported because of the rows that were reported.
+    /// The error of an import that was refused because of bad rows.
     pub(super) fn refused(&mut self) -> Result<(), CommandError> {
         self.flush()?;
         Err(CommandError::new(format!(
-            "{} cannot be imported; nothing was changed. Correct {}, or leave {} out with --skip-bad-rows.",
+            "{} cannot be imported; nothing was changed. Correct {}, or skip {} with --skip-bad-rows.",
             rows(self.wrong as u64),
             if self.wrong == 1 { "it" } else { "them" },
             if self.wrong == 1 { "it" } else { "them" },
         )))
     }
 
-    /// A dry run came to its end with these.
+    /// The result of a dry run.
     pub(super) fn would_import(&mut self, staged: &Staging, skips: bool) -> Result<(), CommandError> {
         if self.shows_all {
             staged.for_each_row(|row| {
@@ -102,7 +102,7 @@ impl ImportReport {
             wrong if skips => {
                 let wrong = rows(wrong as u64);
                 return Err(CommandError::new(format!(
-                    "{count} can be imported, {wrong} would be left out. Nothing was changed."
+                    "{count} can be imported, {wrong} would be skipped. Nothing was changed."
                 )));
             }
             wrong => {
@@ -116,7 +116,7 @@ impl ImportReport {
         Ok(())
     }
 
-    /// These are keys now, with the numbers from the first to the last.
+    /// The result of an import: the numbers of the new keys, first and last.
     pub(super) fn imported(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), CommandError> {
         let count = staged.count();
         let keys = match ids {
@@ -131,13 +131,13 @@ impl ImportReport {
         })?;
         self.summarize_passed_over();
         if self.wrong > 0 {
-            return Err(CommandError::new(format!("{keys}; {} left out.", were(self.wrong as u64))));
+            return Err(CommandError::new(format!("{keys}; {} skipped.", were(self.wrong as u64))));
         }
         say(format_args!("{keys}."));
         Ok(())
     }
 
-    /// Which number each row has from the first one on.
+    /// Reports the number of each new key.
     fn numbers(&mut self, staged: &Staging, ids: Option<(i64, i64)>) -> Result<(), CommandError> {
         let mut next = ids.map_or(0, |(first, _)| first);
         staged.for_each_row(|row| {
@@ -150,10 +150,10 @@ impl ImportReport {
         })
     }
 
-    /// Where they have no lines.
+    /// Counts the skipped rows, if they have no lines of their own.
     fn summarize_passed_over(&self) {
         if self.passed_over > 0 && !self.shows_all {
-            say(format_args!("{} passed over: organizations and projects.", were(self.passed_over)));
+            say(format_args!("{} skipped: organizations and projects.", were(self.passed_over)));
         }
     }
 

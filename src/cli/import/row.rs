@@ -1,4 +1,4 @@
-//! From a row's fields to a key that can be stored.
+//! Parses a row's fields into a key that can be stored.
 
 use super::columns::FileColumn;
 use super::source::Fields;
@@ -9,40 +9,42 @@ use crate::domain::{
 use crate::service::{ImportExportView, ImportedApiKey, NewApiKey};
 use std::collections::HashMap;
 
-/// How many organizations and projects are remembered; more are read anew.
-const REMEMBERED: usize = 4096;
+/// How many organizations and projects are cached.
+const MAX_CACHED_PARENTS: usize = 4096;
 
-/// What rows are read with.
+/// Parses rows.
 pub(super) struct RowParser<'a> {
     content: &'a ImportExportView,
-    /// Where a row goes that names no organization; `None` where it has to.
+    /// The organization of rows that name none; `None` if each row must name one.
     default: Option<OrganizationId>,
-    /// The time at which keys were made whose rows do not say.
+    /// The creation time of keys whose rows have none.
     now: Timestamp,
     known: HashMap<(Option<String>, Option<String>), Parent>,
 }
 
-/// Every method fails with a sentence about the row, which repeats nothing that could be a key.
+/// Every method fails with a sentence about the row that repeats nothing that could be a key.
 impl<'a> RowParser<'a> {
     pub(super) fn new(content: &'a ImportExportView, default: Option<OrganizationId>, now: Timestamp) -> Self {
         Self { content, default, now, known: HashMap::new() }
     }
 
-    /// The key; `None` where the row is about something else, as an export has such rows.
+    /// The key of the row; `None` for an organization or a project, which exports contain too.
     pub(super) fn key(&mut self, fields: &Fields<'_>) -> Result<Option<ImportedApiKey>, String> {
         match fields.get(FileColumn::Kind) {
             _ if is_about_key(fields) => {}
             Some("organization" | "project") => return Ok(None),
-            _ => return Err("Its kind is none of organization, project and api_key.".to_owned()),
+            _ => return Err("Its kind must be organization, project or api_key.".to_owned()),
         }
         if fields.get(FileColumn::RotatesAt).is_some() {
-            return Err("The key is being rotated: complete or cancel that where it comes from, then export it again."
-                .to_owned());
+            return Err(
+                "The key is being rotated: complete or cancel the rotation in its own store, then export it again."
+                    .to_owned(),
+            );
         }
         let name = Name::parse(fields.get(FileColumn::Name).unwrap_or_default()).map_err(sentence)?;
         let (value, sha256, is_ours) = value(fields)?;
         if fields.get(FileColumn::Key).is_some_and(|key| name.as_str().contains(key)) {
-            return Err("Its name has the key in it, and names are stored and shown.".to_owned());
+            return Err("Its name contains the key, and names are stored and shown.".to_owned());
         }
         let parent = self.parent(fields)?;
         let created_at = time(fields, FileColumn::CreatedAt)?.unwrap_or(self.now);
@@ -79,11 +81,13 @@ impl<'a> RowParser<'a> {
         let [organization, project] = names;
         let organization = match organization {
             Some(text) => find_organization(self.content, &text)?.id,
-            None => self.default.ok_or("It names no organization, and there are several: say with --organization.")?,
+            None => self
+                .default
+                .ok_or("It names no organization, and there are several: choose one with --organization.")?,
         };
         let project = project.map(|text| self.project(organization, &text)).transpose()?;
         let parent = Parent { organization, project };
-        if self.known.len() >= REMEMBERED {
+        if self.known.len() >= MAX_CACHED_PARENTS {
             self.known.clear();
         }
         self.known.insert(key, parent);
@@ -103,15 +107,15 @@ impl<'a> RowParser<'a> {
     }
 }
 
-/// Whether a row is about a key, as all are that do not say so.
+/// Whether the row is a key; rows without a kind are.
 pub(super) fn is_about_key(fields: &Fields<'_>) -> bool {
     matches!(fields.get(FileColumn::Kind), None | Some("api_key"))
 }
 
-/// By id or name.
+/// Finds an organization by id or name.
 ///
 /// # Errors
-/// A sentence, where there is none or there are several.
+/// A sentence, if none or several match.
 pub(super) fn find_organization(content: &ImportExportView, text: &str) -> Result<Organization, String> {
     if let Some(id) = OrganizationId::parse(text)
         && let Some(organization) = content.organization(id).map_err(sentence)?
@@ -122,11 +126,11 @@ pub(super) fn find_organization(content: &ImportExportView, text: &str) -> Resul
     match content.organizations_called(Some(&name)).map_err(sentence)?.as_slice() {
         [] => Err("There is no such organization.".to_owned()),
         [one] => Ok(one.clone()),
-        _ => Err("Several organizations are called that; name it by its id.".to_owned()),
+        _ => Err("Several organizations have this name; use the id.".to_owned()),
     }
 }
 
-/// What is kept of the value; its SHA-256 digest, where it is another; whether it is of our own form.
+/// The stored form of the value; its SHA-256 digest, if that is another one; whether it has Keystead's own form.
 fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
     let tail = fields.get(FileColumn::Tail).map(|tail| Tail::external(tail).map_err(sentence)).transpose()?;
     match (fields.get(FileColumn::Key), fields.get(FileColumn::Digest), fields.get(FileColumn::Algorithm)) {
@@ -144,7 +148,9 @@ fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), Str
                 .ok_or("Its digest must be 32 bytes, in hexadecimal digits or in base64.")?;
             Ok((Fingerprint { digest, tail: tail.unwrap_or(Tail::UNKNOWN) }, None, false))
         }
-        (None, Some(_), None) => Err("It has a digest and does not say its algorithm, sha256 or blake3.".to_owned()),
+        (None, Some(_), None) => {
+            Err("It has a digest without an algorithm; the column algorithm must be sha256 or blake3.".to_owned())
+        }
         (None, None, _) => Err("It has neither a key nor a digest.".to_owned()),
         (Some(_), _, _) => Err("It has a key, so it must have neither a digest nor an algorithm.".to_owned()),
     }

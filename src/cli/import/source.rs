@@ -1,4 +1,4 @@
-//! Reading a file of keys row by row, in bounded memory and without repeating any of it in a sentence.
+//! Reads a file of keys row by row, in bounded memory. Its errors never repeat the content.
 
 use super::columns::FileColumn;
 use crate::cli::error::CommandError;
@@ -15,22 +15,23 @@ use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-/// The bytes that a row may have, and what is read ahead of it.
+/// The largest row, in bytes, including what is read ahead.
 const MAX_ROW: u64 = 1_048_576;
-/// A column's name that is longer may be a key, in a file without a head line: those have 16 characters at the least.
+/// The longest column name that an error repeats: in a file without a header line, a longer one may be a key, of 16 characters at
+/// least.
 const MAX_NAME: usize = 15;
 const BUFFER: usize = 65_536;
 
-/// In which form keys come or go.
+/// The format of a file of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum RowFormat {
-    /// Comma-separated values with a head line
+    /// Comma-separated values with a header line
     Csv,
-    /// One JSON object a line
+    /// One JSON object per line
     Ndjson,
 }
 
-/// The fields of a row that are not empty.
+/// The non-empty fields of a row.
 #[derive(Default)]
 pub(super) struct Fields<'a>([Option<Cow<'a, str>>; FileColumn::ALL.len()]);
 
@@ -40,14 +41,14 @@ impl Fields<'_> {
     }
 }
 
-/// A row's number among the rows, the line that it begins in, and its fields, or what is wrong with its form.
+/// A row: its number, the line that it begins in, and its fields or the error of its syntax.
 pub(super) struct Row<'a> {
     pub(super) number: u64,
     pub(super) line: u64,
     pub(super) fields: Result<Fields<'a>, String>,
 }
 
-/// A file, or standard input.
+/// A file of keys, or standard input.
 pub(super) struct RowSource {
     rows: Rows,
     tap: Tap,
@@ -60,7 +61,7 @@ enum Rows {
 }
 
 impl RowSource {
-    /// Opens it; a file's form is known by its name unless said.
+    /// Opens the file. Without `format`, its name tells the format.
     pub(super) fn open(path: &Path, format: Option<RowFormat>) -> Result<Self, CommandError> {
         let unreadable = |e: io::Error| CommandError::new(format!("{} cannot be read: {e}.", path.display()));
         let is_standard = path == Path::new("-");
@@ -78,7 +79,7 @@ impl RowSource {
         };
         let format = format.or(by_name).ok_or_else(|| {
             CommandError::new(format!(
-                "Say with --format whether {} is csv or ndjson; its name does not.",
+                "Use --format csv or --format ndjson for {}; its name does not tell the format.",
                 path.display()
             ))
         })?;
@@ -106,9 +107,7 @@ impl RowSource {
         self.tap.since.set(0);
         let number = self.number;
         let stopped = |e: &dyn std::fmt::Display| {
-            CommandError::new(format!(
-                "Row {number} cannot be read, nor can those after it: {e}. Nothing was imported."
-            ))
+            CommandError::new(format!("Row {number} and the rows after it cannot be read: {e}. Nothing was imported."))
         };
         match &mut self.rows {
             Rows::Csv { reader, columns, record } => {
@@ -119,7 +118,7 @@ impl RowSource {
                     Err(error) => match error.into_kind() {
                         csv::ErrorKind::Io(e) => return Err(stopped(&e)),
                         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                            Err(format!("It has {len} fields where the head line has {expected_len}."))
+                            Err(format!("It has {len} fields; the header line has {expected_len}."))
                         }
                         _ => Err("It is not UTF-8.".to_owned()),
                     },
@@ -138,7 +137,7 @@ impl RowSource {
         }
     }
 
-    /// The bytes that there are, where anybody knows, and those that were read.
+    /// The size of the file in bytes, if known, and how much of it was read.
     pub(super) fn total(&self) -> u64 {
         self.tap.total
     }
@@ -147,7 +146,7 @@ impl RowSource {
         self.tap.read.get()
     }
 
-    /// The BLAKE3 hash of all that was read, in hexadecimal digits.
+    /// The BLAKE3 hash of the bytes that were read, in hexadecimal digits.
     pub(super) fn hash(&self) -> String {
         let counted = match &self.rows {
             Rows::Csv { reader, .. } => reader.get_ref(),
@@ -160,59 +159,59 @@ impl RowSource {
 fn unreadable_csv(path: &Path, error: &csv::Error) -> CommandError {
     let why = match error.kind() {
         csv::ErrorKind::Io(e) => e.to_string(),
-        _ => "its head line is not UTF-8".to_owned(),
+        _ => "its header line is not UTF-8".to_owned(),
     };
     CommandError::new(format!("{} cannot be read: {why}.", path.display()))
 }
 
 fn columns(head: &StringRecord) -> Result<Vec<FileColumn>, CommandError> {
-    // A file that a spreadsheet wrote may begin with a mark.
+    // Spreadsheets may write a byte order mark.
     let names = head.iter().enumerate().map(|(at, name)| (at, name.strip_prefix('\u{feff}').unwrap_or(name)));
     let mut columns = Vec::new();
     for (at, name) in names {
         let column = FileColumn::parse(name).ok_or_else(|| {
-            let place = format!("Column {} of the head line", at + 1);
+            let place = format!("Column {} of the header line", at + 1);
             CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, &place)))
         })?;
         if columns.contains(&column) {
-            return Err(CommandError::new(format!("The head line has the column {} twice.", column.name())));
+            return Err(CommandError::new(format!("The header line has the column {} twice.", column.name())));
         }
         columns.push(column);
     }
     Ok(columns)
 }
 
-/// What to do where a name is really several, with another separator between them.
+/// Advice for a file that is separated by something else than commas.
 fn other_separator(name: &str) -> Option<String> {
     let is_name = |text: &str| FileColumn::parse(text.trim_matches(['"', ' '])).is_some();
     let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
     let is_between = |separator: char| name.contains(separator) && name.split(separator).any(is_name);
     let (_, separators) = separators.into_iter().find(|(separator, _)| is_between(*separator))?;
     Some(format!(
-        "The file seems to be separated by {separators} and must be separated by commas: save it again with commas between \
-         the fields, or as NDJSON. Nothing was imported."
+        "The file seems to be separated by {separators}, and must be separated by commas: save it again with commas between \
+        the fields, or as NDJSON. Nothing was imported."
     ))
 }
 
-/// Which one is unknown, without repeating what may be a key.
+/// The error of an unknown column. It does not repeat what may be a key.
 fn unknown(name: &str, place: impl std::fmt::Display) -> String {
     let names = FileColumn::IMPORTED.map(FileColumn::name).join(", ");
     if is_word(name) {
-        return format!("There is no column \"{name}\"; there are {names}.");
+        return format!("There is no column \"{name}\"; the columns are {names}.");
     }
-    format!("{place} has a name that is none of {names}.")
+    format!("{place} must have one of these names: {names}.")
 }
 
-/// Whether it is too short for a key, and could be a name.
+/// Whether it may be a name: it is too short for a key.
 fn is_word(name: &str) -> bool {
     name.len() <= MAX_NAME && name.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | ' '))
 }
 
-/// The refusal of a row in which a name comes more than once, without repeating what may be a key.
+/// The error of a row with a duplicate field. It does not repeat what may be a key.
 fn doubled(name: &str) -> String {
     match FileColumn::parse(name).map(FileColumn::name).or_else(|| is_word(name).then_some(name)) {
-        Some(name) => format!("Its field \"{name}\" comes twice."),
-        None => "One of its fields comes twice.".to_owned(),
+        Some(name) => format!("Its field \"{name}\" appears twice."),
+        None => "One of its fields appears twice.".to_owned(),
     }
 }
 
@@ -229,14 +228,16 @@ fn csv_fields<'a>(columns: &[FileColumn], record: &'a StringRecord) -> Fields<'a
 }
 
 fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
-    let Ok((Value::Object(object), twice)) = json::read(line) else { return Err("It is no JSON object.".to_owned()) };
+    let Ok((Value::Object(object), twice)) = json::read(line) else {
+        return Err("It is not a JSON object.".to_owned());
+    };
     if let Some(name) = twice {
         return Err(doubled(&name));
     }
     let mut fields = Fields::default();
     let mut columns = Vec::new();
     let mut add = |column: FileColumn| {
-        // Two names may stand for one column: expiresAt and expires_at.
+        // Two names may mean the same column: expiresAt and expires_at.
         if columns.contains(&column) {
             return Err(doubled(column.name()));
         }
@@ -246,7 +247,7 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
     for (at, (name, value)) in object.into_iter().enumerate() {
         let column = FileColumn::parse(&name).ok_or_else(|| unknown(&name, format_args!("Field {} of it", at + 1)))?;
         add(column)?;
-        let wrong = || format!("Its field {} is neither a text nor a number.", column.name());
+        let wrong = || format!("Its field {} must be a text or a number.", column.name());
         let text = match (column, value) {
             (_, Value::Null) => continue,
             (_, Value::String(text)) => text,
@@ -256,7 +257,7 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
                 let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
                 texts.ok_or_else(wrong)?.join(",")
             }
-            // As the API has it.
+            // The form of the API.
             (FileColumn::RateLimit, Value::Object(limit)) => {
                 let number = |name| limit.get(name).filter(|_| limit.len() == 2).and_then(Value::as_u64);
                 let (Some(uses), Some(window)) = (number("limit"), number("windowInSeconds")) else {
@@ -275,16 +276,16 @@ fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
     Ok(fields)
 }
 
-/// What is known of the bytes that were read.
+/// Counts of the bytes that were read.
 #[derive(Clone, Default)]
 struct Tap {
     total: u64,
     read: Rc<Cell<u64>>,
-    /// Since the last row was asked for: without a limit, one quotation mark could take all the memory there is.
+    /// Bytes since the last row began: without a limit, one quotation mark could use up all memory.
     since: Rc<Cell<u64>>,
 }
 
-/// An input whose bytes are counted and hashed as they are read.
+/// An input that counts and hashes its bytes.
 struct Counted {
     input: Box<dyn Read>,
     tap: Tap,
@@ -310,7 +311,7 @@ mod tests {
     use crate::domain::ExternalKey;
 
     #[test]
-    fn a_name_that_may_be_a_key_is_not_repeated() {
+    fn an_unknown_name_that_may_be_a_key_is_not_repeated() {
         let name = "abcdefghijklmnopqrstuvwxyz";
         for length in 1..=name.len() {
             let name = &name[..length];

@@ -1,31 +1,31 @@
-//! How far an import has come: a bar for each of its steps, whose rates have nothing to do with each other.
+//! Progress bars of an import. Each step has its own rate and its own bar.
 
 use crate::cli::output::progress;
 use crate::service::ImportProgress;
 use indicatif::ProgressBar;
 use std::sync::{Mutex, PoisonError};
 
-/// How many steps there are.
+/// The number of steps.
 #[derive(Clone, Copy)]
 pub(super) struct ImportSteps(u8);
 
 impl ImportSteps {
-    /// Of an import, or of a dry run, which ends before anything is stored.
+    /// The steps of an import, or of a dry run, which stops before anything is stored.
     pub(super) fn new(is_dry_run: bool) -> Self {
         Self(if is_dry_run { 2 } else { 4 })
     }
 
-    /// While so many bytes are read; 0 where nobody knows how many there are.
+    /// The bar of the first step: reading this many bytes; 0 if unknown.
     pub(super) fn reading(self, bytes: u64) -> ProgressBar {
         progress::bar_of_step((bytes > 0).then_some(bytes), "bytes read", 1, self.0)
     }
 
-    /// While the store is looked through for so many keys.
+    /// The bar of the second step: looking up this many keys in the store.
     pub(super) fn looking(self, keys: u64) -> ProgressBar {
         progress::bar_of_step(Some(keys), "keys looked for", 2, self.0)
     }
 
-    /// Shows what else happens to so many keys. The bar goes when this is dropped.
+    /// Shows the progress of the remaining steps. Dropping it removes the bar.
     pub(super) fn show(self, keys: u64) -> impl Fn(ImportProgress) + Send + 'static {
         let shown = Mutex::new((2, self.looking(keys)));
         move |progress| {

@@ -1,7 +1,7 @@
-//! The process that stores an import's rows where no server does.
+//! The process that stores the rows of an import if no server does.
 //!
-//! It is in a process group of its own, so that Ctrl-Z or `kill -STOP` for the command does not stop it in the middle of a
-//! transaction: it would hold the store for as long.
+//! It runs in its own process group, so that Ctrl-Z or `kill -STOP` for the command cannot stop it within a transaction, which would
+//! lock the store for as long.
 
 use crate::cli::error::CommandError;
 use crate::cli::store::open::open_service;
@@ -12,16 +12,16 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The command that it runs, which is for nobody else.
+/// The hidden command that the process runs.
 pub(in crate::cli) const NAME: &str = "import-writer";
 
-/// Starts one; `None` where that cannot be done, and the command has to store the rows itself.
+/// Starts the process; `None` if that fails: then the command stores the rows itself.
 pub(super) fn start(store: &Path) -> Box<dyn Fn() -> Option<Box<dyn ImportWriter>> + Send> {
     let store = store.to_owned();
     Box::new(move || match spawn(&store) {
         Ok(child) => Some(Box::new(Process(child))),
         Err(error) => {
-            log::debug!("no other process to store the rows, which this one does: {error}");
+            log::debug!("no other process can be started to store the rows: {error}; this process stores them");
             None
         }
     })
@@ -42,15 +42,15 @@ impl ImportWriter for Process {
 }
 
 impl Drop for Process {
-    /// What it does is done by whole transactions.
+    /// It can be killed at any time: it writes in whole transactions.
     fn drop(&mut self) {
         if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
-            log::debug!("the process that stores the rows cannot be ended: {error}");
+            log::debug!("the process that stores the rows cannot be stopped: {error}");
         }
     }
 }
 
-/// What it does.
+/// Runs the hidden command.
 pub(in crate::cli) async fn run(config: &Config) -> Result<(), CommandError> {
     let service = open_service(config)?;
     let written = service.write_import().await;

@@ -1,4 +1,4 @@
-//! Keys in files: handing one over, and reading one.
+//! Files that hold one key: writing and reading them.
 
 use crate::cli::error::CommandError;
 use crate::cli::system::private_file::PrivateFile;
@@ -8,17 +8,17 @@ use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// No key file that we read is larger, in bytes.
+/// The largest key file that is read, in bytes.
 const KEY_FILE_LIMIT: u64 = 4096;
 
-/// A new file that holds a key. It goes again when dropped, unless it was kept.
+/// A new file that holds a key. It is deleted when dropped, unless [`KeyFile::keep`] was called.
 pub(in crate::cli) struct KeyFile(PrivateFile);
 
 impl KeyFile {
-    /// Writes the key to a file that must not exist yet and that nobody else may read; it is on disk when this returns.
+    /// Writes the key to a new file that only its owner can read, and syncs it.
     pub(in crate::cli) fn create(path: &Path, secret: &Secret) -> Result<Self, CommandError> {
         let mut file = PrivateFile::create(path, "The key file")
-            .map_err(|e| CommandError::new(format!("{e} No key was made or changed.")))?;
+            .map_err(|e| CommandError::new(format!("{e} No key was created or changed.")))?;
         let line = Zeroizing::new(format!("{}\n", secret.expose()));
         file.write_all(line.as_bytes())
             .and_then(|()| file.sync())
@@ -26,20 +26,20 @@ impl KeyFile {
         Ok(Self(file))
     }
 
-    /// The key is good: the file stays.
+    /// Keeps the file: the key in it is valid now.
     pub(in crate::cli) fn keep(self) {
         self.0.keep();
     }
 }
 
-/// A line of standard input. It blocks.
+/// Reads a line of standard input. Blocks.
 pub(in crate::cli) fn read_line() -> io::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
     io::stdin().lock().take(KEY_FILE_LIMIT).read_line(&mut line)?;
     Ok(line)
 }
 
-/// What is in a file with a key; '-' is standard input.
+/// Reads a file with a key; `-` is standard input.
 pub(in crate::cli) fn read_key(file: &Path) -> Result<Zeroizing<String>, CommandError> {
     let mut text = Zeroizing::new(String::new());
     let read = if file == Path::new("-") {

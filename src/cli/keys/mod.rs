@@ -1,4 +1,4 @@
-//! `keystead keys`: the keys of the store, also beside a running server.
+//! `keystead keys`: creates, shows, changes and revokes keys, also beside a running server.
 
 pub(in crate::cli) mod key_file;
 pub(in crate::cli) mod restrictions;
@@ -11,7 +11,7 @@ pub(in crate::cli) mod verify;
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{Restrictions, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
-use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, supplied_value};
+use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::keys::update::UpdateArguments;
 use crate::cli::keys::verify::VerifyArguments;
 use crate::cli::output::confirm::confirm;
@@ -34,7 +34,7 @@ pub(in crate::cli) struct KeysArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Mint a key and print it, this once
+    /// Create a key and print it; it is shown only once
     #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateArguments),
     /// Show the keys of an organization and its projects, newest first
@@ -42,62 +42,62 @@ enum Command {
     List(ListArguments),
     /// Show one key
     Get(OneArguments),
-    /// Switch a key off: it is refused until it is activated again
+    /// Deactivate a key: it is refused until it is activated again
     Deactivate(OneArguments),
-    /// Switch a key on again
+    /// Activate a deactivated key
     Activate(OneArguments),
-    /// Give a key another name, another end or other limits; its value stays
+    /// Change a key's name, expiry or limits; its value stays
     Update(UpdateArguments),
-    /// Give a key a new value and print it, or end the grace of a rotation
+    /// Give a key a new value and print it, or end the grace period of a rotation
     Rotate(RotateArguments),
-    /// Revoke a key for good, with all its values
+    /// Revoke a key permanently, with all its values
     Revoke {
         #[command(flatten)]
         key: KeyNumber,
-        /// Do it without being asked
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Say whether a key is good, and whose it is; this is no use of it
+    /// Check whether a key is valid, and show its owner; this does not count as a use
     Verify(VerifyArguments),
 }
 
 const CREATE_EXAMPLES: &str = "A key without --project can manage everything in its organization.\n\nExamples:\n  \
     keystead keys create \"Client\" --project \"Web shop\" --expires-in-days 90\n  \
     keystead keys create \"Job\" --project \"Web shop\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8\n  \
-    keystead keys create \"Admin\" --key-file admin.key       # when the admin's key is lost";
+    keystead keys create \"Admin\" --key-file admin.key       # if the admin's key is lost";
 
 #[derive(Args, Debug)]
 struct CreateArguments {
-    /// The key's label
+    /// The key's name
     name: String,
     #[command(flatten)]
     scope: InProject,
-    /// In how many days it ends, 1 to 36525 [default: never]
+    /// Expire in this many days, 1 to 36525 [default: never]
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     expires_in_days: Option<Lifetime>,
-    /// In how many seconds it ends, 60 to 3155760000
+    /// Expire in this many seconds, 60 to 3155760000
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "expires_in_days")]
     expires_in_seconds: Option<Lifetime>,
     #[command(flatten)]
     restrictions: Restrictions,
     #[command(flatten)]
     secret_output: SecretOutput,
-    /// Take a key that was revoked or rotated out, too: it is good again
+    /// Accept a key that was revoked or rotated out; it becomes valid again
     #[arg(long, requires = "adopt_key_file")]
     allow_revoked: bool,
-    /// Print one JSON object: the key as /v2 answers with it
+    /// Print one JSON object: the key as /v2 returns it
     #[arg(long)]
     json: bool,
 }
 
-const LIST_HELP: &str = "MAY says what a key may do to Keystead. An organization's key may manage the organization: mint \
-    and revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are good.\n\nA terminal that is \
-    too narrow gets short times, then no column with nothing in it, then cut names, then neither\nCREATED nor LAST USED. \
-    In a pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # whose key ends like this?\n  keystead keys list \
+const LIST_HELP: &str = "MAY is what a key may do in Keystead. An organization's key may manage the organization: create and \
+    revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are valid.\n\nOn a narrow terminal, \
+    times get shorter first; then empty columns are left out, names are cut, and CREATED and\nLAST USED are left out. In a \
+    pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
     --search ci --limit 20";
 
-const SEARCH_HELP: &str = "Only those with this in their name or last six characters, whatever the case";
+const SEARCH_HELP: &str = "Only keys with this text in their name or last six characters; case is ignored";
 
 #[derive(Args, Debug)]
 #[command(mut_arg("search", |search| search.help(SEARCH_HELP)))]
@@ -106,7 +106,7 @@ struct ListArguments {
     scope: InProject,
     #[command(flatten)]
     filter: ListFilter,
-    /// One JSON object a line instead of a table
+    /// Print one JSON object per line instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -121,13 +121,13 @@ struct OneArguments {
 }
 
 impl KeysArguments {
-    /// Makes sure that there is something to do.
+    /// Fails if `update` is given nothing to change.
     ///
     /// # Errors
-    /// What the command takes.
-    pub(in crate::cli) fn expect_change(&self) -> Result<(), &'static str> {
+    /// The flags that `update` accepts.
+    pub(in crate::cli) fn require_change(&self) -> Result<(), &'static str> {
         match &self.command {
-            Command::Update(update) if !update.has_change() => Err(restrictions::TAKES),
+            Command::Update(update) if !update.has_change() => Err(restrictions::NOTHING_TO_CHANGE),
             _ => Ok(()),
         }
     }
@@ -158,7 +158,7 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
     let file = arguments.secret_output.prepare(&secret)?;
     let now = clock_and_random::now();
     let lifetime = arguments.expires_in_days.or(arguments.expires_in_seconds);
-    let value = supplied_value(&secret, arguments.allow_revoked);
+    let value = provided_value(&secret, arguments.allow_revoked);
     let new = NewKey { name, value, lifetime, change: restrictions };
     let issued = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(parent.organization, now), project);
@@ -168,7 +168,7 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
     if let Some(file) = file {
         file.keep();
     }
-    let lost = "was created all the same: revoke it, and make another one";
+    let lost = "was created anyway: revoke it, and create another one";
     print_new_key(&key, &arguments.secret_output, &secret, arguments.json, now, lost)?;
     let may = if project.is_none() { format!(" It {MANAGES_ORGANIZATION}.") } else { String::new() };
     say(format_args!(
@@ -214,14 +214,14 @@ async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Resul
 
 async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandError> {
     let key = api_key(config, id)?;
-    confirm(&format!("{} is to be revoked for good.", describe(&key)), yes)?;
+    confirm(&format!("{} will be revoked permanently.", describe(&key)), yes)?;
     let authority = Authority::operator(key.parent.organization, clock_and_random::now());
     apply_change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
 }
 
-/// Revokes keys of any organizations. One that is gone by now is as good.
+/// Revokes keys of any organizations. A key that no longer exists is no error.
 pub(in crate::cli) async fn revoke_keys(config: &Config, keys: Vec<ApiKey>) -> Result<(), CommandError> {
     apply_change(config, async |service| {
         for key in keys {

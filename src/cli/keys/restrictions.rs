@@ -1,69 +1,69 @@
-//! What a key may be restricted to, and when it ends, as flags.
+//! Flags for a key's rate limit, allowed addresses and expiry.
 
 use crate::cli::error::CommandError;
 use crate::domain::{AddressList, Expiry, Lifetime, RateLimit};
 use crate::service::KeyChange;
 use clap::Args;
 
-/// How often and from where.
+/// The rate limit and the allowed addresses.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Limits {
-    /// Where the key may be used from, such as 10.0.0.0/8; several with commas
+    /// Allow the key from this network only, such as 10.0.0.0/8; several with commas
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     allowed_address: Vec<String>,
-    /// How many times the key may be used in how many seconds, such as 100/60
+    /// How often the key may be used in how many seconds, such as 100/60
     #[arg(long, value_name = "USES/SECONDS", value_parser = parse_rate_limit)]
     rate_limit: Option<RateLimit>,
 }
 
-/// That a key has none of these any more.
+/// Removes the rate limit or the allowed addresses.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct NoLimits {
-    /// The key may be used as often as anybody likes
+    /// Remove the rate limit
     #[arg(long, conflicts_with = "rate_limit")]
     no_rate_limit: bool,
-    /// The key may be used from anywhere
+    /// Allow the key from any address
     #[arg(long, conflicts_with = "allowed_address")]
     allow_any_address: bool,
 }
 
-/// What there may be from the moment that a key is minted or rotated.
+/// The restrictions that a new or rotated key starts with.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Restrictions {
     #[command(flatten)]
     limits: Limits,
-    /// The key is switched off until keystead keys activate
+    /// Deactivate the key, until keystead keys activate
     #[arg(long)]
     deactivated: bool,
 }
 
-/// What is said to an update that changes nothing.
-pub(in crate::cli) const TAKES: &str = "there is nothing to change; say at least one of --name, --expires-in-days, \
+/// The error of an update that changes nothing.
+pub(in crate::cli) const NOTHING_TO_CHANGE: &str = "there is nothing to change; give at least one of --name, --expires-in-days, \
     --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
 
-/// The flags of [`Restrictions`], for whatever they do not go with.
+/// The flags of [`Restrictions`], for the flags that conflict with them.
 pub(in crate::cli) const FLAGS: [&str; 3] = ["allowed_address", "rate_limit", "deactivated"];
 
-/// When a key ends that is there already.
+/// The new expiry of an existing key.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Expires {
-    /// In how many days from now the key ends, 1 to 36525 [default: when it did before]
+    /// Expire in this many days from now, 1 to 36525 [default: unchanged]
     #[arg(long, value_name = "DAYS", value_parser = parse_days, conflicts_with = "never_expires")]
     expires_in_days: Option<Lifetime>,
-    /// In how many seconds from now the key ends, 60 to 3155760000
+    /// Expire in this many seconds from now, 60 to 3155760000
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with_all = ["expires_in_days", "never_expires"])]
     expires_in_seconds: Option<Lifetime>,
-    /// The key ends no more
+    /// Remove the expiry
     #[arg(long)]
     never_expires: bool,
 }
 
 impl Limits {
-    pub(in crate::cli) fn are_said(&self) -> bool {
+    pub(in crate::cli) fn are_given(&self) -> bool {
         !self.allowed_address.is_empty() || self.rate_limit.is_some()
     }
 
-    /// What they make of a key; what is not said stays as it is.
+    /// The change to a key. Restrictions that are not given stay as they are.
     pub(in crate::cli) fn change(&self) -> Result<KeyChange, CommandError> {
         let addresses = self.allowed_address.iter().map(String::as_str);
         let addresses = (!self.allowed_address.is_empty()).then(|| AddressList::parse(addresses)).transpose()?;
@@ -76,11 +76,11 @@ impl Limits {
 }
 
 impl NoLimits {
-    pub(in crate::cli) fn are_said(&self) -> bool {
+    pub(in crate::cli) fn are_given(&self) -> bool {
         self.no_rate_limit || self.allow_any_address
     }
 
-    /// The change, with what these make of a key.
+    /// Adds the removals to a change.
     pub(in crate::cli) fn beside(&self, change: KeyChange) -> KeyChange {
         KeyChange {
             rate_limit: change.rate_limit.or(self.no_rate_limit.then_some(None)),
@@ -91,14 +91,14 @@ impl NoLimits {
 }
 
 impl Restrictions {
-    /// The same.
+    /// The change to a key, deactivation included.
     pub(in crate::cli) fn change(&self) -> Result<KeyChange, CommandError> {
         Ok(KeyChange { valid: self.deactivated.then_some(false), ..self.limits.change()? })
     }
 }
 
 impl Expires {
-    pub(in crate::cli) fn are_said(&self) -> bool {
+    pub(in crate::cli) fn are_given(&self) -> bool {
         self.expiry() != Expiry::Keep
     }
 

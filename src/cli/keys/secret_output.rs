@@ -1,4 +1,4 @@
-//! Where a new key comes from, and where it goes to.
+//! The secret of a new key: generated or read from a file, then printed or written to a file.
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::key_file::KeyFile;
@@ -12,21 +12,21 @@ use crate::service::NewValue;
 use clap::Args;
 use std::path::PathBuf;
 
-/// What is said of every new key of an organization, after its name or "It".
+/// The warning for every new key of an organization, after its name or "It".
 pub(in crate::cli) const MANAGES_ORGANIZATION: &str = "can manage everything in its organization";
 
 #[derive(Args, Debug, Default)]
 pub(in crate::cli) struct SecretOutput {
-    /// Write the key to this new file, readable by you alone, instead of printing it
+    /// Write the key to this new file, readable by you only, instead of printing it
     #[arg(long, value_name = "FILE", conflicts_with = "adopt_key_file")]
     pub(in crate::cli) key_file: Option<PathBuf>,
-    /// Take the key in this file ('-' for standard input), instead of making one
+    /// Use the key in this file ('-' for standard input) instead of generating one
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) adopt_key_file: Option<PathBuf>,
 }
 
 impl SecretOutput {
-    /// The key, new or brought. A terminal asks for one that is to come from standard input.
+    /// The key, generated or read. At a terminal, standard input prompts for it.
     pub(in crate::cli) async fn secret(&self, prefix: &KeyPrefix) -> Result<Secret, CommandError> {
         match &self.adopt_key_file {
             Some(file) => Ok(Secret::parse(prefix, &read_or_ask_for_key(file).await?)?),
@@ -34,8 +34,8 @@ impl SecretOutput {
         }
     }
 
-    /// Makes sure that the key can be handed over; gives its file, where there is to be one. To be called before the key is
-    /// minted: a key that cannot be handed over must not be.
+    /// Checks that the key can be delivered, and writes its file if there is one. Call this before the key is created: a key that
+    /// cannot be delivered must not be created.
     pub(in crate::cli) fn prepare(&self, secret: &Secret) -> Result<Option<KeyFile>, CommandError> {
         if self.shown(secret).is_some() {
             output::require_stdout_reader()?;
@@ -43,27 +43,27 @@ impl SecretOutput {
         self.key_file.as_ref().map(|path| KeyFile::create(path, secret)).transpose()
     }
 
-    /// What standard output shows: the key in full, unless it is in a file or was brought.
+    /// The full key for standard output, unless it goes to a file or was provided by the operator.
     pub(in crate::cli) fn shown<'a>(&self, secret: &'a Secret) -> Option<&'a str> {
         (self.key_file.is_none() && self.adopt_key_file.is_none()).then(|| secret.expose())
     }
 
-    /// Where the key is now, for a sentence about it: "Its key …".
+    /// Where the key is now, for a sentence that begins "Its key …".
     pub(in crate::cli) fn describe(&self, secret: &Secret) -> String {
         match (&self.key_file, &self.adopt_key_file) {
             (Some(file), _) => format!("is in {}", file.display()),
-            (None, Some(_)) => format!("is the one you brought, {}", secret.fingerprint().tail),
+            (None, Some(_)) => format!("is the one you provided, {}", secret.fingerprint().tail),
             (None, None) => "was shown this once; keep it safe".to_owned(),
         }
     }
 }
 
-/// A new value that is made or read here.
-pub(in crate::cli) fn supplied_value(secret: &Secret, allows_ended: bool) -> NewValue {
+/// The new value for the service, generated or provided.
+pub(in crate::cli) fn provided_value(secret: &Secret, allows_ended: bool) -> NewValue {
     NewValue::Provided { value: secret.fingerprint(), sha256: Some(secret.sha256()), allows_ended }
 }
 
-/// Shows a value that came to be, where it is to be shown. `lost` says what the key has come to where that cannot be done.
+/// Prints a new key if it is to be shown. If that fails, `lost` ends the error sentence: what happened to the key.
 pub(in crate::cli) fn print_new_key(
     key: &ApiKey,
     secret_output: &SecretOutput,
@@ -81,7 +81,7 @@ pub(in crate::cli) fn print_new_key(
     done.map_err(|e| CommandError::new(format!("{e} API key {} {lost}.", key.id.get())))
 }
 
-/// What a new key of this parent begins with.
+/// The prefix of new keys of this parent.
 pub(in crate::cli) fn key_prefix(config: &Config, parent: Parent) -> Result<KeyPrefix, CommandError> {
     let keys = &config.keys;
     let prefix = if parent.project.is_some() { &keys.project_prefix } else { &keys.organization_prefix };

@@ -1,4 +1,4 @@
-//! A key that somebody types or pastes at a terminal: it is not shown there.
+//! Prompts for a key at a terminal, without showing it.
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::key_file::{read_key, read_line};
@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What the terminal shows of what is typed, and which keys stop the program: as before once this is dropped.
+/// A terminal without echo and without the keys that stop or quit a program. Dropping it restores the terminal.
 struct Hidden {
     before: Termios,
 }
@@ -19,9 +19,9 @@ impl Hidden {
         let before = tcgetattr(io::stdin())?;
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
-        // The line's end is shown all the same.
+        // The line break is still shown.
         hidden.local_modes.insert(LocalModes::ECHONL);
-        // Ctrl-Z and Ctrl-\ would leave the terminal as it is now. Zero stands for no key.
+        // Ctrl-Z and Ctrl-\ would leave the terminal in this state. Zero disables them.
         for code in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
             hidden.special_codes[code] = 0;
         }
@@ -32,33 +32,33 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // What is left of a key that was pasted must not go to the shell.
+        // Flushes the rest of a pasted key, which must not go to the shell.
         if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before) {
-            say(format_args!("The terminal's settings could not be put back: {error}; stty sane does it."));
+            say(format_args!("The terminal's settings could not be restored: {error}; run stty sane."));
         }
     }
 }
 
-/// Whether the key in this file has to be typed: `-` is standard input, and that is a terminal.
+/// Whether the key must be typed: `file` is `-`, and standard input is a terminal.
 pub(in crate::cli) fn is_typed(file: &Path) -> bool {
     file == Path::new("-") && io::stdin().is_terminal()
 }
 
-/// What is in a file with a key; `-` is standard input, where a terminal asks for the key.
+/// Reads a file with a key; `-` is standard input, where a terminal prompts for the key.
 ///
 /// # Errors
-/// Where it cannot be read, or nothing is typed.
+/// If it cannot be read, or nothing is typed.
 pub(in crate::cli) async fn read_or_ask_for_key(file: &Path) -> Result<Zeroizing<String>, CommandError> {
     if is_typed(file) { ask_for_key().await } else { read_key(file) }
 }
 
-/// Asks for a key at the terminal that standard input is. The terminal shows what is typed again when this returns, also after
-/// Ctrl-C or another signal that ends a program.
+/// Prompts for a key at the terminal. The terminal is restored when this returns, also after Ctrl-C or another signal that would
+/// end the program.
 ///
 /// # Errors
-/// Where the terminal cannot be read, no key is typed, or one of these came.
+/// If the terminal cannot be read, no key is typed, or such a signal arrives.
 async fn ask_for_key() -> Result<Zeroizing<String>, CommandError> {
-    // They would end the program at once otherwise.
+    // Otherwise they would end the program at once.
     let mut signals = Signals::listen_at_terminal()?;
     let no_terminal = |e: io::Error| CommandError::new(format!("The terminal cannot be read: {e}."));
     let hidden = Hidden::begin().map_err(no_terminal)?;
@@ -69,13 +69,13 @@ async fn ask_for_key() -> Result<Zeroizing<String>, CommandError> {
             drop(hidden);
             let line = line.map_err(io::Error::other).and_then(|line| line).map_err(no_terminal)?;
             if line.trim().is_empty() {
-                return Err(CommandError::new("No key was typed, and nothing was done. Start again, and type or paste the key."));
+                return Err(CommandError::new("No key was typed, and nothing was done. Run the command again, and type or paste the key."));
             }
             Ok(line)
         }
         name = signals.next() => {
             drop(hidden);
-            Err(CommandError::new(format!("No key was taken, and nothing was done: {name} ended it.")))
+            Err(CommandError::new(format!("No key was read, and nothing was done: stopped by {name}.")))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `keystead keys update`: another name, another end or other limits for a key that keeps its value.
+//! `keystead keys update`: changes a key's name, expiry or limits. Its value stays.
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::restrictions::{Expires, Limits, NoLimits};
@@ -11,7 +11,7 @@ use crate::domain::Name;
 use crate::service::{Authority, KeyChange};
 use clap::Args;
 
-const HELP: &str = "What is not said stays as it is. To switch a key off or on, say keystead keys deactivate or \
+const HELP: &str = "What is not given stays as it is. To deactivate or activate a key, use keystead keys deactivate or \
     activate.\n\nExamples:\n  keystead keys update 12 --name \"Deployment\"\n  keystead keys update 12 --expires-in-days \
     90 --no-rate-limit";
 
@@ -20,7 +20,7 @@ const HELP: &str = "What is not said stays as it is. To switch a key off or on, 
 pub(in crate::cli) struct UpdateArguments {
     #[command(flatten)]
     key: KeyNumber,
-    /// The key's label from now on
+    /// The key's new name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
@@ -35,10 +35,10 @@ pub(in crate::cli) struct UpdateArguments {
 }
 
 impl UpdateArguments {
-    /// Whether it takes at least one thing. Were clap to see to that, all flags would be in a line of usage that is too long.
+    /// Whether anything changes. If clap checked this, its usage line would list all flags and be too long.
     pub(in crate::cli) fn has_change(&self) -> bool {
         let Self { key: _, name, expires, limits, no_limits, json: _ } = self;
-        name.is_some() || expires.are_said() || limits.are_said() || no_limits.are_said()
+        name.is_some() || expires.are_given() || limits.are_given() || no_limits.are_given()
     }
 
     fn change(&self) -> Result<KeyChange, CommandError> {

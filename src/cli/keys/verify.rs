@@ -1,4 +1,4 @@
-//! `keystead keys verify`: is this key good, and whose is it?
+//! `keystead keys verify`: whether a key is valid, and whose it is.
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::typed_key::{is_typed, read_or_ask_for_key};
@@ -19,17 +19,17 @@ pub(in crate::cli) struct VerifyArguments {
     /// The file with the full key; '-' for standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     key_file: PathBuf,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED or ROTATED_OUT, and whose key it is. The exit \
-    code is 0 for VALID alone.\nLimits and allowed addresses are not looked at. At a terminal it asks for the key, which is \
-    not shown.\n\nExamples:\n  keystead keys verify                 # asks for the key\n  keystead keys verify < \
+    code is 0 for VALID only.\nRate limits and allowed addresses are not checked. At a terminal it prompts for the key, which \
+    is not shown.\n\nExamples:\n  keystead keys verify                 # prompts for the key\n  keystead keys verify < \
     admin.key";
 
-/// What became of a question about a key.
+/// The result of a verification.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct VerificationView {
@@ -42,7 +42,7 @@ struct VerificationView {
 
 pub(in crate::cli) async fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), CommandError> {
     if is_typed(&arguments.key_file) {
-        // Nobody is asked in vain.
+        // Fails before the prompt if the store cannot answer.
         open_current_overview(config)?;
     }
     let text = read_or_ask_for_key(&arguments.key_file).await?;

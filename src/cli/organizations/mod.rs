@@ -1,4 +1,4 @@
-//! `keystead organizations`: whom keys belong to, also beside a running server.
+//! `keystead organizations`: creates, shows and renames organizations, also beside a running server.
 
 pub(in crate::cli) mod projects;
 
@@ -24,11 +24,11 @@ pub(in crate::cli) struct OrganizationsArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Create an organization and its first key, and print that, this once
+    /// Create an organization and its first key, and print the key; it is shown only once
     Create {
         /// The organization's name
         name: String,
-        /// What its first key is called [default: the setting setup.key_name]
+        /// The name of its first key [default: the setting setup.key_name]
         #[arg(long, value_name = "NAME")]
         key_name: Option<String>,
         #[command(flatten)]
@@ -41,13 +41,13 @@ enum Command {
     List {
         #[command(flatten)]
         filter: ListFilter,
-        /// One JSON object a line instead of a table
+        /// Print one JSON object per line instead of a table
         #[arg(long)]
         json: bool,
     },
     /// Show one organization
     Get {
-        /// Its id or name
+        /// The organization's id or name
         organization: String,
         /// Print one JSON object
         #[arg(long)]
@@ -55,9 +55,9 @@ enum Command {
     },
     /// Rename an organization
     Rename {
-        /// Its id or its name so far
+        /// The organization's id or current name
         organization: String,
-        /// Its name from now on
+        /// The new name
         name: String,
         /// Print one JSON object
         #[arg(long)]
@@ -100,7 +100,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: OrganizationsArgumen
             );
             let renamed =
                 apply_change(config, async |service| Ok(service.rename_organization(authority, name).await?)).await?;
-            say(format_args!("{} is called {} now.", renamed.id, renamed.name.as_str()));
+            say(format_args!("{} is now called {}.", renamed.id, renamed.name.as_str()));
             if json { print_json(&OrganizationView::from(&renamed)) } else { Ok(()) }
         }
     }
@@ -115,7 +115,7 @@ async fn create(
 ) -> Result<(), CommandError> {
     let (organization, name) = (Name::parse(name)?, Name::parse(key_name)?);
     if open_overview(config)?.organizations(None)?.is_empty() {
-        return Err(CommandError::new("The store has no organization yet; set it up with keystead init."));
+        return Err(CommandError::new("The store has no organization yet; create one with keystead init."));
     }
     let organization_random = clock_and_random::random()?;
     let parent = Parent { organization: OrganizationId::from_random(organization_random), project: None };
@@ -138,7 +138,7 @@ async fn create(
         None => Ok(()),
     };
     done.map_err(|e| {
-        CommandError::new(format!("{e} The organization {id} is there all the same: mint another key for it."))
+        CommandError::new(format!("{e} The organization {id} was created anyway: create another key for it."))
     })?;
     say(format_args!(
         "{id} ({}) was created; its first key {}. It {MANAGES_ORGANIZATION}.",

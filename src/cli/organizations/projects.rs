@@ -1,4 +1,4 @@
-//! `keystead projects`: what organizations divide their work into, also beside a running server.
+//! `keystead projects`: creates, shows, changes and deletes the projects of an organization, also beside a running server.
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::secret_output::{SecretOutput, key_prefix};
@@ -24,7 +24,7 @@ pub(in crate::cli) struct ProjectsArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Create a project and its first key, and print that, this once
+    /// Create a project and its first key, and print the key; it is shown only once
     Create(CreateArguments),
     /// Show the projects of an organization, by name
     List {
@@ -32,7 +32,7 @@ enum Command {
         organization: InOrganization,
         #[command(flatten)]
         filter: ListFilter,
-        /// One JSON object a line instead of a table
+        /// Print one JSON object per line instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -40,11 +40,11 @@ enum Command {
     Get(OneArguments),
     /// Change a project's name or description
     Update(UpdateArguments),
-    /// Remove a project for good, its keys with it
+    /// Delete a project permanently, with all its keys
     Delete {
         #[command(flatten)]
         project: Choice,
-        /// Do it without being asked
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -54,12 +54,12 @@ enum Command {
 struct CreateArguments {
     /// The project's name, unique within the organization
     name: String,
-    /// What it is for
+    /// The project's description
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
     organization: InOrganization,
-    /// Write its first key to this new file, readable by you alone, instead of printing it
+    /// Write its first key to this new file, readable by you only, instead of printing it
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Print one JSON object: the project and its first key
@@ -98,10 +98,10 @@ struct UpdateArguments {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 struct Change {
-    /// Its name from now on
+    /// The new name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What it is for
+    /// The new description
     #[arg(long, value_name = "TEXT", conflicts_with = "no_description")]
     description: Option<String>,
     /// Remove the description
@@ -176,7 +176,7 @@ async fn create(config: &Config, arguments: CreateArguments) -> Result<(), Comma
     };
     let id = project.id;
     done.map_err(|e| {
-        CommandError::new(format!("{e} The project {id} is there all the same: mint another key for it."))
+        CommandError::new(format!("{e} The project {id} was created anyway: create another key for it."))
     })?;
     say(format_args!(
         "{} ({}) was created; its first key {}.",
@@ -204,9 +204,9 @@ async fn update(config: &Config, arguments: &UpdateArguments) -> Result<(), Comm
 
 async fn delete(config: &Config, project: &Project, yes: bool) -> Result<(), CommandError> {
     let what = format!("The project {} ({})", project.id, project.name.as_str());
-    confirm(&format!("{what} is to be removed, and all its keys with it."), yes)?;
+    confirm(&format!("{what} will be deleted, with all its keys."), yes)?;
     let authority = Authority::operator(project.organization, clock_and_random::now());
     apply_change(config, async |service| Ok(service.delete_project(authority, project.id).await?)).await?;
-    say(format_args!("{what} is removed, and its keys are dead."));
+    say(format_args!("{what} is deleted, and its keys are invalid."));
     Ok(())
 }

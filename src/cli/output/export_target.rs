@@ -1,4 +1,4 @@
-//! Where an export goes: to standard output, or to a new file that nobody else may read.
+//! The target of an export: standard output, or a new file that only its owner can read.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::stdout_error;
@@ -9,18 +9,18 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExportTarget {
-    /// Write to this new file, readable by you alone, instead of standard output
+    /// Write to this new file, which only you can read, instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 impl ExportTarget {
-    /// Whether what is written there is seen at once.
+    /// Whether the export appears on a terminal.
     pub(in crate::cli) fn is_terminal(&self) -> bool {
         self.output.is_none() && io::stdout().is_terminal()
     }
 
-    /// Begins the file, where there is to be one; it must not exist yet, and has its name once it is whole.
+    /// Opens the target. A file must not exist yet, and gets its name when it is complete.
     pub(in crate::cli) fn open(&self) -> Result<ExportWriter, CommandError> {
         Ok(match &self.output {
             None => ExportWriter::Standard(BufWriter::new(io::stdout().lock())),
@@ -29,14 +29,14 @@ impl ExportTarget {
     }
 }
 
-/// What is written to. A file that was not finished is removed.
+/// Writes an export. A file that was not finished is deleted.
 pub(in crate::cli) enum ExportWriter {
     Standard(BufWriter<StdoutLock<'static>>),
     File(BufWriter<UnfinishedFile>),
 }
 
 impl ExportWriter {
-    /// Brings all of it to where it belongs; a file is on disk when this returns.
+    /// Flushes the export; a file is synced and gets its name.
     pub(in crate::cli) fn finish(self) -> Result<(), CommandError> {
         match self {
             Self::Standard(mut out) => out.flush().map_err(|e| stdout_error(&e)),
@@ -64,18 +64,18 @@ impl Write for ExportWriter {
     }
 }
 
-/// Why an export has no end.
+/// The error of an export that could not be completed.
 pub(in crate::cli) fn export_failed(error: &io::Error) -> CommandError {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return CommandError::closed_pipe();
     }
-    CommandError::new(format!("The export could not be written to its end: {error}."))
+    CommandError::new(format!("The export could not be completed: {error}."))
 }
 
-/// The same of what the CSV library says.
+/// The same for errors of the CSV library.
 pub(in crate::cli) fn csv_export_failed(error: csv::Error) -> CommandError {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => export_failed(&error),
-        _ => CommandError::new("The export could not be written to its end: a row is no CSV."),
+        _ => CommandError::new("The export could not be completed: a row cannot be written as CSV."),
     }
 }

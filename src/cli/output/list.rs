@@ -1,4 +1,4 @@
-//! What is listed, as it comes: which of it is filter, an object a line for programs, tables for people.
+//! Prints lists as they are read, filtered: one JSON object per line, or tables for people.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::table::{Cell, Column, table};
@@ -9,36 +9,36 @@ use clap::Args;
 use serde::Serialize;
 use std::fmt::Display;
 
-/// How many rows a table has at the most; more go to another one, so that a list of any length takes no more memory.
-const ROWS: usize = 1000;
-/// What people copy together with a tail.
+/// The most rows of one table. A longer list gets further tables, so that its length takes no more memory.
+const ROWS_PER_TABLE: usize = 1000;
+/// Characters that people copy together with a key's last characters.
 const MASKS: [char; 2] = ['*', '…'];
 
-/// Which part of a list is filter.
+/// Filters of a list.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ListFilter {
-    /// Only those with this in their name, whatever the case
+    /// Only those with this text in their name; case is ignored
     #[arg(long, value_name = "TEXT", value_parser = parse_search)]
     search: Option<String>,
-    /// How many at the most
+    /// Show this many at most
     #[arg(long, value_name = "COUNT", value_parser = parse_limit)]
     limit: Option<u64>,
 }
 
-/// How many rows are filter at the most.
+/// Parses `--limit`.
 pub(in crate::cli) fn parse_limit(text: &str) -> Result<u64, &'static str> {
-    text.parse().ok().filter(|limit| *limit > 0).ok_or("it must be a number from 1 on")
+    text.parse().ok().filter(|limit| *limit > 0).ok_or("it must be a whole number from 1")
 }
 
-/// In small letters.
+/// Parses `--search`, in lower case.
 fn parse_search(text: &str) -> Result<String, &'static str> {
     parse_text(text).map(|text| text.to_lowercase())
 }
 
-/// A text that is looked for: no full key, which everybody on the machine would see among the process's arguments.
+/// Parses a search text. Full keys are refused: every user of the machine can see a process's arguments.
 pub(in crate::cli) fn parse_text(text: &str) -> Result<String, &'static str> {
     if has_full_key(text.as_bytes()) {
-        return Err("a full key does not belong in an argument; its last six characters find it, too");
+        return Err("never pass a full key as an argument; its last six characters find it, too");
     }
     Ok(text.to_owned())
 }
@@ -57,7 +57,7 @@ impl ListFilter {
     }
 }
 
-/// A list on its way to standard output.
+/// A list that is being printed.
 pub(in crate::cli) struct ListPrinter<const N: usize> {
     is_json: bool,
     columns: [Column; N],
@@ -76,7 +76,7 @@ impl<const N: usize> ListPrinter<N> {
         Self { is_json, columns, terminal, rows, is_begun: false, limit, listed: 0, is_cut: false }
     }
 
-    /// Says whether more are filter.
+    /// Adds an item. Returns `false` if no more items are needed.
     pub(in crate::cli) fn add<T: Serialize>(
         &mut self,
         record: impl FnOnce() -> T,
@@ -91,14 +91,14 @@ impl<const N: usize> ListPrinter<N> {
             print_json(&record())?;
         } else {
             self.rows.push(row());
-            if self.rows.len() >= ROWS {
+            if self.rows.len() >= ROWS_PER_TABLE {
                 self.flush()?;
             }
         }
         Ok(true)
     }
 
-    /// Prints what is left; where there was nothing at all, the head tells that.
+    /// Prints the remaining rows. An empty list prints the headings alone.
     pub(in crate::cli) fn finish(mut self) -> Result<(), CommandError> {
         let is_all_printed = self.is_begun && self.rows.is_empty();
         if !self.is_json && !is_all_printed {
@@ -116,7 +116,7 @@ impl<const N: usize> ListPrinter<N> {
     }
 }
 
-/// Tells that a list has more than was asked for.
+/// Tells that a list was cut by its limit.
 pub(in crate::cli) fn say_cut(listed: impl Display) {
-    say(format_args!("The list was cut after {listed}, and there is more: say a larger --limit to see it."));
+    say(format_args!("The list ends after {listed} and there are more: use a larger --limit to see them."));
 }

@@ -1,4 +1,4 @@
-//! What people and programs read on standard output, and how far something has come.
+//! Standard output and standard error, for people and for programs.
 
 pub(in crate::cli) mod confirm;
 pub(in crate::cli) mod export_target;
@@ -21,7 +21,7 @@ use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write};
 use zeroize::Zeroizing;
 
-/// Prints a text for people. Characters that nobody sees, as names from older versions may have, are shown by their number.
+/// Prints a text for people. Invisible characters, which names from older versions may have, are shown by their number.
 pub(in crate::cli) fn print(text: &str) -> Result<(), CommandError> {
     write(escape_invisible(text).as_bytes())
 }
@@ -32,20 +32,19 @@ pub(in crate::cli) fn write(bytes: &[u8]) -> Result<(), CommandError> {
     written.map_err(|e| stdout_error(&e))
 }
 
-/// Why standard output took nothing more. That nobody reads it any more ends a command without a word.
+/// The error of a failed write to standard output. A closed pipe ends the command without a message.
 pub(in crate::cli) fn stdout_error(error: &io::Error) -> CommandError {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return CommandError::closed_pipe();
     }
-    CommandError::new(format!("Standard output took nothing more: {error}."))
+    CommandError::new(format!("Standard output cannot be written to: {error}."))
 }
 
-/// Makes sure that standard output leads somewhere, before something is made that is shown there once.
+/// Checks that standard output has a reader, before something is created that is shown there only once.
 ///
 /// # Errors
-/// Where it is a pipe or a terminal that nobody reads, cannot be written to, or is a device that keeps nothing, such as the null
-/// device. A process that is started with its standard output closed finds the null device there: the runtime puts it in
-/// place before anything else is opened.
+/// If it is a pipe or terminal without a reader, cannot be written to, or is a device that discards what it gets, such as the
+/// null device. (If a process is started with its standard output closed, the Rust runtime opens the null device there.)
 pub(in crate::cli) fn require_stdout_reader() -> Result<(), CommandError> {
     let out = io::stdout();
     let status = rustix::fs::fstat(&out).map_err(io::Error::from)?;
@@ -55,45 +54,44 @@ pub(in crate::cli) fn require_stdout_reader() -> Result<(), CommandError> {
     poll(&mut polled, Some(&Timespec::default())).map_err(io::Error::from)?;
     let is_deserted = polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
     let why = match (is_device, is_read_only, is_deserted) {
-        (true, _, _) => "is closed, or a device that keeps nothing",
+        (true, _, _) => "is closed, or a device that discards everything",
         (_, true, _) => "cannot be written to",
-        (_, _, true) => "is read by nobody",
+        (_, _, true) => "has no reader",
         (false, false, false) => return Ok(()),
     };
     Err(CommandError::new(format!(
-        "Standard output {why}, so the key would be lost; say --key-file. No key was made or changed."
+        "Standard output {why}, so the key would be lost; use --key-file. No key was created or changed."
     )))
 }
 
-/// Whether standard output goes where the log goes, such as to one terminal or one journal: whoever reads the one reads the
-/// other.
+/// Whether standard output and standard error lead to the same place, such as one terminal or one journal.
 pub(in crate::cli) fn is_seen_with_log() -> bool {
     let file = |status: rustix::fs::Stat| (status.st_dev, status.st_ino);
     let (out, log) = (rustix::fs::fstat(io::stdout()), rustix::fs::fstat(io::stderr()));
     matches!((out, log), (Ok(out), Ok(log)) if file(out) == file(log))
 }
 
-/// One object a line.
+/// Prints one JSON object on a line.
 pub(in crate::cli) fn print_json(object: &impl Serialize) -> Result<(), CommandError> {
-    // It may hold a key.
+    // The object may hold a key.
     let line = serde_json::to_vec(object).map(Zeroizing::new);
     let mut line = line.map_err(|e| CommandError::new(format!("The answer cannot be written as JSON: {e}.")))?;
     line.push(b'\n');
     write(&line)
 }
 
-/// A full key, alone, so that a script can take it as it is.
+/// Prints a full key alone on its line, for scripts.
 pub(in crate::cli) fn print_secret(secret: &str) -> Result<(), CommandError> {
     write(Zeroizing::new(format!("{secret}\n")).as_bytes())
 }
 
-/// Names and values, one a line.
+/// Names and values, one pair per line.
 pub(in crate::cli) fn lines(all: Vec<(&str, String)>) -> String {
     let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     all.into_iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
-/// Names and values, one a line; the value of this name in this colour at a terminal.
+/// Prints names and values, one pair per line; at a terminal, the value of one name is coloured.
 pub(in crate::cli) fn print_lines(
     all: Vec<(&str, String)>,
     (coloured, tone): (&str, Tone),
@@ -105,12 +103,12 @@ pub(in crate::cli) fn print_lines(
     write(lines(shown.collect()).as_bytes())
 }
 
-/// The word in its colour where standard output is a terminal, and as it is elsewhere.
+/// The word in its colour if standard output is a terminal, else unchanged.
 pub(in crate::cli) fn painted(word: &str, tone: Tone) -> String {
     Terminal::of_output().map_or_else(|| word.to_owned(), |terminal| terminal.paint(word, tone))
 }
 
-/// A text may have line breaks; a line has none.
+/// The text with its line breaks replaced by spaces.
 pub(in crate::cli) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,19 +1,18 @@
-//! How far something has come, at a terminal.
+//! Progress bars.
 
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::time::Duration;
 
-/// From when on a bar says how long it will take: sooner, nobody knows the rate.
+/// How long the rate is measured before the bar shows the time that is left.
 const RATE_KNOWN: Duration = Duration::from_secs(1);
 
-/// A bar at a terminal, nothing elsewhere. `total` is `None` where nobody knows it; `unit` is what is counted, such as `events`.
+/// A progress bar, shown at a terminal only. `total` is `None` if it is unknown; `unit` is what is counted, such as `events`.
 pub(in crate::cli) fn bar(total: Option<u64>, unit: &str) -> ProgressBar {
     with_words(total, unit, "", " left")
 }
 
-/// The same for one step of several, such as the second of four: each goes on at a rate of its own, and gets its bar when it
-/// begins. The time that is left is the step's.
+/// A progress bar for one step of several. Each step has its own rate and its own bar; the time that is left is the step's.
 pub(in crate::cli) fn bar_of_step(total: Option<u64>, unit: &str, step: u8, steps: u8) -> ProgressBar {
     let [which, left] = words_of_step(step, steps);
     with_words(total, unit, &which, &left)
@@ -23,9 +22,9 @@ fn words_of_step(step: u8, steps: u8) -> [String; 2] {
     [format!(" (step {step} of {steps})"), format!(" left in step {step} of {steps}")]
 }
 
-/// `which` is what follows the unit while nobody knows how much time is left, `left` what follows that time.
+/// `which` follows the unit until the time that is left is known; `left` follows that time.
 fn with_words(total: Option<u64>, unit: &str, which: &str, left: &str) -> ProgressBar {
-    // A terminal shows no more than a line has room for: the bar gives way.
+    // The bar shrinks so that the text fits into a line.
     let (progress, template) = match total {
         Some(total) => (ProgressBar::new(total), "{wide_bar} {human_pos} of {human_len} {msg}{left}"),
         None => (ProgressBar::no_length(), "{human_pos} {msg}{left}"),
@@ -33,7 +32,7 @@ fn with_words(total: Option<u64>, unit: &str, which: &str, left: &str) -> Progre
     let (which, left) = (which.to_owned(), left.to_owned());
     let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
         let time = time_left(state.elapsed(), state.pos(), state.len().unwrap_or_default());
-        // What cannot be drawn is not drawn.
+        // A failed write leaves out the text.
         _ = out.write_str(&after_unit(time, &which, &left));
     };
     let style = ProgressStyle::with_template(template).map(|style| style.with_key("left", left));
@@ -44,7 +43,7 @@ fn after_unit(time: Option<Duration>, which: &str, left: &str) -> String {
     time.map_or_else(|| which.to_owned(), |time| format!(", {}{left}", HumanDuration(time)))
 }
 
-/// How long the rest takes at the rate of what was done in this time, a second at the least; `None` while that is not known.
+/// The estimated time for the rest, one second at least; `None` while it is unknown.
 fn time_left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     let rest = total.checked_sub(done).filter(|rest| *rest > 0 && done > 0 && elapsed >= RATE_KNOWN)?;
     let left = Duration::try_from_secs_f64(elapsed.as_secs_f64() / done as f64 * rest as f64).ok()?;
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_that_is_left_in_a_step_is_not_taken_for_that_of_all_steps() {
+    fn the_time_left_in_a_step_is_labelled_as_the_step_s() {
         let [which, left] = words_of_step(2, 4);
         let shown = |time| format!("1,000,000 of 1,000,000 keys looked for{}", after_unit(time, &which, &left));
         assert_eq!(shown(None), "1,000,000 of 1,000,000 keys looked for (step 2 of 4)");
@@ -66,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_goes_by_the_rate_so_far_and_is_not_told_before_there_is_one() {
+    fn the_time_left_is_estimated_from_the_rate_and_hidden_until_it_is_known() {
         let left = |ms, done, total| time_left(Duration::from_millis(ms), done, total);
         assert_eq!(left(2_000, 100, 400), Some(Duration::from_secs(6)));
         assert_eq!(left(10_000, 399, 400), Some(Duration::from_secs(1)), "less than that is no time");

@@ -1,15 +1,15 @@
-//! Tables: as wide as they need to be in a pipe or a file, and no wider than the screen at a terminal, where that can be done.
+//! Tables. At a terminal they are shortened to its width; in a pipe or a file they are complete.
 
 use crate::cli::output::terminal::{Terminal, Tone};
 use crate::domain::escape_invisible;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// What stands for nothing in lists where every cell has something.
+/// Marks an empty cell in columns where every cell has a text.
 const NOTHING: &str = "-";
-/// What stands between two columns.
+/// The space between two columns.
 const GAP: &str = "  ";
 
-/// A column's heading, and what becomes of the column where a terminal is too narrow.
+/// A column's heading, and how the column is shortened on a narrow terminal.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) struct Column {
     head: &'static str,
@@ -18,73 +18,73 @@ pub(in crate::cli) struct Column {
 
 #[derive(Clone, Copy, Debug)]
 enum Narrow {
-    /// It stays as it is.
+    /// Never shortened.
     Keep,
-    /// Its texts are cut, to no less than this.
+    /// Its texts are cut, to this width at least.
     Cut(usize),
-    /// The same, once the texts of those are cut as far as possible.
+    /// Its texts are cut after those of `Cut` columns are as short as possible.
     CutLast(usize),
-    /// It is left out if cutting the others is not enough, the one with the least number first.
+    /// Left out if cutting is not enough; the column with the lowest number first.
     LeaveOut(u8),
 }
 
 impl Column {
-    /// One that stays as it is.
+    /// A column that is never shortened.
     pub(in crate::cli) const fn kept(head: &'static str) -> Self {
         Self { head, narrow: Narrow::Keep }
     }
 
-    /// One whose texts may be cut to this width.
+    /// A column whose texts may be cut to this width.
     pub(in crate::cli) const fn cut(head: &'static str, least: usize) -> Self {
         Self { head, narrow: Narrow::Cut(least) }
     }
 
-    /// One whose texts may be cut to this width where cutting all the others is not enough.
+    /// A column whose texts may be cut to this width if cutting all others is not enough.
     pub(in crate::cli) const fn cut_last(head: &'static str, least: usize) -> Self {
         Self { head, narrow: Narrow::CutLast(least) }
     }
 
-    /// One that may be left out, the one with the least number first.
+    /// A column that may be left out; the one with the lowest number first.
     pub(in crate::cli) const fn left_out(head: &'static str, turn: u8) -> Self {
         Self { head, narrow: Narrow::LeaveOut(turn) }
     }
 }
 
-/// What a row has in a column.
+/// A cell of a row.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Cell {
-    /// In a pipe or a file.
+    /// The text in a pipe or a file.
     text: String,
-    /// At a terminal: longest first. A table has all its cells in their first form, or in their second, and so on.
+    /// The texts at a terminal, longest first. All cells of a table use the same index.
     shown: Vec<String>,
-    /// What is cut instead of it at a terminal that has no room for it.
+    /// The text that is cut, instead of the one above, where a terminal is too narrow.
     brief: Option<String>,
     tone: Option<Tone>,
 }
 
 impl Cell {
-    /// The same text everywhere.
+    /// A cell with one text.
     pub(in crate::cli) fn new(text: impl Into<String>) -> Self {
         let text = escape_invisible(&text.into()).into_owned();
         Self { shown: vec![text.clone()], text, brief: None, tone: None }
     }
 
-    /// Other texts at a terminal, longest first.
+    /// Sets the texts for a terminal, longest first.
     pub(in crate::cli) fn shown_as(self, shown: impl IntoIterator<Item = String>) -> Self {
         Self { shown: shown.into_iter().map(|text| escape_invisible(&text).into_owned()).collect(), ..self }
     }
 
-    /// In this colour at a terminal.
+    /// Sets the colour at a terminal.
     pub(in crate::cli) fn toned(self, tone: Tone) -> Self {
         Self { tone: Some(tone), ..self }
     }
 
-    /// Where a terminal has no room for it, as much of this as it has room for.
+    /// Sets the text that is cut on a narrow terminal.
     pub(in crate::cli) fn or_cut(self, brief: impl AsRef<str>) -> Self {
         Self { brief: Some(escape_invisible(brief.as_ref()).into_owned()), ..self }
     }
 
-    /// In this form, no wider than that.
+    /// The text in this form, at most this wide.
     fn within(&self, form: usize, width: usize) -> String {
         let text = self.form(form);
         shortened(self.brief.as_deref().filter(|_| text.width() > width).unwrap_or(text), width)
@@ -95,8 +95,8 @@ impl Cell {
     }
 }
 
-/// A head line and the rows, in columns as wide as they need to be: a terminal shows some characters twice as wide as others,
-/// and leaves out columns that no row has anything in. Where `-` says that there is nothing, that is so if there is no room.
+/// The headings and rows as text. Column widths count the characters that terminals show two columns wide. At a terminal, columns
+/// with only empty cells are left out, and columns with only `-` if there is no room.
 pub(in crate::cli) fn table<const N: usize>(
     columns: &[Column; N],
     rows: &[[Cell; N]],
@@ -114,7 +114,7 @@ pub(in crate::cli) fn table<const N: usize>(
     })
 }
 
-/// The form of the cells that fits, and how wide each column is; `None` where it is left out.
+/// The first form that fits, and the width of each column; `None` for a column that is left out.
 fn fit<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], room: usize) -> (usize, [Option<usize>; N]) {
     let last = rows.iter().flatten().map(|cell| cell.shown.len()).max().unwrap_or(1).saturating_sub(1);
     for form in 0..=last {
@@ -140,8 +140,8 @@ fn fit<const N: usize>(columns: &[Column; N], rows: &[[Cell; N]], room: usize) -
     }
 }
 
-/// How wide the columns of a terminal would be with the cells in this form; `None` for those in which all cells are empty. A table
-/// without rows has all of them.
+/// The column widths at a terminal with the cells in this form; `None` for columns with only empty cells. A table without rows
+/// keeps all columns.
 fn shown_widths<const N: usize>(
     columns: &[Column; N],
     rows: &[[Cell; N]],
@@ -157,7 +157,7 @@ fn shown_widths<const N: usize>(
     widths
 }
 
-/// The widths after texts were cut as far as is needed and possible, the widest first.
+/// The widths after cutting as much as needed and possible, the widest column first.
 fn cut_down<const N: usize>(columns: &[Column; N], mut widths: [Option<usize>; N], room: usize) -> [Option<usize>; N] {
     for is_last in [false, true] {
         while total(&widths) > room {
@@ -187,13 +187,13 @@ fn widths<const N: usize>(
     })
 }
 
-/// How wide a line is.
+/// The width of a line.
 fn total(widths: &[Option<usize>]) -> usize {
     let shown: Vec<usize> = widths.iter().flatten().copied().collect();
     shown.iter().sum::<usize>() + GAP.len() * shown.len().saturating_sub(1)
 }
 
-/// The lines; `show` gives what is printed of a cell in that width, and how wide that is.
+/// The lines; `show` returns the printed text of a cell in a width, and the width of that text.
 fn line_up<const N: usize>(
     columns: &[Column; N],
     rows: &[[Cell; N]],
@@ -228,7 +228,7 @@ fn line_up<const N: usize>(
     text
 }
 
-/// The text in this width: cut, with an ellipsis at its end, where it is wider.
+/// The text, cut to this width with an ellipsis at its end.
 fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_shortened_step_by_step_and_only_as_far_as_a_terminal_is_narrow() {
+    fn a_table_is_shortened_step_by_step_as_the_terminal_gets_narrower() {
         let name = "The nightly build";
         for (width, head, expected) in [
             (
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_with_nothing_in_it_is_left_out_at_a_terminal_alone() {
+    fn an_empty_column_is_left_out_at_a_terminal_only() {
         let columns = [Column::kept("NUMBER"), Column::kept("FROM"), Column::kept("STATE")];
         let row = |from: &str| [Cell::new("1"), Cell::new(from), Cell::new("active")];
         let terminal = Terminal::colourless(200);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_cut_after_names_and_never_to_what_was_before() {
+    fn a_change_is_cut_after_names_and_keeps_its_new_value() {
         let columns = [Column::cut("NAME", 8), Column::cut_last("CHANGE", 10)];
         let change = Cell::new("limit 100 in 60s → none").or_cut("limit → none");
         let row = [Cell::new("The nightly build"), change];
@@ -324,7 +324,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_that_is_shortened_is_never_wider_than_its_room(text in "\\PC{0,40}", width in 1usize..40) {
+        fn a_shortened_text_is_never_wider_than_its_limit(text in "\\PC{0,40}", width in 1usize..40) {
             let text = escape_invisible(&text).into_owned();
             let shown = shortened(&text, width);
             prop_assert!(shown.width() <= width, "{shown:?}");

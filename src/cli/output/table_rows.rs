@@ -1,4 +1,4 @@
-//! How keys, projects and organizations are shown in tables.
+//! The table rows of keys, projects and organizations.
 
 use crate::cli::output::one_line;
 use crate::cli::output::table::{Cell, Column};
@@ -23,7 +23,7 @@ pub(in crate::cli) const KEY_COLUMNS: [Column; 9] = [
     Column::kept("MAY"),
 ];
 
-/// Below [`KEY_COLUMNS`], with the name of its project.
+/// A row for [`KEY_COLUMNS`]; `project` is the name of the key's project.
 pub(in crate::cli) fn key(key: &ApiKey, project: Option<&Name>, now: Timestamp) -> [Cell; 9] {
     let optional = |at: Option<Timestamp>| at.map_or_else(|| Cell::new("-"), |at| time(at, now));
     let newest = key.shadow.as_ref().map_or(key.value, |shadow| shadow.fingerprint);
@@ -40,7 +40,7 @@ pub(in crate::cli) fn key(key: &ApiKey, project: Option<&Name>, now: Timestamp) 
     ]
 }
 
-/// What a key may do to Keystead, in a word.
+/// What a key may do in Keystead, in one word.
 fn may(role: Role) -> &'static str {
     match role {
         Role::Manager => "manage",
@@ -55,29 +55,29 @@ fn state(key: &ApiKey, now: Timestamp) -> Cell {
         return Cell::new(state).toned(tone);
     }
     let both = format!("{state}, rotating");
-    // Only an active key's rotation goes without saying more.
+    // Only an active key may be called just "rotating".
     let (short, tone) = if tone == Tone::Good { ("rotating".to_owned(), Tone::Notice) } else { (both.clone(), tone) };
     Cell::new(&both).shown_as([both, short]).toned(tone)
 }
 
-/// The last six characters, as they are shown where there is little room.
+/// A key's last six characters, for narrow terminals.
 fn short(tail: Tail) -> String {
     format!("…{}", tail.as_str())
 }
 
-/// To the minute, and from now where there is less room.
+/// A time to the minute; relative to now on a narrow terminal.
 fn time(at: Timestamp, now: Timestamp) -> Cell {
     let text = to_minute(at);
     Cell::new(&text).shown_as([text, from_now(at, now)])
 }
 
-/// What a person wants to know of a time: 2026-11-23 19:31Z.
+/// A time to the minute: 2026-11-23 19:31Z.
 pub(in crate::cli) fn to_minute(at: Timestamp) -> String {
     let at = at.to_string();
     at.get(..16).map_or_else(|| at.clone(), |at| at.replace('T', " ") + "Z")
 }
 
-/// How long ago a time was, or how far away it is, in the largest unit: 5m ago, in 90d.
+/// A time relative to now, in its largest unit: 5m ago, in 90d.
 pub(in crate::cli) fn from_now(at: Timestamp, now: Timestamp) -> String {
     let ms = now.unix_ms() - at.unix_ms();
     let amount = match ms.abs() {
@@ -93,7 +93,7 @@ pub(in crate::cli) fn from_now(at: Timestamp, now: Timestamp) -> String {
 pub(in crate::cli) const ORGANIZATION_COLUMNS: [Column; 3] =
     [Column::kept("ID"), Column::cut("NAME", 8), Column::kept("CREATED")];
 
-/// Below [`ORGANIZATION_COLUMNS`].
+/// A row for [`ORGANIZATION_COLUMNS`].
 pub(in crate::cli) fn organization(it: &Organization, now: Timestamp) -> [Cell; 3] {
     [Cell::new(it.id.to_string()), Cell::new(it.name.as_str()), time(it.created_at, now)]
 }
@@ -101,7 +101,7 @@ pub(in crate::cli) fn organization(it: &Organization, now: Timestamp) -> [Cell; 
 pub(in crate::cli) const PROJECT_COLUMNS: [Column; 4] =
     [Column::kept("ID"), Column::cut("NAME", 8), Column::kept("CREATED"), Column::cut("DESCRIPTION", 11)];
 
-/// Below [`PROJECT_COLUMNS`].
+/// A row for [`PROJECT_COLUMNS`].
 pub(in crate::cli) fn project(it: &Project, now: Timestamp) -> [Cell; 4] {
     let description = it.description.as_ref().map(|text| one_line(text.as_str())).unwrap_or_default();
     [Cell::new(it.id.to_string()), Cell::new(it.name.as_str()), time(it.created_at, now), Cell::new(description)]
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_from_now_in_its_largest_unit() {
+    fn a_relative_time_uses_its_largest_unit() {
         let now = Timestamp::from_unix_ms(1_800_000_000_000).unwrap();
         for (ms, said) in [
             (0, "now"),

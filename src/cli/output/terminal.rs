@@ -1,41 +1,41 @@
-//! The terminal that standard output is, where it is one: how wide it is, and what it shows in colour.
+//! The terminal at standard output: its width and colours.
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, IsTerminal as _};
 
-/// How wide a terminal is that does not say it.
+/// The width of a terminal that does not report one.
 const USUAL_WIDTH: usize = 80;
 
-/// A terminal that people read.
+/// A terminal at standard output.
 pub(in crate::cli) struct Terminal {
-    /// How many columns it has.
+    /// The width in columns.
     pub(in crate::cli) width: usize,
     has_colour: bool,
 }
 
-/// How a state is to be taken.
+/// What a state means, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Tone {
     /// All is well.
     Good,
-    /// Something goes on, or is to be looked at.
+    /// In progress, or worth a look.
     Notice,
-    /// It was switched off on purpose.
+    /// Deactivated on purpose.
     Off,
-    /// It is over, or wrong.
+    /// Over, or wrong.
     Bad,
 }
 
 impl Terminal {
-    /// Standard output; `None` where it is a pipe or a file. It has no colour where `NO_COLOR` is set or `TERM` is `dumb`.
+    /// The terminal at standard output; `None` for a pipe or a file. Without colours if `NO_COLOR` is set or `TERM` is `dumb`.
     pub(in crate::cli) fn of_output() -> Option<Self> {
         let out = io::stdout();
         if !out.is_terminal() {
             return None;
         }
         let width = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
-        // The library shows colours to a machine that tests, whatever its terminal is called.
+        // In CI, the library would use colours even on a dumb terminal.
         let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
         let has_colour = !is_dumb && AutoStream::choice(&out) != ColorChoice::Never;
         Some(Self { width: if width == 0 { USUAL_WIDTH } else { width }, has_colour })
@@ -46,7 +46,7 @@ impl Terminal {
         Self { width, has_colour: false }
     }
 
-    /// The text in its colour, where there are colours.
+    /// The text in its colour, if the terminal has colours.
     pub(in crate::cli) fn paint(&self, text: &str, tone: Tone) -> String {
         if !self.has_colour {
             return text.to_owned();

@@ -1,5 +1,5 @@
-//! How keys, projects and organizations are shown: to programs as the objects that `/v2` answers with, and whose they are
-//! besides; to people one thing a line.
+//! The JSON objects of keys, projects and organizations, as `/v2` returns them plus their owner's ids, and the same as lines for
+//! people.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::terminal::Tone;
@@ -91,7 +91,7 @@ impl KeyView {
         }
     }
 
-    /// The newest value in full instead of masked, for the one time that it is shown.
+    /// Replaces the newest masked value by the full one, for the one time that it is shown.
     pub(in crate::cli) fn with_secret(mut self, secret: Option<&str>) -> Self {
         if let Some(secret) = secret {
             *self.shadow_value.as_mut().unwrap_or(&mut self.value) = secret.to_owned();
@@ -99,7 +99,7 @@ impl KeyView {
         self
     }
 
-    /// What it is and what of it, each a line.
+    /// Names and values for people.
     pub(in crate::cli) fn describe(self) -> Vec<(&'static str, String)> {
         let Self {
             id,
@@ -122,8 +122,8 @@ impl KeyView {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: RateLimitView| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
         let may = match role {
-            Role::Manager => "manage the organization: mint and revoke keys, read the audit log",
-            Role::Verifier => "verify: ask whether keys are good, and manage nothing",
+            Role::Manager => "manage the organization: create and revoke keys, read the audit log",
+            Role::Verifier => "verify: ask whether keys are valid, and manage nothing",
         };
         let mut all = vec![
             ("number", id.to_string()),
@@ -153,7 +153,7 @@ impl KeyView {
     }
 }
 
-/// What a request with the key would come to.
+/// The state of a key, as shown to people and programs.
 pub(in crate::cli) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
     match (key.valid, key.expires_at) {
         (false, _) => "deactivated",
@@ -162,7 +162,7 @@ pub(in crate::cli) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
     }
 }
 
-/// How a key's state is to be taken.
+/// The colour of a key's state.
 pub(in crate::cli) fn tone(state: &str) -> Tone {
     match state {
         "active" => Tone::Good,
@@ -171,7 +171,7 @@ pub(in crate::cli) fn tone(state: &str) -> Tone {
     }
 }
 
-/// One key, alone.
+/// Prints one key.
 pub(in crate::cli) fn show(key: KeyView, json: bool) -> Result<(), CommandError> {
     if json {
         return print_json(&key);
@@ -180,12 +180,12 @@ pub(in crate::cli) fn show(key: KeyView, json: bool) -> Result<(), CommandError>
     print_lines(key.describe(), ("state", tone))
 }
 
-/// What a sentence calls a key.
+/// A key in a sentence.
 pub(in crate::cli) fn describe(key: &ApiKey) -> String {
     format!("API key {} ({}, {})", key.id.get(), key.name.as_str(), key.value.tail)
 }
 
-/// The name that `/v2/verify` has for what came of a key.
+/// The code that `/v2/verify` returns for this result.
 pub(in crate::cli) fn code(outcome: &Result<(), Refusal>) -> &'static str {
     match outcome {
         Ok(()) => "VALID",

@@ -1,19 +1,19 @@
-//! What a search finds.
+//! A candidate: text that looks like a key.
 
 use crate::domain::{Digest, Tail};
 
-/// Something that looks like a key.
+/// A text that looks like a key.
 pub(super) struct Candidate {
-    /// In which line it begins, from 1.
+    /// The line that it begins in, from 1.
     pub(super) line: u64,
-    /// At which byte of it, from 1.
+    /// The byte of the line that it begins at, from 1.
     pub(super) column: u64,
     /// Its last six characters.
     pub(super) tail: Tail,
-    /// What it could be: where other characters stand right before a known prefix, with and without them.
+    /// The digests of the keys that it may be: where other characters stand right before a known prefix, with and without them.
     pub(super) digests: Vec<Digest>,
-    /// The same, by which an import may have brought them.
+    /// The SHA-256 digests of the same, under which an import may have stored them.
     pub(super) imported: Vec<Digest>,
-    /// Whether it is like keys of many makers, so that it is a key only where the store knows it.
+    /// Whether other systems have keys like this too, so that it counts only if the store knows it.
     pub(super) is_word: bool,
 }

@@ -1,4 +1,4 @@
-//! Finding what looks like a key in bytes of any kind.
+//! Finds text that looks like a key of Keystead's own form, in any bytes.
 
 use super::candidate::Candidate;
 use super::spelling::{MAX_PREFIX, Spelling};
@@ -9,18 +9,18 @@ use std::io::{self, Read};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// What a key ends with: an underscore and as many hexadecimal digits. In UTF-16, of either byte order, a zero byte stands
-/// between each two of them; in quoted-printable text, a soft line break may.
+/// The end of a key: an underscore and 32 hexadecimal digits. In UTF-16, of either byte order, a zero byte stands between any two
+/// characters; in quoted-printable text, soft line breaks may.
 const ENDING: &str = r"(?-u)_(?:(?:\x00[0-9a-f]){32}|(?:(?:=\r?\n)?[0-9a-f]){32})";
 const DIGITS: usize = 32;
-/// What earlier or other installations are likely to have their keys begin with ends like this.
-const LIKELY: [&[u8]; 2] = [b"_org_", b"_proj_"];
-/// Keys of our form alone; an import may have brought some that are known by another digest.
+/// Likely ends of the prefixes of other installations, or of earlier settings.
+const LIKELY_PREFIX_ENDS: [&[u8]; 2] = [b"_org_", b"_proj_"];
+/// Looks for keys of Keystead's own form only; imports may have stored them under a SHA-256 digest.
 const FORMS: KeyForms = KeyForms { external: false, sha256: true };
-/// How much is looked at in one go, in bytes: a file of any size and lines of any length take no more.
+/// How many bytes are searched at once. Files and lines of any size take no more memory.
 const WINDOW: usize = 256 * 1024;
-/// What is looked at again with the bytes that follow: a whole key, and a character before it and after it, each of which may
-/// take four bytes with a soft line break.
+/// How many bytes are searched again with those that follow: a whole key and a character on either side. With a soft line break,
+/// a character takes four bytes.
 const OVERLAP: usize = 4 * (MAX_PREFIX + DIGITS + 2);
 
 pub(super) struct KeyFinder {
@@ -28,7 +28,7 @@ pub(super) struct KeyFinder {
     prefixes: Vec<Vec<u8>>,
 }
 
-/// How far something was read, and in which line that is.
+/// How far the input was read, as an offset and as line and column.
 struct Position {
     offset: usize,
     line: u64,
@@ -36,7 +36,7 @@ struct Position {
 }
 
 impl Position {
-    /// Goes on over these bytes.
+    /// Advances over these bytes.
     fn pass(&mut self, bytes: &[u8]) {
         self.offset += bytes.len();
         self.line += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -48,27 +48,27 @@ impl Position {
 }
 
 impl KeyFinder {
-    /// Of keys that begin with one of these, or with what ends in `_org_` or `_proj_`. Others of the same form are handed over as
-    /// words: only the store can tell whether it knows them.
+    /// Finds keys with one of these prefixes, or with one that ends in `_org_` or `_proj_`. Keys of the same form with other prefixes are
+    /// reported as words: they count only if the store knows them.
     ///
     /// # Errors
-    /// Never, unless the expression above is wrong.
+    /// Never, since the regular expression is constant.
     pub(super) fn new<'a>(prefixes: impl IntoIterator<Item = &'a str>) -> Result<Self, regex::Error> {
         let prefixes = prefixes.into_iter().map(|prefix| prefix.as_bytes().to_vec()).collect();
         Ok(Self { ending: BytesRegex::new(ENDING)?, prefixes })
     }
 
-    /// Hands over all that looks like a key, in its order, and what of the words could be one.
+    /// Reports all candidates in their order, and those among the words.
     ///
     /// # Errors
-    /// Where the bytes cannot be read, or what they are handed over to fails.
+    /// If the bytes cannot be read, or `found` fails.
     pub(super) fn scan<E: From<io::Error>>(
         &self,
         input: &mut dyn Read,
         mut words: Option<WordScanner>,
         mut found: impl FnMut(Candidate) -> Result<(), E>,
     ) -> Result<(), E> {
-        // What is read may well be keys.
+        // The bytes may hold keys.
         let mut buffer = Zeroizing::new(vec![0; WINDOW]);
         let (mut filled, mut done) = (0, 0);
         let mut position = Position { offset: 0, line: 1, column: 1 };
@@ -86,7 +86,7 @@ impl KeyFinder {
                 if ending.start() < done {
                     continue;
                 }
-                // What follows is not known yet.
+                // Wait for the byte that follows.
                 if ending.end() + 1 >= filled && count > 0 {
                     break;
                 }
@@ -110,7 +110,7 @@ impl KeyFinder {
         }
     }
 
-    /// What a key could be that ends like this; `None` where it is none.
+    /// The keys that may end here; `None` if none do.
     fn candidates(&self, window: &[u8], ending: Range<usize>) -> Option<KeyMatch> {
         let (underscore, end) = (ending.start, ending.end);
         let is_wide = window.get(underscore + 1) == Some(&0);
@@ -145,18 +145,18 @@ impl KeyFinder {
         first.map(|start| KeyMatch { start, tail, digests, imported, is_word })
     }
 
-    /// Whether a key is expected to begin like this: with a prefix that is known, or with one that is likely.
+    /// Whether a known or likely prefix stands before the digits.
     fn is_expected(&self, before: &[u8]) -> bool {
-        let is_likely = LIKELY.iter().any(|likely| before.ends_with(likely)) && run(before) <= MAX_PREFIX;
+        let is_likely = LIKELY_PREFIX_ENDS.iter().any(|likely| before.ends_with(likely)) && run(before) <= MAX_PREFIX;
         is_likely || self.known(before).is_some()
     }
 
-    /// How long the longest of the known prefixes is that it ends with.
+    /// The length of the longest known prefix at the end of these bytes.
     fn known(&self, before: &[u8]) -> Option<usize> {
         self.prefixes.iter().filter(|prefix| before.ends_with(prefix)).map(Vec::len).max()
     }
 
-    /// How much of what stands before the digits could be a key's prefix: a known one, or all that may stand in a prefix.
+    /// The possible lengths of the key's prefix: a known one, or all the characters that a prefix may have.
     fn prefix_lengths(&self, before: &[u8]) -> impl Iterator<Item = usize> + use<> {
         let (known, run) = (self.known(before), run(before));
         let whole = Some(run).filter(|run| *run <= MAX_PREFIX && Some(*run) != known);
@@ -164,12 +164,12 @@ impl KeyFinder {
     }
 }
 
-/// How many of the last characters may stand in a prefix.
+/// How many of the last characters may be part of a prefix.
 fn run(before: &[u8]) -> usize {
     before.iter().rev().take_while(|byte| is_of_prefix(**byte)).count()
 }
 
-/// What was found, and where it begins.
+/// A match: its digests, and where it begins.
 struct KeyMatch {
     start: usize,
     tail: Tail,
@@ -202,7 +202,7 @@ mod tests {
         KeyFinder::new(["confident_org_", "confident_proj_"]).unwrap()
     }
 
-    /// Gives a byte at a time, or as many as asked for.
+    /// Returns a limited number of bytes at a time.
     struct Slowly<'a>(&'a [u8], usize);
 
     impl Read for Slowly<'_> {
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_our_form_under_any_other_prefix_is_handed_over_as_a_word() {
+    fn a_key_with_an_unknown_prefix_is_reported_as_a_word() {
         for key in [format!("shpat_{HEX}"), format!("sk_live_{HEX}"), format!("{}_{HEX}", "a".repeat(31))] {
             let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
             for (text, column) in [
@@ -251,7 +251,7 @@ mod tests {
             }
         }
         assert!(all(format!("{}_{HEX}", "a".repeat(32)).as_bytes(), 7).is_empty(), "no key has such a prefix");
-        // A prefix of the settings may be the end of one that came from elsewhere.
+        // A known prefix may be the end of a longer foreign prefix.
         let finder = KeyFinder::new(["ks_"]).unwrap();
         let key = format!("shks_{HEX}");
         let mut digests = Vec::new();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_wherever_it_stands_and_nothing_else_is() {
+    fn a_key_is_found_in_any_surroundings_and_nothing_else_is() {
         for (text, expected) in [
             (format!("confident_org_{HEX}"), vec![(1, 1, 1)]),
             (format!("\nkey = \"confident_proj_{HEX}\"\n"), vec![(2, 8, 1)]),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_utf_16_is_found_in_either_byte_order_with_a_mark_or_without_at_any_offset() {
+    fn a_key_in_utf_16_is_found_in_either_byte_order_at_any_offset() {
         let text =
             format!("a=1\r\nkey: confident_org_{HEX}\r\nacme_us_org_{HEX};confident_org_{HEX}0 my_confident_org_{HEX}");
         for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_a_soft_line_break_splits_is_found_and_no_other_line_break_is_passed_over() {
+    fn a_key_with_a_soft_line_break_is_found_and_one_with_another_line_break_is_not() {
         let key = format!("confident_org_{HEX}");
         let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
         for line_break in ["=\n", "=\r\n"] {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_and_lines_without_end_are_no_obstacle() {
+    fn binary_data_and_endless_lines_are_searched() {
         let mut bytes = vec![0xff; 3 * WINDOW + 17];
         bytes.extend_from_slice(format!("confident_org_{HEX}").as_bytes());
         bytes.extend_from_slice(&vec![0; WINDOW]);
@@ -344,7 +344,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn it_does_not_matter_how_the_bytes_come(
+        fn the_result_does_not_depend_on_the_sizes_of_the_reads(
             pieces in proptest::collection::vec(prop_oneof![
                 Just(format!("confident_org_{HEX}")), Just(format!("b_org_{HEX}")), Just("\n".to_owned()), "[ -~]{0,70}",
                 Just("=\n".to_owned()), Just("\0".to_owned()), Just("confident_".to_owned()), Just(HEX[7..].to_owned()),
@@ -357,7 +357,7 @@ mod tests {
         }
 
         #[test]
-        fn a_key_is_found_at_the_place_where_it_is_whatever_the_distance(
+        fn a_key_is_found_at_its_place_at_any_distance(
             before in 0usize..2 * WINDOW, lines in 0u64..3,
         ) {
             let text = format!("{}{} confident_org_{HEX}\n", "\n".repeat(lines as usize), "-".repeat(before));

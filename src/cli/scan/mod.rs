@@ -1,4 +1,4 @@
-//! `keystead scan`: keys that lie where they should not, and whether they are live ones of this store.
+//! `keystead scan`: finds leaked keys in files, and whether they are live keys of this store.
 
 mod candidate;
 mod finder;
@@ -33,36 +33,36 @@ pub(in crate::cli) struct ScanArguments {
     /// Files and folders; '-' or nothing for standard input
     #[arg(value_name = "PATH", conflicts_with = "staged")]
     paths: Vec<PathBuf>,
-    /// Scan what is staged in the git repository here
+    /// Scan the files staged in this git repository
     #[arg(long)]
     staged: bool,
-    /// Look also for keys that begin with this, such as earlier settings had them
+    /// Also find keys with this prefix, such as one from earlier settings
     #[arg(long, value_name = "PREFIX")]
     prefix: Vec<String>,
     /// Revoke the live keys that are found
     #[arg(long)]
     revoke: bool,
-    /// Do it without being asked
+    /// Do not ask for confirmation
     #[arg(long, requires = "revoke")]
     yes: bool,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
-const HELP: &str = "Prints path:line:column (in bytes), the masked value, and whether it is a key of this store: LIVE, deactivated,\n\
-    expired, rotated out or unknown; unchecked, where there is no store to look into.\n\n\
-    Finds keys of Keystead's own form: they begin with the prefixes of the settings, with --prefix, or with anything\n\
-    that ends in _org_ or _proj_, and end in 32 hexadecimal digits; in UTF-8, UTF-16 or quoted-printable text. What begins\n\
-    with anything else, such as shpat_, it finds where the store knows it.\n\n\
-    Where keys of other forms were imported into the store, it finds those that it still knows: words of 16 to 256\n\
-    letters, digits and _ - . + / = ~ : in UTF-8 that stand between other characters.\n\n\
-    Does not find what is compressed, encoded or escaped, imported keys with other characters in them or in UTF-16, or,\n\
-    without the store, any imported key of another form or beginning. Leaves .git and links alone.\n\n\
-    Exit codes: 0 all was read, and no live key found and none unchecked (or all of them revoked), 1 otherwise.\n\n\
+const HELP: &str = "Prints path:line:column (in bytes), the masked value, and its state in this store: LIVE, deactivated,\n\
+    expired, rotated out or unknown; unchecked, if there is no store to check.\n\n\
+    Finds keys of Keystead's own form: a prefix from the settings or --prefix, or any prefix that ends in _org_ or\n\
+    _proj_, followed by 32 hexadecimal digits; in UTF-8, UTF-16 or quoted-printable text. Keys with any other prefix,\n\
+    such as shpat_, are found if the store knows them.\n\n\
+    If keys of other forms were imported into the store, finds those that it still knows: words of 16 to 256\n\
+    letters, digits and _ - . + / = ~ : in UTF-8, between other characters.\n\n\
+    Does not find compressed, encoded or escaped keys, or imported keys with other characters or in UTF-16; without the\n\
+    store, no imported key of another form or prefix. Skips .git and symbolic links.\n\n\
+    Exit codes: 0 everything was read, and no key is live or unchecked (or all were revoked), 1 otherwise.\n\n\
     Examples:\n  keystead scan .\n  git log -p --all | keystead scan\n  keystead scan /srv /etc --revoke";
 
-/// Something that was found.
+/// A candidate, as it is printed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Finding<'a> {
@@ -70,18 +70,18 @@ struct Finding<'a> {
     line: u64,
     column: u64,
     value: String,
-    /// What `keys list` says, or `live`, `rotated_out`, `unknown`, `unchecked`.
+    /// A key's state as in `keys list`, or `live`, `rotated_out`, `unknown`, `unchecked`.
     state: &'static str,
     api_key: Option<KeyView>,
 }
 
-/// How many words are remembered that the store does not know: most words come again.
-const REMEMBERED: usize = 1 << 20;
+/// How many words that the store does not know are cached: most words are repeated.
+const MAX_CACHED_WORDS: usize = 1 << 20;
 
-/// What is known so far.
+/// A scan in progress.
 struct Report {
     store: Store,
-    /// Beginnings of the digests of words that the store does not know.
+    /// Prefixes of the digests of words that the store does not know.
     unknown: HashSet<i64>,
     is_json: bool,
     found: u64,
@@ -90,9 +90,9 @@ struct Report {
 }
 
 enum Store {
-    /// What it holds that is not of our form.
+    /// The other forms of keys in the store.
     Open(Box<Overview>, KeyForms),
-    /// Why it cannot be looked into.
+    /// Why the store cannot be read.
     Closed(String),
 }
 
@@ -101,7 +101,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: ScanArguments) -> Re
     let prefixes = [&config.keys.organization_prefix, &config.keys.project_prefix].into_iter().chain(&prefix);
     prefixes.clone().try_for_each(|prefix| KeyPrefix::parse(prefix).map(drop))?;
     let finder = KeyFinder::new(prefixes.map(String::as_str));
-    let finder = finder.map_err(|e| CommandError::new(format!("Keys cannot be looked for: {e}.")))?;
+    let finder = finder.map_err(|e| CommandError::new(format!("The scan cannot start: {e}.")))?;
     let (store, unknown, live) = (Store::open(config), HashSet::new(), BTreeMap::new());
     let mut report = Report { store, unknown, is_json: json, found: 0, unchecked: 0, live };
     let mut unreadable = 0;
@@ -130,7 +130,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: ScanArguments) -> Re
 }
 
 impl Report {
-    /// Tells what was found in the file or stream of this name.
+    /// Reports what was found in the file or stream with this name.
     fn add(&mut self, name: &str, found: Candidate) -> Result<(), CommandError> {
         let word = found.digests.first().filter(|_| found.is_word).map(Digest::prefix);
         if word.is_some_and(|word| self.unknown.contains(&word)) {
@@ -144,7 +144,7 @@ impl Report {
         if looked.is_none()
             && let Some(word) = word
         {
-            if self.unknown.len() >= REMEMBERED {
+            if self.unknown.len() >= MAX_CACHED_WORDS {
                 self.unknown.clear();
             }
             self.unknown.insert(word);
@@ -156,7 +156,7 @@ impl Report {
             self.live.insert(looked.key.id, looked.key.clone());
         }
         let Candidate { line, column, tail, .. } = found;
-        // The name of a file may have a key in it, too.
+        // A file's name may hold a key, too.
         let masked = mask(name);
         let name = masked.as_deref().unwrap_or(name);
         if self.is_json {
@@ -177,12 +177,12 @@ impl Report {
                 let what = counted(unchecked, "string that looks like a key", "strings that look like keys");
                 wrong.push(format!("{what} could not be checked and may be live: {why}"));
             } else if config.store.path.exists() {
-                say(format_args!("Imported keys of other forms were not looked for: {why}."));
+                say(format_args!("Imported keys of other forms were not searched: {why}."));
             } else {
-                say("Imported keys of other forms were not looked for, since there is no store here (--store).");
+                say("Imported keys of other forms were not searched, since there is no store here (--store).");
             }
         }
-        // Whoever only looks keeps the store's log from being brought in.
+        // Close the store: an open reader delays checkpoints of its write-ahead log.
         drop(store);
         if unreadable > 0 {
             wrong.push(counted(unreadable as u64, "file or folder", "files or folders") + " could not be read");
@@ -196,12 +196,12 @@ impl Report {
                 ));
             }
         } else if revoke {
-            confirm(&format!("To be revoked for good: {keys}."), yes)?;
+            confirm(&format!("These will be revoked permanently: {keys}."), yes)?;
             revoke_keys(config, live.into_values().collect()).await?;
-            say(format_args!("Candidate and revoked: {keys}."));
+            say(format_args!("Found and revoked: {keys}."));
         } else {
             let them = if live.len() == 1 { "it" } else { "them" };
-            wrong.push(format!("{keys} found lying open: revoke {them}, with --revoke or keystead keys revoke"));
+            wrong.push(format!("{keys} found: revoke {them}, with --revoke or keystead keys revoke"));
         }
         if wrong.is_empty() { Ok(()) } else { Err(CommandError::new(wrong.join("; ") + ".")) }
     }
@@ -216,7 +216,7 @@ impl Store {
         opened.unwrap_or_else(|error| Self::Closed(error.to_string()))
     }
 
-    /// What words to look at, where the store holds keys that could be any.
+    /// Which words to search for, if the store holds keys of other forms.
     fn words(&self) -> Option<WordScanner> {
         match self {
             Self::Open(_, forms) => forms.external.then(|| WordScanner::new(*forms)),
@@ -224,7 +224,7 @@ impl Store {
         }
     }
 
-    /// The key that was found; the outer `None` where the store cannot be looked into.
+    /// Looks up the candidate; the outer `None` if the store cannot be read.
     fn look_up(&self, found: &Candidate) -> Result<Option<Option<LookedUpKey>>, CommandError> {
         let Self::Open(overview, _) = self else { return Ok(None) };
         for digest in found.digests.iter().chain(&found.imported) {

@@ -1,4 +1,4 @@
-//! What is scanned: files, folders, standard input, what is staged in git.
+//! The inputs of a scan: files, folders, standard input, and files staged in git.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::say;
@@ -9,25 +9,24 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use walkdir::WalkDir;
 
-/// The folder in which git keeps what is not the work itself.
+/// Git's own folder, which is skipped.
 const GIT: &str = ".git";
-/// What stands for standard input, among the paths and before what was found in it.
+/// Stands for standard input, as an argument and in the output.
 pub(super) const STANDARD_INPUT: &str = "-";
 
-/// What is done with the name of something and its bytes. What it fails with is no fault of theirs.
+/// Scans one input, from its name and bytes. Its errors are not about the input.
 type Scanning<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), CommandError> + 'a;
 
-/// Reads standard input; gives how many inputs could not be read to their end, as [`each_file`].
+/// Scans standard input. Returns how many inputs could not be read to their end, as [`each_file`] does.
 pub(super) fn standard_input(scan: &mut Scanning<'_>) -> Result<usize, CommandError> {
     let unread = read(STANDARD_INPUT, &mut io::stdin().lock(), scan)?;
     Ok(unread.map_or(0, |error| complain("Standard input", &error)))
 }
 
-/// Reads everything once: calls `scan` with each name and its bytes. What cannot be read, or not to its end, is said on
-/// standard error, and is no reason not to read the rest; gives how many those were.
+/// Scans each file below a path. Reports unreadable files on standard error and goes on; returns how many there were.
 pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, CommandError> {
     let mut unreadable = 0;
-    // Links are not followed: what they point to is scanned where it is, or is none of this.
+    // Symbolic links are not followed: their targets are scanned where they are, or are not part of the scan.
     let walk = WalkDir::new(path).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != GIT) {
         match entry {
@@ -35,7 +34,7 @@ pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, C
                 let path = error.path().unwrap_or(path).display();
                 unreadable += complain(path, error.io_error().map_or(&error as &dyn Display, |error| error));
             }
-            // A path that was named may be a pipe; one that was come across could be one that never ends.
+            // A pipe is read only if it was named: one found in a folder may never end.
             Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 && !entry.path().is_dir() => {
                 let name = entry.path().display().to_string();
                 let unread = match File::open(entry.path()) {
@@ -50,20 +49,20 @@ pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, C
     Ok(unreadable)
 }
 
-/// One thing that could not be read.
+/// Reports an unreadable input; returns 1.
 fn complain(what: impl Display, why: &dyn Display) -> usize {
     say(format_args!("keystead: {}", CommandError::new(format!("{what} cannot be read: {why}."))));
     1
 }
 
-/// Scans these bytes as far as they can be read; gives why that was not to their end.
+/// Scans the input as far as it can be read; returns the error that ended it.
 fn read(name: &str, input: &mut dyn Read, scan: &mut Scanning<'_>) -> Result<Option<io::Error>, CommandError> {
     let mut input = Readable { input, unread: None };
     scan(name, &mut input)?;
     Ok(input.unread)
 }
 
-/// Ends where its input cannot be read any further, and keeps the reason.
+/// Ends at the first error of its input, and keeps the error.
 struct Readable<'a> {
     input: &'a mut dyn Read,
     unread: Option<io::Error>,
@@ -81,7 +80,7 @@ impl Read for Readable<'_> {
     }
 }
 
-/// The contents that git would commit now: what is staged, not what lies in the folder.
+/// Scans the files that git would commit now, in their staged version.
 pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), CommandError> {
     let staged = staged()?;
     if staged.is_empty() {
@@ -91,17 +90,17 @@ pub(super) fn each_staged(scan: &mut Scanning<'_>) -> Result<(), CommandError> {
     for (object, name) in &staged {
         let mut blob = blobs.get(object).map_err(|e| no_git(&e))?;
         scan(name, &mut blob)?;
-        // What was not read is in the way of what comes next.
+        // Skip the rest, so that the next object can be read.
         io::copy(&mut blob, &mut io::sink()).map_err(|e| no_git(&e))?;
     }
     blobs.finish().map_err(|e| no_git(&e))
 }
 
 fn no_git(why: &dyn Display) -> CommandError {
-    CommandError::new(format!("git does not say what is staged: {why}."))
+    CommandError::new(format!("git cannot list the staged files: {why}."))
 }
 
-/// The objects that are staged and differ from the last commit, and their paths.
+/// The staged objects that differ from the last commit, and their paths.
 fn staged() -> Result<Vec<(String, String)>, CommandError> {
     let arguments =
         ["diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--diff-filter=AMT"];
@@ -116,7 +115,7 @@ fn staged() -> Result<Vec<(String, String)>, CommandError> {
     while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
         let change = String::from_utf8_lossy(change);
         let words: Vec<&str> = change.split(' ').collect();
-        // A submodule is another repository's commit.
+        // Skip submodules: they are commits of another repository.
         if let [_, mode, _, object, _] = words.as_slice()
             && *mode != "160000"
         {
@@ -126,7 +125,7 @@ fn staged() -> Result<Vec<(String, String)>, CommandError> {
     Ok(found)
 }
 
-/// One git that hands over objects as they are asked for.
+/// A git process that returns objects on request.
 struct Blobs {
     git: Child,
     asks: ChildStdin,
@@ -143,7 +142,7 @@ impl Blobs {
         }
     }
 
-    /// The object's bytes, and the line break that git ends them with.
+    /// The object's bytes, followed by git's line break.
     fn get(&mut self, object: &str) -> io::Result<impl Read + '_> {
         writeln!(self.asks, "{object}")?;
         self.asks.flush()?;

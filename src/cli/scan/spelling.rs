@@ -1,24 +1,24 @@
-//! The ways that the characters of a key are written in a file: plain, quoted-printable, UTF-16.
+//! How a key's characters may be written in a file: plain, quoted-printable or UTF-16.
 
 use zeroize::Zeroizing;
 
-/// How many characters a prefix has at the most.
+/// The most characters of a prefix.
 pub(super) const MAX_PREFIX: usize = 32;
-/// The soft line breaks of quoted-printable text (RFC 2045, section 6.7), which are no part of it.
+/// The soft line breaks of quoted-printable text (RFC 2045, section 6.7), which are not part of the text.
 const SOFT_BREAKS: [&[u8]; 2] = [b"=\r\n", b"=\n"];
 
-/// How the characters of a key are written.
+/// How a key's characters are written.
 #[derive(Clone, Copy)]
 pub(super) enum Spelling {
-    /// A byte each.
+    /// One byte each.
     Plain,
-    /// The same, with soft line breaks between them.
+    /// One byte each, with soft line breaks between them.
     QuotedPrintable,
-    /// Two bytes each, one of which is zero.
+    /// Two bytes each, one of which is zero (UTF-16).
     Wide,
 }
 
-/// Characters, and where each of them is.
+/// Characters and their positions.
 pub(super) struct Before {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) places: Vec<usize>,
@@ -37,7 +37,7 @@ impl Spelling {
         Before { bytes: Zeroizing::new(places.iter().map(|place| window[*place]).collect()), places }
     }
 
-    /// Where the character before this one is.
+    /// The position of the character before this one.
     fn previous(self, window: &[u8], place: usize) -> Option<usize> {
         match self {
             Self::Plain => place.checked_sub(1),

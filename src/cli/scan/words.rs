@@ -1,34 +1,34 @@
-//! WordScanner that could be keys of another form than ours. What is one only a store can tell that such keys were imported into.
+//! Finds words that may be imported keys of other forms. Only the store can tell which of them are keys.
 
 use super::candidate::Candidate;
 use crate::domain::{Digest, ExternalKey, KeyForms};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// How many characters such a key has.
+/// The length of such a key, in characters.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
-/// A word that is longer is no key, but what its marks part may be some.
-const LONGEST: usize = 2 * *LENGTHS.end();
+/// The most characters of a word that are kept. A longer word is no key, but the parts between its punctuation may be.
+const MAX_WORD: usize = 2 * *LENGTHS.end();
 
-/// The words of some bytes that come piece by piece.
+/// Splits bytes that arrive in pieces into words.
 pub(super) struct WordScanner {
     forms: KeyForms,
-    /// The word under way, which may be a key.
+    /// The current word, which may be a key.
     word: Zeroizing<Vec<u8>>,
-    /// Whether a part of it has been dropped.
+    /// Whether the word's beginning was dropped.
     is_cut: bool,
     line: u64,
-    /// Where the next byte is.
+    /// The position of the next byte.
     column: u64,
 }
 
 impl WordScanner {
-    /// For a store that holds these.
+    /// Searches for the forms that the store holds.
     pub(super) fn new(forms: KeyForms) -> Self {
-        Self { forms, word: Zeroizing::new(Vec::with_capacity(LONGEST)), is_cut: false, line: 1, column: 1 }
+        Self { forms, word: Zeroizing::new(Vec::with_capacity(MAX_WORD)), is_cut: false, line: 1, column: 1 }
     }
 
-    /// Goes on over these bytes, and hands over what could be a key in the words that end in them.
+    /// Reads these bytes, and reports the candidates in the words that end in them.
     pub(super) fn pass<E>(
         &mut self,
         bytes: &[u8],
@@ -36,7 +36,7 @@ impl WordScanner {
     ) -> Result<(), E> {
         for byte in bytes {
             if is_of_word(*byte) {
-                if self.word.len() == LONGEST {
+                if self.word.len() == MAX_WORD {
                     self.shorten(found)?;
                 }
                 self.word.push(*byte);
@@ -48,7 +48,7 @@ impl WordScanner {
         Ok(())
     }
 
-    /// The word under way is at its end.
+    /// Ends the current word.
     pub(super) fn finish<E>(&mut self, found: &mut impl FnMut(Candidate) -> Result<(), E>) -> Result<(), E> {
         let mut ranges = parts(&self.word);
         if !self.is_cut {
@@ -60,12 +60,12 @@ impl WordScanner {
         Ok(())
     }
 
-    /// Drops all of the word but its last part, which may go on.
+    /// Drops the word except for its last part, which may go on.
     fn shorten<E>(&mut self, found: &mut impl FnMut(Candidate) -> Result<(), E>) -> Result<(), E> {
         let last = self.word.iter().rposition(|byte| !is_of_part(*byte)).map_or(0, |mark| mark + 1);
         let whole = parts(&self.word[..last]);
         self.report(whole, found)?;
-        // What is longer than a key stays too long, whatever of it is dropped.
+        // Keep one byte more than a key may have: the rest must stay too long for a key.
         let dropped = last.max(self.word.len() - (LENGTHS.end() + 1));
         self.word.drain(..dropped);
         self.is_cut = true;
@@ -83,7 +83,7 @@ impl WordScanner {
         ranges.into_iter().filter_map(|range| self.candidate(range)).try_for_each(found)
     }
 
-    /// `None` for keys of our form, which are looked for wherever they stand.
+    /// `None` for keys of Keystead's own form, which the finder finds.
     fn candidate(&self, range: Range<usize>) -> Option<Candidate> {
         let key = &self.word[range.clone()];
         if KeyForms::default().admit(key) {
@@ -103,17 +103,17 @@ impl WordScanner {
     }
 }
 
-/// What most keys are made of.
+/// The characters of most keys.
 fn is_of_part(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// The same, and marks that are in some keys, but mostly stand between others.
+/// The same, plus punctuation that some keys contain but that mostly separates words.
 fn is_of_word(byte: u8) -> bool {
     is_of_part(byte) || matches!(byte, b'.' | b'+' | b'/' | b'=' | b'~' | b':')
 }
 
-/// What stands between marks.
+/// The parts between punctuation.
 fn parts(word: &[u8]) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -124,7 +124,7 @@ fn parts(word: &[u8]) -> Vec<Range<usize>> {
     parts
 }
 
-/// All of the word, or what is behind its first or its last `=` or `:`, with and without the marks that end it.
+/// The whole word, and what follows its first or last `=` or `:`, each with and without the punctuation at its end.
 fn wholes(word: &[u8]) -> Vec<Range<usize>> {
     let trimmed = word.iter().rposition(|byte| is_of_part(*byte)).map_or(0, |last| last + 1);
     let mut assigned = word[..trimmed].iter().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':'));
@@ -140,7 +140,7 @@ mod tests {
 
     const FORMS: KeyForms = KeyForms { external: true, sha256: true };
 
-    /// Where the text has this key, if it is among what is handed over; the text comes so many bytes at a time.
+    /// The position at which the key is reported; the text arrives `at_once` bytes at a time.
     fn place(text: &str, key: &str, at_once: usize) -> Option<(u64, u64)> {
         let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
         let mut places = Vec::new();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_form_is_handed_over_wherever_it_stands() {
+    fn a_key_of_another_form_is_reported_in_any_surroundings() {
         let keys = [
             "sk_live_0123456789abcdef",
             "0b4b8a52-9d3c-4e1b-8f7a-1c57ec0a1b2c",
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_without_end_takes_no_more_memory_and_hides_no_key() {
+    fn an_endless_word_takes_constant_memory_and_hides_no_key() {
         let key = "sk_live_0123456789abcdef";
         for length in [0, 200, 255, 256, 257, 480, 500, 512, 700, 5_000] {
             for filling in ["/abc".repeat(length / 4), "a".repeat(length)] {
@@ -194,11 +194,11 @@ mod tests {
         }
         let mut words = WordScanner::new(FORMS);
         words.pass(&[b'a'; 10_000], &mut |_| Ok::<_, std::convert::Infallible>(())).unwrap();
-        assert!(words.word.capacity() == LONGEST);
+        assert!(words.word.capacity() == MAX_WORD);
     }
 
     #[test]
-    fn our_own_form_is_left_to_those_who_look_for_it() {
+    fn keys_of_our_own_form_are_left_to_the_finder() {
         let key = format!("team9_{}", "0123456789abcdef".repeat(2));
         assert_eq!(place(&key, &key, 5), None);
     }

@@ -1,4 +1,4 @@
-//! What the server does by itself while it runs.
+//! The server's background tasks: last-used times, the audit log, backups, the ledger and imports.
 
 use crate::cli::audit::head_signature::{Signer, signed_head};
 use crate::cli::server::clock_watch;
@@ -11,28 +11,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How often last-used times are written: together with the write itself well within a second.
+/// How often last-used times are written. With the write itself this stays well below a second.
 const LAST_USED_INTERVAL: Duration = Duration::from_millis(500);
 /// How often failed authentications are recorded.
 const FAILED_AUTHENTICATIONS_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the audit log is pruned.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
-/// How often the audit log's head is logged, besides at start and at a stop.
+/// How often the audit log's head is logged, besides at start and at stop.
 const HEAD_INTERVAL: Duration = Duration::from_secs(24 * 3600);
-/// How often it is looked whether a backup is due.
+/// How often the server checks whether a backup is due.
 const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the ledger of revocations is compacted.
 const LEDGER_COMPACT_INTERVAL: Duration = Duration::from_secs(3600);
-/// How often it is looked whether somebody imports keys.
+/// How often the server looks for staged imports.
 const IMPORT_CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long to wait after an import could not be looked at or taken on: less than its command waits for the server.
+/// How long to wait after a failed look at imports: less than an import command waits for the server.
 const IMPORT_RETRY_DELAY: Duration = Duration::from_secs(1);
-/// How often at the most that is logged.
+/// The least time between two warnings about imports.
 const IMPORT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// Starts all of it; it goes on until what is returned is dropped.
+/// Starts all tasks. They run until the returned set is dropped.
 pub(in crate::cli) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(flush_last_used(Arc::clone(service)));
@@ -50,7 +50,7 @@ pub(in crate::cli) fn start(config: &Config, service: &Arc<Service>, signer: Opt
     tasks
 }
 
-/// Does for the last time what is done from time to time, so that the head that is logged is the last one.
+/// Runs the last round at a stop: records the failed authentications, then logs the final head of the audit log.
 pub(in crate::cli) async fn finish(service: &Service, signer: Option<&Signer>) {
     if let Err(error) = service.record_failed_authentications().await {
         log::warn!("the last minute's failed authentications could not be recorded: {error}");
@@ -58,7 +58,7 @@ pub(in crate::cli) async fn finish(service: &Service, signer: Option<&Signer>) {
     log_head(service, signer).await;
 }
 
-/// Logs the audit log's head, which proves that what is before it was there by now, to whoever keeps it elsewhere.
+/// Logs the audit log's head. A copy of the log elsewhere then proves that all earlier events existed by this time.
 async fn log_head(service: &Service, signer: Option<&Signer>) {
     match service.audit_head().await {
         Ok(head) => log::info!("audit log head: {}", signed_head(head.unwrap_or(Link::START), signer)),
@@ -70,7 +70,7 @@ async fn flush_last_used(service: Arc<Service>) {
     loop {
         tokio::time::sleep(LAST_USED_INTERVAL).await;
         if let Err(error) = service.flush_last_used().await {
-            log::warn!("last-used times could not be written and are kept for later: {error}");
+            log::warn!("last-used times could not be written and will be written later: {error}");
         }
     }
 }
@@ -90,7 +90,9 @@ async fn prune(service: Arc<Service>, retention_days: u32) {
         let until = Timestamp::from_unix_ms(now.unix_ms() - i64::from(retention_days) * DAY_MS).unwrap_or_default();
         match service.prune_audit_log(until, now).await {
             Ok(0) => {}
-            Ok(count) => log::info!("{count} events were older than {retention_days} days and left the audit log"),
+            Ok(count) => {
+                log::info!("{count} events were older than {retention_days} days and were deleted from the audit log")
+            }
             Err(error) => log::warn!("the audit log could not be pruned: {error}"),
         }
         tokio::time::sleep(PRUNE_INTERVAL).await;
@@ -100,7 +102,7 @@ async fn prune(service: Arc<Service>, retention_days: u32) {
 async fn back_up(service: Arc<Service>, config::BackupSettings { folder, every_hours, keep }: config::BackupSettings) {
     loop {
         if let Err(error) = backup::make_due(&service, &folder, i64::from(every_hours) * HOUR_MS, keep).await {
-            log::error!("no backup was made, which is tried again in ten minutes: {error}");
+            log::error!("no backup was made; next attempt in ten minutes: {error}");
             tokio::time::sleep(9 * BACKUP_CHECK_INTERVAL).await;
         }
         tokio::time::sleep(BACKUP_CHECK_INTERVAL).await;
@@ -116,7 +118,7 @@ async fn compact_ledger(service: Arc<Service>) {
     }
 }
 
-/// Does the writing of whoever imports keys: their process may be stopped while it holds the store, and this one goes on.
+/// Stores the rows of staged imports. The import command's own process may be stopped while it locks the store; this one goes on.
 async fn carry_imports(service: Arc<Service>) {
     let mut warned_at: Option<Instant> = None;
     loop {
@@ -125,7 +127,7 @@ async fn carry_imports(service: Arc<Service>) {
             let now = clock_and_random::monotonic();
             if warned_at.is_none_or(|at| now.saturating_duration_since(at) >= IMPORT_WARNING_INTERVAL) {
                 warned_at = Some(now);
-                log::warn!("imports could not be looked for or taken on, which is tried again every second: {error}");
+                log::warn!("imports could not be found or stored; next attempt in a second: {error}");
             }
             tokio::time::sleep(IMPORT_RETRY_DELAY).await;
         }

@@ -1,4 +1,4 @@
-//! The certificate and key of the settings, read at start and again whenever they change.
+//! The TLS certificate and key: read from their files at start, and again when these change.
 
 use crate::cli::error::CommandError;
 use crate::cli::system::signals::Hangup;
@@ -9,26 +9,26 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often it is looked whether the files have changed.
+/// How often the files are checked for changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Of a file's mode: others than its owner and group may read it.
+/// The bit of a file's mode that lets every user read it.
 const OTHERS_READ: u32 = 0o004;
 
-/// The files, and what was read from them.
+/// The two files, and the certificate that was read from them.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct CertificateFiles {
     chain: PathBuf,
     key: PathBuf,
     certificate: Certificate,
-    /// What they were just before that.
+    /// The versions of the files just before they were read.
     read: [Version; 2],
 }
 
-/// What shows that a file has changed.
+/// A file's time of modification, size and inode: any of them changes with the file.
 type Version = Option<(SystemTime, u64, u64)>;
 
 impl CertificateFiles {
-    /// Reads them, where the settings name any.
+    /// Reads the files, if the settings name them.
     pub(in crate::cli) fn read(tls: &config::TlsSettings) -> Result<Option<Self>, CommandError> {
         if !tls.is_on() {
             return Ok(None);
@@ -37,16 +37,16 @@ impl CertificateFiles {
         let versions = versions(&chain, &key);
         let certificate = read(&chain, &key)
             .and_then(|(chain, key)| Certificate::new(&chain, &key).map_err(|error| error.to_string()))
-            .map_err(|why| CommandError::new(format!("TLS cannot be spoken (tls.certificate, tls.key): {why}.")))?;
+            .map_err(|why| CommandError::new(format!("TLS cannot be started (tls.certificate, tls.key): {why}.")))?;
         Ok(Some(Self { chain, key, certificate, read: versions }))
     }
 
-    /// What is shown, now and after every change.
+    /// The certificate; it is replaced at each reload.
     pub(in crate::cli) fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// Whether anybody on the machine can read the key.
+    /// Whether every user of the machine can read the key.
     pub(in crate::cli) fn is_key_open(&self) -> bool {
         is_open(&self.key)
     }
@@ -64,12 +64,12 @@ impl CertificateFiles {
         let outcome = read(&self.chain, &self.key)
             .and_then(|(chain, key)| self.certificate.replace(&chain, &key).map_err(|error| error.to_string()));
         match outcome {
-            Ok(()) => log::info!("the certificate in {} is shown from now on", self.chain.display()),
-            Err(why) => log::error!("the new certificate cannot be used, and the old one is shown on: {why}"),
+            Ok(()) => log::info!("the certificate in {} is in use from now on", self.chain.display()),
+            Err(why) => log::error!("the new certificate cannot be used, and the old one stays in use: {why}"),
         }
     }
 
-    /// Reads them again when they have changed, and at once on this signal. Never ends.
+    /// Reads the files again after a change, and at once on SIGHUP. Never returns.
     pub(in crate::cli) async fn watch(self, mut hangup: Hangup) {
         let mut read = self.read;
         let mut last = read;
@@ -77,7 +77,7 @@ impl CertificateFiles {
             tokio::select! {
                 () = tokio::time::sleep(CHECK_INTERVAL) => {
                     let now = self.versions();
-                    // Not in the middle of a change: one file comes before the other.
+                    // Wait until both files are unchanged for one interval: they may be replaced one after the other.
                     if now != read && now == last {
                         read = now;
                         self.reload();
@@ -93,7 +93,7 @@ impl CertificateFiles {
     }
 }
 
-/// Whether anybody on the machine can read this file. A group may: it is often one of those who are to have the key.
+/// Whether every user of the machine can read this file. Its group may: groups are often meant to have the key.
 pub(in crate::cli) fn is_open(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|file| file.mode() & OTHERS_READ != 0)
 }
@@ -122,7 +122,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
-    /// Writes a new pair; gives the certificate in DER.
+    /// Writes a new pair of files; returns the certificate in DER.
     fn renew(tls: &config::TlsSettings) -> Vec<u8> {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(&tls.certificate, pair.cert.pem()).unwrap();
@@ -130,11 +130,11 @@ mod tests {
         pair.cert.der().to_vec()
     }
 
-    /// What is shown to somebody who connects.
+    /// The certificate that a client is shown.
     fn shown(certificate: &Certificate) -> Vec<u8> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = ServerConnection::new(Arc::new(certificate.server().unwrap())).unwrap();
-        // Which ends when the other side is gone.
+        // The read ends when the client is gone.
         let server = std::thread::spawn(move || _ = StreamOwned::new(server, theirs).read(&mut [0]));
         let mut client = connect(ours, Ipv4Addr::LOCALHOST.into()).unwrap();
         client.conn.complete_io(&mut client.sock).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_is_renewed_before_it_is_watched_is_read_all_the_same() {
+    fn files_that_are_renewed_before_the_watch_begins_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let tls =
             config::TlsSettings { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };

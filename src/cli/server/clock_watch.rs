@@ -1,4 +1,4 @@
-//! Noticing that the machine's clock cannot be right: keys expire by it.
+//! Warns if the machine's clock is wrong or jumps, since keys expire by it.
 
 use crate::cli::system::clock_and_random;
 use crate::domain::Timestamp;
@@ -6,20 +6,20 @@ use crate::service::Service;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the two clocks are compared.
+/// How often the wall clock is compared with the monotonic one.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
-/// By how much the clock may be off before anything is said, in milliseconds.
+/// Smaller differences are not logged, in milliseconds.
 const TOLERANCE_MS: i64 = 5_000;
-/// By how much the newest event may lie ahead: machines that share a store are not that exact.
+/// The newest event may be this far in the future, in milliseconds: the clocks of machines that share a store differ a little.
 const AHEAD_MS: i64 = 60_000;
 
-/// Compares the clock with the newest event once, and with the clock for durations from then on.
+/// Compares the clock with the newest event once, and then with the monotonic clock. Never returns.
 pub(in crate::cli) async fn watch(service: Arc<Service>) {
     let now = clock_and_random::now();
     match service.newest_event_at().await {
         Ok(Some(newest)) if newest.unix_ms() > now.unix_ms() + AHEAD_MS => log::warn!(
-            "it is {now} by this machine's clock, but something was done at {newest}, which is yet to come: one of the two is \
-             wrong, and keys expire by this clock"
+            "this machine's clock says {now}, but the newest event is from {newest}, which is in the future: one of the two is \
+            wrong, and keys expire by this clock"
         ),
         Ok(_) => {}
         Err(error) => log::warn!("the clock could not be compared with the newest event: {error}"),
@@ -30,8 +30,8 @@ pub(in crate::cli) async fn watch(service: Arc<Service>) {
         let (now, later) = (clock_and_random::now(), clock_and_random::monotonic());
         if let Some(jump_ms) = jump_ms(wall, now, later.saturating_duration_since(steady)) {
             log::warn!(
-                "the clock went {} seconds {} than it should (it was set, or the machine slept): it is {now} now, and keys \
-                 expire by it",
+                "the clock went {} seconds {} than expected (it was set, or the machine was suspended): it is {now} now, and \
+                keys expire by it",
                 jump_ms.abs() / 1000,
                 if jump_ms > 0 { "further" } else { "less far" }
             );
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn watch(service: Arc<Service>) {
     }
 }
 
-/// By how much the clock went further than the time that passed, in milliseconds, where that is too much to be nothing.
+/// How far the clock jumped against the elapsed time, in milliseconds; `None` within the tolerance.
 fn jump_ms(before: Timestamp, after: Timestamp, passed: Duration) -> Option<i64> {
     let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
     let jump_ms = (after.unix_ms() - before.unix_ms()).saturating_sub(passed_ms);
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_in_either_direction_has_jumped_and_one_that_drifts_has_not() {
+    fn a_clock_that_is_set_has_jumped_and_one_that_drifts_has_not() {
         let at = |ms: i64| Timestamp::from_unix_ms(1_700_000_000_000 + ms).unwrap();
         let passed = Duration::from_secs(5);
         for (after, jump) in

@@ -1,4 +1,4 @@
-//! `keystead healthcheck`: for units and containers that want an exit code.
+//! `keystead healthcheck`: the server's readiness as an exit code, for service managers and containers.
 
 use crate::cli::error::CommandError;
 use crate::cli::output::print;
@@ -7,7 +7,7 @@ use crate::config::{Config, ListenAddress};
 use clap::Args;
 use std::time::Duration;
 
-const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not, or does not answer in time.";
+const EXIT_CODES: &str = "Exit codes: 0 the server is ready, 1 it is not ready or does not answer in time.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
@@ -15,7 +15,7 @@ pub(in crate::cli) struct HealthcheckArguments {
     /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
     #[arg(long, value_name = "PLACE")]
     listen: Option<ListenAddress>,
-    /// How long to wait for its answer, in milliseconds
+    /// How long to wait for the answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
 }

@@ -1,4 +1,4 @@
-//! Where the server listens: addresses, and sockets in the file system.
+//! The server's listening sockets: TCP addresses and Unix sockets.
 
 use crate::cli::error::CommandError;
 use crate::config::ListenAddress;
@@ -10,42 +10,42 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// Connections that may wait to be accepted; the kernel has a bound of its own.
+/// How many connections may wait to be accepted; the kernel may limit it further.
 const BACKLOG: i32 = 4096;
 
-/// What is listened on. Socket files are removed when it is dropped.
+/// Bound sockets. Dropping them deletes the files of Unix sockets.
 #[derive(Default)]
 pub(in crate::cli) struct BoundSockets {
-    /// Where, as it really is: first what was named first.
-    pub(in crate::cli) places: Vec<ListenAddress>,
+    /// The addresses in the order of the settings, with the ports that the system chose.
+    pub(in crate::cli) addresses: Vec<ListenAddress>,
     pub(in crate::cli) tcp: Vec<TcpListener>,
     pub(in crate::cli) unix: Vec<UnixListener>,
     pub(in crate::cli) files: Vec<SocketFile>,
 }
 
 impl BoundSockets {
-    /// Binds all of them. Sockets in the file system get this mode.
-    pub(in crate::cli) fn bind(places: &[ListenAddress], mode: u32) -> Result<Self, CommandError> {
+    /// Binds all addresses. Unix sockets get this mode.
+    pub(in crate::cli) fn bind(addresses: &[ListenAddress], mode: u32) -> Result<Self, CommandError> {
         let mut all = Self::default();
-        for place in places {
+        for place in addresses {
             let failed = |error: io::Error| {
                 let advice = match error.kind() {
                     io::ErrorKind::AddrInUse => {
-                        " Stop what listens there, or say another place with --listen or server.listen."
+                        " Stop the program that listens there, or choose another address with --listen or server.listen."
                     }
                     _ => "",
                 };
-                CommandError::new(format!("{place} cannot be listened on: {error}.{advice}"))
+                CommandError::new(format!("Cannot listen on {place}: {error}.{advice}"))
             };
             match place {
                 ListenAddress::Tcp(address) => {
                     let (address, socket) = bind_tcp(*address).map_err(failed)?;
-                    all.places.push(ListenAddress::Tcp(address));
+                    all.addresses.push(ListenAddress::Tcp(address));
                     all.tcp.push(socket);
                 }
                 ListenAddress::Unix(path) => {
                     let (file, socket) = bind_unix(path, mode).map_err(failed)?;
-                    all.places.push(place.clone());
+                    all.addresses.push(place.clone());
                     all.files.push(file);
                     all.unix.push(socket);
                 }
@@ -55,7 +55,7 @@ impl BoundSockets {
     }
 }
 
-/// Listens there; gives the address as it really is.
+/// Binds a TCP address; returns the address with the port that the system chose.
 pub(in crate::cli) fn bind_tcp(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     let socket = TcpListener::bind(address)?;
     Ok((socket.local_addr()?, socket))
@@ -66,27 +66,29 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     let file = SocketFile::of(path)?;
-    // Before it listens nobody gets in, whatever mode the file came with.
+    // Set before the socket listens: until then nobody can connect, whatever the mode.
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     listen(&socket, BACKLOG)?;
     Ok((file, socket.into()))
 }
 
-/// Removes the socket file of a server that is gone. One that somebody answers on stays, and so does every other file.
+/// Deletes the socket file of a server that is gone. A socket that accepts connections stays, and so does any other file.
 fn remove_stale_socket(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(found) if !found.file_type().is_socket() => Err(io::Error::other("there is a file that is no socket")),
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(io::Error::other("a file exists there that is not a socket"))
+        }
         Ok(_) => match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
             Err(error) => Err(error),
-            Ok(_) => Err(io::Error::other("another server answers there")),
+            Ok(_) => Err(io::Error::other("another server is listening there")),
         },
     }
 }
 
-/// A socket's file, which goes with the server unless somebody else has put another one in its place.
+/// The file of a Unix socket. Dropping it deletes the file, unless another one has replaced it.
 pub(in crate::cli) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
@@ -94,7 +96,7 @@ pub(in crate::cli) struct SocketFile {
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        // The working folder may be another one by the time it is removed.
+        // The working directory may have changed by then.
         let path = std::path::absolute(path)?;
         let identity = identity(&fs::symlink_metadata(&path)?);
         Ok(Self { path, identity })
@@ -106,7 +108,7 @@ impl Drop for SocketFile {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            log::warn!("{} could not be removed: {error}", self.path.display());
+            log::warn!("{} could not be deleted: {error}", self.path.display());
         }
     }
 }

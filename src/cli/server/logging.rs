@@ -1,4 +1,4 @@
-//! What is logged, and how it is written.
+//! The log: its level, its format, and what is masked in it.
 
 use crate::cli::masking::mask;
 use crate::config::{self, LogFormat};
@@ -8,12 +8,12 @@ use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write as _};
 
-/// What speaks HTTP for us. It has a line for each request that is none and each connection that breaks: anybody can cause
-/// those as often as they like, and the answer or the closed connection says the same.
-const SILENT: [&str; 2] = ["actix_http", "h2"];
+/// The HTTP libraries. They log each malformed request and each broken connection: anyone can cause these without limit, and the
+/// response or the closed connection tells the same.
+const MUTED_LIBRARIES: [&str; 2] = ["actix_http", "h2"];
 
-/// Logs to standard error. The libraries below never get to say more than warnings: at finer levels some of them log
-/// requests as they come, and with them credentials. Where there are no settings, it logs for people, at info.
+/// Logs to standard error. Libraries log warnings at most: at finer levels some of them log requests with their credentials.
+/// Without settings, the level is info and the format human.
 pub(in crate::cli) fn start(settings: Option<&config::LogSettings>) {
     let level = settings.and_then(|settings| settings.level.parse().ok()).unwrap_or(LevelFilter::Info);
     let mut builder = env_logger::Builder::new();
@@ -22,7 +22,7 @@ pub(in crate::cli) fn start(settings: Option<&config::LogSettings>) {
         .filter_module("keystead", level)
         .format_timestamp_millis()
         .format_target(false);
-    for module in SILENT {
+    for module in MUTED_LIBRARIES {
         builder.filter_module(module, LevelFilter::Off);
     }
     if settings.is_some_and(|settings| settings.format == LogFormat::Json) {
@@ -30,19 +30,18 @@ pub(in crate::cli) fn start(settings: Option<&config::LogSettings>) {
     }
     let logger = builder.build();
     let most = logger.filter();
-    // One that is there already goes on.
+    // An earlier logger stays.
     if log::set_boxed_logger(Box::new(SanitizingLogger(logger))).is_ok() {
         log::set_max_level(most);
     }
-    // A panic's own message may hold what was being worked on; its place is enough to find it.
+    // The panic's message may hold request data; its location is enough.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(location) => log::error!("panicked at {location}"),
         None => log::error!("panicked"),
     }));
 }
 
-/// Writes what it is given without what must not be in a log: a message may repeat the name of a file or of a variable, in which
-/// somebody has put a key or what a terminal obeys.
+/// Sanitizes each message: it may repeat a file name or variable that holds a key or control characters for a terminal.
 struct SanitizingLogger(env_logger::Logger);
 
 impl Log for SanitizingLogger {
@@ -63,14 +62,14 @@ impl Log for SanitizingLogger {
     }
 }
 
-/// The message in one line, with every full key in it masked and what nobody sees shown by its number.
+/// The message on one line, with full keys masked and invisible characters shown by their number.
 fn sanitize(message: &str) -> String {
     let masked = mask(message);
     let message = masked.as_deref().unwrap_or(message);
     escape_invisible(message).replace('\n', "\\u{a}")
 }
 
-/// One object a line: when, how grave, what; and of a request its fields.
+/// Writes one JSON object per line: time, level, message, and a request's fields.
 fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let (time, level) = (out.timestamp_millis(), record.level().as_str().to_ascii_lowercase());
     write!(out, r#"{{"time":"{time}","level":"{level}","message":"#)?;
@@ -110,7 +109,7 @@ impl<'v> VisitValue<'v> for FieldValueWriter<'_> {
     }
 
     fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
-        // To the microsecond: what is smaller is noise.
+        // Microseconds; finer is noise.
         Ok(write!(self.0, "{value:.3}")?)
     }
 
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_has_one_line_and_no_key_and_nothing_that_a_terminal_obeys() {
+    fn a_message_has_one_line_no_key_and_no_control_characters() {
         let key = format!("acme_{}", "0123456789abcdef".repeat(2));
         let message = sanitize(&format!("the file a\u{1b}[31m {key}\nb is there"));
         assert_eq!(message, "the file a\\u{1b}[31m ***************abcdef\\u{a}b is there");

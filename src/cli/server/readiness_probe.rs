@@ -1,4 +1,4 @@
-//! Asking a running server how it is, in plain HTTP: one request needs no client library.
+//! Asks a running server for its readiness, in plain HTTP without a client library.
 
 use crate::cli::system::clock_and_random;
 use crate::config::{Config, ListenAddress};
@@ -12,33 +12,33 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// No answer of the server to this question is larger, in bytes.
+/// The largest response that is read, in bytes.
 const ANSWER_LIMIT: u64 = 16 * 1024;
 
-/// What may be the reason where nobody answers at a place that only the settings name.
-const ELSEWHERE: &str = "; if the server listens elsewhere, say where with --listen or KEYSTEAD_SERVER_LISTEN";
+/// A possible reason for silence, if the address comes from the settings.
+const ANOTHER_ADDRESS_HINT: &str =
+    "; if the server listens elsewhere, give its address with --listen or KEYSTEAD_SERVER_LISTEN";
 
-/// How a server is.
+/// The result of a probe.
 pub(in crate::cli) enum Readiness {
-    /// It answers, and its store can be read and written.
+    /// The server answers, and its store can be read and written.
     Ready,
-    /// It answers, and says why it is not ready.
+    /// The server answers that it is not ready, with the reason.
     NotReady(String),
-    /// Nobody answers, or not in time, or somebody else does.
+    /// No answer in time, or another program answers.
     Silent(String),
 }
 
-/// Where the server is asked: at the place that was named, or the first one of the settings.
+/// The address to ask: the one that was named, or the first one of the settings.
 pub(in crate::cli) fn place<'a>(config: &'a Config, named: Option<&'a ListenAddress>) -> &'a ListenAddress {
     named.unwrap_or(config.server.listen.first())
 }
 
-/// Asks the server that listens there whether it is ready.
+/// Asks the server for its readiness.
 pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeout: Duration) -> Readiness {
     let listen = place(config, named);
     if matches!(listen, ListenAddress::Tcp(address) if address.port() == 0) {
-        let why =
-            "it listens on any free port (port 0), and which one that is cannot be known here; say it with --listen";
+        let why = "it listens on a port that the system chose (port 0), which is unknown here; give the address with --listen";
         return Readiness::Silent(why.to_owned());
     }
     let health = match get_ready(listen, config.tls.is_on(), timeout) {
@@ -49,17 +49,17 @@ pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeou
         Err(e) => Readiness::Silent(e.to_string()),
     };
     match health {
-        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ELSEWHERE),
+        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ANOTHER_ADDRESS_HINT),
         health => health,
     }
 }
 
-/// What is spoken at addresses.
+/// The URL scheme of TCP addresses.
 pub(in crate::cli) fn scheme(config: &Config) -> &'static str {
     if config.tls.is_on() { "https" } else { "http" }
 }
 
-/// The place as people write it.
+/// The address as a URL.
 pub(in crate::cli) fn url(config: &Config, listen: &ListenAddress) -> String {
     match listen {
         ListenAddress::Tcp(address) => format!("{}://{}", scheme(config), reachable(*address)),
@@ -67,7 +67,7 @@ pub(in crate::cli) fn url(config: &Config, listen: &ListenAddress) -> String {
     }
 }
 
-/// Where a server that listens there is reached from this machine: one that listens everywhere does so on loopback, too.
+/// The address at which a local client reaches the server: loopback if it listens on all addresses.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -77,9 +77,9 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// A connection of either kind.
+/// A connection over TCP, TLS or a Unix socket.
 trait Connection: Read + Write {
-    /// How long the next read or write may take.
+    /// Limits the next read or write to this time.
     fn allow(&self, time: Duration) -> io::Result<()>;
 }
 
@@ -101,7 +101,7 @@ impl Connection for tls::Client<TcpStream> {
     }
 }
 
-/// Connects, for so long at the most: where a server accepts nobody, its socket makes others wait.
+/// Connects within a time limit: connecting blocks while the server accepts nobody.
 fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(timeout))?;
@@ -111,7 +111,7 @@ fn connect_unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
 
 fn get_ready(listen: &ListenAddress, is_tls: bool, timeout: Duration) -> io::Result<String> {
     let begun = clock_and_random::monotonic();
-    // A read waits for as long as is left of the whole: one that brings a byte a second must not go on for ever.
+    // Each read gets the rest of the whole timeout, so that a slow trickle of bytes cannot extend it.
     let left = || {
         let left = timeout.saturating_sub(begun.elapsed());
         if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
@@ -128,7 +128,7 @@ fn get_ready(listen: &ListenAddress, is_tls: bool, timeout: Duration) -> io::Res
         ListenAddress::Unix(path) => (Box::new(connect_unix(path, timeout)?), "localhost".to_owned()),
     };
     stream.allow(left()?)?;
-    // Version 1.0: the answer comes in one piece, and the connection ends with it.
+    // HTTP/1.0: the response is not chunked, and ends with the connection.
     stream.write_all(format!("GET /readyz HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     let mut piece = [0; 1024];
@@ -149,6 +149,6 @@ fn judge(answer: &str) -> Readiness {
     match (status, body["data"]["status"].as_str(), body["error"].as_str()) {
         ("200", Some("ready"), _) => Readiness::Ready,
         ("503", _, Some(why)) => Readiness::NotReady(why.to_owned()),
-        _ => Readiness::Silent("something answers there, and it is no Keystead".to_owned()),
+        _ => Readiness::Silent("another program answers there, not Keystead".to_owned()),
     }
 }

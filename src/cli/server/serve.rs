@@ -1,4 +1,4 @@
-//! `keystead serve`: answers requests until it is told to stop.
+//! `keystead serve`: runs the server until it is told to stop.
 
 use crate::cli::audit::head_signature::Signer;
 use crate::cli::error::CommandError;
@@ -27,12 +27,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-/// The file beside the store that a first key is handed over in where nobody looks on.
+/// The file beside the store for the first key, if standard output is no terminal.
 pub(in crate::cli) const FIRST_KEY_FILE: &str = "first-key";
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ServeArguments {
-    /// Where to listen: ADDR:PORT or unix:PATH; can be repeated [default: 127.0.0.1:8080]
+    /// The address to listen on: ADDR:PORT or unix:PATH; can be repeated [default: 127.0.0.1:8080]
     #[arg(long, value_name = "PLACE")]
     pub(in crate::cli) listen: Vec<ListenAddress>,
 }
@@ -44,14 +44,14 @@ pub(in crate::cli) async fn run(config: &Config) -> Result<(), CommandError> {
     let service = Arc::new(Service::open(&service_options(config)?, Arc::clone(&metrics))?);
     if service.announce_server()? {
         log::warn!(
-            "another server has {} open: each change waits for 200 milliseconds until it is in force in both, and each counts \
-             uses and wrong keys for itself",
+            "another server has {} open: each change waits 200 milliseconds until it is in force in both, and each server counts \
+            uses and wrong keys on its own",
             config.store.path.display()
         );
     }
     let outcome = serve(config, &service, metrics, handed).await;
     service.close().await;
-    outcome.inspect(|()| log::info!("stopped; everything is in {}", config.store.path.display()))
+    outcome.inspect(|()| log::info!("stopped; all data is in {}", config.store.path.display()))
 }
 
 async fn serve(
@@ -63,35 +63,35 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let hangup = Hangup::listen(config.tls.is_on() || !io::stdout().is_terminal())?;
     let signer = Signer::load(&config.audit.signing_key)?;
-    let BoundSockets { places, tcp, unix, files: _files } = listen(config, handed)?;
-    expect_local_with_dev_clock(config, &places)?;
+    let BoundSockets { addresses, tcp, unix, files: _files } = listen(config, handed)?;
+    require_loopback_with_dev_clock(config, &addresses)?;
     let app = Arc::new(app(config, service, metrics)?);
     let certificate = certificate(config)?;
-    let is_chosen = config.server.max_connections != Config::defaults()?.server.max_connections;
-    let options = http_options(config, is_chosen, &places, certificate.as_ref());
+    let is_explicit = config.server.max_connections != Config::defaults()?.server.max_connections;
+    let options = http_options(config, is_explicit, &addresses, certificate.as_ref());
     let mut servers = Vec::new();
     let metrics_place = match config.metrics.listen {
         MetricsListen::Off => None,
         MetricsListen::On(place) if options.serves_metrics => Some(place),
         MetricsListen::On(place) => {
-            let (address, socket) = bind_tcp(place).map_err(|e| metrics_in_the_way(place, &e))?;
-            servers.push(http::serve_metrics(Arc::clone(&app), socket, &options).map_err(no_server)?);
+            let (address, socket) = bind_tcp(place).map_err(|e| metrics_bind_error(place, &e))?;
+            servers.push(http::serve_metrics(Arc::clone(&app), socket, &options).map_err(server_start_error)?);
             Some(address)
         }
     };
-    servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(no_server)?);
-    // After binding: a first key is not spent on a start that fails.
+    servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(server_start_error)?);
+    // After binding: a failed start does not use up the first key.
     let first_key = set_up_new_store(config, service).await?;
     let metrics = metrics_place.map(|address| (ListenAddress::Tcp(address), http::METRICS_PATH));
-    StartupMessage { config, places: &places, metrics, first_key: first_key.as_ref() }.print();
+    StartupMessage { config, addresses: &addresses, metrics, first_key: first_key.as_ref() }.print();
     systemd::ready();
 
     let handles: Vec<_> = servers.iter().map(|server| server.handle()).collect();
     let mut background_tasks = background::start(config, service, signer.clone());
-    background_tasks.spawn(read_again(certificate, hangup));
+    background_tasks.spawn(reload_on_change(certificate, hangup));
     let stopper = tokio::spawn(async move {
         let name = signals.next().await;
-        log::info!("{name} received: finishing what is in flight");
+        log::info!("{name} received: finishing the requests in progress");
         systemd::stopping();
         tokio::select! {
             _ = join_all(handles.iter().map(|handle| handle.stop(true))) => {}
@@ -109,7 +109,7 @@ async fn serve(
     outcome
 }
 
-/// What every request is answered with.
+/// The application that answers requests.
 fn app(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result<http::App, CommandError> {
     let (trusted_proxies, trusts_unix_peers) = config.server.trusted_proxies()?;
     Ok(http::App {
@@ -132,17 +132,17 @@ fn app(config: &Config, service: &Arc<Service>, metrics: Arc<Metrics>) -> Result
     })
 }
 
-/// The certificate of the settings.
+/// Reads the certificate of the settings.
 fn certificate(config: &Config) -> Result<Option<CertificateFiles>, CommandError> {
     let files = CertificateFiles::read(&config.tls)?;
     if let Some(files) = files.as_ref().filter(|files| files.is_key_open()) {
-        log::warn!("everybody on this machine can read {}, the key of the certificate", files.key().display());
+        log::warn!("every user of this machine can read {}, the key of the certificate", files.key().display());
     }
     Ok(files)
 }
 
-/// Reads again what is read at start, when it changes or somebody asks for it.
-async fn read_again(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
+/// Reloads the certificate when it changes, and handles SIGHUP. Never returns.
+async fn reload_on_change(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
     if let Some(certificate) = certificate {
         return certificate.watch(hangup).await;
     }
@@ -151,39 +151,39 @@ async fn read_again(certificate: Option<CertificateFiles>, mut hangup: Hangup) {
     }
 }
 
-/// Listens on the sockets that were handed over, or else wherever the settings say.
+/// Uses the sockets that the service manager passed, or else binds the addresses of the settings.
 fn listen(config: &Config, handed: Option<BoundSockets>) -> Result<BoundSockets, CommandError> {
     if let Some(handed) = handed {
-        log::info!("the service manager handed over sockets, which take the place of server.listen");
+        log::info!("using the sockets passed by the service manager instead of server.listen");
         return Ok(handed);
     }
-    // Which were checked: the settings say a mode.
+    // The settings were checked, so they have a mode.
     BoundSockets::bind(config.server.listen.all(), config.server.socket_mode().unwrap_or_default())
 }
 
-fn no_server(error: io::Error) -> CommandError {
-    CommandError::new(format!("The server cannot begin: {error}."))
+fn server_start_error(error: io::Error) -> CommandError {
+    CommandError::new(format!("The server cannot start: {error}."))
 }
 
-/// The clock that can be moved, where the configuration asks for it.
+/// The development clock, if the settings enable it.
 fn dev_clock(config: &Config) -> Option<http::DevClock> {
     config.dev.clock.then(|| {
-        log::warn!("THE DEVELOPMENT CLOCK IS ON: anybody on this machine can move the time and so expire keys");
+        log::warn!("THE DEVELOPMENT CLOCK IS ON: anyone on this machine can move the time and so expire keys");
         http::DevClock::default()
     })
 }
 
-fn expect_local_with_dev_clock(config: &Config, places: &[ListenAddress]) -> Result<(), CommandError> {
-    if config.dev.clock && !places.iter().all(ListenAddress::is_local) {
+fn require_loopback_with_dev_clock(config: &Config, addresses: &[ListenAddress]) -> Result<(), CommandError> {
+    if config.dev.clock && !addresses.iter().all(ListenAddress::is_local) {
         let sentence = "The development clock (dev.clock) is refused unless the server listens on loopback.";
         return Err(CommandError::new(sentence));
     }
     Ok(())
 }
 
-/// Whether a server would begin with these settings, as far as they say.
+/// Checks everything that a start of the server would check, as far as the settings allow.
 pub(in crate::cli) fn check_settings(config: &Config) -> Result<(), CommandError> {
-    expect_local_with_dev_clock(config, config.server.listen.all())?;
+    require_loopback_with_dev_clock(config, config.server.listen.all())?;
     CertificateFiles::read(&config.tls)?;
     forwarded_credentials(config).map(drop)
 }
@@ -192,8 +192,8 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     let parse = |name: &String| {
         http::CredentialHeader::parse(name).ok_or_else(|| {
             CommandError::new(format!(
-                "The setting forward_auth.credential_headers is wrong. {name} is none of CONFIDENT_API_KEY, Authorization \
-                 and X-API-Key."
+                "The setting forward_auth.credential_headers is wrong. {name} is not one of CONFIDENT_API_KEY, Authorization \
+                and X-API-Key."
             ))
         })
     };
@@ -204,38 +204,39 @@ fn forwarded_credentials(config: &Config) -> Result<Vec<http::CredentialHeader>,
     Ok(headers)
 }
 
-/// What the settings say, with as many connections as there can be; somebody may have chosen how many there are to be.
+/// The options of the HTTP server, with as many connections as the limit of open files allows. `is_explicit`: whether
+/// that number is not the default.
 fn http_options(
     config: &Config,
-    is_chosen: bool,
-    places: &[ListenAddress],
+    is_explicit: bool,
+    addresses: &[ListenAddress],
     files: Option<&CertificateFiles>,
 ) -> http::ServerOptions {
     let server = &config.server;
     http::ServerOptions {
         workers: Some(server.workers).filter(|workers| *workers > 0),
         readers: config.store.readers as usize,
-        max_connections: open_file_limit::raise(server.max_connections, is_chosen),
+        max_connections: open_file_limit::raise(server.max_connections, is_explicit),
         keep_alive: Duration::from_millis(server.keep_alive_ms),
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         send_timeout: Duration::from_millis(server.send_timeout_ms),
         shutdown_timeout: Duration::from_secs(server.shutdown_timeout_s),
         certificate: files.map(|files| files.certificate().clone()),
         serves_metrics: match config.metrics.listen {
-            MetricsListen::On(address) => places.contains(&ListenAddress::Tcp(address)),
+            MetricsListen::On(address) => addresses.contains(&ListenAddress::Tcp(address)),
             MetricsListen::Off => false,
         },
     }
 }
 
-fn metrics_in_the_way(listen: SocketAddr, error: &io::Error) -> CommandError {
+fn metrics_bind_error(listen: SocketAddr, error: &io::Error) -> CommandError {
     CommandError::new(format!(
-        "{listen} cannot be listened on for the metrics (metrics.listen): {error}. Set metrics.listen or \
+        "Cannot listen on {listen} for the metrics (metrics.listen): {error}. Set metrics.listen or \
          KEYSTEAD_METRICS_LISTEN to another address, or to \"off\"."
     ))
 }
 
-/// Sets up a store that is new. Gives the key where it is to be shown: at a terminal; elsewhere it goes to a file.
+/// Sets up a new store. Returns the first key if it is to be shown at a terminal; otherwise it goes to a file.
 async fn set_up_new_store(config: &Config, service: &Service) -> Result<Option<Secret>, CommandError> {
     if service.is_initialized().await? {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What a server that begins says on standard output.
+//! The startup message of the server, on standard output.
 
 use crate::cli::keys::secret_output::MANAGES_ORGANIZATION;
 use crate::cli::output;
@@ -7,31 +7,31 @@ use crate::config::{Config, ListenAddress};
 use crate::domain::Secret;
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// Where the server really is.
+/// What the startup message reports.
 pub(in crate::cli) struct StartupMessage<'a> {
     pub(in crate::cli) config: &'a Config,
-    /// Where it listens; what was named first comes first.
-    pub(in crate::cli) places: &'a [ListenAddress],
-    /// Where its metrics are: a place, and the path there.
+    /// The addresses that the server listens on, in the order of the settings.
+    pub(in crate::cli) addresses: &'a [ListenAddress],
+    /// The address and path of the metrics.
     pub(in crate::cli) metrics: Option<(ListenAddress, &'static str)>,
-    /// The first key of a new store, where it is to be shown.
+    /// The first key of a new store, if it is to be shown.
     pub(in crate::cli) first_key: Option<&'a Secret>,
 }
 
 impl StartupMessage<'_> {
-    /// Says it. A closed standard output is no reason not to serve.
+    /// Prints the message. A closed standard output is no reason not to serve.
     pub(in crate::cli) fn print(&self) {
-        let places = self.places.iter().map(|place| self.written(place));
+        let addresses = self.addresses.iter().map(|place| self.written(place));
         let metrics = self.metrics.as_ref().map(|(place, path)| self.written(place) + path);
-        // Whoever sees standard output among the log reads it once.
+        // Log the addresses too, unless standard output goes to the same place as the log.
         if !output::is_seen_with_log() {
-            places.clone().for_each(|place| log::info!("listening on {place}"));
+            addresses.clone().for_each(|place| log::info!("listening on {place}"));
             metrics.iter().for_each(|metrics| log::info!("metrics are at {metrics}"));
         }
-        let mut text: String = places.map(|place| format!("Keystead is listening on {place}\n")).collect();
+        let mut text: String = addresses.map(|place| format!("Keystead is listening on {place}\n")).collect();
         text.extend(metrics.map(|metrics| format!("Metrics are at {metrics}\n")));
         let mut out = io::stdout().lock();
-        // At once: whoever reads only the first line may be gone before the second.
+        // Written at once: a reader may close the pipe after the first line.
         let mut said = out.write_all(text.as_bytes());
         if out.is_terminal() {
             said = said.and_then(|()| out.write_all(self.description().as_bytes()));
@@ -40,13 +40,13 @@ impl StartupMessage<'_> {
             said = said.and_then(|()| out.write_all(self.print_new_key(secret).as_bytes()));
         }
         if let Err(error) = said.and_then(|()| out.flush()) {
-            log::warn!("standard output takes nothing: {error}");
+            log::warn!("standard output cannot be written to: {error}");
         }
     }
 
-    /// Where a person goes on, with a browser.
+    /// The address of the API's documentation, for a person with a browser.
     fn description(&self) -> String {
-        let address = self.places.iter().find(|place| matches!(place, ListenAddress::Tcp(_)));
+        let address = self.addresses.iter().find(|place| matches!(place, ListenAddress::Tcp(_)));
         address.map_or_else(String::new, |address| {
             format!("The API is described at {}/docs\n", readiness_probe::url(self.config, address))
         })
@@ -56,16 +56,16 @@ impl StartupMessage<'_> {
         let (store, organization) = (self.config.store.path.display(), &self.config.setup.organization);
         let key = secret.expose();
         let mut advice = format!(
-            "This key {MANAGES_ORGANIZATION}, so keep it for yourself. Make a project for the\n\
-             service that you want to protect; it comes with a key of its own"
+            "This key {MANAGES_ORGANIZATION}, so keep it for yourself. Create a project for the\n\
+            service that you want to protect; it comes with a key of its own"
         );
-        let curl = match self.places.first() {
+        let curl = match self.addresses.first() {
             Some(ListenAddress::Unix(path)) => {
                 format!("curl --unix-socket {} -X POST http://localhost", path.display())
             }
             place => {
                 if self.config.tls.is_on() {
-                    advice += " (write a name that the certificate has in place of the address)";
+                    advice += " (replace the address by a name that the certificate has)";
                 }
                 let url = place.map(|place| readiness_probe::url(self.config, place)).unwrap_or_default();
                 format!("curl -X POST {url}")
@@ -78,7 +78,7 @@ impl StartupMessage<'_> {
         )
     }
 
-    /// The place as it was asked for, with the port that it got.
+    /// The address of the settings, with the port that the system chose.
     fn written(&self, place: &ListenAddress) -> String {
         match place {
             ListenAddress::Tcp(address) => format!("{}://{address}", readiness_probe::scheme(self.config)),

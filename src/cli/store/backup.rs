@@ -1,4 +1,4 @@
-//! `keystead backup`: a copy of the store while it is used, by hand or as a chore of the server.
+//! `keystead backup`, and the scheduled backups of the server: copies of the store while it is in use.
 
 use crate::cli::error::CommandError;
 use crate::cli::output;
@@ -17,11 +17,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the name of a backup that the server makes begins and ends with; between them is when it was made.
+/// The name of a scheduled backup: this prefix, the time, and the suffix.
 const PREFIX: &str = "keystead-";
 const SUFFIX: &str = ".db";
 
-const HELP: &str = "The copy is whole and checked when it gets its name, and is readable by you alone.\nKeep it, and a copy \
+const HELP: &str = "The copy gets its name when it is complete and checked; only you can read it.\nKeep it, and a copy \
     of keystead.revoked, on another machine.\n\nExample, every night from cron:\n  keystead backup \
     /mnt/backups/keystead-$(date +%F).db";
 
@@ -34,14 +34,14 @@ pub(in crate::cli) struct BackupArguments {
     /// Write the copy to standard output instead, for a pipeline
     #[arg(long, conflicts_with_all = ["file", "json"])]
     stdout: bool,
-    /// Print one JSON object: the file, its size, how many keys, the audit log's head
+    /// Print one JSON object: the file, its size, the number of keys, the audit log's head
     #[arg(long)]
     json: bool,
 }
 
 pub(in crate::cli) async fn run(config: &Config, arguments: &BackupArguments) -> Result<(), CommandError> {
     if !config.store.path.exists() {
-        // Which says where it should be, and what to do.
+        // Fails with a sentence that says where the store should be and what to do.
         Overview::open(&service_options(config)?.store, clock_and_random::now())?;
     }
     let service = open_service(config)?;
@@ -69,7 +69,7 @@ async fn to_file(service: &Service, file: &Path, json: bool) -> Result<(), Comma
     ))
 }
 
-/// By way of a file, since SQLite does not write its pages in order.
+/// Copies to a temporary file first, since SQLite does not write pages in order.
 async fn to_stdout(service: &Service, store: &Path) -> Result<(), CommandError> {
     let file = TemporaryFile(store.with_file_name(format!(".keystead-backup-{}", std::process::id())));
     copy(service, &file.0).await?;
@@ -91,7 +91,7 @@ pub(in crate::cli) fn show(bar: &ProgressBar, CopyProgress { done, total }: Copy
     bar.set_position(done);
 }
 
-/// A file that goes again.
+/// A file that is deleted when dropped.
 struct TemporaryFile(PathBuf);
 
 impl Drop for TemporaryFile {
@@ -100,8 +100,8 @@ impl Drop for TemporaryFile {
     }
 }
 
-/// Makes a backup in the folder if the newest that is there is older than `every_ms`, and removes the oldest beyond `kept`.
-/// What was made while the clock was ahead says nothing about when the next one is due, and stays.
+/// Makes a backup if the newest one in the folder is older than `every_ms`, then deletes the oldest beyond `kept`. Backups named
+/// for a time in the future are ignored and kept.
 pub(in crate::cli) async fn make_due(
     service: &Service,
     folder: &Path,
@@ -119,7 +119,7 @@ pub(in crate::cli) async fn make_due(
     }
     for name in yet_to_come {
         let name = folder.join(name);
-        log::warn!("{} is named for a time that is yet to come, and is passed over: move it away", name.display());
+        log::warn!("{} is named for a time in the future and is ignored: move it away", name.display());
     }
     remove_all_unfinished(folder).map_err(wrong)?;
     let file = folder.join(name(&file_name_time(now)));
@@ -129,20 +129,20 @@ pub(in crate::cli) async fn make_due(
     for old in &names[..names.len().saturating_sub(kept)] {
         let old = folder.join(old);
         match fs::remove_file(&old) {
-            Ok(()) => log::info!("{} is one backup more than are kept, and was removed", old.display()),
-            Err(error) => log::warn!("{} could not be removed: {error}", old.display()),
+            Ok(()) => log::info!("{} was deleted: more backups existed than are kept", old.display()),
+            Err(error) => log::warn!("{} could not be deleted: {error}", old.display()),
         }
     }
     Ok(())
 }
 
-/// What a server that was killed in the middle of a backup left.
+/// Deletes unfinished backups of servers that were killed.
 fn remove_all_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if let Some(backup) = name.strip_suffix(PARTIAL_SUFFIX).filter(|name| made_at(name).is_some()) {
             match remove_partial_backup(&folder.join(backup)) {
-                // Another server of the same store makes one.
+                // Another server of the same store is writing it.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 other => other?,
             }
@@ -155,8 +155,7 @@ fn name(time: &str) -> String {
     format!("{PREFIX}{time}{SUFFIX}")
 }
 
-/// The backups that servers made in the folder by now, oldest first, and those that they will have made; nothing else in it
-/// is anybody's business.
+/// The scheduled backups in the folder, oldest first, and those named for a time in the future. Other files are ignored.
 fn names(folder: &Path, now: Timestamp) -> io::Result<(Vec<String>, Vec<String>)> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -171,7 +170,7 @@ fn names(folder: &Path, now: Timestamp) -> io::Result<(Vec<String>, Vec<String>)
     Ok((names, yet_to_come))
 }
 
-/// When a backup of this name was made; `None` where it is none of a server's.
+/// The time in the name of a scheduled backup; `None` for other names.
 fn made_at(name: &str) -> Option<Timestamp> {
     let (date, time) = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.split_once('T')?;
     let part = |text: &str, from: usize, to: usize| text.get(from..to).map(str::to_owned);

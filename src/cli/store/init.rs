@@ -1,4 +1,4 @@
-//! `keystead init`: the store, an organization and its first key.
+//! `keystead init`: creates the store, an organization and its first key.
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::key_file::KeyFile;
@@ -39,24 +39,25 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &InitArguments) -> R
         name: Name::parse(&config.setup.key_name)?,
         secret,
     };
-    // A key that could not be handed over must not come to be, nor a store for it.
+    // If the key cannot be delivered, neither it nor the store is created.
     let key_file = arguments.secret_output.prepare(&first.secret)?;
     let service = open_service(config)?;
     let outcome = set_up(&service, &first, key_file).await;
     service.close().await;
     let (organization, key) = outcome?;
-    report(config, arguments, &first.secret, &organization, &key)
-        .map_err(|e| CommandError::new(format!("The store is set up, but standard output took nothing: {e}.")))
+    report(config, arguments, &first.secret, &organization, &key).map_err(|e| {
+        CommandError::new(format!("The store was created, but standard output cannot be written to: {e}."))
+    })
 }
 
-/// Creates organization and key. The key's file stays where that was done.
+/// Creates the organization and its key, and then keeps the key's file.
 pub(in crate::cli) async fn set_up(
     service: &Service,
     first: &FirstKey,
     key_file: Option<KeyFile>,
 ) -> Result<(Organization, ApiKey), CommandError> {
     if service.is_initialized().await? {
-        return Err(CommandError::new("The store is initialised already; nothing was changed."));
+        return Err(CommandError::new("The store is already initialized; nothing was changed."));
     }
     let created = service.initialize(first, clock_and_random::now()).await?;
     if let Some(key_file) = key_file {

@@ -1,4 +1,4 @@
-//! Opening the store for a command: to read it, or to change it, also beside a running server.
+//! Opens the store for a command, to read or to change it, also beside a running server.
 
 use crate::cli::error::CommandError;
 use crate::cli::store::store_folder;
@@ -10,7 +10,7 @@ use crate::service::{self, BruteForceLimit, ChangeLimit, Overview, Service, Stor
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The service on the store, beside whatever other processes do with it. To be closed before the end.
+/// Opens the service on the store, beside other processes. The caller must close it.
 pub(in crate::cli) fn open_service(config: &Config) -> Result<Service, CommandError> {
     store_folder::require(&config.store.path)?;
     let metrics = Arc::new(Metrics::new(clock_and_random::now())?);
@@ -43,8 +43,8 @@ pub(in crate::cli) fn service_options(config: &Config) -> Result<service::Servic
     })
 }
 
-/// Makes a change; when this returns, it is in force everywhere, also at a server that is stopped just now: it believes
-/// nothing any more that it read before.
+/// Makes a change. When this returns, the change is in force in every process, also in a server that is stopped at the moment: its
+/// cache is no longer valid by then.
 pub(in crate::cli) async fn apply_change<T>(
     config: &Config,
     work: impl AsyncFnOnce(&Service) -> Result<T, CommandError>,
@@ -58,20 +58,20 @@ pub(in crate::cli) async fn apply_change<T>(
     outcome
 }
 
-/// Why a store that is older than its ledger cannot say which keys are good, and what to do.
+/// Why a store that is older than its ledger cannot tell which keys are valid, and what to do.
 pub(in crate::cli) fn behind_ledger_warning(has_server: bool) -> String {
     let what_to_do = if has_server {
-        "the server that is running brings the store up to date with its next change, or when you restart it"
+        "the running server updates the store with its next change, or when you restart it"
     } else {
-        "start the server once, which brings the store up to date"
+        "start the server once to update the store"
     };
     format!(
-        "the store is older than its ledger of revocations (keystead.revoked), so keys that are good in it may have been revoked \
-         since; {what_to_do}"
+        "the store is older than its ledger of revocations (keystead.revoked), so keys that look valid may have been revoked \
+        since; {what_to_do}"
     )
 }
 
-/// Opens it. A warning says so where it is older than its ledger.
+/// Opens the store for reading. Logs a warning if it is older than its ledger.
 pub(in crate::cli) fn open_overview(config: &Config) -> Result<Overview, CommandError> {
     let overview = Overview::open(&service_options(config)?.store, clock_and_random::now())?;
     if overview.is_behind_ledger()? {
@@ -80,12 +80,12 @@ pub(in crate::cli) fn open_overview(config: &Config) -> Result<Overview, Command
     Ok(overview)
 }
 
-/// The same for whoever is to say whether a key is good.
+/// Opens the store for reading. Fails if it is older than its ledger, since it cannot tell then which keys are valid.
 pub(in crate::cli) fn open_current_overview(config: &Config) -> Result<Overview, CommandError> {
     let overview = Overview::open(&service_options(config)?.store, clock_and_random::now())?;
     if overview.is_behind_ledger()? {
         let why = behind_ledger_warning(overview.has_server());
-        return Err(CommandError::new(format!("It cannot be said which keys are good: {why}.")));
+        return Err(CommandError::new(format!("Whether keys are valid cannot be checked: {why}.")));
     }
     Ok(overview)
 }

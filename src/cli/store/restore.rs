@@ -1,4 +1,4 @@
-//! `keystead restore`: a backup in the store's place, without bringing revoked keys back.
+//! `keystead restore`: replaces the store by a backup. Revoked keys stay revoked.
 
 use crate::cli::error::CommandError;
 use crate::cli::output;
@@ -13,13 +13,13 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 
-const HELP: &str = "Every key that was revoked, deactivated, rotated or limited since the backup was made stands\nas it did last: the \
-    ledger beside the store, keystead.revoked, says how. Stop the server first.\nThe store that was there is kept beside \
+const HELP: &str = "Keys that were revoked, deactivated, rotated or limited since the backup keep their latest state:\nthe \
+    ledger beside the store, keystead.revoked, records it. Stop the server first.\nThe replaced store is kept beside \
     the new one.\n\nExample:\n  keystead restore /mnt/backups/keystead-2026-11-24.db";
 
-/// What a restore without a whole ledger means.
-const NO_LEDGER: &str = "Keys that were revoked or narrowed since then may be as they were before.\n\
-    Look through keystead keys list, and end by hand what must be dead.\n";
+/// The warning after a restore without an intact ledger.
+const NO_LEDGER: &str = "Keys that were revoked or restricted since then may be as they were before.\n\
+    Check the output of keystead keys list, and revoke the keys that must not be valid.\n";
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct RestoreArguments {
     /// The backup
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Go on although keystead.revoked is missing or damaged; revoked keys may be good again
+    /// Continue although keystead.revoked is missing or damaged; revoked keys may become valid again
     #[arg(long)]
     without_ledger: bool,
     /// Print one JSON object
@@ -46,7 +46,7 @@ pub(in crate::cli) fn run(config: &Config, arguments: RestoreArguments) -> Resul
     let restored = restored?;
     let store = &config.store.path;
     if without_ledger {
-        log::warn!("restored without a whole ledger: keys that were revoked since the backup may be good again");
+        log::warn!("restored without an intact ledger: keys that were revoked since the backup may be valid again");
     }
     if json {
         let object = json!({
@@ -58,11 +58,11 @@ pub(in crate::cli) fn run(config: &Config, arguments: RestoreArguments) -> Resul
         });
         return output::print_json(&object);
     }
-    let replaced = restored.replaced.map(|it| format!("What was there is kept as {}.\n", it.display()));
-    // Narrowed: switched off, rotated, limited, bound to addresses, or given a nearer end.
-    let done = "revoked or narrowed since then";
+    let replaced = restored.replaced.map(|it| format!("The replaced store is kept as {}.\n", it.display()));
+    // Restricted: deactivated, rotated, rate-limited, limited to addresses, or given an earlier expiry.
+    let done = "revoked or restricted since then";
     let changed = match restored.changed {
-        // Without a whole ledger, nobody knows.
+        // Without an intact ledger, the number is unknown.
         0 if without_ledger => String::new(),
         0 => format!("; none of them was {done}"),
         1 => format!("; 1 of them was {done}, and is so again"),

@@ -1,4 +1,4 @@
-//! `keystead status`: what there is, with and without a running server.
+//! `keystead status`: the state of the server, the store and its keys, also without a running server.
 
 use crate::cli::error::CommandError;
 use crate::cli::masking::mask;
@@ -14,11 +14,11 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long to wait for a server's answer: whoever looks wants to see the rest all the more.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the server's answer, before the rest is shown.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the lines about the largest organizations begin with; a table of all that are told of would hide the rest.
-const LARGEST_FIRST: [&str; 5] = ["largest", "", "", "", ""];
+/// The labels of the lines about the largest organizations; only the first five are shown.
+const LARGEST_LABELS: [&str; 5] = ["largest", "", "", "", ""];
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct StatusArguments {
@@ -67,14 +67,14 @@ struct FactsView {
     last_change: Option<LastChangeView>,
 }
 
-/// What an organization takes.
+/// The size of an organization.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OrganizationSizeView {
     id: String,
     api_keys: u64,
     audit_events: u64,
-    /// About.
+    /// An estimate.
     audit_bytes: u64,
 }
 
@@ -126,7 +126,7 @@ impl From<StoreSummary> for FactsView {
 
 pub(in crate::cli) fn run(config: &Config, arguments: &StatusArguments) -> Result<(), CommandError> {
     let named = arguments.listen.as_ref();
-    let (state, why) = match ask(config, named, PATIENCE) {
+    let (state, why) = match ask(config, named, ANSWER_TIMEOUT) {
         Readiness::Ready => ("ready", None),
         Readiness::NotReady(why) => ("not ready", Some(why)),
         Readiness::Silent(why) => ("silent", Some(why)),
@@ -176,7 +176,7 @@ fn describe(record: StatusView) -> String {
             ("last change", or_none(change)),
         ]);
         let largest = facts.largest_organizations.iter().map(describe_organization);
-        all.extend(largest.zip(LARGEST_FIRST).map(|(organization, name)| (name, organization)));
+        all.extend(largest.zip(LARGEST_LABELS).map(|(organization, name)| (name, organization)));
     }
     lines(all)
 }
@@ -186,7 +186,7 @@ fn describe_organization(record: &OrganizationSizeView) -> String {
     format!("{id}: {api_keys} API keys, {audit_events} events in some {}", HumanBytes(*audit_bytes))
 }
 
-/// A path without a key in it that somebody typed into the wrong place.
+/// The path, with any key in it masked that was typed there by mistake.
 fn shown(path: PathBuf) -> PathBuf {
     mask(&path.to_string_lossy()).map_or(path, PathBuf::from)
 }

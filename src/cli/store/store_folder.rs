@@ -1,22 +1,22 @@
-//! The folder that the store is in.
+//! The folder of the store.
 
 use crate::cli::error::CommandError;
 use std::io;
 use std::path::Path;
 
-/// What to do about a folder that is not there.
-pub(in crate::cli) const MKDIR_ADVICE: &str = "Make it with mkdir.";
+/// The advice for a missing folder.
+pub(in crate::cli) const MKDIR_ADVICE: &str = "Create it with mkdir.";
 
 pub(in crate::cli) fn of_store(store: &Path) -> &Path {
     store.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
-/// What is wrong with a folder that is not there.
+/// The finding for a missing folder.
 pub(in crate::cli) fn missing(folder: &Path) -> String {
-    format!("The folder {} is not there.", folder.display())
+    format!("The folder {} does not exist.", folder.display())
 }
 
-/// Makes sure that there is one, before anything is made in it.
+/// Fails if the folder is missing.
 pub(in crate::cli) fn require(store: &Path) -> Result<(), CommandError> {
     let folder = of_store(store);
     match folder.metadata() {
@@ -24,7 +24,7 @@ pub(in crate::cli) fn require(store: &Path) -> Result<(), CommandError> {
             let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
             Err(CommandError::new(format!("{} {MKDIR_ADVICE}", missing(&folder))))
         }
-        // What else is wrong with it, whoever opens the store finds out.
+        // Opening the store reports any other problem.
         _ => Ok(()),
     }
 }

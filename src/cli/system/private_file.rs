@@ -1,4 +1,4 @@
-//! New files that nobody else may read.
+//! New files that only their owner can read (mode 0600).
 
 use crate::cli::error::CommandError;
 use crate::file_names::{rename_to_free, sync_folder_of};
@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// A new file. It is removed when dropped, unless it was kept.
+/// A new private file. It is deleted when dropped, unless [`PrivateFile::keep`] was called.
 pub(in crate::cli) struct PrivateFile {
     file: File,
     path: PathBuf,
@@ -16,33 +16,33 @@ pub(in crate::cli) struct PrivateFile {
 }
 
 impl PrivateFile {
-    /// Creates a file that must not exist yet, with mode 0600. `what` it is begins the sentence of a failure: "The key file".
+    /// Creates a file with mode 0600 that must not exist yet. `what` starts the error sentence, such as "The key file".
     pub(in crate::cli) fn create(path: &Path, what: &str) -> Result<Self, CommandError> {
         let file = create_new(path).map_err(|e| cannot_be_created(path, what, &e))?;
         Ok(Self { file, path: path.to_owned(), is_kept: false })
     }
 
-    /// Brings what was written to the disk, and the file's name with it.
+    /// Syncs the file and its folder's entry for it.
     pub(in crate::cli) fn sync(&self) -> io::Result<()> {
         self.file.sync_all().and_then(|()| sync_folder_of(&self.path))
     }
 
-    /// The file stays.
+    /// Keeps the file.
     pub(in crate::cli) fn keep(mut self) {
         self.is_kept = true;
     }
 }
 
-/// A new file that gets its name once it is whole: until then it lies beside it under a name that says so. Whatever ends the
-/// process before leaves nothing that could be taken for the whole, and nothing that stands in the way of the next attempt.
+/// A new file that gets its name when it is complete. Until then it has a temporary name beside it, so that a crash leaves
+/// neither a file that looks complete nor one that blocks the next attempt.
 pub(in crate::cli) struct UnfinishedFile {
-    /// It is locked for as long as this is there, so that nobody takes it for what was left.
+    /// The lock is held for as long as this exists, so that no other process deletes the file as a leftover.
     file: PrivateFile,
     to: PathBuf,
 }
 
 impl UnfinishedFile {
-    /// Begins a file that must not exist yet, in the place of what an earlier attempt left; as [`PrivateFile::create`].
+    /// Starts a file that must not exist yet, and deletes the leftover of an earlier attempt. Errors as in [`PrivateFile::create`].
     pub(in crate::cli) fn begin(to: &Path, what: &str) -> Result<Self, CommandError> {
         let cannot = |e: io::Error| cannot_be_created(to, what, &e);
         if to.symlink_metadata().is_ok() {
@@ -53,7 +53,7 @@ impl UnfinishedFile {
         path.push(PARTIAL_SUFFIX);
         let path = PathBuf::from(path);
         let file = create_new(&path).map_err(|e| match e.kind() {
-            // Somebody else began between the two.
+            // Another process started between the two.
             io::ErrorKind::AlreadyExists => cannot(io::ErrorKind::ResourceBusy.into()),
             _ => cannot(e),
         })?;
@@ -61,7 +61,7 @@ impl UnfinishedFile {
         Ok(Self { file: PrivateFile { file, path, is_kept: false }, to: to.to_owned() })
     }
 
-    /// Gives it its name; on disk when this returns. Nobody's file is replaced.
+    /// Gives the file its name and syncs it. An existing file is never replaced.
     pub(in crate::cli) fn finish(mut self) -> io::Result<()> {
         self.file.file.sync_all()?;
         rename_to_free(&self.file.path, &self.to)?;
@@ -86,14 +86,14 @@ fn create_new(path: &Path) -> io::Result<File> {
 
 fn cannot_be_created(path: &Path, what: &str, error: &io::Error) -> CommandError {
     let why = match error.kind() {
-        io::ErrorKind::AlreadyExists => "it exists already; move it away or name another".to_owned(),
-        io::ErrorKind::ResourceBusy => "somebody else is writing it; wait for them or name another".to_owned(),
+        io::ErrorKind::AlreadyExists => "it already exists; move it away or choose another name".to_owned(),
+        io::ErrorKind::ResourceBusy => "another process is writing it; wait for it or choose another name".to_owned(),
         _ => error.to_string(),
     };
     CommandError::new(format!("{what} {} cannot be created: {why}.", path.display()))
 }
 
-/// Makes sure that nobody takes the file for what was left, and that nobody has done so.
+/// Locks the file against deletion as a leftover, and fails if it has been deleted already.
 fn lock(file: &File, path: &Path) -> io::Result<()> {
     match file.try_lock() {
         Ok(()) => {}
@@ -122,7 +122,7 @@ impl Drop for PrivateFile {
         if !self.is_kept
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            log::warn!("{} is not complete and cannot be removed: {error}", self.path.display());
+            log::warn!("{} is not complete and cannot be deleted: {error}", self.path.display());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The signals that the server listens to.
+//! Unix signals: those that stop a program, and SIGHUP.
 
 use crate::cli::error::CommandError;
 use std::future::{pending, poll_fn};
@@ -6,17 +6,17 @@ use std::io;
 use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Those that ask for an end, with their names.
+/// Signals that stop the program, with their names.
 pub(in crate::cli) struct Signals(Vec<(&'static str, Signal)>);
 
 impl Signals {
-    /// Those that ask a program to end in good order.
+    /// SIGTERM and SIGINT.
     pub(in crate::cli) fn listen() -> Result<Self, CommandError> {
         let all = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
         Self::to(&all)
     }
 
-    /// All that would end a program at once that asks something at a terminal: a closed window and Ctrl-\ as well.
+    /// All signals that would kill a program that asks something at a terminal: SIGHUP and SIGQUIT as well.
     pub(in crate::cli) fn listen_at_terminal() -> Result<Self, CommandError> {
         let more = [("SIGHUP", SignalKind::hangup()), ("SIGQUIT", SignalKind::quit())];
         let mut signals = Self::listen()?;
@@ -28,7 +28,7 @@ impl Signals {
         all.iter().map(|(name, kind)| Ok((*name, listen(*kind)?))).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The name of the next one.
+    /// Waits for the next signal and returns its name.
     pub(in crate::cli) async fn next(&mut self) -> &'static str {
         poll_fn(|context| {
             let mut names =
@@ -39,16 +39,16 @@ impl Signals {
     }
 }
 
-/// The one that asks to read files again.
+/// SIGHUP, which asks the server to read its files again.
 pub(in crate::cli) struct Hangup(Option<Signal>);
 
 impl Hangup {
-    /// Listens to it. Who does not dies of it, as is right where it says that a terminal is gone.
+    /// Listens if `is_wanted`. Otherwise SIGHUP keeps its default action: the process ends with its terminal.
     pub(in crate::cli) fn listen(is_wanted: bool) -> Result<Self, CommandError> {
         is_wanted.then(|| listen(SignalKind::hangup())).transpose().map(Self)
     }
 
-    /// Waits for the next one.
+    /// Waits for the next SIGHUP.
     pub(in crate::cli) async fn next(&mut self) {
         let received = match &mut self.0 {
             Some(signal) => signal.recv().await,

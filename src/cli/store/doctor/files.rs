@@ -1,4 +1,4 @@
-//! What the operating system says about the store's files and their folder.
+//! Permissions of the store's files and folder, free disk space, and the size of the write-ahead log.
 
 use super::Check;
 use crate::cli::server::certificate_files::is_open;
@@ -12,11 +12,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const MIB: u64 = 1 << 20;
-/// Below this much room a commit may fail any time, in bytes.
+/// With less free space, any commit may fail, in bytes.
 const NO_ROOM: u64 = 16 * MIB;
-/// Below this much room it is time to look, in bytes.
+/// With less free space, `doctor` warns, in bytes.
 const LITTLE_ROOM: u64 = 256 * MIB;
-/// What waits in the log is nothing to speak of below this size, in bytes: it is brought in by some 4 MiB.
+/// A smaller write-ahead log is normal, in bytes: it is checkpointed at some 4 MiB.
 const LARGE_LOG: u64 = 16 * MIB;
 
 fn beside(store: &Path, suffix: &str) -> PathBuf {
@@ -29,12 +29,12 @@ fn mode(metadata: &Metadata) -> u32 {
     metadata.permissions().mode() & 0o7777
 }
 
-/// Who may read, write and replace the files.
+/// Checks who can read, write and replace the store's files.
 pub(super) fn permissions(store: &Path, ledger: PathBuf) -> Vec<Check> {
     let mut checks = folder_permissions(store_folder::of_store(store));
     let owner = fs::metadata(store).ok().map(|metadata| metadata.uid());
     let of_store = [store.to_owned(), beside(store, "-wal"), beside(store, "-shm")].map(|file| (file, true));
-    // Whoever writes the ledger decides what becomes of keys, and whoever opens the lock can keep the server from starting.
+    // Who writes the ledger controls which keys are valid, and who opens the lock can block the start of a server.
     for (file, is_of_store) in of_store.into_iter().chain([ledger, beside(store, "-lock")].map(|file| (file, false))) {
         let Ok(metadata) = fs::metadata(&file) else { continue };
         let (name, mode, uid) = (file.display(), mode(&metadata), metadata.uid());
@@ -55,27 +55,27 @@ pub(super) fn permissions(store: &Path, ledger: PathBuf) -> Vec<Check> {
     }
     let first_key = store.with_file_name(crate::cli::server::serve::FIRST_KEY_FILE);
     if first_key.exists() {
-        let finding = format!("The first key still lies in {}.", first_key.display());
-        let advice = "Keep it somewhere safe and remove the file.";
+        let finding = format!("The first key is still in the file {}.", first_key.display());
+        let advice = "Keep the key in a safe place and delete the file.";
         checks.push(Check::warning("permissions", finding, advice));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("permissions", "The store and its folder are yours alone to change."));
+        checks.push(Check::ok("permissions", "Only you can change the store and its folder."));
     }
     checks
 }
 
-/// Who may read the private keys that the settings name.
+/// Checks who can read the private keys that the settings name.
 pub(super) fn secrets(config: &Config) -> Vec<Check> {
     let secrets = [("tls.key", &config.tls.key), ("audit.signing_key", &config.audit.signing_key)];
     let open = secrets.into_iter().filter(|(_, file)| is_open(file));
     let warn = |(setting, file): (&str, &PathBuf)| {
         let file = file.display();
-        let finding = format!("Everybody on this machine can read {file} ({setting}).");
+        let finding = format!("Every user of this machine can read {file} ({setting}).");
         Check::warning(
             "permissions",
             finding,
-            format!("chmod o-r {file}, and make a new key where others may have read it."),
+            format!("chmod o-r {file}, and create a new key if others may have read it."),
         )
     };
     open.map(warn).collect()
@@ -88,22 +88,22 @@ fn folder_permissions(place: &Path) -> Vec<Check> {
     };
     let mut checks = Vec::new();
     if access(place, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let finding = format!("You cannot make files in the folder {name}; the store's log is kept there.");
+        let finding = format!("You cannot create files in the folder {name}, which also holds the store's log.");
         let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
         checks.push(Check::problem("permissions", finding, advice));
     }
-    let (mode, finding) = (mode(&metadata), |who: &str| format!("{who} can make files in the folder {name}."));
+    let (mode, finding) = (mode(&metadata), |who: &str| format!("{who} can create files in the folder {name}."));
     match (mode & 0o002 != 0, mode & 0o1000 != 0) {
         (true, false) => {
-            let advice = format!("chmod o-w {name}: whoever can do that can put another store in place of yours.");
-            checks.push(Check::problem("permissions", finding("Everybody"), advice));
+            let advice = format!("chmod o-w {name}: otherwise every user can replace your store by another one.");
+            checks.push(Check::problem("permissions", finding("Every user"), advice));
         }
         (true, true) => {
-            let advice = "Keep the store in a folder that is the server's alone.";
-            checks.push(Check::warning("permissions", finding("Everybody"), advice));
+            let advice = "Keep the store in a folder that only the server can change.";
+            checks.push(Check::warning("permissions", finding("Every user"), advice));
         }
         (false, _) if mode & 0o020 != 0 => {
-            let advice = format!("chmod g-w {name}, unless all of the group may put another store in place of yours.");
+            let advice = format!("chmod g-w {name}, unless the whole group may replace your store by another one.");
             checks.push(Check::warning("permissions", finding("The folder's whole group"), advice));
         }
         (false, _) => {}
@@ -111,71 +111,71 @@ fn folder_permissions(place: &Path) -> Vec<Check> {
     checks
 }
 
-/// Whether the server can make its backups; nothing where it makes none.
+/// Checks whether the server can create backups; `None` if none are configured.
 pub(super) fn backups(config: &Config) -> Option<Check> {
     let folder = Some(&config.backup.folder).filter(|folder| !folder.as_os_str().is_empty())?;
     let name = folder.display();
     Some(if !folder.is_dir() {
         Check::problem(
             "backups",
-            format!("{name} (backup.folder) is no folder, so no backup is made."),
+            format!("{name} (backup.folder) is not a folder, so no backups are made."),
             store_folder::MKDIR_ADVICE,
         )
     } else if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let finding = format!("You cannot make files in the folder {name} (backup.folder).");
+        let finding = format!("You cannot create files in the folder {name} (backup.folder).");
         let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
         Check::problem("backups", finding, advice)
     } else {
-        Check::ok("backups", format!("The server can make them in {name}."))
+        Check::ok("backups", format!("The server can create them in {name}."))
     })
 }
 
-/// Whether there is room.
+/// Checks the free disk space.
 pub(super) fn disk_space(store: &Path) -> Option<Check> {
     let StatVfs { f_bavail, f_frsize, f_files, f_favail, .. } = statvfs(store_folder::of_store(store)).ok()?;
     let size = size(store).map_or(0, |size| size.main);
-    // Some file systems have no fixed number of files, and say 0.
+    // File systems without a fixed number of inodes report 0.
     Some(judge_room(f_bavail.saturating_mul(f_frsize), f_files == 0 || f_favail > 0, size))
 }
 
 fn judge_room(available: u64, has_file_left: bool, size: u64) -> Check {
-    let left = format!("{} are left.", HumanBytes(available));
+    let left = format!("{} are free.", HumanBytes(available));
     if !has_file_left {
-        let finding = "The disk has room, but takes no more files.";
+        let finding = "The disk has free space, but no free inodes: no more files fit.";
         return Check::problem(
             "disk space",
             finding,
-            "Remove some: a store that cannot be written refuses every change.",
+            "Delete some files: a store that cannot be written refuses every change.",
         );
     }
     match available {
         ..NO_ROOM => {
-            Check::problem("disk space", left, "Make room: a store that cannot be written refuses every change.")
+            Check::problem("disk space", left, "Free some space: a store that cannot be written refuses every change.")
         }
-        NO_ROOM..LITTLE_ROOM => Check::warning("disk space", left, "Make room before it runs out."),
+        NO_ROOM..LITTLE_ROOM => Check::warning("disk space", left, "Free some space before it runs out."),
         _ if available < size => Check::warning("disk space", left, "A backup beside the store would not fit."),
         _ => Check::ok("disk space", left),
     }
 }
 
-/// The store's companion while it is open, of which so many bytes wait where somebody has it open.
+/// Checks the write-ahead log. `waiting`: its bytes that are not checkpointed yet, if a process has the store open.
 pub(super) fn write_ahead_log(store: &Path, waiting: Option<u64>) -> Option<Check> {
     let size = size(store).ok()?;
     let log = HumanBytes(waiting.unwrap_or(size.wal));
     Some(match (size.wal, waiting) {
-        (0, None) => Check::ok("log", "Nobody has the store open, and all is in the one file."),
+        (0, None) => Check::ok("log", "No process has the store open, and all data is in its file."),
         (_, None) => {
-            let finding = format!("A server ended without bringing {log} of its log into the store.");
-            let advice = format!("Never remove {}-wal: start the server, which brings it in.", store.display());
+            let finding = format!("A server ended without checkpointing {log} of the write-ahead log into the store.");
+            let advice = format!("Never delete {}-wal: start the server, which does the checkpoint.", store.display());
             Check::warning("log", finding, advice)
         }
         (_, Some(waiting)) if waiting > size.main && waiting > LARGE_LOG => {
-            let finding = format!("{log} of the write-ahead log, more than the store has, are not being brought in.");
-            let advice = "Something has been reading the store for long: end it. Or restart the server.";
+            let finding = format!("{log} of the write-ahead log, more than the store itself, cannot be checkpointed.");
+            let advice = "A process has been reading the store for a long time: end it, or restart the server.";
             Check::warning("log", finding, advice)
         }
-        (_, Some(0)) => Check::ok("log", "The store is open, and all is in the one file."),
-        (_, Some(_)) => Check::ok("log", format!("The store is open, and {log} wait to be brought into the one file.")),
+        (_, Some(0)) => Check::ok("log", "The store is open, and all data is in its file."),
+        (_, Some(_)) => Check::ok("log", format!("The store is open, and {log} wait for the next checkpoint.")),
     })
 }
 
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn little_room_is_a_warning_and_none_a_problem() {
+    fn little_free_space_is_a_warning_and_almost_none_a_problem() {
         let state = |available, has_file_left, size| judge_room(available, has_file_left, size).state;
         assert_eq!(state(NO_ROOM - 1, true, 0), State::Problem);
         assert_eq!(state(NO_ROOM, true, 0), State::Warning);

@@ -1,4 +1,4 @@
-//! Where the store is: on which file system, and beside which other stores.
+//! The location of the store: its file system, and other stores in its folder.
 
 use super::Check;
 use crate::cli::store::store_folder;
@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// File systems on other machines, or behind a process of their own, by the numbers that statfs(2) knows them by.
+/// Network file systems and those of user-space processes, by their statfs(2) type.
 const REMOTE: [(u64, &str); 14] = [
     (0x0000_6969, "NFS"),
     (0x0000_517B, "SMB"),
@@ -21,16 +21,16 @@ const REMOTE: [(u64, &str); 14] = [
     (0x0116_1970, "GFS2"),
     (0x7461_636F, "OCFS2"),
     (0x6573_5546, "FUSE"),
-    (0x786F_4256, "a folder that VirtualBox shares"),
-    (0xBACB_ACBC, "a folder that VMware shares"),
+    (0x786F_4256, "a VirtualBox shared folder"),
+    (0xBACB_ACBC, "a VMware shared folder"),
 ];
-/// The number of the layers that containers have their files in.
+/// The statfs(2) type of overlay file systems, which containers use.
 const OVERLAY: u64 = 0x794C_7630;
 
-/// What a store begins with (<https://sqlite.org/fileformat2.html>, section 1.3).
+/// The header of an SQLite file (<https://sqlite.org/fileformat2.html>, section 1.3).
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
-/// What is to be said of the place.
+/// Checks the location.
 pub(super) fn check(store: &Path, ledger: &Path) -> Vec<Check> {
     let number = statfs(store_folder::of_store(store)).ok().and_then(|status| u64::try_from(status.f_type).ok());
     let mut checks: Vec<Check> = number.and_then(judge_file_system).into_iter().collect();
@@ -41,21 +41,21 @@ pub(super) fn check(store: &Path, ledger: &Path) -> Vec<Check> {
 
 fn judge_file_system(number: u64) -> Option<Check> {
     if number == OVERLAY {
-        let finding = "The store is in a container's own layer (overlay): it is gone when the container is removed.";
+        let finding = "The store is in the container's own layer (overlay): it is deleted with the container.";
         return Some(Check::warning("file system", finding, "Put it on a volume."));
     }
     let (_, name) = REMOTE.iter().find(|(known, _)| *known == number)?;
     let finding =
-        format!("The store is on {name}, where locks and shared memory cannot be relied on: it may be damaged.");
+        format!("The store is on {name}, where locks and shared memory are not reliable: the store may get damaged.");
     Some(Check::warning("file system", finding, "Put it on a disk of this machine."))
 }
 
-/// `keystead.db` and `keystead` have one ledger between them.
+/// Two stores such as `keystead.db` and `keystead` would share one ledger.
 fn shared_ledger(store: &Path, ledger: &Path) -> Option<Check> {
     let with_extension = ledger.with_extension("db");
     let without = ledger.with_extension("");
     let other = [with_extension, without].into_iter().find(|other| other != store && is_sqlite(other))?;
-    let finding = format!("{} would have the same ledger of revocations, {}.", other.display(), ledger.display());
+    let finding = format!("{} would use the same ledger of revocations, {}.", other.display(), ledger.display());
     Some(Check::problem("ledger", finding, "Give each of the two a folder of its own."))
 }
 
@@ -64,16 +64,16 @@ fn is_sqlite(file: &Path) -> bool {
     File::open(file).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == *SQLITE
 }
 
-/// Another store's ledger, or this one's from when it had another name.
+/// The ledger of another store, or of this one under an earlier name.
 fn foreign_ledger(store: &Path, ledger: &Path) -> Option<Check> {
     let entries = fs::read_dir(store_folder::of_store(store)).ok()?;
     let mut others: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     others.retain(|path| path.extension().is_some_and(|it| it == "revoked") && path.file_name() != ledger.file_name());
     let other = others.into_iter().min()?;
-    let finding = format!("The folder has another store's ledger of revocations, too: {}.", other.display());
+    let finding = format!("The folder holds another ledger of revocations, too: {}.", other.display());
     let advice = format!(
-        "Give each store a folder of its own. If it is this store's from when it had another name, stop the server and make \
-         it {}: without it, an older backup brings revoked keys back.",
+        "Give each store a folder of its own. If the ledger is this store's, from before the store was renamed, stop the server and \
+        rename it to {}: without it, an older backup makes revoked keys valid again.",
         ledger.display()
     );
     Some(Check::warning("ledger", finding, advice))
@@ -84,7 +84,7 @@ mod tests {
     use super::judge_file_system;
 
     #[test]
-    fn a_file_system_on_another_machine_and_a_container_s_layer_are_warned_of_and_a_disk_is_not() {
+    fn remote_and_overlay_file_systems_get_a_warning_and_local_disks_none() {
         for number in [0x6969, 0xFE53_4D42, 0x6573_5546, 0x794C_7630] {
             assert!(judge_file_system(number).is_some(), "{number:x}");
         }

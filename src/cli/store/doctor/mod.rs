@@ -1,4 +1,4 @@
-//! `keystead doctor`: what is wrong, in plain words, and what to do. Nothing is changed.
+//! `keystead doctor`: finds problems and says how to fix them. It changes nothing.
 
 mod files;
 mod location;
@@ -24,7 +24,7 @@ use std::time::Duration;
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(in crate::cli) struct DoctorArguments {
-    /// Look also at whether indexes and references are right, which takes several times as long
+    /// Also check all indexes and references, which takes several times as long
     #[arg(long)]
     thorough: bool,
     /// Print one JSON object
@@ -32,7 +32,7 @@ pub(in crate::cli) struct DoctorArguments {
     json: bool,
 }
 
-const HELP: &str = "Looks at the settings, permissions, disk space, where the store is, its file and its log, the schema, the\n\
+const HELP: &str = "Checks the settings, permissions, disk space, the store's location, file and write-ahead log, the schema, the\n\
     ledger of revocations, the clock and the audit log. Each line begins with ok, warning or problem.\nWorks beside a running server, and \
     on a store that cannot be opened.\n\nExit codes: 0 no problem, 1 at least one.";
 
@@ -44,16 +44,16 @@ enum State {
     Problem,
 }
 
-/// What was found about one thing.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Check {
     what: &'static str,
     state: State,
     finding: String,
-    /// What to do about it, where it says so.
+    /// What to do about the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
-    /// What people read, where that is not the finding and then the advice.
+    /// The text for people, if it is not the finding followed by the advice.
     #[serde(skip)]
     text: Option<String>,
 }
@@ -71,19 +71,19 @@ impl Check {
         Self { what, state: State::Problem, finding: finding.into(), advice: Some(advice.into()), text: None }
     }
 
-    /// People read what to do before the details of the finding.
+    /// A problem whose text for people gives the advice before the details.
     fn problem_with_details(what: &'static str, finding: &str, details: &str, advice: &str) -> Self {
         let text = format!("{finding}. {advice} In detail: {details}.");
         Self { text: Some(text), ..Self::problem(what, format!("{finding}: {details}."), advice) }
     }
 
-    /// What failed with a sentence that says what to do.
+    /// A check that failed with an error; the error's sentence says what to do.
     fn failed(what: &'static str, error: impl Into<CommandError>) -> Self {
         Self { what, state: State::Problem, finding: error.into().to_string(), advice: None, text: None }
     }
 }
 
-/// All that was found; for people a line as soon as it is known.
+/// The results so far. People see each line at once; JSON is printed at the end.
 struct DoctorReport {
     is_json: bool,
     checks: Vec<Check>,
@@ -91,7 +91,7 @@ struct DoctorReport {
 
 impl DoctorReport {
     fn add(&mut self, check: Check) -> Result<(), CommandError> {
-        // A path may have a key in it that somebody typed into the wrong place.
+        // A path may hold a key by mistake.
         let masked = |text: String| mask(&text).unwrap_or(text);
         let (finding, advice, text) = (masked(check.finding), check.advice.map(masked), check.text.map(masked));
         let check = Check { finding, advice, text, ..check };
@@ -104,7 +104,7 @@ impl DoctorReport {
             let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
             let text = check.text.clone().unwrap_or_else(|| format!("{}{advice}", check.finding));
             let rest = format!("{:13}{text}\n", check.what);
-            // The colour's own characters must not be escaped.
+            // The escape codes of the colour stay as they are.
             write(format!("{}{}", painted(&format!("{state:9}"), tone), escape_invisible(&rest)).as_bytes())?;
         }
         self.checks.push(check);
@@ -128,7 +128,7 @@ impl DoctorReport {
     }
 }
 
-/// `store` is the flag of that name: it holds even where no other setting can be read.
+/// `store` is the flag `--store`: it counts even if the settings cannot be read.
 pub(in crate::cli) fn run(
     config: Result<Config, CommandError>,
     store: Option<PathBuf>,
@@ -141,7 +141,7 @@ pub(in crate::cli) fn run(
             config
         }
         Err(error) => {
-            report.add(Check::problem("settings", error.to_string(), "What follows is about the default ones."))?;
+            report.add(Check::problem("settings", error.to_string(), "The other checks use the default settings."))?;
             let mut config = Config::defaults()?;
             config.store.path = store.unwrap_or(config.store.path);
             config
@@ -152,7 +152,7 @@ pub(in crate::cli) fn run(
     report.add_all(files::secrets(&config))?;
     report.add_all(files::backups(&config))?;
     if path.exists() && !path.is_file() {
-        let advice = "Point --store (or store.path) at the store, or at a place for a new one.";
+        let advice = "Set --store (or store.path) to the store's file, or to a path for a new store.";
         report.add(Check::problem("store", format!("{} is not a regular file.", path.display()), advice))?;
         return report.finish();
     }
@@ -160,7 +160,7 @@ pub(in crate::cli) fn run(
     report.add_all(files::disk_space(&path))?;
     report.add_all(location::check(&path, &checkup.ledger_path()))?;
     if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
-        // Before anything opens the file: whether somebody else has it open shows only then.
+        // Before this process opens the file: afterwards it cannot tell whether others have it open.
         report.add_all(files::write_ahead_log(&path, checkup.uncheckpointed_bytes()))?;
         look_inside(&mut report, &config, &checkup, arguments.thorough)?;
     } else {
@@ -169,48 +169,48 @@ pub(in crate::cli) fn run(
     report.finish()
 }
 
-/// There is no store, or an empty file. A ledger beside it tells that there was one.
+/// There is no store, or an empty file. A ledger beside it shows that a store was lost.
 fn no_store(path: &Path, ledger: &Path) -> Check {
-    let what = if path.exists() { "empty" } else { "not there" };
+    let what = if path.exists() { "empty" } else { "missing" };
     if !ledger.exists() {
         let finding = format!("{} is {what}.", path.display());
-        let advice = "Point --store (or store.path) at the right file, restore a backup with keystead restore, or set up a new \
+        let advice = "Set --store (or store.path) to the right file, restore a backup with keystead restore, or create a \
                       store with keystead init.";
         return Check::problem("store", finding, advice);
     }
     let finding =
-        format!("{} is {what}, but its ledger {} is there, so a store was lost.", path.display(), ledger.display());
-    let advice = "Leave the ledger where it is: it keeps revoked keys dead. Put the store's file back, or restore the newest \
-                  backup with keystead restore. To begin with an empty store, move the ledger away.";
+        format!("{} is {what}, but its ledger {} exists, so a store was lost.", path.display(), ledger.display());
+    let advice = "Leave the ledger where it is: it keeps revoked keys revoked. Put the store's file back, or restore the newest \
+                  backup with keystead restore. To start with an empty store, move the ledger away.";
     Check::problem("store", finding, advice)
 }
 
 fn settings(config: &Config) -> Vec<Check> {
     let mut checks = vec![match serve::check_settings(config) {
-        Ok(()) => Check::ok("settings", "They can be read and are possible."),
+        Ok(()) => Check::ok("settings", "They are valid."),
         Err(error) => Check::failed("settings", error),
     }];
     for name in unknown_variables().unwrap_or_default() {
-        let advice = "Unset it, unless something else uses it. Every setting is described in config.toml.";
-        let finding = format!("The environment variable {name} is no setting of Keystead, and is passed over.");
+        let advice = "Unset it, unless another program uses it. config.toml describes every setting.";
+        let finding = format!("The environment variable {name} is not a setting of Keystead and is ignored.");
         checks.push(Check::warning("settings", finding, advice));
     }
     if config.dev.clock {
-        let advice = "Switch dev.clock off where keys matter.";
-        checks.push(Check::warning("settings", "Anybody on this machine can move the server's clock.", advice));
+        let advice = "Turn dev.clock off if the keys matter.";
+        checks.push(Check::warning("settings", "Anyone on this machine can move the server's clock.", advice));
     }
-    // Which were checked when they were read.
+    // The networks were checked when the settings were loaded.
     let trusted = config.server.trusted_proxies().ok().and_then(|(addresses, _)| addresses);
     if let Some(network) = trusted.and_then(|addresses| addresses.wide_network()) {
         let finding = format!(
-            "{network} (server.trusted_proxies) has whole parts of the internet in it: whoever asks from there can claim any \
-             address in X-Forwarded-For."
+            "{network} (server.trusted_proxies) includes large parts of the internet: clients there can claim any \
+            address in X-Forwarded-For."
         );
-        checks.push(Check::warning("settings", finding, "Name the addresses of your proxies alone."));
+        checks.push(Check::warning("settings", finding, "List only the addresses of your proxies."));
     }
     match Signer::load(&config.audit.signing_key) {
         Ok(None) => {}
-        Ok(Some(_)) => checks.push(Check::ok("signing key", "It can be read.")),
+        Ok(Some(_)) => checks.push(Check::ok("signing key", "It is readable.")),
         Err(error) => checks.push(Check::failed("signing key", error)),
     }
     checks
@@ -241,7 +241,7 @@ fn look_inside(
     for (what, checked) in [("store", clock), ("audit log", audit_log)] {
         match checked {
             Ok(check) => report.add(check)?,
-            // What keeps it from being looked at was said above.
+            // An earlier check has reported why the store cannot be read.
             Err(_) if is_damaged => {}
             Err(error) => report.add(Check::failed(what, error))?,
         }
