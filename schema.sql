@@ -1,154 +1,155 @@
--- The store of Keystead, as it is today: one SQLite file, made by running this text on an empty one.
+-- The current schema of Keystead's store: one SQLite file, created by running this text on an empty file.
 --
--- A change here comes with a step in src/store/sqlite/migrations.rs that brings older files to the same shape; a test
--- holds the two equal. Times are whole milliseconds since 1970-01-01T00:00:00Z.
+-- Each change here needs a step in src/store/sqlite/migrations.rs that migrates older files to the same schema; a test
+-- compares the two. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
-PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": how a file is known to be ours
+PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": identifies a Keystead store
 PRAGMA user_version = 7;            -- the version of this schema
 
--- Whom keys belong to.
+-- Organizations. Each key belongs to exactly one.
 CREATE TABLE organizations (
-    id         INTEGER PRIMARY KEY, -- 63 random bits; clients see it as org_ and 16 hexadecimal digits
+    id         INTEGER PRIMARY KEY, -- 63 random bits; clients see org_ and 16 hexadecimal digits
     name       TEXT    NOT NULL,    -- 1 to 255 characters, for people
-    created_at INTEGER NOT NULL     -- when it was created
+    created_at INTEGER NOT NULL     -- creation time
 ) STRICT;
 
--- What organizations divide their work into; each has keys of its own.
+-- Projects. Each belongs to one organization and has its own keys.
 CREATE TABLE projects (
-    id              INTEGER PRIMARY KEY,                            -- 63 random bits; clients see it as proj_ and 16 hexadecimal digits
-    organization_id INTEGER NOT NULL REFERENCES organizations (id), -- whose it is
+    id              INTEGER PRIMARY KEY,                            -- 63 random bits; clients see proj_ and 16 hexadecimal digits
+    organization_id INTEGER NOT NULL REFERENCES organizations (id), -- the project's organization
     name            TEXT    NOT NULL,                               -- 1 to 255 characters, unique within the organization
-    description     TEXT,                                           -- what it is for; null where nobody said
-    created_at      INTEGER NOT NULL,                               -- when it was created
+    description     TEXT,                                           -- its purpose; null: not given
+    created_at      INTEGER NOT NULL,                               -- creation time
     UNIQUE (organization_id, name)
 ) STRICT;
 
--- The keys: everything but their secrets. A revoked key has no row.
+-- API keys, without their secrets. A revoked key has no row.
 CREATE TABLE api_keys (
-    id              INTEGER PRIMARY KEY AUTOINCREMENT,                -- never reused, also not after a revocation
-    organization_id INTEGER NOT NULL REFERENCES organizations (id),   -- the one organization that sees the key
-    digest          BLOB    NOT NULL CHECK (length(digest) = 32),     -- digest of the full key; during a rotation of the outgoing one
-    tail            TEXT    NOT NULL CHECK (length(tail) = 6),        -- the last six characters of that
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,                -- never reused, not even after a revocation
+    organization_id INTEGER NOT NULL REFERENCES organizations (id),   -- the key's organization
+    digest          BLOB    NOT NULL CHECK (length(digest) = 32),     -- digest of the full key; during a rotation, of the outgoing value
+    tail            TEXT    NOT NULL CHECK (length(tail) = 6),        -- the last six characters of that value
     name            TEXT    NOT NULL,                                 -- 1 to 255 characters, for people
-    valid           INTEGER NOT NULL CHECK (valid IN (0, 1)),         -- 0: switched off, authenticates nobody
-    created_at      INTEGER NOT NULL,                                 -- when it was minted
-    project_id      INTEGER REFERENCES projects (id),                 -- the project it belongs to; null for the organization's own
-    expires_at      INTEGER,                                          -- from when on it authenticates nobody; null for never
-    rotates_at      INTEGER,                                          -- when the new key takes the outgoing one's place; null without a rotation
-    rate_limit      INTEGER,                                          -- how often it may be used in a window; null for as often as anybody likes
-    rate_window_s   INTEGER,                                          -- how long such a window is, in seconds; null without rate_limit
-    allowed_addresses TEXT,                                           -- addresses and networks it may be used from, with commas; null for any
-    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)) -- of digest: 0 for BLAKE3, 1 for SHA-256, which an imported key keeps until it is used
+    valid           INTEGER NOT NULL CHECK (valid IN (0, 1)),         -- 0: deactivated, authentication fails
+    created_at      INTEGER NOT NULL,                                 -- creation time
+    project_id      INTEGER REFERENCES projects (id),                 -- the key's project; null: a key of the organization
+    expires_at      INTEGER,                                          -- expiry; null: never
+    rotates_at      INTEGER,                                          -- when the new value replaces the outgoing one; null: no rotation
+    rate_limit      INTEGER,                                          -- maximum uses in a window; null: no limit
+    rate_window_s   INTEGER,                                          -- length of the window, in seconds; null without rate_limit
+    allowed_addresses TEXT,                                           -- allowed client addresses and networks, separated by commas; null: any
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)) -- of digest: 0 BLAKE3, 1 SHA-256 (an imported key, until its first use)
 ) STRICT;
 
--- Lists the keys of an organization or a project by number; grows at its ends only, so it costs an insert next to nothing.
+-- Lists the keys of an organization or a project by id. It grows only at its ends, so inserts cost almost nothing.
 CREATE INDEX api_keys_by_scope ON api_keys (organization_id, project_id);
 
--- What there is to say about a key's values besides what api_keys has of the one that it has now. Apart from api_keys, since
--- times of use change all the time and those rows do not, and since most keys have no row here.
--- The checks say BETWEEN: SQLite makes a table of three values after IN, for each row, which would double what a use costs.
+-- Last uses, new values and former values of keys; api_keys has the current value. A separate table, since last uses change
+-- all the time and rows of api_keys do not, and since most keys have no row here.
+-- The checks use BETWEEN: for IN with three values, SQLite builds a table for each row, which doubles the cost of a use.
 CREATE TABLE key_values (
-    key_id INTEGER NOT NULL,                              -- the key; those of a revoked key go with it
-    kind   INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2), -- 0: the value that api_keys has, 1: the new one of a rotation in its grace, 2: a former one, the last 16 of each key, so that its users learn what happened to it
-    number INTEGER NOT NULL,                              -- of a former value: counts up; 0 for others
+    key_id INTEGER NOT NULL,                              -- the key; the rows of a revoked key are deleted with it
+    kind   INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2), -- 0: the current value, 1: the new value of a rotation in its grace period, 2: a former value; the last 16 of each key are kept, so that their users learn what happened
+    number INTEGER NOT NULL,                              -- former values: counts up; otherwise 0
     digest BLOB    CHECK (length(digest) = 32),           -- digest of the full key; null for kind 0
-    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm BETWEEN 0 AND 1), -- of digest: 0 for BLAKE3, 1 for SHA-256
-    tail   TEXT    CHECK (length(tail) = 6),              -- of a new value: its last six characters
-    last_used_at INTEGER,                                 -- when it last authenticated a request, up to a second behind while the server runs; null for never, and for former values
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm BETWEEN 0 AND 1), -- of digest: 0 BLAKE3, 1 SHA-256
+    tail   TEXT    CHECK (length(tail) = 6),              -- new values: the last six characters
+    last_used_at INTEGER,                                 -- last successful authentication, up to a second late while the server runs; null: never, and for former values
     PRIMARY KEY (key_id, kind, number)
 ) STRICT, WITHOUT ROWID;
 
--- Finds a key by its digest, for keys up to digest_index_state.indexed_through; newer ones are found in memory, from
--- where they come here in sorted runs: inserting random digests one by one would write a page a key. The digests of
--- rotations and imports come here at once, and the former ones stay.
+-- Finds keys by digest, up to digest_index_state.indexed_through. Newer keys are found in memory, and are written here in
+-- sorted runs: inserting random digests one by one would write one page for each key. Digests of rotations and imports are
+-- written at once. Digests of former values stay.
 CREATE TABLE digest_index (
-    prefix INTEGER NOT NULL, -- the first eight bytes of the digest, big-endian; two keys may share it
+    prefix INTEGER NOT NULL, -- first eight bytes of the digest, big-endian; not unique
     key_id INTEGER NOT NULL, -- the key
     PRIMARY KEY (prefix, key_id)
 ) STRICT, WITHOUT ROWID;
 
--- How far the digest index has come: always one row.
+-- Progress of the digest index: always one row.
 CREATE TABLE digest_index_state (
     id              INTEGER PRIMARY KEY CHECK (id = 1), -- 1
-    indexed_through INTEGER NOT NULL                    -- every key up to this number is in digest_index
+    indexed_through INTEGER NOT NULL                    -- every key up to this id is in digest_index
 ) STRICT;
 INSERT INTO digest_index_state (id, indexed_through) VALUES (1, 0);
 
--- What imports have ever brought in: always one row. What is not here is not looked for.
+-- Forms of keys and digests that imports have ever added: always one row. Lookups skip the others.
 CREATE TABLE imported_forms (
     id           INTEGER PRIMARY KEY CHECK (id = 1),              -- 1
-    has_foreign  INTEGER NOT NULL CHECK (has_foreign IN (0, 1)),  -- 1: there may be keys of another form than ours
-    has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))    -- 1: there may be keys that are known by a SHA-256 digest
+    has_foreign  INTEGER NOT NULL CHECK (has_foreign IN (0, 1)),  -- 1: there may be keys that do not have Keystead's own form
+    has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))    -- 1: there may be keys with a SHA-256 digest
 ) STRICT;
 INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);
 
--- Values that were good once and never will be again: of keys that were revoked, and what rotations took away.
+-- Ended values: values of revoked keys, and values that rotations replaced. They never become valid again, unless an operator
+-- imports them with permission.
 CREATE TABLE ended_values (
     digest    BLOB    NOT NULL CHECK (length(digest) = 32), -- digest of the full key
-    algorithm INTEGER NOT NULL CHECK (algorithm IN (0, 1)), -- 0 for BLAKE3, 1 for SHA-256
+    algorithm INTEGER NOT NULL CHECK (algorithm IN (0, 1)), -- 0 BLAKE3, 1 SHA-256
     PRIMARY KEY (digest, algorithm)
 ) STRICT, WITHOUT ROWID;
 
--- How far the ledger of revocations, the file beside this one, has come with this store: always one row.
+-- The last commit of the ledger of revocations (the file beside this one) that this store has: always one row.
 CREATE TABLE ledger_mark (
     id         INTEGER PRIMARY KEY CHECK (id = 1),              -- 1
-    number     INTEGER NOT NULL,                                -- the last commit that is in both, counted from 1; 0 for none
-    event      INTEGER NOT NULL,                                -- the newest event that it ended with; 0 for none
-    event_hash BLOB    NOT NULL CHECK (length(event_hash) = 16) -- the beginning of that event's hash
+    number     INTEGER NOT NULL,                                -- number of that commit, counted from 1; 0: none
+    event      INTEGER NOT NULL,                                -- newest audit event of that commit; 0: none
+    event_hash BLOB    NOT NULL CHECK (length(event_hash) = 16) -- first 16 bytes of that event's hash
 ) STRICT;
 INSERT INTO ledger_mark (id, number, event, event_hash) VALUES (1, 0, 0, zeroblob(16));
 
--- Numbers that no key has, because another copy of this store may have given them out.
+-- Key ids that are skipped, because another copy of this store may have used them.
 CREATE TABLE skipped_numbers (
-    first INTEGER PRIMARY KEY, -- the first such number
-    last  INTEGER NOT NULL     -- the last one; all in between are skipped as well
+    first INTEGER PRIMARY KEY, -- first id of a range
+    last  INTEGER NOT NULL     -- last id of the range
 ) STRICT;
 
--- The last import, if there was any. While it is under way, and once it has failed, the keys with its numbers are not there for
--- anybody; they are there at once when it is published.
+-- The last import. Its keys are invisible while it is in progress and after it failed; publication makes all of them visible
+-- at once.
 CREATE TABLE imports (
-    id           INTEGER PRIMARY KEY CHECK (id = 1),              -- 1: there is one at a time
-    token        BLOB    NOT NULL CHECK (length(token) = 16),     -- random: the file beside the store where its rows wait has the same
-    first_id     INTEGER NOT NULL,                                -- the number of its first key
-    last_id      INTEGER NOT NULL,                                -- the number of its last key
-    stored       INTEGER NOT NULL,                                -- how many of them are in api_keys
-    stored_place INTEGER NOT NULL,                                -- the row in the file that the last one of these comes from
-    indexed      INTEGER NOT NULL,                                -- how many of them are in digest_index, by their digests
-    indexed_prefix INTEGER NOT NULL,                              -- the first eight bytes of the last one of these
-    indexed_place INTEGER NOT NULL,                               -- the row in the file that it comes from
-    stage        INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))   -- 0: under way, 1: failed, 2: published, 3: removed after it failed
+    id           INTEGER PRIMARY KEY CHECK (id = 1),              -- 1: one import at a time
+    token        BLOB    NOT NULL CHECK (length(token) = 16),     -- random; also in the file beside the store where its rows wait
+    first_id     INTEGER NOT NULL,                                -- id of its first key
+    last_id      INTEGER NOT NULL,                                -- id of its last key
+    stored       INTEGER NOT NULL,                                -- how many of its keys are in api_keys
+    stored_place INTEGER NOT NULL,                                -- number of the last stored row
+    indexed      INTEGER NOT NULL,                                -- how many of its keys are in digest_index, in the order of digests
+    indexed_prefix INTEGER NOT NULL,                              -- digest prefix of the last indexed row
+    indexed_place INTEGER NOT NULL,                               -- number of the last indexed row
+    stage        INTEGER NOT NULL CHECK (stage IN (0, 1, 2, 3))   -- 0: in progress, 1: failed, 2: published, 3: removed after it failed
 ) STRICT;
 
--- What was done, by whom, when and from where: a chain of hashes that is only ever appended to, and pruned from its old
--- end. docs/audit.md says how the hashes are made.
+-- The audit log: a chain of hashes. Events are only appended, and pruned from the oldest on. docs/audit.md describes the
+-- hashes.
 CREATE TABLE audit_events (
     number          INTEGER PRIMARY KEY, -- counts up by one from 1
-    at              INTEGER NOT NULL,    -- when it was done
-    organization_id INTEGER,             -- whom it concerns; null for the whole store
-    project_id      INTEGER,             -- the project that it concerns, there or gone; null for none
-    actor_key_id    INTEGER,             -- the key that it was done with, there or gone; null where there was none
-    actor_name      TEXT    NOT NULL,    -- that key's name at the time; operator or keystead without one
-    action          TEXT    NOT NULL,    -- what was done, such as api_key.created
-    resource        TEXT    NOT NULL,    -- to what, such as api_key/12
-    change          TEXT    NOT NULL,    -- a JSON object: before and after, without secrets
-    client_address  TEXT,                -- where the request came from; null where nobody knows
-    user_agent      TEXT,                -- what the client calls itself, its first 256 characters
-    request_id      TEXT,                -- what the client calls the request, its first 256 characters
+    at              INTEGER NOT NULL,    -- time of the event
+    organization_id INTEGER,             -- the organization that it concerns; null: the whole store
+    project_id      INTEGER,             -- the project that it concerns, which may be deleted; null: none
+    actor_key_id    INTEGER,             -- the key of the actor, which may be revoked; null: no key
+    actor_name      TEXT    NOT NULL,    -- that key's name at the time; without a key: operator or keystead
+    action          TEXT    NOT NULL,    -- the action, for example api_key.created
+    resource        TEXT    NOT NULL,    -- the object, for example api_key/12
+    change          TEXT    NOT NULL,    -- a JSON object with before and after, without secrets
+    client_address  TEXT,                -- client IP address; null: unknown
+    user_agent      TEXT,                -- the client's User-Agent, its first 256 characters
+    request_id      TEXT,                -- the client's request id, its first 256 characters
     hash            BLOB    NOT NULL CHECK (length(hash) = 32) -- BLAKE3 of the predecessor's hash and this event
 ) STRICT;
 
--- Finds an organization's events, however many others there are.
+-- Finds the events of one organization without reading those of others.
 CREATE INDEX audit_events_by_organization ON audit_events (organization_id);
 
--- Requests that must not be done twice, kept for a day.
+-- Requests that must not be executed twice, kept for a day.
 CREATE TABLE idempotent_requests (
     caller_key_id  INTEGER NOT NULL,                               -- the key that the caller authenticated with
-    name           TEXT    NOT NULL,                               -- the Idempotency-Key
-    request_digest BLOB    NOT NULL CHECK (length(request_digest) = 32), -- BLAKE3 of what was asked
-    api_key_id     INTEGER NOT NULL,                               -- the key that it made or rotated
-    created_at     INTEGER NOT NULL,                               -- when it was done
+    name           TEXT    NOT NULL,                               -- a hash of the Idempotency-Key
+    request_digest BLOB    NOT NULL CHECK (length(request_digest) = 32), -- BLAKE3 of the request
+    api_key_id     INTEGER NOT NULL,                               -- the key that it created or rotated
+    created_at     INTEGER NOT NULL,                               -- time of the request
     PRIMARY KEY (caller_key_id, name)
 ) STRICT, WITHOUT ROWID;
 
--- Finds what is old enough to be forgotten.
+-- Finds expired rows.
 CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);

@@ -1,4 +1,4 @@
-//! How events of the audit log are written where they leave the program: over HTTP, as lines of JSON, as CSV.
+//! Audit events as JSON and CSV: the shape of the API, of exports and of `keystead audit`.
 
 use crate::domain::{Event, KeyId, OrganizationId, ProjectId};
 use crate::spreadsheet::escape_formula;
@@ -6,45 +6,45 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// An event of the audit log.
+/// An audit event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditEvent)]
 pub struct AuditRecord {
-    /// Counts up by one.
+    /// Increases by one per event.
     #[schema(minimum = 1)]
     pub number: i64,
-    /// When it was done.
+    /// When it happened.
     #[schema(format = DateTime)]
     pub at: String,
-    /// What was done, such as `api_key.created`.
+    /// The action, such as `api_key.created`.
     pub action: String,
-    /// To what, such as `api_key/12`.
+    /// The object, such as `api_key/12`.
     pub resource: String,
-    /// The key that it was done with; null where there was none.
+    /// Number of the acting key; null if no key acted.
     #[schema(required)]
     pub actor_key_id: Option<i64>,
-    /// That key's name at the time; `operator` or `keystead` without one.
+    /// The acting key's name at that time; otherwise `operator` or `keystead`.
     pub actor_name: String,
-    /// Whom it concerns; null for the whole store.
+    /// The organization; null for the whole store.
     #[schema(required)]
     pub organization_id: Option<String>,
-    /// The project that it concerns.
+    /// The project, if the event concerns one.
     #[schema(required)]
     pub project_id: Option<String>,
-    /// What was before and what is after, without secrets.
+    /// The state before and after, without secrets.
     #[schema(value_type = Object)]
     pub change: Value,
-    /// Where the request came from.
+    /// The client's IP address.
     #[schema(required)]
     pub client_address: Option<String>,
-    /// What the client calls itself.
+    /// The client's `User-Agent`.
     #[schema(required)]
     pub user_agent: Option<String>,
-    /// What the client calls the request.
+    /// The id of the request.
     #[schema(required)]
     pub request_id: Option<String>,
-    /// BLAKE3 of the predecessor's hash and this event.
+    /// BLAKE3 hash of the previous event's hash and this event.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub hash: String,
 }
@@ -60,7 +60,7 @@ impl From<&Event> for AuditRecord {
             actor_name: what.actor.name().to_owned(),
             organization_id: what.organization.as_ref().map(OrganizationId::to_string),
             project_id: what.project.as_ref().map(ProjectId::to_string),
-            // What is no JSON was not written by us; it is shown as it is.
+            // A change that is not JSON was not written by Keystead; show it as it is.
             change: serde_json::from_str(&what.change).unwrap_or_else(|_| Value::String(what.change.clone())),
             client_address: what.origin.address.map(|address| address.to_string()),
             user_agent: what.origin.user_agent().map(str::to_owned),
@@ -70,7 +70,7 @@ impl From<&Event> for AuditRecord {
     }
 }
 
-/// The columns of [`csv_rows`].
+/// The CSV columns.
 const COLUMNS: [&str; 13] = [
     "number",
     "at",
@@ -87,20 +87,20 @@ const COLUMNS: [&str; 13] = [
     "hash",
 ];
 
-/// The head of a CSV file (RFC 4180).
+/// The header row of the CSV file (RFC 4180).
 ///
 /// # Errors
-/// Never on memory.
+/// None in practice: it writes to memory.
 pub fn csv_head() -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     writer.into_inner().map_err(|e| e.into_error().into())
 }
 
-/// Events as lines of a CSV file. A text that a spreadsheet would take for a formula has an apostrophe before it.
+/// Events as CSV rows. A text that a spreadsheet would run as a formula gets a leading apostrophe.
 ///
 /// # Errors
-/// Never on memory.
+/// None in practice: it writes to memory.
 pub fn csv_rows<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for event in events {

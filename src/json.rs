@@ -1,15 +1,15 @@
-//! Reading JSON together with what its objects say more than once, of which only the last would be left.
+//! JSON parsing that reports repeated names of an object, of which serde_json would silently keep the last.
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Reads one value, and the first name that comes more than once in any object of it. Names are compared as they are read:
-/// `"a"` and `"\u0061"` are the same.
+/// Parses one value, and finds the first name that is repeated in any object. Names are compared after
+/// unescaping: `"a"` and `"\u0061"` are equal.
 ///
 /// # Errors
-/// What is not JSON.
+/// If the text is not JSON.
 pub fn read(bytes: &[u8]) -> serde_json::Result<(Value, Option<String>)> {
     let mut duplicate = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -18,7 +18,7 @@ pub fn read(bytes: &[u8]) -> serde_json::Result<(Value, Option<String>)> {
     Ok((value, duplicate))
 }
 
-/// Reads a value as [`Value`] does, and notes the first name that comes more than once.
+/// Deserializes like [`Value`] and stores the first repeated name.
 struct Reader<'a>(&'a mut Option<String>);
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_what_serde_json_makes_of_it_and_what_is_none_is_refused_at_the_same_place() {
+    fn values_and_errors_are_those_of_serde_json() {
         let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let texts = [
             r#"{"a":null,"b":[true,false,-1,18446744073709551615,1.5,1e400,"c\u0064"],"":{}}"#,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_name_that_an_object_has_more_than_once_is_found_wherever_it_is() {
+    fn the_first_repeated_name_is_found_at_any_depth() {
         for (text, name) in [
             (r#"{"a":1,"a":2}"#, Some("a")),
             (r#"{"a":1,"\u0061":2}"#, Some("a")),

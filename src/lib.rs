@@ -1,6 +1,6 @@
-//! Keystead: the place where a team keeps its own API keys.
+//! Keystead stores and verifies a team's own API keys.
 //!
-//! The modules in reading order, each of them knowing only those to its right:
+//! The modules in reading order; each depends only on those to its right:
 //!
 //! ```text
 //! main ─► cli ─┬─► http ─► service ─► store ─► domain

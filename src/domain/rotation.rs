@@ -51,7 +51,7 @@ impl ApiKey {
 
     /// Changes the expiry. An expired key works again until the new expiry, with its newest value only. A
     /// rotation in progress never gets more time: an expiry before the end of the grace period shortens it
-    /// for good.
+    /// permanently.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the expiry is after the year 9999.

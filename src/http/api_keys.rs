@@ -1,4 +1,4 @@
-//! The keys of an organization and of its projects.
+//! Handlers for the keys of an organization or a project.
 
 use super::credential::Call;
 use super::envelope::{success, success_with_notice};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The most characters of an idempotency key.
+/// Maximum length of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
@@ -108,24 +108,24 @@ fn answer_issued<V: Version>(issued: &IssuedKey, now: Timestamp) -> HandlerResul
     if !issued.is_repeated {
         return success(data);
     }
-    let notice = "This request was done before and was not done again: the key is as it is now, its value masked.";
+    let notice = "This request was executed before and was not repeated. The key is shown in its current state, with its value masked.";
     let mut response = success_with_notice(data, notice)?;
     response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }
 
-/// The project of the path, where the path has one.
+/// The path's project, if it has one.
 fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
     request.match_info().get("projectId").map(|_| project_id(request)).transpose()
 }
 
-/// The `{id}` of the path.
+/// The `{id}` in the path.
 fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     let text = request.match_info().get("id").unwrap_or_default();
     if text.is_empty() || text.bytes().any(|c| !c.is_ascii_digit()) || text.bytes().all(|c| c == b'0') {
         return Err(Failure::bad_request("An API key's id must be a positive integer."));
     }
-    // A number too large for any key is nevertheless a number: there is no such key.
+    // A number that is too large for a key is a valid id without a key.
     text.parse().ok().and_then(KeyId::new).ok_or_else(|| Error::NotFound("API key").into())
 }
 
@@ -137,7 +137,7 @@ fn nothing_to_change<V: Version>() -> Failure {
     }
 }
 
-/// The value to issue: one that is made here, or one that the caller keeps.
+/// The new value: generated here, or provided by the caller.
 fn value(app: &App, brought: ProvidedValue) -> Result<NewValue, Failure> {
     Ok(match brought.fingerprint()? {
         None => NewValue::Random((app.random)()?),
@@ -145,7 +145,7 @@ fn value(app: &App, brought: ProvidedValue) -> Result<NewValue, Failure> {
     })
 }
 
-/// The `Idempotency-Key`, with a hash of what is asked under it.
+/// The `Idempotency-Key` with a hash of the request.
 fn idempotency(request: &HttpRequest, fields: &Fields) -> Result<Option<Idempotency>, Failure> {
     let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let name = value.to_str().ok().filter(|name| (1..=MAX_IDEMPOTENCY_KEY).contains(&name.len()));

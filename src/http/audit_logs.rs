@@ -1,4 +1,4 @@
-//! The audit log of the caller's organization: a page at a time, or all of it as a file.
+//! Handlers for the audit log of the caller's organization: pages and exports.
 
 use super::connection::ConnectionRequests;
 use super::credential::Call;
@@ -30,33 +30,33 @@ use utoipa::ToSchema;
 
 const PATH: &str = "/v2/organization/audit-logs";
 
-/// What there is to be done with the audit log.
+/// The endpoints of the audit log.
 pub(super) fn endpoints(examples: &Examples) -> Vec<Endpoint> {
     let one = format!("{PATH}/exports/{{exportId}}");
     let id = |name: &str| format!("v2{name}");
     let (log, export) = (AuditLogs::new(vec![AuditRecord::from(&examples.event())], None), examples.export());
     vec![
         Endpoint::get(PATH.to_owned(), list)
-            .named(id("ListAuditLogs"), "Audit log", "List what was done, newest first")
+            .named(id("ListAuditLogs"), "Audit log", "List audit events, newest first")
             .explained(
-                "A search ends after five seconds at the latest, with what it has found by then: the list may be shorter than \
-                 `limit`, and `nextCursor` says where to look on. An organization may have four long searches under way.",
+                "A search ends after five seconds at most and returns what it has found: the list may be shorter than \
+                 `limit`, and `nextCursor` continues the search. An organization may run four long searches at a time.",
             )
             .queried_by(parameter_schemas::event_filter())
             .answers(&log),
         Endpoint::post(format!("{PATH}/exports"), create_export)
             .named(id("CreateAuditLogExport"), "Audit log", "Begin an export of the audit log")
-            .explained("Both times or neither; both are inclusive. Poll it until it is completed, then fetch it.")
+            .explained("Send both times or neither; both are inclusive. Poll the export until it is completed, then download it.")
             .takes::<NewAuditLogExport>(V2::RULES)
             .conflicts("An export that this key asked for is in progress; wait for it.")
             .accepts(&ShownExport::from(&export)),
         Endpoint::get(one.clone(), read_export)
-            .named(id("ReadAuditLogExport"), "Audit log", "Show an export, for a day after it was begun")
+            .named(id("ReadAuditLogExport"), "Audit log", "Get an export, for a day after its request")
             .answers(&ShownExport::from(&export)),
         Endpoint::get(format!("{one}/download"), download_export)
-            .named(id("DownloadAuditLogExport"), "Audit log", "Fetch an export once it is completed")
+            .named(id("DownloadAuditLogExport"), "Audit log", "Download a completed export")
             .conflicts("The export is in progress; ask for it again.")
-            .sends("application/gzip", "A CSV file with a head line, compressed with gzip."),
+            .sends("application/gzip", "A CSV file with a header row, compressed with gzip."),
     ]
 }
 
@@ -64,7 +64,7 @@ pub(super) fn endpoints(examples: &Examples) -> Vec<Endpoint> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuditLogs {
     audit_logs: Vec<AuditRecord>,
-    /// What to send as `cursor` for the next page; null where this is the last.
+    /// Send it as `cursor` to get the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
@@ -97,7 +97,7 @@ pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResu
                             found.events.iter().map(|event| (EventNumber(event.link.number), AuditRecord::from(event)));
                         Ok(Page::new(shown, limit)?.cut_at(found.next.map(EventNumber)))
                     }
-                    // What was found before is on its way: it ends here.
+                    // The first part of the answer is already sent: end the page here.
                     Err(Error::TooManyAtOnce(_)) if from != before => {
                         Ok(Page::new(None::<(EventNumber, ())>, limit)?.cut_at(from))
                     }
@@ -109,7 +109,7 @@ pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResu
     .await
 }
 
-/// The number of an event, below which a list goes on.
+/// The number of an event as a cursor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct EventNumber(i64);
 
@@ -123,7 +123,7 @@ impl Cursor for EventNumber {
     }
 }
 
-/// What part of the log is asked for.
+/// The parameters of a list of events.
 struct AuditLogQuery {
     filter: EventFilter,
     before: Option<EventNumber>,
@@ -131,7 +131,7 @@ struct AuditLogQuery {
 }
 
 impl AuditLogQuery {
-    /// From a query. Parameters that are not known are refused before, or ignored where that is set.
+    /// Parses a query. Unknown parameters were refused before, or are ignored by configuration.
     fn parse(query: &str) -> Result<Self, Failure> {
         let mut page = Self { filter: EventFilter::default(), before: None, limit: DEFAULT_LIMIT };
         for (name, value) in parameters(query)? {
@@ -157,18 +157,18 @@ impl AuditLogQuery {
     }
 }
 
-/// An export, as the published clients know it.
+/// An export of the audit log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditLogExport)]
 pub(super) struct ShownExport {
     /// Opaque.
     id: String,
-    /// Always null: an export is of the whole organization.
+    /// Always null: an export covers the whole organization.
     #[schema(required, schema_with = null)]
     project_id: Option<()>,
     organization_id: String,
-    /// The number of the key that asked for it.
+    /// Number of the key that requested the export.
     user_id: String,
     status: Status,
     #[schema(pattern = "^AUDIT_LOGS$")]
@@ -179,7 +179,7 @@ pub(super) struct ShownExport {
     #[serde(serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     end_time: Option<Timestamp>,
-    /// How many events it has; null until it is completed.
+    /// Number of events; null until the export is completed.
     #[schema(required)]
     row_count: Option<u64>,
     #[schema(required)]
@@ -192,7 +192,7 @@ pub(super) struct ShownExport {
     completed_at: Option<Timestamp>,
 }
 
-/// How far an export has come.
+/// State of an export.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = AuditLogExportStatus)]
@@ -264,7 +264,7 @@ pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> 
         .streaming(stream::once(async { Ok::<_, Failure>(head) }).chain(pages).boxed_local()))
 }
 
-/// A part of the file, and where it goes on.
+/// A piece of the file, and where the next one starts.
 async fn piece(
     app: &App,
     caller: &Permitted,
@@ -275,7 +275,7 @@ async fn piece(
     Ok((zip(&csv_rows(&found.events).map_err(unwritten)?)?, found.next))
 }
 
-/// A gzip file of its own: several in a row are one (RFC 1952, section 2.2).
+/// A complete gzip member; a gzip file may have several (RFC 1952, section 2.2).
 fn zip(bytes: &[u8]) -> Result<Bytes, Failure> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let zipped = encoder.write_all(bytes).and_then(|()| encoder.finish());

@@ -1,4 +1,4 @@
-//! Reading a JSON request body, with a sentence for everything that can be wrong with it.
+//! Reading JSON request bodies, with an error sentence for every defect.
 
 use super::App;
 use super::error::Failure;
@@ -13,10 +13,10 @@ use actix_web::web::{BytesMut, Payload};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
-/// Reads the body.
+/// Reads the body as `T`.
 ///
 /// # Errors
-/// As [`fields`], and 400 where it is not what the type describes.
+/// As [`fields`], and 400 if it does not match the type.
 pub(super) async fn read<V: Version, T: Request>(
     app: &App,
     request: &HttpRequest,
@@ -25,11 +25,11 @@ pub(super) async fn read<V: Version, T: Request>(
     fields::<V, T>(app, request, payload).await?.read()
 }
 
-/// The fields of the body, which may not be those that the type describes.
+/// Reads the body's fields without checking them.
 ///
 /// # Errors
-/// 415 where it is not said to be JSON, 413 where it is too large, 408 where it takes too long, 400 where it is not a
-/// JSON object.
+/// 415 for another content type, 413 if it is too large, 408 if it takes too long, 400 if it is not a JSON
+/// object.
 pub(super) async fn fields<V: Version, T: Request>(
     app: &App,
     request: &HttpRequest,
@@ -47,7 +47,7 @@ pub(super) async fn fields<V: Version, T: Request>(
     parse(&bytes, refuses_unknown::<V>(app))
 }
 
-/// Makes sure that a request that takes no fields brings none.
+/// Checks that a request without fields has an empty body or an empty object.
 pub(super) async fn expect_none<V: Version>(app: &App, request: &HttpRequest, payload: Payload) -> Result<(), Failure> {
     if !refuses_unknown::<V>(app) {
         return Ok(());
@@ -60,7 +60,7 @@ fn refuses_unknown<V: Version>(app: &App) -> bool {
 }
 
 fn parse(bytes: &[u8], refuses_unknown: bool) -> Result<Fields, Failure> {
-    // Where the last of doubled names counts, nobody needs to know of them.
+    // Versions that ignore unknown names also ignore repeated names: the last one counts.
     let read =
         if refuses_unknown { json::read(bytes) } else { serde_json::from_slice(bytes).map(|value| (value, None)) };
     match read {
@@ -85,12 +85,12 @@ fn is_json(request: &HttpRequest) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-/// The bytes of the body, within the limits of size and time.
+/// Collects the body within the limits of size and time.
 async fn collect(limit: usize, app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
     let all = async {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Failure::bad_request("The request body did not arrive whole."))?;
+            let chunk = chunk.map_err(|_| Failure::bad_request("The request body is incomplete."))?;
             if bytes.len() + chunk.len() > limit {
                 let sentence = format!("The request body is larger than {limit} bytes.");
                 return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));

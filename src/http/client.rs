@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The client's IP address, directly or through trusted proxies.
 
 use super::App;
 use crate::domain::Origin;
@@ -6,17 +6,17 @@ use actix_web::HttpRequest;
 use actix_web::http::header::X_FORWARDED_FOR;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Who sent a request, as far as it is known.
+/// The client of a request.
 pub(super) struct Client {
-    /// `None` over a Unix socket, and where a trusted proxy says what is no address.
+    /// `None` for a Unix-socket client, and if a trusted proxy sent an unreadable address.
     pub(super) address: Option<IpAddr>,
     is_unreadable: bool,
 }
 
 impl Client {
-    /// The client's address: the peer's, or where that is a trusted proxy, the one that it names. Of several in
-    /// `X-Forwarded-For` it is the last that is no trusted proxy itself: what stands before it anybody could have written.
-    /// Where an entry that counts is no address, the client is unknown: it must not pass for the proxy.
+    /// The client's IP address: the peer's, or the one that a trusted proxy reports. Of several in
+    /// `X-Forwarded-For`, the last one that is not a trusted proxy counts, since clients can forge all before
+    /// it. If a counted entry is not an IP address, the client is unknown: it must not pass for the proxy.
     pub(super) fn of(app: &App, request: &HttpRequest) -> Self {
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
         let is_proxy = |address| app.trusted_proxies.as_ref().is_some_and(|trusted| trusted.contains(address));
@@ -29,8 +29,8 @@ impl Client {
             let Some(entry) = parse(entry) else {
                 app.unreadable_client.call_once(|| {
                     log::warn!(
-                        "a trusted proxy named a client in X-Forwarded-For by what is no address; such clients count as one whose \
-                         address is unknown, and are refused with keys that have allowed addresses. This is logged once"
+                        "a trusted proxy sent an X-Forwarded-For entry that is not an IP address; such clients count as one client \
+                         with an unknown address, and keys with allowed addresses are refused to them. This is logged once"
                     );
                 });
                 return Self { address: None, is_unreadable: true };
@@ -43,15 +43,15 @@ impl Client {
         client
     }
 
-    /// The origin of what the client asks.
+    /// The origin of the client's request, for events and limits.
     pub(super) fn origin(&self, user_agent: Option<&str>, request_id: Option<&str>) -> Origin {
         let origin = Origin::new(self.address, user_agent, request_id);
         if self.is_unreadable { origin.from_unreadable_address() } else { origin }
     }
 }
 
-/// An address as proxies write it: alone, with a port, in brackets, with a zone, in quotes (RFC 7239, section 6; Azure, IIS and
-/// HAProxy write ports into `X-Forwarded-For`, too).
+/// Parses an address as proxies write it: alone, with a port, in brackets, with a zone, in quotes (RFC 7239,
+/// section 6; Azure, IIS and HAProxy also write ports into `X-Forwarded-For`).
 fn parse(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry).ok()?.trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
@@ -68,7 +68,7 @@ fn parse(entry: &[u8]) -> Option<IpAddr> {
     Some(IpAddr::to_canonical(&address))
 }
 
-/// The zone, which only means something on one machine (RFC 4007), is left out.
+/// Drops the zone, which has a meaning on one machine only (RFC 4007).
 fn parse_v6(text: &str) -> Option<Ipv6Addr> {
     let is_zone = |zone: &str| !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_graphic());
     let address = text.split_once('%').map_or(Some(text), |(address, zone)| is_zone(zone).then_some(address))?;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_in_every_way_that_proxies_write_it() {
+    fn addresses_are_parsed_in_all_forms_that_proxies_write() {
         for (entry, address) in [
             ("198.51.100.1", "198.51.100.1"),
             (" 198.51.100.1\t", "198.51.100.1"),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_none() {
+    fn anything_else_is_not_an_address() {
         for entry in [
             "",
             " ",

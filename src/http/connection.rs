@@ -1,12 +1,12 @@
-//! A client's connection, which has to get on.
+//! Client connections: timeouts and limits that actix does not have.
 //!
-//! actix limits the time for a TLS handshake, for the first head of a connection and for being idle after an answer; handlers
-//! limit the time for a body. The rest is here, below TLS and whichever HTTP is spoken: the time for every later head, for
-//! what is sent after an answer and is no request, and for taking an answer; and over HTTP/2, how many requests there may
-//! be at once and how long a connection without any is kept.
+//! actix limits the time for a TLS handshake, for a connection's first head and for idling after an answer;
+//! handlers limit the time for a body. This module works below TLS and HTTP. It limits the time for each
+//! later head, for bytes after an answer that are not a request, and for sending an answer. Over HTTP/2 it
+//! also limits the number of concurrent requests and the time without any.
 //!
-//! Time goes by in ticks, each as long as a head may take. They are counted only while something is waited for, so that a
-//! connection that rests costs nothing, and one that is busy a timer a tick. A limit is held to within one tick.
+//! Time is measured in ticks of the length of the head timeout, and only while something is awaited: an idle
+//! connection costs nothing, a busy one costs a timer per tick. Limits are exact to one tick.
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::RequestHead;
@@ -24,80 +24,80 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Ready};
 use tokio::time::{Sleep, sleep};
 
-/// Requests of one HTTP/2 connection at once, at the most. A client that has more of them is sent away: actix tells
-/// nobody how many there may be.
+/// Maximum number of concurrent requests of an HTTP/2 connection. A client with more is disconnected: actix
+/// announces no limit to clients.
 const MOST_REQUESTS: u32 = 1024;
-/// Bytes of a request's head, at the most.
+/// Maximum size of a request head, in bytes.
 const HEAD_BYTES: usize = 131_072;
-/// Headers of a request, at the most.
+/// Maximum number of headers of a request.
 const HEADERS: usize = 96;
 
-/// How long what may take. None of it is zero.
+/// Timeouts; none may be zero.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The head of a request.
+    /// To receive the head of a request.
     pub(super) head: Duration,
-    /// To take any part of an answer.
+    /// To send any part of an answer.
     pub(super) send: Duration,
     /// To begin a request over HTTP/2.
     pub(super) idle: Duration,
 }
 
-/// Whether a head is within the limits that actix has for one of HTTP/1.1: it has others for HTTP/2.
-pub(super) fn takes_head(head: &RequestHead) -> bool {
+/// Whether a head is within actix's limits for HTTP/1.1, which differ from those for HTTP/2.
+pub(super) fn is_head_within_limits(head: &RequestHead) -> bool {
     let bytes = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
     head.version != Version::HTTP_2
         || head.headers.len() <= HEADERS && head.headers.iter().map(bytes).sum::<usize>() <= HEAD_BYTES
 }
 
-/// The requests of a connection. All clones are about the same connection.
+/// The requests of one connection; clones share the counts.
 #[derive(Clone, Default)]
 pub(super) struct ConnectionRequests(Rc<Counts>);
 
 #[derive(Default)]
 struct Counts {
-    /// Those that are not answered to the end.
+    /// Requests that are not fully answered.
     open: Cell<u32>,
-    /// All that ever began, modulo 2³².
+    /// All requests so far, modulo 2³².
     begun: Cell<u32>,
-    /// Whether several may be open at once: over HTTP/2.
+    /// Whether the connection uses HTTP/2, so that requests may be concurrent.
     are_multiplexed: Cell<bool>,
-    /// Whether the client has sent its last byte, or the connection is broken.
+    /// Whether the client has closed its sending side, or the connection is broken.
     has_ended: Cell<bool>,
-    /// Who waits until none is open.
+    /// Woken when no request is open.
     waker: RefCell<Option<Waker>>,
 }
 
 impl ConnectionRequests {
-    /// Takes note of one whose head has arrived.
+    /// Counts a request whose head has arrived.
     pub(super) fn begin(&self) -> OpenRequest {
         self.0.open.set(self.0.open.get() + 1);
         self.0.begun.set(self.0.begun.get().wrapping_add(1));
         OpenRequest(self.clone())
     }
 
-    /// How many are not answered to the end.
+    /// Number of requests that are not fully answered.
     pub(super) fn open(&self) -> u32 {
         self.0.open.get()
     }
 
-    /// How many ever began, modulo 2³².
+    /// Number of requests so far, modulo 2³².
     pub(super) fn begun(&self) -> u32 {
         self.0.begun.get()
     }
 
-    /// Whether the client will send no more: most that do this are gone and do not wait for an answer.
+    /// Whether the client will send nothing more: most such clients are gone and do not wait for an answer.
     pub(super) fn have_ended(&self) -> bool {
         self.0.has_ended.get()
     }
 
-    /// Takes note that they come over HTTP/2.
+    /// Marks the connection as HTTP/2.
     pub(super) fn are_multiplexed(&self) {
         self.0.are_multiplexed.set(true);
     }
 }
 
-/// A request, until its answer was sent or given up.
+/// An open request; dropped when its answer is sent or abandoned.
 pub(super) struct OpenRequest(ConnectionRequests);
 
 impl Drop for OpenRequest {
@@ -112,13 +112,13 @@ impl Drop for OpenRequest {
     }
 }
 
-/// Bytes of a body that are handed on at once, at the most: what is handed on is copied for each connection.
+/// Maximum size of a piece of a body, in bytes: each connection copies a piece.
 const PIECE: usize = 8_192;
 
-/// The body of an answer, with the request that it is for.
+/// The body of an answer, sent in pieces, with its open request.
 pub(super) struct AnswerBody {
     body: BoxBody,
-    /// What the body has given and is not handed on yet.
+    /// Bytes from the body that are not sent yet.
     rest: Bytes,
     request: Option<OpenRequest>,
 }
@@ -148,7 +148,7 @@ impl MessageBody for AnswerBody {
         Poll::Ready(Some(Ok(piece)))
     }
 
-    /// What is sent with the head, in one piece.
+    /// A small body is sent together with the head.
     fn try_into_bytes(self) -> Result<Bytes, Self> {
         let Self { body, rest, request } = self;
         if !matches!(body.size(), BodySize::Sized(size) if size <= PIECE as u64) || !rest.is_empty() {
@@ -158,25 +158,25 @@ impl MessageBody for AnswerBody {
     }
 }
 
-/// A connection.
+/// A connection with timeouts.
 pub(super) struct Connection<S> {
     stream: S,
     limits: Limits,
     requests: ConnectionRequests,
     tick: Pin<Box<Sleep>>,
     is_ticking: bool,
-    /// Something has arrived, and no request has begun since.
+    /// Set while bytes have arrived and no request has begun since.
     head: Option<Head>,
-    /// How many ticks are left to take something of an answer that waits to be sent.
+    /// Ticks left for the client to accept part of a waiting answer.
     send: Option<u32>,
-    /// Ends when the server is told to stop; `None` once it was.
+    /// Resolves when the server is told to stop; `None` afterwards.
     stopping: Option<LocalBoxFuture<'static, ()>>,
 }
 
 #[derive(Clone, Copy)]
 struct Head {
     ticks: u32,
-    /// How many requests had begun.
+    /// Number of requests that had begun.
     begun: u32,
 }
 
@@ -202,7 +202,7 @@ impl<S> Connection<S> {
         &self.stream
     }
 
-    /// Something has arrived, be it of a head, of a body or of neither.
+    /// Bytes have arrived: of a head, of a body or of neither.
     fn arrived(&mut self) {
         let counts = &self.requests.0;
         if counts.open.get() > 0 || self.head.is_some_and(|head| head.begun == counts.begun.get()) {
@@ -224,7 +224,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Comes to an end when something takes too long. To be asked whenever the connection can do nothing just now.
+    /// Resolves when a timeout has passed. Polled whenever the connection cannot make progress.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         while self.is_ticking {
             ready!(self.tick.as_mut().poll(cx));
@@ -244,7 +244,8 @@ impl<S> Connection<S> {
         Poll::Pending
     }
 
-    /// Whether it is at its end, since the server is. actix itself lets go of connections of HTTP/1.1 alone.
+    /// Whether the connection must close because the server stops. actix itself closes only HTTP/1.1
+    /// connections.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let counts = &self.requests.0;
         if !counts.are_multiplexed.get() {
@@ -263,7 +264,7 @@ impl<S> Connection<S> {
         true
     }
 
-    /// What came of sending something.
+    /// Handles the result of a write.
     fn sent<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.send = None;
@@ -281,7 +282,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.requests.0.open.get() > MOST_REQUESTS {
-            return Poll::Ready(Err(io::Error::other("there are too many requests at once")));
+            return Poll::Ready(Err(io::Error::other("too many concurrent requests")));
         }
         let (before, room) = (buffer.filled().len(), buffer.remaining());
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);

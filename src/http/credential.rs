@@ -1,4 +1,4 @@
-//! From a request to an authenticated caller.
+//! Authentication of requests: from the headers to a permitted caller.
 
 use super::client::Client;
 use super::error::Failure;
@@ -17,10 +17,10 @@ use std::time::{Duration, SystemTime};
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
 
-/// A request of a caller whose key has the role that this purpose needs. Its handler is called for no other: the answer is 401
-/// without a good credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`, 400 with two that differ, 403 or 429
-/// where the key may not be used from there or so often, 429 where too many wrong ones came from there, and 403 where the key has
-/// not the role.
+/// An authenticated request whose key has the role for this purpose. Other requests never reach the handler.
+/// They get 401 without a valid credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`;
+/// 400 for two different credentials; 403 for an address that is not allowed or a missing role; 429 for an
+/// exceeded rate limit or too many wrong keys from the address.
 pub(super) struct Call<P = Manage> {
     pub(super) caller: Permitted<P>,
     pub(super) app: Data<App>,
@@ -39,7 +39,7 @@ impl<P: Purpose> FromRequest for Call<P> {
             let credential = only_credential(&app, request.headers())?;
             let origin = match P::ROLE {
                 Role::Manager => request_id::origin(&app, &request, credential),
-                // Asking changes nothing: nobody records where it came from but the address.
+                // A verification changes nothing, so no event needs the user agent and the request id.
                 Role::Verifier => Client::of(&app, &request).origin(None, None),
             };
             let caller = authenticate(&app, &request, credential, origin, Via::Authentication).await?;
@@ -49,10 +49,10 @@ impl<P: Purpose> FromRequest for Call<P> {
     }
 }
 
-/// The client of a proxy that asks about it, by the first credential in the configured order.
+/// Authenticates a proxy's client by the first credential in the configured order.
 ///
 /// # Errors
-/// Those of a [`Call`], but for two credentials that differ: the others are somebody else's.
+/// As for a [`Call`], but further credentials are ignored: they belong to another service.
 pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
     let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
     let first = first.ok_or_else(|| missing(&app.forwarded_credentials))?;
@@ -77,17 +77,17 @@ async fn authenticate(
     Ok(caller)
 }
 
-/// What the answer to an authenticated request says about the key.
+/// What the answer's headers say about the key.
 #[derive(Clone, Copy)]
 struct KeyHeaders {
-    /// When the value that the request was made with stops working.
+    /// When the presented value stops working.
     sunset: Option<Timestamp>,
-    /// What is left of the key's limit.
+    /// The remaining quota.
     quota: Option<Quota>,
 }
 
-/// Announces the end of an outgoing value on the answer to a request that was made with it, with `Sunset` (RFC 8594) and
-/// `X-Api-Key-Warning`, and what is left of a key's limit.
+/// Adds `Sunset` (RFC 8594) and `X-Api-Key-Warning` if the request used the outgoing value of a rotation, and
+/// the remaining quota if the key has a rate limit.
 pub(super) fn add_key_headers<B>(response: &mut ServiceResponse<B>) {
     let Some(KeyHeaders { sunset, quota }) = response.request().extensions().get().copied() else { return };
     if let Some(quota) = quota {
@@ -100,7 +100,7 @@ pub(super) fn add_key_headers<B>(response: &mut ServiceResponse<B>) {
     append(response.headers_mut(), [(SUNSET, date), (X_API_KEY_WARNING, warning)]);
 }
 
-/// The credential of a request that has one, be it in several headers.
+/// The request's credential; the same one may be in several headers.
 fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<&'a [u8], Failure> {
     let [first, other] = presented(app, headers, &CredentialHeader::ALL);
     if other.is_some() {
@@ -109,7 +109,7 @@ fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<&'a [u8], Fa
     first.ok_or_else(|| missing(&CredentialHeader::ALL))
 }
 
-/// The refusal of a request without a credential, with the headers that take one.
+/// The refusal of a request without a credential, naming the headers that carry one.
 fn missing(headers: &[CredentialHeader]) -> Failure {
     let names: Vec<&str> = headers.iter().map(|header| header.written()).collect();
     let names = match names.split_last() {
@@ -120,10 +120,10 @@ fn missing(headers: &[CredentialHeader]) -> Failure {
     Failure::from(Error::Unauthenticated(Refusal::Missing)).with_sentence(sentence)
 }
 
-/// The first credential in these headers, in this order, and the first that differs from it. An empty header has none. A bearer token that has not the form of a key
-/// is another service's, such as the app's own behind a gate: it counts only where there is nothing else, and is then
-/// refused. Where imports brought keys of other forms, such a token has the form of one of those: it counts only where
-/// no other credential has the form of a key.
+/// The first credential in these headers, in order, and the first that differs from it. Empty headers are
+/// skipped. A bearer token without the form of a key belongs to another service, such as the app behind a
+/// gate: it counts only if there is no other credential, and is then refused. If the store holds external
+/// keys, such a token may be one: it counts only if no other credential has the form of a key.
 fn presented<'a>(app: &App, headers: &'a HeaderMap, order: &[CredentialHeader]) -> [Option<&'a [u8]>; 2] {
     let all = || order.iter().flat_map(|header| header.all(headers).map(move |credential| (*header, credential)));
     let mut some = all();

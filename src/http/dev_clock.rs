@@ -1,6 +1,7 @@
-//! A clock that a user's own tests can move, so that they see expiry and the end of a grace in milliseconds.
+//! Development clock: tests of Keystead's users move it forward to see expiry and grace periods end at once.
 //!
-//! For development only: whoever reaches the server can move it. It is refused unless the server listens on loopback.
+//! For development only: anyone who reaches the server can move it. It is refused unless the server listens
+//! on loopback only.
 
 use super::envelope::success;
 use super::error::Failure;
@@ -17,19 +18,19 @@ use serde::Serialize;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-/// How far the clocks are ahead of the machine's, in milliseconds.
+/// Offset of both clocks, in milliseconds. It never decreases.
 #[derive(Debug, Default)]
 pub struct DevClock {
     ahead_ms: AtomicI64,
 }
 
 impl DevClock {
-    /// The time that it is here when it is `now` outside.
+    /// The time with the offset.
     pub fn shift(&self, now: Timestamp) -> Timestamp {
         now.plus_ms(self.ahead_ms.load(Ordering::SeqCst)).unwrap_or(now)
     }
 
-    /// How far both clocks are ahead.
+    /// The offset.
     pub(super) fn ahead(&self) -> Duration {
         Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst).unsigned_abs())
     }
@@ -42,7 +43,7 @@ struct Clock {
 }
 
 fields! {
-    /// What moves the clock on.
+    /// The body that moves the clock.
     pub(super) struct Advance {
         "advanceInMs" ms: Option<AnyJson>,
     }
@@ -57,7 +58,7 @@ async fn read(app: Data<App>) -> Result<HttpResponse, Failure> {
     success(Clock { now: app.now() })
 }
 
-/// `{"advanceInMs"}`: moves the clock on, never back.
+/// Moves the clock forward by `advanceInMs`.
 async fn advance(app: Data<App>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
     let Some(clock) = &app.dev_clock else { return Err(Failure::no_such_route()) };
     let Advance { ms } = body::read::<V2, _>(&app, &request, payload).await?;

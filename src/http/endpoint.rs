@@ -1,6 +1,6 @@
-//! Endpoints: what answers a method of a path, together with what the description says about it.
+//! Endpoints: a method of a path with its handler and its OpenAPI operation.
 //!
-//! The server is registered from the same list that is described, so neither can have what the other has not.
+//! One list registers the routes and produces the description, so the two cannot differ.
 
 use super::credential::Call;
 use super::error::Failure;
@@ -26,22 +26,22 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, Object, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema, SecurityRequirement};
 
-/// One method of one path.
+/// A method of a path.
 pub(super) struct Endpoint {
     path: String,
     method: HttpMethod,
     route: Route,
     operation: OperationBuilder,
-    /// The parameters of the query that it takes.
+    /// Names of its query parameters.
     parameters: Vec<String>,
-    /// The schemas that the operation refers to.
+    /// Schemas that the operation refers to.
     schemas: Vec<(String, RefOr<Schema>)>,
     needs_key: bool,
 }
 
-/// Serves the endpoints. Another method of one of their paths is answered with 405 and those that there are.
+/// Registers the endpoints. Other methods of their paths get 405 with `Allow`.
 pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>, metrics: &Metrics) {
-    // actix tries one path after the other: first those without parameters, which cost a comparison and not a search.
+    // actix tries paths in order: those without parameters first, since they need only a comparison.
     let mut paths: BTreeMap<(bool, String), Vec<Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
         let has_parameters = endpoint.path.contains('{');
@@ -55,13 +55,13 @@ pub(super) fn register(config: &mut ServiceConfig, endpoints: Vec<Endpoint>, met
 }
 
 impl Endpoint {
-    /// GET, and HEAD with it, for anybody.
+    /// GET and HEAD without authentication.
     pub(super) fn open<A: FromRequest + 'static>(path: &str, handler: impl Handles<A>) -> Self {
         Self::new(HttpMethod::Get, path.to_owned(), get().to(handler))
     }
 
-    /// GET, and HEAD with it. This and what follows are for callers whose keys have the role that the handler's argument names:
-    /// so a handler that names none cannot be registered, and what is described is what is checked.
+    /// GET and HEAD. This and the following are for keys with the role in the handler's argument: a handler
+    /// without one cannot be registered, and the described role is the checked one.
     pub(super) fn get<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
         Self::new(HttpMethod::Get, path, get().to(handler)).needing(P::ROLE)
     }
@@ -106,17 +106,17 @@ impl Endpoint {
         })
     }
 
-    /// What it is called in the description, and in the code that is generated from that.
+    /// Sets the operation's id, tag and summary. Code generators use the id.
     pub(super) fn named(self, id: String, tag: &str, summary: impl Into<String>) -> Self {
         self.describe(|operation| operation.operation_id(Some(id)).tag(tag).summary(Some(summary)))
     }
 
-    /// What else there is to say.
+    /// Sets the operation's description.
     pub(super) fn explained(self, text: &str) -> Self {
         self.describe(|operation| operation.description(Some(text)))
     }
 
-    /// It takes a body.
+    /// Adds a request body.
     pub(super) fn takes<T: Request>(mut self, rules: VersionRules) -> Self {
         let name = rules.name(T::NAME);
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(&name)));
@@ -134,7 +134,7 @@ impl Endpoint {
         })
     }
 
-    /// Parameters of the query say more.
+    /// Adds query parameters.
     pub(super) fn queried_by(self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         parameters.into_iter().fold(self, |mut endpoint, parameter| {
             endpoint.parameters.push(parameter.name.clone());
@@ -142,7 +142,7 @@ impl Endpoint {
         })
     }
 
-    /// It takes no parameters of the query but those that were described so far, and each once.
+    /// Refuses query parameters that are not described so far, and repeated ones.
     pub(super) fn refuses_unknown_parameters(self) -> Self {
         let known: Rc<[String]> = self.parameters.as_slice().into();
         let check = move |request: ServiceRequest, next: Next<BoxBody>| {
@@ -157,46 +157,45 @@ impl Endpoint {
         Self { route: self.route.wrap(from_fn(check)), ..self }
     }
 
-    /// It fails where the request contradicts what is there.
+    /// Adds a 409 answer.
     pub(super) fn conflicts(self, sentence: &str) -> Self {
         self.describe(|operation| {
-            operation.response("409", failure_response("The request contradicts what is there.", sentence))
+            operation.response("409", failure_response("The request conflicts with the stored state.", sentence))
         })
     }
 
-    /// It fails where the store is out of reach.
+    /// Adds a 503 answer.
     pub(super) fn may_be_unavailable(self) -> Self {
         self.describe(|operation| operation.response("503", failure_ref("Unavailable")))
     }
 
-    /// It answers with `data` of this type, such as this.
+    /// Adds a 200 answer with `data` of this type.
     pub(super) fn answers<T: Serialize + ToSchema>(mut self, example: &T) -> Self {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
         self.answers_with(Ref::from_schema_name(T::name()), example)
     }
 
-    /// The same with 202: what was asked for is begun.
+    /// Adds a 202 answer: the operation has started.
     pub(super) fn accepts<T: Serialize + ToSchema>(self, example: &T) -> Self {
         let response = self.succeeded(envelope(Ref::from_schema_name(T::name())).build(), example).build();
         self.describe(|operation| operation.response("202", response))
     }
 
-    /// It answers with bytes of another kind.
+    /// Adds a 200 answer with bytes of another content type.
     pub(super) fn sends(self, content_type: &str, about: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(string(about))).build();
         let response = ResponseBuilder::new().description(about).content(content_type, content).build();
         self.describe(|operation| operation.response("200", response))
     }
 
-    /// The same where the type's schema is needed nowhere else, and so not given a name.
+    /// As `answers`, with the schema inline instead of a named component.
     pub(super) fn answers_inline<T: Serialize + ToSchema>(mut self, example: &T) -> Self {
         T::schemas(&mut self.schemas);
         self.answers_with(T::schema(), example)
     }
 
-    /// It answers with a list of such as these, or with the part of it that is asked for by `limit` and a `cursor` such as
-    /// this.
+    /// Adds a 200 answer with a list, whole or in pages selected by `limit` and `cursor`.
     pub(super) fn lists<T: Serialize + ToSchema>(mut self, name: &str, examples: &[T], cursor: &str) -> Self {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
@@ -206,14 +205,14 @@ impl Endpoint {
         endpoint.answers_with(Schema::from(data.build()), &BTreeMap::from([(name, examples)]))
     }
 
-    /// The same where the type's schema is needed nowhere else, and so not given a name.
+    /// A whole list, with the item's schema inline instead of a named component.
     pub(super) fn lists_inline<T: Serialize + ToSchema>(mut self, name: &str, examples: &[T]) -> Self {
         T::schemas(&mut self.schemas);
         let data = list_of(T::schema(), name).build();
         self.answers_with(Schema::from(data), &BTreeMap::from([(name, examples)]))
     }
 
-    /// It can be sent again under the same `Idempotency-Key`, and answers with a key.
+    /// Adds `Idempotency-Key` and a 200 answer with the key.
     pub(super) fn issues<T: Serialize + ToSchema>(self, example: &T) -> Self {
         let mut endpoint = self.describe(|operation| {
             operation
@@ -223,9 +222,9 @@ impl Endpoint {
         });
         T::schemas(&mut endpoint.schemas);
         endpoint.schemas.push((T::name().into_owned(), T::schema()));
-        let notice = string("Says that the request had been done before and was not done again.");
+        let notice = string("Present if the request was executed before and was not repeated.");
         let envelope = envelope(Ref::from_schema_name(T::name())).property("notice", notice).build();
-        let replayed = "`true` where the request had been done before and was not done again.";
+        let replayed = "`true` if the request was executed before and was not repeated.";
         let response = endpoint.succeeded(envelope, example).header("Idempotency-Replayed", header(replayed)).build();
         endpoint.describe(|operation| operation.response("200", response))
     }
@@ -238,15 +237,14 @@ impl Endpoint {
     fn succeeded(&self, envelope: Object, example: &impl Serialize) -> ResponseBuilder {
         let example = serde_json::json!({"success": true, "data": example});
         let content = ContentBuilder::new().schema(Some(Schema::from(envelope))).example(Some(example)).build();
-        let response = ResponseBuilder::new().description("Done.").content(JSON, content);
+        let response = ResponseBuilder::new().description("Success.").content(JSON, content);
         if !self.needs_key {
             return response;
         }
-        let sunset =
-            "When the value that the request was made with stops working, where it is being replaced (RFC 8594).";
-        let warning = "The same in a sentence.";
-        let policy = "The limit of the key, where it has one: `\"key-12\";q=100;w=60` is 100 uses in 60 seconds.";
-        let left = "What is left of it: `\"key-12\";r=7;t=30` is 7 uses in the next 30 seconds.";
+        let sunset = "When the presented value stops working, if a rotation is replacing it (RFC 8594).";
+        let warning = "The same as a sentence.";
+        let policy = "The key's rate limit, if it has one: `\"key-12\";q=100;w=60` is 100 uses in 60 seconds.";
+        let left = "The remaining quota: `\"key-12\";r=7;t=30` is 7 uses in the next 30 seconds.";
         response
             .header("Sunset", header(sunset))
             .header("X-Api-Key-Warning", header(warning))
@@ -254,7 +252,7 @@ impl Endpoint {
             .header("RateLimit", header(left))
     }
 
-    /// Hands over what the description says.
+    /// The operation for the description.
     pub(super) fn into_operation(self) -> DescribedOperation {
         DescribedOperation {
             path: self.path,
@@ -278,7 +276,7 @@ impl Endpoint {
     }
 }
 
-/// What can answer requests with these arguments.
+/// Handlers with these arguments.
 pub(super) trait Handles<A>: Handler<A, Output: Responder + 'static> {}
 
 impl<A, H: Handler<A, Output: Responder + 'static>> Handles<A> for H {}

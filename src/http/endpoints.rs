@@ -1,4 +1,4 @@
-//! All that there is to be done: what the server does, and what the description says about it.
+//! The list of all endpoints with their OpenAPI descriptions.
 
 use super::endpoint::Endpoint;
 use super::examples::{ExampleKeys, Examples};
@@ -15,28 +15,28 @@ const NOT_ROTATING: &str = "The key is not being rotated.";
 const ROTATING: &str = "The key is being rotated already: complete or cancel that rotation first, or rotate without a \
                         grace period.";
 const ABOUT_ROTATION: &str = "\
-Without a grace period the old value stops at once and the new one is `value`. With one the new one is `shadowValue`, \
-and both authenticate until `rotatesAt`. Where `expiresInDays` and `expiresInSeconds` are left out the expiry stays; a key \
-that has expired must be told, and has no grace period. `name`, `valid`, `rateLimit` and `allowedAddresses` change the key \
-with both of its values; what is left out stays.";
+Without a grace period the old value stops working at once and the new one is `value`. With one, the new value is \
+`shadowValue`, and both values work until `rotatesAt`. Without `expiresInDays` and `expiresInSeconds` the expiry stays; \
+an expired key needs a new expiry and cannot have a grace period. `name`, `valid`, `rateLimit` and `allowedAddresses` \
+apply to both values. Omitted fields stay.";
 const ABOUT_CHANGE: &str = "\
-In force from the answer on. `expiresInDays` and `expiresInSeconds` count from now, and null in either means never; a key \
-that has expired is good again. A rotation under way gets no more time by a later expiry: its outgoing value ends at \
-`rotatesAt`, or with the key before that. What is left out stays.";
+In force from the answer on. `expiresInDays` and `expiresInSeconds` count from now; null in either means no expiry. An \
+expired key works again. A later expiry does not extend a rotation in progress: its outgoing value stops working at \
+`rotatesAt`, or when the key expires if that is earlier. Omitted fields stay.";
 
 const ABOUT_VERIFICATION: &str = "\
-For services to which keys are presented: they ask with a key of their own, an organization's or a project's. Always 200 \
-for a well-formed question; another organization's key is `UNKNOWN`. Where the key is good, this is a use of it: it counts \
-against its limit, and `lastUsed` says so. Without `address`, a key with allowed addresses is refused.";
+For services that receive keys from their clients. They ask with a key of their own, an organization's or a project's. \
+The answer to a well-formed request is always 200; another organization's key is `UNKNOWN`. Verifying a valid key uses it: \
+the use counts against its rate limit and sets `lastUsed`. Without `address`, a key with allowed addresses is refused.";
 
-/// All that the server does, as it is described.
+/// All endpoints.
 pub(super) fn all(examples: &Examples) -> Vec<Endpoint> {
     let v2 = of_version::<V2>(examples).into_iter().chain(audit_logs::endpoints(examples));
     let versions = of_version::<V1>(examples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
     versions.chain(health::endpoints()).collect()
 }
 
-/// What there is to be done in a version.
+/// The endpoints of a version.
 fn of_version<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let mut endpoints = organization_endpoints::<V>(examples);
     endpoints.extend(project_endpoints::<V>(examples));
@@ -61,7 +61,7 @@ fn organization_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let example = V::organization(&examples.organization);
     vec![
         Endpoint::get(path(), organizations::read::<V>)
-            .named(id("Read"), "Organization", "Show the organization of the key")
+            .named(id("Read"), "Organization", "Get the key's organization")
             .answers(&example),
         Endpoint::put(path(), organizations::update::<V>)
             .named(id("Update"), "Organization", "Rename the organization")
@@ -77,19 +77,17 @@ fn project_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let example = V::project(&examples.project);
     let key = examples.project_keys.created();
     vec![
-        Endpoint::get(all(), projects::list).named(id("ListProjects"), "Projects", "List the projects by name").lists(
-            "projects",
-            &[v1::Project::from(&examples.project)],
-            parameter_schemas::NAME_CURSOR,
-        ),
+        Endpoint::get(all(), projects::list)
+            .named(id("ListProjects"), "Projects", "List projects in order of name")
+            .lists("projects", &[v1::Project::from(&examples.project)], parameter_schemas::NAME_CURSOR),
         Endpoint::post(all(), projects::create::<V>)
             .named(id("CreateProject"), "Projects", "Create a project and its first key")
-            .explained("The full value of the key is in this answer and never again.")
+            .explained("The key's full value is in this answer only.")
             .takes::<NewProject>(V::RULES)
             .conflicts(taken)
             .answers_inline(&Created::new(&examples.project, V::api_key_item(&key))),
         Endpoint::get(one(), projects::read::<V>)
-            .named(id("ReadProject"), "Projects", "Show a project")
+            .named(id("ReadProject"), "Projects", "Get a project")
             .answers(&example),
         Endpoint::put(one(), projects::update::<V>)
             .named(id("UpdateProject"), "Projects", "Change a project's name or description")
@@ -97,7 +95,7 @@ fn project_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
             .conflicts(taken)
             .answers(&example),
         Endpoint::delete(one(), projects::delete::<V>)
-            .named(id("DeleteProject"), "Projects", "Remove a project and its keys, for good")
+            .named(id("DeleteProject"), "Projects", "Delete a project and its keys permanently")
             .answers_inline(&V::deleted_project(examples.project.id)),
     ]
 }
@@ -108,22 +106,22 @@ fn verification_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
     let verification = || Verification::new(&verdict, Some(V::api_key_item(&used)));
     vec![
         Endpoint::post(format!("/{}/verify", V::NAME), verify::one::<V>)
-            .named(id("Verify"), "Verification", "Tell whether a key that was presented is good, and whose it is")
+            .named(id("Verify"), "Verification", "Verify a presented key and identify its owner")
             .explained(ABOUT_VERIFICATION)
             .takes::<Question>(V::RULES)
             .answers_inline(&verification()),
         Endpoint::post(format!("/{}/verify/batch", V::NAME), verify::batch::<V>)
-            .named(id("VerifyBatch"), "Verification", "Tell the same of up to 1,000 keys")
+            .named(id("VerifyBatch"), "Verification", "Verify up to 1,000 keys")
             .takes::<Questions>(V::RULES)
             .lists_inline("results", &[verification()]),
     ]
 }
 
-/// The keys of an organization or a project.
+/// The endpoints for the keys of an organization or a project.
 struct KeyEndpoints<'a> {
-    /// Where they are.
+    /// The path of the list of keys.
     path: String,
-    /// Whose they are, with a capital letter.
+    /// The keys' parent, capitalized: Organization or Project.
     owner: &'static str,
     examples: &'a ExampleKeys,
 }
@@ -139,7 +137,7 @@ impl KeyEndpoints<'_> {
             parameter_schemas::NUMBER_CURSOR,
         );
         let create = Endpoint::post(all(), api_keys::create::<V>)
-            .explained("The full value is in this answer and never again.")
+            .explained("The full value is in this answer only.")
             .takes::<V::NewApiKey>(V::RULES)
             .conflicts(EXISTS)
             .issues(&V::api_key(&created));
@@ -153,10 +151,10 @@ impl KeyEndpoints<'_> {
         let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));
         vec![
             self.named::<V>(list, "List*ApiKeys", "List the API keys of the *, newest first"),
-            self.named::<V>(create, "Create*ApiKey", "Make an API key of the *"),
-            self.named::<V>(read, "Read*ApiKey", "Show an API key of the *"),
+            self.named::<V>(create, "Create*ApiKey", "Create an API key of the *"),
+            self.named::<V>(read, "Read*ApiKey", "Get an API key of the *"),
             self.named::<V>(update, "Update*ApiKey", what_update_does),
-            self.named::<V>(delete, "Delete*ApiKey", "Revoke an API key of the *, for good"),
+            self.named::<V>(delete, "Delete*ApiKey", "Revoke an API key of the * permanently"),
         ]
     }
 
@@ -175,18 +173,18 @@ impl KeyEndpoints<'_> {
             .conflicts(NOT_ROTATING)
             .answers(&data);
         let cancel = Endpoint::post(path("/cancel"), api_keys::cancel::<V>)
-            .explained("The outgoing value stays as it was; the new one is refused from the answer on.")
+            .explained("The outgoing value stays; the new one is refused from the answer on.")
             .takes::<Nothing>(V::RULES)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         vec![
             self.named::<V>(rotate, "Rotate*ApiKey", "Give an API key of the * a new value"),
-            self.named::<V>(complete, "Complete*ApiKeyRotation", "End the grace of a rotation now"),
-            self.named::<V>(cancel, "Cancel*ApiKeyRotation", "Drop the new value of a rotation"),
+            self.named::<V>(complete, "Complete*ApiKeyRotation", "Complete a rotation now"),
+            self.named::<V>(cancel, "Cancel*ApiKeyRotation", "Cancel a rotation: drop its new value"),
         ]
     }
 
-    /// Puts the owner where the asterisk is.
+    /// Replaces the asterisk by the parent.
     fn named<V: Version>(&self, endpoint: Endpoint, id: &str, summary: &str) -> Endpoint {
         let id = format!("{}{}", V::NAME, id.replace('*', self.owner));
         let summary = summary.replace('*', &self.owner.to_lowercase());

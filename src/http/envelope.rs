@@ -1,4 +1,4 @@
-//! The shape that every good answer has.
+//! The JSON envelope of successful answers.
 
 use super::error::Failure;
 use super::response::json;
@@ -31,7 +31,7 @@ pub(super) fn success_with_status(status: StatusCode, data: impl Serialize) -> R
         .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
 }
 
-/// The same with a sentence about it.
+/// The same with a `notice`.
 pub(super) fn success_with_notice(data: impl Serialize, notice: &str) -> Result<HttpResponse, Failure> {
     json(StatusCode::OK, &NoticedSuccess { success: true, data, notice })
         .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())

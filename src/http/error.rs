@@ -1,4 +1,4 @@
-//! What a client reads when something was not done.
+//! Failed requests: status, sentence and headers.
 
 use super::headers::{X_REQUEST_ID, quota_headers};
 use super::response;
@@ -9,14 +9,13 @@ use actix_web::{HttpResponse, ResponseError};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a handler gives.
+/// The result of a handler.
 pub(super) type HandlerResult = Result<HttpResponse, Failure>;
 
-const EXPIRY_NEEDED: &str =
-    "The key has expired: say with \"expiresInDays\" how long it lasts from now, or null for ever.";
+const EXPIRY_NEEDED: &str = "The key has expired: set \"expiresInDays\" to its new lifetime, or to null for no expiry.";
 const IDEMPOTENCY_KEY_REUSED: &str = "This Idempotency-Key was used for a different request; use a new one.";
 
-/// A failed request: its status, one sentence, and the headers that the status calls for.
+/// A failed request: its status, its sentence, and the headers of that status.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,
@@ -38,17 +37,17 @@ impl Failure {
         self.status
     }
 
-    /// The same with another status: some who ask understand but few.
+    /// The same with another status, for proxies that understand only a few.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// The same with more to say.
+    /// The same with another sentence.
     pub(super) fn with_sentence(self, sentence: String) -> Self {
         Self { sentence: sentence.into(), ..self }
     }
 
-    /// The same without a word about when to try again.
+    /// The same without `Retry-After`.
     pub(super) fn without_retry_after(mut self) -> Self {
         self.headers.retain(|(name, _)| *name != RETRY_AFTER);
         self
@@ -63,7 +62,7 @@ impl Failure {
     }
 
     pub(super) fn wrong_method(allow: &str) -> Self {
-        let sentence = format!("This path does not take this method; it takes {allow}.");
+        let sentence = format!("This path does not support this method; it supports {allow}.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, sentence).with(ALLOW, allow)
     }
 
@@ -77,13 +76,13 @@ impl Failure {
         quota_headers(quota).into_iter().fold(failure, |failure, (name, value)| failure.with(name, value))
     }
 
-    /// What panicked is in the log, by way of the panic hook.
+    /// The panic hook has logged the panic.
     pub(super) fn panicked(request_id: HeaderValue) -> Self {
         Self::from(Error::Internal("a handler panicked".to_owned())).with(X_REQUEST_ID, request_id)
     }
 }
 
-/// The one place where an error becomes a status. What only the operator should see goes to the log here.
+/// The only mapping from errors to statuses. Details for the operator are logged here.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match &error {
@@ -109,7 +108,7 @@ impl From<Error> for Failure {
             error => Self::new(status, error.to_string()),
         };
         match error {
-            // RFC 6750, section 3.1: the error code only where a credential was presented.
+            // RFC 6750, section 3.1: an error code only if a credential was presented.
             Error::Unauthenticated(Refusal::Missing) => failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead""#),
             Error::Unauthenticated(Refusal::RateLimited(quota)) => failure.rate_limited(quota),
             Error::Unauthenticated(refusal) if refusal.is_of_credential() => {

@@ -1,4 +1,4 @@
-//! What the description's examples show.
+//! Example objects for the OpenAPI description.
 
 use super::version::ShownKey;
 use crate::domain::{
@@ -8,13 +8,13 @@ use crate::domain::{
 use crate::service::{AuditExport, IdentifiedKey, Verdict};
 use std::sync::Arc;
 
-/// The 4th of December 2024, 23:00.
+/// 2024-12-04T23:00:00Z.
 const CREATED_MS: i64 = 1_733_353_200_000;
 const USED_MS: i64 = CREATED_MS + 86_400_000;
 const RANDOM: [u8; 16] = *b"\x2f\x9c\x1e\x7a\xb3\xd8\x4f\x06\x9d\x21\x6a\x5f\x0c\x3b\x8e\x14";
 const OTHER_RANDOM: [u8; 16] = *b"\x84\x1d\xe7\x30\x5b\xa9\x66\xf2\x0e\xc4\x71\x98\xd3\x2a\x4c\xb7";
 
-/// An organization, a project, and keys of both.
+/// An organization, a project and their keys.
 pub(super) struct Examples {
     pub(super) organization: Organization,
     pub(super) project: Project,
@@ -22,7 +22,7 @@ pub(super) struct Examples {
     pub(super) project_keys: ExampleKeys,
 }
 
-/// A key in all its states.
+/// A key in several states.
 pub(super) struct ExampleKeys {
     secret: Secret,
     new_secret: Secret,
@@ -57,7 +57,7 @@ impl Examples {
 }
 
 impl Examples {
-    /// A key was made.
+    /// The creation of a key.
     pub(super) fn event(&self) -> Event {
         let key = &self.organization_keys.key;
         let what = NewEvent {
@@ -74,12 +74,12 @@ impl Examples {
         Event { link: what.link(Link { number: 41, ..Link::START }), what }
     }
 
-    /// An export was counted.
+    /// A completed export.
     pub(super) fn export(&self) -> AuditExport {
         AuditExport::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
     }
 
-    /// A project's good key was asked about.
+    /// A project's valid key.
     pub(super) fn verdict(&self) -> Verdict {
         let identified = IdentifiedKey {
             key: self.project_keys.used.clone(),
@@ -103,17 +103,17 @@ impl ExampleKeys {
         Ok(Self { secret, new_secret, key, used, rotating })
     }
 
-    /// Just made.
+    /// New, with its secret.
     pub(super) fn created(&self) -> ShownKey<'_> {
         ShownKey::new(&self.key, Some(&self.secret), at(CREATED_MS))
     }
 
-    /// In use.
+    /// Used.
     pub(super) fn used(&self) -> ShownKey<'_> {
         ShownKey::new(&self.used, None, at(USED_MS))
     }
 
-    /// Just rotated, with a grace.
+    /// Just rotated, with a grace period.
     pub(super) fn rotating(&self) -> ShownKey<'_> {
         ShownKey::new(&self.rotating, Some(&self.new_secret), at(USED_MS))
     }

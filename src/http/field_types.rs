@@ -1,4 +1,4 @@
-//! What fields of requests may hold: how each kind of value is read, and how it is described.
+//! Types of request fields: how each is read from JSON and described in OpenAPI.
 
 use super::fields::{FieldError, FieldType, Fields, VersionRules, fields};
 use super::parameter_schemas::whole;
@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
-/// 1 to 255 characters that are no control characters nor others that nobody sees, the first and the last no white space; white
-/// space of any kind may surround them, and is removed. Where a joiner or a selector is seen, and which characters beyond U+FFFF
-/// nobody sees, is not for this pattern to say.
+/// 1 to 255 characters, none of them a control or invisible character, with optional white space around them,
+/// which is removed. The pattern cannot express where joiners and selectors are visible, nor invisible
+/// characters beyond U+FFFF.
 const NAME: &str = concat!(
     r"^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*",
     r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb]",
@@ -18,20 +18,20 @@ const NAME: &str = concat!(
     r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb])?",
     r"[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$",
 );
-const ABOUT_NAME: &str = "1 to 255 characters, none of them a control character, without a full API key; white space around them is removed.";
-/// No control characters but line breaks and tabs, and none that nobody sees.
+const ABOUT_NAME: &str =
+    "1 to 255 characters without control characters and without a full API key; surrounding white space is removed.";
+/// No control characters except line breaks and tabs, and no invisible characters.
 const DESCRIPTION: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb]*$";
 
-const ABOUT_DESCRIPTION: &str =
-    "What it is for: up to 2,000 characters, line breaks among them, without a full API key.";
-/// A BLAKE3 digest as `b3sum` prints it.
+const ABOUT_DESCRIPTION: &str = "Up to 2,000 characters, with line breaks, without a full API key.";
+/// A BLAKE3 digest, the output of `b3sum`.
 const DIGEST: &str = "^[0-9a-f]{64}$";
 /// An IPv4 address or network.
 const IPV4_NETWORK: &str = concat!(
     r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])",
     r"(/(3[0-2]|[12]?[0-9]))?$",
 );
-/// An IPv6 network, written in full or with its end left out.
+/// An IPv6 network, in full or with its end omitted.
 const IPV6_NETWORK: &str =
     concat!(r"^(([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|([0-9a-f]{1,4}:){1,7}:)", r"(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$",);
 
@@ -39,21 +39,21 @@ const IPV6_NETWORK: &str =
 pub(super) struct Days(pub(super) Lifetime);
 /// A lifetime in seconds.
 pub(super) struct Seconds(pub(super) Lifetime);
-/// A whole number from 1 to this.
+/// A whole number from 1 to `MOST`.
 pub(super) struct UpTo<const MOST: u32>(u32);
-/// Anything that is JSON.
+/// Any JSON value.
 pub(super) struct AnyJson(pub(super) Value);
 
 fields! {
-    /// How often a key may be used.
+    /// A rate limit.
     pub(super) struct Limit {
         "limit" limit: UpTo<{ RateLimit::MAX_LIMIT }>,
-        /// It begins with the first use in it.
+        /// A window starts with its first use.
         "windowInSeconds" window_s: UpTo<{ RateLimit::MAX_WINDOW_S }>,
     }
 }
 
-/// Says of each kind how it is read from JSON, and how it is described.
+/// Implements [`FieldType`] for each type: how it is read, and its schema.
 macro_rules! field_types {
     ($($kind:ty: |$value:ident, $refuses_unknown:pat_param| $read:expr, |$rules:pat_param| $schema:expr;)*) => {$(
         impl FieldType for $kind {
@@ -113,7 +113,7 @@ field_types! {
         |_| ObjectBuilder::new().schema_type(SchemaType::AnyValue);
 }
 
-/// Whoever leaves it out is told what it must be.
+/// A missing field gets the same sentence as a wrong value.
 impl<const MOST: u32> FieldType for UpTo<MOST> {
     fn read(value: Value, _: bool) -> Result<Self, FieldError> {
         let up_to = |number| u32::try_from(number).ok().filter(|number| (1..=MOST).contains(number)).map(Self);
@@ -148,7 +148,8 @@ fn number<T>(value: &Value, [least, most]: [i64; 2], or: &str, parse: fn(i64) ->
     integer(value).and_then(parse).ok_or_else(wrong)
 }
 
-/// A whole number; 3.0 is the number 3 (RFC 8259 knows only one kind of number); beyond 2^53 such a form is not exact.
+/// Reads a whole number. 3.0 is the number 3 (RFC 8259 has one number type); floats beyond 2^53 are refused
+/// as inexact.
 pub(super) fn integer(value: &Value) -> Option<i64> {
     let from_float = || value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64);
     value.as_i64().or_else(from_float)

@@ -1,7 +1,7 @@
-//! Fields of requests. A type says once which there are: a body is read by that type, and described by it.
+//! Request fields: one type both reads a body and describes it.
 //!
-//! No sentence repeats anything of the body, since somebody may have put a key there; only a field that is unknown or comes more than once
-//! is named, where its name can hold none.
+//! Sentences never repeat a body's contents, which may include an API key. Only an unknown or repeated field
+//! is named, if its name cannot contain a key.
 
 use super::error::Failure;
 use super::unknown_names::{duplicate, expect_known};
@@ -10,49 +10,49 @@ use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Object, Schema};
 
-/// What an object holds, field by field: how each is called and what it may be. [`fields!`] makes it of a struct.
+/// A set of fields. [`fields!`] implements it for a struct.
 pub(super) trait FieldGroup: Sized {
-    /// What the fields are called.
+    /// The fields' names in JSON.
     fn names() -> Vec<&'static str>;
-    /// Takes the fields out of those that were sent.
+    /// Takes the fields from those that were sent.
     fn take(from: &mut Fields) -> Result<Self, Failure>;
-    /// Adds the fields to a description.
+    /// Adds the fields to a schema.
     fn describe(object: ObjectBuilder, rules: VersionRules) -> ObjectBuilder;
-    /// What the description says about several fields together.
+    /// Constraints over several fields, for the schema.
     fn constraints() -> Vec<Schema>;
 }
 
 /// A request body.
 pub(super) trait Request: FieldGroup {
-    /// What its schema is called.
+    /// Name of its schema.
     const NAME: &'static str;
-    /// Whether no body at all is as good as an empty object.
+    /// Whether an empty body counts as an empty object.
     const IS_OPTIONAL: bool = false;
-    /// How many bytes it may have at the least, whatever the settings say.
+    /// Minimum of the size limit in bytes, whatever the configuration.
     const BYTES: usize = 0;
 
-    /// Bodies of this kind, by a word or two about each.
+    /// Named examples.
     fn examples() -> Vec<(&'static str, Value)>;
 }
 
-/// What may be in the place of a field: `T` must be there, `Option<T>` need not be, `Option<Option<T>>` may be null as well.
+/// A field: `T` is required, `Option<T>` may be missing, `Option<Option<T>>` may also be null.
 pub(super) trait Field: Sized {
-    /// What its value may be.
+    /// The type of its value.
     type Of: FieldType;
     const MUST_BE_THERE: bool = false;
     const MAY_BE_NULL: bool = false;
 
-    /// `None` where it is not there.
+    /// `value` is `None` if the field is missing.
     fn read(value: Option<Value>, refuses_unknown: bool) -> Result<Self, FieldError>;
 }
 
-/// What the value of a field may be.
+/// The type of a field's value.
 pub(super) trait FieldType: Sized {
-    /// Within it, fields that are unknown may have to be refused.
+    /// `refuses_unknown` applies to fields of nested objects.
     fn read(value: Value, refuses_unknown: bool) -> Result<Self, FieldError>;
     fn schema(rules: VersionRules) -> Schema;
 
-    /// What is said where it must be there and is not.
+    /// The error if the field is required and missing.
     fn missing() -> FieldError {
         FieldError::Missing
     }
@@ -61,42 +61,42 @@ pub(super) trait FieldType: Sized {
 /// What is wrong with a field.
 pub(super) enum FieldError {
     Missing,
-    /// It is of another type than this, such as "a string".
+    /// It must have this type, such as "a string".
     Type(String),
-    /// It is not this.
+    /// It must be this.
     Value(String),
-    /// This sentence says all.
+    /// A complete failure.
     Said(Failure),
 }
 
-/// How a version of the wire contract describes requests.
+/// How a version of the API treats and describes request fields.
 #[derive(Clone, Copy)]
 pub(super) struct VersionRules {
-    /// The first segment of its paths.
+    /// First segment of its paths.
     pub(super) version: &'static str,
-    /// Whether it refuses fields that nobody asks for; else they are ignored.
+    /// Whether unknown fields are refused; otherwise they are ignored.
     pub(super) refuses_unknown: bool,
 }
 
-/// A JSON object, its fields taken one by one.
+/// The fields of a JSON object.
 pub(super) struct Fields {
     values: Map<String, Value>,
-    /// The first name that comes more than once in it or in an object within.
+    /// The first name that is repeated in the object or a nested one.
     duplicate: Option<String>,
     refuses_unknown: bool,
 }
 
 impl Fields {
-    /// `refuses_unknown` says whether fields that nobody asks for, and names that come more than once, are refused. Else others are ignored,
-    /// since clients of a newer version must keep working, and the last of several counts.
+    /// `refuses_unknown`: whether unknown and repeated names are refused. Otherwise unknown ones are ignored,
+    /// so that clients of a newer version keep working, and the last repetition counts.
     pub(super) fn new(values: Map<String, Value>, duplicate: Option<String>, refuses_unknown: bool) -> Self {
         Self { values, duplicate, refuses_unknown }
     }
 
-    /// Reads them all.
+    /// Reads all fields.
     pub(super) fn read<T: FieldGroup>(mut self) -> Result<T, Failure> {
         let read = T::take(&mut self);
-        // What was taken is gone: after success, only what is unknown is left.
+        // Known fields were taken out: only unknown ones are left.
         if self.refuses_unknown && !(self.values.is_empty() && self.duplicate.is_none()) {
             let known = T::names();
             expect_known("field", self.values.keys().map(String::as_str), &known)?;
@@ -107,7 +107,7 @@ impl Fields {
         read
     }
 
-    /// Takes the field of this name.
+    /// Takes the field with this name.
     pub(super) fn take<F: Field>(&mut self, name: &str) -> Result<F, Failure> {
         F::read(self.values.remove(name), self.refuses_unknown).map_err(|wrong| match wrong {
             FieldError::Missing => Failure::bad_request(format!("The field \"{name}\" is required.")),
@@ -118,7 +118,7 @@ impl Fields {
         })
     }
 
-    /// The fields as one text that is the same for the same fields in another order.
+    /// The fields as a text that does not depend on their order.
     pub(super) fn canonical(&self) -> String {
         let mut fields: Vec<_> = self.values.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
         fields.sort_unstable();
@@ -168,12 +168,12 @@ impl From<Error> for FieldError {
 }
 
 impl VersionRules {
-    /// What a schema is called that versions have each in a form of its own.
+    /// The name of a schema that differs between versions.
     pub(super) fn name(self, name: &str) -> String {
         format!("{}{name}", self.version.to_uppercase())
     }
 
-    /// An object with these fields and, where the version refuses others, no more.
+    /// The schema of an object; closed if the version refuses unknown fields.
     pub(super) fn schema<T: FieldGroup>(self) -> Schema {
         let closed = self.refuses_unknown.then_some(AdditionalProperties::<Schema>::FreeForm(false));
         let object = T::describe(ObjectBuilder::new().additional_properties(closed), self);
@@ -184,7 +184,7 @@ impl VersionRules {
     }
 }
 
-/// Adds a field to a description; `about` may be empty, where the kind says enough.
+/// Adds a field to a schema. If `about` is empty, the type's description stays.
 pub(super) fn describe<F: Field>(object: ObjectBuilder, name: &str, about: &str, rules: VersionRules) -> ObjectBuilder {
     let or_null = |kind: &mut SchemaType| {
         if let (true, SchemaType::Type(only)) = (F::MAY_BE_NULL, &*kind) {
@@ -214,9 +214,9 @@ pub(super) fn describe<F: Field>(object: ObjectBuilder, name: &str, about: &str,
     if F::MUST_BE_THERE { object.required(name) } else { object }
 }
 
-/// Makes a [`FieldGroup`] of a struct: of each field its description, its name on the wire, its name here, and what it may be. Those after `..` are
-/// parts themselves, and their fields are on the wire beside the others. `where` adds what the description says about several together;
-/// `called` makes a [`Request`] of it.
+/// Declares structs of request fields. Each field has a doc comment (its description), a JSON name, a Rust
+/// name and a type. Fields after `..` are groups whose fields stand beside the others. `where` adds
+/// constraints; `called` makes the struct a [`Request`].
 macro_rules! fields {
     ($(
         $(#[$meta:meta])*

@@ -1,6 +1,6 @@
-//! Forward auth: a proxy asks whether to let its client through, and learns who that is.
+//! Forward auth: a proxy asks whether to pass a client's request on, and gets the client's identity.
 //!
-//! One path a dialect, because each proxy understands other statuses. Whatever goes wrong, nobody is let through.
+//! Each proxy understands different statuses, so each has its own path. Every failure fails closed.
 
 use super::App;
 use super::credential::authenticate_forwarded;
@@ -21,13 +21,13 @@ const KEY_ID: HeaderName = HeaderName::from_static("x-auth-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-auth-key-name");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
-/// Where nginx asks.
+/// The path for nginx.
 pub(super) const NGINX: &str = "/auth/nginx";
-/// What Envoy puts before its client's path.
+/// Envoy puts this before its client's path.
 const ENVOY: &str = "/auth/envoy";
-/// Where Envoy's configuration narrows the gate: the query is its client's.
+/// The header with Envoy's gate parameters: the query belongs to its client.
 const GATE: &str = "x-auth-gate";
-/// What of a name is not fit for a header; what is not ASCII is not, either.
+/// Characters of a name that are percent-encoded in a header; so are all that are not ASCII.
 const NOT_HEADER_TEXT: &AsciiSet = &CONTROLS.add(b'%');
 
 pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
@@ -38,8 +38,8 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     config.service(envoy);
 }
 
-/// nginx's `auth_request` knows 2xx, 401 and 403 and makes a 500 of anything else. A 403 with `Retry-After` stands for a
-/// 429, and no other 403 has it: by this header nginx tells them apart.
+/// nginx's `auth_request` accepts 2xx, 401 and 403, and turns other statuses into 500. A 403 with
+/// `Retry-After` stands for a 429; no other 403 has that header.
 async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let answer = check(&app, &request, request.uri().query()).await;
     answer.map_err(|failure| match failure.status() {
@@ -49,22 +49,23 @@ async fn nginx(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Fai
     })
 }
 
-/// The refusal of a head over HTTP/2, with a status that whoever asks at this path understands. Over HTTP/1.1, actix refuses it.
+/// The refusal of an HTTP/2 head that is too large, with a status that the proxy understands. actix itself
+/// refuses such heads over HTTP/1.1.
 pub(super) fn head_too_large(path: &str) -> Failure {
     let failure = Failure::head_too_large();
     if path == NGINX { failure.with_status(StatusCode::FORBIDDEN) } else { failure }
 }
 
-/// Traefik and Caddy pass any answer but 2xx on to the client.
+/// Traefik and Caddy pass every answer except 2xx on to the client.
 async fn forward(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    // A bare `?` is none: Caddy passes its client's on.
+    // An empty query is no gate: Caddy passes its client's bare `?` on.
     check(&app, &request, request.uri().query().filter(|query| !query.is_empty())).await
 }
 
-/// Envoy's `ext_authz` puts its client's path and query behind the prefix, passes any answer but 200 and 5xx on to it, and
-/// may be told to let it through on a 5xx.
+/// Envoy's `ext_authz` appends its client's path and query to the prefix. It passes every answer except 200
+/// and 5xx on to the client, and may be configured to let the client through on a 5xx.
 async fn envoy(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
-    // All of them: should the client's own come through as well, it can only narrow.
+    // All gate headers count: one that the client adds can only narrow the gate.
     let gates = request.headers().get_all(GATE).map(|gate| String::from_utf8_lossy(gate.as_bytes()));
     let gate = gates.reduce(|gates, gate| format!("{gates}&{gate}").into());
     let answer = check(&app, &request, gate.as_deref()).await;
@@ -81,7 +82,7 @@ async fn check(app: &App, request: &HttpRequest, gate: Option<&str>) -> Result<H
     Ok(identify(&caller))
 }
 
-/// Says who the client is. All headers are always there, so that none of the client's own takes the place of one.
+/// The client's identity. All headers are always set, so a client cannot pass its own.
 fn identify(caller: &Caller) -> HttpResponse {
     let (key, organization) = (caller.key(), caller.organization());
     let mut response = HttpResponse::new(StatusCode::OK);
@@ -95,7 +96,7 @@ fn identify(caller: &Caller) -> HttpResponse {
     response
 }
 
-/// A name as header text: bytes of UTF-8 that are not printable ASCII, and `%`, as in a URL.
+/// A name as a header: percent-encodes `%` and all bytes that are not printable ASCII.
 fn name(name: &str) -> HeaderValue {
     value(utf8_percent_encode(name, NOT_HEADER_TEXT).to_string())
 }
@@ -104,7 +105,7 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(EMPTY)
 }
 
-/// Whom a gate lets through, of all who have a good key.
+/// Which valid keys a gate lets through.
 #[derive(Default)]
 struct Gate {
     organization: Option<OrganizationId>,
@@ -113,14 +114,14 @@ struct Gate {
 }
 
 impl Gate {
-    /// From `organization`, `project` and `scope`, written like a query; `None` is a gate for everybody. Anything else is
-    /// refused, an empty text and empty parameters too: a misspelt gate would stand open.
+    /// Parses `organization`, `project` and `scope` in query syntax; `None` is a gate for every valid key.
+    /// Anything else is refused, even an empty text or parameter: a misspelt gate would stand open.
     fn parse(text: Option<&str>) -> Result<Self, Failure> {
         let mut gate = Self::default();
         let Some(text) = text else { return Ok(gate) };
         let wrong = || {
             Failure::bad_request(
-                "The gate is not set up right: it takes organization=org_…, project=proj_… and \
+                "The gate is misconfigured: it takes organization=org_…, project=proj_… and \
                  scope=organization or scope=project, each once.",
             )
         };
@@ -152,7 +153,7 @@ impl Gate {
             return Ok(());
         }
         Err(Error::Forbidden(
-            "The API key is good, but not here: this is for another organization, project or kind of key.",
+            "The API key is valid, but this gate is for another organization, project or kind of key.",
         )
         .into())
     }

@@ -1,4 +1,4 @@
-//! The headers of requests and answers that are ours.
+//! Keystead's own request and answer headers.
 
 use crate::domain::Quota;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -8,7 +8,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// What a request is called, in the request and in its answer.
+/// The id of a request, in the request and in its answer.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A header that carries an API key.
@@ -23,15 +23,15 @@ pub enum CredentialHeader {
 }
 
 impl CredentialHeader {
-    /// All there are, in their usual order.
+    /// All of them, in the default order.
     pub const ALL: [Self; 3] = [Self::ConfidentApiKey, Self::Authorization, Self::XApiKey];
 
-    /// From its name, whatever its case; `None` where it is none of ours.
+    /// Parses a header name in any case; `None` for any other header.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|header| header.name().as_str().eq_ignore_ascii_case(name))
     }
 
-    /// As it is written in a sentence.
+    /// The spelling for sentences.
     pub(super) fn written(self) -> &'static str {
         match self {
             Self::ConfidentApiKey => "CONFIDENT_API_KEY",
@@ -48,10 +48,10 @@ impl CredentialHeader {
         }
     }
 
-    /// The credentials in it; an empty one is none.
+    /// The credentials in this header, without empty ones.
     pub(super) fn all(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         let values = headers.get_all(self.name()).map(HeaderValue::as_bytes).filter_map(move |value| match self {
-            // Another scheme's credentials are meant for somebody else, such as a proxy on the way.
+            // Credentials of other schemes are meant for others, such as a proxy on the way.
             Self::Authorization => bearer_token(value),
             Self::ConfidentApiKey | Self::XApiKey => Some(value),
         });
@@ -59,14 +59,15 @@ impl CredentialHeader {
     }
 }
 
-/// What is left of a key's limit, as draft-ietf-httpapi-ratelimit-headers-10 has it; the policy is named after the key.
+/// The remaining quota, as in draft-ietf-httpapi-ratelimit-headers-10; the policy's name contains the key's
+/// number.
 pub(super) fn quota_headers(quota: Quota) -> [(HeaderName, String); 2] {
     let Quota { key, rate_limit, remaining, reset_s } = quota;
     let policy = format!("\"key-{}\";q={};w={}", key.get(), rate_limit.limit(), rate_limit.window_s());
     [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, format!("\"key-{}\";r={remaining};t={reset_s}", key.get()))]
 }
 
-/// Adds headers to those that there are.
+/// Adds headers to the existing ones.
 pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName, String); N]) {
     for (name, text) in more {
         if let Ok(value) = HeaderValue::try_from(text) {
@@ -75,7 +76,7 @@ pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName
     }
 }
 
-/// The token of `Bearer <token>`; schemes are case-insensitive (RFC 9110, section 11.1).
+/// The token of `Bearer <token>`; scheme names are case-insensitive (RFC 9110, section 11.1).
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())

@@ -1,4 +1,4 @@
-//! Is it alive, is it ready?
+//! Liveness and readiness.
 
 use super::App;
 use super::endpoint::Endpoint;
@@ -17,21 +17,21 @@ struct Health {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::open("/healthz", alive)
-            .named("isAlive".to_owned(), "Health", "Tells that the process answers")
+            .named("isAlive".to_owned(), "Health", "Check that the process answers")
             .answers(&Health { status: "ok" }),
         Endpoint::open("/readyz", ready)
-            .named("isReady".to_owned(), "Health", "Tells whether the store can be read and written")
+            .named("isReady".to_owned(), "Health", "Check that the store can be read and written")
             .may_be_unavailable()
             .answers(&Health { status: "ready" }),
     ]
 }
 
-/// The process answers.
+/// 200 while the process answers.
 async fn alive() -> Result<HttpResponse, Failure> {
     success(Health { status: "ok" })
 }
 
-/// The store can be read and written: both are tried. 503 otherwise.
+/// 200 if the store can be read and written, tested by doing both; otherwise 503.
 async fn ready(app: web::Data<App>) -> Result<HttpResponse, Failure> {
     app.service.check_ready().await?;
     success(Health { status: "ready" })

@@ -1,15 +1,15 @@
-//! JSON values of answers: how they are serialized and how OpenAPI describes them.
+//! JSON values in answers: their serialization and their OpenAPI schemas.
 
 use crate::domain::Timestamp;
 use serde::Serializer;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-/// A time as the wire has it: RFC 3339, UTC, milliseconds.
+/// A time: RFC 3339, UTC, milliseconds.
 pub(super) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(at.text().as_str())
 }
 
-/// A time as the wire has it, or null.
+/// A time or null.
 pub(super) fn optional_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => time(at, serializer),
@@ -17,23 +17,23 @@ pub(super) fn optional_time<S: Serializer>(at: &Option<Timestamp>, serializer: S
     }
 }
 
-/// True and nothing else.
+/// A schema for true only.
 pub(super) fn always() -> Object {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
 }
 
-/// False and nothing else.
+/// A schema for false only.
 pub(super) fn never() -> Object {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
 }
 
-/// What the hosted service sells.
+/// The hosted service's plans.
 pub(super) fn plan() -> Object {
     let plans = ["TRIAL", "FREE", "STARTER", "ENTERPRISE", "TEAM", "PREMIUM"];
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(plans)).build()
 }
 
-/// Null and nothing else.
+/// A schema for null only.
 pub(super) fn null() -> Object {
     Object::with_type(Type::Null)
 }

@@ -1,4 +1,4 @@
-//! Lists, whole or a part where one is asked for: read and sent in small pieces, so that their length costs no memory.
+//! Lists, whole or in pages. They are read and streamed in small pieces, so their length costs no memory.
 
 use super::error::Failure;
 use super::response;
@@ -12,19 +12,19 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use std::future::ready;
 
-/// How many objects a part has where nobody says.
+/// Objects per page if the request does not say.
 pub(super) const DEFAULT_LIMIT: u32 = 100;
-/// How many it has at the most.
+/// Maximum number of objects per page.
 pub(super) const MAX_LIMIT: u32 = 1000;
-/// How many objects are read in one go.
+/// Maximum number of objects per read.
 const PIECE: u32 = 64;
-/// After how many bytes a piece ends, but for the object that comes to lie there.
+/// A piece ends with the object that reaches this many bytes.
 const PIECE_BYTES: usize = 8_192;
 
-/// Where a list goes on, in words that clients send back and do not look into.
+/// A position in a list, opaque to clients.
 pub(super) trait Cursor: Sized + 'static {
     fn to_text(&self) -> String;
-    /// `None` where no list gave it.
+    /// `None` for a text that no list returned.
     fn parse(text: &str) -> Option<Self>;
 }
 
@@ -49,7 +49,7 @@ impl Cursor for Name {
     }
 }
 
-/// What part of a list is asked for.
+/// The requested page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PageRequest<C> {
     limit: u32,
@@ -61,7 +61,8 @@ impl<C: Cursor> PageRequest<C> {
         Self { limit, from }
     }
 
-    /// From a query; `None` where it asks for no part. Parameters that are not known are refused before, or ignored.
+    /// Parses a query; `None` requests the whole list. Unknown parameters were refused before, or are
+    /// ignored.
     pub(super) fn parse(query: &str) -> Result<Option<Self>, Failure> {
         let (mut limit, mut from) = (None, None);
         for (name, value) in parameters(query)? {
@@ -82,7 +83,7 @@ pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, Failure> 
     Ok(parameters)
 }
 
-/// The parameter `limit`.
+/// Parses the parameter `limit`.
 pub(super) fn limit(value: &str) -> Result<u32, Failure> {
     let limit = value.parse().ok().filter(|limit: &u32| (1..=MAX_LIMIT).contains(limit) && limit.to_string() == value);
     limit.ok_or_else(|| wrong_parameter("limit", &format!("a whole number from 1 to {MAX_LIMIT}")))
@@ -98,17 +99,17 @@ pub(super) fn wrong_parameter(name: &str, expected: &str) -> Failure {
 
 /// A piece of a list.
 pub(super) struct Page<C> {
-    /// The objects as JSON, with commas between them.
+    /// The objects as JSON, separated by commas.
     items: Vec<u8>,
     count: u32,
-    /// Where the list goes on; `None` where it does not.
+    /// Where the list continues; `None` at its end.
     next: Option<C>,
-    /// Whether there was no time to look on: a part ends here, even if it has fewer objects than were asked for.
+    /// Whether time ran out: the page ends here, even with fewer objects than requested.
     is_cut: bool,
 }
 
 impl<C> Page<C> {
-    /// Up to `limit` of these objects, each with where the list goes on behind it, or as many as make a piece.
+    /// Up to `limit` objects, each with the cursor behind it, but no more than a piece holds.
     pub(super) fn new(items: impl IntoIterator<Item = (C, impl Serialize)>, limit: u32) -> Result<Self, Failure> {
         let mut page = Self { items: Vec::new(), count: 0, next: None, is_cut: false };
         let (mut items, mut last) = (items.into_iter().peekable(), None);
@@ -128,7 +129,7 @@ impl<C> Page<C> {
         Ok(page)
     }
 
-    /// The same where what is there ends at that place for want of time.
+    /// Marks where the search stopped for lack of time.
     pub(super) fn cut_at(self, next: Option<C>) -> Self {
         match (&self.next, next) {
             (None, Some(next)) => Self { next: Some(next), is_cut: true, ..self },
@@ -137,9 +138,10 @@ impl<C> Page<C> {
     }
 }
 
-/// `{"success":true,"data":{"<name>":[…]}}`, and behind the list of a part `"nextCursor"`. `read` is told from where on and
-/// how many. The first piece is read before the status is sent. Each other one is read once the client has taken most of what
-/// came before; `begin` says whether there may be one more such answer.
+/// Streams `{"success":true,"data":{"<name>":[…]}}`, with `"nextCursor"` after the list if a page was
+/// requested. `read` gets the position and the number of objects. The first piece is read before the status
+/// is sent, each further one when the client has taken most of the previous one. `begin` reserves a slot for
+/// a streamed answer.
 pub(super) async fn answer<C, F, R>(
     name: &str,
     part: Option<PageRequest<C>>,
@@ -168,18 +170,18 @@ where
     Ok(response::head(StatusCode::OK).streaming(pieces.boxed_local()))
 }
 
-/// A list on its way.
+/// A list that is being streamed.
 struct List<F> {
     read: F,
-    /// How many objects may follow; `None` where all may.
+    /// Remaining number of objects; `None` for all.
     left: Option<u32>,
-    /// How many are read next: about as many as make a piece, by the one before.
+    /// Number of objects for the next read, estimated from the previous piece.
     step: u32,
     has_items: bool,
 }
 
 impl<F> List<F> {
-    /// The next piece, and where the list goes on. The last piece has the end in it.
+    /// The next piece and where the list continues. The last piece includes the end.
     async fn piece<C, R>(&mut self, from: Option<C>) -> Result<(Vec<u8>, Option<C>), Failure>
     where
         C: Cursor,
@@ -195,11 +197,11 @@ impl<F> List<F> {
         }
         self.has_items |= page.count > 0;
         text.extend(page.items);
-        // What was there may have gone in the meantime.
+        // The remaining objects may have been deleted meanwhile.
         let is_over = page.is_cut || page.count == 0 || self.left == Some(0);
         match page.next {
             Some(next) if !is_over => return Ok((text, Some(next))),
-            // No cursor has a character that JSON would want escaped.
+            // Cursors contain no characters that JSON escapes.
             Some(next) if self.left.is_some() => {
                 text.extend(format!("],\"nextCursor\":\"{}\"}}}}", next.to_text()).into_bytes());
             }

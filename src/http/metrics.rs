@@ -1,8 +1,8 @@
-//! What Prometheus reads, and the listener of its own that it reads it from.
+//! The metrics endpoint and its own listener.
 
 use super::error::Failure;
 use super::server::{self, ServerSize, Sockets};
-use super::{App, ServerOptions, get, nothing, resource};
+use super::{App, ServerOptions, get, not_found, resource};
 use crate::metrics::{Metrics, Route};
 use actix_web::dev::{Server, ServiceResponse};
 use actix_web::http::KeepAlive;
@@ -13,22 +13,22 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the metrics are.
+/// The metrics path.
 pub const PATH: &str = "/metrics";
-/// A few of those who watch, and somebody who looks.
+/// Maximum number of connections: a few scrapers and a person.
 const CONNECTIONS: usize = 64;
 
-/// A server of the metrics and of nothing else, as [`super::serve`] gives one of what is served to all.
+/// Creates a server for the metrics only, like [`super::serve`].
 ///
-/// It needs one thread. A connection is not kept for the next scrape: so none is open when the server stops.
+/// It has one thread. Connections are not kept alive, so none is open when the server stops.
 ///
 /// # Errors
-/// Where the operating system refuses.
+/// If the operating system refuses a socket or a thread.
 pub fn serve(app: Arc<App>, socket: TcpListener, options: &ServerOptions) -> std::io::Result<Server> {
     let app = Data::from(app);
     let make = move || {
         let routes = |config: &mut ServiceConfig| routes(config, &app.metrics);
-        ActixApp::new().app_data(app.clone()).configure(routes).default_service(nothing())
+        ActixApp::new().app_data(app.clone()).configure(routes).default_service(not_found())
     };
     let size =
         ServerSize { workers: 1, blocking_threads: 4, connections: CONNECTIONS, keep_alive: KeepAlive::Disabled };
@@ -39,7 +39,7 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     config.service(resource(PATH, "GET, HEAD", [get().to(read)], metrics));
 }
 
-/// Counts a request under its route, whose handler must not have panicked.
+/// Counts a request under its route. Not for handlers that panicked.
 pub(super) fn count<B>(answer: &ServiceResponse<B>, took: Duration) {
     let request = answer.request();
     if let Some(route) = request.app_data::<Route>() {

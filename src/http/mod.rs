@@ -1,4 +1,4 @@
-//! The HTTP surface. actix-web lives here alone.
+//! HTTP server: routes, handlers and their shared state. Only this module uses actix-web.
 
 mod api_keys;
 mod audit_logs;
@@ -64,40 +64,40 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-/// What request handlers stand on. Time and randomness come from outside.
+/// State shared by all request handlers. The clocks and the random generator are passed in.
 pub struct App {
     /// The use cases.
     pub service: Arc<Service>,
-    /// What requests are counted in.
+    /// Request counters.
     pub metrics: Arc<Metrics>,
-    /// The machine's clock.
+    /// The wall clock.
     pub clock: fn() -> Timestamp,
-    /// The machine's clock that cannot be set, also while the process is stopped.
+    /// A monotonic clock that also advances while the process is stopped.
     pub uptime: fn() -> Duration,
-    /// A clock that never goes back, for how long something takes.
+    /// A monotonic clock for measuring durations.
     pub stopwatch: fn() -> Instant,
-    /// How far both are moved, where they may be.
+    /// The development clock's offset of both clocks, if enabled.
     pub dev_clock: Option<DevClock>,
-    /// The source of secrets.
+    /// The random generator for secrets.
     pub random: fn() -> Result<[u8; 16]>,
-    /// The largest request body, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body_limit: usize,
-    /// How long a client may take to send a body.
+    /// Maximum time to receive a body.
     pub body_timeout: Duration,
-    /// Whether fields and parameters that nobody asks for, or that come more than once, are refused, in the versions that do
-    /// so.
+    /// Whether versions that refuse unknown and repeated fields and parameters do so; otherwise these are
+    /// ignored.
     pub refuses_unknown_names: bool,
-    /// Peers whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Option<AddressList>,
-    /// Whether that of everybody who comes over a Unix socket is.
+    /// Whether the `X-Forwarded-For` of Unix-socket clients is trusted.
     pub trusts_unix_peers: bool,
-    /// Whether it was logged that a trusted proxy named a client by what is no address.
+    /// Logs only once that a trusted proxy sent an unreadable client address.
     pub unreadable_client: Once,
-    /// What requests are called that nobody gave a name.
+    /// Generates ids for requests without one.
     pub request_ids: RequestIds,
-    /// What is logged of requests.
+    /// The request log.
     pub request_log: RequestLog,
-    /// Where forward auth looks for the client's credential, first come first served.
+    /// Headers in which forward auth looks for a credential, in order.
     pub forwarded_credentials: Vec<CredentialHeader>,
 }
 
@@ -117,36 +117,36 @@ impl App {
     }
 }
 
-/// How many reads of the store there may be at once beside lookups and pieces of lists.
+/// Concurrent store reads besides lookups and pieces of lists.
 const OTHER_READS: usize = 4;
 
-/// How the server is run.
+/// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Threads that answer requests; `None` for as many as there are cores.
+    /// Worker threads; `None` for one per core.
     pub workers: Option<usize>,
-    /// How many connections each pool of the store's readers has.
+    /// Connections in each of the store's reader pools.
     pub readers: usize,
-    /// Connections at once, at the most, over all workers.
+    /// Maximum number of connections over all workers.
     pub max_connections: usize,
-    /// How long an idle connection is kept.
+    /// How long an idle connection stays open.
     pub keep_alive: Duration,
-    /// How long a client may take to send a request's head.
+    /// Maximum time to receive a request head.
     pub head_timeout: Duration,
-    /// How long a client may take to take any part of an answer.
+    /// Maximum time for the client to accept any part of an answer.
     pub send_timeout: Duration,
-    /// How long requests may go on after the server was told to stop.
+    /// How long requests may continue after the server is told to stop.
     pub shutdown_timeout: Duration,
-    /// What is shown to those who connect to an address, who then have to speak TLS.
+    /// The TLS certificate; clients over TCP must then use TLS.
     pub certificate: Option<Certificate>,
-    /// Whether the metrics are served here, too.
+    /// Whether this server serves the metrics too.
     pub serves_metrics: bool,
 }
 
-/// The server on these sockets. It runs while it is awaited and until its handle stops it.
+/// Creates the server on these sockets. It runs while it is awaited, until its handle stops it.
 ///
 /// # Errors
-/// Where the operating system refuses.
+/// If the operating system refuses a socket or a thread.
 pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::io::Result<Server> {
     let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
     let app = web::Data::from(app);
@@ -158,7 +158,8 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::i
     };
     let size = ServerSize {
         workers,
-        // As many as can wait for the store at once: lookups, pieces of lists, slices of long reads and looks at the files.
+        // One thread for each read that can wait for the store: lookups, pieces of lists, slices of long
+        // reads and file sizes.
         blocking_threads: 2 * options.readers + OTHER_READS,
         connections: options.max_connections,
         keep_alive: options.keep_alive.into(),
@@ -170,7 +171,7 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::i
             .app_data(app.metrics.route(UNMATCHED))
             .wrap_fn(move |request, next| {
                 let begun = RequestInProgress::new(&watch, &request);
-                let answer = if connection::takes_head(request.head()) {
+                let answer = if connection::is_head_within_limits(request.head()) {
                     Either::Left(next.call(request))
                 } else {
                     let failure = forward_auth::head_too_large(request.path());
@@ -204,8 +205,8 @@ impl RequestInProgress {
         Self { at: (app.stopwatch)(), method: request.method().clone(), id: request_id::begin(app, request) }
     }
 
-    /// Takes note of how it was answered. A handler that panics answers like any other failure; the connection and the
-    /// process live on.
+    /// Logs and counts the answer. A panicking handler is answered like any failure; the connection and the
+    /// process continue.
     async fn answered(
         self,
         app: web::Data<App>,
@@ -232,16 +233,15 @@ fn routes(config: &mut web::ServiceConfig, examples: &Examples, metrics: &Metric
     forward_auth::routes(config, metrics);
     endpoint::register(config, endpoints::all(examples), metrics);
     openapi::routes(config, metrics);
-    config.default_service(nothing());
+    config.default_service(not_found());
 }
 
-/// What answers at a path where there is nothing.
-fn nothing() -> Route {
+/// Answers paths that do not exist.
+fn not_found() -> Route {
     web::to(|| ready(Err::<String, _>(Failure::no_such_route())))
 }
 
-/// A path and what may be done to it; anything else is answered with 405 and what may. Requests are counted under the
-/// path as it is given here.
+/// A path with its methods; other methods get 405 with `Allow`. Requests are counted under the path template.
 fn resource(
     path: &str,
     allow: impl Into<String>,
@@ -254,7 +254,7 @@ fn resource(
     routes.into_iter().fold(resource, Resource::route).default_service(web::to(refuse))
 }
 
-/// GET, and HEAD with it: RFC 9110, section 9.1, wants both.
+/// GET, and HEAD with it, as RFC 9110, section 9.1, requires.
 fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)))
 }

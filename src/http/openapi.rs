@@ -1,4 +1,4 @@
-//! The description of the HTTP surface: OpenAPI 3.1 at `/openapi.json`, and a viewer of it at `/docs`.
+//! The OpenAPI 3.1 description at `/openapi.json`, and its viewer at `/docs`.
 
 use super::endpoint::Endpoint;
 use super::error::Failure;
@@ -28,27 +28,28 @@ use utoipa::openapi::{
     ResponseBuilder,
 };
 
-/// The page loads what this server hands out and nothing else; the viewer's pictures are within its style sheet.
+/// Content security policy: the page loads only from this server; the viewer's pictures are in its style
+/// sheet.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
 const ABOUT: &str = "\
-Keystead keeps a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
-`{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with the right status.\n\n\
+Keystead stores and verifies a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
+`{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with a fitting status.\n\n\
 Send a key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in one request are \
-refused. **An organization key is an administrator**: it can mint, change and revoke every key of its organization, and read \
-the audit log. A project key may verify keys, and nothing else: give one to whoever only has to be let in.\n\n\
-New programs use `/v2`. `/v1` serves the same keys to the clients of the hosted service. `/v1` ignores fields and parameters \
-that are not known; `/v2` refuses them, and those that come more than once. Times are UTC, RFC 3339 with milliseconds. What answers GET answers HEAD too; a method that is not \
-described is answered with 405 and `Allow`. Another organization's objects are not there: 404.";
+refused. **An organization key is an administrator**: it can create, change and revoke every key of its organization, and read \
+the audit log. A project key may only verify keys: give one to clients that only need access.\n\n\
+New programs use `/v2`. `/v1` serves the same keys to clients of the hosted service. `/v1` ignores unknown fields and \
+parameters; `/v2` refuses unknown and repeated ones. Times are RFC 3339 in UTC with milliseconds. Every GET path also answers \
+HEAD; other methods get 405 with `Allow`. Another organization's objects are answered with 404.";
 
-/// Where the viewer is, as seen from `/`: a proxy may have the whole server below a path of its own.
+/// The viewer, relative to `/`: a proxy may serve everything below a path of its own.
 const VIEWER: &str = "docs";
 
-/// Bytes of a long answer that are on their way at once.
+/// Maximum size in bytes of a piece of a long answer.
 const PIECE: usize = 16_384;
 
-/// The description as JSON: made when it is first asked for, since most servers are never asked.
+/// The description as JSON, built at the first request: most servers never get one.
 #[derive(Default)]
 pub(super) struct Description(OnceLock<Bytes>);
 
@@ -100,7 +101,7 @@ impl Description {
 
 fn components() -> Components {
     let failures = [
-        ("BadRequest", "The request is not what it should be.", r#"The field "name" is required."#.to_owned()),
+        ("BadRequest", "The request is invalid.", r#"The field "name" is required."#.to_owned()),
         (
             "Forbidden",
             "The key may not do this.",
@@ -108,23 +109,23 @@ fn components() -> Components {
         ),
         (
             "AddressRefused",
-            "The key may not be used from there.",
+            "The key may not be used from this address.",
             Error::Unauthenticated(Refusal::AddressRefused).to_string(),
         ),
         ("NotFound", "There is no such object in the key's organization.", Error::NotFound("API key").to_string()),
-        ("RequestTimeout", "The body was too slow.", "The request body took too long to arrive.".to_owned()),
+        ("RequestTimeout", "The body took too long to arrive.", "The request body took too long to arrive.".to_owned()),
         ("PayloadTooLarge", "The body is too large.", "The request body is larger than 131072 bytes.".to_owned()),
         (
             "UnsupportedMediaType",
-            "The body is not said to be JSON.",
+            "The body is not declared as JSON.",
             "The request body must be sent with Content-Type: application/json.".to_owned(),
         ),
         (
             "IdempotencyKeyReused",
-            "The Idempotency-Key names another request.",
+            "The Idempotency-Key was used for another request.",
             Failure::from(Error::IdempotencyKeyReused).to_string(),
         ),
-        ("InternalError", "Something that should not happen.", Error::Internal(String::new()).to_string()),
+        ("InternalError", "An internal error.", Error::Internal(String::new()).to_string()),
     ];
     let mut components = ComponentsBuilder::new().schema(FailureBody::name(), FailureBody::schema());
     for (name, scheme) in SCHEMES.into_iter().zip(schemes()) {
@@ -134,13 +135,13 @@ fn components() -> Components {
         components = components.response(name, failure_response(about, &sentence));
     }
     let unknown = Error::Unauthenticated(Refusal::Unknown).to_string();
-    let unauthorized = failure_response("There is no good key in the request.", &unknown);
+    let unauthorized = failure_response("The request has no valid key.", &unknown);
     let too_often = Error::TooManyWrongKeys { retry_after_s: 12 }.to_string();
     let too_often = failure_response(
-        "The key was used too often, too many wrong ones came from there, or the organization made too many changes.",
+        "The key exceeded its rate limit, the address sent too many wrong keys, or the organization made too many changes.",
         &too_often,
     );
-    let after = "After how many seconds to try again.";
+    let after = "Seconds until the next attempt.";
     let unavailable = failure_response(
         "The same request may succeed later.",
         "The store has more to write than it can take; try again.",
@@ -164,7 +165,7 @@ fn with_header(response: Response, name: &str, about: &str) -> Response {
     ResponseBuilder::from(response).header(name, header).build()
 }
 
-/// The description, the viewer's page, what the page loads, and `/`, which leads there.
+/// Routes of the description, the viewer, its files, and `/`, which redirects to the viewer.
 pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     let files: [(&str, &str, &[u8]); 4] = [
         ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
@@ -179,7 +180,7 @@ pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
     }
 }
 
-/// For now: another page may take this place.
+/// Temporary: another page may take this place.
 async fn lead_to_viewer() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, VIEWER)).finish()
 }
@@ -199,7 +200,7 @@ fn file(content_type: &'static str, bytes: &'static [u8]) -> Route {
     })
 }
 
-/// Anybody may ask for it: a client that does not read it is not to have all of it in memory once more.
+/// Anyone may request these files: a client that does not read must not keep a whole copy in memory.
 fn in_pieces(bytes: Bytes) -> impl MessageBody {
     let size = bytes.len();
     let pieces =

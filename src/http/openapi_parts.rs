@@ -1,17 +1,17 @@
-//! The words that the description is made of.
+//! Parts of the OpenAPI description.
 
 use super::response::FailureBody;
 use utoipa::ToSchema as _;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Response, ResponseBuilder, Schema};
 
-/// What every operation's media type is.
+/// The media type of bodies.
 pub(super) const JSON: &str = "application/json";
 
-/// What the ways to send a key are called; any one of them will do.
+/// Names of the security schemes; any one of them is enough.
 pub(super) const SCHEMES: [&str; 3] = ["confidentApiKey", "bearer", "xApiKey"];
 
-/// An operation and where it is.
+/// An operation with its path, method and schemas.
 pub(super) struct DescribedOperation {
     pub(super) path: String,
     pub(super) method: HttpMethod,
@@ -19,12 +19,12 @@ pub(super) struct DescribedOperation {
     pub(super) schemas: Vec<(String, RefOr<Schema>)>,
 }
 
-/// The failure of this name among the components.
+/// A reference to a failure among the components.
 pub(super) fn failure_ref(name: &str) -> Ref {
     Ref::from_response_name(name)
 }
 
-/// A failure that no other operation has.
+/// A failure response with an example sentence.
 pub(super) fn failure_response(about: &str, sentence: &str) -> Response {
     let example = serde_json::to_value(FailureBody::new(sentence)).ok();
     let content =

@@ -1,4 +1,4 @@
-//! The caller's organization.
+//! Handlers for the caller's organization.
 
 use super::body;
 use super::credential::Call;

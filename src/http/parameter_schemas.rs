@@ -1,4 +1,4 @@
-//! What parameters may hold, for the description: exactly what the handlers accept.
+//! OpenAPI schemas of parameters: exactly what the handlers accept.
 
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::Action;
@@ -7,13 +7,13 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
-/// A number as a cursor.
+/// A cursor that is a number.
 pub(super) const NUMBER_CURSOR: &str = "^[1-9][0-9]{0,17}$";
-/// A name as a cursor, in Base64 for URLs.
+/// A cursor that is a name in URL-safe Base64.
 pub(super) const NAME_CURSOR: &str = "^[A-Za-z0-9_-]{2,1360}$";
 
-/// The parameters of a path such as `/v2/projects/{projectId}/api-keys/{id}`. None has an example: the viewer would fill
-/// it in, and somebody would revoke key 12 by it.
+/// The parameters of a path such as `/v2/projects/{projectId}/api-keys/{id}`. None has an example: the viewer
+/// would fill it in, and somebody would revoke key 12 by accident.
 pub(super) fn path_parameters(path: &str) -> Vec<Parameter> {
     let id = whole(1, i64::MAX).maximum(None::<i64>);
     let id = id.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
@@ -34,34 +34,34 @@ pub(super) fn path_parameters(path: &str) -> Vec<Parameter> {
         .collect()
 }
 
-/// What narrows a list of events.
+/// The parameters of a list of events.
 pub(super) fn event_filter() -> Vec<Parameter> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let time = || text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     let actions = text().enum_values(Some(Action::ALL.map(Action::name)));
     let parameters = [
-        ("startTime", time(), "Not before this time, or this date."),
-        ("endTime", time(), "Not after this time, or this date."),
-        ("actor", text(), "By the key of this number or name, or by `operator` or `keystead`."),
-        ("action", actions, "Of this action."),
-        ("resource", text(), "On this resource, such as `api_key/12`."),
-        ("searchTerm", text(), "With this anywhere in them."),
+        ("startTime", time(), "Earliest time or date, inclusive."),
+        ("endTime", time(), "Latest time or date, inclusive."),
+        ("actor", text(), "Number or name of the acting key, or `operator` or `keystead`."),
+        ("action", actions, "Name of the action."),
+        ("resource", text(), "The resource, such as `api_key/12`."),
+        ("searchTerm", text(), "Text anywhere in the event."),
     ];
     let limit = whole(1, MAX_LIMIT.into()).default(Some(json!(DEFAULT_LIMIT)));
-    let limit = ("limit", limit, "How many events at the most.");
+    let limit = ("limit", limit, "Maximum number of events.");
     parameters.into_iter().chain([limit, cursor(NUMBER_CURSOR)]).map(query_parameter).collect()
 }
 
-/// `limit` and `cursor` of a list that is whole without them.
+/// `limit` and `cursor`; without them the whole list is returned.
 pub(super) fn part_of_list(pattern: &str) -> Vec<Parameter> {
-    let about = "How many objects at the most: 100 where only `cursor` is there, and all where neither is.";
+    let about = "Maximum number of objects: 100 if only `cursor` is sent, all if neither is.";
     let limit = ("limit", whole(1, MAX_LIMIT.into()), about);
     [limit, cursor(pattern)].map(query_parameter).into()
 }
 
 fn cursor(pattern: &str) -> (&'static str, ObjectBuilder, &'static str) {
     let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
-    ("cursor", schema, "The `nextCursor` of the page before.")
+    ("cursor", schema, "The `nextCursor` of the previous page.")
 }
 
 fn query_parameter((name, schema, about): (&str, ObjectBuilder, &str)) -> Parameter {
@@ -69,11 +69,11 @@ fn query_parameter((name, schema, about): (&str, ObjectBuilder, &str)) -> Parame
     parameter.required(Required::False).description(Some(about)).schema(Some(schema)).build()
 }
 
-/// Where a list goes on; null where it does not.
+/// The schema of `nextCursor`.
 pub(super) fn next_cursor() -> ObjectBuilder {
     let text_or_null = SchemaType::from_iter([Type::String, Type::Null]);
     ObjectBuilder::new().schema_type(text_or_null).description(Some(
-        "What to send as `cursor` for the next page; null where this is the last. Only where a page was asked for.",
+        "Send it as `cursor` to get the next page; null on the last page. Only present if a page was requested.",
     ))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn idempotency_key() -> Parameter {
         .min_length(Some(1))
         .max_length(Some(255))
         .pattern(Some(r"^[!-~]([\t -~]*[!-~])?$"));
-    let about = "A name for this request, such as a new UUID, so that it can be sent again: within 24 hours it is done once, and a repeat is \
+    let about = "A unique name for this request, such as a new UUID. Within 24 hours the request is executed once; a repetition is \
                  answered with the same key, its value masked.";
     ParameterBuilder::new()
         .name("Idempotency-Key")
@@ -95,7 +95,7 @@ pub(super) fn idempotency_key() -> Parameter {
         .build()
 }
 
-/// A whole number.
+/// A whole number in a range.
 pub(super) fn whole(least: i64, most: i64) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most))
 }

@@ -1,4 +1,4 @@
-//! The projects of the caller's organization.
+//! Handlers for the projects of the caller's organization.
 
 use super::credential::Call;
 use super::envelope::success;
@@ -26,7 +26,7 @@ impl<'a, K> Created<'a, K> {
     }
 }
 
-/// The project of the path.
+/// The path's project.
 pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
     let text = request.match_info().get("projectId").unwrap_or_default();
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())

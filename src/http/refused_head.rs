@@ -1,8 +1,8 @@
-//! What nginx reads where actix refuses a request's head.
+//! Heads that actix refuses, answered so that nginx understands it.
 //!
-//! actix answers a head that is too large, malformed or late by itself, with 431, 400 or 408, and no handler learns of it. nginx's
-//! `auth_request` makes a 500 of these. So where such a head was for nginx's gate, the status line that actix writes is
-//! changed to say 403, which nginx passes on. The connection ends with such an answer.
+//! actix itself answers a head that is too large, malformed or late, with 431, 400 or 408, and no handler is
+//! called. nginx's `auth_request` would turn these into 500. So if the head was for nginx's gate, the status
+//! in actix's answer is replaced by 403, which nginx passes on. The connection closes after such an answer.
 
 use super::connection::ConnectionRequests;
 use super::forward_auth::NGINX;
@@ -13,16 +13,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Ready};
 
-/// Bytes of a head that are kept: the longest method that a proxy sends, and the path.
-const BEGINNING: usize = 64;
+/// Stored bytes of a head: enough for the longest method of a proxy, and the path.
+const STORED_BYTES: usize = 64;
 
 /// A connection above TLS.
 pub(super) struct RefusedHead<S> {
     stream: S,
     requests: ConnectionRequests,
-    /// How the head begins that has come last.
+    /// The first bytes of the latest head.
     beginning: Vec<u8>,
-    /// How many requests had begun before it.
+    /// Number of requests that had begun before it.
     begun: u32,
 }
 
@@ -35,7 +35,7 @@ impl<S> RefusedHead<S> {
         &self.requests
     }
 
-    /// Takes note of bytes that have arrived, which belong to a head where no request is open.
+    /// Stores arriving bytes; they belong to a head if no request is open.
     fn arrived(&mut self, bytes: &[u8]) {
         if self.requests.open() > 0 {
             return;
@@ -44,12 +44,12 @@ impl<S> RefusedHead<S> {
             self.begun = self.requests.begun();
             self.beginning.clear();
         }
-        let room = BEGINNING.saturating_sub(self.beginning.len()).min(bytes.len());
+        let room = STORED_BYTES.saturating_sub(self.beginning.len()).min(bytes.len());
         self.beginning.extend_from_slice(&bytes[..room]);
     }
 
-    /// What is sent in the place of these bytes, of which there are as many.
-    fn understood<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    /// The bytes to send instead, of the same length.
+    fn status_for_nginx<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let is_refusal = self.requests.open() == 0
             && matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4', ..])
             && !matches!(bytes.get(9..12), Some(b"401" | b"403"));
@@ -81,7 +81,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RefusedHead<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for RefusedHead<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let bytes = this.understood(bytes);
+        let bytes = this.status_for_nginx(bytes);
         Pin::new(&mut this.stream).poll_write(cx, &bytes)
     }
 

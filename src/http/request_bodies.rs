@@ -1,4 +1,4 @@
-//! The bodies of requests: what each may hold, and what it means.
+//! Request bodies: their fields, and their conversion to the service's types.
 
 use super::error::Failure;
 use super::field_types::{AnyJson, Days, Seconds};
@@ -13,30 +13,30 @@ use std::net::IpAddr;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Object, Ref, RefOr, Schema};
 
-/// The most questions in one request.
+/// Maximum number of keys per batch verification.
 const MAX_QUESTIONS: usize = 1000;
-/// Bytes that a question may have at the least: for a value of 256 characters, all of them escaped with six bytes, an address, and what
-/// JSON needs around them.
+/// Minimum of the size limit per key, in bytes: a value of 256 characters, each escaped with six bytes, an
+/// address, and JSON syntax.
 const QUESTION_BYTES: usize = 2048;
-/// That of no key: the viewer fills it in, and what is minted with it must be good for nobody.
+/// Belongs to no key: the viewer fills it in, and a key created with it must authenticate nobody.
 const DIGEST_OF_NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fields! {
-    /// No field at all.
+    /// A body without fields.
     pub(super) struct Nothing {}
     called "Nothing", such as {"nothing": {}}, const IS_OPTIONAL: bool = true;
 
-    /// What changes an organization.
+    /// Changes an organization.
     pub(super) struct OrganizationChange {
         "name" name: Name,
     }
     called "OrganizationChange", such as {"rename": {"name": "Example Ltd"}};
 
-    /// What makes a project.
+    /// Creates a project.
     pub(super) struct NewProject {
         "name" name: Name,
         "description" description: Option<Option<Description>>,
-        /// Taken because the published clients send it, and not kept.
+        /// Accepted because clients of the hosted service send it; not stored.
         "email" _email: Option<AnyJson>,
     }
     called "NewProject", such as {
@@ -44,9 +44,9 @@ fields! {
         "described": {"name": "Mobile app", "description": "What runs on telephones."},
     };
 
-    /// What changes a project: at least one.
+    /// Changes a project; at least one field is required.
     pub(super) struct ProjectChange {
-        /// Null or nothing leaves it as it is.
+        /// Null or omitted: the name stays.
         "name" name: Option<Option<Name>>,
         "description" description: Option<Option<Description>>,
     }
@@ -56,7 +56,7 @@ fields! {
         "without description": {"description": null},
     };
 
-    /// What makes a key of version 1.
+    /// Creates a key in version 1.
     pub(super) struct NewV1ApiKey {
         "name" name: Name,
         ..value: ProvidedValue,
@@ -66,7 +66,7 @@ fields! {
         "with a digest": {"name": "CI/CD key", "digest": DIGEST_OF_NONE, "tail": "000000"},
     };
 
-    /// What makes a key.
+    /// Creates a key.
     pub(super) struct NewApiKey {
         "name" name: Name,
         ..lifetime: NewLifetime,
@@ -85,7 +85,7 @@ fields! {
         "with a digest": {"name": "CI/CD key", "digest": DIGEST_OF_NONE, "tail": "000000"},
     };
 
-    /// What changes a key of version 1: at least one.
+    /// Changes a key in version 1; at least one field is required.
     pub(super) struct V1ApiKeyChange {
         ..restrictions: Restrictions,
     }
@@ -95,7 +95,7 @@ fields! {
         "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
     };
 
-    /// What changes a key: at least one.
+    /// Changes a key; at least one field is required.
     pub(super) struct ApiKeyChange {
         "name" name: Option<Name>,
         ..lifetime: ChangedLifetime,
@@ -110,9 +110,9 @@ fields! {
         "for ever": {"expiresInDays": null},
     };
 
-    /// What gives a key a new value.
+    /// Gives a key a new value.
     pub(super) struct Rotate {
-        /// How long the outgoing value goes on; 0, null or nothing: it stops at once.
+        /// How long the outgoing value still works. 0, null or omitted: it stops working at once.
         "gracePeriodInHours" grace: Option<Option<Grace>>,
         "name" name: Option<Name>,
         ..lifetime: ChangedLifetime,
@@ -126,29 +126,29 @@ fields! {
         "from one network from now on": {"allowedAddresses": ["10.0.0.0/8"]},
     }, const IS_OPTIONAL: bool = true;
 
-    /// How long a new key lasts.
+    /// The lifetime of a new key.
     #[derive(Default)]
     pub(super) struct NewLifetime {
-        /// In how many days from now it expires; null or nothing for never.
+        /// Days from now until the key expires; null or omitted: it never expires.
         "expiresInDays" days: Option<Option<Days>>,
         /// The same in seconds; not together with `expiresInDays`.
         "expiresInSeconds" seconds: Option<Option<Seconds>>,
     }
     where one_lifetime();
 
-    /// How long a key lasts from now on.
+    /// The new lifetime of a key.
     #[derive(Default)]
     pub(super) struct ChangedLifetime {
-        /// In how many days from now the key expires; null for never; nothing keeps what it is.
+        /// Days from now until the key expires; null: it never expires; omitted: the expiry stays.
         "expiresInDays" days: Option<Option<Days>>,
         /// The same in seconds; not together with `expiresInDays`.
         "expiresInSeconds" seconds: Option<Option<Seconds>>,
     }
     where one_lifetime();
 
-    /// The value of a key that the caller made: both or neither.
+    /// A value that the caller generated: both fields or neither.
     pub(super) struct ProvidedValue {
-        /// The BLAKE3 digest of a full key that the caller made and keeps: the server never sees it.
+        /// BLAKE3 digest of a full key that the caller generated and keeps: the server never sees the key.
         "digest" digest: Option<Option<Digest>>,
         /// The last six characters of that key.
         "tail" tail: Option<Option<Tail>>,
@@ -158,24 +158,24 @@ fields! {
         is("digest", Type::String).property("tail", Object::with_type(Type::String)).required("tail"),
     ]);
 
-    /// What narrows a key.
+    /// Restrictions of a key.
     #[derive(Default)]
     pub(super) struct Restrictions {
-        /// False switches the key off from the next request on, true on again.
+        /// False deactivates the key from the next request on; true activates it again.
         "valid" valid: Option<bool>,
-        /// How often the key may be used; null for as often as anybody likes. Counted in memory.
+        /// The key's rate limit; null for unlimited. Uses are counted in memory.
         "rateLimit" rate_limit: Option<Option<RateLimit>>,
         /// Addresses and networks (CIDR) that the key may be used from; null for any.
         "allowedAddresses" allowed_addresses: Option<Option<AddressList>>,
     }
 
-    /// A question about a key that was presented: by its value or by its digest.
+    /// A presented key to verify, by value or by digest.
     pub(super) struct Question {
-        /// The full key that was presented.
+        /// The full presented key.
         "value" value: Option<Option<String>>,
-        /// Its BLAKE3 digest instead: the key need not be sent on.
+        /// Its BLAKE3 digest instead, so that the key need not be sent.
         "digest" digest: Option<Option<Digest>>,
-        /// Where it was presented from, for keys with allowed addresses.
+        /// The client address from which the key was presented; needed for keys with allowed addresses.
         "address" address: Option<Option<IpAddr>>,
     }
     where any([["value", "digest"], ["digest", "value"]].map(|[one, other]| {
@@ -183,19 +183,19 @@ fields! {
     }));
     called "Question", such as {"a key": {"value": "confident_org_00000000000000000000000000000000"}};
 
-    /// Many questions.
+    /// A batch of presented keys.
     pub(super) struct Questions {
         "keys" keys: Vec<Question>,
     }
     called "Questions", such as {"digests": {"keys": [{"digest": DIGEST_OF_NONE}, {"digest": "1".repeat(64)}]}}, const BYTES: usize = MAX_QUESTIONS * QUESTION_BYTES;
 
-    /// Which events are exported: both times or neither.
+    /// The events to export: both times or neither.
     pub(super) struct NewAuditLogExport {
-        /// Not before this time.
+        /// Earliest time, inclusive.
         "startTime" from: Option<Option<Timestamp>>,
-        /// Not after this time, which lies after the other.
+        /// Latest time, inclusive; it must be after `startTime`.
         "endTime" to: Option<Option<Timestamp>>,
-        /// With this anywhere in them.
+        /// Text anywhere in the event.
         "searchTerm" text: Option<Option<String>>,
     }
     called "NewAuditLogExport", such as {
@@ -237,7 +237,7 @@ impl From<V1ApiKeyChange> for ApiKeyChange {
 }
 
 impl NewLifetime {
-    /// `None` for ever.
+    /// `None` for no expiry.
     pub(super) fn lifetime(self) -> Result<Option<Lifetime>, Failure> {
         Ok(one_of(self.days, self.seconds)?.flatten())
     }
@@ -254,7 +254,7 @@ impl ChangedLifetime {
 }
 
 impl ProvidedValue {
-    /// `None` where the server is to make one.
+    /// `None` if the server generates the value.
     pub(super) fn fingerprint(self) -> Result<Option<Fingerprint>, Failure> {
         match (self.digest.flatten(), self.tail.flatten()) {
             (None, None) => Ok(None),
@@ -265,7 +265,7 @@ impl ProvidedValue {
 }
 
 impl Restrictions {
-    /// With another name, or the one that it has.
+    /// Adds a new name.
     pub(super) fn and(self, name: Option<Name>) -> KeyChange {
         let Self { valid, rate_limit, allowed_addresses } = self;
         KeyChange { name, valid, rate_limit, allowed_addresses }
@@ -301,7 +301,8 @@ impl NewAuditLogExport {
     }
 }
 
-/// The lifetime that is said in either way: not there, null, or this. A null beside the other's number says nothing.
+/// The lifetime in either unit: omitted, null or a value. A null in one unit does not override a number in
+/// the other.
 fn one_of(days: Option<Option<Days>>, seconds: Option<Option<Seconds>>) -> Result<Option<Option<Lifetime>>, Failure> {
     match (days, seconds) {
         (Some(Some(_)), Some(Some(_))) => {
@@ -313,12 +314,12 @@ fn one_of(days: Option<Option<Days>>, seconds: Option<Option<Seconds>>) -> Resul
     }
 }
 
-/// At least one of these holds.
+/// At least one of these schemas matches.
 fn any<S: Into<RefOr<Schema>>>(schemas: impl IntoIterator<Item = S>) -> Schema {
     schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
 }
 
-/// At least one of the fields is there.
+/// At least one of these fields is present.
 fn any_there(names: &[&str]) -> Schema {
     any(names.iter().map(|name| Object::builder().required(*name)))
 }
@@ -328,12 +329,12 @@ fn one_lifetime() -> Schema {
     any(["expiresInDays", "expiresInSeconds"].map(|name| may_be(name, Type::Null)))
 }
 
-/// The field is of this type, where it is there.
+/// The field has this type if it is present.
 fn may_be(name: &str, kind: Type) -> ObjectBuilder {
     Object::builder().property(name, Object::with_type(kind))
 }
 
-/// The field is there and of this type.
+/// The field is present and has this type.
 fn is(name: &str, kind: Type) -> ObjectBuilder {
     may_be(name, kind).required(name)
 }

@@ -1,4 +1,4 @@
-//! What a request is called: by its client, or by us.
+//! Request ids: the client's if it is safe to repeat, otherwise a new one.
 
 use super::App;
 use super::client::Client;
@@ -10,16 +10,16 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most characters of an id.
+/// Maximum length of an id.
 const MAX: usize = 128;
-/// The most bytes of a `User-Agent` of which anything is kept.
+/// Longer `User-Agent` headers are not stored.
 const MAX_USER_AGENT: usize = 1024;
-/// The most bytes of a key of any form.
+/// Maximum length of a key of any form, in bytes.
 const MAX_KEY: usize = 256;
-/// What keys of the usual form have in them.
+/// Substrings of keys with the default prefixes.
 const KEY_MARKS: [&[u8]; 2] = [b"_org_", b"_proj_"];
 
-/// Where ids come from: no two requests of one process have the same, nor, most probably, of two.
+/// Generates ids that are unique within a process, and almost certainly between processes.
 #[derive(Debug)]
 pub struct RequestIds {
     process: u64,
@@ -27,7 +27,7 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// Those of a process, told apart by random bytes from those of others.
+    /// A generator; the random bytes distinguish this process from others.
     pub fn new(random: [u8; 8]) -> Self {
         Self { process: u64::from_be_bytes(random), next: AtomicU64::new(1) }
     }
@@ -38,15 +38,15 @@ impl RequestIds {
     }
 }
 
-/// What is known of a request while it is on its way.
+/// What is known of a request while it is being answered.
 pub(super) struct Trace {
-    /// What it is called.
+    /// Its id.
     id: HeaderValue,
-    /// The key that it was made with, once that is found to be good.
+    /// The authenticated key.
     pub(super) key: Cell<Option<KeyId>>,
 }
 
-/// Gives the request a name, which goes with it; that which its client gave it where it may be repeated.
+/// Gives the request an id: its client's if it may be repeated.
 pub(super) fn begin(app: &App, request: &ServiceRequest) -> HeaderValue {
     let brought =
         request.headers().get(X_REQUEST_ID).filter(|id| may_be_repeated(app, id.as_bytes(), request.headers()));
@@ -55,7 +55,7 @@ pub(super) fn begin(app: &App, request: &ServiceRequest) -> HeaderValue {
     id
 }
 
-/// Whether an answer, a log and the record of what was done may have it.
+/// Whether the id may appear in the answer, in the log and in audit events.
 fn may_be_repeated(app: &App, id: &[u8], headers: &HeaderMap) -> bool {
     let mut credentials = CredentialHeader::ALL.into_iter().flat_map(|header| header.all(headers));
     (1..=MAX).contains(&id.len())
@@ -64,7 +64,7 @@ fn may_be_repeated(app: &App, id: &[u8], headers: &HeaderMap) -> bool {
         && !credentials.any(|credential| has(id, credential))
 }
 
-/// Whether somebody may have put a key of our form there, or a part of one with a usual prefix.
+/// Whether the text may contain a key in Keystead's form, or part of one with a known prefix.
 fn has_key_mark(app: &App, text: &[u8]) -> bool {
     has_full_key(text)
         || KEY_MARKS.into_iter().any(|mark| has(text, mark))
@@ -75,17 +75,17 @@ fn has(text: &[u8], part: &[u8]) -> bool {
     !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
-/// Takes note of whose request it is.
+/// Records the authenticated key.
 pub(super) fn authenticated(request: &HttpRequest, key: KeyId) {
     if let Some(trace) = request.extensions().get::<Trace>() {
         trace.key.set(Some(key));
     }
 }
 
-/// Where a change comes from, for the record of what was done.
+/// The origin of a request, for audit events.
 pub(super) fn origin(app: &App, request: &HttpRequest, credential: &[u8]) -> Origin {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    // Nobody has authenticated yet: what takes long to search, nobody needs to keep.
+    // The request is not authenticated yet: a text that takes long to search is dropped.
     let user_agent = user_agent.filter(|text| {
         let text = text.as_bytes();
         let credential = if credential.len() <= MAX_KEY { credential } else { b"" };

@@ -1,5 +1,5 @@
-//! One line a request. It says nothing that a client wrote but the request's id: no path that is not ours, no query, no
-//! header, no body.
+//! Request log: one line per request. Of the client's input it contains only the request id: no unknown path,
+//! no query, no header, no body.
 
 use super::App;
 use super::client::Client;
@@ -15,18 +15,18 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failed requests in a second that have a line at `info`. Anybody can fail, as often as they like.
+/// Failed requests per second that are logged at `info`; anyone can cause failures without limit.
 const LOGGED_FAILURES: u32 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What is logged of requests, and what was.
+/// Settings and state of the request log.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     is_on: bool,
     failures: Mutex<FailedRequests>,
 }
 
-/// Failed requests in the second that began then.
+/// Failed requests in the current second.
 #[derive(Debug, Default)]
 struct FailedRequests {
     begun: Option<Instant>,
@@ -34,12 +34,12 @@ struct FailedRequests {
 }
 
 impl RequestLog {
-    /// Which logs requests, or does not.
+    /// Turns the log on or off.
     pub fn new(is_on: bool) -> Self {
         Self { is_on, failures: Mutex::default() }
     }
 
-    /// How much a request matters: a change or a failure more than a question that was answered, of which there may be many
+    /// The log level: changes and failures matter more than answered reads, of which there may be many
     /// thousands a second.
     fn level(&self, method: &Method, template: &str, status: StatusCode, begun: Instant) -> Level {
         if status.is_client_error() || status.is_server_error() {
@@ -49,14 +49,15 @@ impl RequestLog {
         if is_question { Level::Debug } else { Level::Info }
     }
 
-    /// Whether there were few failures in this second yet; in the next, it is said how many more there were.
+    /// Counts a failure; returns whether it is among the first of this second. The number of further ones is
+    /// logged in a later second.
     fn counts_failure(&self, now: Instant) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= SECOND) {
             let more = failures.count.saturating_sub(LOGGED_FAILURES);
             *failures = FailedRequests { begun: Some(now), count: 0 };
             if more > 0 {
-                log::info!("{more} more requests failed in one second, which are logged at debug only");
+                log::info!("{more} more requests failed within one second; they are logged at debug level only");
             }
         }
         failures.count = failures.count.saturating_add(1);
@@ -64,7 +65,7 @@ impl RequestLog {
     }
 }
 
-/// Logs a request that was answered.
+/// Logs an answered request.
 pub(super) fn answered<B: MessageBody>(
     app: &App,
     answer: &ServiceResponse<B>,
@@ -98,7 +99,7 @@ pub(super) fn answered<B: MessageBody>(
     line.write(level, took);
 }
 
-/// Logs one whose handler panicked: with it went what else there is to say.
+/// Logs a request whose handler panicked; its route and client are lost.
 pub(super) fn panicked(app: &App, method: &Method, id: &HeaderValue, took: Duration) {
     if app.request_log.is_on {
         let (method, id) = (known_method(method.as_str()), id.to_str().unwrap_or("-"));
@@ -111,7 +112,7 @@ struct Line<'a> {
     method: &'static str,
     path: &'a str,
     status: u16,
-    /// None where the answer's length is not known when it begins.
+    /// `None` if the length is unknown when the answer begins.
     bytes: Option<u64>,
     address: Option<IpAddr>,
     key: Option<i64>,

@@ -8,16 +8,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// Answers are about credentials: no cache on the way may keep one, not even a masked one.
+/// Answers concern credentials: no cache may store them, even masked.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// What every failure is answered with.
+/// The body of every failure.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
 pub(super) struct FailureBody<'a> {
     #[schema(schema_with = never)]
     success: bool,
-    /// One sentence that says what was wrong.
+    /// A sentence that says what is wrong.
     error: &'a str,
     #[schema(schema_with = never)]
     deprecated: bool,
@@ -40,7 +40,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> serde_json::Res
     Ok(head(status).body(text))
 }
 
-/// The beginning of any JSON answer.
+/// The head of every JSON answer.
 pub(super) fn head(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response.insert_header((CONTENT_TYPE, JSON)).insert_header((CACHE_CONTROL, NO_STORE));

@@ -1,7 +1,7 @@
-//! Servers: sockets, threads, and what a connection goes through. What is answered is not known here.
+//! Server setup: sockets, threads and connection handling, independent of the app.
 //!
-//! This is put together from actix's parts, since actix-web's own `HttpServer` lets nobody at the connections, and holds but
-//! a few of their limits.
+//! Built from actix's parts, since actix-web's own `HttpServer` gives no access to connections and to most of
+//! their limits.
 
 use super::ServerOptions;
 use super::connection::{AnswerBody, Connection, ConnectionRequests, Limits};
@@ -26,35 +26,36 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
-/// How long a client may take to close a connection that is at its end.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// Bytes of an answer that wait until the client takes them; the next piece of a body is not asked for before.
+/// Maximum time for the client to close a finished connection.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Buffered bytes of an answer; the next piece of the body is read when the client has taken them.
 const WRITE_BUFFER: usize = 16_384;
-/// What a client may choose from over TLS.
+/// Protocols offered over TLS (ALPN).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// What the server accepts connections from.
+/// The listening sockets.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// Those with addresses.
+    /// TCP sockets.
     pub tcp: Vec<TcpListener>,
-    /// Those in the file system.
+    /// Unix sockets.
     pub unix: Vec<UnixListener>,
 }
 
-/// How large a server is.
+/// Sizes of a server.
 pub(super) struct ServerSize {
-    /// Threads that answer.
+    /// Worker threads.
     pub(super) workers: usize,
-    /// Threads of each of them that wait for the store.
+    /// Threads per worker that wait for the store.
     pub(super) blocking_threads: usize,
-    /// Connections over all of them.
+    /// Connections over all workers.
     pub(super) connections: usize,
-    /// How long a connection is kept after an answer.
+    /// How long an idle connection stays open.
     pub(super) keep_alive: KeepAlive,
 }
 
-/// A server of what each call of `app` makes, on these sockets. It runs while it is awaited and until its handle stops it.
+/// Creates a server for the app that `app` builds per worker. It runs while it is awaited, until its handle
+/// stops it.
 pub(super) fn serve<F, S, B>(app: F, sockets: Sockets, size: &ServerSize, options: &ServerOptions) -> io::Result<Server>
 where
     F: Fn() -> App<S> + Clone + Send + 'static,
@@ -63,7 +64,7 @@ where
     B: MessageBody + 'static,
 {
     let connections = size.connections.div_ceil(size.workers);
-    // A handshake is part of a head: it may take as long, and there may be as many as connections.
+    // Every connection may be in its TLS handshake, which has the same timeout as a head.
     max_concurrent_tls_connect(connections);
     let mut builder = Server::build()
         .workers(size.workers)
@@ -81,7 +82,7 @@ where
                 let accepting = settings.clone();
                 let accept = move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
-                    ready(Ok::<_, DispatchError>((plain(accepting.tcp(stream)), Protocol::Http1, peer)))
+                    ready(Ok::<_, DispatchError>((without_tls(accepting.tcp(stream)), Protocol::Http1, peer)))
                 };
                 fn_service(accept).and_then(settings.http(app()))
             })?,
@@ -99,7 +100,7 @@ where
         builder = builder.listen_uds("unix", socket, move || {
             let accepting = settings.clone();
             let accept = move |stream: UnixStream| {
-                ready(Ok::<_, DispatchError>((plain(accepting.connection(stream)), Protocol::Http1, None)))
+                ready(Ok::<_, DispatchError>((without_tls(accepting.connection(stream)), Protocol::Http1, None)))
             };
             fn_service(accept).and_then(settings.http(app()))
         })?;
@@ -107,7 +108,7 @@ where
     Ok(builder.run())
 }
 
-/// How connections are treated.
+/// Settings of each connection.
 #[derive(Clone)]
 struct ConnectionSettings {
     limits: Limits,
@@ -122,12 +123,13 @@ impl ConnectionSettings {
     }
 
     fn tcp(&self, stream: TcpStream) -> Connection<TcpStream> {
-        // An answer is sent in one piece, which is not to wait for a client's confirmation. Where it does, it arrives later.
+        // Answers are sent in one piece and must not wait for the client's acknowledgement. Failing to set
+        // this only adds delay.
         _ = stream.set_nodelay(true);
         self.connection(stream)
     }
 
-    /// From a socket to a connection that speaks TLS, and which HTTP in it.
+    /// From a TCP socket to a TLS connection and its HTTP version.
     fn tls(
         &self,
         config: ServerConfig,
@@ -155,7 +157,7 @@ impl ConnectionSettings {
             })
     }
 
-    /// What answers requests over connections whose protocol is known. Each connection knows of its own.
+    /// The HTTP service over a connection of known protocol. Each request knows its connection.
     fn http<C, S, B>(
         &self,
         app: App<S>,
@@ -181,7 +183,7 @@ impl ConnectionSettings {
         HttpService::build()
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.limits.head)
-            .client_disconnect_timeout(GOODBYE)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -203,7 +205,7 @@ impl ConnectionSettings {
     }
 }
 
-/// HTTP/1.0 knows no chunks (RFC 9112, section 6.1): a body whose length nobody knows ends with the connection.
+/// HTTP/1.0 has no chunks (RFC 9112, section 6.1): a body of unknown length ends with the connection.
 fn end_by_closing(head: &mut ResponseHead) {
     head.no_chunking(true);
     head.set_connection_type(ConnectionType::Close);
@@ -212,7 +214,7 @@ fn end_by_closing(head: &mut ResponseHead) {
 type TlsConnection = TlsStream<Connection<TcpStream>>;
 
 /// A connection without TLS.
-fn plain<C>(connection: Connection<C>) -> RefusedHead<Connection<C>> {
+fn without_tls<C>(connection: Connection<C>) -> RefusedHead<Connection<C>> {
     let requests = connection.requests().clone();
     RefusedHead::new(connection, requests)
 }

@@ -1,4 +1,4 @@
-//! The shapes of version 1: `data` wraps what it holds, and keys neither expire nor rotate.
+//! Answers of version 1: `data` wraps the object; keys neither expire nor rotate.
 
 use super::json_types::{always, null, optional_time, plan, time};
 use super::request_bodies;
@@ -7,7 +7,7 @@ use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Version 1.
+/// Version 1 of the API.
 pub(super) struct V1;
 
 impl Version for V1 {
@@ -56,7 +56,7 @@ pub(super) struct Organization<'a> {
     id: String,
     /// Its name.
     name: &'a str,
-    /// The hosted service's; here always the largest.
+    /// The hosted service's plan; here always `ENTERPRISE`.
     #[schema(schema_with = plan)]
     plan: &'static str,
     /// When it was created.
@@ -82,45 +82,46 @@ struct ApiKeyData<'a> {
     api_key: ApiKey<'a>,
 }
 
-/// An API key, as version 1 knows it.
+/// An API key in version 1.
 #[derive(Serialize, ToSchema)]
 #[schema(as = V1ApiKey)]
 struct ApiKey<'a> {
-    /// Never given to another key, not even after a revocation.
+    /// Never reused, not even after a revocation.
     #[schema(minimum = 1)]
     id: i64,
     /// Whether the key is switched on.
     valid: bool,
-    /// In full in the answer that makes it, elsewhere masked: 15 asterisks and the last six characters.
+    /// In full in the answer that creates it; otherwise masked: 15 asterisks and the last six characters.
     #[schema(pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     value: &'a str,
-    /// When it was made.
+    /// When it was created.
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// Its label.
+    /// Its display name.
     name: &'a str,
-    /// When it last authenticated a request, up to a second late.
+    /// When it last authenticated a request; up to a second late.
     #[serde(rename = "lastUsed", serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used: Option<Timestamp>,
-    /// Ours, beyond the published contract: how often it may be used; left out where nothing was set.
+    /// Keystead's extension of the published contract: the key's rate limit; omitted if it has none.
     #[serde(rename = "rateLimit", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = RateLimit, required = false)]
     rate_limit: Option<RateLimit>,
-    /// Ours as well: the addresses and networks that it may be used from; left out where nothing was set.
+    /// Also an extension: the addresses and networks that the key may be used from; omitted if there is no
+    /// restriction.
     #[serde(rename = "allowedAddresses", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     allowed_addresses: Option<Vec<String>>,
 }
 
-/// How often a key may be used, the same in every version.
+/// A rate limit, the same in every version.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RateLimit {
-    /// Uses in a window.
+    /// Uses per window.
     limit: u32,
-    /// How long a window is; it begins with the first use in it.
+    /// Length of a window, which starts with its first use.
     window_in_seconds: u32,
 }
 
@@ -132,7 +133,7 @@ impl From<domain::RateLimit> for RateLimit {
 
 impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
     fn from(shown: &'a ShownKey<'_>) -> Self {
-        // This version knows of no expiry and no rotation.
+        // Version 1 has no expiry and no rotation.
         let ShownKey { key, value, shadow_value: _, is_safe_to_complete: _ } = shown;
         let domain::ApiKey {
             id,
@@ -174,10 +175,10 @@ pub(super) struct Project<'a> {
     id: String,
     /// Its name, unique within the organization.
     name: &'a str,
-    /// What it is for.
+    /// Its description.
     #[schema(required)]
     description: Option<&'a str>,
-    /// Whose it is.
+    /// Its organization.
     #[schema(pattern = "^org_[0-7][0-9a-f]{15}$")]
     organization_id: String,
     /// When it was created.

@@ -1,4 +1,4 @@
-//! The shapes of version 2: `data` is the object itself, and keys expire and rotate.
+//! Answers of version 2: `data` is the object itself; keys expire and rotate.
 
 use super::json_types::{optional_time, time};
 use super::request_bodies;
@@ -8,7 +8,7 @@ use crate::domain::{self, KeyId, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Version 2.
+/// Version 2 of the API.
 pub(super) struct V2;
 
 impl Version for V2 {
@@ -28,7 +28,7 @@ impl Version for V2 {
     }
 
     fn api_key_item(shown: &ShownKey<'_>) -> impl Serialize + ToSchema {
-        // The path says whose it is.
+        // The parent is in the path.
         let ShownKey { key, value, shadow_value, is_safe_to_complete } = shown;
         let domain::ApiKey {
             id,
@@ -77,57 +77,58 @@ impl Version for V2 {
     }
 }
 
-/// An API key, as version 2 knows it.
+/// An API key in version 2.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = V2ApiKey)]
 struct ApiKey<'a> {
-    /// Never given to another key, not even after a revocation.
+    /// Never reused, not even after a revocation.
     #[schema(minimum = 1)]
     id: i64,
-    /// Its label.
+    /// Its display name.
     name: &'a str,
     /// Whether the key is switched on.
     valid: bool,
-    /// When it was made.
+    /// When it was created.
     #[serde(rename = "created_at", serialize_with = "time")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// From when on it is refused; null for never.
+    /// When it expires: it is refused from then on; null for no expiry.
     #[serde(serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Timestamp>,
-    /// During a rotation the outgoing value. In full in the answer that makes it, elsewhere masked: 15 asterisks and the
-    /// last six characters.
+    /// The current value; during a rotation the outgoing one. In full in the answer that creates it;
+    /// otherwise masked: 15 asterisks and the last six characters.
     #[schema(pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     value: &'a str,
-    /// The new value of a rotation in its grace; shown in full and masked like the value.
+    /// The new value during the grace period of a rotation; in full or masked like `value`.
     #[schema(required, pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
     shadow_value: Option<&'a str>,
-    /// When the new value takes the outgoing one's place: at the end of the grace period, or when the key expires, if that is
-    /// earlier.
+    /// When the new value replaces the outgoing one: at the end of the grace period, or when the key expires
+    /// if that is earlier.
     #[serde(serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     rotates_at: Option<Timestamp>,
-    /// When any of its values last authenticated a request, up to a second late.
+    /// When any of its values last authenticated a request; up to a second late.
     #[serde(serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used: Option<Timestamp>,
-    /// Ours, beyond the published contract: who still uses the outgoing value?
+    /// Keystead's extension of the published contract: the use of both values during a rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Rotation, required = false)]
     rotation: Option<Rotation>,
-    /// Ours, beyond the published contract: how often it may be used; left out where nothing was set.
+    /// Keystead's extension of the published contract: the key's rate limit; omitted if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = RateLimit, required = false)]
     rate_limit: Option<RateLimit>,
-    /// Ours as well: the addresses and networks that it may be used from; left out where nothing was set.
+    /// Also an extension: the addresses and networks that the key may be used from; omitted if there is no
+    /// restriction.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     allowed_addresses: Option<Vec<String>>,
 }
 
-/// A rotation in its grace.
+/// A rotation during its grace period.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Rotation {
@@ -139,8 +140,8 @@ struct Rotation {
     #[serde(serialize_with = "optional_time")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     shadow_value_last_used: Option<Timestamp>,
-    /// Whether nobody would notice if the grace ended now: the new value has been used, and the outgoing one not within
-    /// the last hour.
+    /// Whether no client would notice the completion of the rotation: the new value has been used, and the
+    /// outgoing one not within the last hour.
     is_safe_to_complete: bool,
 }
 

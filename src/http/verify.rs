@@ -1,4 +1,4 @@
-//! Verification: a service asks about keys that were presented to it.
+//! Handlers for verification: a service asks about keys that its clients presented.
 
 use super::body;
 use super::credential::Call;
@@ -13,29 +13,29 @@ use crate::service::{IdentifiedKey, Verdict, Verify};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How many questions of a request are answered before other requests have their turn.
+/// Keys of a batch that are verified before other requests get their turn.
 const AT_ONCE: usize = 32;
 
-/// The answer to one question.
+/// The result for one key.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Verification<'a, K> {
-    /// Whether whoever presented the key may be let in.
+    /// Whether to accept the key.
     valid: bool,
-    /// Why, or why not.
+    /// The reason.
     code: Code,
-    /// The key, masked; null where there is no such key in the organization of who asks.
+    /// The key, masked; null if the caller's organization has no such key.
     #[schema(required)]
     api_key: Option<K>,
-    /// Whose it is.
+    /// The key's organization.
     #[schema(required)]
     organization: Option<Organization<'a>>,
-    /// The project it belongs to; null for an organization's own key.
+    /// The key's project; null for an organization's own key.
     #[schema(required)]
     project: Option<Project<'a>>,
 }
 
-/// What a key is found to be.
+/// The reason for accepting or refusing a key.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = VerificationCode)]
@@ -49,7 +49,7 @@ enum Code {
     AddressRefused,
 }
 
-/// The answers to many questions, in their order.
+/// The results of a batch, in order.
 #[derive(Serialize)]
 struct Verifications<'a, K> {
     results: Vec<Verification<'a, K>>,

@@ -1,4 +1,4 @@
-//! What the versions of the wire contract share, and where they differ.
+//! Versions of the API: what they share and where they differ.
 
 use super::fields::{Request, VersionRules};
 use super::request_bodies::{ApiKeyChange, NewApiKey};
@@ -6,44 +6,44 @@ use crate::domain::{self, ApiKey, Fingerprint, KeyId, ProjectId, Secret, Timesta
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A version of the wire contract: its path, and the shapes of its answers.
+/// A version of the API: its path and the shapes of its answers.
 pub(super) trait Version: 'static {
-    /// The first segment of its paths, such as `v1`.
+    /// First segment of its paths, such as `v1`.
     const NAME: &'static str;
     /// Whether its keys expire and rotate.
     const HAS_ROTATION: bool;
-    /// Whether it refuses fields and parameters that nobody asks for; else they are ignored.
+    /// Whether unknown fields and parameters are refused; otherwise they are ignored.
     const REFUSES_UNKNOWN_NAMES: bool;
-    /// The same for the description of requests.
+    /// The rules for its request fields.
     const RULES: VersionRules = VersionRules { version: Self::NAME, refuses_unknown: Self::REFUSES_UNKNOWN_NAMES };
 
-    /// What makes a key.
+    /// The body that creates a key.
     type NewApiKey: Request + Into<NewApiKey>;
-    /// What changes a key.
+    /// The body that changes a key.
     type ApiKeyChange: Request + Into<ApiKeyChange>;
 
-    /// An organization as `data`.
+    /// `data` of an organization.
     fn organization(organization: &domain::Organization) -> impl Serialize + ToSchema;
-    /// A key as `data`.
+    /// `data` of a key.
     fn api_key(key: &ShownKey<'_>) -> impl Serialize + ToSchema;
-    /// A key within a list or beside a project.
+    /// A key in a list or beside a project.
     fn api_key_item(key: &ShownKey<'_>) -> impl Serialize + ToSchema;
-    /// A revoked key as `data`.
+    /// `data` of a revoked key.
     fn deleted_api_key(id: KeyId) -> impl Serialize + ToSchema;
-    /// A project as `data`.
+    /// `data` of a project.
     fn project(project: &domain::Project) -> impl Serialize + ToSchema;
-    /// A removed project as `data`.
+    /// `data` of a deleted project.
     fn deleted_project(id: ProjectId) -> impl Serialize + ToSchema;
 }
 
-/// A key, and what of its values is to be seen.
+/// A key with its values as shown.
 pub(super) struct ShownKey<'a> {
     pub(super) key: &'a ApiKey,
     /// The value, in full or masked.
     pub(super) value: String,
     /// The new value of a rotation, in full or masked.
     pub(super) shadow_value: Option<String>,
-    /// Whether the grace of a rotation could end now without anybody noticing; `None` where that is not to be seen.
+    /// Whether completing the rotation is safe; `None` to hide it.
     pub(super) is_safe_to_complete: Option<bool>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> ShownKey<'a> {
         Self::new(key, None, now)
     }
 
-    /// With the secret, where there is one, in the place of the value that it is.
+    /// Shows the value of this secret in full, the others masked.
     pub(super) fn new(key: &'a ApiKey, secret: Option<&Secret>, now: Timestamp) -> Self {
         let full = |fingerprint: &Fingerprint| {
             secret.filter(|secret| secret.fingerprint() == *fingerprint).map(|secret| secret.expose().to_owned())
@@ -66,7 +66,7 @@ impl<'a> ShownKey<'a> {
         }
     }
 
-    /// The same without how far a rotation has come.
+    /// The same without the progress of a rotation.
     pub(super) fn without_progress(self) -> Self {
         Self { is_safe_to_complete: None, ..self }
     }

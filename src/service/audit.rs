@@ -196,8 +196,8 @@ pub(super) fn describe_project(project: &Project) -> Value {
     json!({"name": project.name.as_str(), "description": description})
 }
 
-/// A text in an event: short texts in full, long ones as beginning, length and hash. Events are kept for
-/// good, so the size that one change adds must be bounded.
+/// A text in an event: short texts in full, long ones as beginning, length and hash. Events are kept
+/// permanently, so the size that one change adds must be bounded.
 fn describe_text(text: &str) -> Value {
     match text.char_indices().nth(KEPT_CHARACTERS) {
         None => text.into(),

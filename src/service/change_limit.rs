@@ -1,4 +1,4 @@
-//! Limit of changes per organization, since each change adds an audit event for good. Exports of the audit
+//! Limit of changes per organization, since each change adds an audit event permanently. Exports of the audit
 //! log add none, but count too.
 //!
 //! Changes that end a key's validity are never refused: a leaked key can be revoked at once, even during a

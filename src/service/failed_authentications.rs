@@ -16,10 +16,10 @@ const ADDRESSES: usize = 20;
 
 /// The samples since the last write.
 #[derive(Default)]
-pub(super) struct FailedAuthentications(Mutex<Gathered>);
+pub(super) struct FailedAuthentications(Mutex<Samples>);
 
 #[derive(Default)]
-struct Gathered {
+struct Samples {
     samples: BTreeMap<(Option<IpAddr>, Option<i64>), Sample>,
     /// The number of failures without a sample of their own, and the time of the first.
     others: Option<(u64, Timestamp)>,
@@ -36,21 +36,21 @@ impl FailedAuthentications {
     /// Counts a refused credential and the key that it belongs to, if any.
     pub(super) fn note(&self, key: Option<&Identity>, refusal: Refusal, origin: &Origin, now: Timestamp) {
         let organization = key.map(|key| key.organization().id);
-        let mut gathered = self.lock();
-        let place = (origin.address, organization.map(OrganizationId::get));
-        if let Some(sample) = gathered.samples.get_mut(&place) {
+        let mut collected = self.lock();
+        let source = (origin.address, organization.map(OrganizationId::get));
+        if let Some(sample) = collected.samples.get_mut(&source) {
             sample.count += 1;
-        } else if gathered.samples.len() < ADDRESSES {
+        } else if collected.samples.len() < ADDRESSES {
             let event = event(organization, key, origin.clone(), now);
-            gathered.samples.insert(place, Sample { event, refusal, count: 1 });
+            collected.samples.insert(source, Sample { event, refusal, count: 1 });
         } else {
-            let (count, _) = gathered.others.get_or_insert((0, now));
+            let (count, _) = collected.others.get_or_insert((0, now));
             *count += 1;
         }
     }
 
     fn take(&self) -> Vec<NewEvent> {
-        let Gathered { samples, others } = std::mem::take(&mut *self.lock());
+        let Samples { samples, others } = std::mem::take(&mut *self.lock());
         let samples = samples.into_values().map(|Sample { event, refusal, count }| NewEvent {
             change: json!({"reason": refusal.to_string(), "count": count}).to_string(),
             ..event
@@ -62,7 +62,7 @@ impl FailedAuthentications {
         samples.chain(others).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Gathered> {
+    fn lock(&self) -> MutexGuard<'_, Samples> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

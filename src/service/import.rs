@@ -93,7 +93,7 @@ impl TakenRows {
     ) -> Result<Self> {
         let known = reads.already_stored(staged, limit, progress)?;
         let mut ended = if allows_ended { Vec::new() } else { reads.already_ended(staged, limit)? };
-        ended.retain(|place| known.binary_search(place).is_err());
+        ended.retain(|row| known.binary_search(row).is_err());
         Ok(Self { known, ended })
     }
 

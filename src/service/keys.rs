@@ -153,7 +153,7 @@ impl KeyManager<'_> {
         .await
     }
 
-    /// Revokes a key and all its values for good. It is refused from the answer on. The change limit does not
+    /// Revokes a key and all its values permanently. It is refused from the answer on. The change limit does not
     /// apply: revocations are bounded by keys.
     ///
     /// # Errors

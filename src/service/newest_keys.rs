@@ -32,16 +32,16 @@ impl Overview {
         let page = page_size(sources.len());
         // The newest key of each source; the greatest number is the newest key of all.
         let mut heads = BinaryHeap::new();
-        for (place, source) in sources.iter_mut().enumerate() {
-            heads.extend(source.read_on(self, None, page)?.map(|head| (head, place)));
+        for (index, source) in sources.iter_mut().enumerate() {
+            heads.extend(source.read_on(self, None, page)?.map(|head| (head, index)));
         }
-        while let Some((_, place)) = heads.pop() {
-            let source = &mut sources[place];
+        while let Some((_, index)) = heads.pop() {
+            let source = &mut sources[index];
             let Some(key) = source.read.pop() else { continue };
             if !take(&key, source.project.as_ref())? {
                 return Ok(());
             }
-            heads.extend(source.read_on(self, Some(key.id), page)?.map(|head| (head, place)));
+            heads.extend(source.read_on(self, Some(key.id), page)?.map(|head| (head, index)));
         }
         Ok(())
     }

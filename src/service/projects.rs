@@ -114,7 +114,7 @@ impl Service {
             .await
     }
 
-    /// Deletes a project with its keys for good; they are refused from the answer on. The change limit does
+    /// Deletes a project with its keys permanently; they are refused from the answer on. The change limit does
     /// not apply: deletions are bounded by projects.
     ///
     /// # Errors

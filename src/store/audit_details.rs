@@ -1,13 +1,13 @@
-//! What the audit log says about a change of a key, whoever makes it: a use case, or the store that does anew what its
-//! ledger of revocations says.
+//! The JSON that the audit log keeps about a change. Use cases write it, and so does the store when it replays its
+//! ledger of revocations.
 
 use crate::domain::{ApiKey, Error, RateLimit, Result};
 use serde::Serialize;
 
-/// Both as an event keeps them.
+/// The object before and after a change, as JSON.
 ///
 /// # Errors
-/// [`Error::Internal`] where they cannot be written as JSON.
+/// [`Error::Internal`] where they cannot be serialized.
 pub fn audit_change([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
     serde_json::to_string(&Change { before, after })
         .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
@@ -19,7 +19,7 @@ struct Change<T> {
     after: Option<T>,
 }
 
-/// All that can change of a key, as an event keeps it: its values masked; what is not set is left out.
+/// The fields of a key that can change, as an event keeps them: values masked, unset fields left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyDetails<'a> {
@@ -47,7 +47,7 @@ struct LimitDetails {
 
 impl<'a> From<&'a ApiKey> for KeyDetails<'a> {
     fn from(key: &'a ApiKey) -> Self {
-        // The event itself names the key and whose it is; a use is no change.
+        // The event itself names the key and its organization and project. A use is not a change.
         let ApiKey {
             id: _,
             parent: _,

@@ -1,79 +1,79 @@
-//! What every backend promises.
+//! The contract of every backend.
 //!
-//! - A [`Reads`] sees one state of the store, the newest that was committed when it began.
-//! - A [`Writes`] runs alone: nobody else writes until its transaction is over. It sees its own changes.
-//! - Committed means on disk: a power failure after the answer changes nothing.
-//! - A key's number is never given out twice.
-//! - Whatever takes validity away from a key (or changes what is remembered with it) changes the stamps of the key's
-//!   values after the commit and before the answer. The backend sees to it; a caller cannot forget.
-//! - Whatever changes the validity of a key that is there is in the ledger of revocations before it is committed: no
-//!   older copy of the store brings it back.
-//! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the medium does.
+//! - A [`Reads`] sees one state of the store: the newest that was committed when the read began.
+//! - A [`Writes`] runs alone: nothing else writes until its transaction is over. It sees its own changes.
+//! - Committed means on disk: a power failure after the answer loses nothing.
+//! - A key's number is never reused.
+//! - Every change that ends a key's validity, or changes what is cached with the key, changes the revisions of the
+//!   key's values after the commit and before the answer. The backend does this; a caller cannot forget it.
+//! - Every change of an existing key's validity is in the ledger of revocations before it is committed, so no older
+//!   copy of the store can undo it.
+//! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk fails.
 
 use crate::domain::{
     ApiKey, ChainCheck, Digest, Event, EventFilter, Fingerprint, KeyCounts, KeyForms, KeyId, Link, Name, NewEvent,
     Organization, OrganizationId, OrganizationSize, Parent, Presented, Project, ProjectId, Result, Timestamp,
 };
 
-/// How many of a key's former values are known as such; older ones are nobody's.
+/// How many former values of a key are kept. Older ones are forgotten.
 pub const FORMER_VALUES: u32 = 16;
 
-/// A key that is not yet stored.
+/// A key to be stored.
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
-    /// Whom it will belong to.
+    /// Its organization or project.
     pub parent: Parent,
-    /// What to recognise it by.
+    /// The digest and the last characters of its value.
     pub value: Fingerprint,
-    /// Its label.
+    /// Its name.
     pub name: Name,
-    /// When it was minted.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// Expiry; `None`: never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A request that is not done twice.
+/// A request that must not be executed twice.
 #[derive(Clone, Debug)]
 pub struct IdempotentRequest {
     /// The key that the caller authenticated with.
     pub caller: KeyId,
-    /// The caller's name for the request: a hash of its `Idempotency-Key`.
+    /// The hash of the caller's `Idempotency-Key`.
     pub name: String,
-    /// What was asked, hashed.
+    /// The hash of the request.
     pub digest: [u8; 32],
-    /// The key that it made or rotated.
+    /// The key that it created or rotated.
     pub api_key: KeyId,
-    /// When it was done.
+    /// When it was executed.
     pub created_at: Timestamp,
 }
 
-/// The key that a digest belongs to.
+/// The key to which a digest belongs.
 #[derive(Clone, Debug)]
 pub struct FoundKey {
     /// The key.
     pub key: ApiKey,
-    /// Which of its values the digest is of.
+    /// Which of its values has the digest.
     pub presented: Presented,
-    /// Whose it is.
+    /// Its organization.
     pub organization: Organization,
-    /// Its project, where it belongs to one.
+    /// Its project, if it has one.
     pub project: Option<Project>,
 }
 
-/// What a look at some of the audit log gave.
+/// One slice of a search of the audit log.
 #[derive(Clone, Debug)]
 pub struct EventsSlice<T> {
-    /// What was found.
+    /// The result.
     pub found: T,
-    /// Below which number to look on; `None` where there is nothing more.
+    /// The number to continue below; `None` at the end of the log.
     pub next: Option<i64>,
 }
 
-/// A key's use: which key, the digest of which of its values, when.
+/// One use of a key: the key, the digest of the value that was used, the time.
 pub type LastUse = (KeyId, Digest, Timestamp);
 
-/// What is counted by organization.
+/// What is counted for each organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     /// API keys.
@@ -82,75 +82,75 @@ pub enum Counted {
     Events,
 }
 
-/// What organizations take of a part of what there is.
+/// The sizes of organizations, counted over one slice of a table.
 #[derive(Clone, Debug)]
 pub struct SizesSlice {
-    /// Each organization's share.
+    /// Each organization's part of the slice.
     pub sizes: Vec<(OrganizationId, OrganizationSize)>,
-    /// The number of the first event that there is, also outside the part; `None` where the part is empty, or of keys.
+    /// The number of the first event in the whole log; `None` where the slice is empty, and for keys.
     pub first: Option<i64>,
-    /// The greatest number of the part.
+    /// The greatest number in the slice.
     pub through: i64,
-    /// How many rows the part has.
+    /// How many rows the slice has.
     pub rows: u64,
 }
 
-/// What can be asked.
+/// Queries.
 pub trait Reads {
-    /// Whether there is any organization at all: whether the store has been set up.
+    /// Whether the store is initialized: whether it has an organization.
     fn is_initialized(&self) -> Result<bool>;
 
-    /// The organization; `None` where there is none.
+    /// The organization with this id.
     fn organization(&self, id: OrganizationId) -> Result<Option<Organization>>;
 
-    /// Up to `limit` organizations by name and number, starting after `after` where given.
+    /// Up to `limit` organizations in the order of name and id, after `after`.
     fn organizations(&self, after: Option<&Organization>, limit: u32) -> Result<Vec<Organization>>;
 
-    /// How many organizations there are.
+    /// The number of organizations.
     fn count_organizations(&self) -> Result<u32>;
 
-    /// The project, if it belongs to the organization.
+    /// The project with this id, if it belongs to the organization.
     fn project(&self, organization: OrganizationId, id: ProjectId) -> Result<Option<Project>>;
 
-    /// The project of this name in the organization.
+    /// The organization's project with this name.
     fn project_by_name(&self, organization: OrganizationId, name: &Name) -> Result<Option<Project>>;
 
-    /// Up to `limit` of the organization's projects by name, starting after `after` where given.
+    /// Up to `limit` of the organization's projects by name, after `after`.
     fn projects(&self, organization: OrganizationId, after: Option<&Name>, limit: u32) -> Result<Vec<Project>>;
 
     /// The key, if it belongs to exactly this parent.
     fn api_key(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>>;
 
-    /// The key, whomever it belongs to: for whoever may see all of them.
+    /// The key, whatever organization or project it belongs to. Only for callers that may see all keys.
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>>;
 
     /// Up to `limit` of the parent's keys, newest first, starting below `before` where given.
     fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
 
-    /// Whether this is the digest of a value that was good once and never will be again: its key was revoked, or a rotation took
-    /// it away.
+    /// Whether this is the digest of an ended value: its key was revoked, or a rotation replaced the value. An ended
+    /// value never becomes valid again.
     fn has_ended(&self, digest: &Digest) -> Result<bool>;
 
-    /// What imports have ever brought in.
+    /// The forms of keys and digests that imports have ever added.
     fn forms(&self) -> Result<KeyForms>;
 
-    /// How many of the next `limit` keys of all organizations behind this one there are, by what they are at that time, and the
-    /// last of them where there may be more.
+    /// Counts the next `limit` keys of all organizations after `after` by their state at `now`. Also returns the last
+    /// key that was counted, if there may be more.
     fn count_api_keys(&self, after: Option<KeyId>, limit: u32, now: Timestamp) -> Result<(KeyCounts, Option<KeyId>)>;
 
-    /// What organizations take, of up to `limit` keys or events after the number `after`.
+    /// The sizes of organizations over up to `limit` keys or events after the number `after`.
     fn sizes(&self, what: Counted, after: i64, limit: u32) -> Result<SizesSlice>;
 
-    /// The latest time among the newest thousand events and all uses of keys: it was past when it was written.
+    /// The latest time among the newest thousand events and all last uses. The clock had passed it when it was written.
     fn latest_time(&self) -> Result<Option<Timestamp>>;
 
-    /// The number and hash of the newest event; `None` where there is none.
+    /// The number and hash of the newest event.
     fn audit_head(&self) -> Result<Option<Link>>;
 
-    /// Up to `limit` events that pass the filter, newest first, starting below the number `before` where given.
+    /// Up to `limit` events that match the filter, newest first, below the number `before`.
     fn events(&self, filter: &EventFilter, before: Option<i64>, limit: u32) -> Result<Vec<Event>>;
 
-    /// The same among the newest `within` events below `before`: looks at no more of them.
+    /// The same, but reads only the newest `within` events below `before`.
     fn events_within(
         &self,
         filter: &EventFilter,
@@ -159,72 +159,73 @@ pub trait Reads {
         within: u32,
     ) -> Result<EventsSlice<Vec<Event>>>;
 
-    /// How many of the newest `within` events below `before` pass the filter.
+    /// How many of the newest `within` events below `before` match the filter.
     fn count_events_within(&self, filter: &EventFilter, before: i64, within: u32) -> Result<EventsSlice<u64>>;
 
-    /// What the first event that is left follows: [`Link::START`], or where older ones are gone, what was kept of them when
-    /// they were pruned.
+    /// What the first remaining event follows: [`Link::START`], or the link that pruning recorded for the removed
+    /// events.
     fn audit_start(&self) -> Result<Link>;
 
-    /// Whether up to `limit` events after this one are as they were written; `None` stands for the beginning, before which
-    /// there must be nothing.
+    /// Checks up to `limit` events after this one against their hashes. `None` starts at the beginning of the log,
+    /// where no event may be missing.
     fn check_chain(&self, after: Option<Link>, limit: u32) -> Result<ChainCheck>;
 
-    /// The request that the caller gave this name.
+    /// The caller's request with this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;
 }
 
-/// What can be changed.
+/// Changes.
 pub trait Writes: Reads {
     /// Adds an organization.
     fn insert_organization(&mut self, organization: &Organization) -> Result<()>;
 
-    /// Renames an organization; `false` where there is none.
+    /// Renames an organization; `false` where it does not exist.
     fn rename_organization(&mut self, id: OrganizationId, name: &Name) -> Result<bool>;
 
     /// Adds a project.
     fn insert_project(&mut self, project: &Project) -> Result<()>;
 
-    /// Stores a project's name and description.
+    /// Updates a project's name and description.
     fn update_project(&mut self, project: &Project) -> Result<()>;
 
-    /// Removes a project and its keys for good; says how many there were.
+    /// Deletes a project and its keys; returns how many keys it had.
     fn delete_project(&mut self, project: &Project) -> Result<usize>;
 
-    /// Whether a key has this digest, also one of an import that is under way: then a value that somebody brings cannot become
-    /// another key's.
+    /// Whether a key has this digest, including keys of an unfinished import: an imported value must not become the
+    /// value of two keys.
     fn is_taken(&self, digest: &Digest) -> Result<bool>;
 
-    /// Adds a key, switched on, and gives it its number.
+    /// Adds an active key and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
 
-    /// Gives a key another digest of the value that it has; `false` where it is gone or has another value by now.
+    /// Replaces the digest of a key's value by another digest of the same value; `false` where the key is gone or has
+    /// another value by now.
     fn rehash_api_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool>;
 
-    /// Stores what can change of a key; `before` is the key as it was read in this transaction. A value that it loses is
-    /// a former one from now on.
+    /// Updates a key. `before` is the key as this transaction read it. A value that the key loses becomes a former
+    /// value.
     fn update_api_key(&mut self, before: &ApiKey, after: &ApiKey) -> Result<()>;
 
-    /// Removes a key for good.
+    /// Deletes a key.
     fn delete_api_key(&mut self, key: &ApiKey) -> Result<()>;
 
-    /// Notes when keys last authenticated; keys that are gone are passed over. The use of a value that is gone counts as
-    /// one of the value that is there.
+    /// Records last uses. Uses of deleted keys are ignored. The use of a replaced value counts as a use of the current
+    /// value.
     fn record_last_used(&mut self, uses: &[LastUse]) -> Result<()>;
 
-    /// Remembers a request, over an older one of the same name.
+    /// Stores a request; it replaces an older one of the same name.
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()>;
 
-    /// Appends what was done to the audit log.
+    /// Appends an event to the audit log.
     fn append_event(&mut self, event: &NewEvent) -> Result<()>;
 
-    /// Removes up to `limit` of the oldest events, those that lie before `until`; gives the last that was removed, and how
-    /// many they were. The newest event stays in any case.
+    /// Deletes up to `limit` of the oldest events from before `until`. Returns the last deleted event and the count.
+    /// The newest event always stays.
     fn prune_events(&mut self, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>>;
 
-    /// Writes what changes nothing, so that its commit shows whether the medium can be written.
+    /// Writes without a change: its commit shows whether the disk can be written.
     fn touch(&mut self) -> Result<()>;
 
-    /// Forgets up to `limit` of the requests that were done before, oldest first.
+    /// Deletes up to `limit` requests that are older than `before`, oldest first.
     fn forget_idempotent_requests(&mut self, before: Timestamp, limit: u32) -> Result<()>;
 }

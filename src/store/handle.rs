@@ -1,4 +1,4 @@
-//! The store, for whoever does not care where it is.
+//! The store, whatever its backend.
 
 use super::contract::{FoundKey, Reads, Writes};
 use super::revisions::Revision;
@@ -7,7 +7,7 @@ use crate::domain::{Digest, Error, KeyForms, Result, Timestamp};
 use crate::metrics::Lookup;
 use std::sync::Arc;
 
-/// The store. Cheap to share; [`Store::close`] ends it for all.
+/// The store. Clones are cheap and share it; [`Store::close`] closes it for all.
 #[derive(Clone)]
 pub struct Store(Arc<Sqlite>);
 
@@ -16,11 +16,11 @@ impl Store {
         Self(backend)
     }
 
-    /// Runs `work` in one read transaction: it sees one state of the store throughout. It must be short: it reads an object
-    /// or a piece of a list.
+    /// Runs `work` in one read transaction: it sees one state of the store. It must be short: it reads one object or a
+    /// piece of a list.
     ///
     /// # Errors
-    /// What `work` fails with, or [`Error::Unavailable`] where the store cannot be read.
+    /// The error of `work`, or [`Error::Unavailable`] where the store cannot be read.
     pub async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -29,15 +29,15 @@ impl Store {
         self.0.pools.pieces.read(|reads| work(reads)).await
     }
 
-    /// The key that has this digest among its values, or had it as one of its last
-    /// [`FORMER_VALUES`](super::FORMER_VALUES), and the stamp that it is good under: from before it was read, so that a commit
-    /// which ends it meanwhile is not missed ([`Store::is_current`]). After many keys in a minute that are not there, most of
-    /// those are known not to be without a read ([`Store::may_hold`]).
+    /// The key that has this digest as a current value or as one of its last [`FORMER_VALUES`](super::FORMER_VALUES),
+    /// and the revision from before it was read: [`Store::is_current`] then notices a commit that ended the key during
+    /// the read. While many unknown keys come, the negative filter answers for most of them without a read
+    /// ([`Store::may_hold`]).
     ///
     /// # Errors
     /// As [`Store::read`].
     pub async fn lookup(&self, digest: Digest, now: Timestamp) -> Result<Option<(FoundKey, Revision)>> {
-        let stamp = self.0.revisions.stamp(&digest);
+        let revision = self.0.revisions.revision(&digest);
         if !self.may_hold(&digest, now) {
             self.0.metrics.looked_up(Lookup::Unknown);
             return Ok(None);
@@ -47,11 +47,12 @@ impl Store {
         if found.is_none() {
             self.0.record_miss(now);
         }
-        Ok(found.map(|found| (found, stamp)))
+        Ok(found.map(|found| (found, revision)))
     }
 
-    /// The same for a value that may be known by another digest, which came with an import, and by which of the two it is. One
-    /// state of the store is looked at: a key that goes from one to the other is in it once.
+    /// The same for a value that the store may know by another digest, from an import. Also returns which of the two
+    /// digests matched. Both are looked up in one state of the store, so a key that moves from one digest to the other
+    /// is not missed.
     ///
     /// # Errors
     /// As [`Store::read`].
@@ -61,15 +62,15 @@ impl Store {
         ours: Digest,
         now: Timestamp,
     ) -> Result<Option<(FoundKey, Revision, Digest)>> {
-        let stamps = [imported, ours].map(|digest| self.0.revisions.stamp(&digest));
+        let revisions = [imported, ours].map(|digest| self.0.revisions.revision(&digest));
         if ![imported, ours].iter().any(|digest| self.may_hold(digest, now)) {
             return Ok(None);
         }
         let found = self.0.look_up_imported(imported, ours).await?;
-        Ok(found.map(|(found, digest)| (found, if digest == imported { stamps[0] } else { stamps[1] }, digest)))
+        Ok(found.map(|(found, digest)| (found, if digest == imported { revisions[0] } else { revisions[1] }, digest)))
     }
 
-    /// Runs `work` as [`Store::read`] does, where everybody waits for it. No other read can hold it up.
+    /// The same for a read that other requests wait for, such as readiness. Other reads do not delay it.
     ///
     /// # Errors
     /// As [`Store::read`].
@@ -81,8 +82,7 @@ impl Store {
         self.0.pools.lookups.read(|reads| work(reads)).await
     }
 
-    /// The same for a slice of a read that looks at much of the store. There is little room for these: each slice gives the
-    /// others their turn.
+    /// The same for a slice of a long read. Few slices run at a time, so that long reads take turns.
     ///
     /// # Errors
     /// As [`Store::read`].
@@ -94,12 +94,12 @@ impl Store {
         self.0.pools.slices.read(|reads| work(reads)).await
     }
 
-    /// Runs `work` in a write transaction that it may share with others; where it fails, all it did is undone. Answers
-    /// once the commit is on disk and, in a server beside which there is another one, once that believes nothing any more that
-    /// it read before.
+    /// Runs `work` in a write transaction, possibly together with other jobs; if it fails, all its changes are undone.
+    /// Answers after the commit is on disk. A server beside which another one runs also waits until that one has
+    /// stopped using what it cached before.
     ///
     /// # Errors
-    /// What `work` fails with, or [`Error::Unavailable`] where the queue is full or the commit failed.
+    /// The error of `work`, or [`Error::Unavailable`] where the queue is full or the commit failed.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -108,36 +108,38 @@ impl Store {
         self.0.write(|writes| work(writes)).await
     }
 
-    /// Whether it is not certain what became of a write that failed with this: the commit failed, and could not be taken back.
+    /// Whether the write that failed with this error may still take effect: its commit failed and could not be undone
+    /// yet.
     pub fn has_uncertain_outcome(&self, error: &Error) -> bool {
         super::sqlite::has_uncertain_outcome(error)
     }
 
-    /// Whether what was read under this stamp may still be believed: no commit since may have taken validity away from the
-    /// key. Commits of other processes are known up to the last look at the store; where that is older than
-    /// [`MAX_STALENESS`](super::MAX_STALENESS), as after this process was stopped, only what was read since may be believed.
-    pub fn is_current(&self, digest: &Digest, stamp: Revision) -> bool {
-        self.0.revisions.is_current(digest, stamp)
+    /// Whether data read at this revision may still be used: no commit since then may have ended the key's validity.
+    /// Other processes' commits are known up to the last check. If that is older than
+    /// [`MAX_STALENESS`](super::MAX_STALENESS), for example after this process was stopped, only data read since then
+    /// may be used.
+    pub fn is_current(&self, digest: &Digest, revision: Revision) -> bool {
+        self.0.revisions.is_current(digest, revision)
     }
 
-    /// Waits until no process believes what it read before now.
+    /// Waits until no process uses cached data from before now.
     pub async fn wait_for_other_processes(&self) {
         self.0.revisions.wait_for_other_processes().await;
     }
 
-    /// What imports have ever brought in, as far as this process has noticed.
+    /// The forms of keys and digests that imports have ever added, as far as this process has noticed.
     pub fn forms(&self) -> KeyForms {
         self.0.forms.get()
     }
 
-    /// Whether a key with this digest may be there, now or formerly: `false` is certain, and saves a read that would find
-    /// nothing. That is known only while many wrong keys come; a key that another process minted may then be unknown for up
-    /// to [`MAX_STALENESS`](super::MAX_STALENESS).
+    /// Whether a key may have this digest, now or formerly. `false` is certain and saves a read. It is known only while
+    /// many unknown keys come. A key that another process created may be reported as unknown for up to
+    /// [`MAX_STALENESS`](super::MAX_STALENESS).
     pub fn may_hold(&self, digest: &Digest, now: Timestamp) -> bool {
         self.0.may_hold(digest, now)
     }
 
-    /// Finishes what is queued, and leaves the store so that it can be opened or copied as it is. Blocks.
+    /// Finishes the queued writes and closes the store, so that its file can be opened or copied. Blocks.
     pub fn close(&self) {
         self.0.close();
     }

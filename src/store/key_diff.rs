@@ -1,38 +1,38 @@
-//! What a change of a key means: which values it gains and loses, what must not be believed any more, and what the ledger of
-//! revocations must know. It is a function of the key before and after and of nothing else; a backend carries it out.
+//! The consequences of a change of a key: values that it gains and loses, cached data that becomes stale, and the new
+//! record in the ledger of revocations. A pure function of the key before and after; a backend carries it out.
 
 use super::key_record::KeyRecord;
 use super::revisions::Stale;
 use crate::domain::{ApiKey, Digest, Fingerprint};
 
-/// What a change of a key means.
+/// The consequences of a change of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeyDiff {
-    /// Values that the key is found by from now on.
+    /// Values that find the key from now on.
     pub(super) gained: Vec<Digest>,
-    /// Values that are the key's former ones from now on. It is found by them still.
+    /// Values that become former values. They still find the key.
     pub(super) retired: Vec<Digest>,
-    /// Values that the key is found by no more. With the last of them go its former ones.
+    /// Values that no longer find the key. When its last value goes, its former values go too.
     pub(super) dropped: Vec<Digest>,
-    /// Values that were good and never will be again.
+    /// Values that have ended: they were valid and never become valid again.
     pub(super) ended: Vec<Digest>,
-    /// Whether the new value of a rotation is the value by now, or gone: its uses are the key's.
+    /// Whether a rotation ended, so that the last use of its new value becomes the key's.
     pub(super) joins_uses: bool,
-    /// What must not be believed any more.
+    /// Cached data to invalidate.
     pub(super) stale: Vec<Stale>,
-    /// How the key stands from now on, where that is another way than before.
+    /// The key's new ledger record, if it differs from the one before.
     pub(super) record: Option<KeyRecord>,
 }
 
 impl KeyDiff {
-    /// The key is minted where there was none before, and revoked where there is none after. Otherwise both are the same key.
+    /// `None` before means that the key is created, `None` after that it is revoked. Otherwise both are the same key.
     pub(super) fn between(before: Option<&ApiKey>, after: Option<&ApiKey>) -> Self {
         let (old, new) = (values(before), values(after));
         let lost: Vec<Digest> = old.iter().filter(|it| !new.contains(it)).copied().collect();
         let gained = new.iter().filter(|it| !old.contains(it)).copied().collect();
         let (retired, dropped) = if after.is_some() { (lost.clone(), Vec::new()) } else { (Vec::new(), lost.clone()) };
         let record = match (before, after) {
-            // No other copy of the store has a key that is minted: there is nothing that it could bring back.
+            // No other copy of the store has a new key, so no copy could revive it.
             (None, _) => None,
             (Some(before), None) => Some(KeyRecord::revoked(before)),
             (Some(before), Some(after)) => Some(KeyRecord::of(after)).filter(|it| *it != KeyRecord::of(before)),
@@ -45,14 +45,14 @@ impl KeyDiff {
             dropped,
             ended: lost,
             joins_uses: before_rotation.is_some() && after.is_some_and(|after| new_value(after) != before_rotation),
-            // What is remembered with a key has its name and more in it: whatever changes is read anew.
+            // Cached data contains the name and more, so every change invalidates it.
             stale: old.into_iter().map(Stale::Key).collect(),
             record,
         }
     }
 
-    /// The key's value is known by another digest from now on. Nobody may bring it in again by the former one. The ledger names
-    /// the digest, so it must know.
+    /// The value's digest is replaced by another digest of the same value. The former digest must not be imported
+    /// again. The ledger records the digest, so it gets a new record.
     pub(super) fn rehashed(before: &ApiKey, after: &ApiKey) -> Self {
         let (from, to) = (before.value.digest, after.value.digest);
         Self {
@@ -66,7 +66,7 @@ impl KeyDiff {
     }
 }
 
-/// The digests of all of a key's values.
+/// The digests of all values of a key.
 fn values(key: Option<&ApiKey>) -> Vec<Digest> {
     let of = |key: &ApiKey| {
         let new = key.shadow.as_ref().map(|shadow| shadow.fingerprint);

@@ -1,9 +1,9 @@
-//! What imports have ever brought in, in memory.
+//! The forms of keys and digests that imports have ever added, in memory.
 
 use crate::domain::KeyForms;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What imports have ever brought in: looked at by every request, so in memory.
+/// In memory, since every request reads it.
 #[derive(Default)]
 pub(super) struct SharedKeyForms {
     external: AtomicBool,
@@ -15,7 +15,7 @@ impl SharedKeyForms {
         KeyForms { external: self.external.load(Ordering::Relaxed), sha256: self.sha256.load(Ordering::Relaxed) }
     }
 
-    /// Takes note of more; nothing that was there once is unlearnt.
+    /// Adds forms; none is ever removed.
     pub(super) fn add(&self, forms: KeyForms) {
         self.external.fetch_or(forms.external, Ordering::Relaxed);
         self.sha256.fetch_or(forms.sha256, Ordering::Relaxed);

@@ -1,46 +1,46 @@
-//! How a key stands: what the ledger of revocations keeps of it.
+//! The ledger's record of a key: what may restrict its use.
 
 use crate::domain::{AddressList, ApiKey, Fingerprint, KeyId, RateLimit, Shadow, Timestamp};
 
-/// How a key stands, as far as its validity goes.
+/// The ledger's record of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// The key.
+    /// The key's id.
     pub id: KeyId,
-    /// When it was minted: with its number, what tells it from any other key of any copy of the store.
+    /// When it was created. Id and time together identify the key among all copies of the store.
     pub created_at: Timestamp,
-    /// What is good of it; `None` where it was revoked.
+    /// Its state; `None` for a revoked key.
     pub state: Option<Box<KeyState>>,
 }
 
-/// What decides over the validity of a key that is not revoked.
+/// What restricts a key that is not revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyState {
-    /// Whether it is switched on.
+    /// Whether it is active.
     pub valid: bool,
-    /// Its value; during a rotation the outgoing one.
+    /// Its value; during a rotation, the outgoing one.
     pub value: Fingerprint,
-    /// The new value of a rotation, and from when on it is the only one.
+    /// The new value of a rotation, and when it becomes the only one.
     pub shadow: Option<(Fingerprint, Timestamp)>,
-    /// From when on it authenticates nobody.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
-    /// How often and from where it may be used; `None` where that is not known, as of keys that an older version wrote down.
+    /// Its limits; `None` where they are not known, as in ledgers of older versions.
     pub limits: Option<Limits>,
 }
 
-/// How often a key may be used, and from where.
+/// How often a key may be used, and from which addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How often; `None` for as often as anybody likes.
+    /// `None`: without limit.
     pub rate_limit: Option<RateLimit>,
-    /// From where; `None` for anywhere.
+    /// `None`: from any address.
     pub allowed_addresses: Option<AddressList>,
 }
 
 impl KeyRecord {
-    /// Of a key that is there.
+    /// The record of an existing key.
     pub fn of(key: &ApiKey) -> Self {
-        // Whose it is never changes; what it is called and when it was used decides over nothing.
+        // Its organization never changes. Its name and last use do not restrict it.
         let ApiKey {
             id,
             parent: _,
@@ -66,7 +66,7 @@ impl KeyRecord {
         Self { id: *id, created_at: *created_at, state: Some(Box::new(state)) }
     }
 
-    /// Of a key that was just revoked.
+    /// The record of a revoked key.
     pub fn revoked(key: &ApiKey) -> Self {
         Self { id: key.id, created_at: key.created_at, state: None }
     }

@@ -1,9 +1,10 @@
-//! Where everything is kept: the contract that a backend keeps, and the one backend there is.
+//! The store: the contract that every backend keeps, and the one backend, SQLite.
 //!
-//! Async at the edge, sync inside: a use case hands over a closure and gets its result back once the transaction it ran
-//! in is over. No transaction is held across an `await`, and a closure that reads cannot be compiled to write.
+//! It is async at the edge and sync inside. A use case passes a closure and gets the result after the closure's
+//! transaction is over. No transaction is held across an `await`, and a closure that reads cannot be compiled to write.
 //!
-//! What every store does is here, and names neither files nor a database. What only a store in a file does is in [`mod@file`].
+//! This module names no file and no database. [`mod@file`] adds what only a store in a file has: backups, imports, the
+//! ledger.
 
 mod audit_details;
 mod contract;

@@ -1,20 +1,20 @@
-//! What the ledger of revocations says about a key, done anew.
+//! Replays one record of the ledger of revocations on a key. A pure function.
 
 use super::audit_details::{KeyDetails, audit_change};
 use super::key_record::{KeyRecord, KeyState, Limits};
 use crate::domain::{Action, Actor, ApiKey, NewEvent, Origin, Result, Shadow, Timestamp};
 
-/// What is to be done with a key.
+/// What to do with a key.
 #[derive(Debug, PartialEq)]
 pub(super) struct Replay {
-    /// How it is then; `None` where it is revoked.
+    /// The key after it; `None`: revoke it.
     pub(super) after: Option<ApiKey>,
-    /// What the audit log says about it.
+    /// The event for the audit log.
     pub(super) event: NewEvent,
 }
 
-/// Brings a key to how it stands by the ledger; `None` where it stands so already. A standing of another key that had its number
-/// is none of its business.
+/// The change that makes a key match its ledger record; `None` where it already matches. A record of another key that
+/// had the same id does not apply.
 pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result<Option<Replay>> {
     if key.created_at != record.created_at {
         return Ok(None);
@@ -37,13 +37,13 @@ pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result
 }
 
 fn action(before: &ApiKey, after: &ApiKey) -> Action {
-    // A value that is known by another digest by now is the same value.
+    // Another digest of the same value is not another value.
     let is_rehashed =
         after.value.digest.algorithm() != before.value.digest.algorithm() && after.value.tail == before.value.tail;
     if after.value == before.value || is_rehashed { Action::KeyUpdated } else { Action::KeyRotated }
 }
 
-/// The key with what the ledger knows of it; what it does not know stays.
+/// The key with the state from the ledger; what the ledger does not record stays.
 fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
     let KeyState { valid, value, shadow, expires_at, limits } = state;
     let known = key.shadow.as_ref();
@@ -77,7 +77,7 @@ mod tests {
         Fingerprint { digest: Digest::of(algorithm, [byte; 32]), tail: Tail::parse(tail).unwrap() }
     }
 
-    /// A key in a rotation, with everything that a key can have.
+    /// A key in a rotation, with every field set.
     fn key() -> ApiKey {
         let (fingerprint, rotates_at) = (value(Algorithm::Blake3, 2, "aaaaa2"), at(50_000));
         ApiKey {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_becomes_what_the_ledger_says_of_it_and_keeps_what_the_ledger_does_not_know() {
+    fn replay_sets_what_the_ledger_records_and_keeps_the_rest() {
         let is = key();
         let cases = [
             ("switched off", ApiKey { valid: false, ..key() }, Action::KeyUpdated),
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_revoked_is_gone() {
+    fn replay_of_a_revocation_deletes_the_key() {
         let done = replay(&key(), &KeyRecord::revoked(&key()), at(NOW)).unwrap().unwrap();
         assert_eq!((done.after, done.event.action), (None, Action::KeyRevoked));
         assert!(done.event.change.contains(r#""after":null"#), "{}", done.event.change);
     }
 
     #[test]
-    fn a_key_that_stands_so_already_and_another_one_of_its_number_are_left_alone() {
+    fn replay_ignores_a_matching_key_and_another_key_with_the_same_id() {
         assert_eq!(replay(&key(), &KeyRecord::of(&key()), at(NOW)).unwrap(), None);
         let other = ApiKey { created_at: at(1_001), ..key() };
         assert_eq!(replay(&key(), &KeyRecord::revoked(&other), at(NOW)).unwrap(), None);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_an_older_version_did_not_write_down_stay() {
+    fn limits_that_an_older_version_did_not_record_stay() {
         let mut record = KeyRecord::of(&ApiKey { valid: false, rate_limit: None, allowed_addresses: None, ..key() });
         record.state.as_mut().unwrap().limits = None;
         let after = replay(&key(), &record, at(NOW)).unwrap().unwrap().after;

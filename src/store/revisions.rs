@@ -1,88 +1,88 @@
-//! What is known of commits that make outdated what is remembered about keys.
+//! Revisions of cached keys: they tell whether a commit may have changed a key since it was cached.
 
 use crate::domain::Digest;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// For how long after its last look at other processes' commits a process believes what it remembers. A command waits as
-/// long before it says that its change is in force: a server that is stopped meanwhile, or cannot look, then finds that what it
-/// remembers is too old.
+/// How long a process may use cached data after its last check for other processes' commits. A command waits this long
+/// before it reports that its change is in force. A server that is stopped meanwhile, or cannot check, then finds its
+/// cached data too old.
 ///
-/// It is the same for all processes, whatever their settings. A process that looks less often reads keys anew more often.
+/// The same for all processes, whatever their settings. A process that checks less often rereads keys more often.
 pub const MAX_STALENESS: Duration = Duration::from_millis(200);
 
-/// When something was read about a key, and the count of the commits that had made such things outdated by then.
+/// When data about a key was read, and the number of invalidations until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision {
-    revision: u64,
-    taken_at: Duration,
+    count: u64,
+    read_at: Duration,
 }
 
-/// What is known of commits that take validity away, so that what is remembered about a key can be known to be outdated.
+/// Counts invalidations, to tell whether cached data is outdated.
 ///
-/// They are counted apart for 256 groups of digests: revoking one key does not make all others be read anew.
+/// Counted separately for 256 groups of digests: revoking one key does not invalidate all.
 pub(super) struct Revisions {
     uptime: fn() -> Duration,
-    /// When the last look at other processes' commits began, in nanoseconds of `uptime`.
-    looked_at_ns: AtomicU64,
-    revisions: [AtomicU64; 256],
+    /// When the last check for other processes' commits began, in nanoseconds of `uptime`.
+    checked_at_ns: AtomicU64,
+    counts: [AtomicU64; 256],
 }
 
 impl Revisions {
     pub(super) fn new(uptime: fn() -> Duration) -> Self {
-        Self { uptime, looked_at_ns: AtomicU64::new(0), revisions: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { uptime, checked_at_ns: AtomicU64::new(0), counts: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    pub(super) fn stamp(&self, digest: &Digest) -> Revision {
-        let taken_at = (self.uptime)();
-        Revision { revision: self.revision(digest), taken_at }
+    pub(super) fn revision(&self, digest: &Digest) -> Revision {
+        let read_at = (self.uptime)();
+        Revision { count: self.count(digest), read_at }
     }
 
-    pub(super) fn is_current(&self, digest: &Digest, stamp: Revision) -> bool {
-        // The time of the look before the count: whatever that look found is in the count then.
-        let known_at = self.looked_at().max(stamp.taken_at);
-        self.is_recent(known_at) && self.revision(digest) == stamp.revision
+    pub(super) fn is_current(&self, digest: &Digest, revision: Revision) -> bool {
+        // The time of the check is read before the count: everything that the check found is then in the count.
+        let known_at = self.checked_at().max(revision.read_at);
+        self.is_recent(known_at) && self.count(digest) == revision.count
     }
 
-    /// Whether all that other processes committed more than [`MAX_STALENESS`] ago is known.
+    /// Whether all commits of other processes older than [`MAX_STALENESS`] are known.
     pub(super) fn is_up_to_date(&self) -> bool {
-        self.is_recent(self.looked_at())
+        self.is_recent(self.checked_at())
     }
 
-    /// Waits until no process believes what it read before now.
+    /// Waits until no process uses cached data from before now.
     pub(super) async fn wait_for_other_processes(&self) {
         let end = (self.uptime)() + MAX_STALENESS;
-        // The runtime's clock may be another one: what counts is what the others measure by.
+        // The runtime's clock may differ from the one that the other processes measure by.
         while let Some(left) = end.checked_sub((self.uptime)()).filter(|left| !left.is_zero()) {
             tokio::time::sleep(left).await;
         }
     }
 
-    /// Takes note of a look at other processes' commits that began then. What it found must have been told before.
-    pub(super) fn looked(&self, began: Duration) {
+    /// Records a check for other processes' commits that began at this time. Invalidate what it found first.
+    pub(super) fn checked(&self, began: Duration) {
         let ns = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
-        self.looked_at_ns.store(ns, Ordering::SeqCst);
+        self.checked_at_ns.store(ns, Ordering::SeqCst);
     }
 
-    fn looked_at(&self) -> Duration {
-        Duration::from_nanos(self.looked_at_ns.load(Ordering::SeqCst))
+    fn checked_at(&self) -> Duration {
+        Duration::from_nanos(self.checked_at_ns.load(Ordering::SeqCst))
     }
 
     fn is_recent(&self, at: Duration) -> bool {
         (self.uptime)().saturating_sub(at) < MAX_STALENESS
     }
 
-    fn revision(&self, digest: &Digest) -> u64 {
-        self.revisions[group(digest)].load(Ordering::SeqCst)
+    fn count(&self, digest: &Digest) -> u64 {
+        self.counts[group(digest)].load(Ordering::SeqCst)
     }
 
-    /// Takes note that something does not hold any more. Whoever notices tells it here: the writer after a commit and before
-    /// it answers, and a look at what other processes committed.
+    /// Invalidates cached data. Called by the writer after a commit and before its answer, and by the check for other
+    /// processes' commits.
     pub(super) fn invalidate(&self, stale: Stale) {
         match stale {
-            Stale::Key(digest) => _ = self.revisions[group(&digest)].fetch_add(1, Ordering::SeqCst),
-            Stale::AllKeys => self.revisions.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
-            // What is remembered about the keys that are there holds.
+            Stale::Key(digest) => _ = self.counts[group(&digest)].fetch_add(1, Ordering::SeqCst),
+            Stale::AllKeys => self.counts.iter().for_each(|r| _ = r.fetch_add(1, Ordering::SeqCst)),
+            // Cached keys remain valid.
             Stale::NegativeFilter => {}
         }
     }
@@ -92,14 +92,14 @@ fn group(digest: &Digest) -> usize {
     usize::from(digest.as_bytes()[0])
 }
 
-/// What does not hold any more of what is remembered.
+/// What to invalidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stale {
-    /// What is remembered about one key.
+    /// One key.
     Key(Digest),
-    /// What is remembered about any key.
+    /// All keys.
     AllKeys,
-    /// That keys are not there: there are more now than are told of one by one.
+    /// The negative filter: there are new keys that are not added to it one by one.
     NegativeFilter,
 }
 
@@ -112,10 +112,10 @@ mod tests {
         static UPTIME: Cell<Duration> = const { Cell::new(Duration::from_secs(1_000)) };
     }
 
-    fn validity() -> Revisions {
-        let validity = Revisions::new(|| UPTIME.get());
-        validity.looked(UPTIME.get());
-        validity
+    fn revisions() -> Revisions {
+        let revisions = Revisions::new(|| UPTIME.get());
+        revisions.checked(UPTIME.get());
+        revisions
     }
 
     fn pass(time: Duration) {
@@ -125,40 +125,40 @@ mod tests {
     const INSTANT: Duration = Duration::from_nanos(1);
 
     #[test]
-    fn what_was_read_is_believed_until_the_last_look_is_too_old() {
-        let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
-        let stamp = validity.stamp(&digest);
+    fn cached_data_is_used_until_the_last_check_is_too_old() {
+        let (revisions, digest) = (revisions(), Digest::from_bytes([7; 32]));
+        let revision = revisions.revision(&digest);
         pass(MAX_STALENESS - INSTANT);
-        assert!(validity.is_current(&digest, stamp));
-        assert!(validity.is_up_to_date());
+        assert!(revisions.is_current(&digest, revision));
+        assert!(revisions.is_up_to_date());
         pass(INSTANT);
-        assert!(!validity.is_current(&digest, stamp));
-        assert!(!validity.is_up_to_date());
-        validity.looked(UPTIME.get());
-        assert!(validity.is_current(&digest, stamp), "nothing was committed meanwhile");
-        assert!(validity.is_up_to_date());
+        assert!(!revisions.is_current(&digest, revision));
+        assert!(!revisions.is_up_to_date());
+        revisions.checked(UPTIME.get());
+        assert!(revisions.is_current(&digest, revision), "nothing was committed meanwhile");
+        assert!(revisions.is_up_to_date());
     }
 
     #[test]
-    fn what_was_read_after_the_last_look_is_believed_as_long() {
-        let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
+    fn data_read_after_the_last_check_is_used_for_the_same_time() {
+        let (revisions, digest) = (revisions(), Digest::from_bytes([7; 32]));
         pass(2 * MAX_STALENESS);
-        let stamp = validity.stamp(&digest);
+        let revision = revisions.revision(&digest);
         pass(MAX_STALENESS - INSTANT);
-        assert!(validity.is_current(&digest, stamp));
+        assert!(revisions.is_current(&digest, revision));
         pass(INSTANT);
-        assert!(!validity.is_current(&digest, stamp));
+        assert!(!revisions.is_current(&digest, revision));
     }
 
     #[test]
-    fn what_a_commit_made_outdated_is_not_believed_however_recent_the_look_is() {
+    fn invalidated_data_is_not_used_however_recent_the_check_is() {
         for stale in [Stale::Key(Digest::from_bytes([7; 32])), Stale::AllKeys] {
-            let (validity, digest) = (validity(), Digest::from_bytes([7; 32]));
-            let stamp = validity.stamp(&digest);
-            validity.invalidate(stale);
-            validity.looked(UPTIME.get());
-            assert!(!validity.is_current(&digest, stamp));
-            assert!(validity.is_current(&digest, validity.stamp(&digest)));
+            let (revisions, digest) = (revisions(), Digest::from_bytes([7; 32]));
+            let revision = revisions.revision(&digest);
+            revisions.invalidate(stale);
+            revisions.checked(UPTIME.get());
+            assert!(!revisions.is_current(&digest, revision));
+            assert!(revisions.is_current(&digest, revisions.revision(&digest)));
         }
     }
 }

@@ -4,6 +4,7 @@ Comments in the line before a block say how to check it:
 
     <!-- not run: REASON -->        a shell block that a test cannot run
     <!-- fresh store -->            a shell block that is run in an empty folder, without a server
+    <!-- server -->                 a shell block whose first line is a server, in an empty folder; the others run beside it
     <!-- file: NAME -->             a block that is a file for the page's shell blocks
     <!-- not compared: REASON -->   an output that differs from what the shell block before it prints
 
@@ -24,14 +25,15 @@ from world import World
 
 # They begin with a new store. Every other page has a project and its key.
 FIRST_PAGES = [Path("README.md"), Path("docs/getting-started.md")]
-# tests/system runs the real proxies with the configurations of these guides.
-PROXY_GUIDES = [Path(f"docs/{proxy}.md") for proxy in ("nginx", "caddy", "traefik", "envoy")]
 
 
 def run_block(world: World, block: Block) -> None:
     text = world.resolve(block.text)
     code = "\n".join(line.split(" # ")[0] for line in text.splitlines())
     assert "…" not in code, "it has a placeholder that tests/documents/world.py does not know"
+    if block.mark == "server":
+        world.serve(text)
+        return
     if block.mark == "fresh store":
         with tempfile.TemporaryDirectory(dir=world.folder) as folder:
             world.run(text, Path(folder))
@@ -99,7 +101,7 @@ def main() -> None:
     run = skipped = 0
     for page in pages:
         is_ours = page.path.is_relative_to(TOP / "docs") or page.name == Path("README.md")
-        if is_ours and page.name not in PROXY_GUIDES and (not wanted or page.path in wanted):
+        if is_ours and (not wanted or page.path in wanted):
             counts = run_page(page)
             run, skipped = run + counts[0], skipped + counts[1]
     links = sum(len(page.links()) for page in pages)

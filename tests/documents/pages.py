@@ -9,7 +9,7 @@ TOP = Path(__file__).parents[2]
 INDEX = TOP / "docs" / "README.md"
 README_LINES = 150
 FENCE = re.compile(r"^( *)```(\S*)\s*$")
-MARK = re.compile(r"^ *<!-- (not run: .+|not compared: .+|file: .+|fresh store) -->$")
+MARK = re.compile(r"^ *<!-- (not run: .+|not compared: .+|file: .+|fresh store|server) -->$")
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +17,7 @@ KEYSTEAD = Path(os.environ.get("KEYSTEAD", "keystead"))
 BLOCK_TIMEOUT_S = 60
 FULL_KEY = re.compile(r"\bconfident_(org|proj)_[0-9a-f]{32}\b")
 # Paths of the pages, which lie in the page's own folder here.
-PATHS = ["/var/lib/keystead", "/mnt/backups", "/mnt/replica", "/etc/keystead", "/srv", "/etc"]
+PATHS = ["/var/lib/keystead", "/run/keystead", "/mnt/backups", "/mnt/replica", "/etc/keystead", "/srv", "/etc"]
 
 # Stand-ins for programs that a test cannot use: `sudo -u USER COMMAND`, `ssh HOST COMMAND`, and `systemctl` for the server.
 STAND_INS = {
@@ -119,6 +120,26 @@ class World:
             if cwd is None and hasattr(self, "values"):
                 self.values[f"confident_{key[1]}_…"] = key[0]
         return done.stdout
+
+    def serve(self, text: str) -> None:
+        """Runs a server, the first line, and the other lines once it listens. Its address and its store are its own."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            text = text.replace(self.address, free_address()).replace(str(self.store), folder)
+            command, _, others = text.partition("\n")
+            output = Path(folder) / "output"
+            with output.open("wb") as file:
+                server = subprocess.Popen(
+                    ["bash", "-c", f"exec {command}"], cwd=folder, env=self.environment, stdout=file, stderr=file
+                )
+            try:
+                deadline = time.monotonic() + BLOCK_TIMEOUT_S
+                while "Keystead is listening" not in output.read_text():
+                    assert server.poll() is None and time.monotonic() < deadline, f"it ends:\n{output.read_text()}"
+                    time.sleep(0.02)
+                self.run(others, Path(folder))
+            finally:
+                server.terminate()
+                server.wait()
 
     def end(self) -> None:
         try:

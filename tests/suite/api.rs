@@ -1,4 +1,4 @@
-//! The wire contract, row by row.
+//! The HTTP API, endpoint by endpoint.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ fn a_body_over_the_limit_is_refused_with_413_and_one_at_the_limit_is_not() {
     let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", "application/json")];
     assert_eq!(client.send("POST", KEYS, &headers, body(200).as_bytes()).status, 200);
     client.send("POST", KEYS, &headers, body(201).as_bytes()).refused_with(413);
-    // The same without a length that is known beforehand.
+    // The same, without a content length.
     let head = format!(
         "POST {KEYS} HTTP/1.1\r\nHost: x\r\nCONFIDENT_API_KEY: {}\r\nContent-Type: application/json\r\nConnection: \
          close\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -165,7 +165,7 @@ fn the_bare_address_leads_to_the_description() {
         assert_eq!(status, "HTTP/1.1 302 Found");
         assert!(rest.to_ascii_lowercase().contains("\r\nlocation: docs\r\n"), "{answer}");
     }
-    // As a browser does, which follows it.
+    // A browser follows the redirect.
     let page = server.client().send("GET", "/", &[], b"");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.text.contains("<title>Keystead: the API</title>"), "{}", page.text);

@@ -1,4 +1,4 @@
-//! The audit log: every change is in it, no secret is, and nothing in it can be changed in silence.
+//! The audit log: it has every change and no secret, and tampering is detected.
 
 use super::helpers::*;
 use flate2::read::MultiGzDecoder;
@@ -13,12 +13,12 @@ use std::time::Duration;
 const LOGS: &str = "/v2/organization/audit-logs";
 const KEYS_2: &str = "/v2/organization/api-keys";
 
-/// The events that the query names, newest first.
+/// The events that match the query, newest first.
 fn events(client: &Client, query: &str) -> Vec<Value> {
     client.get(&format!("{LOGS}?{query}")).data()["auditLogs"].as_array().expect("events").clone()
 }
 
-/// Does one of everything; gives all the secrets that were ever to be seen.
+/// Makes one change of every kind; returns all secrets that were shown.
 fn do_everything(server: &Server) -> Vec<String> {
     let admin = server.client();
     let text = |value: &Value| value.as_str().expect("a string").to_owned();
@@ -238,7 +238,7 @@ fn an_export_that_cannot_be_is_refused() {
     admin.get(&format!("{path}/exp_00000000000000000000000000000000/download")).refused_with(404);
 }
 
-/// A stopped store with one of every kind of event, to be tampered with.
+/// A stopped store with an event of every kind, for tampering.
 struct Tampered {
     folder: tempfile::TempDir,
     original: PathBuf,
@@ -258,7 +258,7 @@ impl Tampered {
         file.query_row("SELECT max(number) FROM audit_events", [], |row| row.get(0)).expect("a number")
     }
 
-    /// What the check says about a copy that was changed like this.
+    /// The result of the check on a copy with this change.
     #[track_caller]
     fn verdict(&self, tamper: impl FnOnce(&Connection)) -> std::result::Result<String, String> {
         let copy = self.folder.path().join("copy.db");
@@ -278,7 +278,7 @@ impl Tampered {
     }
 }
 
-/// The outcome of `keystead audit verify`: what it prints, or what it complains of.
+/// The outcome of `keystead audit verify`: its output or its error.
 fn verify(store: &Path, more: &[&str]) -> std::result::Result<String, String> {
     let store = store.to_str().expect("a path");
     let arguments: Vec<&str> = ["audit", "verify", "--store", store].iter().chain(more).copied().collect();
@@ -384,7 +384,7 @@ fn a_value_of_another_type_or_length_is_as_wrong_as_another_value() {
         let sql = format!("PRAGMA ignore_check_constraints = ON; UPDATE audit_events SET {change} WHERE number = 5");
         tampered.assert_broken_at(5, "is not as it was written", &sql);
     }
-    // Digits as a text have the same bytes as the number that they stand for.
+    // Digits stored as text have the same bytes as the number.
     let loosened = "PRAGMA writable_schema = ON; \
                     UPDATE sqlite_schema SET sql = replace(replace(sql, 'STRICT', ''), 'at              INTEGER', 'at BLOB') \
                     WHERE name = 'audit_events'; PRAGMA writable_schema = RESET; \
@@ -440,7 +440,7 @@ fn a_truncated_or_rewritten_log_is_detected_by_a_head_that_was_kept_elsewhere() 
     let other = format!("{newest}:{}", "0".repeat(64));
     let sentence = verify(&tampered.original, &["--expect", &other]).expect_err("another hash");
     assert!(sentence.contains(&format!("event {newest} has another hash")), "{sentence}");
-    // An older head holds as well, and what is no head is told apart from a broken log.
+    // An older head is valid too, and an invalid head is distinguished from a broken log.
     let server = Server::start_in(tampered.folder.path(), &[]);
     server.client().mint("one more");
     assert!(
@@ -502,7 +502,7 @@ fn a_list_of_events_shows_each_changed_field_with_its_old_and_new_value() {
         let row = rows[place].split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(row.contains(resource) && row.ends_with(&end), "{end}\n{table}");
     }
-    // All of it stays in JSON.
+    // JSON keeps all of it.
     let event = done_json(folder, &["audit", "list", "--limit", "1", "--json"]);
     let limit = json!({"limit": 5, "windowInSeconds": 60});
     assert_eq!((&event["change"]["before"]["name"], &event["change"]["before"]["rateLimit"]), (&json!("CI"), &limit));
@@ -591,7 +591,7 @@ fn failed_authentications_are_sampled_by_address_with_a_count_of_the_others() {
     for number in 0..50 {
         fail("wrong", &format!("198.51.100.{number}"));
     }
-    // They are written once a minute, and at a stop.
+    // The counts are written once a minute, and at a stop.
     assert!(server.stop().success());
     let log = stdout(&run(folder.path(), &["audit", "export", "--action", "authentication.failed"]));
     let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
@@ -646,7 +646,7 @@ fn events_older_than_the_retention_are_deleted_and_the_rest_is_still_a_chain() {
         || file().query_row("SELECT count(*) FROM audit_events", [], |row| row.get::<_, i64>(0)).expect("a count");
     assert_eq!(wait(service.prune_audit_log(at(0), at(1))).expect("nothing is so old"), 0);
     assert_eq!(count(), newest);
-    // All are older than the future, and the newest of them stays nevertheless.
+    // All events are older than this time in the future; the newest event is kept nevertheless.
     let future = at(4_000_000_000_000);
     assert_eq!(
         wait(service.prune_audit_log(future, future)).expect("a commit"),

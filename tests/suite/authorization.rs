@@ -1,4 +1,4 @@
-//! Who may do what: every operation of the description, asked for by everybody.
+//! Authorization: every operation of the description, called with every kind of key.
 
 use super::helpers::*;
 use keystead::domain::{Error, Link, OrganizationId, Role};
@@ -9,18 +9,18 @@ use std::time::Duration;
 
 const EXPORTS: &str = "/v2/organization/audit-logs/exports";
 
-/// What an operation comes to.
+/// The expected outcome of an operation.
 struct Expected {
-    /// The role that a key needs for it; `None` where anybody may ask.
+    /// The role that a key needs for it; `None` if it needs no key.
     needs: Option<Role>,
     body: Option<Value>,
-    /// The status for those who may.
+    /// The status with the role.
     done: u16,
     /// The status for another organization's key.
     for_others: u16,
 }
 
-/// What every operation of the description comes to. One that is new gets a line here.
+/// The expected outcome of every operation of the description. A new operation needs a line here.
 fn table() -> BTreeMap<String, Expected> {
     let mut table = BTreeMap::new();
     let mut add = |operation: String, needs, body: Value, [done, for_others]: [u16; 2]| {
@@ -65,7 +65,7 @@ fn table() -> BTreeMap<String, Expected> {
     table
 }
 
-/// Who asks.
+/// The callers.
 #[derive(Clone, Copy, Debug)]
 enum Asker {
     WithoutKey,
@@ -85,7 +85,7 @@ impl Expected {
     }
 }
 
-/// What an organization's projects and keys are, but for when these were last used, and the newest event of all.
+/// The projects and keys of an organization without their last uses, and the newest event of all.
 fn state(server: &Server, organization: OrganizationId) -> (Vec<String>, Option<Link>) {
     let options = store_options(&server.store_path());
     let mut objects = Vec::new();
@@ -107,7 +107,7 @@ fn state(server: &Server, organization: OrganizationId) -> (Vec<String>, Option<
     (objects, AuditLog::open(&options).expect("the store").head().expect("the newest event"))
 }
 
-/// Objects of an organization that operations are tried on.
+/// Objects of an organization for the operations.
 struct Objects {
     project: String,
     key: i64,
@@ -115,7 +115,7 @@ struct Objects {
 }
 
 impl Objects {
-    /// New ones for this path: what is tried on them does away with some.
+    /// New objects for this path: some operations delete theirs.
     fn new(admin: &Client, name: &str, path: &str) -> Self {
         let made = admin.post("/v2/projects", json!({ "name": name })).data();
         let project = made["project"]["id"].as_str().expect("an id").to_owned();
@@ -134,7 +134,7 @@ impl Objects {
     }
 }
 
-/// A completed export of the caller's.
+/// A completed export of the caller.
 fn export(admin: &Client) -> String {
     let begun = admin.post(EXPORTS, json!({})).json();
     let id = begun["data"]["id"].as_str().expect("an id").to_owned();

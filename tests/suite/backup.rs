@@ -1,4 +1,4 @@
-//! Backups and restores by the real program: nothing is lost, and nothing that was revoked comes back.
+//! Backups and restores with the real program: nothing is lost, and revoked keys stay revoked.
 
 use super::helpers::*;
 use super::metrics::Reading;
@@ -38,7 +38,7 @@ fn back_up(folder: &Path, to: &str) {
     assert_done(&run(folder, &["backup", to]));
 }
 
-/// A folder with the ledger of another one, and nothing else.
+/// A folder that has only the ledger of another one.
 fn with_ledger_of(folder: &Path) -> TempDir {
     let empty = self::folder();
     fs::copy(folder.join("keystead.revoked"), empty.path().join("keystead.revoked")).expect("the ledger");
@@ -53,12 +53,12 @@ fn is_good(server: &Server, key: &str) -> bool {
     server.client_with(key).is_good()
 }
 
-/// What is known of a key.
+/// What the test knows about a key.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// How many backups had begun when it was answered that the key is there.
+    /// How many backups had started when the creation of the key was acknowledged.
     backups: usize,
-    /// Whether it was asked to be revoked or switched off, and whether that was answered.
+    /// Whether its revocation or deactivation was requested, and whether it was acknowledged.
     end: End,
 }
 
@@ -69,7 +69,7 @@ enum End {
     Answered,
 }
 
-/// Mints keys; revokes a third of them, switches a third off.
+/// Creates keys, revokes a third of them, deactivates a third.
 fn write(client: &Client, keys: &Mutex<HashMap<String, Known>>, backups: &AtomicUsize, is_over: &AtomicBool) {
     let end = |value: &str, end| keys.lock().expect("the keys").get_mut(value).expect("a key").end = end;
     for round in 0.. {
@@ -101,7 +101,7 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
             scope.spawn(|| write(client, &keys, &backups, &is_over));
         }
         for moment in 0..MOMENTS {
-            // The moment is what is varied, not what is waited for.
+            // The test varies this moment; it does not wait for a condition.
             std::thread::sleep(Duration::from_millis(29 * moment as u64 % 70));
             backups.fetch_add(1, Ordering::SeqCst);
             back_up(folder.path(), &format!("{moment}.db"));
@@ -128,14 +128,14 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
     assert!(dead_again > 0, "the ledger had something to do");
 }
 
-/// Whether the key would be let in, without a server: these are many.
+/// Whether the key is valid, checked without a server because there are many keys.
 fn is_switched_on(store: &Store, value: &str) -> bool {
     let digest = Digest::of_presented(value.as_bytes(), KeyForms::default()).expect("a key");
     let found = wait(store.lookup(digest, at(2_000_000_000_000))).expect("a read");
     found.is_some_and(|(found, _)| found.key.check(found.presented, at(2_000_000_000_000)).is_ok())
 }
 
-/// A store with this many keys beside the first one, in the folder; and that first key.
+/// A store in the folder with this many keys beside the first one; returns the first key.
 fn store_with(folder: &Path, count: usize) -> String {
     let first = stdout(&run(folder, &["init", "--organization", "Acme"])).trim().to_owned();
     let store = open_store(&folder.join("keystead.db"));
@@ -151,16 +151,16 @@ fn store_with(folder: &Path, count: usize) -> String {
 /// How far the program had come when it was killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cut {
-    /// What it was writing is left.
+    /// Its partial file is left.
     InTheMiddle,
-    /// It was about to end.
+    /// It was about to exit.
     Late,
-    /// It had ended by itself, and well.
+    /// It had exited with success.
     Ended,
 }
 
-/// Runs the program and kills it so long after it has begun the file that it works in. One that was left there before does
-/// not count.
+/// Runs the program and kills it this long after it created its partial file. A partial file from before does not
+/// count.
 fn cut_short(folder: &Path, arguments: &[&str], working_in: &str, after: Duration) -> Cut {
     let begun = || fs::metadata(folder.join(working_in)).and_then(|it| it.modified()).ok();
     let left = begun();
@@ -173,7 +173,7 @@ fn cut_short(folder: &Path, arguments: &[&str], working_in: &str, after: Duratio
         .spawn()
         .expect("the program runs");
     eventually(Duration::from_secs(60), || is_begun() || child.try_wait().expect("a look").is_some());
-    // The moment of the kill is what is varied, not what is waited for.
+    // The test varies the moment of the kill; it does not wait for a condition.
     std::thread::sleep(after);
     child.kill().expect("a kill");
     let output = child.wait_with_output().expect("an end");
@@ -256,7 +256,7 @@ fn acknowledged_revocations_are_in_the_ledger_after_kill_9() {
                 scope.spawn(move || end_until_the_end(&client, keys, done, has_begun));
             }
             eventually(Duration::from_secs(10), || has_begun.load(Ordering::SeqCst));
-            // The moment of the kill is what is varied, not what is waited for.
+            // The test varies the moment of the kill; it does not wait for a condition.
             std::thread::sleep(Duration::from_micros(700 * kill as u64 % 5_000));
             server.kill();
         });
@@ -270,7 +270,7 @@ fn acknowledged_revocations_are_in_the_ledger_after_kill_9() {
     assert!(done.lock().expect("what is done").len() >= MOMENTS, "something was done before each kill");
 }
 
-/// Revokes keys, switches them off and rotates them, in turn, until the server is gone.
+/// Revokes, deactivates and rotates keys in turn until the server is killed.
 fn end_until_the_end(client: &Client, keys: &[(i64, String)], done: &Mutex<Vec<String>>, has_begun: &AtomicBool) {
     for (id, value) in keys {
         let path = format!("{KEYS}/{id}");
@@ -286,7 +286,7 @@ fn end_until_the_end(client: &Client, keys: &[(i64, String)], done: &Mutex<Vec<S
     }
 }
 
-/// Rotates a key; gives the new value.
+/// Rotates a key; returns the new value.
 fn rotate(client: &Client, id: i64, body: Value) -> String {
     let answer = client.post(&format!("/v2/organization/api-keys/{id}/rotate"), body);
     assert!(answer.status < 300, "{}", answer.text);
@@ -378,7 +378,7 @@ fn an_older_copy_that_is_put_back_by_hand_does_not_reactivate_a_key() {
         assert_eq!(server.stop().code(), Some(0));
     }
     let log = fs::read_to_string(folder.path().join("log")).expect("the log");
-    assert_eq!(log.matches("brought to how they stood last: 2").count(), 2, "{log}");
+    assert_eq!(log.matches("set to their last recorded state: 2").count(), 2, "{log}");
 }
 
 #[test]
@@ -427,7 +427,8 @@ fn after_the_write_ahead_log_was_removed_a_revoked_key_stays_revoked_and_others_
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let ((revoked, dead), (_, good)) = (server.client().mint("revoked"), server.client().mint("good"));
-    // A stop brings all of it into the main file; what comes now waits in the log until this server looks, after an hour.
+    // A stop checkpoints everything into the main file. Later changes stay in the write-ahead log until this server's
+    // next checkpoint, after an hour.
     assert_eq!(server.stop().code(), Some(0));
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_STORE_WATCH_INTERVAL_MS", "3600000")]);
     assert_eq!(server.client().revoke(revoked).status, 200);
@@ -438,7 +439,7 @@ fn after_the_write_ahead_log_was_removed_a_revoked_key_stays_revoked_and_others_
     let server = Server::start_in(folder.path(), &[]);
     assert!(!is_good(&server, &dead) && is_good(&server, &good) && server.client().is_good());
     let log = server.log();
-    assert_eq!(log.matches("brought to how they stood last: 1").count(), 1, "{log}");
+    assert_eq!(log.matches("set to their last recorded state: 1").count(), 1, "{log}");
 }
 
 #[test]
@@ -454,7 +455,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
         assert_eq!(fs::read(folder.path().join("keystead.db")).expect("the store"), before);
         assert!(!folder.path().join("keystead.db-restoring").exists());
     };
-    // The server may bring its log into the file meanwhile.
+    // The server may checkpoint meanwhile.
     let restored = run(folder.path(), &["restore", "backup.db"]);
     assert_refused(&restored, "A keystead has keystead.db open. Stop it first");
     server.client().revoke(id);
@@ -488,7 +489,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
             None => fs::remove_file(&ledger).expect("a removal"),
             Some(bytes) => fs::write(&ledger, bytes).expect("a ledger"),
         }
-        refused("backup.db", "--without-ledger restores all the same");
+        refused("backup.db", "--without-ledger restores without");
     }
     let output = run(folder.path(), &["restore", "backup.db", "--without-ledger"]);
     assert_done(&output);
@@ -498,14 +499,14 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     let server = Server::start_in(folder.path(), &[]);
     assert!(!is_good(&server, &dead), "the store that was replaced knew");
     assert!(server.stop().success());
-    // Nothing is left that could know.
+    // No file is left that has the revocation.
     fs::remove_file(folder.path().join("keystead.db")).expect("a removal");
     fs::write(&ledger, "no ledger").expect("a file");
     assert_done(&run(folder.path(), &["restore", "backup.db", "--without-ledger"]));
     assert!(folder.path().join("keystead.revoked-damaged").exists() && !ledger.exists(), "nothing of it could be read");
     let server = Server::start_in(folder.path(), &[]);
     assert!(is_good(&server, &dead), "that is what the warning is about");
-    assert!(server.log().contains("keystead.revoked is not there and is begun anew"));
+    assert!(server.log().contains("keystead.revoked is not there; a new one is made from the store"));
 }
 
 #[test]
@@ -515,7 +516,7 @@ fn the_store_that_a_backup_replaces_is_kept_also_where_it_is_damaged() {
     let (_, early) = server.client().mint("early");
     back_up(folder.path(), "backup.db");
     let (_, late) = server.client().mint("late");
-    // Killed, so that the late key is in the write-ahead log alone.
+    // The server is killed, so that only the write-ahead log has the late key.
     server.kill();
     let replaced = |output: &Output| -> PathBuf {
         assert_done(output);
@@ -671,7 +672,7 @@ fn a_new_store_that_is_refused_for_its_ledger_leaves_no_file_of_its_own() {
             assert_refused(&run(folder.path(), command), "keystead.revoked cannot be used");
             assert_nothing_of_a_store(folder.path(), &format!("{command:?} beside {ledger}"));
         }
-        // An empty file that was there before is not ours to remove.
+        // The test's empty file from before is not ours, so it stays.
         fs::write(folder.path().join("keystead.db"), "").expect("an empty file");
         let init = run(folder.path(), &["init", "--organization", "Acme"]);
         assert_refused(&init, "keystead.revoked cannot be used");
@@ -708,7 +709,7 @@ fn commits_are_checkpointed_into_the_main_file_soon() {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
     let count = |table: &str| {
-        // As whoever removes the log would find it.
+        // As if someone had removed the write-ahead log.
         fs::copy(server.store_path(), folder.path().join("alone.db")).expect("a copy");
         let alone = rusqlite::Connection::open(folder.path().join("alone.db")).expect("the copy");
         alone.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap_or_default()

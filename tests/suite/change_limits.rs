@@ -1,4 +1,4 @@
-//! What changes leave in the audit log for good, and how many of them an organization may make.
+//! The limit on changes by an organization, and the events that changes leave in the audit log.
 
 use super::helpers::*;
 use keystead::domain::{EventFilter, Name};

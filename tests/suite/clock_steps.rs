@@ -1,4 +1,4 @@
-//! Limits go on evenly while the machine's clock is set back and forth.
+//! Rate limits continue evenly when the machine's clock is set back or forward.
 
 use super::helpers::*;
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 const WRONG: &str = "confident_org_00000000000000000000000000000000";
 
-/// Moves the clock that can be set, and no other, by as many seconds as a file says.
+/// Moves the settable clock, and no other, by the number of seconds in a file.
 const CLOCK: &str = r#"
 #define _GNU_SOURCE
 #include <stdio.h>

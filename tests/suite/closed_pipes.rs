@@ -1,4 +1,4 @@
-//! Commands and servers whose output nobody reads to its end, as `keystead … | head -1` has it.
+//! Commands and servers whose output pipe is closed early, as in `keystead … | head -1`.
 
 use super::helpers::*;
 use std::fs::File;
@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-/// What SIGPIPE ends others with.
+/// The exit code of other programs after SIGPIPE.
 const CLOSED: Option<i32> = Some(141);
 
-/// The end of a pipe that nobody reads.
+/// The write end of a pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -85,7 +85,7 @@ fn a_command_with_closed_standard_error_still_runs_and_prints_its_key() {
     }
 }
 
-/// Every command that shows a key this once, in a store that is set up.
+/// Every command that shows a key once, for a store that is set up.
 const MINTS: [&[&str]; 5] = [
     &["keys", "create", "a"],
     &["keys", "create", "a", "--json"],
@@ -106,7 +106,7 @@ fn opened(path: &str) -> File {
     File::options().write(true).open(path).expect("a device")
 }
 
-/// A pipe that somebody reads and that takes nothing more.
+/// A full pipe with a reader that does not read.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).expect("a pipe that does not block");
@@ -141,7 +141,7 @@ fn no_key_is_minted_or_changed_where_standard_output_is_closed_or_takes_nothing(
     }
     assert_eq!(look(), before);
     assert_eq!(std::fs::read_dir(empty.path()).expect("the folder").count(), 0);
-    // Where the key goes to a file, standard output is not needed.
+    // When the key goes to a file, standard output is not needed.
     let output = without_standard_output(folder.path(), &["keys", "create", "a", "--key-file", "a.key"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(done(folder.path(), &["keys", "verify", "--key-file", "a.key"]).starts_with("VALID"));

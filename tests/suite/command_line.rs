@@ -1,4 +1,4 @@
-//! The program as it is typed.
+//! The program on the command line.
 
 use super::helpers::*;
 use super::metrics::Reading;
@@ -24,7 +24,7 @@ fn is_key(text: &str) -> bool {
     text.strip_prefix("confident_org_").is_some_and(|digits| digits.len() == 32)
 }
 
-/// Whether the key opens the store in the folder.
+/// Whether the key is valid in the store in the folder.
 fn opens(folder: &Path, key: &str) -> bool {
     Server::start_in(folder, &[]).client_with(key).is_good()
 }
@@ -163,7 +163,7 @@ fn serve_without_a_terminal_leaves_the_first_key_in_a_private_file_and_logs_wher
     assert!(server.log().contains(&format!("listening on {}", server.base)));
 }
 
-/// What a server says, from its start to its stop, where its log goes to where its standard output goes.
+/// The output of a server from start to stop, when its log goes to its standard output.
 fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment: &[(&str, &str)]) -> String {
     let program = env!("CARGO_BIN_EXE_keystead");
     let serve = format!("echo $$ > pid; exec {program} serve --listen {listen} 2>&1");
@@ -174,7 +174,7 @@ fn said_in_one_place(folder: &Path, listen: &str, is_terminal: bool, environment
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program runs");
     let mut said = String::new();
     let mut out = std::io::BufReader::new(child.stdout.take().expect("standard output"));
-    // The last thing that a start says.
+    // The last line of a start.
     while !said.contains("audit log head: ") {
         assert_ne!(out.read_line(&mut said).expect("a line"), 0, "{said}");
     }
@@ -271,7 +271,7 @@ fn a_stop_does_not_wait_for_a_backup_that_the_server_makes() {
     let folder = folder();
     assert!(run(folder.path(), &["init", "--organization", "Acme"]).status.success());
     let store = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the store");
-    // Which takes some time to copy.
+    // Copying it takes some time.
     let filler = "CREATE TABLE filler (x); WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers \
                   WHERE n < 100) INSERT INTO filler SELECT zeroblob(1000000) FROM numbers;";
     store.execute_batch(filler).expect("a large store");
@@ -287,7 +287,7 @@ fn a_stop_does_not_wait_for_a_backup_that_the_server_makes() {
     assert_eq!(server.wait().code(), Some(0));
     let left = names();
     assert!(!left.is_empty() && left.iter().all(|name| name.contains(".db-unfinished")), "{left:?}");
-    // The next one takes its place, and that of what may be beside it.
+    // The next backup replaces it and its companion files.
     let unfinished = left.iter().find(|name| name.ends_with("-unfinished")).expect("a copy");
     fs::write(folder.path().join(format!("backups/{unfinished}-shm")), "").expect("a file");
     let server = Server::start_in(folder.path(), &[("KEYSTEAD_BACKUP_FOLDER", "backups")]);
@@ -321,7 +321,7 @@ fn a_backup_that_was_made_while_the_clock_was_ahead_holds_up_no_other_and_is_not
     let in_2099 = 4_070_908_800.0;
     assert!((1_700_000_000.0..in_2099).contains(&made), "{made}");
     assert!(server.stop().success());
-    // The next start finds a backup that is new enough, and the others are no news.
+    // The next start finds a recent backup, and ignores the others.
     let mut server = Server::start_in(folder.path(), &settings);
     let watcher = Client::new(&server.metrics_base(), "");
     eventually(Duration::from_secs(10), || last(&watcher) == made);
@@ -358,7 +358,7 @@ fn send_frame(server: &Server, certificate: &str, frame: &[u8]) {
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], frame].concat();
     stream.write_all(&bytes).expect("a frame");
-    // It need not take leave of whom it hangs up on.
+    // It may close the connection without a GOAWAY frame.
     _ = stream.read_to_end(&mut Vec::new());
 }
 
@@ -368,7 +368,7 @@ fn malformed_requests_are_never_logged() {
     let folder = folder();
     let (with_tls, certificate) = tls_server::start(folder.path());
     let log = || plain.log() + &with_tls.log();
-    // Which is the last line of a start.
+    // This is the last line of a start.
     eventually(Duration::from_secs(10), || log().matches("audit log head").count() == 2);
     let before = log();
     for bytes in [
@@ -380,7 +380,7 @@ fn malformed_requests_are_never_logged() {
         let answer = plain.raw(bytes);
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
-    // The answer to a question that was never asked, and then something that ends the connection.
+    // A response without a request, and then a frame that closes the connection.
     let unasked = [0, 0, 8, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let broken = [0, 0, 1, 6, 0, 0, 0, 0, 0, 0];
     send_frame(&with_tls, &certificate, &[&unasked[..], &broken].concat());

@@ -15,7 +15,7 @@ fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
 }
 
-/// What there is where nobody says anything.
+/// The defaults.
 fn defaults() -> Config {
     Config::defaults().expect("the defaults")
 }
@@ -26,7 +26,7 @@ fn the_file_at_the_top_is_the_defaults_and_they_are_allowed() {
     defaults().check().expect("defaults that are allowed");
 }
 
-/// A value as it is written in the environment.
+/// A value as written in an environment variable.
 fn text(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
@@ -42,7 +42,7 @@ fn the_file_at_the_top_has_every_setting_with_its_environment_variable() {
         for (key, value) in settings.as_table().expect("a section") {
             let variable = format!("KEYSTEAD_{}_{}", section.to_uppercase(), key.to_uppercase());
             assert!(FILE.contains(&variable), "{variable}");
-            // And the variable works.
+            // The variable works, too.
             let text = text(value);
             let (config, _) = Config::load(Some(path()), variables(&[(&variable, &text)])).expect("a configuration");
             assert_eq!(config, defaults(), "{variable}");
@@ -195,7 +195,7 @@ fn an_error_in_the_file_is_shown_with_its_line_and_explained() {
         assert!(first.contains(sentence), "{said}");
         assert!(drawn.contains(picture), "{said}");
         assert!(!["i64", "u32", "usize", "i128", "struct", "sequence"].iter().any(|it| said.contains(it)), "{said}");
-        // The doctor has a line for each thing that it looks at.
+        // Doctor prints a line for each check.
         let doctor = stdout(&run(folder.path(), &["doctor"]));
         assert!(doctor.lines().next().is_some_and(|line| line.contains(sentence)), "{doctor}");
     }
@@ -276,7 +276,7 @@ fn a_toml_or_type_error_is_explained_and_underlined() {
     }
 }
 
-/// Every setting that is a number, and the least and the largest that it may be.
+/// Every setting that is a number, with its minimum and maximum.
 const RANGES: [(&str, &str, i64, i64); 22] = [
     ("server", "workers", 0, 512),
     ("server", "max_connections", 1, 10_000_000),
@@ -302,7 +302,7 @@ const RANGES: [(&str, &str, i64, i64); 22] = [
     ("backup", "keep", 1, 1_000_000),
 ];
 
-/// With commas, as people read it.
+/// With thousands separators.
 fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let group = |(at, digit): (usize, char)| {
@@ -455,7 +455,7 @@ fn the_name_of_a_variable_is_printed_without_keys_and_terminal_escapes() {
         assert!(with(&["doctor"]).contains(&format!("T{is_none}.")), "{shown}");
         assert!(!with(&["doctor", "--json"]).is_empty(), "{shown}");
     }
-    // A new line in a name begins no line of the log.
+    // A line break in a name does not start a new log line.
     let mut command = keystead(folder.path());
     let output = command.args(["keys", "list"]).env("KEYSTEAD_A\nB", "a").output().expect("the program runs");
     assert!(stderr(&output).contains("KEYSTEAD_A\\u{a}B is no setting"), "{}", stderr(&output));

@@ -1,4 +1,4 @@
-//! Connections that do not get on: the clients that hold them are sent away.
+//! Stalled connections: the server closes them.
 
 use super::helpers::*;
 use super::tls_server::{SETTINGS, http_2, start_with};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Long enough that no machine is too slow for a head, and short enough to wait for.
+/// Long enough for a head on a slow machine, and short enough to wait for.
 const HEAD_TIMEOUT: (&str, &str) = ("KEYSTEAD_SERVER_HEAD_TIMEOUT_MS", "1000");
 const SEND_TIMEOUT: (&str, &str) = ("KEYSTEAD_SERVER_SEND_TIMEOUT_MS", "2000");
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
-/// Reads one answer with a body of a known length.
+/// Reads one response with a body of known length.
 fn read_answer(stream: &mut impl Read) -> String {
     let mut answer = Vec::new();
     let mut byte = [0];
@@ -37,7 +37,7 @@ fn read_answer(stream: &mut impl Read) -> String {
     head + &String::from_utf8(body).expect("a body")
 }
 
-/// Sends this byte again and again until the server has closed the connection.
+/// Sends this byte repeatedly until the server has closed the connection.
 fn dribble(stream: &mut TcpStream, byte: &[u8]) {
     let begun = Instant::now();
     stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a time-out");
@@ -83,7 +83,7 @@ fn a_client_that_reads_none_of_its_responses_is_disconnected() {
     let mut greedy: Vec<TcpStream> = (0..3).map(|_| connect(&server)).collect();
     for stream in &mut greedy {
         stream.set_nonblocking(true).expect("a setting");
-        // More than the kernel keeps for one that does not read.
+        // More than the kernel buffers for a client that does not read.
         for _ in 0..100 {
             _ = stream.write(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n");
         }
@@ -98,7 +98,7 @@ fn a_client_that_reads_slowly_gets_the_whole_response() {
     let server = Server::start_with(&[HEAD_TIMEOUT, SEND_TIMEOUT]);
     let mut stream = connect(&server);
     let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n";
-    // The second one waits all the time, wholly arrived.
+    // The second request has arrived completely and waits.
     stream.write_all(&[request.as_slice(), GET].concat()).expect("two requests");
     let mut slow = Slow(stream, Instant::now());
     assert!(read_answer(&mut slow).starts_with("http/1.1 200 "));
@@ -106,13 +106,13 @@ fn a_client_that_reads_slowly_gets_the_whole_response() {
     assert!(slow.1.elapsed() > Duration::from_secs(4), "longer than a head may take");
 }
 
-/// Reads a part, waits for it to be a little later, and goes on.
+/// Reads a part, waits until a little later, and continues.
 struct Slow(TcpStream, Instant);
 
 impl Read for Slow {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if buffer.len() > 65_536 {
-            // How slow it is is what is tried.
+            // The slowness is what the test varies.
             std::thread::sleep(Duration::from_millis(200));
             return self.0.read(&mut buffer[..65_536]);
         }
@@ -132,14 +132,14 @@ fn the_time_limit_of_a_body_is_independent_of_that_of_a_head() {
     );
     stream.write_all(head.as_bytes()).expect("a head");
     for byte in body {
-        // More than two seconds in all.
+        // More than two seconds in total.
         std::thread::sleep(Duration::from_millis(200));
         stream.write_all(&[*byte]).expect("a byte");
     }
     assert!(read_answer(&mut stream).starts_with("http/1.1 200 "));
 }
 
-/// A connection that speaks HTTP/2, frame by frame.
+/// An HTTP/2 connection, frame by frame.
 struct Frames(StreamOwned<ClientConnection, TcpStream>);
 
 /// The types of frames and the flags of RFC 9113, section 6.
@@ -152,7 +152,7 @@ const END_HEADERS: u8 = 4;
 const HEAD: [u8; 5] = [0x82, 0x87, 0x41, 1, b'x'];
 
 impl Frames {
-    /// With the window that answers have.
+    /// With this flow-control window for responses.
     fn connect(server: &Server, certificate: &str, window: u32) -> Self {
         let mut frames = Self(http_2(server, certificate));
         frames.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the preface");
@@ -166,13 +166,13 @@ impl Frames {
         self.0.write_all(&frame)
     }
 
-    /// Asks for a path of up to 126 characters.
+    /// Requests a path of up to 126 characters.
     fn get(&mut self, stream: u32, path: &str) -> std::io::Result<()> {
         let path = [&[0x44, u8::try_from(path.len()).expect("a short path")], path.as_bytes()].concat();
         self.send(HEADERS, END_STREAM | END_HEADERS, stream, &[HEAD.as_slice(), &path].concat())
     }
 
-    /// The next frame: its kind, its stream and its payload; `None` where the server has closed the connection.
+    /// The next frame: its type, its stream and its payload; `None` if the server has closed the connection.
     fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         self.read(&mut head)?;
@@ -188,7 +188,7 @@ impl Frames {
         read.ok()
     }
 
-    /// The data of the answer on this stream.
+    /// The data of the response on this stream.
     fn answer(&mut self, stream: u32) -> String {
         loop {
             match self.next().expect("an answer") {
@@ -199,7 +199,7 @@ impl Frames {
     }
 }
 
-/// A server that may have 256 files open.
+/// A server with a limit of 256 open files.
 fn start_with_few_files(folder: &Path, max_connections: Option<&str>) -> Server {
     let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
     let mut command = Command::new("sh");
@@ -218,7 +218,7 @@ fn connections_beyond_the_open_file_limit_wait_instead_of_failing() {
         stream.write_all(GET).expect("a request");
         assert!(read_answer(stream).starts_with("http/1.1 200 "));
     }
-    // Their turn comes once others are gone.
+    // They are served once other connections close.
     let mut last = streams.pop().expect("a connection");
     drop(streams);
     last.write_all(GET).expect("a request");
@@ -241,7 +241,7 @@ fn an_http_2_client_with_too_many_concurrent_requests_is_disconnected() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, certificate) = start_with(folder.path(), &SETTINGS);
     let mut many = Frames::connect(&server, &certificate, 0);
-    // No answer fits into a window of 0 bytes, so all of them wait.
+    // No response fits into a window of 0 bytes, so all of them wait.
     let is_gone = (0..10_000).any(|number| many.get(2 * number + 1, "/nothing").is_err());
     while !is_gone && many.next().is_some() {}
     let mut some = Frames::connect(&server, &certificate, 65_535);
@@ -259,7 +259,7 @@ fn an_idle_http_2_connection_is_closed_and_does_not_delay_a_stop() {
     let mut idle = Frames::connect(&server, &certificate, 65_535);
     idle.get(1, "/healthz").expect("a request");
     assert!(idle.answer(1).contains(r#""status":"ok""#));
-    // Whatever it is asked, it answers nothing.
+    // It answers no further request.
     while idle.next().is_some() {}
     assert_eq!(server.stop().code(), Some(0));
 

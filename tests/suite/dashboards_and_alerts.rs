@@ -1,4 +1,4 @@
-//! What is handed to those who watch a server with Prometheus and Grafana: it speaks of what the server really exports.
+//! The dashboard and the alerts for Prometheus and Grafana match the metrics that the server exports.
 
 use super::metrics::{Reading, watched};
 use regex::Regex;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 const DASHBOARD: &str = "contrib/grafana/keystead.json";
 const RULES: &str = "contrib/prometheus/keystead.rules.yml";
-/// Exported, but not on the dashboard: what is as well seen by what is there.
+/// Exported, but not on the dashboard, because another metric there shows the same.
 const NOT_SHOWN: [&str; 3] =
     ["keystead_audit_head_number", "keystead_organization_api_keys", "keystead_organization_audit_events"];
 
@@ -32,7 +32,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Every series of a server at which somebody verified a key, asked a gate and asked whether it is ready.
+/// Every series of a server that has served a verification, forward auth and a readiness check.
 fn series() -> Vec<String> {
     let (server, watcher) = watched(&[]);
     let admin = server.client();
@@ -42,7 +42,7 @@ fn series() -> Vec<String> {
     Reading::of(&watcher).series().map(str::to_owned).collect()
 }
 
-/// Holds that each metric in the text is exported, with the labels and the values that are asked for. Returns the families.
+/// Asserts that each metric in the text is exported with the labels and values that are used. Returns the families.
 fn check(text: &str, series: &[String]) -> BTreeSet<String> {
     let metric = Regex::new(r"(?-u:\b)((?:keystead|process)_[a-z_]+)(?:\{([^}]*)\})?").expect("a pattern");
     let matcher = Regex::new(r#"([a-z]+)(=~|=)"([^"]*)""#).expect("a pattern");
@@ -60,7 +60,7 @@ fn check(text: &str, series: &[String]) -> BTreeSet<String> {
                 continue;
             }
             let pattern = if &part[2] == "=" { regex::escape(value) } else { value.to_owned() };
-            // No request has failed here.
+            // No request has failed on this server.
             let pattern = if label == "status" { "[1-5][0-9]{2}".to_owned() } else { format!("(?:{pattern})") };
             let pattern = Regex::new(&format!("[{{,]{label}=\"{pattern}\"[,}}]")).expect("a pattern");
             assert!(named.iter().any(|one| pattern.is_match(one)), "{name} has no {label} {value}: {text}");

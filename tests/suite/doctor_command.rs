@@ -1,4 +1,4 @@
-//! `keystead doctor`, on what is whole and on what is broken.
+//! `keystead doctor` on healthy and broken stores.
 
 use super::audit::service_options;
 use super::helpers::*;
@@ -13,7 +13,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// What the doctor says, and whether there was no problem; the table and the object must agree.
+/// The findings, and whether there was no problem. The table and the JSON object must agree.
 #[track_caller]
 fn examine(folder: &Path, more: &[&str]) -> (Vec<(String, String, String)>, bool) {
     let output = run(folder, &[&["doctor", "--json"], more].concat());
@@ -33,12 +33,12 @@ fn examine(folder: &Path, more: &[&str]) -> (Vec<(String, String, String)>, bool
     for (line, (state, what, _)) in lines.lines().zip(&checks) {
         assert!(line.starts_with(state.as_str()) && line[9..].starts_with(what.as_str()), "{line}");
     }
-    // What the tests' own folder lies on.
+    // This finding depends on the file system of the test's folder.
     checks.retain(|check| check.1 != "file system");
     (checks, is_healthy)
 }
 
-/// Makes sure that this, and nothing else of this kind or worse, is found.
+/// Asserts that this is the only finding of its kind or worse.
 #[track_caller]
 fn assert_found(folder: &Path, more: &[&str], state: &str, what: &str, sentence: &str) {
     let (checks, is_healthy) = examine(folder, more);
@@ -178,7 +178,7 @@ fn the_action_comes_before_the_details_of_damage_and_the_details_are_limited() {
                   restore a backup: keystead restore FILE. In detail: ";
     let (_, details) = line.split_once(advice).unwrap_or_else(|| panic!("{line}"));
     assert!(details.matches("; ").count() == 3 && details.contains("; and ") && details.ends_with(" more."), "{line}");
-    // A backup that is refused says it in one line, too.
+    // A refused backup reports it in one line, too.
     fs::rename(&path, folder.path().join("bad.db")).expect("another name");
     let output = run(folder.path(), &["restore", "bad.db", "--store", "other.db", "--without-ledger"]);
     assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
@@ -253,7 +253,7 @@ fn a_damaged_page_is_found_and_the_rest_is_still_checked() {
 fn an_inconsistent_index_is_found_by_the_thorough_check() {
     let (folder, _) = store();
     let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
-    // It is filled under another definition, and then given its own again.
+    // It is filled under another definition, and then gets its own back.
     file.execute_batch(
         "PRAGMA writable_schema = ON;
          UPDATE sqlite_schema SET sql = replace(sql, '(organization_id, project_id)', '(project_id, organization_id)')
@@ -375,7 +375,7 @@ fn a_ledger_that_is_missing_damaged_or_ahead_of_its_store_is_named() {
     assert_found(folder.path(), &[], "problem", "ledger", "The server does not start");
     fs::write(&path, &late).expect("the store");
     fs::write(&ledger, "no ledger".repeat(100)).expect("the ledger");
-    assert_found(folder.path(), &[], "problem", "ledger", "it is no ledger of revoked keys");
+    assert_found(folder.path(), &[], "problem", "ledger", "it is not a ledger of revoked keys");
     fs::remove_file(&ledger).expect("a removal");
     assert_found(folder.path(), &[], "warning", "ledger", "keystead.revoked is not there");
 }
@@ -429,7 +429,7 @@ fn trusted_proxies_that_include_every_address_are_reported() {
 #[test]
 fn another_store_s_ledger_in_the_folder_is_named_and_so_is_another_store_with_the_same_ledger() {
     let (folder, _) = store();
-    // A backup beside the store and the program itself are no harm.
+    // A backup beside the store and the program itself are harmless.
     fs::copy(folder.path().join("keystead.db"), folder.path().join("copy.db")).expect("a copy");
     fs::write(folder.path().join("keystead"), "a program").expect("a file");
     assert!(all_is_well(&examine(folder.path(), &[]).0));

@@ -1,4 +1,4 @@
-//! What was answered stands, whatever happens to the process.
+//! Acknowledged changes survive a crash of the process.
 
 use super::helpers::*;
 use serde_json::json;
@@ -10,13 +10,13 @@ use std::time::Duration;
 const WRITERS: usize = 8;
 const KILLS: usize = 20;
 
-/// What is known of a key's fate.
+/// What the test knows about the state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Good,
     Deactivated,
     Revoked,
-    /// A change was asked for and the answer never came: from the first to the second.
+    /// A change was requested and not acknowledged: from the first state to the second.
     Between(&'static Fate, &'static Fate),
 }
 
@@ -29,7 +29,7 @@ impl Fate {
     }
 }
 
-/// What a fate looks like to the key's user.
+/// What a user of the key sees in this state.
 fn find(server: &Server, value: &str) -> Fate {
     let answer = server.client_with(value).get(ORGANIZATION);
     match answer.status {
@@ -39,7 +39,7 @@ fn find(server: &Server, value: &str) -> Fate {
     }
 }
 
-/// Mints keys, and deactivates or revokes two thirds of them, until the server is gone.
+/// Creates keys, and deactivates or revokes two thirds of them, until the server is killed.
 fn write_until_the_end(client: &Client, fates: &Mutex<HashMap<String, Fate>>, is_writing: &AtomicBool) {
     let set = |value: &str, fate| fates.lock().expect("the fates").insert(value.to_owned(), fate);
     for round in 0.. {
@@ -79,7 +79,7 @@ fn after_kill_9_under_load_every_acknowledged_change_holds_and_none_is_partial()
                 scope.spawn(|| write_until_the_end(client, &fates, &is_writing));
             }
             eventually(Duration::from_secs(10), || is_writing.load(Ordering::SeqCst));
-            // The moment of the kill is what is varied, not what is waited for.
+            // The test varies the moment of the kill; it does not wait for a condition.
             std::thread::sleep(Duration::from_millis(17 * kill as u64 % 150));
             server.kill();
         });
@@ -105,12 +105,12 @@ fn check(folder: &std::path::Path, fates: &HashMap<String, Fate>) {
     assert_eq!(replay(&store), stored(&store), "every change has its event and every event its change");
     let verdict = run(folder, &["audit", "verify"]);
     assert!(verdict.status.success(), "{}", stderr(&verdict));
-    // At most one key a writer and kill was made without its answer getting through.
+    // For each writer and kill, at most one key was created without an acknowledgement.
     let alive = fates.values().filter(|fate| **fate != Fate::Revoked).count();
     assert!(all as usize <= alive + WRITERS * KILLS, "{all} keys, {alive} known");
 }
 
-/// The keys that there must be, and whether they are switched on, going by the audit log alone.
+/// The keys that must exist and whether they are active, by the audit log alone.
 fn replay(store: &rusqlite::Connection) -> BTreeMap<i64, bool> {
     let sql = "SELECT CAST(substr(resource, 9) AS INTEGER), json_extract(change, '$.after.valid') FROM audit_events \
                WHERE resource LIKE 'api_key/%' ORDER BY number";

@@ -1,4 +1,4 @@
-//! The ends of keys and graces to the millisecond, on the service itself, whose time is an argument.
+//! The expiry of keys and grace periods to the millisecond, on the service itself, whose time is an argument.
 
 use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
@@ -60,7 +60,7 @@ impl Fixture {
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
     }
 
-    /// What comes of using the value then: when it ends, or why it is refused.
+    /// The outcome of using the value at that time: its expiry, or the reason for the refusal.
     fn use_at(&self, value: &str, ms: i64) -> Result<Option<Timestamp>, String> {
         let used =
             wait(self.service.authenticate(value.as_bytes(), Origin::default(), Via::Authentication, moment(ms)));

@@ -1,4 +1,4 @@
-//! When something around the server does not work.
+//! Faults in the environment of the server.
 
 use super::helpers::*;
 use keystead::http::{self, App};
@@ -133,7 +133,7 @@ fn a_head_that_is_too_large_or_has_too_many_headers_is_refused() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     let mut stream = TcpStream::connect(server.address()).expect("a connection");
     let mut answer = Vec::new();
-    // What is not read of a request that is refused may take the answer with it.
+    // Unread bytes of a refused request may make the kernel drop the response.
     _ = stream.write_all(head(large(200_000)).as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(server.client().get("/healthz").status, 200);

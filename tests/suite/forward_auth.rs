@@ -1,4 +1,4 @@
-//! Forward auth: what proxies are told about their clients.
+//! Forward auth: the responses to proxies about their clients.
 
 use super::helpers::*;
 use serde_json::json;
@@ -14,7 +14,7 @@ fn ask(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
     client.send("GET", path, headers, b"")
 }
 
-/// What the identity headers say, which are all there exactly once.
+/// The identity headers, each of which must occur exactly once.
 #[track_caller]
 fn identity(answer: &Answer) -> [String; 5] {
     assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{answer:?}");
@@ -98,7 +98,7 @@ fn the_clients_key_is_the_first_in_the_configured_order() {
     let headers = [("X-API-Key", three.as_str()), ("Authorization", &bearer), ("CONFIDENT_API_KEY", &two)];
     assert_eq!(identity(&ask(&admin, "/auth/forward", &headers))[4], "two");
     assert_eq!(identity(&ask(&admin, "/auth/forward", &headers[..2]))[4], "First key");
-    // A wrong key where we look first is not made good by another.
+    // A wrong key in the first header is not replaced by another one.
     let wrong = [("CONFIDENT_API_KEY", "wrong"), ("X-API-Key", three.as_str())];
     ask(&admin, "/auth/forward", &wrong).refused_with(401);
 
@@ -200,7 +200,7 @@ fn a_misspelt_gate_passes_no_request() {
     ask(&admin, "/auth/envoy", &two).refused_with(400);
     ask(&admin, "/auth/nginx?", &key).refused_with(403);
     ask(&admin, "/auth/envoy", &[key[0], ("X-Auth-Gate", "")]).refused_with(400);
-    // A client of Caddy that asks for `/?` has that passed on, which is no gate.
+    // Caddy passes on a client's request for `/?`, which names no gate.
     identity(&ask(&admin, "/auth/forward?", &key));
 }
 
@@ -217,7 +217,7 @@ fn on_every_failure_nginx_gets_401_or_403_and_envoy_no_5xx() {
     admin.put(&format!("{KEYS}/{id}"), json!({"rateLimit": {"limit": 1, "windowInSeconds": 600}})).data();
     let limited = [("X-API-Key", value.as_str())];
     identity(&ask(&admin, "/auth/nginx", &limited));
-    // What makes nginx see that this 403 is a limit.
+    // nginx recognizes by this header that the 403 is a rate limit.
     let waits = |headers: &[(&str, &str)]| {
         let answer = ask(&admin, "/auth/nginx", headers);
         answer.refused_with(403);
@@ -252,7 +252,7 @@ fn rotation_headers_for_the_client_reach_the_proxy() {
     }
 }
 
-/// The status of an answer as it came.
+/// The status of a raw response.
 #[track_caller]
 fn status(answer: &str) -> u16 {
     let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
@@ -274,7 +274,8 @@ fn a_malformed_head_is_refused_with_a_status_that_the_proxy_understands() {
             assert!([400, 408, 431].contains(&status), "{status} at {path}: {more}");
         }
     }
-    // One header less fits. The refusal also comes after good requests over the same connection, and none changes an answer.
+    // One header less fits. The refusal also comes after valid requests on the same connection, and does not change a
+    // response.
     let few = head("/auth/nginx", &format!("{}\r\n", &many[6..]));
     let other = head(ORGANIZATION, "\r\n");
     for (requests, expected) in [
@@ -285,7 +286,7 @@ fn a_malformed_head_is_refused_with_a_status_that_the_proxy_understands() {
         let mut stream = TcpStream::connect(server.address()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
         let statuses = requests.map(|request| {
-            // In pieces, as they may come.
+            // In pieces, as they may arrive.
             for piece in request.as_bytes().chunks(1000) {
                 stream.write_all(piece).expect("a request");
             }

@@ -1,6 +1,7 @@
-//! A server that is frozen while commands change what it remembers.
+//! A server that is frozen while commands change keys that it has cached.
 //!
-//! It cannot look for other processes' commits then. Once it goes on, it must believe nothing that it read before them.
+//! It cannot notice other processes' commits then. When it continues, it must not use anything that it cached before
+//! them.
 
 use super::helpers::*;
 use serde_json::json;
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// How often each value is used while the server is frozen. The connections wait for it in the order of the uses.
 const USES: usize = 16;
 
-/// Stops a process and lets it go on.
+/// Stops a process and continues it.
 pub trait Freezer {
     fn freeze(&self, server: &Server);
     fn thaw(&self, server: &Server);
@@ -42,15 +43,15 @@ fn has_stopped(pid: u32) -> bool {
     })
 }
 
-/// A value that a command is about to end.
+/// A value that a command will revoke.
 struct Ended {
     value: String,
-    /// What to run; each ends with the value refused.
+    /// The commands; after each of them the value is refused.
     commands: Vec<Vec<String>>,
 }
 
-/// Has commands end values in each round while the server is frozen, then uses them, and lets the server go on: none may
-/// pass, and a key that nobody touched must. Gives how many uses were refused.
+/// In each round, commands revoke values while the server is frozen. Then the test uses the values and lets the server
+/// continue: every use must be refused, and an unchanged key must pass. Returns the number of refused uses.
 pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usize) -> usize {
     let admin = server.client();
     let mut refused = 0;
@@ -79,7 +80,7 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
     refused
 }
 
-/// A key for each way that a command ends one.
+/// A key for each way in which a command revokes one.
 fn values_to_end(admin: &Client, folder: &Path, round: usize) -> Vec<Ended> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let ended = |command: &str| {
@@ -122,7 +123,7 @@ fn run_command(folder: &Path, command: &[String]) {
     assert!(output.status.success(), "{command:?}: {}{}", stdout(&output), stderr(&output));
 }
 
-/// Sends a request with this value; a server that is frozen answers it later.
+/// Sends a request with this value. A frozen server answers it later.
 fn use_value(server: &Server, value: &str) -> TcpStream {
     let mut connection = TcpStream::connect(server.address()).expect("a connection");
     connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
@@ -131,7 +132,7 @@ fn use_value(server: &Server, value: &str) -> TcpStream {
     connection
 }
 
-/// The status of the answer.
+/// The status of the response.
 fn answer(mut connection: TcpStream) -> u16 {
     let mut text = String::new();
     connection.read_to_string(&mut text).expect("an answer");

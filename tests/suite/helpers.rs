@@ -19,12 +19,11 @@ use tempfile::TempDir;
 
 pub const KEYS: &str = "/v1/organization/api-keys";
 pub const ORGANIZATION: &str = "/v1/organization";
-/// What an app's own users present: no key of ours.
+/// A token of an app's own users, which is not a key of ours.
 pub const JWT: &str =
     "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
 
-/// The program, without whatever the environment would have it do, and without a listener for its metrics: many run at
-/// once.
+/// The program without the settings of the environment and without a metrics listener, because many run at once.
 pub fn keystead(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
@@ -34,7 +33,7 @@ pub fn keystead(folder: &Path) -> Command {
     command
 }
 
-/// Runs the program to its end.
+/// Runs the program until it exits.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     keystead(folder).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
 }
@@ -48,12 +47,12 @@ pub fn run_with_input(folder: &Path, arguments: &[&str], input: &[u8]) -> Output
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    // A program that ends without reading it all is right to.
+    // A program may exit without reading all of it.
     _ = child.stdin.take().expect("standard input").write_all(input);
     child.wait_with_output().expect("an end")
 }
 
-/// Runs the program to its end, which must be a good one; gives what it printed to standard output.
+/// Runs the program, which must succeed; returns its standard output.
 #[track_caller]
 pub fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
@@ -68,7 +67,7 @@ pub fn done_json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {text}"))
 }
 
-/// Checks that the program failed with a sentence and said nothing on standard output.
+/// Asserts that the program failed with this error message and printed nothing to standard output.
 #[track_caller]
 pub fn assert_failed_with(output: &Output, code: i32, sentence: &str) {
     assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
@@ -90,12 +89,12 @@ pub struct Server {
     folder: PathBuf,
     pub base: String,
     output: BufReader<ChildStdout>,
-    /// Keeps the folder for as long as the server, where the server made it.
+    /// Keeps the folder as long as the server, if the server created it.
     _temporary: Option<TempDir>,
 }
 
 impl Server {
-    /// On a fresh store in a folder of its own.
+    /// With a new store in a folder of its own.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
@@ -108,12 +107,12 @@ impl Server {
         server
     }
 
-    /// On `keystead.db` in a folder that outlives the server. Its log is in `log` beside it.
+    /// With `keystead.db` in a folder that outlives the server. The log is in `log` beside it.
     pub fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
         Self::start_at(folder, "127.0.0.1:0", environment)
     }
 
-    /// The same, at this place, or at several with commas.
+    /// The same, at this address, or at several with commas.
     pub fn start_at(folder: &Path, listen: &str, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut command = keystead(folder);
@@ -122,7 +121,7 @@ impl Server {
         Self::spawn(folder, command)
     }
 
-    /// By this command, which logs to `log` in the folder.
+    /// With this command, which logs to `log` in the folder.
     pub fn spawn(folder: &Path, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
@@ -135,14 +134,14 @@ impl Server {
         Self { child, folder: folder.to_owned(), base: base.to_owned(), output, _temporary: None }
     }
 
-    /// What the server says next on standard output.
+    /// The server's next line on standard output.
     pub fn next_line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("one more line");
         line.trim().to_owned()
     }
 
-    /// Where the server says next on standard output that its metrics are, without the path.
+    /// The address of the metrics in the server's next line on standard output, without the path.
     pub fn metrics_base(&mut self) -> String {
         let line = self.next_line();
         let url = line.strip_prefix("Metrics are at ").unwrap_or_else(|| panic!("{line}"));
@@ -182,7 +181,7 @@ impl Server {
         Client::new(&self.base, key)
     }
 
-    /// Sends bytes as they are and reads until the server closes the connection.
+    /// Sends raw bytes and reads until the server closes the connection.
     pub fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
@@ -197,12 +196,12 @@ impl Server {
         assert!(status.expect("a shell").success());
     }
 
-    /// Waits for the end that was asked for.
+    /// Waits for the requested exit.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("an end")
     }
 
-    /// Asks for an end and waits for it.
+    /// Sends SIGTERM and waits for the exit.
     pub fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
@@ -230,16 +229,16 @@ fn agent() -> ureq::Agent {
         .new_agent()
 }
 
-/// Somebody with a key.
+/// A client with a key.
 pub struct Client {
     agent: ureq::Agent,
     base: String,
     key: String,
-    /// The path of the keys that it makes and changes: the organization's, unless it is set to a project's.
+    /// The path of the keys that it creates and changes: those of the organization, unless it is set to a project's.
     pub keys: String,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -252,7 +251,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
     }
 
-    /// The `data` of a success.
+    /// The `data` of a successful response.
     #[track_caller]
     pub fn data(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
@@ -261,7 +260,7 @@ impl Answer {
         json["data"].take()
     }
 
-    /// The sentence of a failure, after a check of the whole envelope.
+    /// The error message of a failure, after a check of the whole envelope.
     #[track_caller]
     pub fn refused_with(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text);
@@ -296,7 +295,7 @@ impl Client {
         self.try_send(method, path, headers, body).expect("an answer")
     }
 
-    /// An error is one of the connection: the server is gone.
+    /// An error is a connection error: the server has stopped.
     pub fn try_send(
         &self,
         method: &str,
@@ -316,7 +315,7 @@ impl Client {
         Ok(Answer { status, headers, text })
     }
 
-    /// An answer whose body is no text.
+    /// A response whose body is not text.
     pub fn fetch(&self, path: &str) -> (Answer, Vec<u8>) {
         let uri = format!("{}{path}", self.base);
         let request = ureq::http::Request::get(uri).header("CONFIDENT_API_KEY", &self.key).body(()).expect("a request");
@@ -358,7 +357,7 @@ impl Client {
         self.ask("DELETE", path, None)
     }
 
-    /// A new key: its number and its full value.
+    /// Creates a key; returns its id and its full value.
     pub fn mint(&self, name: &str) -> (i64, String) {
         let key = self.post(&self.keys, json!({"name": name})).data()["apiKey"].take();
         (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value").to_owned())
@@ -381,7 +380,7 @@ impl Client {
         self.is_let_in(ORGANIZATION)
     }
 
-    /// Whether the key opens this path.
+    /// Whether the key passes at this path.
     pub fn is_let_in(&self, path: &str) -> bool {
         match self.get(path).status {
             200 => true,
@@ -395,7 +394,7 @@ pub fn prefix() -> KeyPrefix {
     KeyPrefix::parse("confident_org_").expect("a prefix")
 }
 
-/// A secret that no other call gives.
+/// A secret that is different in each call.
 pub fn new_secret() -> Secret {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -421,28 +420,27 @@ pub fn store_options(path: &Path) -> StoreOptions {
     }
 }
 
-/// A clock that goes on while a process is stopped, as the program's own.
+/// A clock that continues while the process is stopped, as the program's own does.
 pub fn uptime() -> Duration {
     rustix::time::clock_gettime(rustix::time::ClockId::Boottime).try_into().expect("a time after the start")
 }
 
-/// The moment so many milliseconds after the epoch, by either clock.
+/// This many milliseconds after the epoch, by both clocks.
 pub fn moment(ms: i64) -> Moment {
     Moment { time: at(ms), uptime: Duration::from_millis(ms.unsigned_abs()) }
 }
 
-/// The store itself, as another process beside a server would open it.
+/// The store itself, opened as another process beside a server would open it.
 pub fn open_store(path: &Path) -> Store {
     open_file(path).store()
 }
 
-/// The same, with what only a store in a file does.
+/// The same, with the operations that only a store in a file has.
 pub fn open_file(path: &Path) -> StoreFile {
     StoreFile::open(&store_options(path), metrics()).expect("the store opens")
 }
 
-/// What nobody reads.
-/// A service of little, on `keystead.db` in the folder.
+/// Metrics that are not read. Options of a small service on `keystead.db` in the folder.
 pub fn service_options(folder: &Path) -> keystead::service::ServiceOptions {
     let prefix = |text| KeyPrefix::parse(text).expect("a prefix");
     keystead::service::ServiceOptions {
@@ -459,12 +457,12 @@ pub fn metrics() -> Arc<Metrics> {
     Arc::new(Metrics::new(at(0)).expect("metrics"))
 }
 
-/// Runs what a test has to wait for.
+/// Runs a future to its end.
 pub fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// An organization and a key of its own, put straight into the store.
+/// An organization with a key, inserted straight into the store.
 pub fn insert_organization(store: &Store, name: &str) -> (Organization, ApiKey, Secret) {
     let secret = new_secret();
     let seed = secret.fingerprint().digest.as_bytes()[..8].try_into().expect("eight bytes");
@@ -492,13 +490,13 @@ pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
     }
 }
 
-/// Puts many keys into the store at once.
+/// Inserts many keys into the store at once.
 pub fn insert_keys(store: &Store, organization: OrganizationId, secrets: &[Secret]) -> Result<Vec<ApiKey>> {
     let news: Vec<NewApiKey> = secrets.iter().map(|secret| new_key(organization, secret)).collect();
     wait(store.write(move |writes: &mut dyn Writes| news.into_iter().map(|new| writes.insert_api_key(new)).collect()))
 }
 
-/// Whether the program is on this machine. What needs one that is not there is passed over, unless nothing is to be.
+/// Whether the program is installed. Tests skip what needs a missing program, unless skipping is forbidden.
 #[track_caller]
 pub fn is_there(program: &str) -> bool {
     let asked = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
@@ -507,8 +505,8 @@ pub fn is_there(program: &str) -> bool {
     is_there
 }
 
-/// Runs the program at a pseudo-terminal, which `script` of util-linux makes, with this typed: whether it succeeded, and what
-/// it said.
+/// Runs the program at a pseudo-terminal, which `script` of util-linux creates, with this input. Returns whether it
+/// succeeded, and its output.
 pub fn at_a_terminal(folder: &Path, arguments: &str, answer: &str) -> (bool, String) {
     let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_keystead"));
     let mut script = Command::new("script");
@@ -519,7 +517,8 @@ pub fn at_a_terminal(folder: &Path, arguments: &str, answer: &str) -> (bool, Str
     (output.status.success(), stdout(&output))
 }
 
-/// Says that it is over once it is dropped, also where a test fails: threads that wait for that would hang the test.
+/// Signals the end when it is dropped, also when a test fails: threads that wait for the end would otherwise hang the
+/// test.
 pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -528,7 +527,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Asks again until the condition holds; fails after the time.
+/// Polls until the condition holds; fails after this time.
 #[track_caller]
 pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();

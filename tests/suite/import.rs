@@ -1,4 +1,4 @@
-//! `keystead import` and `keystead export`: keys that were made elsewhere, and what becomes of them.
+//! `keystead import` and `keystead export`: keys from other systems, and what happens to them.
 
 use super::helpers::*;
 use super::revocation_race::{done as settled, race};
@@ -15,7 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A key of another form, and what other tools say of it: `printf %s KEY | sha256sum`, `… | b3sum`, and Python's
+/// A key of another form, and its digests by other tools: `printf %s KEY | sha256sum`, `… | b3sum`, and Python's
 /// `base64.b64encode(hashlib.sha256(KEY).digest())`.
 const KEY: &str = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
 const SHA256: &str = "78a08441f4314f0a2833cfe58c62e555a162264206982cda39f6804f5048f570";
@@ -77,7 +77,7 @@ impl Folder {
         OrganizationId::new(self.query("SELECT id FROM organizations")).expect("a number")
     }
 
-    /// How many keys there are for anybody.
+    /// How many keys are visible.
     fn keys(&self) -> i64 {
         self.query(
             "SELECT count(*) FROM api_keys k WHERE NOT EXISTS \
@@ -86,12 +86,12 @@ impl Folder {
     }
 }
 
-/// A key that no other number gives, and that is not of our form.
+/// A key that is different for each number and does not have our form.
 fn external(number: usize) -> String {
     format!("sk-{}", &blake3::hash(&number.to_le_bytes()).to_hex()[..32])
 }
 
-/// What the tool prints about the key; `None` where it is not installed.
+/// What the tool prints for the key; `None` if the tool is not installed.
 fn tool(program: &str, arguments: &[&str], key: &str) -> Option<String> {
     if !is_there(program) {
         return None;
@@ -110,7 +110,7 @@ fn python(expression: &str, key: &str) -> Option<String> {
     tool("python3", &["-c", &program], key)
 }
 
-/// Digests of the keys with these numbers, made by other tools, with their algorithms.
+/// Digests of the keys with these numbers, computed by other tools, with their algorithms.
 fn digests_of_tools() -> Vec<(String, String, &'static str)> {
     let hex = "hashlib.sha256(key).hexdigest()";
     let base64 = "base64.b64encode(hashlib.sha256(key).digest()).decode()";
@@ -136,7 +136,7 @@ fn a_digest_that_another_tool_made_is_that_of_its_key_in_every_form() {
         assert!(server.client_with(KEY).is_good(), "{algorithm} {digest}");
         assert!(!server.client_with(&KEY.to_lowercase()).is_good());
     }
-    // And whatever tools are here.
+    // Also with the tools that are installed here.
     let folder = Folder::new();
     let made = digests_of_tools();
     let lines: String = made.iter().map(|(_, digest, algorithm)| format!("A key,{digest},{algorithm}\n")).collect();
@@ -193,7 +193,7 @@ fn a_verification_by_api_or_proxy_counts_as_first_use() {
     }
 }
 
-/// What Keystead itself says is the SHA-256 digest of a key, which the tools' digests have shown to be right.
+/// The SHA-256 digest of a key as Keystead computes it, which the tools' digests have proved right.
 fn sha256(key: &str) -> String {
     let forms = keystead::domain::KeyForms { external: true, sha256: true };
     keystead::domain::Digest::sha256_of_presented(key.as_bytes(), forms).expect("a key").to_hex()
@@ -202,7 +202,8 @@ fn sha256(key: &str) -> String {
 #[test]
 fn digests_of_the_two_algorithms_are_never_confused() {
     let folder = Folder::new();
-    // Each digest under the other's name, and one SHA-256 digest so that such are looked for at all.
+    // Each digest under the other algorithm, and one real SHA-256 digest so that the server looks for such digests at
+    // all.
     folder.import_well(&format!(
         "name,digest,algorithm\na,{SHA256},blake3\nb,{BLAKE3},sha256\nc,{},sha256\n",
         sha256(&external(1))
@@ -298,7 +299,7 @@ fn a_store_without_imported_keys_does_not_look_up_keys_of_other_forms() {
     let folder = Folder::new();
     let server = folder.serve();
     let connection = Connection::open(folder.database()).expect("the file");
-    // Put there by hand, behind the back of what knows of imports.
+    // Inserted by hand, without the code for imports.
     connection
         .execute("UPDATE api_keys SET digest = ?1 WHERE id = 1", [blake3::hash(KEY.as_bytes()).as_bytes()])
         .expect("a key");
@@ -482,7 +483,7 @@ fn with_imported_keys_a_foreign_bearer_token_still_does_not_hide_a_key_in_anothe
             assert_eq!(ask(path, &[("Authorization", JWT), key]), 200, "{path}: {key:?}");
             assert_eq!(ask(path, &[key, ("Authorization", JWT)]), 200, "{path}: {key:?}");
         }
-        // Alone, or beside what is no key, it is the client's.
+        // Alone, or beside text that is not a key, it is the client's key.
         assert_eq!(ask(path, &[("Authorization", &imported_bearer)]), 200);
         assert_eq!(ask(path, &[("Authorization", &imported_bearer), ("X-API-Key", "")]), 200);
         assert_eq!(ask(path, &[("Authorization", JWT)]), 401);
@@ -579,7 +580,7 @@ fn a_killed_import_is_complete_or_has_no_effect() {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program runs");
-        // The moment of the kill is what is varied, not what is waited for.
+        // The test varies the moment of the kill; it does not wait for a condition.
         std::thread::sleep(Duration::from_millis(40 + 150 * round));
         child.kill().expect("a kill");
         child.wait().expect("an end");
@@ -724,7 +725,7 @@ fn an_interrupted_export_leaves_no_file_and_does_not_block_the_next_one() {
     let imported = run(folder.path(), &["import", "--organization-keys", "many.csv"]);
     assert!(imported.status.success(), "{}", stderr(&imported));
     let (file, unfinished) = (folder.path().join("all"), folder.path().join("all-unfinished"));
-    // The system ends the process at once, in the middle of its work.
+    // The system kills the process at once, in the middle of its work.
     let ended = std::process::Command::new("sh")
         .args(["-c", "ulimit -c 0; ulimit -f 200; exec \"$0\" export --output all", env!("CARGO_BIN_EXE_keystead")])
         .current_dir(folder.path())
@@ -752,7 +753,7 @@ fn export_of(folder: &Folder) -> String {
     stdout(&run(folder.path(), &["export", "--digests"]))
 }
 
-/// What of an export's keys is the same in any store.
+/// The fields of an exported key that are the same in every store.
 fn essence(export: &str) -> Vec<String> {
     let objects = export.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let keys = objects.filter(|object| object["kind"] == "api_key" && object["name"] != "First key");
@@ -806,7 +807,7 @@ fn a_row_goes_to_the_organization_and_project_that_it_names() {
         folder.query::<i64>(&format!("SELECT count(*) FROM api_keys WHERE organization_id = {} AND id > 3", of.get()))
     };
     assert_eq!((count(&second.id), count(&twin.id)), (2, 1));
-    // One event for each that got some.
+    // One event for each organization that got keys.
     let both = format!(
         "name,key,organization\nA,{},Second\nB,{},{}\nC,{},Second\n",
         external(5),
@@ -837,12 +838,12 @@ fn digests_with_a_common_prefix_are_different_keys() {
     assert!(said.contains("Row 4 is refused: Row 1 has the same key."), "{said}");
     assert!(said.contains("Row 2 is refused: The store has this key already"), "{said}");
     assert_eq!(said.matches("can be imported").count(), 2, "{said}");
-    // The same bytes by the other algorithm are another key.
+    // The same bytes under the other algorithm are another key.
     folder.import_well(&format!("name,digest,algorithm\na,{},sha256\n", digest('1')));
     assert_eq!(folder.keys(), 6);
 }
 
-/// Rows that wait beside the store: a new key of the organization each, of these projects.
+/// Rows staged beside the store: a new key of the organization for each of these projects.
 fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Option<ProjectId>)]) -> Staging {
     let mut staged = Staging::beside_store(store, Duration::ZERO).expect("a place to wait");
     for (place, (value, project)) in (1..).zip(keys) {
@@ -856,7 +857,7 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
     staged
 }
 
-/// What is to be imported, all of it or nothing.
+/// An import of these rows, all or nothing.
 fn import_of(staged: Staging) -> Import {
     Import {
         staged,
@@ -869,7 +870,7 @@ fn import_of(staged: Staging) -> Import {
     }
 }
 
-/// Begins an import as a process does that is stopped then, one transaction after the other: these many more.
+/// Starts an import as a process does that is then stopped: this many more transactions.
 fn begin(store: &StoreFile, staged: Staging, steps: usize) -> Arc<Mutex<Staging>> {
     begin_by(store, staged, order(), steps)
 }
@@ -909,7 +910,7 @@ fn an_import_writes_digests_from_memory_into_the_index() {
     let imported = new_secret().fingerprint();
     let staged = staged(&path, organization.id, &[(imported, None)]);
     wait(service.import(import_of(staged), [7; 16], at(1_709_164_800_000))).expect("an import");
-    // The store is still open: what it has in memory is nowhere else but where the import put it.
+    // The store is still open: only the import can have written to the index what the store has in memory.
     let view = StoreView::open(&path, Duration::from_secs(5)).expect("a look");
     for digest in [digest, imported.digest] {
         assert!(view.lookup(&digest).expect("a read").is_some());
@@ -964,7 +965,7 @@ fn no_key_of_an_import_is_visible_before_all_of_them_are() {
     }
     let backup = folder.path().join("backup.db");
     assert_eq!(wait(store.back_up(backup, |_| ())).expect("a backup").keys, 2);
-    // A value of an import cannot become another key's.
+    // A value of an import cannot become the value of another key.
     let value = digests[1];
     assert!(wait(store.write(move |writes| writes.is_taken(&value))).expect("a read"));
     assert_eq!(publish(&store, &staged).expect("all of it").map(KeyId::get), [2, 4]);
@@ -972,7 +973,7 @@ fn no_key_of_an_import_is_visible_before_all_of_them_are() {
     assert!(digests.iter().all(|digest| is_found(*digest)));
 }
 
-/// Takes an import to its end, which must be none; nothing is left of it then.
+/// Runs an import to its end, which must be a failure that leaves nothing.
 #[track_caller]
 fn comes_to_nothing(store: &StoreFile, path: &Path, staged: &Arc<Mutex<Staging>>, keys: i64) {
     (0..8).for_each(|_| carry(store, staged));
@@ -1042,7 +1043,7 @@ fn an_import_with_a_value_revoked_meanwhile_is_refused_unless_revoked_values_are
     let path = folder.path().join("keystead.db");
     let store = open_file(&path);
     let organization = insert_organization(&store.store(), "Acme").0.id;
-    // Prefixes are numbers with a sign: values of both halves end.
+    // Prefixes are signed numbers: the test revokes values of both halves.
     for (round, allows_ended) in [false, false, false, false, true].into_iter().enumerate() {
         let rows = [(); 3].map(|()| (new_secret().fingerprint(), None));
         let staged = staged(&path, organization, &rows);
@@ -1073,7 +1074,7 @@ fn the_rows_of_a_killed_import_are_invisible_and_deleted_at_the_next_start() {
     let staged = staged(&path, organization, &rows);
     let staged = begin(&store, staged, 60);
     store.store().close();
-    // A killed process gives its locks up, and leaves its file.
+    // A killed process releases its locks and leaves its file.
     let left = folder.path().join("keystead.db-import");
     let bytes = fs::read(&left).expect("the rows");
     drop((store, staged));
@@ -1100,7 +1101,7 @@ fn a_key_is_revoked_at_once_and_the_server_is_ready_beside_an_import_that_is_sto
     for round in 0..10_u64 {
         let (id, value) = admin.mint("leaked");
         let mut child = begin_import(&folder, &file);
-        // The moment is what is varied, not what is waited for.
+        // The test varies this moment; it does not wait for a condition.
         std::thread::sleep(Duration::from_millis(200 + 170 * round));
         signal(&child, "STOP");
         let begun = Instant::now();
@@ -1131,7 +1132,7 @@ fn a_key_is_revoked_at_once_beside_a_little_import_that_is_stopped_at_any_moment
     for round in 0..40_u64 {
         let (id, value) = admin.mint("leaked");
         let mut import = begin_import(&folder, &file);
-        // The moment is what is varied, not what is waited for.
+        // The test varies this moment; it does not wait for a condition.
         std::thread::sleep(Duration::from_millis(20 + 5 * round));
         signal(&import, "STOP");
         let begun = Instant::now();
@@ -1196,7 +1197,7 @@ fn an_import_whose_process_died_is_not_published_when_another_one_begins() {
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     let next = std::thread::scope(|scope| {
         let carrying = scope.spawn(|| wait(service.carry_imports()));
-        // By then it waits for the store, with the first one in its hands.
+        // By then it waits for the store, with the first import in progress.
         std::thread::sleep(Duration::from_millis(300));
         drop(first);
         let next = staged(&path, organization, &[]);
@@ -1228,7 +1229,7 @@ fn a_server_continues_an_import_soon_after_the_store_was_busy() {
     eventually(Duration::from_secs(10), || folder.keys() == 2);
 }
 
-/// A service of little that does not wait long for the store.
+/// A small service with a short busy timeout.
 fn hasty_service(folder: &Folder) -> Service {
     let mut options = service_options(folder.path());
     options.store.busy_timeout = Duration::from_millis(100);
@@ -1253,7 +1254,7 @@ fn an_import_that_a_stopped_server_may_still_publish_is_reported_as_uncertain() 
     let uncertain = said(&service);
     assert!(uncertain.starts_with("The result of the import is unknown. When the server"), "{uncertain}");
     assert!(uncertain.contains("another process holds the store"), "{uncertain}");
-    // Nobody else could have done it.
+    // No other process could have done it.
     other.execute_batch("ROLLBACK").expect("an end");
     assert!(server.stop().success());
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
@@ -1291,7 +1292,7 @@ fn a_failed_import_names_the_row_with_the_conflict() {
             &ended,
             "The key of row 1 was revoked or rotated out meanwhile; nothing was imported. Use --allow-revoked to import it.",
         ),
-        (removed, "The project of row 2 was removed meanwhile; nothing was imported."),
+        (removed, "The project of row 2 was deleted meanwhile; nothing was imported."),
     ] {
         let folder = Folder::new();
         let organization = folder.organization();

@@ -1,4 +1,5 @@
-//! What `keystead import` asks before it makes administrators, and what it and `keystead export` say at a terminal and elsewhere.
+//! The questions of `keystead import` about organization keys, and the output of `keystead import` and `keystead
+//! export` at a terminal and elsewhere.
 
 use super::helpers::*;
 use std::fs;
@@ -10,7 +11,7 @@ const MANAGES: &str = "A key without a project can manage everything in its orga
 const WHAT_TO_DO: &str = "Give each key a project with the column \"project\", or say --organization-keys if you mean it. \
                           Nothing was imported.";
 
-/// A store with a project, and a file of two of its keys and one without a project.
+/// A store with a project, and a file with two keys of it and one key without a project.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     done(folder.path(), &["init", "--organization", "Acme", "--key-file", "first-key"]);
@@ -23,7 +24,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// How many keys there are, besides the first one of the organization and that of its project.
+/// How many keys there are, without the first keys of the organization and the project.
 fn imported(folder: &Path) -> usize {
     done(folder, &["keys", "list", "--json"]).lines().count() - 2
 }

@@ -1,4 +1,4 @@
-//! What can be changed of a key that keeps its value: its name, its end and its limits, over HTTP and by a command.
+//! Changes that keep the value of a key: its name, its expiry and its limits, by HTTP and by a command.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ fn a_new_expiry_does_not_extend_the_grace_period_of_the_outgoing_value() {
     advance(&admin, HOUR_MS);
     assert!(!old.is_good() && new.is_good());
 
-    // A key that expires within the grace, and is renewed only then: its newest value alone is good again.
+    // The key expires within the grace period and is renewed afterwards: only its newest value is valid again.
     let rotated = admin.post(&format!("{}/rotate", path(&id)), json!({"gracePeriodInHours": 2})).data();
     let newest = server.client_with(text(&rotated, "shadowValue"));
     admin.put(&path(&id), json!({"expiresInSeconds": 3_600})).data();

@@ -1,8 +1,8 @@
-//! Random sequences of what is done to keys, against the real server and against a plain model of the wire contract.
+//! Random sequences of requests about keys, sent to the real server and to a simple model of the API contract.
 //!
-//! The model is written from the contract and calls nothing of the program. A failure prints the shortest sequence that
-//! proptest finds; pasted into [`SEQUENCES_THAT_FAILED_ONCE`], it is replayed for good. `PROPTEST_CASES` asks for more
-//! sequences, `PROPTEST_RNG_SEED` for the same ones again.
+//! The model is written from the contract and calls no code of the program. A failure prints the shortest sequence that
+//! proptest finds. Paste it into [`SEQUENCES_THAT_FAILED_ONCE`] to replay it in every run. `PROPTEST_CASES` sets the
+//! number of sequences, `PROPTEST_RNG_SEED` repeats a run.
 
 use super::helpers::*;
 use Days::{Null, Number, Omitted};
@@ -19,19 +19,19 @@ use time::{Date, Month, OffsetDateTime};
 
 const V2_KEYS: &str = "/v2/organization/api-keys";
 const STEPS: usize = 40;
-/// How many sequences there are at the least, over all servers.
+/// The minimum number of sequences over all servers.
 const SEQUENCES: u32 = 512;
-/// A server has one clock, so each of them takes one sequence after the other.
+/// A server has one clock, so each server runs its sequences one after the other.
 const SERVERS: u32 = 4;
-/// For how long a shortest sequence is looked for.
+/// How long to search for a shorter sequence.
 const SHRINK_MS: u32 = 60_000;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// Nothing is judged this shortly before a key or a grace ends: the clock is moved past that end first. It is longer
-/// than a request may take.
+/// The test checks nothing this shortly before a key or a grace period ends; it moves the clock past that end first.
+/// Longer than a request takes.
 const CLEAR_MS: i64 = 60_000;
-/// The server reads the same clock as the test, so this is for a correction of that clock.
+/// The server reads the same clock as the test; this allows for a correction of that clock.
 const TOLERANCE_MS: i64 = 5;
 /// How far a server's clock is moved before another server takes over: two thousand years.
 const FAR_MS: i64 = 2_000 * 365 * DAY_MS;
@@ -43,7 +43,7 @@ const NO_SUCH_KEY: &str = "There is no such API key in this organization.";
 
 /// Sequences as a failure printed them.
 const SEQUENCES_THAT_FAILED_ONCE: &[&[Step]] = &[
-    // The last use of a new value that is the value by now was shown as that of the next new value.
+    // The last use of a new value that is now the current value was shown for the next new value.
     &[
         Step::Create { expires: Omitted },
         Step::Rotate { key: 0, grace_hours: 1, expires: Omitted },
@@ -60,8 +60,8 @@ const SEQUENCES_THAT_FAILED_ONCE: &[&[Step]] = &[
     ],
 ];
 
-/// What is done. Keys are counted from the newest one, 0, and so are the values of a key; what is counted too far back
-/// for the sequence so far is not done.
+/// A step. Keys count from the newest one, 0, and so do the values of a key. A step whose key or value does not exist
+/// yet is skipped.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Get { key: usize },
@@ -86,14 +86,14 @@ enum Days {
     Number(i64),
 }
 
-/// Where something ends: the clock is moved to just before it or to the very millisecond.
+/// The clock moves to just before an end, or to its exact millisecond.
 #[derive(Clone, Copy, Debug)]
 enum Edge {
     Grace,
     Expiry,
 }
 
-/// Simpler ones first: proptest turns the later into the earlier where the failure stays.
+/// Simpler steps first: proptest shrinks later ones to earlier ones if the failure stays.
 fn step() -> impl Strategy<Value = Step> {
     let key = || prop_oneof![6 => Just(0_usize), 3 => Just(1), 1 => Just(2)];
     let edge = || prop_oneof![Just(Grace), Just(Expiry)];
@@ -125,7 +125,7 @@ fn days() -> impl Strategy<Value = Days> {
     ]
 }
 
-/// Sequences of [`STEPS`] steps, no fewer, out of which steps can nevertheless be taken when a failure is shortened.
+/// Sequences of exactly [`STEPS`] steps. Steps can be removed when a failure is shrunk.
 #[derive(Debug)]
 struct Sequence<S: Strategy>(VecStrategy<S>);
 
@@ -143,7 +143,7 @@ impl<S: Strategy> Strategy for Sequence<S> {
     }
 }
 
-/// A time that is known only to lie between two readings of the clock, in Unix milliseconds.
+/// A time that lies between two readings of the clock, in Unix milliseconds.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     from: i64,
@@ -162,7 +162,7 @@ impl Span {
     }
 }
 
-/// The model: a key as the contract has it. Times are Unix milliseconds.
+/// The model: a key by the contract. Times are Unix milliseconds.
 #[derive(Debug)]
 struct Key {
     id: i64,
@@ -173,10 +173,10 @@ struct Key {
     expires_at: Option<i64>,
     /// Every value that it ever had, oldest first.
     issued: Vec<String>,
-    /// Which of them is the value; during a rotation the outgoing one.
+    /// The index of the current value; during a rotation, of the outgoing one.
     value: usize,
     shadow: Option<Shadow>,
-    /// When the value was last used, or one before it.
+    /// The last use of the value or of one before it.
     used: Option<Span>,
 }
 
@@ -198,14 +198,14 @@ impl Key {
         [self.used, shadow].into_iter().flatten().max_by_key(|span| span.to)
     }
 
-    /// When something about the key changes by itself.
+    /// The next time at which the key changes without a request.
     fn edges(&self) -> impl Iterator<Item = i64> {
         let rotates_at = self.shadow.as_ref().map(|shadow| shadow.rotates_at);
         let is_quiet_at = self.used.map(|span| span.to + HOUR_MS);
         [self.expires_at, rotates_at, is_quiet_at].into_iter().flatten()
     }
 
-    /// Ends a grace that is over. The contract lets a `GET` still show it; here no answer does.
+    /// Ends a grace period that is over. The contract lets a `GET` still show it; this server never does.
     fn complete_due_rotation(&mut self, now: i64) {
         if self.shadow.as_ref().is_some_and(|shadow| shadow.rotates_at <= now) {
             self.promote();
@@ -219,7 +219,7 @@ impl Key {
         }
     }
 
-    /// When the value stops, where it is the outgoing one of a rotation; or the sentence that refuses it.
+    /// When the value expires, if it is the outgoing one of a rotation; or the error message that refuses it.
     fn verdict(&self, value: usize, now: i64) -> Result<Option<i64>, &'static str> {
         let is_outgoing = self.shadow.is_some() && value == self.value;
         let is_known = value == self.value || self.shadow.as_ref().is_some_and(|shadow| shadow.value == value);
@@ -246,7 +246,7 @@ impl Key {
         (grace_hours > 0 && self.shadow.is_some()).then_some(409)
     }
 
-    /// Takes over what an answer says of a rotation's times, if they may be what it says.
+    /// Takes the times of a rotation from a response, if they are allowed.
     fn rotate(&mut self, data: &Value, grace_hours: i64, expires: Days, span: Span) -> TestCaseResult {
         self.expires_at = expiry(data, expires, self.expires_at, span)?;
         let new = self.issued.len();
@@ -268,7 +268,7 @@ impl Key {
         Ok(())
     }
 
-    /// Holds a key in an answer against this one; of its values one may be in full.
+    /// Compares a key in a response with this one. One of its values may be shown in full.
     fn check(&self, data: &Value, full: Option<usize>, span: Span) -> TestCaseResult {
         let show = |value: usize| {
             let text = &self.issued[value];
@@ -301,7 +301,7 @@ impl Key {
     }
 }
 
-/// What `expiresInDays` makes of an expiry, where an answer says what it may.
+/// The expiry after `expiresInDays`, if the value in the response is allowed.
 fn expiry(data: &Value, expires: Days, before: Option<i64>, span: Span) -> Result<Option<i64>, TestCaseError> {
     let found = optional_instant(data, "expiresAt")?;
     match (expires, found) {
@@ -354,12 +354,12 @@ fn http_date(ms: i64) -> String {
     format!("{}, {:02} {} {} {hour:02}:{minute:02}:{second:02} GMT", &day[..3], at.day(), &month[..3], at.year())
 }
 
-/// A server, with how far its clock is moved.
+/// A server, and how far its clock was moved.
 struct Stage {
     _server: Server,
     admin: Client,
     ahead_ms: i64,
-    /// Whether a sequence was begun and did not end well.
+    /// Whether a sequence started and did not finish.
     is_littered: bool,
 }
 
@@ -376,7 +376,7 @@ impl Stage {
         i64::try_from(since_epoch.as_millis()).expect("a time") + self.ahead_ms
     }
 
-    /// Does something, and says between which readings of the clock it was done.
+    /// Runs an action; returns the two readings of the clock around it.
     fn timed(&self, work: impl FnOnce(&Client) -> Answer) -> (Answer, Span) {
         let from = self.now();
         let answer = work(&self.admin);
@@ -393,7 +393,7 @@ impl Stage {
         span.check("the clock", instant(&success(&answer)?, "now")?)
     }
 
-    /// Plays a sequence on a server without keys but the first, then asks once more about everything.
+    /// Runs a sequence on a server that has only the first key, then checks everything once more.
     fn play(&mut self, steps: &[Step]) -> TestCaseResult {
         if self.is_littered || self.ahead_ms > FAR_MS {
             *self = Self::new();
@@ -410,7 +410,7 @@ impl Stage {
     }
 }
 
-/// The `data` of a success.
+/// The `data` of a successful response.
 fn success(answer: &Answer) -> Result<Value, TestCaseError> {
     prop_assert_eq!(answer.status, 200, "{}", answer.text);
     let mut json = answer.json();
@@ -418,7 +418,7 @@ fn success(answer: &Answer) -> Result<Value, TestCaseError> {
     Ok(json["data"].take())
 }
 
-/// A refusal, after a check of its envelope; gives the sentence.
+/// A refusal, after a check of its envelope; returns the error message.
 fn refusal(answer: &Answer, status: u16) -> Result<String, TestCaseError> {
     prop_assert_eq!(answer.status, status, "{}", answer.text);
     let json = answer.json();
@@ -427,7 +427,7 @@ fn refusal(answer: &Answer, status: u16) -> Result<String, TestCaseError> {
     Ok(sentence)
 }
 
-/// One sequence under way: the server, and the model of the keys made so far.
+/// A running sequence: the server, and the model of the keys so far.
 struct Play<'a> {
     stage: &'a mut Stage,
     keys: Vec<Key>,
@@ -458,7 +458,7 @@ impl Play<'_> {
         self.list()
     }
 
-    /// Moves the clock past what is about to end, so that all answers of a step fall on the same side of it.
+    /// Moves the clock past an end that is near, so that all responses of a step fall on the same side of it.
     fn prepare(&mut self) -> TestCaseResult {
         loop {
             let now = self.stage.now();
@@ -516,7 +516,7 @@ impl Play<'_> {
         format!("{V2_KEYS}/{}{rest}", self.keys[key].id)
     }
 
-    /// The `data` about a key; `None` where the key is revoked and therefore not found.
+    /// The `data` about a key; `None` if the key is revoked and so not found.
     fn data(&self, key: usize, answer: &Answer) -> Result<Option<Value>, TestCaseError> {
         if !self.keys[key].is_revoked {
             return success(answer).map(Some);
@@ -558,7 +558,7 @@ impl Play<'_> {
         self.keys[key].check(&data, None, span)
     }
 
-    /// All keys that are not revoked, newest first, and last the one that all this is asked with.
+    /// All keys that are not revoked, newest first; the last one is the key of the test client.
     fn list(&mut self) -> TestCaseResult {
         let (answer, span) = self.stage.timed(|admin| admin.get(V2_KEYS));
         let data = success(&answer)?;
@@ -569,7 +569,7 @@ impl Play<'_> {
         expected.iter().zip(found).try_for_each(|(key, data)| key.check(data, None, span))
     }
 
-    /// Authenticates with a value that was issued at some time.
+    /// Authenticates with a value from any earlier time.
     fn present(&mut self, key: usize, value: usize) -> TestCaseResult {
         let credential = self.keys[key].issued[value].clone();
         let headers = [("CONFIDENT_API_KEY", credential.as_str())];
@@ -629,7 +629,7 @@ impl Play<'_> {
         self.keys[key].check(&data, None, span)
     }
 
-    /// Renames a key, and changes when it expires: a grace may only get shorter by it.
+    /// Renames a key and changes its expiry. This can only shorten a grace period.
     fn renew(&mut self, key: usize, expires: Days) -> TestCaseResult {
         let (path, name) = (self.path(key, ""), format!("{} again", self.keys[key].name));
         let body = with_days(json!({"name": name}), expires);
@@ -652,7 +652,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Moves the clock to where a key's grace or the key itself ends, or shortly before.
+    /// Moves the clock to the end of a key or its grace period, or shortly before it.
     fn reach(&mut self, key: usize, edge: Edge, is_past: bool) -> TestCaseResult {
         let key = &self.keys[key];
         let end = match edge {
@@ -676,7 +676,7 @@ fn with_days(mut body: Value, expires: Days) -> Value {
     body
 }
 
-/// The sequence as one pastes it into [`SEQUENCES_THAT_FAILED_ONCE`].
+/// The sequence in a form to paste into [`SEQUENCES_THAT_FAILED_ONCE`].
 fn as_source(steps: &[Step]) -> String {
     let mut source = "&[\n".to_owned();
     for step in steps {
@@ -685,7 +685,7 @@ fn as_source(steps: &[Step]) -> String {
     source + "],"
 }
 
-/// Takes out what proptest tried to take out before it made the steps simpler, and what can go since.
+/// Removes steps that proptest tried to remove before it simplified the others, and that can go now.
 fn without_what_can_go(stage: &mut Stage, mut reason: String, mut steps: Vec<Step>) -> (String, Vec<Step>) {
     let mut number = 0;
     while number < steps.len() {

@@ -9,20 +9,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// A folder with a store that was set up for Acme, and its first key.
+/// A folder with a store of the organization Acme, and its first key.
 pub fn store() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let key = done(folder.path(), &["init", "--organization", "Acme"]).trim().to_owned();
     (folder, key)
 }
 
-/// Mints a key; gives its number and its full value.
+/// Creates a key; returns its id and its full value.
 fn create(folder: &Path, more: &[&str]) -> (String, String) {
     let key = done_json(folder, &[&["keys", "create", "A key", "--json"], more].concat());
     (key["id"].to_string(), key["value"].as_str().expect("a value").to_owned())
 }
 
-/// What `keys verify` says of a key: its exit code and its first word.
+/// The result of `keys verify`: the exit code and the first word.
 fn verdict(folder: &Path, key: &str) -> (Option<i32>, String) {
     let output = run_with_input(folder, &["keys", "verify"], key.as_bytes());
     let text = stdout(&output);
@@ -33,7 +33,7 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 
-/// Every file of the folder, its bytes and when it was last written.
+/// Every file of the folder with its bytes and modification time.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>, SystemTime)> {
     let files = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<_> = files
@@ -103,7 +103,7 @@ fn a_key_is_created_with_an_expiry_in_a_project_and_shown_as_in_v2() {
     let project = project["project"]["id"].as_str().expect("an id");
     let shown = done_json(folder, &["keys", "get", &id, "--json"]);
     let mut answered = server.client().get(&format!("/v2/projects/{project}/api-keys/{id}")).data();
-    // The use a moment ago is on disk up to a second later.
+    // A use is written to disk within a second.
     answered["lastUsed"] = shown["lastUsed"].clone();
     for (name, value) in answered.as_object().expect("an object") {
         assert_eq!(shown[name], *value, "{name}");
@@ -179,7 +179,7 @@ fn irreversible_commands_ask_for_confirmation_at_a_terminal() {
         return;
     }
     let (folder, first) = store();
-    // A name from an older version; the file's own handle is closed before the program opens it.
+    // A name from an older version. The test closes the file before the program opens it.
     let file = rusqlite::Connection::open(folder.path().join("keystead.db")).expect("the file");
     file.execute_batch("UPDATE api_keys SET name = 'P' || char(8238) || 'A'").expect("a name");
     drop(file);
@@ -385,7 +385,7 @@ fn a_missing_key_and_an_impossible_rotation_are_refused_with_an_error_message() 
 fn an_expired_key_is_revived_by_a_rotation_that_says_for_how_long() {
     let server = Server::start_with(&[("KEYSTEAD_DEV_CLOCK", "true")]);
     let (id, value) = create(server.folder(), &["--expires-in-days", "1"]);
-    // Brought forward by hand: the commands know no clock but the machine's.
+    // Set by hand: commands know only the machine's clock.
     let store = open_store(&server.store_path());
     wait(store.write(move |writes| {
         let id = keystead::domain::KeyId::new(2).expect("a number");
@@ -452,7 +452,7 @@ fn completing_or_cancelling_a_rotation_reports_the_removed_and_the_remaining_val
         assert!(stderr(&output).contains(&sentence), "{}", stderr(&output));
         assert_eq!(verdict(folder.path(), alive).1, "VALID");
         assert_eq!(verdict(folder.path(), dead).0, Some(1));
-        // Once it is over, no value is said to end, with or without --yes.
+        // Once the rotation is over, the command removes no value, with or without --yes.
         for more in [&[][..], &["--yes"]] {
             let again = run(folder.path(), &[&["keys", "rotate", &id, end], more].concat());
             let sentence = format!(

@@ -1,4 +1,4 @@
-//! The ledger of revocations: what is lost of it is noticed, and made anew from the store where that is the newer one.
+//! The ledger of revocations: losses are noticed, and the ledger is rebuilt from the store if the store is newer.
 
 use super::helpers::*;
 use serde_json::json;
@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A server's folder with a backup, and what became of keys since: the last commit removed a project with four keys.
+/// A server's folder with a backup, and what happened to keys since. The last commit deleted a project with four keys.
 struct Fixture {
     folder: TempDir,
-    /// An organization's key, before and after it was narrowed.
+    /// An organization key, before and after it was restricted.
     narrowed: (i64, String),
     revoked: String,
     off: String,
@@ -49,7 +49,7 @@ impl Fixture {
         self.folder.path().join(name)
     }
 
-    /// All that ended since the backup is ended, and what did not is good.
+    /// Everything revoked since the backup is revoked; the other keys are valid.
     #[track_caller]
     fn check(&self, folder: &Path) {
         if folder != self.folder.path() {
@@ -73,7 +73,7 @@ impl Fixture {
     }
 }
 
-/// Where the lines begin that the last commit wrote.
+/// The offsets of the lines that the last commit wrote.
 fn last_commit(ledger: &[u8]) -> usize {
     let text = String::from_utf8_lossy(ledger);
     let lines: Vec<&str> = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
@@ -82,7 +82,7 @@ fn last_commit(ledger: &[u8]) -> usize {
     lines.iter().take_while(|line| event(line) != last).map(|line| line.len()).sum()
 }
 
-/// What can become of the last commit.
+/// The ways in which the last commit can be damaged.
 fn damages(ledger: &[u8]) -> [(&'static str, Vec<u8>); 4] {
     let begin = last_commit(ledger);
     let mut flipped = ledger.to_vec();
@@ -121,9 +121,9 @@ fn a_start_rebuilds_a_truncated_or_missing_ledger() {
             None => fs::remove_file(fixture.path("keystead.revoked")).expect("a removal"),
         }
         let server = Server::start_in(fixture.folder.path(), &[]);
-        assert!(server.log().contains("anew from the store"), "{what}: {}", server.log());
+        assert!(server.log().contains("from the store"), "{what}: {}", server.log());
         assert_eq!(server.stop().code(), Some(0));
-        // It knows all that the lost one knew.
+        // It has everything that the lost one had.
         let elsewhere = tempfile::tempdir().expect("a folder");
         fs::copy(fixture.path("keystead.revoked"), elsewhere.path().join("keystead.revoked")).expect("the ledger");
         done(elsewhere.path(), &["restore", fixture.path("backup.db").to_str().expect("a path")]);
@@ -165,7 +165,7 @@ fn an_older_store_with_a_damaged_ledger_does_not_start_and_verifies_no_key() {
     }
 }
 
-/// The older store has commits that the rest of the ledger lacks, and is not the newest one all the same.
+/// The older store has commits that the rest of the ledger lacks, and is not the newest one anyway.
 #[test]
 fn an_older_store_is_never_mistaken_for_the_newest_when_the_ledger_is_truncated() {
     let fixture = Fixture::new();
@@ -179,14 +179,14 @@ fn an_older_store_is_never_mistaken_for_the_newest_when_the_ledger_is_truncated(
     let ledger = fixture.ledger();
     let end = ledger.iter().rposition(|byte| *byte != 0).expect("a line break") + 1;
     let lines: Vec<usize> = (0..end).filter(|at| ledger[*at] == b'\n').map(|at| at + 1).skip(1).collect();
-    // Behind each line, and in each.
+    // Truncated after each line, and within each line.
     for line in &lines[..lines.len() - 1] {
         for (what, length, is_zeroed) in
             [("cut", *line, false), ("cut", line + 50, false), ("overwritten with zeros", *line, true)]
         {
             let mut damaged = ledger[..length].to_vec();
             if is_zeroed {
-                // A crash leaves the last commit like this, and nobody was answered.
+                // A crash can leave the last commit like this; it was not acknowledged.
                 if length >= last_commit(&ledger) {
                     continue;
                 }
@@ -196,7 +196,7 @@ fn an_older_store_is_never_mistaken_for_the_newest_when_the_ledger_is_truncated(
             fs::write(fixture.path("keystead.revoked"), &damaged).expect("the ledger");
             let output = run_with_input(fixture.folder.path(), &["keys", "verify"], second.1.as_bytes());
             assert_failed_with(&output, 1, "keystead.revoked");
-            // The newest one has all that was lost.
+            // The newest store has everything that was lost.
             fs::write(fixture.path("keystead.db"), &newest).expect("a copy");
             let output = run_with_input(fixture.folder.path(), &["keys", "verify"], second.1.as_bytes());
             assert!(stdout(&output).contains("UNKNOWN"), "{what} at {length}: {}", stderr(&output));
@@ -207,8 +207,8 @@ fn an_older_store_is_never_mistaken_for_the_newest_when_the_ledger_is_truncated(
     assert!(!server.client_with(&second.1).is_good());
 }
 
-/// SQLite brings the log that a killed server left into whatever file has the store's name: that has the newest marks then, and
-/// the older keys.
+/// SQLite applies the write-ahead log of a killed server to any file with the store's name. That file then has the
+/// newest marks and the older keys.
 #[test]
 fn an_older_copy_is_not_mixed_with_the_log_that_a_killed_server_left() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -246,7 +246,7 @@ fn an_older_copy_is_not_mixed_with_the_log_that_a_killed_server_left() {
         assert!(server.client_with("sk_live_0000000000000001").is_good(), "{copy}");
         assert_eq!(server.stop().code(), Some(0));
     }
-    // The newest store goes with its log.
+    // The newest store moves together with its write-ahead log.
     for (name, bytes) in &files {
         fs::write(path(name), bytes).expect("a file");
     }
@@ -273,7 +273,7 @@ fn no_key_is_verified_while_another_file_replaces_the_running_servers_store() {
     for (gate, refused) in [("/auth/forward", 503), ("/auth/nginx", 403), ("/auth/envoy", 403)] {
         let answer = client.get(gate);
         assert_eq!(answer.status, refused, "{gate}");
-        // At nginx's gate it stands for a limit.
+        // At nginx's gate this status stands for a rate limit.
         assert_eq!(answer.header("retry-after").is_some(), gate != "/auth/nginx", "{gate}");
     }
     assert!(server.log().contains("no key is judged"), "{}", server.log());
@@ -356,8 +356,9 @@ fn a_ledger_of_the_earlier_format_is_migrated() {
     }
 }
 
-/// The files are those of the last version with schema 6; its `keys list --json` is in keys.json. Times of use were set back and
-/// the end of the rotation was set to the year 2100 by hand, so that what is so of a key stays so.
+/// The files are from the last version with schema 6; the output of its `keys list --json` is in keys.json. Last uses
+/// were set back and the end of the rotation was set to the year 2100 by hand, so that the state of each key does not
+/// change.
 #[test]
 fn a_store_of_schema_6_is_migrated_with_everything_about_each_value() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema6");
@@ -378,7 +379,7 @@ fn a_store_of_schema_6_is_migrated_with_everything_about_each_value() {
     let before = fs::read_to_string(files.join("keys.json")).expect("the list");
     let check = |what: &str| {
         let server = Server::start_in(folder.path(), &[]);
-        assert!(server.log().contains("schema 6 brought to 7"), "{what}: {}", server.log());
+        assert!(server.log().contains("schema 6 migrated to 7"), "{what}: {}", server.log());
         assert_eq!(listed(), before, "{what}");
         for (value, address, code) in [
             (of_project(3), "::1", "VALID"),
@@ -407,7 +408,7 @@ fn a_store_of_schema_6_is_migrated_with_everything_about_each_value() {
         server
     };
     let server = check("started");
-    // What comes later counts for the file of before, too.
+    // Later changes count for the earlier file, too.
     assert_eq!(server.client().post("/v2/organization/api-keys/4/rotate/complete", json!({})).status, 200);
     assert!(!server.client_with(&of_organization(4)).is_good() && server.client_with(&of_organization(14)).is_good());
     assert_eq!(server.stop().code(), Some(0));
@@ -429,7 +430,7 @@ fn a_rebuilt_ledger_has_imported_keys_and_concurrent_changes() {
     done(folder.path(), &["import", "--organization-keys", "keys.csv"]);
     done(folder.path(), &["backup", "backup.db"]);
     fs::remove_file(folder.path().join("keystead.revoked")).expect("a removal");
-    // Number 1 is the first key's.
+    // Number 1 is the first key.
     done(folder.path(), &["keys", "revoke", "2", "--yes"]);
     assert_eq!(server.client().revoke(3).status, 200);
     drop(server);
@@ -439,7 +440,7 @@ fn a_rebuilt_ledger_has_imported_keys_and_concurrent_changes() {
     assert_eq!(values.iter().map(is_good).collect::<Vec<_>>(), [false, false, true]);
 }
 
-/// A folder with a server's files in it, and nothing that was left out.
+/// A folder with a copy of all files of a server's folder.
 fn copy_of(folder: &Path, names: &[(&str, &str)]) -> TempDir {
     let elsewhere = tempfile::tempdir().expect("a folder");
     for (from, to) in names {
@@ -474,7 +475,7 @@ fn an_older_copy_of_the_ledger_undoes_no_change_made_after_a_restore() {
         assert_eq!(!server.client_with(&dead).is_good(), is_revoked, "{restored}: {}", server.log());
         assert_eq!(server.stop().code(), Some(0));
     }
-    // The same beside the running store's file.
+    // The same, beside the running store's file.
     fs::copy(path("older.revoked"), path("keystead.revoked")).expect("the older ledger");
     let server = Server::start_in(folder.path(), &[]);
     assert!(!server.client_with(&off).is_good() && !server.client_with(&dead).is_good(), "{}", server.log());
@@ -482,7 +483,7 @@ fn an_older_copy_of_the_ledger_undoes_no_change_made_after_a_restore() {
 
 #[test]
 fn a_ledger_put_back_under_a_running_server_is_replayed_before_the_next_change() {
-    // How many commits it is ahead: one may also be what a killed process left.
+    // How many commits it is ahead: one of them can be from a killed process.
     for ahead in [1, 3] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
@@ -503,7 +504,7 @@ fn a_ledger_put_back_under_a_running_server_is_replayed_before_the_next_change()
         fs::copy(path("good.revoked"), path("keystead.revoked")).expect("the ledger");
         let what_to_do = "the server that is running brings the store up to date with its next change";
         let say = |command: &[&str]| stderr(&run_with_input(folder.path(), command, dead.as_bytes()));
-        // Soon after its start it says that it is there.
+        // The server reports it soon after its start.
         eventually(Duration::from_secs(5), || say(&["keys", "verify"]).contains(what_to_do));
         for command in [&["keys", "verify"][..], &["scan"], &["keys", "list"], &["export"]] {
             let said = say(command);

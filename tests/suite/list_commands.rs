@@ -1,4 +1,4 @@
-//! `keys list`, `projects list` and `organizations list`: their order, and which part of them is wanted.
+//! `keys list`, `projects list` and `organizations list`: their order and their filters.
 
 use super::helpers::*;
 use super::keys_command::store;
@@ -22,12 +22,12 @@ fn all_keys_are_listed_newest_first_over_many_pages() {
         let made = done_json(folder, &["projects", "create", name, "--json"]);
         parents.push(ProjectId::parse(made["project"]["id"].as_str().expect("an id")));
     }
-    // Of "Empty" there is only its first key.
+    // "Empty" has only its first key.
     parents.remove(3);
     let id = done_json(folder, &["organizations", "get", "Acme", "--json"])["id"].clone();
     let organization = OrganizationId::parse(id.as_str().expect("an id")).expect("an id");
     let store = open_store(&folder.join("keystead.db"));
-    // By turns at first; then more than a page of one.
+    // Alternating at first; then more than a page of one organization.
     let news: Vec<NewApiKey> = (0..4_500)
         .map(|number| {
             let project = parents[if number < 2_000 { number % parents.len() } else { number / 2_500 }];

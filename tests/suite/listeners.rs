@@ -1,4 +1,4 @@
-//! Where the server listens: addresses and Unix sockets, one or several.
+//! Listeners: addresses and Unix sockets, one or several.
 
 use super::helpers::*;
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// Sends one request over the socket; gives the whole answer.
+/// Sends one request over the socket; returns the whole response.
 fn ask(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let mut stream = UnixStream::connect(socket).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
@@ -107,7 +107,7 @@ fn a_stale_socket_is_replaced_a_live_one_and_any_other_file_are_left_alone() {
     assert_failed_with(&output, 1, "unix:k.sock cannot be listened on: another server answers there.");
     assert_answered(&ask(&socket, "GET", "/healthz", &[]), 200);
 
-    // Whoever takes its place keeps it.
+    // A stop does not remove the socket of another process that replaced it.
     fs::remove_file(&socket).expect("a removal");
     let other = UnixListener::bind(&socket).expect("another one");
     assert!(server.stop().success());
@@ -161,13 +161,13 @@ fn a_unix_socket_client_has_no_address_unless_unix_socket_proxies_are_trusted() 
             |headers: &[(&str, &str)]| ask(&socket, "GET", ORGANIZATION, &[&[("X-API-Key", &*key)], headers].concat());
         assert_answered(&from(&[]), 403);
         assert_answered(&from(&[forwarded]), if is_trusted { 200 } else { 403 });
-        // A chain: what stands before the last one that is no proxy anybody could have written.
+        // A chain: a client can forge everything before the last address that is not a proxy.
         let chain = ("X-Forwarded-For", "203.0.113.7, 192.0.2.1, 198.51.100.2");
         assert_answered(&from(&[chain]), 403);
-        // Over an address, nobody is believed.
+        // Over a network address, no client is trusted.
         assert_eq!(client.send("GET", ORGANIZATION, &[("X-API-Key", &key), forwarded], b"").status, 403);
 
-        // Wrong keys are counted by what a trusted proxy says, and not at all where nobody knows an address.
+        // Wrong keys are counted by the address from a trusted proxy, and not at all without an address.
         let wrong: Vec<String> =
             (0..25).map(|_| ask(&socket, "GET", ORGANIZATION, &[("X-API-Key", "wrong"), forwarded])).collect();
         assert_answered(&wrong[0], 401);

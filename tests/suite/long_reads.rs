@@ -1,4 +1,4 @@
-//! Reads of much of the store, and clients that take their answers slowly: neither holds up anybody else.
+//! Long reads, and clients that read responses slowly: they do not delay other clients.
 
 use super::helpers::*;
 use rusqlite::{Connection, params};
@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What no event has.
+/// No event matches it.
 const SEARCH: &str = "/v2/organization/audit-logs?searchTerm=zzzz";
-/// How long anybody else may be held up. The bench says how long they are; here the machine has other things to do.
+/// The longest permitted delay for others. The benchmark measures the real delay; the machine of a test is busy.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Puts events of the organization straight into the store's file, which no server may have open: one more than the last,
-/// and none of them a part of the chain, which nobody checks here.
+/// Inserts events of the organization straight into the file of the store, which no server may have open. They are
+/// copies of the last one and not part of the chain, which this test does not check.
 fn add_events(store: &Path, count: u32) {
     let connection = Connection::open(store).expect("the file");
     let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1) \
@@ -25,7 +25,7 @@ fn add_events(store: &Path, count: u32) {
     connection.execute(sql, [count]).expect("events");
 }
 
-/// Puts keys that nobody has straight into the store's file.
+/// Inserts keys straight into the file of the store.
 fn add_keys(store: &Path, count: u32) {
     let connection = Connection::open(store).expect("the file");
     connection.execute_batch("BEGIN").expect("a transaction");
@@ -39,7 +39,7 @@ fn add_keys(store: &Path, count: u32) {
     connection.execute_batch("COMMIT").expect("a commit");
 }
 
-/// A server on a store that this was done to first.
+/// A server on a store that was prepared like this.
 fn server_after(prepare: impl FnOnce(&Path)) -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(Server::start_in(folder.path(), &[]).stop().success());
@@ -103,7 +103,7 @@ fn a_search_stops_when_its_client_disconnects() {
     assert!(admin.get(SEARCH).data()["nextCursor"].is_null(), "it came to its end");
     let alone = begun.elapsed();
     let searches: Vec<_> = (0..8).map(|_| search()).collect();
-    // Those that are refused are answered first: the others are under way.
+    // The refused ones are answered first; the others are still running.
     let is_refused = |it: &&TcpStream| {
         let mut status = [0; 12];
         it.set_nonblocking(true).is_ok() && it.peek(&mut status).is_ok() && &status == b"HTTP/1.1 429"
@@ -112,7 +112,7 @@ fn a_search_stops_when_its_client_disconnects() {
     let begun = Instant::now();
     drop(searches);
     eventually(Duration::from_secs(60), || admin.get(&format!("{SEARCH}&cursor=2000")).status == 200);
-    // To their end they would have taken twice as long at the least: they share two connections.
+    // Complete searches would have taken at least twice as long, because they share two connections.
     assert!(begun.elapsed() < alone, "{:?} after the clients had gone, of {alone:?}", begun.elapsed());
 }
 
@@ -137,7 +137,7 @@ fn the_cursor_of_a_partial_search_continues_where_it_stopped() {
     assert_eq!(count("&searchTerm=0001234%22"), 1);
 }
 
-/// Sends a request and takes nothing of the answer.
+/// Sends a request and reads nothing of the response.
 fn stalled(server: &Server, path: &str, key: &str) -> TcpStream {
     let mut connection = TcpStream::connect(server.address()).expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n\r\n");
@@ -160,13 +160,13 @@ fn a_client_that_reads_slowly_costs_little_memory() {
     });
     let admin = server.client();
     let keys: Vec<String> = (0..4).map(|_| admin.mint("a").1).collect();
-    // More than the kernel keeps for a connection that nobody reads from.
+    // More than the kernel buffers for a connection without a reader.
     for path in [KEYS, "/v2/organization/audit-logs?limit=1000", "/openapi.json", "/docs/swagger-ui-bundle.js"] {
         assert_eq!(admin.get(path).status, 200, "{path}");
         let before = resident(&server);
         let slow: Vec<_> =
             keys.iter().cycle().take(CONNECTIONS as usize).map(|key| stalled(&server, path, key)).collect();
-        // Each has begun: the kernel has something for every client.
+        // Each list has started: the kernel has data for every client.
         for connection in &slow {
             assert!(connection.peek(&mut [0; 15]).expect("an answer") > 0);
         }
@@ -189,7 +189,7 @@ fn concurrent_unpaged_lists_of_one_key_are_limited() {
     assert!(answer.refused_with(429).contains("too many lists"), "{}", answer.text);
     assert_eq!(admin.get(&format!("{KEYS}?limit=10")).status, 200, "a short one");
     assert_eq!(server.client_with(&other).get(KEYS).status, 200, "another key's");
-    // One that ends makes room.
+    // A finished list makes room.
     let mut first = slow.remove(0);
     first.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
     let mut taken = Vec::new();
@@ -210,7 +210,7 @@ fn a_long_list_over_http_1_0_has_no_chunks_and_ends_with_the_connection() {
     let answer = server.raw(request.as_bytes());
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
-    // When it was used is the one thing that changes by itself.
+    // Only its last use changes without a request.
     let ids = |text: &str| {
         let list: serde_json::Value = serde_json::from_str(text).expect("JSON");
         let keys = list["data"]["apiKeys"].as_array().expect("a list").iter().map(|key| key["id"].clone());

@@ -1,4 +1,4 @@
-//! The one test binary: everything that is tested from outside the crate, much of it against the real program.
+//! The one test binary for tests from outside the crate, most of them against the real program.
 
 #![allow(
     clippy::expect_used,

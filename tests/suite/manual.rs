@@ -1,10 +1,10 @@
-//! What every command says about itself: help, the manual's pages, completions.
+//! The documentation of commands: help, manual pages, completions.
 
 use super::helpers::*;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// No line of a help is longer: it must fit beside something else.
+/// The longest line of a help text: it must fit beside another window.
 const WIDTH: usize = 120;
 
 fn folder() -> tempfile::TempDir {
@@ -16,12 +16,12 @@ fn help(folder: &Path, command: &[String]) -> String {
     done(folder, &arguments)
 }
 
-/// The lines of the help's section.
+/// The lines of a section of the help text.
 fn section<'a>(help: &'a str, title: &str) -> impl Iterator<Item = &'a str> {
     help.lines().skip_while(move |line| *line != title).skip(1).take_while(|line| !line.is_empty())
 }
 
-/// Every command, found by asking each for those below it; the first is the program itself.
+/// Every command, found by asking each one for its subcommands; the first is the program itself.
 fn commands(folder: &Path) -> Vec<Vec<String>> {
     let mut found = vec![Vec::new()];
     let mut next = 0;
@@ -58,7 +58,7 @@ fn every_command_documents_its_purpose_usage_and_flags() {
         for title in ["Commands:", "Arguments:"] {
             assert!(section(&short, title).all(|line| said(&line)), "{name}: {title} {short}");
         }
-        // In the short form each has what it means on its own line.
+        // In the short form each flag has its meaning on its own line.
         let flags: Vec<&str> = short.lines().filter(|line| line.trim_start().starts_with('-')).collect();
         assert!(flags.iter().all(said), "{name}: {short}");
         for flag in ["--store <FILE>", "--config <FILE>", "--help"] {

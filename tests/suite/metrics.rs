@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! The metrics for Prometheus.
 
 use super::helpers::*;
 use serde_json::json;
@@ -31,14 +31,14 @@ pub const FAMILIES: [(&str, &str); 18] = [
     ("process_resident_memory_bytes", "gauge"),
 ];
 
-/// A server with its metrics on a listener of their own, and somebody who reads them.
+/// A server with a metrics listener, and a client that reads it.
 pub fn watched(environment: &[(&str, &str)]) -> (Server, Client) {
     let mut server = Server::start_with(&[&[ON], environment].concat());
     let base = server.metrics_base();
     (server, Client::new(&base, ""))
 }
 
-/// One reading: every sample under its name and labels as they are written.
+/// One reading: every sample under its name and labels as written.
 pub struct Reading {
     text: String,
     samples: BTreeMap<String, f64>,
@@ -57,7 +57,7 @@ impl Reading {
         self.samples.keys().map(String::as_str)
     }
 
-    /// Zero where there is no such sample.
+    /// Zero if there is no such sample.
     pub fn value(&self, sample: &str) -> f64 {
         self.samples.get(sample).copied().unwrap_or_default()
     }
@@ -80,7 +80,7 @@ impl Reading {
     }
 }
 
-/// Reads the text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>) and is strict about it.
+/// A strict parser of the text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 fn parse(text: &str) -> BTreeMap<String, f64> {
     assert!(text.ends_with('\n'));
     let (mut samples, mut helped, mut typed) = (BTreeMap::new(), "", ("", ""));
@@ -192,7 +192,7 @@ fn verifications_are_counted_by_outcome_and_lookups_by_cache_hit() {
         assert_eq!(reading.verifications(via), [0.0; 7], "shown from the first on, as zeros");
     }
     let lookups = |result| reading.value(&format!(r#"keystead_cache_lookups_total{{result="{result}"}}"#));
-    // The first key, the new one, the new one switched off, and the one that there is not, are each read once.
+    // Four keys are read once each: the first key, the new one, the new one after its deactivation, and an unknown one.
     assert_eq!((lookups("hit"), lookups("miss")), (2.0, 4.0));
 }
 
@@ -278,7 +278,7 @@ fn the_largest_organizations_are_reported_by_id_and_measured_once_a_minute() {
     assert!(!first.text.contains("secret"));
 
     let new = small.iter().find(|id| value(&first, "api_keys", id).is_none()).expect("one of them").clone();
-    // The one that was not told of grows.
+    // The organization that was not reported grows.
     let organization = keystead::domain::OrganizationId::parse(&new).expect("an id");
     let secrets: Vec<_> = (0..20_050).map(|_| new_secret()).collect();
     insert_keys(&store, organization, &secrets).expect("keys");
@@ -374,7 +374,7 @@ fn the_listener_of_the_metrics_serves_nothing_else_and_the_public_one_does_not_s
     let head = watcher.send("HEAD", "/metrics", &[], b"");
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     server.client().get("/metrics").refused_with(404);
-    // Whoever watches is not counted among those who are watched.
+    // Requests for metrics are not counted.
     assert_eq!(Reading::of(&watcher).requests("GET", "unmatched", 404), 1.0);
     assert!(server.log().contains(&format!("metrics are at {}/metrics", watcher.base())));
 }
@@ -388,7 +388,7 @@ fn disabled_metrics_are_served_nowhere() {
 
 #[test]
 fn metrics_at_the_address_of_the_server_are_served_there_beside_everything_else() {
-    // A loopback address that nothing else takes ports of: the port is still free when the server asks for it.
+    // A loopback address that no other test takes ports of: the port is still free when the server binds it.
     let address = TcpListener::bind("127.0.0.77:0").and_then(|free| free.local_addr()).expect("an address").to_string();
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_at(folder.path(), &address, &[("KEYSTEAD_METRICS_LISTEN", &address)]);

@@ -1,9 +1,9 @@
-//! Names that look like others, or change how the text around them is shown.
+//! Names with invisible or misleading characters, and texts that contain a full key.
 
 use super::helpers::*;
 use serde_json::json;
 
-/// Each of these is in the middle of a name, or at its end.
+/// Each of these is in the middle or at the end of a name.
 const UNSEEN: [&str; 8] =
     ["\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}x", "\u{feff}", "\u{e0041}", "\u{200d}", "\u{3164}"];
 
@@ -26,10 +26,10 @@ fn a_new_name_with_an_invisible_character_is_refused_everywhere() {
             admin.put(path, body.clone()).refused_with(400);
         }
         let sentence = admin.put(&project, json!({"description": name})).refused_with(400);
-        assert!(sentence.starts_with("The description has"), "{sentence}");
+        assert!(sentence.starts_with("The description contains an invisible character"), "{sentence}");
         for command in [&["keys", "create"][..], &["projects", "create"], &["organizations", "create"]] {
             let output = run(server.folder(), &[command, &[&name]].concat());
-            assert!(!output.status.success() && stderr(&output).contains("nobody sees"), "{}", stderr(&output));
+            assert!(!output.status.success() && stderr(&output).contains("invisible character"), "{}", stderr(&output));
             assert!(!stderr(&output).contains(unseen));
         }
     }
@@ -45,7 +45,7 @@ fn a_new_text_with_a_full_key_is_refused_everywhere_and_not_repeated() {
     let project = admin.post("/v2/projects", json!({"name": "PA"})).data()["project"]["id"].take();
     let project = format!("/v2/projects/{}", project.as_str().expect("an id"));
     let digits = "0123456789abcdef0123456789abcdef";
-    // Under an earlier prefix of the settings as well: such keys stay good.
+    // Also under an earlier prefix of the settings: such keys stay valid.
     for key in [admin.key(), &format!("confident_proj_{digits}"), &format!("acme_{digits}")] {
         for name in [key.to_owned(), format!("the key of CI: {key}."), format!("X_{key}0")] {
             let body = json!({"name": name});
@@ -63,7 +63,7 @@ fn a_new_text_with_a_full_key_is_refused_everywhere_and_not_repeated() {
                 admin.post("/v2/projects", json!({"name": "PB", "description": format!("two\nlines {name}")})),
             ] {
                 let sentence = sent.refused_with(400);
-                assert!(sentence.starts_with("The description has something in it"), "{sentence}");
+                assert!(sentence.starts_with("The description contains text"), "{sentence}");
             }
             for arguments in [
                 &["keys", "create", &name][..],
@@ -91,7 +91,7 @@ fn a_new_text_with_a_full_key_is_refused_everywhere_and_not_repeated() {
     command.args(["serve", "--listen", "127.0.0.1:0"]).env("KEYSTEAD_SETUP_KEY_NAME", admin.key());
     let output = command.output().expect("the program runs");
     assert_failed_with(&output, 1, "The name contains text that looks like a full API key; remove it.");
-    // What only looks like a part of one is a name like any other.
+    // Text that only resembles a part of a key is an ordinary name.
     for name in ["confident_org_", digits, &format!("confident_org_{}", &digits[1..]), &format!("sha-{digits}")] {
         assert_eq!(admin.post(KEYS, json!({"name": name})).data()["apiKey"]["name"], json!(name));
     }

@@ -1,4 +1,4 @@
-//! The description of the HTTP surface, and its viewer.
+//! The OpenAPI description of the HTTP API, and its viewer.
 
 use super::helpers::*;
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ fn concrete(path: &str) -> String {
     path.replace("{projectId}", "proj_2f9c1e7ab3d84f06").replace("{id}", "12")
 }
 
-/// Whether the server has anything at the path: no path takes this method, and only those that there are say so.
+/// Whether the server has this path: no path accepts this method, and only existing paths answer with 405.
 fn is_there(client: &Client, path: &str) -> bool {
     match client.send("OPTIONS", &concrete(path), &[], b"").status {
         405 => true,
@@ -35,7 +35,7 @@ fn is_there(client: &Client, path: &str) -> bool {
     }
 }
 
-/// Follows a reference within the description, where it is one.
+/// Resolves a reference within the description.
 fn resolve<'a>(description: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         None => value,
@@ -90,7 +90,7 @@ fn every_path_that_answers_is_described() {
     let server = Server::start();
     let (client, description) = (server.client(), description(&server));
     let described: BTreeSet<String> = operations(&description).into_iter().map(|(path, ..)| path).collect();
-    // What could be there: each path in the other version, beside its siblings and above its children.
+    // Candidates: each path in the other version, beside its siblings and above its children.
     let mut candidates = described.clone();
     for path in &described {
         candidates.extend([path.replacen("/v1/", "/v2/", 1), path.replacen("/v2/", "/v1/", 1)]);
@@ -101,13 +101,13 @@ fn every_path_that_answers_is_described() {
     }
     assert!(candidates.len() > 3 * described.len());
     for path in candidates {
-        // A word in the place of an id is an id, as far as paths go.
+        // For routing, a word instead of an id is an id.
         let is_described = described.iter().any(|known| has_form(&path, known));
         assert_eq!(is_there(&client, &path), is_described, "{path}");
     }
 }
 
-/// Whether a path is of a described form, any word being good for a parameter.
+/// Whether a path matches a described one, with any word as a parameter.
 fn has_form(path: &str, form: &str) -> bool {
     let (path, form): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), form.split('/').collect());
     path.len() == form.len() && path.iter().zip(&form).all(|(word, known)| word == known || known.starts_with('{'))
@@ -229,7 +229,7 @@ fn a_field_of_a_body_may_be_null_or_missing_where_the_description_says_so() {
             body.remove(name);
             let is_missed = sentence(body) == format!("The field \"{name}\" is required.");
             let is_required = object["required"].as_array().is_some_and(|required| required.contains(&json!(name)));
-            // Where one of several fields must be there, one may be asked for by its name.
+            // If one of several fields is required, the error may ask for one by its name.
             let may_be_missed = is_required || schema["allOf"].is_array();
             assert!(is_required <= is_missed && is_missed <= may_be_missed, "{method} {path} {name}: nothing");
             fields += 1;

@@ -48,7 +48,7 @@ fn with_several_organizations_the_error_lists_them_and_name_or_id_selects_one() 
     let output = run(folder.path(), &["keys", "list", "--organization", "Other"]);
     assert_failed_with(&output, 1, "Several organizations are called Other; say its id: ");
     assert_eq!(done(folder.path(), &["keys", "list", "--organization", id, "--json"]).lines().count(), 3);
-    // A key's number says whose it is.
+    // The number of a key identifies its organization.
     assert_eq!(done_json(folder.path(), &["keys", "get", "2", "--json"])["organizationId"], id);
 }
 

@@ -1,4 +1,4 @@
-//! `packaging/build`, as far as it comes without its tools. What it makes is tried by `tests/packages`.
+//! `packaging/build` without its tools. `tests/packages` tests what it builds.
 
 use super::helpers::*;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -18,7 +18,7 @@ fn all_missing_tools_are_named_before_the_build() {
     {
         symlink(tool(name).expect(name), tools.join(name)).expect("a link");
     }
-    // What compiles says so: it must not be asked to.
+    // A fake cargo that prints a line when it is called, which must not happen.
     fs::write(tools.join("cargo"), "#!/bin/sh\necho compiling >&2\n").expect("a file");
     fs::set_permissions(tools.join("cargo"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -29,7 +29,7 @@ fn all_missing_tools_are_named_before_the_build() {
         command.env("CARGO_TARGET_DIR", folder.path().join("target"));
         command
     };
-    // A service has no home, say.
+    // A service, for example, has no home folder.
     let output = build().env_remove("HOME").env_remove("CARGO_HOME").output().expect("the script runs");
     assert_failed_with(&output, 1, "packaging: nothing was built, because this is missing:\n");
     assert!(stderr(&output).contains("    cc: a C compiler"), "{}", stderr(&output));

@@ -1,9 +1,9 @@
-//! Lists a part at a time, where that is asked for.
+//! Pages of lists.
 
 use super::helpers::*;
 use serde_json::{Value, json};
 
-/// All parts of a list, and how many there were.
+/// All pages of a list together, and their number.
 fn walk(client: &Client, path: &str, name: &str, limit: usize) -> (Vec<Value>, usize) {
     let (mut all, mut parts, mut query) = (Vec::new(), 0, format!("limit={limit}"));
     loop {
@@ -47,7 +47,7 @@ fn all_pages_together_equal_the_whole_list() {
             assert_eq!(whole.len(), count);
             for limit in [1, 2, 3, count, 1000] {
                 let (parts, number) = walk(&client, &path, name, limit);
-                // When it was used is the one thing that changes by itself.
+                // Only its last use changes without a request.
                 let ids = |list: &[Value]| list.iter().map(|it| it["id"].clone()).collect::<Vec<_>>();
                 assert_eq!(ids(&parts), ids(&whole), "{path} by {limit}");
                 assert_eq!(number, count.div_ceil(limit), "{path} by {limit}: none is empty");
@@ -88,7 +88,7 @@ fn a_wrong_limit_or_cursor_is_answered_with_400() {
     for wrong in ["0", "-1", "%2B1", "01", "x", "9999999999999999999"] {
         client.get(&format!("{KEYS}?cursor={wrong}")).refused_with(400);
     }
-    // No Base64, none of UTF-8, and no name.
+    // Not Base64, not UTF-8, and not a name.
     for wrong in ["a", "YQ==", "_w", "IA"] {
         client.get(&format!("/v2/projects?cursor={wrong}")).refused_with(400);
     }

@@ -1,4 +1,4 @@
-//! Projects and their keys, on both versions of the wire contract.
+//! Projects and their keys, in both versions of the API.
 
 use super::helpers::*;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How often and from where: limits and allowed addresses a key, and wrong keys an address.
+//! Rate limits and allowed addresses of keys, and the limit on wrong keys from an address.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn a_key_is_refused_beyond_its_limit_and_reports_the_rest() {
     let verified = admin.post("/v1/verify", json!({"value": value}));
     assert_eq!(verified.data()["code"], json!("VALID"));
     assert!(verified.header("ratelimit").is_some_and(|it| it.starts_with(&format!("\"key-{id}\";r=1;t="))));
-    // A refused request by a project's or any other key counts as well: it did authenticate.
+    // A request that is refused for its role counts as well, because its key did authenticate.
     assert_eq!(user.get("/v1/organization/api-keys/999").status, 404);
 
     let over = user.get(ORGANIZATION);
@@ -102,7 +102,7 @@ fn x_forwarded_for_of_an_untrusted_client_is_ignored() {
     assert_eq!(from(&admin, &value, "203.0.113.7").status, 403);
 }
 
-/// Entries of `X-Forwarded-For` that name a client, and those that name none.
+/// Entries of `X-Forwarded-For` that name a client, and entries that do not.
 const READABLE: [&str; 5] = [
     "198.51.100.1:51234",
     "\"198.51.100.1\"",

@@ -1,4 +1,4 @@
-//! Whether a server is ready, which anybody may ask as often as they like.
+//! The readiness check, which any client may request at any rate.
 
 use super::helpers::*;
 use futures_util::future::join_all;
@@ -49,7 +49,7 @@ fn a_change_waits_no_longer_for_another_process_than_the_settings_say_also_behin
     for waited in waits {
         assert!(waited >= patience && waited < patience + Duration::from_millis(400), "{waits:?}");
     }
-    // A command does not wait for its change to be tried and then once more.
+    // A command does not wait for its change to be tried twice.
     let begun = Instant::now();
     let output = run(server.folder(), &["keys", "revoke", "1", "--yes"]);
     assert_failed_with(&output, 1, "another process holds the store");

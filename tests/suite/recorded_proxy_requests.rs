@@ -1,7 +1,6 @@
-//! What real proxies send, byte for byte but for `Connection: close`: recorded from nginx 1.22, Caddy 2.6, Traefik 3.7 and
-//! Envoy 1.40 in front of a client that asked `POST /x?y=1`. The forms are documented at
-//! nginx.org/en/docs/http/ngx_http_auth_request_module.html,
-//! caddyserver.com/docs/caddyfile/directives/forward_auth,
+//! Requests of real proxies, byte for byte except for `Connection: close`: recorded from nginx 1.22, Caddy 2.6, Traefik
+//! 3.7 and Envoy 1.40, with a client that sent `POST /x?y=1`. The forms are documented at
+//! nginx.org/en/docs/http/ngx_http_auth_request_module.html, caddyserver.com/docs/caddyfile/directives/forward_auth,
 //! doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth and
 //! envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ext_authz/v3/ext_authz.proto.
 

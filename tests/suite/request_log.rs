@@ -1,4 +1,4 @@
-//! One line a request, and what requests are called.
+//! The request log, and request ids.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn with_id<'a>(client: &'a Client, id: &'a str) -> [(&'a str, &'a str); 2] {
     [("CONFIDENT_API_KEY", client.key()), ("X-Request-Id", id)]
 }
 
-/// The lines of the log that are about requests; a line is there once its answer is.
+/// The lines of the log about requests; a line is written before its response is complete.
 fn lines(server: &Server) -> Vec<String> {
     server.log().lines().filter(|line| line.contains(", request ")).map(str::to_owned).collect()
 }
@@ -177,11 +177,11 @@ fn many_failures_do_not_fill_the_log() {
     let seconds = usize::try_from(begun.elapsed().as_secs()).expect("a few") + 2;
     let count = lines(&server).len();
     assert!((100..=seconds * 100).contains(&count), "{count} in {seconds}");
-    // The next failure of another second tells of them.
+    // The next failure in another second reports them.
     if count < 1000 {
         eventually(Duration::from_secs(20), || {
             client.get("/nothing");
-            server.log().contains("more requests failed in one second")
+            server.log().contains("more requests failed within one second")
         });
     }
 }

@@ -1,5 +1,4 @@
-//! Restores on the days when more than one thing went wrong: an old ledger, a store's log without the store, no room for a
-//! name.
+//! Restores with a second problem: an old ledger, a write-ahead log without its store, or a name that is too long.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// Restores the backup of this folder in an empty one, beside a ledger.
+/// Restores the backup of this folder in an empty one, with a ledger.
 fn restore_elsewhere(folder: &Path, ledger: &Path) -> (TempDir, Value) {
     let elsewhere = self::folder();
     fs::copy(ledger, elsewhere.path().join("keystead.revoked")).expect("the ledger");
@@ -27,7 +26,7 @@ fn is_good(server: &Server, key: &str) -> bool {
     server.client_with(key).is_good()
 }
 
-/// Replaces a key's value at once; gives the new one.
+/// Replaces a key's value at once; returns the new one.
 fn rotate(client: &Client, id: i64) -> String {
     let key = client.post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({})).json()["data"].take();
     key["value"].as_str().expect("a value").to_owned()
@@ -87,7 +86,7 @@ fn changes_on_an_older_copy_override_earlier_entries_of_its_ledger() {
     let (id, first) = server.client().mint("a");
     assert!(server.stop().success());
     fs::copy(folder.path().join("keystead.db"), folder.path().join("copy")).expect("a copy");
-    // The copy does not know these, and finds the key as they leave it.
+    // The copy does not have these changes, and finds the key in its final state.
     let server = Server::start_in(folder.path(), &[]);
     server.client().set_valid(id, false);
     server.client().set_valid(id, true);
@@ -104,7 +103,8 @@ fn changes_on_an_older_copy_override_earlier_entries_of_its_ledger() {
     assert!(!is_good(&server, &first) && is_good(&server, &second));
 }
 
-/// A store with a key that is in its backup and one that is in its log alone, since the server was killed.
+/// A store with a key that is in its backup, and a key that only its write-ahead log has, because the server was
+/// killed.
 fn killed() -> (TempDir, [String; 2]) {
     let folder = folder();
     let server = Server::start_in(folder.path(), &[]);
@@ -180,11 +180,11 @@ fn restores_within_one_second_keep_every_store_that_was_there() {
 #[test]
 fn a_restore_that_fails_at_the_last_step_leaves_every_file_in_place() {
     let (folder, _) = killed();
-    // What is kept of it would have a name that is too long by a few letters, but for the write-ahead log.
+    // The name of its kept copy would be a few letters too long, but not that of the write-ahead log.
     let store = folder.path().join("s".repeat(225));
     let beside = |suffix: &str| folder.path().join("s".repeat(225) + suffix);
     fs::copy(folder.path().join("keystead.revoked"), beside(".revoked")).expect("the ledger");
-    // Something that SQLite leaves alone.
+    // A file that SQLite ignores.
     fs::create_dir(&store).expect("a folder");
     fs::write(store.join("file"), "a file").expect("a file");
     fs::write(beside("-wal"), "a log").expect("a file");
@@ -198,7 +198,7 @@ fn a_restore_that_fails_at_the_last_step_leaves_every_file_in_place() {
     };
     let before = names();
     let refused = run(folder.path(), &["restore", "backup.db", "--store", store.to_str().expect("a path")]);
-    assert_failed_with(&refused, 1, "The store is as it was");
+    assert_failed_with(&refused, 1, "The store is unchanged");
     assert_eq!(names(), before);
     assert_eq!(fs::read(beside("-wal")).expect("the log"), b"a log");
 }
@@ -207,7 +207,7 @@ fn a_restore_that_fails_at_the_last_step_leaves_every_file_in_place() {
 fn a_store_behind_a_symbolic_link_has_its_files_beside_the_link_target() {
     let (folder, elsewhere) = (folder(), self::folder());
     let link = folder.path().join("keystead.db");
-    // One link stands for another, and neither for anything yet.
+    // One link leads to another, and no target exists yet.
     symlink("link.db", &link).expect("a link");
     symlink(elsewhere.path().join("real.db"), folder.path().join("link.db")).expect("a link");
     let key = done(folder.path(), &["init", "--organization", "Acme"]);
@@ -285,7 +285,7 @@ fn a_restore_reports_its_changes_and_leaves_no_work_for_the_next_start() {
         (3, "audit log; 3 of them were revoked or narrowed since then, and are so again.\n"),
     ] {
         for id in &ids[..revoked] {
-            // Which the restore before this one may have revoked already.
+            // The restore before this one may have revoked it already.
             run(folder.path(), &["keys", "revoke", &id.to_string(), "--yes"]);
         }
         let said = done(folder.path(), &["restore", "backup.db"]);

@@ -1,4 +1,4 @@
-//! Keys that are restricted, switched off or short-lived from the moment that they are minted or rotated.
+//! Keys that are restricted, deactivated or short-lived from their creation or rotation on.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const V2_KEYS: &str = "/v2/organization/api-keys";
 const ELSEWHERE: &str = "203.0.113.7";
 
-/// All that `PUT` takes.
+/// All fields that `PUT` accepts.
 fn restrictions() -> Value {
     json!({
         "valid": false,
@@ -33,7 +33,7 @@ fn rotate(id: &Value) -> String {
     format!("{V2_KEYS}/{id}/rotate")
 }
 
-/// The newest event of the audit log, once the log has that many.
+/// The newest event of the audit log, once the log has this many.
 fn newest_event(client: &Client, count: usize) -> Value {
     let events = client.get("/v2/organization/audit-logs").data()["auditLogs"].take();
     let events = events.as_array().expect("events");
@@ -41,7 +41,7 @@ fn newest_event(client: &Client, count: usize) -> Value {
     events[0].clone()
 }
 
-/// How long the key lasts from when it was minted, in milliseconds.
+/// The lifetime of the key from its creation, in milliseconds.
 fn lifetime_ms(key: &Value) -> i64 {
     let at = |name: &str| keystead::domain::Timestamp::parse(key[name].as_str().expect("a time")).expect("a time");
     at("expiresAt").unix_ms() - at("created_at").unix_ms()

@@ -1,4 +1,4 @@
-//! Dead means dead: no request that begins after the answer passes with a dead key.
+//! Revocation is immediate: no request that starts after the response passes with a revoked key.
 
 use super::helpers::*;
 use super::revocation_race::{done, race, race_through};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 1_000;
 
-/// Somebody who uses the value.
+/// A user of the value.
 fn user(server: &Server, value: &str) -> impl Fn() -> bool + use<> {
     let user = server.client_with(value);
     move || user.is_good()

@@ -1,4 +1,4 @@
-//! Users of a key, while it is switched on and off behind their backs.
+//! Concurrent users of a key while it is deactivated, reactivated and revoked.
 
 use super::helpers::*;
 use std::sync::Barrier;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 const USERS: usize = 3;
 
-/// What users know of the key: even rounds promise nothing (a change is on its way), odd ones that the last answer's
-/// state holds. A request that lies within one odd round must agree with it.
+/// What users know about the key. In even rounds, nothing: a change is in progress. In odd rounds, the state of the
+/// last response holds. A request that lies within one odd round must agree with it.
 #[derive(Default)]
 struct Promise {
     round: AtomicU64,
@@ -25,13 +25,13 @@ impl Promise {
         self.round.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Uses the key once and holds the outcome against what was promised; says whether anything was.
+    /// Uses the key once and compares the outcome with the promise; returns whether there was one.
     fn hold_against(&self, is_let_in: impl Fn() -> bool) -> bool {
         let before = self.round.load(Ordering::SeqCst);
         let promised = self.is_good.load(Ordering::SeqCst);
         let outcome = is_let_in();
         let is_promised = before % 2 == 1;
-        // What overlaps a change may see either state.
+        // A request that overlaps a change may see either state.
         let is_same_round = self.round.load(Ordering::SeqCst) == before;
         if is_promised && is_same_round {
             assert_eq!(outcome, promised, "in round {before}");
@@ -40,8 +40,8 @@ impl Promise {
     }
 }
 
-/// Has users try to get in without pause while the deeds are done, each of which says whether the key is good after its
-/// answer. The last deed leaves it dead.
+/// Users try to get in without pause while the changes are made. Each change returns whether the key is valid after its
+/// response. The last change revokes it.
 pub fn race<U: Fn() -> bool>(new_user: impl Fn() -> U + Sync, deeds: impl IntoIterator<Item = impl FnOnce() -> bool>) {
     let (promise, is_over, held) = (Promise::default(), AtomicBool::new(false), AtomicU64::new(0));
     let everybody = Barrier::new(USERS + 1);
@@ -53,7 +53,7 @@ pub fn race<U: Fn() -> bool>(new_user: impl Fn() -> U + Sync, deeds: impl IntoIt
                 while !is_over.load(Ordering::SeqCst) {
                     held.fetch_add(promise.hold_against(&is_let_in).into(), Ordering::Relaxed);
                 }
-                // The last word: a request that begins now is refused.
+                // Finally, a request that starts now is refused.
                 assert!(!is_let_in());
             });
         }
@@ -63,14 +63,14 @@ pub fn race<U: Fn() -> bool>(new_user: impl Fn() -> U + Sync, deeds: impl IntoIt
         for deed in deeds {
             promise.lapse();
             promise.give(deed());
-            // Lets at least one request fall entirely behind the answer.
+            // Waits until at least one request started and ended after the response.
             let seen = held.load(Ordering::Relaxed);
             eventually(Duration::from_secs(10), || held.load(Ordering::Relaxed) > seen);
         }
     });
 }
 
-/// Mints keys and, in 25 rounds each, switches them off and on and at last revokes them, while users try to get in.
+/// Creates keys; in 25 rounds each, deactivates, reactivates and finally revokes them, while users try to get in.
 pub fn race_through<U: Fn() -> bool>(rounds: usize, admin: &Client, new_user: impl Fn(&str) -> U + Sync) {
     for _ in 0..rounds.div_ceil(25) {
         let (id, value) = admin.mint("a");
@@ -83,7 +83,7 @@ pub fn race_through<U: Fn() -> bool>(rounds: usize, admin: &Client, new_user: im
     }
 }
 
-/// Says whether the value is good after this answer, which must be one of success.
+/// Whether the value is valid after this response, which must be a success.
 pub fn done(answer: &Answer, is_good: bool) -> bool {
     assert_eq!(answer.status, 200, "{}", answer.text);
     is_good

@@ -1,4 +1,4 @@
-//! Keys that expire and rotate, on version 2 of the wire contract.
+//! Keys that expire and rotate, in version 2 of the API.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn advance(client: &Client, ms: i64) {
     client.post("/dev/clock", json!({"advanceInMs": ms})).data();
 }
 
-/// Creates a key: the object as it was answered.
+/// Creates a key; returns the object of the response.
 fn create(client: &Client, body: Value) -> Value {
     client.post(KEYS_V2, body).data()
 }
@@ -165,7 +165,7 @@ fn a_second_rotation_waits_for_the_first_unless_it_has_no_grace() {
         assert!(!server.client_with(text(dead)).is_good());
     }
     assert!(server.client_with(text(&now["value"])).is_good());
-    // One whose grace is over is out of the way.
+    // A rotation whose grace period is over does not block the next one.
     rotate(&client, &key, json!({"gracePeriodInHours": 5})).data();
     advance(&client, 5 * HOUR_MS);
     rotate(&client, &key, json!({"gracePeriodInHours": 5})).data();
@@ -282,7 +282,7 @@ fn a_request_with_an_idempotency_key_takes_effect_once() {
     assert_eq!(first.header("idempotency-replayed"), None);
     let again = send(KEYS_V2, &json!({"expiresInDays": 3, "name": "a"}), "one");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert!(text(&again.json()["notice"]).contains("was not done again"));
+    assert!(text(&again.json()["notice"]).contains("was not repeated"));
     let repeated = again.data();
     assert_eq!((&repeated["id"], &repeated["value"]), (&key["id"], &masked(text(&key["value"]))));
     send(KEYS_V2, &json!({"name": "b"}), "one").refused_with(422);
@@ -300,7 +300,7 @@ fn a_request_with_an_idempotency_key_takes_effect_once() {
     let later = send(KEYS_V2, &body, "one");
     assert_eq!(later.header("idempotency-replayed"), None, "a day later it is forgotten");
 
-    // However many there are: no change waits until all of them are removed.
+    // Any number of them: no change waits until all of them are deleted.
     let file = rusqlite::Connection::open(server.store_path()).expect("the store");
     let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO idempotent_requests \
                SELECT caller_key_id, name || i, request_digest, api_key_id, i FROM idempotent_requests, n WHERE name = ?1";

@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A store in a folder, and a key of it in each state that there is.
+/// A store in a folder, with a key in each state.
 struct Keys {
     folder: tempfile::TempDir,
     live: String,
@@ -36,7 +36,7 @@ impl Keys {
         [&self.live, &self.of_project, &self.deactivated, &self.rotated_out, &self.unknown]
     }
 
-    /// Scans, and makes sure that no key is shown in full.
+    /// Scans, and asserts that no key is shown in full.
     #[track_caller]
     fn scan(&self, arguments: &[&str], input: &[u8]) -> Output {
         let output = run_with_input(self.folder.path(), &[&["scan"], arguments].concat(), input);
@@ -129,7 +129,7 @@ fn folders_are_walked_but_git_and_links_are_left_alone_and_bytes_are_bytes() {
     let expected = ["tree/b.bin:2:2", "tree/caf\u{fffd}:1:1", "tree/deep/er/.env:1:3", "tree/long:1:1000001"];
     assert_eq!(places, expected);
     assert!(stderr(&output).contains("1 live key found"), "{}", stderr(&output));
-    // What is named is scanned, whatever it is.
+    // A file that is named is always scanned.
     for path in ["tree/link", "tree/sub/.git", "tree/b.bin"] {
         assert_eq!(stdout(&keys.scan(&[path], b"")).lines().count(), 1, "{path}");
     }
@@ -148,7 +148,7 @@ fn an_unreadable_file_does_not_stop_other_keys_from_being_found_and_revoked() {
     let keys = keys();
     let folder = keys.folder.path();
     fs::write(folder.join("leak"), &keys.of_project).expect("a file");
-    // A process's own memory begins with what is not there: it can be opened, and not read.
+    // The memory of a process starts with an unmapped page: it can be opened, and not read.
     let output = keys.scan(&["/proc/self/mem", "leak", "--revoke", "--yes"], b"");
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
@@ -157,7 +157,7 @@ fn an_unreadable_file_does_not_stop_other_keys_from_being_found_and_revoked() {
         said.contains("Found and revoked: 1 live key.") && said.contains("1 file or folder could not be"),
         "{said}"
     );
-    // So is standard input.
+    // The same for standard input.
     let mut scan = keystead(folder);
     scan.args(["scan", "-", "leak"]).stdin(fs::File::open(folder).expect("a folder"));
     let output = scan.output().expect("the program runs");
@@ -235,7 +235,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
     );
     fs::write(path.join("leak"), text).expect("a file");
     assert!(done(path, &["scan", "leak"]).is_empty(), "no key was imported yet");
-    // Known by its digests alone: a SHA-256 digest as other tools write it, and BLAKE3 of the full key.
+    // The store has only its digests: a SHA-256 digest as other tools write it, and the BLAKE3 digest of the full key.
     let digest = Command::new("sh").args(["-c", &format!("printf %s '{dotted}' | sha256sum | cut -c1-64")]).output();
     let digest = stdout(&digest.expect("sha256sum"));
     let rows =
@@ -256,7 +256,7 @@ fn imported_keys_of_other_forms_are_found_where_the_store_is_at_hand() {
     let output = run(path, &["scan", "leak", "--revoke", "--yes"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(done(path, &["scan", "leak"]).lines().count(), 1, "the deactivated one");
-    // Without the store, these are words like others.
+    // Without the store, these are ordinary words.
     let elsewhere = run(path, &["scan", "leak", "--store", "nowhere.db"]);
     assert!(elsewhere.status.success() && stdout(&elsewhere).is_empty(), "{}", stderr(&elsewhere));
     fs::write(path.join("broken.db"), "no store").expect("a file");
@@ -279,7 +279,7 @@ fn imported_keys_that_have_our_form_under_another_prefix_are_found() {
     assert!(done(path, &["scan", "leak"]).is_empty(), "no key was imported yet");
     let sha256 = Command::new("sh").args(["-c", &format!("printf %s {digest} | sha256sum | cut -c1-64")]).output();
     let sha256 = stdout(&sha256.expect("sha256sum"));
-    // Nothing of another form is imported: whether words are looked for makes no difference.
+    // No key of another form is imported, so a search for words makes no difference.
     let rows = format!("name,key,digest,algorithm\nShop,{shop},,\nLive,{live},,\nDigest,,{},sha256\n", sha256.trim());
     fs::write(path.join("keys.csv"), rows).expect("a file");
     done(path, &["import", "--organization-keys", "keys.csv"]);
@@ -335,7 +335,7 @@ fn a_full_key_in_the_name_of_a_file_is_not_repeated() {
     }
 }
 
-/// A git repository whose hook is ours, and a store elsewhere.
+/// A git repository with our hook, and a store elsewhere.
 struct Repository {
     folder: tempfile::TempDir,
     path: PathBuf,
@@ -363,7 +363,7 @@ impl Repository {
         fs::create_dir_all(hook.parent().expect("a folder")).expect("a folder");
         fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/pre-commit"), &hook).expect("the hook");
         fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).expect("a mode");
-        // Not ours: the hook must not take it for its settings.
+        // The file is not ours: the hook must not read it as its settings.
         repository.write("config.toml", "[package]\nname = \"another program's\"\n");
         repository
     }
@@ -386,7 +386,7 @@ impl Repository {
         git.args(arguments).current_dir(&self.path).output().expect("git runs")
     }
 
-    /// Whether git lets what is staged be committed, and what it says.
+    /// Whether git commits the staged files, and its output.
     fn commit(&self) -> (bool, String) {
         let output = self.git(&["commit", "--quiet", "--message", "a"]);
         let said = stdout(&output) + &stderr(&output);
@@ -415,14 +415,14 @@ fn the_hook_stops_a_commit_with_a_live_key_and_no_other() {
     let place = format!("two\nlines:2:5: {} LIVE", masked(&repository.live));
     assert!(!is_done && said.contains(&place), "{said}");
 
-    // What is staged counts, and not what lies in the folder.
+    // The staged content counts, not the content in the folder.
     repository.write("two\nlines", "harmless\n");
     assert!(!repository.commit().0);
     repository.stage(&["two\nlines"]);
     repository.write("two\nlines", &repository.live);
     assert!(repository.commit().0);
 
-    // A key that is dead may stay, and so may a file that goes.
+    // A revoked key may stay, and a file may be removed.
     repository.stage(&["two\nlines"]);
     assert!(!repository.commit().0);
     done(repository.folder.path(), &["keys", "revoke", "1", "--yes"]);

@@ -1,4 +1,4 @@
-//! No secret anywhere but in the one answer that shows it.
+//! A secret appears only in the one response that shows it.
 
 use super::helpers::*;
 use serde_json::json;
@@ -32,7 +32,7 @@ fn no_full_key_nor_its_random_part_is_in_the_store_its_logs_the_arguments_or_an_
         secrets.extend([gone, off, kept, server.first_key()]);
         let arguments = fs::read(format!("/proc/{}/cmdline", server.pid())).expect("the arguments");
         assert!(!secrets.iter().any(|secret| holds(&arguments, secret)));
-        // Before the stop, while the log of the store is full, and after it.
+        // Before the stop, while the write-ahead log is full, and after it.
         search(folder.path(), &secrets);
         assert!(server.stop().success());
         search(folder.path(), &secrets);
@@ -43,7 +43,7 @@ fn no_full_key_nor_its_random_part_is_in_the_store_its_logs_the_arguments_or_an_
     assert_eq!(secrets.len(), 4 * levels.len() * formats.len());
 }
 
-/// Everything that can go wrong with a key in the wrong place; gives what was answered.
+/// Every mistake with a key in the wrong place; returns the responses.
 fn mistakes(server: &Server, keys: [&String; 3]) -> Vec<String> {
     let client = server.client();
     let mut answers = Vec::new();
@@ -73,7 +73,7 @@ fn mistakes(server: &Server, keys: [&String; 3]) -> Vec<String> {
     answers.chain(as_methods).collect()
 }
 
-/// Reads every file of the folder but the one that is meant to hold a key.
+/// Reads every file of the folder except the one that is meant to hold a key.
 fn search(folder: &std::path::Path, secrets: &[String]) {
     let mut files = 0;
     for entry in fs::read_dir(folder).expect("the folder") {

@@ -11,12 +11,12 @@ fn status(folder: &Path, listen: &str) -> Value {
     done_json(folder, &["status", "--listen", listen, "--json"])
 }
 
-/// An address that nobody listens on: it was somebody's a moment ago.
+/// An address without a listener: a listener was closed there a moment ago.
 fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("an address").to_string()
 }
 
-/// Answers one connection with these bytes, and lets it be then; gives the address.
+/// Answers one connection with these bytes and then ignores it; returns the address.
 fn somebody_else(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let address = listener.local_addr().expect("an address").to_string();
@@ -25,7 +25,7 @@ fn somebody_else(answer: &'static [u8]) -> String {
         _ = stream.read(&mut [0; 1024]);
         _ = stream.write_all(answer);
         if answer.is_empty() {
-            // Until the client has gone.
+            // Until the client has disconnected.
             _ = stream.read_to_end(&mut Vec::new());
         }
     });
@@ -125,7 +125,7 @@ fn a_healthcheck_fails_with_a_message_without_a_server_or_with_a_foreign_one() {
         (somebody_else(b""), "it did not answer within 200 milliseconds"),
         ("127.0.0.1:0".to_owned(), "port 0"),
     ] {
-        // Short only where it is what ends the wait.
+        // Short only if this timeout ends the wait.
         let timeout = if sentence.contains("within") { "200" } else { "30000" };
         let output = run(folder.path(), &["healthcheck", "--listen", &listen, "--timeout-ms", timeout]);
         assert_failed_with(&output, 1, sentence);

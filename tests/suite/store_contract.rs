@@ -1,4 +1,4 @@
-//! What every store promises, wherever it is: the contract suite, for each kind of store.
+//! The contract of every kind of store.
 
 use super::helpers::*;
 use super::store_in_file::assert_measured;
@@ -15,13 +15,13 @@ use std::time::Duration;
 
 /// A kind of store.
 pub trait Backend {
-    /// A place for one that there is not yet.
+    /// A path for a store that does not exist yet.
     fn new() -> Self;
 
-    /// The store there, as a process opens it that goes by this clock.
+    /// The store there, opened as a process does that uses this clock.
     fn open(&self, metrics: Arc<Metrics>, uptime: fn() -> Duration) -> Store;
 
-    /// Makes sure of what nobody sees of a store that everybody has closed.
+    /// Checks the invisible state of a store that every process has closed.
     fn check(&self) {}
 }
 
@@ -49,7 +49,7 @@ impl Backend for InFile {
     }
 }
 
-/// Each of these tests for each kind of store.
+/// Runs each of these tests for each kind of store.
 macro_rules! for_each_store {
     ($($test:ident),+ $(,)?) => {
         mod in_a_file {
@@ -87,7 +87,7 @@ pub struct Fixture<B> {
 }
 
 impl<B: Backend> Fixture<B> {
-    /// The same store once more, as another process has it open.
+    /// The same store, opened a second time as by another process.
     pub fn again(&self) -> Store {
         self.place.open(super::helpers::metrics(), uptime)
     }
@@ -95,7 +95,7 @@ impl<B: Backend> Fixture<B> {
 
 pub fn fixture<B: Backend>() -> Fixture<B> {
     let (place, metrics) = (B::new(), metrics());
-    // No time passes: what was read is believed until a commit makes it outdated.
+    // No time passes: a cached read is valid until a commit invalidates it.
     let store = place.open(Arc::clone(&metrics), || Duration::ZERO);
     let organization = insert_organization(&store, "Acme").0.id;
     Fixture { store, metrics, organization, place }
@@ -116,12 +116,12 @@ pub fn is_found(store: &Store, secret: &Secret) -> bool {
     found.is_some_and(|(found, _)| found.key.value == secret.fingerprint())
 }
 
-/// The revision that the key with this digest is good under, where there is one.
+/// The revision under which the key with this digest is valid, if there is one.
 pub fn revision(store: &Store, digest: Digest) -> Option<Revision> {
     wait(store.lookup(digest, at(0))).expect("a read").map(|(_, revision)| revision)
 }
 
-/// Holds the writer in a job until the returned sender is dropped, so that what is queued meanwhile shares a commit.
+/// Blocks the writer in a job until the returned sender is dropped, so that the jobs queued meanwhile share a commit.
 pub fn hold_writer(store: &Store) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Error>>) {
     let (release, held) = mpsc::channel::<()>();
     let (begun, has_begun) = mpsc::channel();
@@ -146,7 +146,7 @@ pub fn queue<T>(job: impl Future<Output = Result<T, Error>>) -> impl Future<Outp
     job
 }
 
-/// Gives the key another value; the former one comes back.
+/// Gives the key another value; returns the former one.
 pub fn rotate(store: &Store, (key, secret): &mut (ApiKey, Secret)) -> Secret {
     let new = new_secret();
     let (before, after) = (key.clone(), ApiKey { value: new.fingerprint(), ..key.clone() });
@@ -254,7 +254,7 @@ fn a_stamp_changes_with_whatever_takes_validity_away_and_with_nothing_else<B: Ba
     let f = fixture::<B>();
     let (organization, secret) = (f.organization, new_secret());
     let key = insert_keys(&f.store, organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
-    // The watch takes note of the fixture's commits first.
+    // The watch notices the fixture's commits first.
     let digest = secret.fingerprint().digest;
     let mut before = revision(&f.store, digest);
     let mut changes = |what: &str, expected: bool| {
@@ -294,7 +294,7 @@ fn two_processes_that_mint_in_turn_find_each_others_keys_at_once<B: Backend>() {
         assert!(is_found(&f.store, &secret) && is_found(&other, &secret), "round {round}");
         secrets.push(secret);
     }
-    // What one of them has in memory, the other one changes.
+    // One process has it in memory; the other one changes it.
     for (minter, changer) in [(&f.store, &other), (&other, &f.store)] {
         let secret = new_secret();
         let key = insert_keys(minter, f.organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
@@ -383,7 +383,7 @@ fn a_key_is_looked_up_with_its_organization_and_its_project<B: Backend>() {
     assert_eq!((&found.key, found.presented), (&key.0, Presented::Value));
     assert_eq!((found.organization.id, found.organization.name.as_str()), (organization, "Acme"));
     assert_eq!(found.project, Some(project));
-    // Its former values are known as such; the oldest of too many is nobody's.
+    // Its former values are recognized; the oldest one beyond the limit belongs to no key.
     let former: Vec<Digest> = (0..=FORMER_VALUES).map(|_| rotate(&f.store, &mut key).fingerprint().digest).collect();
     let found = look(former[1]).expect("a former value");
     assert_eq!((found.key.id, found.presented), (key.0.id, Presented::Former));
@@ -397,7 +397,7 @@ fn what_was_looked_up_before_a_commit_that_ends_it_is_not_believed<B: Backend>()
     let secret = new_secret();
     let key = insert_keys(&f.store, f.organization, std::slice::from_ref(&secret)).expect("a key").remove(0);
     let digest = key.value.digest;
-    // The look is over before the commit, and what it found is remembered after it.
+    // The lookup ends before the commit, and its result is cached after it.
     let before = revision(&f.store, digest).expect("a key");
     wait(f.store.write(move |writes| writes.delete_api_key(&key))).expect("a commit");
     assert!(!f.store.is_current(&digest, before));

@@ -1,4 +1,4 @@
-//! What a store in a file promises besides its contract: group commit, the digest index, the write-ahead log.
+//! The promises of a store in a file beyond the contract: group commit, the digest index, the write-ahead log.
 
 use super::helpers::*;
 use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, revision, rotate};
@@ -41,7 +41,7 @@ fn writes_that_wait_share_one_commit() {
         wait(job).expect("a commit");
     }
     assert_eq!(commits(&f.place.path()), before + 1);
-    // The organization with its key, the job that held the writer, and these.
+    // The organization with its key, the job that blocked the writer, and these.
     assert_measured(&f.metrics, "keystead_store_queue_depth 0");
     assert_measured(&f.metrics, r#"keystead_store_commits_total{outcome="ok"} 3"#);
     assert_measured(&f.metrics, r#"keystead_store_batch_size_bucket{le="1"} 2"#);
@@ -93,7 +93,7 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
     assert_eq!(used, KEYS as i64);
 }
 
-/// Every value of a key, former ones among them, is in the index once, and nothing else is.
+/// The index has every value of a key once, former values included, and nothing else.
 pub fn assert_index_is_exact(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("the file");
     let values = "SELECT id, digest FROM api_keys UNION ALL SELECT key_id, digest FROM key_values WHERE kind > 0";
@@ -112,7 +112,7 @@ pub fn assert_index_is_exact(path: &Path) {
 fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_crash_and_a_stop() {
     let f = fixture::<InFile>();
     let mut secrets = Vec::new();
-    // Three runs and a bit; every 16th batch some keys of all ages are looked up and one is revoked.
+    // Three runs and a part of a fourth. In every 16th batch, keys of all ages are looked up and one is revoked.
     for batch in 0..108 {
         let new: Vec<Secret> = (0..1_000).map(|_| new_secret()).collect();
         let keys = insert_keys(&f.store, f.organization, &new).expect("keys");
@@ -121,7 +121,7 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
             let (revoked, secret) = secrets.swap_remove(secrets.len() / 2);
             wait(f.store.write(move |writes| writes.delete_api_key(&revoked))).expect("a commit");
             assert!(!is_found(&f.store, &secret));
-            // One whose digest is in memory, one whose digest is in the file by now.
+            // One key whose digest is in memory, and one whose digest is in the file by now.
             for place in [secrets.len() - 1, batch] {
                 let replaced = rotate(&f.store, &mut secrets[place]);
                 assert!(!is_found(&f.store, &replaced) && is_found(&f.store, &secrets[place].1));
@@ -135,7 +135,7 @@ fn every_key_is_found_by_its_digest_while_runs_go_into_the_file_and_after_a_cras
     let through: i64 =
         file.query_row("SELECT indexed_through FROM digest_index_state", [], |row| row.get(0)).expect("the state");
     assert!((32_768..108_001).contains(&through), "runs were under way: {through}");
-    // A crash: the same file with nothing that was in memory.
+    // A crash: the same file without the data from memory.
     let after_crash = open_store(&f.place.path());
     assert!(secrets.iter().step_by(97).all(|(_, secret)| is_found(&after_crash, secret)));
     after_crash.close();
@@ -172,7 +172,7 @@ fn the_write_ahead_log_gives_its_disk_back_while_the_store_stays_open() {
         let name = Name::parse(&"x".repeat(255)).expect("a name");
         let new = |_| NewApiKey { name: name.clone(), ..new_key(organization.id, &new_secret()) };
         let news: Vec<NewApiKey> = (0..30_000).map(new).collect();
-        // What marks the ledger has the log brought in at the next look, and not within a minute.
+        // A commit that marks the ledger is checkpointed at the next look, not within a minute.
         let another = Organization { id: OrganizationId::from_random([seed; 8]), ..organization.clone() };
         let fill = wait(store.write(move |writes| {
             writes.insert_organization(&another)?;
@@ -183,7 +183,7 @@ fn the_write_ahead_log_gives_its_disk_back_while_the_store_stays_open() {
     // Nothing is written after it.
     fill(1);
     eventually(Duration::from_secs(10), || size() < 1 << 20);
-    // Somebody who reads keeps the log as it is, and nobody waits for that.
+    // A reader keeps the write-ahead log, and no one waits for it.
     let reader = rusqlite::Connection::open(&path).expect("the file");
     reader.execute_batch("BEGIN; SELECT count(*) FROM api_keys").expect("a read");
     fill(2);

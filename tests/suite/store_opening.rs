@@ -1,4 +1,4 @@
-//! Which files are opened, which are refused, and in what words.
+//! Which files are opened, which are refused, and the error messages.
 
 use super::helpers::*;
 use std::fs::{self, Permissions};
@@ -24,7 +24,7 @@ fn empty() -> Folder {
     Folder { folder, path }
 }
 
-/// Both commands refuse the file with the sentence, and leave it as it is.
+/// Both commands refuse the file with this error message, and leave it unchanged.
 #[track_caller]
 fn assert_refused(folder: &Folder, sentence: &str) {
     let before = fs::read(&folder.path).ok();
@@ -85,7 +85,7 @@ fn a_file_from_version_1_is_migrated_at_start_with_all_that_is_in_it() {
     file.execute("INSERT INTO api_key_uses VALUES (12, 1700000000001)", []).expect("a use");
     drop(file);
     let server = Server::start_in(old.folder.path(), &[]);
-    assert!(server.log().contains("schema 1 brought to 7"), "{}", server.log());
+    assert!(server.log().contains("schema 1 migrated to 7"), "{}", server.log());
     let store = rusqlite::Connection::open(&old.path).expect("the file");
     let used: i64 = store
         .query_row("SELECT last_used_at FROM key_values WHERE key_id = 12 AND kind = 0", [], |row| row.get(0))
@@ -138,7 +138,7 @@ fn damage_found_later_is_answered_with_an_error_message() {
     destroy(&folder.path().join("keystead.db"), "api_keys_by_scope");
     let server = Server::start_in(folder.path(), &[]);
     let sentence = server.client().get(KEYS).refused_with(503);
-    assert_eq!(sentence, "The store is damaged; its operator must see to it.");
+    assert_eq!(sentence, "The store is damaged; its operator must repair it.");
     assert!(server.log().contains("malformed"), "{}", server.log());
 }
 
@@ -149,7 +149,7 @@ fn a_store_that_is_emptied_under_a_server_is_named_once_in_its_log() {
     fs::File::options().write(true).open(&store.path).expect("the store").set_len(0).expect("it is emptied");
     let complaints = || server.log().matches("other processes' changes cannot be watched").count();
     eventually(Duration::from_secs(5), || complaints() > 0);
-    // Each takes longer than a look.
+    // Each command takes longer than the watch interval.
     for _ in 0..20 {
         run(server.folder(), &["status"]);
     }
@@ -184,7 +184,7 @@ fn an_older_store_is_not_migrated_while_a_server_has_it_open() {
     let file = rusqlite::Connection::open(Path::new(server.folder()).join("keystead.db")).expect("the store");
     let version = || file.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).expect("a version");
     let older = version() - 1;
-    // What a server of the version before would have.
+    // As a server of the previous version has it.
     file.pragma_update(None, "user_version", older).expect("a version");
     for command in [&["backup", "b.db"][..], &["init", "--organization", "B"], &["serve", "--listen", "127.0.0.1:0"]] {
         let output = run(server.folder(), command);
@@ -301,7 +301,7 @@ fn a_file_name_with_a_special_meaning_in_sqlite_is_refused_and_creates_nothing()
         }
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "{name}");
     }
-    // Elsewhere it is a file's name like any other.
+    // Elsewhere it is an ordinary file name.
     done(folder.path(), &["init", "--organization", "Acme", "--store", "./file:it.db"]);
     done(folder.path(), &["backup", "file:copy", "--store", "./file:it.db"]);
     done(folder.path(), &["restore", "file:copy", "--without-ledger", "--store", "./:memory:"]);

@@ -1,4 +1,4 @@
-//! Under a service manager: sockets that it hands over, and what it is told.
+//! Under a service manager: passed sockets, and notifications.
 
 use super::helpers::*;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Hands its standard input over as the first socket, its standard error as the second, as a service manager does.
+/// Passes its standard input as the first socket and its standard error as the second, as a service manager does.
 const MANAGER: &str =
     "LISTEN_FDS=$1 LISTEN_PID=${2:-$$} exec \"$0\" serve --listen ${PLACE:-127.0.0.1:0} 3<&0 4<&2 0</dev/null 2>>log";
 
@@ -36,7 +36,7 @@ fn passed_sockets_replace_the_configured_listeners() {
     let path = folder.path().join("k.sock");
     let unix = UnixListener::bind(&path).expect("a socket");
     let address = tcp.local_addr().expect("an address");
-    // It connects before there is a server, and waits.
+    // The client connects before there is a server, and waits.
     let mut early = TcpStream::connect(address).expect("a connection");
     early.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("a request");
 
@@ -59,7 +59,7 @@ fn passed_sockets_replace_the_configured_listeners() {
 fn sockets_for_another_process_are_ignored() {
     let folder = tempfile::tempdir().expect("a folder");
     let tcp = TcpListener::bind("127.0.0.1:0").expect("a socket");
-    // The settings say a place that is taken, so that taking the socket would be the only way to begin.
+    // The settings name an address that is in use, so that the server can start only with the passed socket.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let mut command = manager(folder.path(), tcp.into(), None, "1");
     let place = taken.local_addr().expect("an address").to_string();

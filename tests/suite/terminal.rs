@@ -1,4 +1,4 @@
-//! What people see at a terminal, and what they type there. `script` of util-linux makes a pseudo-terminal.
+//! Output and prompts at a terminal. `script` of util-linux creates a pseudo-terminal.
 
 use super::helpers::*;
 use super::keys_command::store;
@@ -18,7 +18,7 @@ struct Screen {
 }
 
 impl Screen {
-    /// Runs a line of shell in which `$K` is the program.
+    /// Runs a shell command line in which `$K` is the program.
     fn new(folder: &Path, line: &str, environment: &[(&str, &str)]) -> Self {
         let mut script = Command::new("script");
         script.args(["-qec", line, "/dev/null"]).current_dir(folder).env("K", env!("CARGO_BIN_EXE_keystead"));
@@ -34,7 +34,7 @@ impl Screen {
         String::from_utf8_lossy(&self.seen).replace('\r', "")
     }
 
-    /// Reads until this is on the screen.
+    /// Reads until this text is on the screen.
     #[track_caller]
     fn wait_for(&mut self, text: &str) {
         let mut buffer = [0; 4096];
@@ -49,7 +49,7 @@ impl Screen {
         self.keyboard.write_all(text.as_bytes()).and_then(|()| self.keyboard.flush()).expect("the keyboard");
     }
 
-    /// All that was on the screen.
+    /// The whole text of the screen.
     fn end(mut self) -> String {
         self.screen.read_to_end(&mut self.seen).expect("the screen");
         self.child.wait().expect("an end");
@@ -57,14 +57,14 @@ impl Screen {
     }
 }
 
-/// What a terminal of that width shows of a command.
+/// The output of a command at a terminal of this width.
 fn shown(folder: &Path, width: usize, command: &str, environment: &[(&str, &str)]) -> String {
     Screen::new(folder, &format!("stty cols {width}; exec $K {command}"), environment).end()
 }
 
 const LONG: &str = "Nightly build of all the services";
 
-/// A store with keys in each state, under long names.
+/// A store with keys in each state, with long names.
 fn full_store() -> tempfile::TempDir {
     let (folder, _) = store();
     let path = folder.path();
@@ -127,7 +127,7 @@ fn states_have_colours_at_a_terminal_that_has_them_and_nowhere_else() {
         assert!(seen.contains(painted), "{command}: {seen:?}");
         for plain in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             let seen = shown(folder, 250, command, &[plain]);
-            // A bar of progress moves the cursor, which is no colour.
+            // A progress bar moves the cursor, which is not a colour.
             assert!(!seen.contains("\u{1b}[0m") && seen.lines().count() > 1, "{plain:?}: {seen:?}");
         }
         let words: Vec<&str> = command.split(' ').collect();
@@ -137,7 +137,7 @@ fn states_have_colours_at_a_terminal_that_has_them_and_nowhere_else() {
     }
 }
 
-/// The state of the terminal after the program, whether it was interrupted or not.
+/// The state of the terminal after the program, interrupted or not.
 const AND_AFTER: &str = "echo code $?; stty -a | tr ' ;' '\\n\\n' | grep -x -- '-*echo'; stty -a | grep -o 'susp = ..'";
 
 #[test]
@@ -148,7 +148,7 @@ fn a_key_to_verify_is_prompted_for_at_a_terminal_without_echo() {
     let (folder, key) = store();
     let mut screen = Screen::new(folder.path(), &format!("$K keys verify; {AND_AFTER}"), &[]);
     screen.wait_for("press Enter:");
-    // The terminal shows what is typed before the program says that it waits: nothing of it is seen twice.
+    // Before the prompt, the terminal echoes what is typed. The test waits for the prompt, so nothing is echoed.
     screen.type_in(&format!("{key}\n"));
     let seen = screen.end();
     assert!(seen.contains("VALID: API key 1 (First key) of Acme\ncode 0\necho\nsusp = ^Z"), "{seen}");

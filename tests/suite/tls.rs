@@ -1,4 +1,4 @@
-//! TLS: what is spoken, with whom, and certificates that change while the server runs.
+//! TLS: versions, certificates, and certificates that change while the server runs.
 
 use super::helpers::*;
 use super::tls_server::{SETTINGS, port, start, write_pair};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Who believes these certificates and no other.
+/// A client that trusts only these certificates.
 fn believer(certificates: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
@@ -25,12 +25,12 @@ fn believer(certificates: &[&str]) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let config = config.with_safe_default_protocol_versions().expect("versions");
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    // A session that is resumed shows no certificate anew.
+    // A resumed session does not show the certificate again.
     config.resumption = Resumption::disabled();
     Arc::new(config)
 }
 
-/// One request over a connection of its own; gives the answer and the certificate that was shown.
+/// One request on a new connection; returns the response and the certificate.
 fn get(config: &Arc<ClientConfig>, server: &str, path: &str) -> Result<(String, Vec<u8>), std::io::Error> {
     let stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -57,7 +57,7 @@ fn shows(server: &Server, certificate: &str, config: &Arc<ClientConfig>) -> bool
 fn a_certificate_is_replaced_under_load_without_a_failed_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let (server, first) = start(folder.path());
-    // What it will show is known beforehand, so that those who ask believe it from the first moment on.
+    // The next certificate is created first, so that clients trust it from the first moment on.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let second = write_pair(elsewhere.path());
     let config = believer(&[&first, &second]);

@@ -1,4 +1,4 @@
-//! Servers that show a certificate.
+//! Servers with a TLS certificate.
 
 use super::helpers::Server;
 use rcgen::generate_simple_self_signed;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub const SETTINGS: [(&str, &str); 2] = [("KEYSTEAD_TLS_CERTIFICATE", "cert.pem"), ("KEYSTEAD_TLS_KEY", "key.pem")];
 
-/// Writes a new certificate for loopback with its key; gives the certificate.
+/// Writes a new certificate for loopback with its key; returns the certificate.
 pub fn write_pair(folder: &Path) -> String {
     let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
     let pair = generate_simple_self_signed(names).expect("a certificate");
@@ -28,12 +28,12 @@ pub fn write_pair(folder: &Path) -> String {
     pair.cert.pem()
 }
 
-/// A server that shows a certificate, which is in `cert.pem` in the folder.
+/// A server with a certificate, which is in `cert.pem` in the folder.
 pub fn start(folder: &Path) -> (Server, String) {
     start_with(folder, &SETTINGS)
 }
 
-/// The same, with settings of which [`SETTINGS`] are a part.
+/// The same, with settings that include [`SETTINGS`].
 pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> (Server, String) {
     let certificate = write_pair(folder);
     (Server::start_in(folder, settings), certificate)
@@ -43,7 +43,7 @@ pub fn port(server: &Server) -> &str {
     server.base.strip_prefix("https://127.0.0.1:").expect("an address and TLS")
 }
 
-/// A connection on which HTTP/2 is to be spoken, to a server that shows this certificate.
+/// An HTTP/2 connection to a server with this certificate.
 pub fn http_2(server: &Server, certificate: &str) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")).expect("a root");

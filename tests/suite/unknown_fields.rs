@@ -1,11 +1,11 @@
-//! Fields and parameters that an endpoint does not know, or that come more than once: refused on `/v2`, ignored on `/v1`.
+//! Unknown and duplicate fields and parameters: refused on `/v2`, ignored on `/v1`.
 
 use super::helpers::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const V2_KEYS: &str = "/v2/organization/api-keys";
-/// A name that is like no other.
+/// A name that resembles no other.
 const ODD: &str = "xyzzy";
 
 /// The versioned operations of the description: method, path to send to, and the operation.
@@ -25,7 +25,7 @@ fn operations(description: &Value) -> Vec<(String, String, Value)> {
     operations
 }
 
-/// The names of the fields that a body may have by its schema, and whether others are refused by it.
+/// The fields that a body may have by its schema, and whether the schema refuses others.
 fn described_fields<'a>(description: &'a Value, operation: &'a Value) -> Option<(BTreeSet<&'a str>, bool)> {
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
     let schema = description.pointer(schema["$ref"].as_str()?.strip_prefix('#')?).expect("a schema");
@@ -34,7 +34,7 @@ fn described_fields<'a>(description: &'a Value, operation: &'a Value) -> Option<
     Some((names, fields["additionalProperties"] == json!(false)))
 }
 
-/// Sends a request and gives its sentence, where it has one.
+/// Sends a request; returns the error message, if there is one.
 fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> String {
     let answer = client.try_ask(method, path, body.cloned()).expect("an answer");
     if answer.text.starts_with('{') {
@@ -94,7 +94,7 @@ fn every_v2_body_refuses_undescribed_fields_and_v1_ignores_them() {
         let refusal = format!("The field \"{ODD}\" is unknown (");
         assert_eq!(sentence.starts_with(&refusal), is_strict, "{method} {path}: {sentence}");
         for name in names {
-            // Nothing takes a list of a list.
+            // No endpoint accepts a list of lists.
             let sentence = ask(&client, &method, &path, Some(&json!({name: [[]]})));
             assert!(!sentence.contains("unknown"), "{method} {path}: {sentence}");
         }
@@ -125,12 +125,12 @@ fn a_field_of_another_endpoint_is_named_in_the_error() {
     }
     for field in ["expiresInSeconds", "expiresInDays", "expires_in_seconds"] {
         let sentence = client.post("/v2/verify", json!({field: 60})).refused_with(400);
-        assert!(sentence.contains("it goes with a new key, a change of a key or a rotation"), "{sentence}");
+        assert!(sentence.contains("it belongs to creating, changing or rotating a key"), "{sentence}");
     }
     let sentence = client.put(&format!("{V2_KEYS}/{id}"), json!({"digest": "0"})).refused_with(400);
     assert!(sentence.contains("rotate the key to change its value"), "{sentence}");
     let sentence = client.post(V2_KEYS, json!({"name": "b", "gracePeriodInHours": 1})).refused_with(400);
-    assert!(sentence.contains("it goes with a rotation"), "{sentence}");
+    assert!(sentence.contains("it belongs to rotating a key"), "{sentence}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn every_v2_query_refuses_undescribed_parameters_and_v1_ignores_them() {
     let client = server.client();
     let description = client.get("/openapi.json").json();
     for (method, path, operation) in operations(&description) {
-        // What could be done is not to be done.
+        // The body is invalid, so that no operation is carried out.
         let body = operation["requestBody"].is_object().then_some(json!([]));
         let sentence = ask(&client, &method, &format!("{path}?{ODD}=1"), body.as_ref());
         let refusal = format!("The parameter \"{ODD}\" is unknown (");
@@ -156,7 +156,7 @@ fn every_v2_query_refuses_undescribed_parameters_and_v1_ignores_them() {
     assert!(sentence.contains("since") && sentence.contains("\"startTime\", \"endTime\""), "{sentence}");
 }
 
-/// Sends a body as it is.
+/// Sends a raw body.
 fn send(client: &Client, method: &str, path: &str, body: &str) -> Answer {
     let headers = [("CONFIDENT_API_KEY", client.key()), ("Content-Type", "application/json")];
     client.send(method, path, &headers, body.as_bytes())
@@ -184,7 +184,7 @@ fn a_duplicate_field_is_refused_on_v2_at_every_depth() {
     }
     assert!(server.client_with(&value).is_good());
     assert_eq!(client.get(V2_KEYS).data()["apiKeys"].as_array().expect("a list").len(), 2);
-    // Two objects may have the same names, and what is no JSON is called so.
+    // Two objects may have the same names, and invalid JSON is reported as such.
     send(&client, "POST", "/v2/verify/batch", r#"{"keys":[{"value":"a"},{"value":"a"}]}"#).data();
     for broken in [r#"{"valid":true,"valid":true"#, r#"{"valid":true,"valid":true}}"#] {
         let sentence = send(&client, "PUT", &key, broken).refused_with(400);

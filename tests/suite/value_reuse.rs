@@ -1,4 +1,4 @@
-//! Values that were revoked or rotated out: nobody brings them back by mistake.
+//! Revoked and rotated-out values cannot be reused by mistake.
 
 use super::helpers::*;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::path::Path;
 const KEYS: &str = "/v2/organization/api-keys";
 const ENDED: &str = "The value was revoked or rotated out and cannot be used again; create a new key.";
 
-/// What a caller sends who keeps the secret to itself.
+/// The body of a caller that keeps the secret to itself.
 fn digest(value: &str) -> Value {
     let tail = &value[value.len() - 6..];
     json!({"name": "a", "digest": blake3::hash(value.as_bytes()).to_hex().as_str(), "tail": tail})
@@ -29,7 +29,7 @@ fn a_revoked_or_rotated_out_value_cannot_be_the_value_of_a_new_key() {
     let client = server.client();
     let [(revoked, dead), (rotated, first), (other, _)] = std::array::from_fn(|_| client.mint("a"));
     client.revoke(revoked);
-    // The store tells the users of the last 16 values what became of them; older ones have ended as well.
+    // The store recognizes the last 16 values of a key; older ones are unusable as well.
     for _ in 0..18 {
         assert_eq!(rotate(&client, rotated, &json!({})).status, 200);
     }
@@ -40,7 +40,7 @@ fn a_revoked_or_rotated_out_value_cannot_be_the_value_of_a_new_key() {
         assert_eq!(rotate(&client, other, &new_value).refused_with(409), ENDED);
         assert!(!server.client_with(value).is_good());
     }
-    // The new value of a rotation that was taken back has ended, too.
+    // The new value of a cancelled rotation is unusable, too.
     let grace = rotate(&client, other, &json!({"gracePeriodInHours": 1})).data();
     let new_value = grace["shadowValue"].as_str().expect("a value").to_owned();
     assert_eq!(client.post(&format!("{KEYS}/{other}/rotate/cancel"), json!({})).status, 200);
@@ -85,7 +85,7 @@ fn an_operator_can_explicitly_reuse_a_value() {
     done(folder.path(), &[&back[..], &["--allow-revoked"]].concat());
     assert!(is_good(&dead) && is_good(&first));
     drop(server);
-    // The ledger does not end them again.
+    // The ledger does not revoke them again.
     done(folder.path(), &["backup", "backup.db"]);
     done(folder.path(), &["restore", "backup.db"]);
     let server = Server::start_in(folder.path(), &[]);
@@ -118,7 +118,7 @@ fn a_value_revoked_by_its_sha_256_digest_cannot_be_adopted_as_a_full_key() {
     done(folder.path(), &[&adopt[..], &["--allow-revoked"]].concat());
 }
 
-/// The SHA-256 digest tells nobody that the value is known, until somebody presents it.
+/// By the SHA-256 digest alone, the value is not recognized until a client presents it.
 #[test]
 fn a_revoked_value_is_refused_by_each_of_its_digests() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -140,7 +140,7 @@ fn a_revoked_value_is_refused_by_each_of_its_digests() {
         assert!(!server.client_with(&dead).is_good() && !verify(&dead));
         assert_eq!(code(&dead), "UNKNOWN");
     }
-    // Of two keys with one value, the end of the one is the end of the value.
+    // If two keys have one value, the revocation of one key makes the value unusable.
     assert!(server.client_with(&value).is_good() && verify(&value));
     server.client().revoke(twin);
     assert!(!server.client_with(&value).is_good() && !verify(&value));
@@ -162,7 +162,7 @@ fn an_import_refuses_rows_with_revoked_values() {
     for number in ["2", "3"] {
         done(folder.path(), &["keys", "revoke", number, "--yes"]);
     }
-    // The digest alone had ended; the full key has the same one.
+    // The digest was revoked; the full key has the same digest.
     let forms = keystead::domain::KeyForms { external: true, sha256: true };
     let never_used = "sk_live_aaaaaaaaaaaaaaaa";
     let sha256 = keystead::domain::Digest::sha256_of_presented(never_used.as_bytes(), forms).expect("a key").to_hex();

@@ -1,11 +1,11 @@
-//! `POST /v1/verify`, `/v1/verify/batch` and their twins: is this key good, and whose is it?
+//! `POST /v1/verify`, `/v1/verify/batch` and their `/v2` twins: whether a key is valid, and whose it is.
 
 use super::helpers::*;
 use serde_json::{Value, json};
 
 const CLOCK: (&str, &str) = ("KEYSTEAD_DEV_CLOCK", "true");
 
-/// The answer to a question about a full key.
+/// The response to a verification of a full key.
 #[track_caller]
 fn verify(asker: &Client, value: &str) -> Value {
     asker.post("/v2/verify", json!({"value": value})).data()
@@ -93,7 +93,7 @@ fn a_rotated_out_value_is_reported_as_rotated_out_and_stays_refused() {
     assert_eq!((&out["code"], &out["apiKey"]["id"]), (&json!("ROTATED_OUT"), &json!(id)));
     assert_eq!(out["apiKey"]["shadowValue"], Value::Null, "the rotation is over");
     assert_eq!(code(&admin, third), "VALID");
-    // Whoever uses it is told no more than of any other wrong key.
+    // A user of it learns no more than of any other wrong key.
     let refused = server.client_with(&first).get(ORGANIZATION).refused_with(401);
     assert_eq!(refused, "The API key is not valid.");
     let dropped = rotate(&admin, id, json!({"gracePeriodInHours": 1}))["shadowValue"].take();

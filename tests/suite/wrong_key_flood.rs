@@ -1,4 +1,4 @@
-//! While many wrong keys come: they are refused without a read of the store, and every key that is there is good.
+//! A flood of wrong keys: they are refused without a read of the store, and every valid key still works.
 
 use super::helpers::*;
 use super::metrics::{Reading, watched};
@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// After so many in a minute the server knows what there is.
+/// After this many wrong keys in a minute the server has built the negative filter.
 const GUESSES: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 const NOW: i64 = 1_700_000_000_000;
 
-/// A server under a flood, and somebody who reads its metrics.
+/// A server under a flood, and a client that reads its metrics.
 struct Flooded {
     server: Server,
     watcher: Client,
@@ -30,7 +30,7 @@ impl Flooded {
         flooded
     }
 
-    /// Tries wrong keys until the server refuses them without a read.
+    /// Sends wrong keys until the server refuses them without a read.
     fn flood(&self) {
         let before = self.unread();
         eventually(PATIENCE, || {
@@ -66,7 +66,7 @@ impl Flooded {
         self.admin.post(path, body).data()
     }
 
-    /// Fails if the server has stopped refusing wrong keys without a read, so that a test of it would show nothing.
+    /// Fails if the server no longer refuses wrong keys without a read: a test of the filter would then show nothing.
     #[track_caller]
     fn is_still_on(&self) {
         let before = self.unread();
@@ -75,7 +75,7 @@ impl Flooded {
     }
 }
 
-/// What a client sends of a secret that it keeps to itself.
+/// The body of a client that keeps a secret to itself.
 fn brought(secret: &Secret) -> Value {
     let fingerprint = secret.fingerprint();
     let digest = blake3::Hash::from_bytes(*fingerprint.digest.as_bytes()).to_hex().to_string();
@@ -97,7 +97,7 @@ fn wrong_keys_are_refused_without_a_read_of_the_store_and_with_the_same_answer()
         assert_eq!(after.header("www-authenticate"), before.header("www-authenticate"));
     }
     flooded.guess(GUESSES);
-    // One in a thousand may seem to be there.
+    // One in a thousand may be a false positive.
     assert!(flooded.lookups("miss") < misses + 12.0);
     assert!(flooded.unread() > unread + 1_008.0);
 }
@@ -219,9 +219,9 @@ fn guess(store: &Store) -> bool {
     may_be_there
 }
 
-/// Guesses until the store knows what there is.
+/// Sends wrong keys until the store has built the negative filter.
 fn flood(store: &Store) {
-    // A thousandth of what is not there may seem to be.
+    // A thousandth of the unknown keys may be false positives.
     eventually(PATIENCE, || !guess(store) && !guess(store));
 }
 
@@ -229,7 +229,7 @@ fn flood(store: &Store) {
 fn keys_created_while_the_negative_filter_is_built_are_in_it() {
     const MINTERS: usize = 4;
     const MINTED: usize = 300;
-    // So many that to read them takes longer than to mint one.
+    // So many that reading them takes longer than creating a key.
     const KEYS: usize = 30_000;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
@@ -253,7 +253,7 @@ fn keys_created_while_the_negative_filter_is_built_are_in_it() {
                 }
             });
         }
-        // What is known is read anew all the time, and then made invalid by others.
+        // The filter is rebuilt all the time, and then invalidated by other processes.
         for round in 0.. {
             flood(&store);
             assert_eq!(unknown(), 0);
@@ -261,7 +261,7 @@ fn keys_created_while_the_negative_filter_is_built_are_in_it() {
                 break;
             }
             insert_organization(&elsewhere, &format!("Organization {round}"));
-            // Whoever writes notices what others wrote: so what is known from here on stays valid until the next round.
+            // A writer notices the commits of others, so a filter built from here on stays valid until the next round.
             wait(store.write(|_| Ok(()))).expect("a write");
         }
     });
@@ -289,7 +289,7 @@ fn the_negative_filter_grows_with_the_store() {
     insert_keys(&store, organization.id, &secrets).expect("keys");
     let holds_all = || secrets.iter().all(|secret| store.may_hold(&secret.fingerprint().digest, at(NOW)));
     assert!(holds_all());
-    // It is too full for this now, and is made anew with room for all while it goes on being used.
+    // The filter is too full for this, and is rebuilt with room for all while it stays in use.
     let digests: Vec<Digest> = (0..30_000).map(|_| new_secret().fingerprint().digest).collect();
     let seeming = || digests.iter().filter(|digest| store.may_hold(digest, at(NOW))).count();
     eventually(PATIENCE, || seeming() < 10);

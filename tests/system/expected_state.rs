@@ -1,4 +1,5 @@
-//! What was answered about keys, held against the server, its store, its audit log and its ledger.
+//! The expected state of keys after the acknowledged changes, compared with the server, its store, its audit log and
+//! its ledger.
 
 use super::helpers::{Answer, Client, KEYS, Server, done, run, stderr};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 pub const V2_KEYS: &str = "/v2/organization/api-keys";
 
-/// What can be done to a key, or to have one.
+/// A change of a key, or its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     Create,
@@ -23,24 +24,24 @@ impl Change {
     pub const ALL: [Self; 4] = [Self::Create, Self::Revoke, Self::Rotate, Self::Deactivate];
 }
 
-/// A server on a store somewhere, and all that it has answered.
+/// A server on a store at some path, and all its responses.
 pub struct Watched {
     pub server: Server,
     pub admin: Client,
     store: PathBuf,
-    /// By their values, whether they must be good; and the number of the key.
+    /// By value: whether it must be valid, and the number of the key.
     fates: BTreeMap<String, (i64, bool)>,
-    /// Keys that nothing was done to.
+    /// Keys without a change.
     fresh: Vec<(i64, String)>,
-    /// A copy of the store from before anything was done to them.
+    /// A copy of the store from before the first change.
     backup: PathBuf,
     environment: Vec<(String, String)>,
-    /// Not on the disk that is tried.
+    /// Not on the disk under test.
     folder: TempDir,
 }
 
 impl Watched {
-    /// With keys to do something to.
+    /// With keys for the changes.
     pub fn start(store_folder: &Path, count: usize, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = store_folder.join("keystead.db");
@@ -56,7 +57,7 @@ impl Watched {
         Self { server, admin, store, fates, fresh, backup, environment, folder }
     }
 
-    /// Asks for it, and takes note of what was answered: a success, or a 503 with a sentence.
+    /// Requests the change and records the response: a success, or a 503 with an error message.
     #[track_caller]
     pub fn ask(&mut self, change: Change) -> Answer {
         let place = self.fresh.len() - 1;
@@ -85,7 +86,7 @@ impl Watched {
         answer
     }
 
-    /// Waits until the server writes nothing any more by itself: when keys were last used takes it half a second.
+    /// Waits until the server has no more writes of its own: last uses take it half a second.
     pub fn wait_for_rest(&self) {
         let file = rusqlite::Connection::open(&self.store).expect("the file");
         let version = || file.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).expect("a version");
@@ -104,7 +105,7 @@ impl Watched {
         self.server.client_with(&self.fresh.last().expect("a key").1)
     }
 
-    /// Who only reads and verifies is served as ever.
+    /// Reads and verifications are served as before.
     #[track_caller]
     pub fn check_reads(&self) {
         let (_, value) = self.fresh.last().expect("a key");
@@ -123,13 +124,13 @@ impl Watched {
         assert_eq!(self.admin.get("/healthz").status, 200);
     }
 
-    /// Whether the server and its answers agree.
+    /// Whether the server agrees with its responses.
     #[track_caller]
     pub fn check_answers(&self) {
         check(&self.server, &self.fates, "the server");
     }
 
-    /// kill -9, and another start.
+    /// kill -9, and a new start.
     pub fn kill(self) -> Self {
         let Self { server, admin, environment, folder, .. } = self;
         let key = admin.key().to_owned();
@@ -139,7 +140,7 @@ impl Watched {
         Self { server, admin, environment, folder, ..self }
     }
 
-    /// Takes note of what became of a change that is in doubt.
+    /// Records the outcome of a change that was uncertain.
     pub fn look_again(&mut self) {
         let last = self.next_fresh();
         if !last.is_good() {
@@ -148,7 +149,7 @@ impl Watched {
         }
     }
 
-    /// Whether the answers, the store, its audit log and its ledger all say the same.
+    /// Whether the responses, the store, its audit log and its ledger agree.
     #[track_caller]
     pub fn check_all(self) {
         self.check_answers();
@@ -163,7 +164,7 @@ impl Watched {
         let by_events = replay(&file);
         assert_eq!(there, by_events, "every change has its event and every event its change");
         drop(file);
-        // The ledger alone, on a copy from before.
+        // The ledger alone, with the copy from before.
         let other = folder.path().join("other");
         fs::create_dir(&other).expect("a folder");
         fs::copy(&backup, other.join("keystead.db")).expect("a copy");
@@ -190,7 +191,7 @@ fn check(server: &Server, fates: &BTreeMap<String, (i64, bool)>, who: &str) {
     }
 }
 
-/// The keys that there must be, and whether they are switched on, going by the audit log alone.
+/// The keys that must exist and whether they are active, by the audit log alone.
 fn replay(file: &rusqlite::Connection) -> BTreeMap<i64, bool> {
     let mut statement = file
         .prepare(

@@ -1,4 +1,4 @@
-//! A disk that fails at any one step of a change, or from then on.
+//! A disk that fails at one step of a change, or from one step on.
 
 use super::expected_state::{Change, Watched};
 use super::helpers::eventually;
@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// After so many changes in a row that were not disturbed there is no later step to disturb.
+/// After this many undisturbed changes in a row there is no later step to disturb.
 const UNDISTURBED: usize = 3;
 const MOST_ATTEMPTS: usize = 200;
 
@@ -14,7 +14,7 @@ const MOST_ATTEMPTS: usize = 200;
 struct Trouble(Child);
 
 impl Trouble {
-    /// What is to fail, as strace has it. Each thread counts by itself, and one thread writes.
+    /// The faults in strace's syntax. Each thread counts separately, and one thread writes.
     fn begin(pid: u32, what: &[String]) -> Self {
         let mut command = Command::new("strace");
         command.args(["-f", "-o", "/dev/null", "-p", &pid.to_string()]);
@@ -27,7 +27,7 @@ impl Trouble {
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
         assert!(line.contains("attached"), "{line}");
-        // What else it says is nobody's business, and must not stop it.
+        // Its further output is discarded, and must not block it.
         std::thread::spawn(move || _ = output.read_to_end(&mut Vec::new()));
         Self(child)
     }
@@ -40,8 +40,8 @@ impl Drop for Trouble {
     }
 }
 
-/// Asks for a change while step after step of it fails, until that made it fail so many times at the least and there is no
-/// later step. What the server writes by itself counts as a step, too, so a change may come through and is then tried again.
+/// Requests a change while step after step of it fails, until it has failed at least this many times and there is no
+/// later step. The server's own writes count as steps, too, so a change may succeed and is then tried again.
 #[track_caller]
 fn disturb(watched: &mut Watched, change: Change, least: usize, what: impl Fn(usize) -> Vec<String>) {
     let (mut step, mut refused, mut undisturbed) = (0, 0, 0);
@@ -88,7 +88,7 @@ fn when_any_sync_of_a_change_fails_it_gets_503_and_has_no_effect() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut watched = watched(&folder);
     for change in Change::ALL {
-        // The store's are fsync, the ledger's, which come first, fdatasync.
+        // The store uses fsync; the ledger, which comes first, uses fdatasync.
         disturb(&mut watched, change, 1, |step| vec![format!("fsync:error=EIO:when={step}")]);
         let has_ledger = usize::from(change != Change::Create);
         disturb(&mut watched, change, has_ledger, |step| vec![format!("fdatasync:error=EIO:when={step}")]);
@@ -96,14 +96,14 @@ fn when_any_sync_of_a_change_fails_it_gets_503_and_has_no_effect() {
     watched.check_all();
 }
 
-/// The ledger was appended to, the commit failed, and neither can be taken back for now.
+/// The ledger was appended to, the commit failed, and neither can be rolled back now.
 #[test]
 fn when_writes_fail_from_any_step_on_the_change_is_rolled_back_afterwards() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut watched = watched(&folder);
     for change in Change::ALL {
         for fault in ["pwrite64:error=EIO", "pwrite64:error=ENOSPC", "fsync:error=EIO", "fdatasync:error=EIO"] {
-            // To create a key, the ledger is not synced.
+            // The creation of a key does not sync the ledger.
             let least = usize::from(change != Change::Create || !fault.starts_with("fdatasync"));
             disturb(&mut watched, change, least, |step| vec![format!("{fault}:when={step}+")]);
         }
@@ -114,17 +114,17 @@ fn when_writes_fail_from_any_step_on_the_change_is_rolled_back_afterwards() {
 #[test]
 fn after_a_crash_before_the_rollback_a_change_is_done_everywhere_or_nowhere() {
     for change in [Change::Revoke, Change::Rotate, Change::Deactivate] {
-        // The ledger's syncs; the commit's syncs; the commit's first one, and then the ledger's when it is taken back.
+        // The ledger's syncs; the commit's syncs; the commit's first sync and then the ledger's sync of the rollback.
         let commit_then_ledger = ["fsync:error=EIO:when=1", "fdatasync:error=EIO:when=2+"];
         for faults in [&["fdatasync:error=EIO:when=1+"][..], &["fsync:error=EIO:when=1+"], &commit_then_ledger] {
             let folder = tempfile::tempdir().expect("a folder");
             let mut watched = Watched::start(folder.path(), 3, &[]);
-            // A write of its own would have the one fault that there is.
+            // A write of the server itself would take the one fault.
             watched.wait_for_rest();
             let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
             let trouble = Trouble::begin(watched.server.pid(), &faults);
             let sentence = watched.ask(change).refused_with(503);
-            assert!(sentence.contains("look again"), "{change:?}: {sentence}");
+            assert!(sentence.contains("check whether the change was made"), "{change:?}: {sentence}");
             let mut watched = watched.kill();
             drop(trouble);
             watched.look_again();

@@ -1,4 +1,4 @@
-//! Dead means dead, also at a server that is frozen while a command ends a value, and where its clock jumps meanwhile.
+//! Revocation at a server that is frozen while a command revokes a value, and at one whose clock jumps meanwhile.
 
 use super::frozen_server::{Freezer, Signals, freeze_and_end_values};
 use super::helpers::*;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ROUNDS: usize = 100;
 const FREEZERS: &str = "/sys/fs/cgroup/freezer";
-/// What the clock is moved by, in turns.
+/// The clock moves by these amounts in turn.
 const JUMPS: [&str; 4] = ["+1h", "-1h", "+400d", "-2s"];
 
 #[test]
@@ -37,7 +37,7 @@ fn a_value_revoked_by_a_command_is_refused_by_a_server_whose_clock_jumps() {
     let mut command = keystead(folder.path());
     command.args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(log);
     command.env("LD_PRELOAD", library()).env("FAKETIME_TIMESTAMP_FILE", &clock.file);
-    // Only the time of day jumps, as where a clock is set.
+    // Only the time of day jumps, as when a clock is set.
     command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let server = Server::spawn(folder.path(), command);
     report("jumps of the clock", freeze_and_end_values(&server, &clock, ROUNDS));
@@ -47,7 +47,8 @@ fn report(how: &str, refused: usize) {
     println!("{refused} uses refused after {ROUNDS} rounds of {how}");
 }
 
-/// A freezer of version 1 or 2 with the server in it; removed at the end, as it must be empty then, after a thaw.
+/// A cgroup freezer of version 1 or 2 with the server in it. It is thawed and removed at the end, when it must be
+/// empty.
 struct Group {
     path: PathBuf,
     state: &'static str,
@@ -96,7 +97,7 @@ impl Freezer for Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The server is in it, where a test failed half-way perhaps frozen; a kill ends it only when it is thawed.
+        // The server is in it, possibly frozen after a failed test; a kill takes effect only after a thaw.
         _ = fs::write(self.path.join(self.state), self.words[1]);
         let root = self.path.parent().expect("a root");
         for pid in fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default().lines() {
@@ -106,7 +107,7 @@ impl Drop for Group {
     }
 }
 
-/// A server's time of day, which jumps while the server is stopped.
+/// The server's time of day, which jumps while the server is stopped.
 struct Clock {
     file: PathBuf,
     jumps: std::cell::RefCell<std::iter::Cycle<std::array::IntoIter<&'static str, 4>>>,

@@ -1,4 +1,4 @@
-//! A disk that is full: who only reads is served, who writes is told, and nothing is half done.
+//! A full disk: reads are served, writes are refused, and nothing is partial.
 
 use super::expected_state::{Change, Watched};
 use super::helpers::{KEYS, assert_failed_with, done, eventually, run};
@@ -7,11 +7,11 @@ use serde_json::json;
 use std::fs;
 use std::time::Duration;
 
-/// More than enough to fill the room that there is in files that are made longer by steps.
+/// More than enough to fill the room in files that grow in steps.
 const ATTEMPTS: usize = 3000;
 const KINDS: [Kind; 2] = [Kind::Tmpfs, Kind::Ext4];
 
-/// Asks until it is answered with 503; whatever is answered with 200 before must stand.
+/// Requests changes until a 503; every 200 before it must hold.
 #[track_caller]
 fn until_refused(watched: &mut Watched, change: Change) -> String {
     for _ in 0..ATTEMPTS {
@@ -31,17 +31,17 @@ fn on_a_full_disk_changes_get_503_until_there_is_room_and_everything_else_works(
         let mut watched = Watched::start(volume.path(), 200, &[]);
         for round in 0..2 {
             volume.fill();
-            // What room is left in the store's own files is taken by keys.
+            // Keys take the room that is left in the store's own files.
             until_refused(&mut watched, Change::Create);
             for change in Change::ALL.into_iter().cycle().take(40) {
                 let sentence = until_refused(&mut watched, change);
                 assert!(sentence.contains("nothing was changed"), "{change:?}: {sentence}");
                 watched.check_reads();
             }
-            // Its own writes take what room is left.
+            // The server's own writes take the room that is left.
             eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 503);
             watched.check_answers();
-            // Uses of keys, too, wait for room.
+            // Last uses wait for room, too.
             eventually(Duration::from_secs(5), || watched.server.log().contains("could not be written and are kept"));
             volume.empty();
             eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 200);
@@ -68,7 +68,7 @@ fn a_server_killed_on_a_full_disk_has_only_its_acknowledged_changes() {
 
 #[test]
 fn an_import_on_a_full_disk_reports_that_nothing_was_imported_and_works_when_there_is_room() {
-    // The first finds no room for its rows, the second for its keys.
+    // The first import has no room for its rows, the second has none for its keys.
     for (rows, is_full) in [(10, true), (40_000, false)] {
         let volume = Volume::new(Kind::Tmpfs);
         let folder = volume.path();

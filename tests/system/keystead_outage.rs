@@ -1,4 +1,4 @@
-//! While Keystead is away, nobody gets in.
+//! While Keystead is down, no request passes.
 
 use super::helpers::{Server, eventually};
 use super::proxy::Kind;
@@ -6,7 +6,7 @@ use super::proxy_setup::{Setup, with_each};
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Whatever the way in which a proxy says it: not let in, and the app did not see it.
+/// In each proxy's own form: the request is refused, and the app does not see it.
 fn check_nobody_gets_in(setup: &Setup, key: &str) {
     for _ in 0..5 {
         let before = setup.app.requests();
@@ -34,7 +34,7 @@ fn requests_are_refused_while_keystead_is_stopped_and_pass_again_after_a_restart
             }
             check_nobody_gets_in(setup, &key);
             setup.restart_keystead();
-            // The very first, whatever connections the proxy still believes in.
+            // Even the first request, whatever connections the proxy still has open.
             setup.let_in(&setup.get(&key));
             setup.refused(401, || setup.get("nonsense"));
         }
@@ -44,7 +44,7 @@ fn requests_are_refused_while_keystead_is_stopped_and_pass_again_after_a_restart
 #[test]
 fn requests_are_refused_while_keystead_hangs() {
     with_each(&[], |setup| {
-        // Traefik waits for 30 seconds, which its guide says.
+        // Traefik waits for 30 seconds, as its guide says.
         if setup.kind == Kind::Traefik {
             return;
         }
@@ -52,7 +52,7 @@ fn requests_are_refused_while_keystead_hangs() {
         setup.let_in(&setup.get(&key));
         let keystead = setup.keystead.as_ref().expect("it runs");
         keystead.signal("STOP");
-        // Until it is, a thread may still answer.
+        // Until all are stopped, a thread may still answer.
         eventually(Duration::from_secs(10), || is_halted(keystead));
         let (before, start) = (setup.app.requests(), Instant::now());
         let answer = setup.get(&key);
@@ -65,7 +65,7 @@ fn requests_are_refused_while_keystead_hangs() {
     });
 }
 
-/// Whether every thread of it is.
+/// Whether every thread of it is stopped.
 fn is_halted(server: &Server) -> bool {
     let threads = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("its threads");
     threads.filter_map(Result::ok).all(|thread| {

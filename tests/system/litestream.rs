@@ -30,7 +30,7 @@ impl Drop for Litestream {
     }
 }
 
-/// The guide's configuration, with the folders of a test in the place of its own.
+/// The guide's configuration, with the folders of the test.
 fn configuration(store: &Path, replica: &Path) -> String {
     let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/litestream.md")).expect("the guide");
     let (_, rest) = guide.split_once("```yaml\n").expect("a configuration");
@@ -42,7 +42,7 @@ fn configuration(store: &Path, replica: &Path) -> String {
     })
 }
 
-/// What the replica holds, where it holds anything yet.
+/// The contents of the replica, once it has any.
 fn restored(configuration: &Path, store: &Path, to: &Path) -> Option<PathBuf> {
     _ = fs::remove_file(to);
     let output = Command::new("litestream")
@@ -80,6 +80,6 @@ fn a_key_revoked_after_the_last_replicated_commit_stays_revoked() {
     fs::copy(folder.path().join("keystead.revoked"), elsewhere.path().join("keystead.revoked")).expect("the ledger");
     let server = Server::start_in(elsewhere.path(), &[]);
     assert!(server.client_with(&good).is_good() && !server.client_with(&dead).is_good());
-    assert!(server.log().contains("stood last: 1"), "{}", server.log());
+    assert!(server.log().contains("last recorded state: 1"), "{}", server.log());
     assert!(run(elsewhere.path(), &["audit", "verify"]).status.success());
 }

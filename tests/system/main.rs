@@ -1,8 +1,8 @@
-//! Keystead beside the real proxies and the real Litestream, each with the configuration that its guide tells people to
-//! paste; and Keystead on disks that are full, broken or gone, which takes root.
+//! Keystead with the real proxies and the real Litestream, each with the configuration from its guide; and Keystead on
+//! disks that are full, broken or missing, which needs root.
 //!
-//! Not part of a plain `cargo test`, which needs no more than Rust and a C compiler: `tests/system/run` gets the proxies
-//! and runs this. A proxy that is missing is a failure and not a skip.
+//! A plain `cargo test`, which needs only Rust and a C compiler, leaves this out. `tests/system/run` installs the
+//! proxies and runs it. A missing proxy is a failure, not a skip.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A store that cannot be written any more, or is not where it was.
+//! A store that can no longer be written, or that has moved.
 
 use super::expected_state::{Change, Watched};
 use super::helpers::eventually;
@@ -6,7 +6,7 @@ use super::small_disk::{Kind, Volume};
 use std::fs;
 use std::time::Duration;
 
-/// Nothing is acknowledged; what can be read is.
+/// No change is acknowledged; reads are served.
 #[track_caller]
 fn check_refused(watched: &mut Watched) {
     check_changes_refused(watched);
@@ -33,10 +33,10 @@ fn a_server_whose_store_is_removed_or_replaced_is_not_ready_until_the_file_is_ba
         check_refused(&mut watched);
         fs::copy(&aside, &file).expect("another one");
         check_changes_refused(&mut watched);
-        // What is revoked in that one is not seen.
+        // A revocation in the other file is not visible.
         eventually(Duration::from_secs(10), || watched.admin.get("/v2/organization").status == 503);
         fs::rename(&aside, &file).expect("it is back");
-        // What was done in the other one is looked for first.
+        // The changes in the other file are read first.
         eventually(Duration::from_secs(10), || watched.admin.get("/readyz").status == 200);
         for change in Change::ALL {
             assert_eq!(watched.ask(change).status, 200, "{change:?}");

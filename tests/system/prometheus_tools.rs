@@ -1,4 +1,4 @@
-//! What Prometheus's own tool thinks of the metrics, of the alerts, and of what the dashboard asks for.
+//! Prometheus's own tool on the metrics, the alerts and the queries of the dashboard.
 
 use super::helpers::{Client, Server};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn promtool_accepts_the_metrics() {
     let mut server = Server::start_with(&[("KEYSTEAD_METRICS_LISTEN", "127.0.0.1:0")]);
     let metrics = server.metrics_base();
     let admin = server.client();
-    // Every family has a member by then.
+    // By then every family has a member.
     let (id, value) = admin.mint("a");
     admin.set_valid(id, false).data();
     admin.post("/v1/verify", json!({"value": value})).data();
@@ -28,7 +28,7 @@ fn promtool_accepts_the_metrics() {
     assert_eq!(words, "");
 }
 
-/// What promtool says about what it reads, which must be good.
+/// The output of promtool, which must succeed.
 fn promtool(arguments: &[&str], input: &str) -> String {
     let mut promtool = Command::new("promtool")
         .args(arguments)
@@ -68,7 +68,7 @@ fn prometheus_accepts_the_queries_of_the_dashboard() {
     let rules: Vec<Value> = targets
         .enumerate()
         .map(|(number, target)| {
-            // As Grafana does before it asks.
+            // Grafana does the same before it sends a query.
             let text = target["expr"].as_str().expect("a text").replace("$__rate_interval", "1m");
             json!({"record": format!("a{number}"), "expr": text.replace("$job", ".*").replace("$instance", ".*")})
         })

@@ -1,4 +1,4 @@
-//! A thousand clients that send a byte a second, and ten thousand that have asked something and ask nothing more.
+//! A thousand clients that send one byte a second, and ten thousand idle ones.
 
 use super::helpers::{Client, KEYS, Over, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 const SLOW: usize = 1_000;
 const IDLE: usize = 10_000;
 const REQUESTS: usize = 2_000;
-/// How many times as long as undisturbed an answer may take.
+/// How many times longer than undisturbed a response may take.
 const TIMES: u32 = 2;
-/// How much memory a connection may take, in bytes: what is read of a request at once, and what keeps track of it.
+/// The memory limit of a connection in bytes: its read buffer and its bookkeeping.
 const PER_CONNECTION: u64 = 16 << 10;
 
-/// A client that never comes to an end of its first head, of its second, or of its body.
+/// A client that never completes its first head, its second head or its body.
 struct Slow {
     stream: TcpStream,
     rest: Vec<u8>,
@@ -44,7 +44,7 @@ impl Slow {
         Self { stream, rest, sent: 0 }
     }
 
-    /// Sends a byte; says whether the server still listens.
+    /// Sends a byte; returns whether the server still listens.
     fn go_on(&mut self) -> bool {
         let mut answer = [0; 1024];
         let is_open = match self.stream.read(&mut answer) {
@@ -57,7 +57,7 @@ impl Slow {
     }
 }
 
-/// Asks something, and takes the answer.
+/// Sends a request and reads the response.
 fn ask(stream: &mut TcpStream) {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
     let mut answer = Vec::new();
@@ -69,7 +69,7 @@ fn ask(stream: &mut TcpStream) {
     }
 }
 
-/// A client that has a connection, and nothing to ask just now.
+/// A client with an idle connection.
 fn idle(server: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server).expect("a connection");
     ask(&mut stream);
@@ -81,7 +81,7 @@ fn is_open(stream: &TcpStream) -> bool {
     stream.peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
 }
 
-/// The median of how long answers take to somebody who keeps a connection.
+/// The median response time for a client with one connection.
 fn latency(client: &Client) -> Duration {
     let mut times: Vec<Duration> = (0..REQUESTS)
         .map(|_| {
@@ -102,7 +102,7 @@ fn resident(server: &Server) -> u64 {
 
 #[test]
 fn a_thousand_slow_clients_and_ten_thousand_idle_ones_are_no_trouble_for_a_good_one() {
-    // This process has as many open as the server, which sees to its own.
+    // This process has as many files open as the server, which raises its own limit.
     let limit = getrlimit(Resource::Nofile);
     assert!(limit.maximum.is_none_or(|most| most > (SLOW + IDLE + 500) as u64), "raise the limit: ulimit -Hn 20000");
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).expect("a limit");
@@ -131,7 +131,7 @@ fn a_thousand_slow_clients_and_ten_thousand_idle_ones_are_no_trouble_for_a_good_
         });
         let begun = Instant::now();
         let (mut medians, mut peak) = (Vec::new(), 0);
-        // Long enough for time-outs of heads and of bodies.
+        // Long enough for the timeouts of heads and bodies.
         while begun.elapsed() < Duration::from_secs(15) {
             medians.push(latency(&client));
             peak = peak.max(resident(&server));
@@ -141,7 +141,7 @@ fn a_thousand_slow_clients_and_ten_thousand_idle_ones_are_no_trouble_for_a_good_
     });
     assert!(idle.iter().all(is_open), "those who are idle are kept for longer than this");
     drop(idle);
-    // Other tests run beside this one, now and then.
+    // Other tests sometimes run beside this one.
     let undisturbed = undisturbed.max(latency(&client));
     println!("{undisturbed:?} became {disturbed:?}; {grown} bytes for {} connections", SLOW + IDLE);
     assert!(disturbed <= TIMES * undisturbed, "{undisturbed:?} became {disturbed:?}");

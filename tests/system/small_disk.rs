@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How large, in bytes.
+/// The size in bytes.
 const SIZE: u64 = 8 << 20;
 
-/// What kind of disk.
+/// The kind of disk.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// In memory.
@@ -20,7 +20,7 @@ pub enum Kind {
     Ext4,
 }
 
-/// Mounted until it is dropped, whatever becomes of the test.
+/// Mounted until it is dropped, also after a failed test.
 pub struct Volume {
     path: PathBuf,
     is_mounted: bool,
@@ -56,7 +56,7 @@ impl Volume {
         &self.path
     }
 
-    /// Takes all the room that is left.
+    /// Fills the disk.
     pub fn fill(&self) {
         let mut ballast = File::options().create(true).append(true).open(self.ballast()).expect("a file");
         for size in [1 << 16, 1 << 12, 1] {
@@ -65,7 +65,7 @@ impl Volume {
         _ = ballast.sync_all();
     }
 
-    /// Gives it back.
+    /// Frees the room.
     pub fn empty(&self) {
         fs::remove_file(self.ballast()).expect("the ballast goes");
     }
@@ -74,7 +74,7 @@ impl Volume {
         self.path.join("ballast")
     }
 
-    /// Has the kernel find an error in the file system, so that it is read-only from then on.
+    /// Makes the kernel find an error in the file system, which is read-only afterwards.
     pub fn fail(&self) {
         let mounts = fs::read_to_string("/proc/mounts").expect("the mounts");
         let path = self.path.to_str().expect("a path");
@@ -84,7 +84,7 @@ impl Volume {
         eventually(Duration::from_secs(10), || File::create(self.path.join("probe")).is_err());
     }
 
-    /// Takes it out of the tree, under whoever uses it.
+    /// Unmounts it while it is in use.
     pub fn detach(&mut self) {
         succeed(Command::new("umount").arg("--lazy").arg(&self.path));
         self.is_mounted = false;
@@ -99,7 +99,7 @@ impl Drop for Volume {
     }
 }
 
-/// Debian keeps what is for root where others do not look.
+/// Debian installs programs for root outside of other users' path.
 fn system_path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }

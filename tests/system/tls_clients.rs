@@ -1,4 +1,4 @@
-//! TLS as programs that are not ours speak it: curl and openssl.
+//! TLS with programs that are not ours: curl and openssl.
 
 use super::helpers::*;
 use super::tls_server::{SETTINGS, port, start, write_pair};
@@ -29,7 +29,7 @@ fn curl_verifies_the_certificate_over_http_1_1_and_http_2() {
         let (answer, spoken) =
             stdout(&output).rsplit_once('\n').map(|(a, v)| (a.to_owned(), v.to_owned())).expect("two");
         assert!(answer.contains(r#""success":true"#) && spoken == version, "{answer} {spoken} {}", stderr(&output));
-        // With a body, whose length HTTP/2 need not say.
+        // With a body, whose length HTTP/2 need not send.
         let url = format!("https://localhost:{}{KEYS}", port(&server));
         let body = r#"{"name": "over TLS"}"#;
         let json = "Content-Type: application/json";
@@ -41,7 +41,7 @@ fn curl_verifies_the_certificate_over_http_1_1_and_http_2() {
     assert!(server.stop().success());
 }
 
-/// How many requests a curl makes, over as few connections as it likes.
+/// The number of requests of one curl, over as few connections as it likes.
 const REQUESTS: usize = 200;
 
 #[test]
@@ -49,7 +49,7 @@ fn no_request_of_curl_fails_while_the_certificate_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = write_pair(folder.path());
     let server = Server::start_at(folder.path(), "127.0.0.1:0,unix:k.sock", &SETTINGS);
-    // Whoever asks believes both from the first moment on.
+    // The clients trust both certificates from the first moment on.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let both = elsewhere.path().join("both.pem");
     fs::write(&both, first + &write_pair(elsewhere.path())).expect("certificates");
@@ -70,7 +70,7 @@ fn no_request_of_curl_fails_while_the_certificate_is_replaced() {
             let (key, is_exchanged) = (&key, &is_exchanged);
             scope.spawn(move || {
                 let each = ["-sS", "-H", key, "-o", "/dev/null", "-w", "%{http_code} %{http_version}\n", url];
-                // And once more, which begins when all is done.
+                // And once more, starting after the last change.
                 for is_last in [false, true] {
                     loop {
                         let output = tool("curl", &[how, &each].concat());
@@ -117,7 +117,7 @@ fn only_tls_1_2_and_1_3_are_accepted() {
         let said = stderr(&output);
         assert!(!output.status.success() && said.contains("SSL alert number"), "{old}: {said}");
     }
-    // A cipher that keeps no secret once the key is known.
+    // A cipher without forward secrecy.
     let output = speak(&["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"]);
     assert!(!output.status.success() && stderr(&output).contains("handshake failure"), "{}", stderr(&output));
     for (offered, chosen) in [("h2,http/1.1", "ALPN protocol: h2"), ("http/1.1", "ALPN protocol: http/1.1")] {

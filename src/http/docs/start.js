@@ -1,4 +1,4 @@
-// Shows the description of the server that the page came from. Nothing is asked of any other host: no validator either.
+// Shows this server's description. No request goes to another host, not even to a validator.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#viewer",

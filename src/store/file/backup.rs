@@ -1,58 +1,58 @@
-//! Copies of the file, and what becomes of them.
+//! Backups and restores of the store's file.
 
 use crate::domain::{Link, Result, Timestamp};
 use crate::store::Writes;
 use std::path::{Path, PathBuf};
 
-/// What the name of a backup ends with until it is whole.
+/// The suffix of a backup's name until the backup is complete.
 pub const PARTIAL_SUFFIX: &str = "-unfinished";
 
-/// How far a copy has come, in pages of the file.
+/// Progress of a copy, in pages of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyProgress {
-    /// Pages that are copied.
+    /// Pages copied so far.
     pub done: u64,
-    /// Pages that there are.
+    /// Pages in total.
     pub total: u64,
 }
 
-/// A copy of a store.
+/// What a backup contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackupSummary {
-    /// The newest event of its audit log: of what moment it is.
+    /// The newest event of its audit log: it identifies the moment of the backup.
     pub head: Link,
-    /// How many keys it has.
+    /// Number of keys.
     pub keys: u64,
-    /// How large it is, in bytes.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
-/// How a backup is restored.
+/// What to restore, and how.
 pub struct RestoreRequest<'a> {
-    /// The backup.
+    /// The backup file.
     pub from: &'a Path,
-    /// Whether to go on where the ledger is not there or damaged.
+    /// Whether to restore even where the ledger is missing or damaged.
     pub without_ledger: bool,
-    /// What is appended to the store's name for what was in its place.
+    /// The suffix for the name of the store that is replaced and kept.
     pub aside: &'a str,
-    /// What time it is, for the audit log.
+    /// The current time, for the audit log.
     pub now: Timestamp,
-    /// What is done last, in the same transaction.
+    /// The last step, in the same transaction.
     pub finish: &'a FinishRestore<'a>,
-    /// Is told how far the copy has come.
+    /// Called with the progress of the copy.
     pub progress: &'a mut dyn FnMut(CopyProgress),
 }
 
-/// What is done to a copy before it takes the store's place.
+/// A change of the copy before it replaces the store.
 pub type FinishRestore<'a> = dyn Fn(&mut dyn Writes, &RestoreOutcome) -> Result<()> + 'a;
 
-/// A backup that was restored.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreOutcome {
-    /// What the backup was.
+    /// What was restored.
     pub backup: BackupSummary,
     /// How many keys the ledger changed.
     pub changed: usize,
-    /// Where the store is now that was there before, or what there was of it.
+    /// Where the replaced store, or what existed of it, is kept.
     pub replaced: Option<PathBuf>,
 }

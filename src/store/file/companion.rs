@@ -1,17 +1,17 @@
-//! The files beside the store.
+//! Files beside the store whose names are the store's name and a suffix.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The file whose name is the store's and this.
+/// The store's path with this suffix.
 pub(in crate::store) fn companion(store: &Path, suffix: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Opens a file to read it; `None` where there is none.
+/// Opens a file for reading; `None` where it does not exist.
 ///
 /// # Errors
 /// As [`is_regular`].
@@ -19,11 +19,11 @@ pub(in crate::store) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     if is_regular(path)? { File::open(path).map(Some) } else { Ok(None) }
 }
 
-/// Whether there is a file.
+/// Whether the file exists.
 ///
 /// # Errors
-/// Where there is something else, which might be read without end, or a link that leads nowhere: what it leads to may be on a disk
-/// that is not there just now.
+/// Where the path is not a regular file (reading might never end) or is a dangling link: its target may be on a disk
+/// that is not mounted.
 pub(in crate::store) fn is_regular(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(true),

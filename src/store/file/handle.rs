@@ -1,4 +1,4 @@
-//! A store's file that is open.
+//! An open store file.
 
 use super::backup::{BackupSummary, CopyProgress};
 use super::contract::{FileReads, FileWrites};
@@ -10,22 +10,22 @@ use crate::store::sqlite::{Sqlite, Staging, back_up, size};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A store's file that is open. Cheap to share; [`Store::close`] ends it for all.
+/// An open store file. Clones are cheap and share it; [`Store::close`] closes it for all.
 #[derive(Clone)]
 pub struct StoreFile(Arc<Sqlite>);
 
 impl StoreFile {
-    /// Opens the store, setting up or migrating the file where needed. What it does is counted in `metrics`. Where the
-    /// store is older than its ledger of revocations, it is brought up to date, in one transaction, also later.
+    /// Opens the store; creates or migrates the file where needed. Operations are counted in `metrics`. If the store is
+    /// older than its ledger of revocations, the ledger is replayed in one transaction, now and later.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not ours, is newer than we know, is
-    /// damaged, is being restored, or cannot be opened. Such a file is left as it was.
+    /// [`Error::Unavailable`] with the details in `detail`, where the file is not a Keystead store, has a newer schema,
+    /// is damaged, is being restored, or cannot be opened. The file is not changed then.
     pub fn open(options: &StoreOptions, metrics: Arc<Metrics>) -> Result<Self> {
         Sqlite::open(options, metrics).map(|backend| Self(Arc::new(backend)))
     }
 
-    /// What it does as any store does.
+    /// Its operations as a store of any kind.
     pub fn store(&self) -> Store {
         Store::new(Arc::clone(&self.0))
     }
@@ -66,61 +66,61 @@ impl StoreFile {
         self.0.write(work).await
     }
 
-    /// What waits beside the store to be imported, where its process is there.
+    /// The import that waits beside the store, if its process is alive.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where that cannot be found out.
+    /// [`Error::Unavailable`] where the import file cannot be read.
     pub async fn pending_import(&self) -> Result<Option<Staging>> {
         let path = self.0.path.clone();
-        let waiting = tokio::task::spawn_blocking(move || Staging::waiting(&path)).await;
-        waiting.map_err(|e| Error::Internal(format!("a look for an import did not finish: {e}")))?
+        let waiting = tokio::task::spawn_blocking(move || Staging::open_pending(&path)).await;
+        waiting.map_err(|e| Error::Internal(format!("the search for a pending import did not finish: {e}")))?
     }
 
-    /// Tells others that this process takes on what they want to be imported, for as long as it is there.
+    /// Announces that this process advances imports of other processes, for as long as it lives.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the operating system gives no lock.
+    /// [`Error::Unavailable`] where the lock fails.
     pub fn announce_server(&self) -> Result<()> {
         self.0.announce_server()
     }
 
-    /// Whether another process has announced that.
+    /// Whether another process has announced this.
     pub fn has_server(&self) -> bool {
         self.0.has_server()
     }
 
-    /// Removes the file that an import left beside the store whose process is gone, if there is one.
+    /// Deletes the import file beside the store if its process is gone.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where it cannot be removed.
+    /// [`Error::Unavailable`] where it cannot be deleted.
     pub fn remove_leftover_import(&self) -> Result<()> {
         Staging::remove_leftover(&self.0.path)
     }
 
-    /// Whether the process is there that has an import waiting beside the store.
+    /// Whether an import waits beside the store and its process is alive.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where that cannot be found out.
+    /// [`Error::Unavailable`] where the import file cannot be read.
     pub fn has_pending_import(&self) -> Result<bool> {
-        Staging::is_waiting(&self.0.path)
+        Staging::has_pending(&self.0.path)
     }
 
     /// The sizes of the store's files.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the file cannot be looked at.
+    /// [`Error::Unavailable`] where the file's size cannot be read.
     pub async fn size(&self) -> Result<StoreSize> {
         let path = self.0.path.clone();
         tokio::task::spawn_blocking(move || size(&path))
             .await
-            .map_err(|e| Error::Internal(format!("a look at the store's files did not finish: {e}")))?
+            .map_err(|e| Error::Internal(format!("reading the store's size did not finish: {e}")))?
     }
 
-    /// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Nobody is
-    /// held up meanwhile.
+    /// Copies the store as it is now into a new file. The file gets its name only when it is complete, checked and on
+    /// disk. Writers are not held up.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the file is there already or cannot be written, or the store cannot be read.
+    /// [`Error::Unavailable`] where the file exists or cannot be written, or the store cannot be read.
     pub async fn back_up(
         &self,
         to: PathBuf,

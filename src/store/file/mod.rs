@@ -1,4 +1,4 @@
-//! What only a store in a file does: backups, a restore, a look at the file by itself, its sizes and its ledger of
+//! What only a store in a file has: backups, restore, read-only access to the file, its sizes, its ledger of
 //! revocations, and imports, whose rows wait beside the file.
 
 pub(super) mod backup;

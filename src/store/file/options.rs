@@ -1,4 +1,4 @@
-//! Where the file is, how it is opened, and how large it is.
+//! Options for opening the store's file, and its sizes.
 
 use crate::domain::Timestamp;
 use std::path::PathBuf;
@@ -11,27 +11,28 @@ pub struct StoreOptions {
     pub path: PathBuf,
     /// How long to wait for another process's transaction.
     pub busy_timeout: Duration,
-    /// Connections that look up keys, at the most, and as many that read objects and lists.
+    /// Maximum number of connections that look up keys; as many more read objects and lists.
     pub readers: u32,
-    /// Writes that wait, at the most; one more is refused.
+    /// Maximum number of queued writes; one more is refused.
     pub write_queue: usize,
-    /// Writes that share a commit, at the most.
+    /// Maximum number of writes in one commit.
     pub write_batch: usize,
-    /// How often to look for other processes' commits.
+    /// How often to check for other processes' commits.
     pub watch_interval: Duration,
-    /// A clock that all processes on the machine share. It goes on while a process is stopped or the machine is suspended.
+    /// A clock that all processes on the machine share. It keeps running while a process is stopped or the machine is
+    /// suspended.
     pub uptime: fn() -> Duration,
-    /// A clock that never goes back, for how long something takes.
+    /// A monotonic clock, for durations.
     pub stopwatch: fn() -> Instant,
-    /// What time it is now, for the audit log, should an older file be brought up to date.
+    /// The current time, for the audit log, if the ledger is replayed or the schema is migrated.
     pub opened_at: Timestamp,
 }
 
-/// What the store takes on disk, in bytes.
+/// Sizes on disk, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSize {
-    /// The one file that stays.
+    /// The main file.
     pub main: u64,
-    /// The write-ahead log beside it, which it is brought into from time to time.
+    /// The write-ahead log beside it, which is checkpointed into it from time to time.
     pub wal: u64,
 }

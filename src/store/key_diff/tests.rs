@@ -28,8 +28,8 @@ fn key() -> ApiKey {
     ApiKey::minted(KeyId::new(1).unwrap(), parent, Name::parse("a").unwrap(), value(1), at(0), None)
 }
 
-/// What a change means, by values' numbers: gained, retired, dropped, ended, stale; whether uses are joined; whether the ledger
-/// must know.
+/// Expected consequences by value number: gained, retired, dropped, ended, stale; whether uses are joined; whether the
+/// ledger gets a record.
 type Meaning<'a> = ([&'a [u8]; 5], bool, bool);
 
 #[track_caller]
@@ -47,7 +47,7 @@ fn expect(before: Option<&ApiKey>, after: Option<&ApiKey>, (values, joins_uses, 
 }
 
 #[test]
-fn a_key_that_is_minted_is_found_and_one_that_is_revoked_ends_with_all_its_values() {
+fn a_new_key_gains_its_value_and_a_revoked_key_ends_all_its_values() {
     let rotating = ApiKey { shadow: rotation(2, 10), ..key() };
     expect(None, Some(&key()), ([&[1], &[], &[], &[], &[]], false, false));
     expect(Some(&key()), None, ([&[], &[], &[1], &[1], &[1]], false, true));
@@ -56,7 +56,7 @@ fn a_key_that_is_minted_is_found_and_one_that_is_revoked_ends_with_all_its_value
 }
 
 #[test]
-fn a_rotation_retires_the_values_that_it_takes_away() {
+fn a_rotation_retires_the_values_that_it_replaces() {
     let rotating = ApiKey { shadow: rotation(2, 10), ..key() };
     let sooner = ApiKey { shadow: rotation(2, 5), ..key() };
     let third = ApiKey { value: value(3), ..key() };
@@ -76,7 +76,7 @@ fn a_rotation_retires_the_values_that_it_takes_away() {
 }
 
 #[test]
-fn what_decides_over_a_key_is_in_the_ledger_and_what_only_describes_it_is_not() {
+fn restrictions_of_a_key_are_in_the_ledger_and_its_name_is_not() {
     let addresses = AddressList::parse(["10.0.0.0/8"]).unwrap();
     for after in [
         ApiKey { valid: false, ..key() },
@@ -93,7 +93,7 @@ fn what_decides_over_a_key_is_in_the_ledger_and_what_only_describes_it_is_not() 
 }
 
 #[test]
-fn a_value_that_is_known_by_another_digest_ends_under_the_former_one_and_is_no_former_value() {
+fn rehashing_ends_the_former_digest_and_makes_no_former_value() {
     let before = ApiKey { value: Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), ..value(1) }, ..key() };
     let from = before.value.digest;
     let diff = KeyDiff::rehashed(&before, &key());
@@ -103,7 +103,7 @@ fn a_value_that_is_known_by_another_digest_ends_under_the_former_one_and_is_no_f
     assert_eq!(diff.record, Some(KeyRecord::of(&key())));
 }
 
-/// Any state that the key may have.
+/// Any state of the key.
 fn any_key() -> impl Strategy<Value = ApiKey> {
     let lists = [None, Some(["10.0.0.0/8"].as_slice()), Some(["10.1.0.0/16", "::1"].as_slice())];
     let addresses = prop::sample::select(lists.to_vec());
@@ -128,7 +128,7 @@ fn any_key() -> impl Strategy<Value = ApiKey> {
     )
 }
 
-/// How often the value of this number may be used then and from there: a greater number for more.
+/// How often the value may be used at this time and from this address; a greater number means more.
 fn admits(key: Option<&ApiKey>, seed: u8, now: i64, address: IpAddr) -> f64 {
     let good = |key: &ApiKey| {
         let presented: Presented = key.presented(&digest(seed))?;
@@ -140,7 +140,7 @@ fn admits(key: Option<&ApiKey>, seed: u8, now: i64, address: IpAddr) -> f64 {
 
 proptest! {
     #[test]
-    fn whatever_takes_from_a_key_is_read_anew_and_is_in_the_ledger(
+    fn every_restriction_invalidates_the_cache_and_is_in_the_ledger(
         before in any_key(),
         after in prop::option::weighted(0.9, any_key()),
     ) {
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn each_value_comes_stays_or_goes_and_what_goes_never_comes_again(
+    fn each_value_is_gained_kept_or_ended(
         before in prop::option::weighted(0.9, any_key()),
         after in prop::option::weighted(0.9, any_key()),
     ) {
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn the_ledger_is_told_of_what_is_another_way_than_before_and_of_nothing_else(before in any_key(), after in any_key()) {
+    fn the_ledger_gets_a_record_exactly_when_the_restrictions_change(before in any_key(), after in any_key()) {
         let diff = KeyDiff::between(Some(&before), Some(&after));
         let is_same = KeyRecord::of(&before) == KeyRecord::of(&after);
         prop_assert_eq!(diff.record, Some(KeyRecord::of(&after)).filter(|_| !is_same));

@@ -1,4 +1,4 @@
-//! The audit log's SQL. What is in the columns is what is hashed, so what is checked is read as it is and not parsed.
+//! The SQL of the audit log. The columns hold exactly what is hashed, so a check reads them without parsing.
 
 use super::columns::{damaged, organization_id_of, timestamp};
 use crate::domain::{
@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// An event's columns but its hash, in the order of the canonical form.
+/// An event's columns without its hash, in the order of the canonical form.
 macro_rules! select_event {
     ($rest:literal) => {
         concat!(
@@ -23,11 +23,11 @@ macro_rules! select_event {
     };
 }
 
-/// How many columns the canonical form has; the hash follows them.
+/// The number of columns in the canonical form; the hash follows them.
 const FIELDS: usize = 12;
 
-/// What a filter's parameters are compared with. One statement for all filters of an organization's events, which are found by
-/// their index however many others there are, and one for all filters of everybody's.
+/// The conditions of a filter. One statement serves all filters of one organization, whose events an index finds, and
+/// one serves all filters of the whole log.
 macro_rules! passes {
     (everybody) => {
         concat!("?1 IS NULL AND ", passes!())
@@ -51,12 +51,12 @@ pub(super) fn head(connection: &Connection) -> Result<Option<Link>> {
     Ok(rows.next()?.map(|row| read_link(row, 0, 1)).transpose()?)
 }
 
-/// Finds the newest note about pruning; looks at every event that is newer.
+/// Finds the newest record of pruning; reads all newer events.
 const NEWEST_NOTE: &str = "SELECT iif(json_valid(change), change ->> '$.through', NULL) FROM audit_events \
                            WHERE action = 'audit.pruned' ORDER BY number DESC LIMIT 1";
 
-/// Older events were pruned up to what the newest note about that says. Where event 1 is there, none was: what looks like a
-/// note then is an event to be checked like any other, and never a reason not to check those before it.
+/// Older events were pruned up to the event that the newest record of pruning names. If event 1 exists, nothing was
+/// pruned: a record of pruning is then an event to check like any other, and no reason to skip earlier ones.
 pub(super) fn start(connection: &Connection) -> Result<Link> {
     if connection.prepare_cached("SELECT 1 FROM audit_events WHERE number = 1")?.exists([])? {
         return Ok(Link::START);
@@ -104,7 +104,7 @@ pub(super) fn append(connection: &Connection, event: &NewEvent) -> Result<()> {
 }
 
 pub(super) fn prune(connection: &Connection, until: Timestamp, limit: u32) -> Result<Option<(Link, usize)>> {
-    // The clock may have been set back in between: what is removed ends before the first event that is to stay.
+    // The clock may have been set back: pruning stops before the first event that must stay.
     let mut statement = connection.prepare_cached(
         "SELECT number, hash, at FROM audit_events WHERE number < (SELECT max(number) FROM audit_events) \
          ORDER BY number LIMIT ?1",
@@ -132,7 +132,7 @@ pub(super) fn events(
     find(connection, filter, before.unwrap_or(i64::MAX), i64::MIN, limit)
 }
 
-/// Up to `limit` events that pass the filter, newest first, below the number `before` and from `from` on.
+/// Up to `limit` events that match the filter, newest first, with `from <= number < before`.
 fn find(connection: &Connection, filter: &EventFilter, before: i64, from: i64, limit: u32) -> Result<Vec<Event>> {
     let sql = match filter.organization {
         None => concat!(select_event!("WHERE "), passes!(everybody), " ORDER BY number DESC LIMIT ?10"),
@@ -197,10 +197,10 @@ pub(super) fn count_within(
     Ok(EventsSlice { found: count.unsigned_abs(), next: slice.next() })
 }
 
-/// A part of the log: an organization's events, or everybody's.
+/// A slice of the log, or of one organization's events.
 struct Slice {
     numbers: Range<i64>,
-    /// The first event that is left.
+    /// The first remaining event.
     oldest: i64,
 }
 
@@ -218,7 +218,7 @@ impl Slice {
         }
     }
 
-    /// Numbers count up by one, so that a range of them bounds how many events there are.
+    /// Numbers count up by one, so a range of numbers bounds the number of events.
     fn of_everybody(connection: &Connection, before: Option<i64>, within: u32) -> Result<Self> {
         let mut statement = connection
             .prepare_cached("SELECT (SELECT min(number) FROM audit_events), (SELECT max(number) FROM audit_events)")?;
@@ -272,10 +272,10 @@ pub(super) fn check(connection: &Connection, after: Option<Link>, limit: u32) ->
     Ok(checked)
 }
 
-/// A column as the canonical form has it.
+/// A column in the canonical form.
 type Field<'a> = Option<Cow<'a, [u8]>>;
 
-/// The columns as their bytes, numbers as decimal digits; `None` where one is not of its type.
+/// The columns as bytes, numbers as decimal digits; `None` where a column has another type.
 fn fields<'a>(row: &'a Row<'_>) -> Result<Option<Vec<Field<'a>>>> {
     let mut fields = Vec::with_capacity(FIELDS);
     for column in 0..FIELDS {
@@ -329,7 +329,7 @@ mod tests {
     use crate::store::sqlite::{ledger_sync, migrations};
     use rusqlite::StatementStatus;
 
-    /// A log of ten thousand events, the first of which is a note about pruning.
+    /// A log of ten thousand events, the first of which records a pruning.
     fn log(first: i64) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         migrations::migrate(&connection, 0).unwrap();
@@ -341,13 +341,13 @@ mod tests {
         connection
     }
 
-    /// How many events were looked at to find the newest note.
+    /// How many events were read to find the newest record of pruning.
     fn looked_at(connection: &Connection) -> i32 {
         connection.prepare_cached(NEWEST_NOTE).unwrap().get_status(StatementStatus::FullscanStep)
     }
 
     #[test]
-    fn an_organizations_events_are_found_however_many_others_there_are() {
+    fn events_of_one_organization_are_found_among_many_others() {
         let connection = log(1);
         let id = OrganizationId::new(7).unwrap();
         connection
@@ -371,14 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_pruned_no_note_is_looked_for() {
+    fn an_unpruned_log_is_not_searched_for_a_record_of_pruning() {
         let log = log(1);
         assert_eq!(start(&log).unwrap(), Link::START);
         assert_eq!(looked_at(&log), 0);
     }
 
     #[test]
-    fn an_event_that_is_there_is_known_without_a_look_for_what_was_pruned() {
+    fn an_existing_event_is_found_without_a_search_for_a_record_of_pruning() {
         let log = log(5);
         assert!(ledger_sync::has_event(&log, Mark { commit: 1, event: 10_004, hash: [0; EVENT_HASH] }).unwrap());
         assert_eq!(looked_at(&log), 0);

@@ -1,6 +1,6 @@
-//! Copying a store while it is used.
+//! Backs up a store while it is in use.
 
-use super::integrity::complaint;
+use super::integrity::first_error;
 use super::partial_file::PartialFile;
 use super::{audit, connect, keys};
 use crate::domain::{Error, Link, Result};
@@ -13,47 +13,48 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Pages that are copied at once.
+/// Pages copied in one step.
 const PAGES: i32 = 64;
-/// How many pages reach the disk at once: more would hold up the commits of whoever uses the store meanwhile.
+/// Pages between two syncs: larger syncs would delay the commits of other processes.
 const SYNCED_PAGES: i32 = 1024;
-/// How long to wait for a page that somebody holds.
+/// How long to wait for a locked page.
 const PAUSE: Duration = Duration::from_millis(5);
 const SENTENCE: &str = "The store could not be backed up.";
 
-/// Copies the store as it is now into a new file, which is there only once it is whole, checked and on disk. Whoever
-/// writes to the store meanwhile is not held up.
+/// Copies the store as it is now into a new file. The file gets its name only when it is complete, checked and on disk.
+/// Writers are not held up.
 pub(in crate::store) fn back_up(
     source: &Path,
     busy_timeout: Duration,
     to: &Path,
     progress: &mut dyn FnMut(CopyProgress),
 ) -> Result<BackupSummary> {
-    // Not by way of open::view, which looks at the file by itself: closing it would take SQLite's locks from the process.
+    // Not `open::open_view`, which opens the file itself: closing it would release SQLite's locks of this process.
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
-        let e = format!("{} exists already; move it away or name another file.", to.display());
+        let e = format!("{} exists already; move it away, or name another file.", to.display());
         return Err(Error::unavailable(SENTENCE, e));
     }
     let partial = PartialFile::create(companion(to, PARTIAL_SUFFIX)).map_err(|e| failed("cannot be created", e))?;
     let backup = copy(&mut source, partial.path(), progress)?;
-    partial.finish(to).map_err(|e| failed("cannot be put in its place", e))?;
+    partial.finish(to).map_err(|e| failed("cannot be given its name", e))?;
     Ok(backup)
 }
 
-/// Copies what the connection sees now into an empty file, and checks the copy. On disk when this returns, all but its name.
+/// Copies the connection's state into an empty file and checks the copy. On disk when this returns, except for its
+/// name.
 pub(super) fn copy(
     source: &mut Connection,
     to: &Path,
     progress: &mut dyn FnMut(CopyProgress),
 ) -> Result<BackupSummary> {
-    // One transaction all along: a copy that others' commits begin anew may never come to an end.
+    // One transaction for the whole copy: a copy that restarts after each commit of others may never end.
     let snapshot = source.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = audit::head(&snapshot)?;
     let keys = keys::count(&snapshot)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut target = Connection::open_with_flags(connect::plain(to), flags)?;
+    let mut target = Connection::open_with_flags(connect::absolute(to), flags)?;
     target.pragma_update(None, "journal_mode", "OFF")?;
     target.pragma_update(None, "synchronous", "OFF")?;
     let file = File::open(to)?;
@@ -77,11 +78,11 @@ pub(super) fn copy(
     }
     drop(copying);
     drop(snapshot);
-    if let Some(complaint) = complaint(&target)? {
-        let sentence = "The store is damaged; its operator must see to it.";
+    if let Some(complaint) = first_error(&target)? {
+        let sentence = "The store is damaged; its operator must repair it.";
         return Err(Error::unavailable(sentence, format_args!("the store is damaged: {complaint}")));
     }
-    // A file by itself, with no log that would have to go with it.
+    // A single file without a log beside it.
     let mode: String = target.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
     if mode != "delete" {
         return Err(Error::Internal(format!("a copy's journal mode is {mode}")));

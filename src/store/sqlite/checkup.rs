@@ -1,4 +1,4 @@
-//! Finding out what is wrong with a file that may not be opened.
+//! Examines a store's file that may not be openable, for `doctor`.
 
 use super::integrity::HEADING;
 use super::ledger::{Ledger, Record};
@@ -13,32 +13,33 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How many complaints SQLite makes at the most.
+/// Maximum number of errors that SQLite reports.
 const COMPLAINTS: u32 = 20;
-/// Where the log's companion says how many pages the log has, and how many of them are in the main file
+/// Offsets in the shared-memory file of the log: the number of its pages, and how many of them are checkpointed
 /// (<https://sqlite.org/walformat.html>, sections 2.1 and 2.2).
 const PAGES: u64 = 16;
 const PAGES_MOVED: u64 = 96;
-/// Bytes of a page and of what the log writes before each.
+/// Bytes of a page and of its header in the log.
 const PAGE: u64 = 4096 + 24;
-/// A store's file that may be damaged or of another version, to find out what is wrong with it. Nothing is written. Blocks.
+/// A store's file that may be damaged or have another schema. Nothing is written. Blocks.
 pub struct Checkup {
     path: PathBuf,
     busy_timeout: Duration,
 }
 
 impl Checkup {
-    /// Of this file.
+    /// Examines this file.
     pub fn new(path: &Path, busy_timeout: Duration) -> Self {
         Self { path: path.to_owned(), busy_timeout }
     }
 
-    /// Where another process has the store open, how many bytes of its log wait to be brought into the main file. This
-    /// process must not have it open, not even as a [`StoreView`](super::StoreView).
+    /// The bytes of the log that are not checkpointed; `None` unless another process has the store open. This process
+    /// must not have it open, not even as a [`StoreView`](super::StoreView).
     pub fn uncheckpointed_bytes(&self) -> Option<u64> {
-        // Every user of a log holds a lock on its companion (<https://sqlite.org/walformat.html>, section 2.3), which says
-        // that; the size of the log's own file does not, since it is written over from its beginning.
-        // Closing it takes away every lock that this process has on it, so nothing may be open here.
+        // Every user of a log holds a lock on its shared-memory file (<https://sqlite.org/walformat.html>, section
+        // 2.3), which has these numbers. The size of the log does not show them, since the log is overwritten from its
+        // beginning. Closing the shared-memory file releases every lock of this process on it, so nothing may be open
+        // here.
         let shared_memory = open_regular(&companion(&self.path, "-shm")).ok()??;
         fcntl_getlk(&shared_memory, &Flock::from(FlockType::WriteLock)).ok()??;
         let number = |at| {
@@ -47,23 +48,24 @@ impl Checkup {
         };
         let pages = match (number(PAGES), number(PAGES_MOVED)) {
             (Ok(all), Ok(moved)) => all.saturating_sub(moved),
-            // It is that long once there is a log.
+            // The file is long enough once the log has pages.
             _ => 0,
         };
         Some(pages * PAGE)
     }
 
-    /// The version of its schema.
+    /// The schema version.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, or damaged.
+    /// [`Error::Unavailable`] with the details in `detail`, where the file does not exist, is not a Keystead store, or
+    /// is damaged.
     pub fn schema(&self) -> Result<u32> {
         let schema = self.connect()?.pragma_query_value(None, "user_version", |row| row.get(0));
         schema.map_err(|e| open_errors::unreadable(&self.path, &e))
     }
 
-    /// What is wrong with the file's pages, and where it is asked for also with what they refer to; nothing, where all is
-    /// well. Reads the whole file.
+    /// What is wrong with the file's pages and, where `is_thorough`, with foreign keys; empty for a sound file. Reads
+    /// the whole file.
     ///
     /// # Errors
     /// As [`Checkup::schema`].
@@ -77,13 +79,13 @@ impl Checkup {
             Ok(())
         });
         check.map_err(unreadable)?;
-        // One of them may have many lines.
+        // One error may have many lines.
         complaints = complaints.iter().flat_map(|complaint| complaint.lines()).map(str::to_owned).collect();
         complaints.retain(|complaint| complaint != "ok" && complaint != HEADING);
         if is_thorough && complaints.is_empty() {
             let check = connection.pragma_query(None, "foreign_key_check", |row| {
                 let table: String = row.get(0)?;
-                complaints.push(format!("a row of {table} refers to one that is not there"));
+                complaints.push(format!("a row of {table} refers to a row that does not exist"));
                 Ok(())
             });
             check.map_err(unreadable)?;
@@ -91,24 +93,24 @@ impl Checkup {
         Ok(complaints)
     }
 
-    /// Where the ledger of revocations is, if there is one.
+    /// The path of the ledger of revocations.
     pub fn ledger_path(&self) -> PathBuf {
         Ledger::of(&self.path).path().to_owned()
     }
 
-    /// How the ledger of revocations goes with the store, and what it holds. Reads the whole ledger.
+    /// Compares the store with its ledger of revocations, and summarizes the ledger. Reads the whole ledger.
     ///
     /// # Errors
     /// As [`Checkup::schema`].
     pub fn ledger(&self) -> Result<(LedgerComparison, LedgerSummary)> {
         let ledger = Ledger::of(&self.path);
         let connection = self.connect()?;
-        if leftover_wal::is_there(&self.path) {
-            leftover_wal::expect_fitting(&connection, &ledger, &self.path)?;
+        if leftover_wal::exists(&self.path) {
+            leftover_wal::expect_matching(&connection, &ledger, &self.path)?;
         }
         let (comparison, damaged) = ledger_sync::compare_patiently(&connection, &ledger)?;
         let mut keys = 0;
-        let counted = ledger.each(|row, _| {
+        let counted = ledger.for_each(|row, _| {
             keys += usize::from(matches!(row, Record::Key(_)));
             Ok::<_, io::Error>(())
         });
@@ -123,6 +125,6 @@ impl Checkup {
                 format_args!("{} is not there.", self.path.display()),
             ));
         }
-        connect::look(&self.path, self.busy_timeout)
+        connect::open_read_only(&self.path, self.busy_timeout)
     }
 }

@@ -1,4 +1,4 @@
-//! What columns hold, read into the types of the domain.
+//! Reads columns into the types of the domain.
 
 use crate::domain::{Algorithm, Error, KeyId, Name, OrganizationId, Result, Timestamp};
 use rusqlite::Row;
@@ -17,7 +17,7 @@ pub(super) fn key_id(row: &Row<'_>, column: usize) -> Result<KeyId> {
     KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))
 }
 
-/// Where an organization may be missing.
+/// For a column that may be null.
 pub(super) fn organization_id_of(row: &Row<'_>, column: usize) -> Result<Option<OrganizationId>> {
     let id: Option<i64> = row.get(column)?;
     id.map(|id| OrganizationId::new(id).ok_or_else(|| damaged("an organization's id", id))).transpose()
@@ -39,10 +39,10 @@ pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<
 }
 
 pub(super) fn damaged(what: &str, value: i64) -> Error {
-    Error::Internal(format!("the store holds {what} that cannot be: {value}"))
+    Error::Internal(format!("the store has {what} that is not valid: {value}"))
 }
 
-/// The number that stands for the algorithm.
+/// The stored number of an algorithm.
 pub(super) fn stored(algorithm: Algorithm) -> i64 {
     match algorithm {
         Algorithm::Blake3 => 0,
@@ -50,7 +50,7 @@ pub(super) fn stored(algorithm: Algorithm) -> i64 {
     }
 }
 
-/// The algorithm that the number stands for.
+/// The algorithm with this stored number.
 pub(super) fn stored_algorithm(stored: i64) -> Option<Algorithm> {
     match stored {
         0 => Some(Algorithm::Blake3),

@@ -1,28 +1,28 @@
-//! What has to be made known once a transaction is committed.
+//! What a transaction needs besides its rows: ledger lines before the commit, updates of memory after it.
 
 use super::digest_index::Entry;
 use crate::domain::{Digest, KeyForms};
 use crate::store::key_record::KeyRecord;
 use crate::store::revisions::Stale;
 
-/// What has to be made known once a transaction is committed.
+/// What a transaction needs besides its rows: ledger lines before the commit, updates of memory after it.
 #[derive(Default)]
 pub(super) struct CommitEffects {
-    /// Keys that are to be found by their digest.
+    /// New keys for the digest index.
     pub(super) minted: Vec<Entry>,
-    /// Prefixes of digests that older keys are to be found by.
+    /// Digest prefixes of older keys for the negative filter.
     pub(super) indexed: Vec<i64>,
-    /// What must not be believed any more.
+    /// Cached data to invalidate.
     pub(super) stale: Vec<Stale>,
-    /// Keys whose validity changed: this goes to the ledger before the commit.
+    /// New ledger records of keys, written before the commit.
     pub(super) key_records: Vec<KeyRecord>,
-    /// Whether the ledger is to know that the store has come this far.
+    /// Whether the ledger must have this commit.
     pub(super) marks_ledger: bool,
-    /// Values that were good and never will be again: these go to the ledger, too.
+    /// Ended values, written to the ledger before the commit.
     pub(super) ended: Vec<Digest>,
-    /// Whether the ledger is to be compacted.
+    /// Whether to compact the ledger.
     pub(super) compacts_ledger: bool,
-    /// What was imported.
+    /// Forms of keys and digests that an import added.
     pub(super) forms: KeyForms,
 }
 
@@ -38,12 +38,12 @@ impl CommitEffects {
         self.compacts_ledger |= more.compacts_ledger;
     }
 
-    /// Whether the ledger has to be written to before the commit.
-    pub(super) fn are_in_ledger(&self) -> bool {
+    /// Whether the ledger must be appended to before the commit.
+    pub(super) fn need_ledger(&self) -> bool {
         self.marks_ledger || !self.key_records.is_empty() || !self.ended.is_empty()
     }
 
-    /// Prefixes of all digests that keys are to be found by, and were not before.
+    /// Digest prefixes of all values that are new in the store.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = i64> {
         self.minted.iter().map(|(prefix, _)| *prefix).chain(self.indexed.iter().copied())
     }

@@ -1,24 +1,24 @@
-//! Finding a key by its digest without paying a page a key.
+//! Finds keys by their digests without writing one page for each key.
 //!
-//! Digests are random, so an ordinary index over them dirties one page for every key that is minted, which costs a big
-//! store most of its write speed. Here the newest keys are found in memory only; once there are enough of them
-//! ([`RUN`]) they are brought into the `digest_index` table in sorted order, a slice with every commit, so that each
-//! page of the table takes many keys at once and no commit has to wait for all of them.
+//! Digests are random, so an ordinary index dirties one page for each new key, which costs a large store most of its
+//! write speed. Here the newest keys are found in memory only. Once there are enough of them ([`RUN`]), they go to the
+//! `digest_index` table in sorted order, a slice with each commit: each page then takes many keys, and no commit waits
+//! for all of them.
 //!
-//! What holds at all times:
-//! - every key up to `indexed_through` is in the table, every committed key after it up to `known` is in memory;
-//! - a key leaves memory only after the commit that put it into the table, so whoever looks in memory first and only
-//!   then begins to read the file misses none;
-//! - keys that other processes minted are picked up by [`DigestIndex::catch_up`], before that;
-//! - the digest that a rotation gives an older key goes into the table at once;
-//! - an import puts all that waits from before, and all that it adds, into the table before its keys are there
-//!   (running_import.rs), so that a million keys are never in memory;
-//! - whatever goes into memory or into the table for the first time is among `CommitEffects::prefixes`, by which negative_filter.rs learns
-//!   of it; or it came by an import, and negative_filter.rs begins anew;
-//! - nothing is trusted: whoever finds a key here compares the whole digest, and what goes into the table is compared
-//!   with the key as it is by then. So a digest that is nobody's any more needs no looking after in memory.
+//! Invariants:
+//! - Every key up to `indexed_through` is in the table; every committed key after it, up to `newest`, is in memory.
+//! - A key leaves memory only after the commit that wrote it to the table. A lookup that searches memory first and
+//!   begins to read the file after that misses none.
+//! - [`DigestIndex::catch_up`] loads other processes' new keys before that.
+//! - The digest that a rotation gives an older key goes to the table at once.
+//! - An import writes all older waiting keys and all its own keys to the table before its keys are visible
+//!   (`running_import.rs`). So a million keys are never in memory.
+//! - Every new digest in memory or in the table is among `CommitEffects::prefixes`, from which the negative filter
+//!   learns it; or it comes from an import, which invalidates the filter.
+//! - Nothing is trusted: a lookup compares the whole digest, and a digest is compared with its key before it goes to
+//!   the table. So outdated digests in memory are harmless.
 //!
-//! Memory is bounded by two runs and a batch, some 2 MiB; after a crash as many rows are read again.
+//! Memory is bounded by two runs and a batch, about 2 MiB. After a crash as many rows are read again.
 
 use super::unpublished;
 use crate::domain::Digest;
@@ -27,13 +27,13 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many keys make a run.
+/// The number of keys in a run.
 const RUN: usize = 32_768;
 
-/// A digest's prefix and the key's number.
+/// A digest's prefix and the key's id.
 pub(super) type Entry = (i64, i64);
 
-/// The part of the index that is in memory, shared by the writer and the readers.
+/// The part of the index in memory, shared by the writer and the readers.
 #[derive(Default)]
 pub(super) struct DigestIndex {
     memory: Mutex<Memory>,
@@ -41,41 +41,41 @@ pub(super) struct DigestIndex {
 
 #[derive(Default)]
 struct Memory {
-    /// The newest key that is in memory or in the table.
-    known: i64,
+    /// The newest key in memory or in the table.
+    newest: i64,
     /// Keys that wait for the next run.
     fresh: BTreeSet<Entry>,
-    /// The run that is on its way into the table.
+    /// The run that is being written to the table.
     run: BTreeSet<Entry>,
-    /// What `indexed_through` becomes when the run has arrived.
+    /// The value of `indexed_through` after the run.
     run_through: i64,
 }
 
-/// What one transaction put into the table.
+/// What one transaction wrote to the table.
 #[derive(Default)]
 pub(super) struct Merged(Vec<Entry>);
 
 impl DigestIndex {
-    /// The keys in memory whose digest begins like this.
+    /// The keys in memory whose digests have this prefix.
     pub(super) fn in_memory(&self, prefix: i64) -> Vec<i64> {
         let memory = self.lock();
         let range: RangeInclusive<Entry> = (prefix, i64::MIN)..=(prefix, i64::MAX);
         memory.fresh.range(range.clone()).chain(memory.run.range(range)).map(|(_, id)| *id).collect()
     }
 
-    /// The first prefix in memory that is not less than this one.
+    /// The first prefix in memory that is not less than `from`.
     pub(super) fn next_in_memory(&self, from: i64) -> Option<i64> {
         let memory = self.lock();
         let first = |entries: &BTreeSet<Entry>| entries.range((from, i64::MIN)..).next().map(|(prefix, _)| *prefix);
         first(&memory.fresh).into_iter().chain(first(&memory.run)).min()
     }
 
-    /// Picks up keys that this process has not heard of. The connection must not be in a transaction that has minted keys
-    /// itself: they may never come to be.
+    /// Loads keys that other processes created. The connection must not be in a transaction that has created keys: they
+    /// might be rolled back.
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         let newest: i64 =
             connection.prepare_cached("SELECT coalesce(max(id), 0) FROM api_keys")?.query_row([], |row| row.get(0))?;
-        let known = self.lock().known;
+        let known = self.lock().newest;
         if newest <= known {
             return Ok(());
         }
@@ -92,15 +92,15 @@ impl DigestIndex {
             }
         }
         let mut memory = self.lock();
-        // Others may have been faster; what they know may be on its way into the table already.
-        let known = memory.known;
+        // Another thread may have been faster; its keys may be on their way to the table already.
+        let known = memory.newest;
         memory.fresh.extend(found.iter().filter(|(_, id)| *id > known));
-        memory.known = known.max(newest);
+        memory.newest = known.max(newest);
         Ok(())
     }
 
-    /// Puts up to `limit` keys of the current run into the table, inside the caller's transaction. Keys that are gone by
-    /// then, or have another value, are passed over.
+    /// Writes up to `limit` keys of the current run to the table, in the caller's transaction. Skips keys that are gone
+    /// or have another value by now.
     pub(super) fn merge(&self, connection: &Connection, limit: usize) -> rusqlite::Result<Merged> {
         let (entries, is_last, run_through) = {
             let memory = self.lock();
@@ -125,11 +125,11 @@ impl DigestIndex {
         Ok(Merged(entries))
     }
 
-    /// Takes note of a commit: which keys it added, and what it brought into the table.
+    /// Records a commit: its new keys, and what it wrote to the table.
     pub(super) fn committed(&self, minted: &[Entry], merged: &Merged) {
         let mut memory = self.lock();
         memory.fresh.extend(minted);
-        memory.known = minted.iter().map(|(_, id)| *id).fold(memory.known, i64::max);
+        memory.newest = minted.iter().map(|(_, id)| *id).fold(memory.newest, i64::max);
         for entry in &merged.0 {
             memory.run.remove(entry);
         }
@@ -138,7 +138,7 @@ impl DigestIndex {
         }
     }
 
-    /// Makes a run of whatever is in memory; says whether there is one.
+    /// Makes a run of everything in memory; returns whether there is one.
     pub(super) fn begin_last_run(&self) -> bool {
         let mut memory = self.lock();
         memory.begin_run();
@@ -146,7 +146,7 @@ impl DigestIndex {
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        // A panic while it is held cannot leave it half-changed in a way that matters: see "nothing is trusted".
+        // A panic while it is held does no harm: see "Nothing is trusted".
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,7 +155,7 @@ impl Memory {
     fn begin_run(&mut self) {
         if self.run.is_empty() {
             self.run = std::mem::take(&mut self.fresh);
-            self.run_through = self.known;
+            self.run_through = self.newest;
         }
     }
 }

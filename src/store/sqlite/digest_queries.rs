@@ -1,4 +1,4 @@
-//! Keys and values that have ended, found by their digests.
+//! Finds keys and ended values by digest.
 
 use super::columns::{self, algorithm, damaged};
 use super::digest_index::Entry;
@@ -9,10 +9,10 @@ use crate::domain::{Digest, Result};
 use rusqlite::params;
 
 impl StoreTransaction<'_> {
-    /// Whether a key has this digest among its values now. To be asked where nobody else writes, or before anything else in a
-    /// transaction: a key that moves from memory to the table meanwhile may be missed.
+    /// Whether a key has this digest as a current value. Call it where no other writer is active, or first in a
+    /// transaction: otherwise a key that moves from memory to the table may be missed.
     pub(super) fn is_in_use(&self, digest: &Digest) -> Result<bool> {
-        // Memory first, file second: a key that moves from one to the other in between is then seen in the file.
+        // Memory is searched first: a key that moves to the file in between is then found in the file.
         let just_minted = self.minted.iter().chain(&self.effects.minted);
         let just_minted = just_minted.filter(|(prefix, _)| *prefix == digest.prefix()).map(|(_, id)| *id);
         for id in self.index.in_memory(digest.prefix()).into_iter().chain(just_minted) {
@@ -25,7 +25,7 @@ impl StoreTransaction<'_> {
         Ok(self.all(sql, [digest.prefix()], api_key)?.iter().any(|key| key.presented(digest).is_some()))
     }
 
-    /// The first prefix of a digest of any key that is not less than this one.
+    /// The first digest prefix of any key that is not less than `from`.
     pub(super) fn next_prefix(&self, from: i64) -> Result<Option<i64>> {
         let just_minted = self.minted.iter().chain(&self.effects.minted).map(|(prefix, _)| *prefix);
         let in_memory = just_minted.filter(|prefix| *prefix >= from).chain(self.index.next_in_memory(from)).min();
@@ -34,15 +34,15 @@ impl StoreTransaction<'_> {
         Ok(in_memory.into_iter().chain(in_table).min())
     }
 
-    /// The digest of a key, also of an import that is under way.
+    /// The digest of a key, including keys of an unfinished import.
     fn any_digest(&self, id: i64) -> Result<Digest> {
         let sql = "SELECT digest, digest_algorithm FROM api_keys WHERE id = ?1";
         let digest = self.one(sql, [id], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))?;
         digest.ok_or_else(|| damaged("no API key with this id", id))
     }
 
-    /// The first prefix of a value that has ended that is not less than this one. Prefixes are in the order of numbers, digests
-    /// in that of their bytes.
+    /// The first prefix of an ended value that is not less than `from`. Prefixes are sorted as signed numbers, digests
+    /// as bytes.
     pub(super) fn next_ended(&self, from: i64) -> Result<Option<i64>> {
         let next = |from: i64, before: &[u8]| {
             let sql = "SELECT digest FROM ended_values WHERE digest >= ?1 AND digest < ?2 ORDER BY digest LIMIT 1";
@@ -55,20 +55,20 @@ impl StoreTransaction<'_> {
         }
     }
 
-    /// Whether the digest of one of these keys is such a one; `next` gives the first prefix of such a one that is not less than
-    /// this one. The keys' prefixes are in order: what lies between two such ones needs no look.
+    /// Whether a digest of these keys matches. `next` returns the first prefix of a matching digest that is not less
+    /// than its argument. The keys are sorted by prefix, so those between two matching prefixes need no query.
     pub(super) fn any_is(
         &self,
         entries: &[Entry],
         next: impl Fn(i64) -> Result<Option<i64>>,
-        is_such: impl Fn(&Digest) -> Result<bool>,
+        matches: impl Fn(&Digest) -> Result<bool>,
     ) -> Result<bool> {
         let mut found = Some(i64::MIN);
         for (prefix, id) in entries {
             if found.is_some_and(|found| found < *prefix) {
                 found = next(*prefix)?;
             }
-            if found == Some(*prefix) && is_such(&self.any_digest(*id)?)? {
+            if found == Some(*prefix) && matches(&self.any_digest(*id)?)? {
                 return Ok(true);
             }
         }
@@ -81,7 +81,7 @@ impl StoreTransaction<'_> {
         Ok(self.one(sql, parameters, |_| Ok(()))?.is_some())
     }
 
-    /// Takes over from the ledger that a value has ended. That a key has it counts for more.
+    /// Stores an ended value from the ledger, unless a key of this store has the value.
     pub(super) fn end_value(&mut self, digest: &Digest) -> Result<()> {
         if self.is_in_use(digest)? { Ok(()) } else { insert_ended(self.connection, digest) }
     }

@@ -1,10 +1,10 @@
-//! SQLite's errors in our words.
+//! Converts errors of SQLite and of the operating system into the domain's error.
 
 use crate::domain::Error;
 use rusqlite::ErrorCode;
 use std::io;
 
-const DAMAGED: &str = "The store is damaged; its operator must see to it.";
+const DAMAGED: &str = "The store is damaged; its operator must repair it.";
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -12,12 +12,10 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "The store is busy; try again.",
             Some(ErrorCode::DiskFull) => "The store's disk is full; nothing was changed.",
             Some(ErrorCode::ReadOnly) => "The store cannot be written; nothing was changed.",
-            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
-                "The store's disk does not answer as it should."
-            }
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => "The store's disk failed.",
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 let advice = "Stop every process that uses the store, keep a copy of it together with its -wal file, and restore \
-                              a backup: keystead restore FILE. Copy no backup to its place";
+                              a backup: keystead restore FILE. Do not copy a backup to its place";
                 return Self::unavailable(DAMAGED, format_args!("The store is damaged: {error}. {advice}."));
             }
             _ => return Self::Internal(format!("SQLite: {error}")),
@@ -30,7 +28,7 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         let sentence = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "The disk is full.",
-            _ => "The disk does not answer as it should.",
+            _ => "The disk failed.",
         };
         Self::unavailable(sentence, error)
     }

@@ -1,4 +1,4 @@
-//! The SQL of what only a store in a file does.
+//! Implements what only a store in a file has.
 
 use super::columns::{self, damaged};
 use super::staging::Staging;

@@ -1,8 +1,8 @@
 //! Detects that the store's files were moved, removed or replaced while the store is open.
 //!
-//! An open file stays writable after its name is removed or given to another file. Then nobody finds under that name what
-//! this process committed, and this process does not see what others commit there. The files are compared by name (device
-//! and inode) and never opened: closing one would release SQLite's locks of this process.
+//! An open file stays writable after its name is removed or given to another file. Then this process's commits cannot
+//! be found under that name, and this process does not see what others commit there. The files are compared by name
+//! (device and inode) and never opened: closing one would release SQLite's locks of this process.
 
 use crate::store::file::companion::companion;
 use std::fs;

@@ -3,11 +3,11 @@
 use super::staging::Staging;
 use crate::domain::{Digest, Result};
 
-/// After how many rows somebody is told how far it has come.
+/// How many rows lie between two calls of `progress`.
 const STEP: u64 = 1024;
 
-/// The staged rows whose value is known, by any digest that the store may know it by. `next_known` gives the first prefix
-/// of a known digest that is not less than this one.
+/// The numbers of staged rows whose value is known by any digest. `next_known` returns the first known digest prefix
+/// that is not less than its argument.
 pub(super) fn already_known(
     staged: &Staging,
     has_sha256: bool,
@@ -17,7 +17,7 @@ pub(super) fn already_known(
     is_known: impl Fn(&Digest) -> Result<bool>,
 ) -> Result<Vec<u64>> {
     let (mut known, mut count) = (Vec::new(), 0_u64);
-    // Both are in order: what lies between two known ones needs no look.
+    // Both are sorted: rows between two known prefixes need no query.
     let mut next = next_known(i64::MIN)?;
     if next.is_none() {
         return Ok(known);

@@ -1,9 +1,9 @@
-//! The SQL of `imported_forms`: the forms of keys and digests that imports have ever brought in.
+//! The SQL of `imported_forms`: the forms of keys and digests that imports have ever added.
 
 use crate::domain::{KeyForms, Result};
 use rusqlite::Connection;
 
-/// What imports have ever brought in.
+/// The forms that imports have ever added.
 pub(super) fn forms(connection: &Connection) -> rusqlite::Result<KeyForms> {
     let mut statement = connection.prepare_cached("SELECT has_foreign, has_sha256 FROM imported_forms")?;
     statement.query_row([], |row| Ok(KeyForms { external: row.get(0)?, sha256: row.get(1)? }))

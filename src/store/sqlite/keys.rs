@@ -12,8 +12,8 @@ use crate::store::key_diff::KeyDiff;
 use crate::store::{FORMER_VALUES, LastUse, NewApiKey};
 use rusqlite::{Connection, Row, named_params, params};
 
-/// An API key's columns: how each is called here, and where it is read from. What [`api_key`] reads is found by its place among
-/// these, since looking for a name would cost a lookup a tenth of its time.
+/// The columns of an API key: their names here and in SQL. [`api_key`] reads them by position, since reading by name
+/// would cost a lookup a tenth of its time.
 macro_rules! key_columns {
     ($use:ident) => {
         $use! {
@@ -28,17 +28,17 @@ macro_rules! key_columns {
 
 macro_rules! declare {
     ($($name:ident $column:literal),+) => {
-        /// The place of a column.
+        /// The position of a column.
         enum Column {
             $($name),+
         }
 
-        /// How many there are.
+        /// The number of columns.
         pub(super) const KEY_COLUMNS: usize = [$($column),+].len();
     };
 }
 
-/// The columns with commas between them.
+/// The columns, separated by commas.
 macro_rules! listed {
     ($first:ident $column:literal $(, $name:ident $more:literal)*) => {
         concat!($column $(, ", ", $more)*)
@@ -47,7 +47,7 @@ macro_rules! listed {
 
 key_columns!(declare);
 
-/// Keys. Those of an import that is under way are not there.
+/// Selects keys, without those of an unpublished import.
 macro_rules! select_api_key {
     ($rest:literal) => {
         select_api_key!("", "", $rest)
@@ -92,7 +92,7 @@ impl StoreTransaction<'_> {
         Ok(keys)
     }
 
-    /// How many of the next `limit` keys behind this one there are, and the last of them where there may be more.
+    /// Counts the next `limit` keys after `after`; also returns the last one, if there may be more.
     pub(super) fn count_keys(
         &self,
         after: Option<KeyId>,
@@ -136,7 +136,7 @@ impl StoreTransaction<'_> {
         let number = KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?;
         let NewApiKey { parent, value, name, created_at, expires_at } = key;
         let key = ApiKey::minted(number, parent, name, value, created_at, expires_at);
-        // A key that is new is found in memory.
+        // A new key is found in memory.
         let gained = KeyDiff::between(None, Some(&key)).gained;
         self.effects.minted.extend(gained.iter().map(|digest| (digest.prefix(), id)));
         Ok(key)
@@ -190,7 +190,7 @@ impl StoreTransaction<'_> {
         self.carry_out(*id, diff)
     }
 
-    /// Whether the key has the value that it is said to have.
+    /// Returns whether the key had the expected value.
     pub(super) fn store_rehashed_key(&mut self, id: KeyId, from: &Digest, to: &Digest) -> Result<bool> {
         let before = key(self.connection, id)?.filter(|key| key.value.digest == *from);
         let Some(before) = before else { return Ok(false) };
@@ -216,7 +216,7 @@ impl StoreTransaction<'_> {
         self.carry_out(key.id, KeyDiff::between(Some(key), None))
     }
 
-    /// What a change of a key means besides what is stored of it.
+    /// Carries out the consequences of a change of a key.
     fn carry_out(&mut self, id: KeyId, diff: KeyDiff) -> Result<()> {
         let KeyDiff { gained, retired, dropped, ended, joins_uses: _, stale, record } = diff;
         retired.into_iter().try_for_each(|digest| self.retire(id, digest))?;
@@ -238,8 +238,8 @@ impl StoreTransaction<'_> {
                             WHERE key_id = ?1 AND kind = 1 AND digest = ?3";
         for (id, digest, at) in uses {
             let (id, at) = (id.get(), at.unix_ms());
-            // Most keys have one value. Of two, the digest tells which was used, not what it was when it was used: rotations end
-            // and begin.
+            // Most keys have one value. Of two, the digest shows which one was used; what that value was at the time
+            // does not matter, since rotations begin and end.
             let is_noted = self.change(of_value, params![id, at, false])? > 0
                 || self.change(of_new_value, params![id, at, digest.as_bytes()])? > 0;
             if !is_noted {
@@ -255,7 +255,7 @@ impl StoreTransaction<'_> {
         self.all(sql, [id.get()], |row| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?)))
     }
 
-    /// A value becomes a former one; the oldest of too many is nobody's any more.
+    /// Makes a value a former one; forgets the oldest of too many.
     fn retire(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let former = self.former_values(id)?;
         if let Some(oldest) = former.first().filter(|_| former.len() >= FORMER_VALUES as usize) {
@@ -271,7 +271,7 @@ impl StoreTransaction<'_> {
         self.index_at_once(id, digest)
     }
 
-    /// Makes a key found by a digest from now on, whatever the index in memory knows.
+    /// Indexes a digest at once, whatever is in memory.
     fn index_at_once(&mut self, id: KeyId, digest: Digest) -> Result<()> {
         let entry = (digest.prefix(), id.get());
         self.change("INSERT OR IGNORE INTO digest_index (prefix, key_id) VALUES (?1, ?2)", entry)?;
@@ -279,7 +279,7 @@ impl StoreTransaction<'_> {
         Ok(())
     }
 
-    /// A digest is nobody's any more.
+    /// Removes a digest that no longer belongs to the key.
     fn forget(&self, id: KeyId, digest: Digest) -> Result<()> {
         let entry = (digest.prefix(), id.get());
         self.change("DELETE FROM digest_index WHERE prefix = ?1 AND key_id = ?2", entry)?;
@@ -287,33 +287,33 @@ impl StoreTransaction<'_> {
     }
 }
 
-/// How many keys there are.
+/// The number of keys.
 pub(super) fn count(connection: &Connection) -> Result<u64> {
     let count: i64 = connection.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0))?;
     // A backup may have an older schema.
     let has_imports = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'imports'")?.exists([])?;
-    let hidden: i64 = match has_imports {
+    let unpublished: i64 = match has_imports {
         false => 0,
         true => {
             let sql = "SELECT count(*) FROM imports o JOIN api_keys k ON k.id BETWEEN o.first_id AND o.last_id WHERE o.stage < 2";
             connection.query_row(sql, [], |row| row.get(0))?
         }
     };
-    Ok((count - hidden).unsigned_abs())
+    Ok((count - unpublished).unsigned_abs())
 }
 
-/// The key with this number. Those of an import that is under way are not there.
+/// The key with this id, unless it belongs to an unpublished import.
 pub(super) fn key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>> {
     let mut statement = connection.prepare_cached(select_api_key!("k.id = ?1"))?;
     let mut rows = statement.query([id.get()])?;
     rows.next()?.map(api_key).transpose()
 }
 
-/// From columns in the order of [`key_columns`].
+/// Reads columns in the order of [`key_columns`].
 pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey> {
     let project: Option<i64> = row.get(Column::Project as usize)?;
     let shadow = |rotates_at| {
-        // Whatever the outgoing value is known by, the new one was made here.
+        // Rotations always create BLAKE3 digests.
         let fingerprint = fingerprint(row, Column::ShadowDigest, Algorithm::Blake3, Column::ShadowTail)?;
         let last_used = optional_timestamp(row, Column::ShadowLastUsed as usize)?;
         Ok::<_, Error>(Shadow { fingerprint, rotates_at, last_used })

@@ -1,18 +1,18 @@
-//! The ledger of revocations: a small file beside the store that outlives it, so that an older copy of the store that
-//! is put in its place brings no key back to life.
+//! The ledger of revocations: a small file beside the store that outlives it, so that no older copy of the store brings
+//! a revoked key back.
 //!
-//! Whatever changes the validity of a key is appended here, and on disk, before the store's own commit is. A line says how a
-//! key stands from then on (`lines.rs`); for each key the last one counts. Every line names the newest event of its commit, and
-//! the store notes the event of the last commit that is in the ledger ([`Mark`]): `ledger_sync` compares the two.
+//! Every change of a key's validity is appended here, and synced, before the store commits it. A line has the key's new
+//! record (`lines.rs`); the last line of a key counts. Each line names the newest event of its commit, and the store
+//! notes the last commit that is in the ledger ([`Mark`]): `ledger_sync` compares the two.
 //!
-//! Lines are added and never changed, so that a copy is good whenever it is made. Where the last ones are cut short, that was a
-//! crash: their commit never began, nobody was answered, and they are written over. Every line has a checksum and a number: what
-//! was changed or lost on the disk is noticed (`scan.rs`). The second line alone is written over, with each commit: it names the
-//! latest one. So a ledger that lost its end still tells whether the store has all that was lost.
+//! Lines are only ever added, so a copy of the file is valid whenever it is made. If the last lines are cut short, a
+//! crash did it: their commit never began, no caller was answered, and they are overwritten. Each line has a checksum
+//! and a number, so changed or lost lines are noticed (`scan.rs`). Only the second line is overwritten, with each
+//! commit: it names the latest commit. So a ledger that lost its end still shows whether the store has all that was
+//! lost.
 //!
-//! The file is made longer in whole blocks of zeros, which are on disk before lines are written over them. A line then costs half
-//! of what it costs to make the file longer with each one. It also tells a crash from a file that was cut: a crash leaves the
-//! block, with zeros where a part of the lines is missing.
+//! The file grows in blocks of zeros, which are on disk before lines are written over them. This halves the cost of an
+//! append. It also distinguishes a crash from a cut file: after a crash, the block's zeros follow the missing lines.
 
 mod format1;
 mod key_state;
@@ -33,27 +33,27 @@ use std::path::{Path, PathBuf};
 
 /// The size of a block, in bytes.
 const BLOCK: u64 = 16_384;
-/// A ledger that is smaller is not worth being compacted, in bytes.
+/// Smaller ledgers are not compacted, in bytes.
 const COMPACTED_FROM: u64 = 1 << 20;
-/// How many bytes of an event's hash a [`Mark`] keeps.
+/// How many bytes of an event's hash a [`Mark`] has.
 pub(super) const EVENT_HASH: usize = 16;
 
-/// A commit that changed the ledger, as the ledger and the store note it.
+/// A commit that changed the ledger, as both the ledger and the store note it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// Which one it is, from 1 on. Of two states of a ledger, the one with the lower number is the older one.
+    /// Its number, from 1 on. Of two states of a ledger, the one with the lower number is older.
     pub(super) commit: i64,
-    /// The newest event that it ended with.
+    /// The newest event of the commit.
     pub(super) event: i64,
     /// The beginning of that event's hash.
     pub(super) hash: [u8; EVENT_HASH],
 }
 
 impl Mark {
-    /// Of no commit.
+    /// No commit.
     pub(super) const START: Self = Self { commit: 0, event: 0, hash: [0; EVENT_HASH] };
 
-    /// The commit with this number, which ends with this event.
+    /// The commit with this number and newest event.
     pub(super) fn of(commit: i64, event: Link) -> Self {
         let hash = std::array::from_fn(|index| event.hash.as_bytes()[index]);
         Self { commit, event: event.number, hash }
@@ -66,65 +66,64 @@ impl Default for Mark {
     }
 }
 
-/// What a look at a ledger found.
+/// What reading a ledger found.
 pub(super) enum LedgerRead {
-    /// There is none.
+    /// The file does not exist.
     Missing,
-    /// None of it can be read.
+    /// Nothing can be read.
     Unreadable,
     /// What can be read.
     Contents(Contents),
 }
 
-/// What a ledger holds.
+/// A summary of a ledger.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Contents {
-    /// Its last commit that can be read.
+    /// The last commit that can be read.
     pub(super) last: Mark,
-    /// Whether it has another commit of the number that was asked for.
+    /// Whether it has another commit with the number of the expected one.
     pub(super) contradicts: bool,
-    /// How many lines are missing, or not as they were written.
+    /// The number of missing or changed lines.
     pub(super) damaged: usize,
-    /// The last commit that it ever had: another one than the last that can be read where its end is lost. `None` where nobody
-    /// can tell.
+    /// The last commit that it ever had, which differs from `last` if the end is lost. `None` where unknown.
     pub(super) latest: Option<Mark>,
-    /// Whether it has the earlier form.
+    /// Whether it has the earlier format.
     pub(super) is_old: bool,
 }
 
 impl Contents {
-    /// Whether it can be written to as it is.
+    /// Whether it can be appended to as it is.
     pub(super) fn is_whole(&self) -> bool {
         self.damaged == 0 && !self.is_old
     }
 }
 
-/// The file.
+/// The ledger's file.
 pub(super) struct Ledger {
     path: PathBuf,
-    /// Where it ended when this process last looked.
-    tail: Option<Tail>,
-    /// Where the last append of this process began, and its commit.
+    /// The end of the file when this process last read it.
+    end: Option<End>,
+    /// Where this process's last append began, and its commit.
     appended: Option<(u64, Mark)>,
-    /// How large it was after it was last compacted.
+    /// The file's size after the last compaction.
     compacted: u64,
 }
 
 /// The end of the file.
 #[derive(Clone, Copy)]
-struct Tail {
+struct End {
     scan: Scan,
-    /// The hash of its last line.
+    /// The hash of the last line.
     line: blake3::Hash,
 }
 
 impl Ledger {
-    /// The ledger of the store with this path: `keystead.revoked` of `keystead.db`, and `keys.sqlite.revoked` of
-    /// `keys.sqlite`, so that two stores in a folder have one each.
+    /// The ledger of the store at this path: `keystead.revoked` for `keystead.db`, `keys.sqlite.revoked` for
+    /// `keys.sqlite`. So two stores in one folder have separate ledgers.
     pub(super) fn of(store: &Path) -> Self {
         let is_db = store.extension().is_some_and(|extension| extension == "db");
         let path = if is_db { store.with_extension("revoked") } else { companion(store, ".revoked") };
-        Self { path, tail: None, appended: None, compacted: 0 }
+        Self { path, end: None, appended: None, compacted: 0 }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -135,8 +134,8 @@ impl Ledger {
         self.path.exists()
     }
 
-    /// Reads all of it and checks that it is as it was written, and that it does not contradict this commit.
-    pub(super) fn look(&self, commit: Mark) -> io::Result<LedgerRead> {
+    /// Reads and checks the whole file. `commit` is the commit that the file must not contradict.
+    pub(super) fn read_summary(&self, commit: Mark) -> io::Result<LedgerRead> {
         let Some(bytes) = self.read()? else { return Ok(LedgerRead::Missing) };
         if let Some(old) = format1::read(&bytes) {
             return Ok(LedgerRead::Contents(old.contents));
@@ -149,8 +148,8 @@ impl Ledger {
         Ok(LedgerRead::Contents(Contents { last, contradicts, damaged, latest, is_old: false }))
     }
 
-    /// Hands over, for each key, what its last line says that can be read, and all that is about no key, each with its event.
-    pub(super) fn each<E: From<io::Error>>(
+    /// Calls `take` with the last readable record of each key and with all other records, each with its commit.
+    pub(super) fn for_each<E: From<io::Error>>(
         &self,
         mut take: impl FnMut(Record, Mark) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -162,31 +161,31 @@ impl Ledger {
         rows(&bytes, &scan).try_for_each(|(row, mark)| take(row, mark))
     }
 
-    /// Its last commit; `None` where it is not there, or cannot be written to as it is.
-    pub(super) fn last(&mut self) -> io::Result<Option<Mark>> {
-        if let Some(tail) = self.tail
-            && self.has_end(&tail)?
+    /// The last commit; `None` where the file does not exist or cannot be appended to.
+    pub(super) fn last_commit(&mut self) -> io::Result<Option<Mark>> {
+        if let Some(end) = self.end
+            && self.has_end(&end)?
         {
-            return Ok(Some(tail.scan.last));
+            return Ok(Some(end.scan.last));
         }
         let bytes = self.read()?.unwrap_or_default();
         let found = scan(&bytes, Mark::START).filter(|scan| scan.damaged == 0 && scan.rest != Rest::Damaged);
-        self.tail = found.map(|scan| Tail { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
+        self.end = found.map(|scan| End { scan, line: blake3::hash(&bytes[scan.last_line..scan.end]) });
         Ok(found.map(|scan| scan.last))
     }
 
-    /// Appends what is so after this commit; on disk when this returns. Nobody else may be writing to
-    /// the store, and [`Ledger::last`] must have been asked.
+    /// Appends records of a commit; on disk when this returns. The caller holds the store's write lock and has called
+    /// [`Ledger::last_commit`].
     pub(super) fn append(&mut self, key_records: &[KeyRecord], ended: &[Digest], commit: Mark) -> io::Result<()> {
         self.appended = None;
-        let Some(Tail { scan: mut at, .. }) = self.tail else {
+        let Some(End { scan: mut at, .. }) = self.end else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there"));
         };
         let file = OpenOptions::new().write(true).open(&self.path)?;
         let begin = at.end as u64;
         self.appended = Some((begin, commit));
-        // As long as it is not known how this ends, nothing is known of the end.
-        self.tail = None;
+        // Until the append succeeds, the end of the file is unknown.
+        self.end = None;
         if at.rest != Rest::Nothing {
             wipe(&file, begin)?;
         }
@@ -205,17 +204,17 @@ impl Ledger {
         }
         file.sync_data()?;
         at.rest = Rest::Nothing;
-        self.tail = Some(Tail { scan: at, line });
+        self.end = Some(End { scan: at, line });
         Ok(())
     }
 
-    /// Takes back what this process appended last, if it is still there; on disk when this returns. Nobody else may be
-    /// writing to the store.
-    pub(super) fn take_back(&mut self) -> io::Result<()> {
+    /// Removes this process's last append, if it is still there; on disk when this returns. The caller holds the
+    /// store's write lock.
+    pub(super) fn undo_append(&mut self) -> io::Result<()> {
         let Some((begin, commit)) = self.appended else { return Ok(()) };
         let Some(bytes) = self.read()? else { return Ok(()) };
         let file = OpenOptions::new().write(true).open(&self.path)?;
-        // Others may have written over it.
+        // Other processes may have overwritten it.
         let is_there = scan(&bytes, Mark::START).is_some_and(|scan| {
             let is_last = scan.last == commit && (scan.begin..scan.end).contains(&(begin as usize));
             is_last || scan.end as u64 == begin
@@ -223,27 +222,29 @@ impl Ledger {
         if is_there {
             wipe(&file, begin)?;
         }
-        (self.tail, self.appended) = (None, None);
+        (self.end, self.appended) = (None, None);
         Ok(())
     }
 
-    /// Makes the file anew: it says this and no more, and this is its last commit. Nobody else may be writing to the store.
-    pub(super) fn make(&mut self, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> {
+    /// Replaces the file by one with these records and this last commit. The caller holds the store's write lock.
+    pub(super) fn replace(&mut self, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> {
         let new = companion(&fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()), "-new");
-        // A full disk is no fuller for what failed.
+        // Deleted on failure, to free space on a full disk.
         write_new(&new, last, rows).inspect_err(|_| _ = fs::remove_file(&new))?;
-        // Where it is a link, the file that it stands for.
+        // If the path is a link, the target is replaced.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         fs::rename(&new, &path)?;
         sync_folder_of(&path)?;
-        self.tail = None;
+        self.end = None;
         Ok(())
     }
 
-    /// Makes the file anew from what can be read of it. Where it is damaged, it is kept as it was, too.
-    pub(super) fn renew(&mut self) -> io::Result<()> {
+    /// Replaces the file by its readable lines. A damaged file is also kept as it was.
+    pub(super) fn repair(&mut self) -> io::Result<()> {
         let aside = companion(&self.path, "-damaged");
-        let LedgerRead::Contents(contents) = self.look(Mark::START)? else { return fs::rename(&self.path, aside) };
+        let LedgerRead::Contents(contents) = self.read_summary(Mark::START)? else {
+            return fs::rename(&self.path, aside);
+        };
         if contents.last == Mark::START {
             return fs::rename(&self.path, aside);
         }
@@ -253,25 +254,25 @@ impl Ledger {
         self.rewrite(contents.last)
     }
 
-    /// Copies the file as it is to one beside it.
+    /// Copies the file to one with the suffix `-damaged`.
     pub(super) fn keep_damaged(&self) -> io::Result<()> {
         fs::copy(&self.path, companion(&self.path, "-damaged")).map(|_| ())
     }
 
     fn rewrite(&mut self, last: Mark) -> io::Result<()> {
         let mut rows = Vec::new();
-        self.each(|row, mark| {
+        self.for_each(|row, mark| {
             rows.push((row, mark));
             Ok::<_, io::Error>(())
         })?;
-        self.make(last, &rows)
+        self.replace(last, &rows)
     }
 
-    /// Drops lines that later ones of the same keys replace, where these are many; says how many bytes that gave back.
-    /// Nobody else may be writing to the store.
+    /// Drops lines that later lines of the same keys replace, if there are many; returns how many bytes that freed. The
+    /// caller holds the store's write lock.
     pub(super) fn compact(&mut self) -> io::Result<Option<u64>> {
         let size = fs::metadata(&self.path)?.len();
-        if size < COMPACTED_FROM.max(2 * self.compacted) || self.last()?.is_none() {
+        if size < COMPACTED_FROM.max(2 * self.compacted) || self.last_commit()?.is_none() {
             return Ok(None);
         }
         let Some(bytes) = self.read()? else { return Ok(None) };
@@ -292,8 +293,8 @@ impl Ledger {
         Ok(Some(bytes))
     }
 
-    /// Whether the file still ends there.
-    fn has_end(&self, Tail { scan, line }: &Tail) -> io::Result<bool> {
+    /// Whether the file still has this end.
+    fn has_end(&self, End { scan, line }: &End) -> io::Result<bool> {
         let Some(file) = open_regular(&self.path)? else { return Ok(false) };
         let mut bytes = vec![0; scan.end - scan.last_line];
         match file.read_exact_at(&mut bytes, scan.last_line as u64) {
@@ -309,7 +310,7 @@ impl Ledger {
     }
 }
 
-/// Writes rows that are of one commit behind what there is; gives the hash of the last line.
+/// Writes records of one commit after the existing lines; returns the hash of the last line.
 fn write_lines(out: &mut impl Write, at: &mut Scan, commit: Mark, rows: &[Record]) -> io::Result<blake3::Hash> {
     if commit != at.last || at.number == 0 {
         at.begin = at.end;
@@ -344,13 +345,13 @@ fn write_new(new: &Path, last: Mark, rows: &[(Record, Mark)]) -> io::Result<()> 
     file.sync_all()
 }
 
-/// Makes the file long enough, in whole blocks, for lines that end at `end`; on disk when this returns.
+/// Extends the file in whole blocks, up to `end` at least; on disk when this returns.
 fn make_room(file: &File, end: u64) -> io::Result<()> {
     let (length, room) = (file.metadata()?.len(), end.next_multiple_of(BLOCK));
     if length >= room { Ok(()) } else { zero(file, length, room) }
 }
 
-/// Writes zeros over all that follows `begin`; on disk when this returns.
+/// Overwrites everything after `begin` with zeros; on disk when this returns.
 fn wipe(file: &File, begin: u64) -> io::Result<()> {
     zero(file, begin, file.metadata()?.len())
 }

@@ -1,8 +1,8 @@
-//! Who has the store open: every process that may change it holds a lock that others share, so that whoever is about to
-//! put another file in its place can be alone.
+//! Advisory locks on `keystead.db-lock`: every process that may change the store holds a shared lock; a restore takes
+//! it exclusively.
 //!
-//! The lock is on a file of its own. On the store's own file it would be in SQLite's way: closing any handle of a file
-//! gives up all that SQLite holds of it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+//! The lock has its own file. On the store's file it would interfere with SQLite: closing any handle of a file releases
+//! all of SQLite's locks on it in this process (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 
 use crate::store::file::companion::{companion, is_regular, open_regular};
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -13,15 +13,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long to wait before asking again.
+/// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct StoreLock(File);
 
-impl Lock {
-    /// Shares the store with others; `None` where somebody has it alone for longer than `patience`.
+impl StoreLock {
+    /// Takes the shared lock; `None` where another process holds it exclusively for longer than `patience`.
     pub(super) fn shared(store: &Path, mut patience: Duration) -> io::Result<Option<Self>> {
         let file = open(store)?;
         loop {
@@ -37,7 +37,7 @@ impl Lock {
         }
     }
 
-    /// Has the store alone; `None` where somebody else has it open.
+    /// Takes the exclusive lock; `None` where another process has the store open.
     pub(super) fn exclusive(store: &Path) -> io::Result<Option<Self>> {
         let file = open(store)?;
         match file.try_lock() {
@@ -47,38 +47,38 @@ impl Lock {
         }
     }
 
-    /// Whether anybody ever had a store there: whoever opens one makes the lock's file, which stays.
-    pub(super) fn is_there(store: &Path) -> bool {
+    /// Whether a store was ever opened here: opening creates the lock file, which stays.
+    pub(super) fn file_exists(store: &Path) -> bool {
         companion(store, "-lock").exists()
     }
 
-    /// Whether nobody else has the store open. To be asked at the end: where others have it, the lock may be gone after.
+    /// Whether no other process has the store open. Ask at the end only: if others have it open, this lock may be lost.
     pub(super) fn is_last(&self) -> bool {
         self.0.try_lock().is_ok()
     }
 
-    /// Tells others that this process takes on what they want to be imported, for as long as it is there. That is a lock of
-    /// another kind on the same file (fcntl(2)), which goes by itself with the process.
+    /// Announces that this process advances imports of other processes. This is a lock of another kind (fcntl(2)) on
+    /// the same file; it ends with the process.
     pub(super) fn announce_server(&self) -> io::Result<()> {
         Ok(fcntl_lock(&self.0, FlockOperation::NonBlockingLockShared)?)
     }
 
-    /// Whether another process has announced that.
+    /// Whether another process has announced this.
     pub(super) fn has_server(&self) -> bool {
         fcntl_getlk(&self.0, &Flock::from(FlockType::WriteLock)).is_ok_and(|lock| lock.is_some())
     }
 
-    /// The same for whoever only looks, and makes no file. To be asked where this process has announced nothing: closing the
-    /// file gives that up.
-    pub(super) fn is_announced(store: &Path) -> bool {
+    /// The same without creating the file. Call it only where this process has announced nothing: closing the file
+    /// releases the announcement.
+    pub(super) fn is_server_announced(store: &Path) -> bool {
         let file = open_regular(&companion(store, "-lock"));
         file.is_ok_and(|file| file.is_some_and(|file| Self(file).has_server()))
     }
 
-    /// Gives it up before it is dropped.
+    /// Releases the lock before it is dropped.
     pub(super) fn release(&self) {
         if let Err(error) = self.0.unlock() {
-            log::warn!("the store's lock could not be given up before the end: {error}");
+            log::warn!("the store's lock could not be released: {error}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The key that somebody presents, looked for in the order in which none is missed: other processes' keys are taken over, then
-//! memory is looked at, and only then does the read begin. A key that moves from memory to the table meanwhile is seen there.
+//! Looks up a presented key, in the order in which no key is missed: load other processes' keys, search memory, and
+//! only then begin the read. A key that moves from memory to the table meanwhile is found in the table.
 
 use super::columns::{name, timestamp};
 use super::digest_index::DigestIndex;
@@ -10,7 +10,7 @@ use crate::store::FoundKey;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction};
 
-/// A key, whose it is and its project, by one query.
+/// A key with its organization and project, in one query.
 macro_rules! select_whole_key {
     ($join:literal, $rest:literal) => {
         select_api_key!(
@@ -25,23 +25,23 @@ macro_rules! select_whole_key {
     };
 }
 
-/// A read that looks for keys by these digests.
+/// A read transaction that looks up keys by these digests.
 pub(super) struct Lookup<'a> {
     transaction: Transaction<'a>,
     index: &'a DigestIndex,
-    /// The keys in memory that may have each of the digests.
+    /// The keys in memory that may have each digest.
     in_memory: Vec<(Digest, Vec<i64>)>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Begins one. The connection must not be in a transaction.
+    /// Begins the read. The connection must not be in a transaction.
     pub(super) fn begin(connection: &'a Connection, index: &'a DigestIndex, digests: &[Digest]) -> Result<Self> {
         index.catch_up(connection)?;
         let in_memory = digests.iter().map(|digest| (*digest, index.in_memory(digest.prefix()))).collect();
         Ok(Self { transaction: connection.unchecked_transaction()?, index, in_memory })
     }
 
-    /// The key that has one of the digests that this was begun with, or had it as one of its last values.
+    /// The key that has this digest as a current or a former value. The digest must be one of those passed to `begin`.
     pub(super) fn find(&self, digest: &Digest) -> Result<Option<FoundKey>> {
         let rows = self.rows();
         let in_memory = self.in_memory.iter().filter(|(it, _)| it == digest).flat_map(|(_, ids)| ids);
@@ -63,13 +63,13 @@ impl<'a> Lookup<'a> {
         Ok(former)
     }
 
-    /// The same state of the store, for other questions.
+    /// The same state of the store, for other queries.
     pub(super) fn rows(&self) -> StoreTransaction<'_> {
         StoreTransaction::new(&self.transaction, self.index, &[])
     }
 }
 
-/// A key as if a former value of it had been presented.
+/// The key, marked as if a former value had been presented.
 fn whole_key(row: &Row<'_>) -> Result<FoundKey> {
     let key = api_key(row)?;
     let is_there = |column| row.get_ref(column).is_ok_and(|value| value != ValueRef::Null);

@@ -1,16 +1,16 @@
-//! From an older file to today's schema.
+//! Migrates older stores to the current schema.
 
 use rusqlite::Connection;
 
-/// The schema of today; a fresh store is made by running it.
+/// The current schema; it creates a new store.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The version that `schema.sql` sets.
 pub const VERSION: u32 = 1 + STEPS.len() as u32;
 
-/// The step at index `i` brings a store of version `i + 1` to version `i + 2`, all but `user_version` itself.
+/// The step at index `i` migrates version `i + 1` to version `i + 2`, except for `user_version`.
 const STEPS: &[&str] = &[
-    // 2: projects, expiry, rotation, last-used times a value, requests that are not done twice.
+    // 2: projects, expiry, rotation, a last use for each value, idempotent requests.
     "CREATE TABLE projects (
         id              INTEGER PRIMARY KEY,
         organization_id INTEGER NOT NULL REFERENCES organizations (id),
@@ -43,7 +43,7 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (caller_key_id, name)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX idempotent_requests_by_age ON idempotent_requests (created_at);",
-    // 3: limits and allowed addresses a key, former values.
+    // 3: rate limits and allowed addresses of keys, former values.
     "ALTER TABLE api_keys ADD COLUMN rate_limit INTEGER;
     ALTER TABLE api_keys ADD COLUMN rate_window_s INTEGER;
     ALTER TABLE api_keys ADD COLUMN allowed_addresses TEXT;
@@ -69,7 +69,7 @@ const STEPS: &[&str] = &[
         request_id      TEXT,
         hash            BLOB    NOT NULL CHECK (length(hash) = 32)
     ) STRICT;",
-    // 5: what imports bring in: keys of other forms, and keys that are known by a SHA-256 digest.
+    // 5: imports: keys of other forms, and SHA-256 digests.
     "ALTER TABLE api_keys ADD COLUMN digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1));
     ALTER TABLE former_values ADD COLUMN digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1));
     CREATE TABLE imported_forms (
@@ -78,8 +78,7 @@ const STEPS: &[&str] = &[
         has_sha256   INTEGER NOT NULL CHECK (has_sha256 IN (0, 1))
     ) STRICT;
     INSERT INTO imported_forms (id, has_foreign, has_sha256) VALUES (1, 0, 0);",
-    // 6: what the ledger of revocations says last, values that must not be brought in again, imports that come in bounded
-    // transactions, and organizations' own events.
+    // 6: the ledger's last commit, ended values, imports in bounded transactions, an index over organizations' events.
     "CREATE TABLE ledger_mark (
         id         INTEGER PRIMARY KEY CHECK (id = 1),
         number     INTEGER NOT NULL,
@@ -134,7 +133,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE api_keys DROP COLUMN shadow_tail;",
 ];
 
-/// Brings an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
+/// Migrates an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
 pub(super) fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()> {
     if from == 0 {
         return connection.execute_batch(SCHEMA);
@@ -150,7 +149,7 @@ pub(super) fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()
 mod tests {
     use super::*;
 
-    /// What each version's fresh store was made by, frozen the day the version was released.
+    /// The schema of each released version, frozen at its release.
     const RELEASED: &[&str] = &[
         include_str!("schemas/1.sql"),
         include_str!("schemas/2.sql"),
@@ -161,7 +160,7 @@ mod tests {
         include_str!("schemas/7.sql"),
     ];
 
-    /// Everything that makes a store's shape, without comments and white space.
+    /// The schema without comments and white space.
     fn shape(connection: &Connection) -> Vec<String> {
         let mut statement =
             connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").unwrap();

@@ -1,4 +1,4 @@
-//! The store in one SQLite file: a thread that writes, a pool of connections that read.
+//! The store in one SQLite file: one thread that writes, pools of connections that read.
 
 mod audit;
 mod backup;
@@ -58,7 +58,7 @@ use crate::store::revisions::Revisions;
 use digest_index::DigestIndex;
 use file_identity::FileIdentity;
 use ledger::Ledger;
-use lock::Lock;
+use lock::StoreLock;
 use lookup::Lookup;
 use negative_filter::NegativeFilter;
 use readers::Pools;
@@ -81,29 +81,30 @@ pub(super) struct Sqlite {
     negative_filter: Arc<NegativeFilter>,
     pub(super) revisions: Arc<Revisions>,
     pub(super) forms: Arc<SharedKeyForms>,
-    lock: Lock,
-    /// Whether this process has announced that it is a server.
+    lock: StoreLock,
+    /// Whether this process has announced itself as a server.
     is_server: AtomicBool,
 }
 
 impl Sqlite {
     pub(super) fn open(options: &StoreOptions, metrics: Arc<Metrics>) -> Result<Self> {
-        let began = (options.stopwatch)();
-        let lock = open::share(&options.path, options.busy_timeout)?;
-        let has_leftover_wal = leftover_wal::is_there(&options.path);
-        let mut connection = open::store(options)?;
+        let opened_at = (options.stopwatch)();
+        let lock = open::lock_shared(&options.path, options.busy_timeout)?;
+        let has_leftover_wal = leftover_wal::exists(&options.path);
+        let mut connection = open::open_for_writing(options)?;
         let index = Arc::new(DigestIndex::default());
         index.catch_up(&connection).map_err(|e| open_errors::unreadable(&options.path, &e))?;
         let (revisions, forms) = (Arc::new(Revisions::new(options.uptime)), Arc::new(SharedKeyForms::default()));
         forms.add(imported_forms::forms(&connection).map_err(|e| open_errors::unreadable(&options.path, &e))?);
         let mut ledger = Ledger::of(&options.path);
-        if has_leftover_wal && let Err(mixed) = leftover_wal::expect_fitting(&connection, &ledger, &options.path) {
-            // Whoever closes the store last would bring the log in for good.
+        if has_leftover_wal && let Err(mixed) = leftover_wal::expect_matching(&connection, &ledger, &options.path) {
+            // Without this, the last process to close the store would checkpoint the log into the wrong file.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             return Err(mixed);
         }
         ledger_sync::synchronize(&mut connection, &index, &mut ledger, options.opened_at)?;
-        let file_identity = FileIdentity::read(&options.path).map_err(|e| open_errors::not_found(&options.path, &e))?;
+        let file_identity =
+            FileIdentity::read(&options.path).map_err(|e| open_errors::cannot_stat(&options.path, &e))?;
         let file_identity = Arc::new(file_identity);
         let pools = Pools::open(options, &index, &file_identity)?;
         let negative_filter = Arc::new(NegativeFilter::new(options.path.clone(), options.busy_timeout));
@@ -114,19 +115,19 @@ impl Sqlite {
             forms: Arc::clone(&forms),
             metrics: Arc::clone(&metrics),
         };
-        let writer = Writer::spawn(connection, options, Files { ledger, file_identity, began }, shared)?;
+        let writer = Writer::spawn(connection, options, Files { ledger, file_identity, opened_at }, shared)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let is_server = AtomicBool::new(false);
         Ok(Self { path, busy_timeout, pools, writer, metrics, negative_filter, revisions, forms, lock, is_server })
     }
 
-    /// The key that has this digest among its values, or had it as one of its last.
+    /// The key that has this digest as a current or a former value.
     pub(super) async fn look_up(&self, digest: Digest) -> Result<Option<FoundKey>> {
         self.pools.lookups.look_up(vec![digest], move |lookup| lookup.find(&digest)).await
     }
 
-    /// The same by either digest of a value, by the one that came with an import first, and by which. Whoever brought the key in
-    /// by that could not be told that the value had ended, so it counts for nothing then.
+    /// The same by either digest of a value, the imported digest first; also returns which one matched. If the value
+    /// has ended, the imported digest does not count: the import could not detect that the value had ended.
     pub(super) async fn look_up_imported(&self, imported: Digest, ours: Digest) -> Result<Option<(FoundKey, Digest)>> {
         let find = move |lookup: &Lookup<'_>| {
             let has_ended = lookup.rows().is_ended(&ours)?;
@@ -171,7 +172,7 @@ impl Sqlite {
         self.negative_filter.record_miss(now);
     }
 
-    /// Readers first: the connection that is closed last takes the log away with it.
+    /// Closes readers first: the connection that is closed last removes the log.
     pub(super) fn close(&self) {
         self.negative_filter.close();
         self.pools.close();
@@ -186,7 +187,7 @@ impl Drop for Sqlite {
     }
 }
 
-/// A store's file that is only looked at: nothing is written, and a server may have it open. Blocks.
+/// Read-only access to a store's file, which a server may have open. Writes nothing. Blocks.
 pub struct StoreView {
     path: PathBuf,
     connection: Connection,
@@ -198,42 +199,42 @@ impl StoreView {
     /// Opens the file.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] with the whole story in `detail`, where the file is not there, not ours, of another version
-    /// or damaged.
+    /// [`Error::Unavailable`] with the details in `detail`, where the file does not exist, is not a Keystead store, has
+    /// another schema version or is damaged.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self> {
-        let connection = open::view(path, busy_timeout)?;
+        let connection = open::open_view(path, busy_timeout)?;
         let index = DigestIndex::default();
         index.catch_up(&connection).map_err(|e| open_errors::unreadable(path, &e))?;
         Ok(Self { path: path.to_owned(), connection, index, ledger: Ledger::of(path) })
     }
 
-    /// Whether the ledger of revocations beside the file knows of changes that the file does not have: the file is an older
-    /// copy, and keys that are good in it may have been revoked.
+    /// Whether the ledger of revocations beside the file has changes that the file lacks: the file is then an older
+    /// copy, and keys that are valid in it may have been revoked.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the file or the ledger cannot be read.
     pub fn is_behind_ledger(&self) -> Result<bool> {
-        if leftover_wal::is_there(&self.path) {
-            leftover_wal::expect_fitting(&self.connection, &self.ledger, &self.path)?;
+        if leftover_wal::exists(&self.path) {
+            leftover_wal::expect_matching(&self.connection, &self.ledger, &self.path)?;
         }
         ledger_sync::is_behind(&self.connection, &self.ledger)
     }
 
     /// Whether a server has the store open.
     pub fn has_server(&self) -> bool {
-        Lock::is_announced(&self.path)
+        StoreLock::is_server_announced(&self.path)
     }
 
     /// Runs `work` in one read transaction.
     ///
     /// # Errors
-    /// What `work` fails with, or [`Error::Unavailable`] where the file cannot be read.
+    /// The error of `work`, or [`Error::Unavailable`] where the file cannot be read.
     pub fn read<T>(&self, work: impl FnOnce(&dyn FileReads) -> Result<T>) -> Result<T> {
         let transaction = self.connection.unchecked_transaction()?;
         work(&StoreTransaction::new(&transaction, &self.index, &[]))
     }
 
-    /// The key that has this digest among its values, or had it as one of its last
+    /// The key that has this digest as a current value or as one of its last
     /// [`FORMER_VALUES`](crate::store::FORMER_VALUES).
     ///
     /// # Errors

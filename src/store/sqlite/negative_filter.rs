@@ -1,24 +1,22 @@
-//! What may be in the store, in memory, for as long as somebody misses keys: a wrong key is then refused without a look
-//! at the file.
+//! A negative lookup filter: while many unknown keys come, it refuses most of them without a read of the file.
 //!
-//! A look at the file that finds nothing costs some five times what a good key costs that is remembered, so those who guess
-//! would slow down those who have a key. There is nothing of this, and no cost, until [`MISSES`] wrong keys came within
-//! a minute. Then a thread of its own reads the prefixes of all digests into a [`Bloom`] filter, of four bytes a
-//! prefix, and anew once there are twice as many; for that moment both are there. The filter is dropped after a minute
-//! with fewer wrong keys, or when the next key is looked for in the file after a longer silence.
+//! A read that finds nothing costs about five times as much as a cached valid key, so guessing would slow down the
+//! users of valid keys. The filter does not exist, and costs nothing, until [`MISSES`] unknown keys came within a
+//! minute. Then a thread reads the prefixes of all digests into a [`Bloom`] filter, with four bytes a prefix. It
+//! rebuilds the filter when there are twice as many prefixes; both exist for that moment. The filter is dropped after a
+//! minute with fewer unknown keys, or at the next lookup after a longer pause.
 //!
-//! What holds at all times:
-//! - no key is refused that this process minted or gave another value: once its commit is done and before anybody is
-//!   answered, the writer adds the digest to the filter, and to one that is being filled;
-//! - a filter is registered to be added to *before* the snapshot begins that it is filled from: a commit is in the
-//!   snapshot or is added;
-//! - what other processes commit makes the filter invalid, and one that is being filled as well, as soon as the writer
-//!   notices (within the watch interval, and whenever it writes). So for as long as it takes to notice, as with what
-//!   they revoke, a key that another process minted a moment ago may be refused, while there is a filter. Otherwise it is
-//!   good at once;
-//! - without a filter everybody looks into the file, and nobody ever waits for one.
+//! Invariants:
+//! - No key is refused that this process created or gave another value: after the commit and before the answer, the
+//!   writer adds its digest to the filter, and to a filter that is being filled.
+//! - A filter is registered *before* the snapshot begins from which it is filled: a commit is in the snapshot, or is
+//!   added.
+//! - A commit of another process invalidates the filter, and one that is being filled, when the writer notices it
+//!   (within the watch interval, and at each write). Until then, a key that another process has just created may be
+//!   refused.
+//! - Without a filter, all lookups read the file. No lookup waits for a filter.
 //!
-//! Digests that are nobody's any more stay in the filter and cost a look at the file.
+//! Digests that no longer belong to a key stay in the filter; they cost a read.
 
 mod bloom;
 
@@ -32,16 +30,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How many wrong keys in a minute make it worth knowing what there is.
+/// Unknown keys in a minute from which a filter is worth its cost.
 const MISSES: u64 = 1_000;
 const MINUTE_MS: i64 = 60_000;
-/// To read so many prefixes costs at the most as much as to look one up in the file. A filter that others' commits made
-/// invalid is read anew only after as many looks as it costs.
+/// Reading this many prefixes costs at most as much as one lookup in the file. A filter that was invalidated is
+/// refilled only after as many lookups as refilling costs.
 const PREFIXES_A_LOOK: u64 = 64;
-/// After how many prefixes the thread looks whether it is to stop.
+/// How many prefixes are read between two checks whether to stop.
 const STEP: usize = 4096;
 
-/// What may be in the store, where that is filter.
+/// The negative filter, if there is one.
 pub(super) struct NegativeFilter {
     path: PathBuf,
     busy_timeout: Duration,
@@ -52,14 +50,14 @@ pub(super) struct NegativeFilter {
 #[derive(Default)]
 struct State {
     filter: Option<Arc<Bloom>>,
-    /// What will be the filter unless others commit something before it is filled.
+    /// The next filter, unless other processes commit before it is filled.
     filling: Option<Arc<Bloom>>,
     thread: Option<JoinHandle<()>>,
-    /// How many prefixes there were when they were last counted.
+    /// The number of prefixes when they were last counted.
     prefixes: u64,
-    /// When the minute began that misses are counted in.
+    /// The beginning of the current minute.
     minute: Timestamp,
-    /// Wrong keys in this minute, since the filter was last made invalid.
+    /// Unknown keys in this minute, since the filter was last invalidated.
     misses: u64,
 }
 
@@ -68,7 +66,7 @@ impl NegativeFilter {
         Self { path, busy_timeout, state: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
 
-    /// Whether a key with this digest may be in the store, now or formerly; `false` is certain, and counted as a guess.
+    /// Whether a key may have this digest, now or formerly; `false` is certain, and counts as a miss.
     pub(super) fn may_hold(self: &Arc<Self>, digest: &Digest, now: Timestamp) -> bool {
         let mut state = self.lock();
         state.enter(now);
@@ -79,26 +77,26 @@ impl NegativeFilter {
         false
     }
 
-    /// Takes note of a look at the file that found nothing.
+    /// Counts a lookup in the file that found nothing.
     pub(super) fn record_miss(self: &Arc<Self>, now: Timestamp) {
         let mut state = self.lock();
         state.enter(now);
         self.count_miss(&mut state);
     }
 
-    /// Takes note of digests that are committed, by their prefixes.
+    /// Adds the prefixes of committed digests.
     pub(super) fn add(&self, prefixes: impl Iterator<Item = i64>) {
         let filters = {
             let state = self.lock();
             [state.filter.clone(), state.filling.clone()]
         };
-        // Not under the lock. A filter that is registered from now on is filled from what is committed already.
+        // Added outside the lock. A filter that is registered from now on is filled from a state with this commit.
         for prefix in prefixes {
             filters.iter().flatten().for_each(|filter| filter.insert(prefix));
         }
     }
 
-    /// Others have committed nobody knows what.
+    /// Drops the filter: other processes have committed unknown changes.
     pub(super) fn invalidate(&self) {
         let mut state = self.lock();
         state.filter = None;
@@ -106,16 +104,16 @@ impl NegativeFilter {
         state.misses = 0;
     }
 
-    /// Ends the thread that fills a filter, if there is one. There will be no other one.
+    /// Ends the thread that fills a filter. No other one is started.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         let thread = self.lock().thread.take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the thread that reads what may be in the store ended in a panic");
+            log::error!("the thread that fills the negative filter ended in a panic");
         }
     }
 
-    /// Counts a wrong key, and begins to fill a filter where one is due.
+    /// Counts an unknown key, and starts filling a filter if one is due.
     fn count_miss(self: &Arc<Self>, state: &mut State) {
         state.misses += 1;
         let is_busy = state.thread.as_ref().is_some_and(|thread| !thread.is_finished());
@@ -125,20 +123,20 @@ impl NegativeFilter {
         let this = Arc::clone(self);
         let thread = std::thread::Builder::new().name("keystead-filter".to_owned()).spawn(move || {
             if let Err(error) = this.fill() {
-                log::warn!("what may be in the store could not be read: {error} {:?}", error.detail());
+                log::warn!("the negative filter could not be filled: {error} {:?}", error.detail());
                 this.invalidate();
             }
         });
         match thread {
             Ok(thread) => state.thread = Some(thread),
             Err(error) => {
-                log::warn!("no thread to read what may be in the store: {error}");
+                log::warn!("the thread that fills the negative filter could not be started: {error}");
                 state.misses = 0;
             }
         }
     }
 
-    /// Fills a filter with all that a key can be found by. The connection is its own: the readers' are for those who wait.
+    /// Fills a filter. Uses its own connection: the readers' connections are for waiting callers.
     fn fill(&self) -> Result<()> {
         let mut connection = connect::connect(&self.path, self.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let filling = self.register(count(&connection)?);
@@ -150,7 +148,7 @@ impl NegativeFilter {
         Ok(())
     }
 
-    /// A filter that all that is committed from now on is added to.
+    /// Registers a filter: all later commits are added to it.
     fn register(&self, prefixes: u64) -> Arc<Bloom> {
         let filling = Arc::new(Bloom::for_twice(prefixes));
         let mut state = self.lock();
@@ -159,7 +157,7 @@ impl NegativeFilter {
         filling
     }
 
-    /// Whether nobody made it invalid while it was filled.
+    /// Whether it was not invalidated while it was filled.
     fn is_wanted(&self, filling: &Arc<Bloom>) -> bool {
         !self.is_closed.load(Ordering::SeqCst) && self.lock().is_filling(filling)
     }
@@ -172,13 +170,13 @@ impl NegativeFilter {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that is done while it is held can panic half-way.
+        // Nothing can panic half-way while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Begins another minute where this one is over, or the clock was set back; drops a filter that was little use.
+    /// Begins a new minute if this one is over or the clock was set back; drops a filter that was of little use.
     fn enter(&mut self, now: Timestamp) {
         let elapsed_ms = now.unix_ms() - self.minute.unix_ms();
         if elapsed_ms.abs() < MINUTE_MS {
@@ -203,7 +201,7 @@ impl State {
     }
 }
 
-/// How many prefixes there are to find a key by.
+/// The number of prefixes.
 fn count(connection: &Connection) -> Result<u64> {
     let sql = "SELECT (SELECT count(*) FROM digest_index) \
                + (SELECT count(*) FROM api_keys WHERE id > (SELECT indexed_through FROM digest_index_state))";
@@ -211,8 +209,8 @@ fn count(connection: &Connection) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// Hands over each prefix that a key can be found by, in the caller's transaction: those in the index's table, and those
-/// that are in some process's memory only. Says whether it came to the end; it stops where `goes_on` says no.
+/// Calls `take` with each prefix, in the caller's transaction: those in the index's table, and those of newer keys.
+/// Stops and returns `false` when `goes_on` returns `false`.
 fn each_prefix(connection: &Connection, mut take: impl FnMut(i64), goes_on: impl Fn() -> bool) -> Result<bool> {
     let mut statement = connection.prepare(
         "SELECT prefix, NULL FROM digest_index UNION ALL \
@@ -250,7 +248,7 @@ mod tests {
         Digest::from_bytes(*blake3::hash(&number.to_be_bytes()).as_bytes())
     }
 
-    /// A filter that holds nothing, in the minute that begins at 0.
+    /// An empty filter, in the minute that begins at 0.
     fn with_empty_filter() -> Arc<NegativeFilter> {
         let filter = filter();
         filter.lock().enter(at(0));
@@ -260,13 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_filter_anything_may_be_there() {
+    fn without_a_filter_any_key_may_exist() {
         assert!(filter().may_hold(&digest(1), at(0)));
         assert!(!with_empty_filter().may_hold(&digest(1), at(0)));
     }
 
     #[test]
-    fn what_is_committed_from_its_registration_on_is_in_the_filter() {
+    fn commits_after_its_registration_are_in_the_filter() {
         let filter = filter();
         filter.lock().enter(at(0));
         let filling = filter.register(0);
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_commit_ends_a_filter_and_one_that_is_being_filled() {
+    fn invalidation_drops_the_filter_and_one_that_is_being_filled() {
         let filter = with_empty_filter();
         let filling = filter.register(0);
         assert!(filter.is_wanted(&filling));
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_dropped_after_a_minute_in_which_it_was_little_use() {
+    fn a_filter_is_dropped_after_a_minute_with_few_misses() {
         let filter = with_empty_filter();
         let miss = |count: u64, second| (0..count).all(|number| !filter.may_hold(&digest(number), at(second)));
         assert!(miss(MISSES, 0), "the first minute");
@@ -305,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_dropped_after_a_long_silence_and_where_the_clock_was_set_back_by_much() {
+    fn a_filter_is_dropped_after_a_long_pause_or_a_clock_set_far_back() {
         for second in [120, -120] {
             let filter = with_empty_filter();
             assert!((0..MISSES).all(|number| !filter.may_hold(&digest(number), at(0))));
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_due_after_enough_guesses_in_a_minute_or_when_it_is_full() {
+    fn a_filter_is_due_after_enough_misses_in_a_minute_or_when_it_is_full() {
         let mut state = State { minute: at(0), misses: MISSES - 1, ..State::default() };
         assert!(!state.is_due());
         state.misses += 1;
@@ -333,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_no_harm() {
+    fn an_unreadable_file_does_no_harm() {
         let filter = filter();
         (0..MISSES).for_each(|_| filter.record_miss(at(0)));
         filter.close();

@@ -1,10 +1,10 @@
-//! Opening the file: whose is it, is it whole, is it of today, and what SQLite is told about it.
+//! Opens the store's file: checks its header, locks it, creates or migrates it, and configures SQLite.
 
-use super::connect::{APPLICATION_ID, connect, inspect, is_there, look};
-use super::integrity::complaint;
+use super::connect::{APPLICATION_ID, check_header, connect, exists_nonempty, open_read_only};
+use super::integrity::first_error;
 use super::ledger::Ledger;
-use super::lock::Lock;
-use super::open_errors::{damaged, newer, not_ours, refuse, unreadable};
+use super::lock::StoreLock;
+use super::open_errors::{damaged, newer, not_a_store, open_error, unreadable};
 use super::{audit, ledger_sync, migrations};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
 use crate::store::file::companion::companion;
@@ -16,63 +16,65 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The mode of the file, and so of its write-ahead log: nobody else may even read it.
+/// File mode of the store and its log: no access for other users.
 const MODE: u32 = 0o600;
-/// How long to wait before asking again for what SQLite does not wait for.
+/// How long to wait between two attempts where SQLite does not wait itself.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Bytes that the write-ahead log may keep of the disk once it was brought into the main file.
+/// Size to which the write-ahead log is truncated after a checkpoint, in bytes.
 pub(super) const LOG_LIMIT: i64 = 4 * 1024 * 1024;
-/// Shares the store with whoever else has it open, and keeps it from being replaced.
-pub(super) fn share(path: &Path, patience: Duration) -> Result<Lock> {
-    // Nobody ever had a store there: a path that is refused gets no lock beside it.
-    if !Lock::is_there(path) {
-        expect_fit(path)?;
+/// Takes the shared lock, which keeps the store from being replaced.
+pub(super) fn lock_shared(path: &Path, patience: Duration) -> Result<StoreLock> {
+    // There never was a store: a refused path must not get a lock file.
+    if !StoreLock::file_exists(path) {
+        expect_usable_path(path)?;
     }
-    match Lock::shared(path, patience) {
+    match StoreLock::shared(path, patience) {
         Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(refuse(path, "is held by a keystead restore or a keystead that is stopping; wait for its end")),
-        Err(e) => Err(refuse(path, format_args!("cannot be created or locked: {e}; see the folder's permissions"))),
+        Ok(None) => {
+            Err(open_error(path, "is held by a keystead restore or a keystead that is stopping; wait for its end"))
+        }
+        Err(e) => Err(open_error(path, format_args!("cannot be created or locked: {e}; see the folder's permissions"))),
     }
 }
 
-/// Opens, checks and brings up to date; gives the connection that writes.
-pub(super) fn store(options: &StoreOptions) -> Result<Connection> {
+/// Opens, checks and migrates the store; returns the connection that writes.
+pub(super) fn open_for_writing(options: &StoreOptions) -> Result<Connection> {
     let path = options.path.as_path();
-    expect_fit(path)?;
+    expect_usable_path(path)?;
     create_private(path)
-        .map_err(|e| refuse(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
+        .map_err(|e| open_error(path, format_args!("cannot be created: {e}; see the folder's permissions")))?;
     let mut connection = connect(path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|mut connection| bring_up_to_date(options, &mut connection).map(|()| connection))?;
-    configure(&mut connection, options.busy_timeout).map_err(|e| unreadable(path, &e))?;
+    configure_writer(&mut connection, options.busy_timeout).map_err(|e| unreadable(path, &e))?;
     make_private(path)?;
     Ok(connection)
 }
 
-/// Makes sure, before anything is written there, that the path has a store or that one may be set up there.
-fn expect_fit(path: &Path) -> Result<()> {
-    if !is_there(path) && staged(path).exists() {
-        let staged = staged(path);
-        return Err(refuse(
+/// Checks before any write that the path has a store or may get one.
+fn expect_usable_path(path: &Path) -> Result<()> {
+    if !exists_nonempty(path) && restoring_path(path).exists() {
+        let restoring = restoring_path(path);
+        return Err(open_error(
             path,
             format_args!(
-                "is not there, but {} is: a keystead restore was cut short. Restore again, or remove that file to begin \
+                "is not there, but {} is: a keystead restore was cut short. Restore again, or delete that file to begin \
                  with an empty store",
-                staged.display()
+                restoring.display()
             ),
         ));
     }
-    inspect(path)?;
-    if is_there(path) {
+    check_header(path)?;
+    if exists_nonempty(path) {
         return Ok(());
     }
     let fit = ledger_sync::expect_new_store_allowed(&Ledger::of(path));
-    // Another process may have set the store up just now, and the ledger with it.
-    fit.or_else(|refused| if is_there(path) { Ok(()) } else { Err(refused) })
+    // Another process may have created the store and its ledger just now.
+    fit.or_else(|refused| if exists_nonempty(path) { Ok(()) } else { Err(refused) })
 }
 
-/// A connection to a store of today's version that is only looked at.
-pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    let connection = look(path, busy_timeout)?;
+/// A read-only connection to a store of the current schema.
+pub(super) fn open_view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let connection = open_read_only(path, busy_timeout)?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     let version: u32 = version.map_err(|e| unreadable(path, &e))?;
     if version == migrations::VERSION {
@@ -81,65 +83,65 @@ pub(super) fn view(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     if version > migrations::VERSION {
         return Err(newer(path, version));
     }
-    Err(refuse(
+    Err(open_error(
         path,
         format_args!(
-            "has the older schema {version}, and this Keystead reads {}: start the server on it first, which brings it up to \
-             date, or look at it with the version that wrote it",
+            "has the older schema {version}, and this Keystead reads {}: start the server on it, which migrates it, or use the \
+             Keystead version that wrote it",
             migrations::VERSION
         ),
     ))
 }
 
-/// A connection to a backup, which is checked first: it must be a store, of a version that we know, and whole.
-pub(super) fn backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    // Where a store should be is another question.
-    inspect(path)?;
+/// A read-only connection to a backup. Checks that it is a complete store of a known schema version.
+pub(super) fn open_backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    // The path of the store is checked elsewhere.
+    check_header(path)?;
     if !path.exists() {
-        return Err(refuse(path, "is not there"));
+        return Err(open_error(path, "is not there"));
     }
-    let connection = look(path, busy_timeout)?;
+    let connection = open_read_only(path, busy_timeout)?;
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unreadable)?;
     if version > migrations::VERSION {
         return Err(newer(path, version));
     }
     if version == 0 {
-        return Err(refuse(path, "is empty"));
+        return Err(open_error(path, "is empty"));
     }
     let complaint =
-        complaint(&connection).map_err(|e| damaged(path, e.detail().map_or_else(|| e.to_string(), str::to_owned)))?;
+        first_error(&connection).map_err(|e| damaged(path, e.detail().map_or_else(|| e.to_string(), str::to_owned)))?;
     complaint.map_or(Ok(connection), |complaint| Err(damaged(path, complaint)))
 }
 
-/// Where a backup is made ready to take the store's place.
-pub(super) fn staged(path: &Path) -> PathBuf {
+/// Where a backup is prepared before it replaces the store.
+pub(super) fn restoring_path(path: &Path) -> PathBuf {
     companion(path, "-restoring")
 }
 
-/// The sizes of a store's files, whoever has them open. There is no log where nobody has.
+/// The sizes of a store's files. The log exists only while a process has the store open.
 ///
 /// # Errors
-/// [`Error::Unavailable`] where the file cannot be looked at.
+/// [`Error::Unavailable`] where the file cannot be read.
 pub fn size(path: &Path) -> Result<StoreSize> {
     let main = fs::metadata(path).map_err(|e| Error::unavailable("The store cannot be read.", e))?.len();
     let wal = fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len());
     Ok(StoreSize { main, wal })
 }
 
-/// What the connection that writes is told besides.
-fn configure(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+/// Settings of the connection that writes.
+fn configure_writer(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     switch_to_log(connection, busy_timeout)?;
-    // FULL: a commit returns when the log is on disk, so an answer that follows it survives a power failure.
+    // FULL: a commit returns when the log is on disk, so the answer after it survives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // The log's file gives its disk back after a large transaction, with the first commit after it was brought in.
+    // After a large transaction, the first commit after a checkpoint truncates the log to this size.
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
-    // Negative: KiB. Keeps the pages that sorted runs go to from being read again and again.
+    // Negative: KiB. Keeps the pages of sorted index runs in memory.
     connection.pragma_update(None, "cache_size", -16_384)
 }
 
-/// Turns the write-ahead log on. Where two processes set up a store at once, SQLite does not wait by itself for this alone;
-/// where a file is not in this mode and somebody has it open, it does. So it is asked again here, for as long as may be.
+/// Turns the write-ahead log on. SQLite waits by itself while another process has the file open in another mode, but
+/// not while two processes create a store at the same time. So this retries until the timeout.
 fn switch_to_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     let mut patience = busy_timeout;
@@ -171,21 +173,22 @@ fn make_private(path: &Path) -> Result<()> {
         let Ok(metadata) = fs::metadata(&file) else { continue };
         let mode = metadata.permissions().mode() & 0o777;
         if mode & !MODE != 0 {
-            log::warn!("{} was open to others (mode {mode:o}); it is {MODE:o} now", file.display());
-            fs::set_permissions(&file, Permissions::from_mode(MODE))
-                .map_err(|e| refuse(&file, format_args!("cannot be closed to others: {e}")))?;
+            log::warn!("{} was open to others (mode {mode:o}); its mode is {MODE:o} now", file.display());
+            fs::set_permissions(&file, Permissions::from_mode(MODE)).map_err(|e| {
+                open_error(&file, format_args!("is open to others, and its mode cannot be changed: {e}"))
+            })?;
         }
     }
     Ok(())
 }
 
-/// Sets up an empty file, migrates an older one, refuses a newer one; all in one transaction, so that two processes
-/// that start at once do it once.
+/// Initializes an empty file, migrates an older one, refuses a newer one. All in one transaction, so that two processes
+/// that start at the same time do it once.
 fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Result<()> {
     let path = options.path.as_path();
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);
     let is_ours = pragma::<i32>(connection, "application_id").map_err(unreadable)?.cast_unsigned() == APPLICATION_ID;
-    // Nothing to write, so nobody is waited for.
+    // Nothing to write, so this does not wait.
     if is_ours && pragma::<u32>(connection, "user_version").map_err(unreadable)? == migrations::VERSION {
         return Ok(());
     }
@@ -196,20 +199,20 @@ fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Resu
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(unreadable)?;
     let is_empty = objects == 0 && version == 0 && application_id == 0;
     if !is_empty && application_id.cast_unsigned() != APPLICATION_ID {
-        return Err(not_ours(path));
+        return Err(not_a_store(path));
     }
     if version > migrations::VERSION {
         return Err(newer(path, version));
     }
     if !is_empty && version == 0 {
-        return Err(damaged(path, "it says neither its version nor that it is empty"));
+        return Err(damaged(path, "it has content, but no schema version"));
     }
-    // It does not look again which schema the store has, and would fail from then on.
-    if !is_empty && version < migrations::VERSION && Lock::is_announced(path) {
-        return Err(refuse(
+    // That server does not check the schema again, and all its statements would fail.
+    if !is_empty && version < migrations::VERSION && StoreLock::is_server_announced(path) {
+        return Err(open_error(
             path,
             format_args!(
-                "has the older schema {version}, and a server of the version that wrote it has it open: stop that one first; \
+                "has the older schema {version}, and a server of the version that wrote it has it open: stop that server first; \
                  nothing was changed"
             ),
         ));
@@ -218,7 +221,7 @@ fn bring_up_to_date(options: &StoreOptions, connection: &mut Connection) -> Resu
         migrations::migrate(&transaction, version).map_err(unreadable)?;
         if !is_empty {
             audit::append(&transaction, &migrated(version, options.opened_at))?;
-            log::info!("{}: schema {version} brought to {}", path.display(), migrations::VERSION);
+            log::info!("{}: schema {version} migrated to {}", path.display(), migrations::VERSION);
         }
     }
     transaction.commit().map_err(unreadable)

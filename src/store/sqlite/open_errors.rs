@@ -1,4 +1,4 @@
-//! Why a store's file is not opened, and what to do.
+//! Errors of opening the store's file: what is wrong and what to do.
 
 use super::migrations;
 use crate::domain::Error;
@@ -9,14 +9,14 @@ use std::path::Path;
 
 const SENTENCE: &str = "The store cannot be opened.";
 
-pub(super) fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
+pub(super) fn open_error(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::unavailable(SENTENCE, format_args!("{} {why}.", path.display()))
 }
 
-/// There is no store: whoever stands in another folder has to learn which one was looked at.
-pub(super) fn absent(path: &Path) -> Error {
+/// The path is shown as an absolute one: the user may be in another folder than expected.
+pub(super) fn not_found(path: &Path) -> Error {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    refuse(
+    open_error(
         &path,
         "is not there. Point --store (or KEYSTEAD_STORE_PATH, or store.path in the settings) at the right file, put a backup there \
          with keystead restore, or set up a new store with keystead init",
@@ -24,7 +24,7 @@ pub(super) fn absent(path: &Path) -> Error {
 }
 
 pub(super) fn newer(path: &Path, version: u32) -> Error {
-    refuse(
+    open_error(
         path,
         format_args!(
             "was written by a newer Keystead (schema {version}, this one knows {}); nothing was changed. Run that version, or \
@@ -34,28 +34,28 @@ pub(super) fn newer(path: &Path, version: u32) -> Error {
     )
 }
 
-/// Why the store's files could not be looked at once they were open.
-pub(super) fn not_found(path: &Path, error: &io::Error) -> Error {
-    refuse(path, format_args!("or its write-ahead log cannot be looked at: {error}"))
+/// The files of the open store cannot be identified.
+pub(super) fn cannot_stat(path: &Path, error: &io::Error) -> Error {
+    open_error(path, format_args!("or its write-ahead log cannot be examined: {error}"))
 }
 
-/// SQLite removes a log whose store is empty.
-pub(super) fn left_alone(path: &Path) -> Error {
+/// SQLite would delete a log beside an empty store.
+pub(super) fn log_without_store(path: &Path) -> Error {
     let log = companion(path, "-wal");
-    refuse(
+    open_error(
         path,
         format_args!(
-            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back that it \
-             belongs to, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
+            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back to which \
+             it belongs, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
              log away",
             log.display()
         ),
     )
 }
 
-/// SQLite would bring the log of one file into another one.
-pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
-    refuse(
+/// SQLite would apply the log of one file to another.
+pub(super) fn log_of_another_file(path: &Path, why: impl std::fmt::Display) -> Error {
+    open_error(
         path,
         format_args!(
             "and {} do not belong together: {why}. Nothing was changed. Stop every process that uses the store and restore a \
@@ -65,31 +65,31 @@ pub(super) fn mixed(path: &Path, why: impl std::fmt::Display) -> Error {
     )
 }
 
-/// Of a folder or a device, say.
+/// For example a folder or a device.
 pub(super) fn not_regular(path: &Path) -> Error {
-    refuse(path, "is not a regular file; point --store at another one")
+    open_error(path, "is not a regular file; point --store at another one")
 }
 
-pub(super) fn not_ours(path: &Path) -> Error {
-    refuse(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
+pub(super) fn not_a_store(path: &Path) -> Error {
+    open_error(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
 }
 
 pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
-    refuse(
+    open_error(
         path,
         format_args!(
             "is damaged: {how}. Stop every process that uses it, keep a copy of it together with its -wal file, and restore a \
-             backup: keystead restore FILE. Copy no backup to its place: that would be mixed with the -wal file"
+             backup: keystead restore FILE. Do not copy a backup to its place: it would be mixed with the -wal file"
         ),
     )
 }
 
-/// Why SQLite would not read the file, and what to do.
+/// Converts SQLite's error.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
     use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),
-        Some(DatabaseBusy | DatabaseLocked) => refuse(path, "is held by another process; wait for it, or stop it"),
-        _ => refuse(path, format_args!("cannot be opened: {error}")),
+        Some(DatabaseBusy | DatabaseLocked) => open_error(path, "is held by another process; wait for it, or stop it"),
+        _ => open_error(path, format_args!("cannot be opened: {error}")),
     }
 }

@@ -25,7 +25,8 @@ impl StoreTransaction<'_> {
     }
 
     pub(super) fn list_organizations(&self, after: Option<&Organization>, limit: u32) -> Result<Vec<Organization>> {
-        // There are few: no index keeps them in order. No name is empty, so all of them come after that.
+        // There are few organizations, so no index sorts them. No name is empty, so all of them come after the empty
+        // name.
         let (name, id) = after.map_or(("", 0), |after| (after.name.as_str(), after.id.get()));
         let sql = select_organization!("(name, id) > (?1, ?2) ORDER BY name, id LIMIT ?3");
         self.all(sql, params![name, id, limit], organization)
@@ -40,7 +41,7 @@ impl StoreTransaction<'_> {
         Ok(())
     }
 
-    /// Whether there is one to be renamed.
+    /// Returns whether the organization exists.
     pub(super) fn set_organization_name(&self, id: OrganizationId, name: &Name) -> Result<bool> {
         let sql = "UPDATE organizations SET name = ?2 WHERE id = ?1";
         Ok(self.change(sql, params![id.get(), name.as_str()])? > 0)

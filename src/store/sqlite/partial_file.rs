@@ -1,4 +1,4 @@
-//! A copy of a store until it is whole.
+//! A file that is deleted unless it is completed and renamed, such as a copy of a store.
 
 use crate::file_names::{rename_to_free, sync_folder_of};
 use crate::store::file::backup::PARTIAL_SUFFIX;
@@ -8,23 +8,23 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file that goes again unless it was given another name. It is locked for as long as this is there, so that nobody
-/// takes it for what was left.
+/// Deleted when dropped, unless it was renamed. Locked while it is written, so that no other process takes it for a
+/// leftover.
 pub(super) struct PartialFile {
     path: PathBuf,
     _lock: File,
 }
 
 impl PartialFile {
-    /// A new file that nobody else may read, in the place of what an earlier attempt left.
+    /// Creates a new private file; replaces a leftover of an earlier attempt.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ResourceBusy`] where somebody else is writing it.
+    /// [`io::ErrorKind::ResourceBusy`] where another process is writing it.
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
         remove_leftover(&path)?;
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = created.map_err(|error| match error.kind() {
-            // Somebody else began between the two.
+            // Another process created it in between.
             io::ErrorKind::AlreadyExists => io::ErrorKind::ResourceBusy.into(),
             _ => error,
         })?;
@@ -36,7 +36,7 @@ impl PartialFile {
         &self.path
     }
 
-    /// Gives it its name in one step; on disk when this returns. Nobody's file is replaced.
+    /// Renames it in one step; on disk when this returns. Replaces no existing file.
     pub(super) fn finish(self, to: &Path) -> io::Result<()> {
         rename_to_free(&self.path, to)?;
         sync_folder_of(to)
@@ -50,17 +50,17 @@ impl Drop for PartialFile {
     }
 }
 
-/// What SQLite keeps beside the file while it works on it.
+/// SQLite's files beside it.
 fn remove_companions(path: &Path) {
     for suffix in ["-journal", "-wal", "-shm"] {
         _ = fs::remove_file(companion(path, suffix));
     }
 }
 
-/// Removes what an attempt left that came to no end, if it left anything.
+/// Deletes what an interrupted attempt left.
 ///
 /// # Errors
-/// [`io::ErrorKind::ResourceBusy`] where the attempt goes on.
+/// [`io::ErrorKind::ResourceBusy`] where the file is still being written.
 pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
     let Some(file) = open_regular(path)? else { return Ok(()) };
     let _lock = lock(file, path)?;
@@ -68,15 +68,15 @@ pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Removes what a backup to this file left that was cut short, if it left anything.
+/// Deletes what an interrupted backup to this path left.
 ///
 /// # Errors
-/// [`io::ErrorKind::ResourceBusy`] where the backup goes on.
+/// [`io::ErrorKind::ResourceBusy`] where the file is still being written.
 pub fn remove_partial_backup(to: &Path) -> io::Result<()> {
     remove_leftover(&companion(to, PARTIAL_SUFFIX))
 }
 
-/// The file under this name, which nobody else has locked or removed or given another name.
+/// Locks the file, if it still has this name and no other process has locked it.
 fn lock(file: File, path: &Path) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) if is_named(&file, path) => Ok(file),
@@ -87,7 +87,7 @@ fn lock(file: File, path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether this file has the name now.
+/// Whether the open file has this name now.
 pub(super) fn is_named(file: &File, path: &Path) -> bool {
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     match (file.metadata(), fs::metadata(path)) {

@@ -1,4 +1,4 @@
-//! The connections that read: a pool of its own for each kind of read, so that none waits for another kind.
+//! Pools of read connections: one for each kind of read, so that none waits for another kind.
 
 use super::connect;
 use super::digest_index::DigestIndex;
@@ -18,17 +18,17 @@ use tokio::time::timeout;
 
 const CLOSED: &str = "The store is closed.";
 const BUSY: &str = "The store is busy; try again.";
-const REPLACED: &str = "Another file has the store's place.";
-/// Connections for slices of long reads. More of them would take the processor from those who look up keys.
+const REPLACED: &str = "The store's file was replaced.";
+/// Connections for slices of long reads. More of them would slow down key lookups.
 const LONG_READERS: u32 = 2;
 
-/// The pools.
+/// One pool for each kind of read.
 pub(in crate::store) struct Pools {
-    /// Lookups of keys, and whether the store can be read.
+    /// Key lookups, and readiness.
     pub(in crate::store) lookups: Arc<Readers>,
     /// Single objects and pieces of lists.
     pub(in crate::store) pieces: Arc<Readers>,
-    /// Slices of reads that look at much of the store.
+    /// Slices of long reads.
     pub(in crate::store) slices: Arc<Readers>,
 }
 
@@ -47,11 +47,11 @@ impl Pools {
     }
 }
 
-/// A bounded pool of read-only connections; their prepared statements are kept.
+/// A bounded pool of read-only connections, which keep their prepared statements.
 pub(in crate::store) struct Readers {
     /// `None` once closed.
     pool: Mutex<Option<Pool<SqliteConnectionManager>>>,
-    /// As many as connections: whoever waits for one takes no thread meanwhile, and can be given up.
+    /// As many permits as connections: a waiting read blocks no thread and can be cancelled.
     turns: Arc<Semaphore>,
     patience: Duration,
     index: Arc<DigestIndex>,
@@ -65,15 +65,15 @@ impl Readers {
         index: Arc<DigestIndex>,
         file_identity: Arc<FileIdentity>,
     ) -> Result<Self> {
-        // The first connection of the pool reports less than this one when the file cannot be read.
+        // The pool's own error says less than this one where the file cannot be read.
         connect::connect(&options.path, options.busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let busy_timeout = options.busy_timeout;
         let manager = SqliteConnectionManager::file(&options.path)
             .with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .with_init(move |connection| connect::prepare_connection(connection, busy_timeout));
+            .with_init(move |connection| connect::configure(connection, busy_timeout));
         let pool = Pool::builder()
             .max_size(size)
-            // All of them now: a file that takes the store's name later is none of theirs.
+            // All connections are opened now: a file that gets the store's name later must not be used.
             .min_idle(None)
             .max_lifetime(None)
             .idle_timeout(None)
@@ -99,7 +99,7 @@ impl Readers {
         .await
     }
 
-    /// The same for a look for keys by these digests.
+    /// The same for a lookup by these digests.
     pub(super) async fn look_up<T, F>(self: &Arc<Self>, digests: Vec<Digest>, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -131,8 +131,9 @@ impl Readers {
     }
 
     fn run_now<T>(&self, work: impl FnOnce(&Connection, &DigestIndex) -> Result<T>) -> Result<T> {
-        let pool = self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the end"))?;
-        // A command that ends a key now ends it in the other file.
+        let pool =
+            self.pool().clone().ok_or_else(|| Error::unavailable(CLOSED, "a read after the store was closed"))?;
+        // A command that revokes a key now revokes it in the other file.
         if let Some(detail) = self.file_identity.replacement() {
             return Err(Error::unavailable(REPLACED, detail));
         }
@@ -140,7 +141,7 @@ impl Readers {
         work(&connection, &self.index)
     }
 
-    /// Closes the connections. What comes later is refused.
+    /// Closes the connections. Later reads are refused.
     fn close(&self) {
         self.pool().take();
     }

@@ -1,4 +1,4 @@
-//! What can be asked.
+//! Implements the queries of the store's contract.
 
 use super::columns::{key_id, optional_timestamp, timestamp};
 use super::transaction::StoreTransaction;

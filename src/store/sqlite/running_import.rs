@@ -1,17 +1,17 @@
-//! An import that is under way: its keys come into the store in bounded transactions, are not there for anybody until all of
-//! them are, and are there all at once when it is published.
+//! An import in progress. Its keys are stored in bounded transactions, are invisible until all of them are stored, and
+//! become visible all at once when it is published.
 //!
-//! Its keys have a range of numbers to themselves, which is reserved when it begins. What reads keys passes over the range
-//! (unpublished.rs); what looks for one key by number or digest asks whether it lies in the range (keys.rs). How far it has
-//! come is in its row, so every process can go on with it: the server does so, and where there is none, the command itself.
-//! A process that is stopped or killed holds up nothing but its own import.
+//! Its keys have an id range of their own, reserved at the beginning. Queries over keys skip the range
+//! (`unpublished.rs`); queries for one key check it (`keys.rs`). The progress is in the table `imports`, so any process
+//! can continue: the server, or, without one, the command. A process that is stopped or killed delays only its own
+//! import.
 //!
-//! What holds at all times:
-//! - keys that are there before it, and not in the digest index, come into that first. Their numbers are below the range, and
-//!   later keys have numbers above it: none can be added;
-//! - before a digest comes into the index, it is looked for among the keys that are there and the values that have ended. One that is minted or brought later
-//!   is refused where the index leads to a key of the import ([`holds`]). So no value is there twice;
-//! - an import that failed, or whose process is gone, is only ever removed.
+//! Invariants:
+//! - Older keys that are not in the digest index are indexed first. Their ids are below the range, and newer keys get
+//!   ids above it, so none are added meanwhile.
+//! - Before a digest is indexed, it is searched among the existing keys and the ended values. A value that is created
+//!   or imported later is refused where the index leads to a key of the import ([`holds`]). So no value exists twice.
+//! - An import that failed, or whose process is gone, is only ever removed.
 
 use super::columns;
 use super::imported_forms;
@@ -21,13 +21,13 @@ use crate::store::file::contract::{ImportStage, ImportState};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, ToSql, params};
 
-/// The numbers that stand for the stages. What is below `PUBLISHED` is there for nobody.
+/// The stages as numbers. Below `PUBLISHED`, the keys are invisible.
 const UNDER_WAY: i64 = 0;
 const FAILED: i64 = 1;
 const PUBLISHED: i64 = 2;
 const REMOVED: i64 = 3;
 
-/// How it is.
+/// The state of the last import.
 pub(super) fn state(connection: &Connection) -> Result<Option<ImportState>> {
     let sql = "SELECT token, first_id, last_id, stored, indexed, stage, indexed_through \
                FROM imports, digest_index_state";
@@ -58,7 +58,7 @@ fn set_stage(connection: &Connection, stage: i64) -> Result<()> {
     Ok(())
 }
 
-/// Whether one that is under way has a key with this digest, as far as that is in the index.
+/// Whether an import in progress has a key with this digest, as far as it is indexed.
 pub(super) fn holds(connection: &Connection, digest: &Digest) -> Result<bool> {
     let sql = "SELECT 1 FROM imports i JOIN digest_index d ON d.prefix = ?1 AND d.key_id BETWEEN i.first_id AND i.last_id \
                JOIN api_keys k ON k.id = d.key_id WHERE i.stage < 2 AND k.digest = ?2 AND k.digest_algorithm = ?3";
@@ -66,7 +66,7 @@ pub(super) fn holds(connection: &Connection, digest: &Digest) -> Result<bool> {
     Ok(connection.prepare_cached(sql)?.exists(parameters)?)
 }
 
-/// Begins it. There must be none under way.
+/// Begins an import. No other may be in progress.
 pub(super) fn begin(connection: &Connection, staged: &Staging) -> Result<()> {
     let Some(order) = staged.order() else { return Err(Error::Internal("an import is not sealed".to_owned())) };
     let count = staged.count().cast_signed();
@@ -85,8 +85,8 @@ pub(super) fn begin(connection: &Connection, staged: &Staging) -> Result<()> {
     Ok(())
 }
 
-/// Takes it on by up to `limit` keys. `taken` says whether one of these prefixes and numbers is of a key whose value another key
-/// has already, or that has ended.
+/// Advances the import by up to `limit` keys. `taken` tells whether one of these prefixes and ids belongs to a key
+/// whose value another key has, or whose value has ended.
 pub(super) fn advance(
     connection: &Connection,
     staged: &Staging,
@@ -116,8 +116,8 @@ pub(super) fn advance(
     Ok(())
 }
 
-/// Puts keys that are in some process's memory only into the index, so that no process has to take the import's keys into its
-/// memory; says whether there were any.
+/// Indexes older keys that are only in the memory of some process, so that no process has to load the import's keys
+/// into memory; returns whether there were any.
 fn index_waiting(connection: &Connection, state: &ImportState, limit: u32) -> Result<bool> {
     let mut waiting =
         connection.prepare_cached("SELECT digest, id FROM api_keys WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3")?;
@@ -133,7 +133,7 @@ fn index_waiting(connection: &Connection, state: &ImportState, limit: u32) -> Re
     Ok(true)
 }
 
-/// Stores some rows.
+/// Stores up to `limit` rows.
 fn store(connection: &Connection, staged: &Staging, state: &ImportState, limit: u32) -> Result<()> {
     let columns = KEY_COLUMNS.map(|(name, _)| name).join(", ");
     let sql = format!("INSERT INTO api_keys (id, {columns}) VALUES (?{})", ", ?".repeat(KEY_COLUMNS.len()));
@@ -172,18 +172,18 @@ fn through(connection: &Connection, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Makes all of it be there at once; gives the numbers of the first and the last.
+/// Publishes the import; returns its first and last id.
 pub(super) fn publish(connection: &Connection, staged: &Staging) -> Result<[i64; 2]> {
     let state = state(connection)?.filter(|state| state.is_for(staged) && state.stage == ImportStage::UnderWay);
     let state =
-        state.filter(ImportState::is_whole).ok_or_else(|| Error::Internal("an import is not whole".to_owned()))?;
+        state.filter(ImportState::is_whole).ok_or_else(|| Error::Internal("an import is not complete".to_owned()))?;
     through(connection, state.ids[1])?;
     imported_forms::add(connection, staged.forms())?;
     set_stage(connection, PUBLISHED)?;
     Ok(state.ids)
 }
 
-/// Removes up to `limit` keys of an import that comes to nothing; says whether all of it is gone.
+/// Removes up to `limit` keys of an unfinished import; returns whether all of them are gone.
 pub(super) fn remove(connection: &Connection, token: &[u8; 16], limit: u32) -> Result<bool> {
     let state = state(connection)?.filter(|state| state.token == *token && state.is_unpublished());
     let Some(state) = state else { return Ok(true) };
@@ -196,7 +196,7 @@ pub(super) fn remove(connection: &Connection, token: &[u8; 16], limit: u32) -> R
     Ok(keys.is_empty())
 }
 
-/// Removes what it has of a project that is being removed: it comes to nothing then.
+/// Removes the import's keys of a project that is being deleted: the import fails.
 pub(super) fn remove_project(connection: &Connection, organization: i64, project: i64) -> Result<()> {
     loop {
         let keys = keys(connection, "organization_id = ?1 AND project_id = ?2", [organization, project], 1000)?;
@@ -208,7 +208,7 @@ pub(super) fn remove_project(connection: &Connection, organization: i64, project
     }
 }
 
-/// Numbers, and what they are found by.
+/// Ids and digest prefixes.
 fn keys(connection: &Connection, which: &str, parameters: [i64; 2], limit: u32) -> Result<Vec<(i64, i64)>> {
     let sql = format!("SELECT digest, id FROM api_keys WHERE {which} ORDER BY id LIMIT {limit}");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -227,12 +227,12 @@ fn delete(connection: &Connection, keys: &[(i64, i64)]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a row refers to something that is not there.
+/// Whether a foreign key is violated: the project or organization is gone.
 fn is_missing(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
-/// A column of one database as a parameter of another.
+/// Passes a column of one database to a statement of another without a copy.
 struct Borrowed<'a>(ValueRef<'a>);
 
 impl ToSql for Borrowed<'_> {

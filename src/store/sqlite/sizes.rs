@@ -1,4 +1,4 @@
-//! What each organization takes, a slice of a table at a time: no look at the whole store is one long read.
+//! Counts the size of each organization, one slice of a table at a time: the store is never read in one long read.
 
 use super::columns::organization_id_of;
 use super::unpublished;
@@ -11,8 +11,8 @@ const KEYS: &str = "\
 SELECT organization_id, count(*), 0, max(id), NULL \
 FROM (SELECT id, organization_id FROM api_keys WHERE id > ?1 AND id < ?3 ORDER BY id LIMIT ?2) GROUP BY organization_id";
 
-/// The events of a slice, by organization; null stands for the store. The lengths are in the rows' heads, so texts are not
-/// read. The numbers of a row take some 32 bytes, its hash as many.
+/// The events of a slice, by organization; null stands for the whole store. SQLite reads the lengths from the row
+/// headers and not the texts. A row's numbers take about 32 bytes, its hash the same.
 const EVENTS: &str = "\
 SELECT organization_id, count(*), sum(bytes), max(number), (SELECT min(number) FROM audit_events) FROM (\
 SELECT number, organization_id, 64 + octet_length(change) + octet_length(actor_name) + octet_length(action) \
@@ -32,7 +32,7 @@ pub(super) fn slice(connection: &Connection, what: Counted, after: i64, limit: u
     Ok(slice)
 }
 
-/// Adds what is in the range to the slice, until that has `limit` rows.
+/// Adds rows of the range until the slice has `limit` rows.
 fn add(connection: &Connection, what: Counted, range: (i64, i64), limit: u32, slice: &mut SizesSlice) -> Result<()> {
     let mut statement = connection.prepare_cached(match what {
         Counted::Keys => KEYS,

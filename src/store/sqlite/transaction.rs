@@ -1,16 +1,16 @@
-//! A transaction's view of the store. What is asked and what is changed is in `reads.rs` and `writes.rs`, the SQL for it in a
-//! file for each kind of thing.
+//! A transaction on the store. `reads.rs`, `writes.rs` and `file_contract.rs` implement the contract on it; the SQL is
+//! in one file for each kind of object.
 
 use super::commit_effects::CommitEffects;
 use super::digest_index::{DigestIndex, Entry};
 use crate::domain::Result;
 use rusqlite::{Connection, Params, Row};
 
-/// A transaction's view of the store.
+/// A transaction on the store.
 pub(super) struct StoreTransaction<'a> {
     pub(super) connection: &'a Connection,
     pub(super) index: &'a DigestIndex,
-    /// What earlier jobs of the same transaction minted.
+    /// New keys of earlier jobs in the same transaction.
     pub(super) minted: &'a [Entry],
     pub(super) effects: CommitEffects,
 }

@@ -1,10 +1,10 @@
-//! What a commit that failed leaves behind.
+//! Undoes failed commits.
 //!
-//! SQLite forgets a commit that it could not bring to the disk, but does not wipe it out: where only the sync failed, all
-//! of it lies in the write-ahead log. Nobody reads it there, unless the process ends before another commit is written over
-//! it: then the next start finds a commit that somebody was told had failed. And what the ledger was told before that
-//! commit would be done anew. So both are taken back, first the log and then the ledger, before anybody is answered; where
-//! that fails, too, it is tried again until it is done, and no other commit begins before.
+//! SQLite forgets a commit that it could not write to disk, but does not erase it. If only the sync failed, the whole
+//! commit is in the write-ahead log. It is not read there, unless the process ends before another commit overwrites it:
+//! then the next start applies a commit that was reported as failed. The ledger lines of that commit would be replayed,
+//! too. So both are undone before any caller is answered, first the log, then the ledger. If that fails, it is tried
+//! again until it succeeds, and no other commit begins before.
 
 use super::commit_effects::CommitEffects;
 use super::ledger::{Ledger, Mark};
@@ -13,10 +13,10 @@ use super::migrations::VERSION;
 use crate::domain::{Error, Result};
 use rusqlite::{Connection, ErrorCode};
 
-/// What is to be taken back.
+/// What remains to be undone.
 #[derive(Default)]
 pub(super) struct UncertainCommit {
-    /// Whether the write-ahead log may hold a commit that failed.
+    /// Whether the write-ahead log may contain a failed commit.
     log: bool,
     /// Whether the ledger was appended to for it.
     ledger: bool,
@@ -27,8 +27,8 @@ impl UncertainCommit {
         self.log || self.ledger
     }
 
-    /// Writes to the ledger, in the transaction of the connection, and has the store note it.
-    pub(super) fn append(
+    /// Appends to the ledger within the connection's transaction, and notes it in the store.
+    pub(super) fn append_to_ledger(
         &mut self,
         connection: &Connection,
         ledger: &mut Ledger,
@@ -40,27 +40,27 @@ impl UncertainCommit {
         Ok(ledger_sync::write_mark(connection, commit)?)
     }
 
-    /// Takes note of how the commit went.
+    /// Records the outcome of the commit.
     pub(super) fn committed(&mut self, outcome: &rusqlite::Result<()>) {
         match outcome {
             Ok(()) => *self = Self::default(),
-            // No room for a part of the commit: what is not whole is never read.
+            // On a full disk the commit is incomplete, and an incomplete commit is never read.
             Err(error) => self.log = error.sqlite_error_code() != Some(ErrorCode::DiskFull),
         }
     }
 
-    /// Makes sure that what failed never comes to be.
-    pub(super) fn take_back(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
+    /// Undoes the failed commit for good.
+    pub(super) fn undo(&mut self, connection: &Connection, ledger: &mut Ledger) -> Result<()> {
         if self.log {
-            // Written over the failed commit's beginning, without which the rest of it counts for nothing. It changes nothing.
+            // Overwrites the beginning of the failed commit, without which the rest is invalid. Changes nothing else.
             connection.pragma_update(None, "user_version", VERSION)?;
             self.log = false;
         }
         if self.ledger {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            let taken_back = ledger.take_back();
+            let undone = ledger.undo_append();
             connection.execute_batch("ROLLBACK")?;
-            taken_back.map_err(|e| Error::unavailable("The disk does not answer as it should.", e))?;
+            undone.map_err(|e| Error::unavailable("The disk failed.", e))?;
             self.ledger = false;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What can be changed.
+//! Implements the changes of the store's contract.
 
 use super::migrations::VERSION;
 use super::transaction::StoreTransaction;
@@ -97,7 +97,7 @@ impl Writes for StoreTransaction<'_> {
     }
 
     fn touch(&mut self) -> Result<()> {
-        // SQLite does not look whether it is the same.
+        // SQLite writes it even though it is unchanged.
         Ok(self.connection.pragma_update(None, "user_version", VERSION)?)
     }
 

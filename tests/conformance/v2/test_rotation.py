@@ -12,7 +12,7 @@ NO_SUCH_KEY = "There is no such API key in this organization."
 UNDER_WAY = (
     "The key is being rotated already: complete or cancel that rotation first, or rotate without a grace period."
 )
-SAY_HOW_LONG = 'The key has expired: say with "expiresInDays" how long it lasts from now, or null for ever.'
+SAY_HOW_LONG = 'The key has expired: set "expiresInDays" to its new lifetime, or to null for no expiry.'
 NO_GRACE = "An expired key cannot have a grace period; rotate it without one."
 BAD_GRACE = 'The field "gracePeriodInHours" must be a whole number from 0 to 8784.'
 BAD_EXPIRY = 'The field "expiresInDays" must be a whole number from 1 to 36525, or null.'

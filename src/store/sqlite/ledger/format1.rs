@@ -1,20 +1,20 @@
-//! The earlier form of ledgers: records of a fixed size, one after the other. It is only read.
+//! The earlier format of ledgers, which is only read: records of a fixed size.
 //!
-//! For each key the last record counts. A record knows its place among those that were appended together: where some of the
-//! last ones are missing, the append was cut short by a crash, and none of them counts. Behind the records there are zeros.
+//! The last record of a key counts. A record has its index among the records that were appended together. If some of
+//! the last ones are missing, a crash cut the append short, and none of them counts. Zeros follow the records.
 
 use super::{Contents, Mark};
 use crate::domain::{Algorithm, Digest, Fingerprint, KeyId, Tail, Timestamp};
 use crate::store::key_record::{KeyRecord, KeyState};
 use std::collections::BTreeMap;
 
-/// What a file of this form begins with.
+/// What such a file begins with.
 const MAGIC: &[u8] = b"keystead revoked keys, form 1\n";
-/// Bytes of a record; the file's first record is its head.
+/// Bytes of a record; the first record is the head.
 const RAW_RECORD: usize = 160;
-/// Bytes of a record that its checksum is over.
+/// Bytes of a record that the checksum covers.
 const CHECKED: usize = 144;
-/// How many bytes at the beginning of a record say which event it is of.
+/// Length of the event's identification at the beginning of a record.
 const EVENT: usize = 24;
 
 const REVOKED: u8 = 1;
@@ -22,19 +22,19 @@ const VALID: u8 = 2;
 const HAS_SHADOW: u8 = 4;
 const HAS_EXPIRY: u8 = 8;
 const NO_KEY: u8 = 16;
-/// The value's digest is one that an import brought.
+/// The value's digest is a SHA-256 digest, from an import.
 const SHA256: u8 = 32;
 
 type RawRecord = [u8; RAW_RECORD];
 
-/// What such a file holds.
+/// The content of such a file.
 pub(super) struct Old {
     pub(super) contents: Contents,
-    /// The last record of each key, in their order.
+    /// The last record of each key, in order.
     pub(super) rows: Vec<(KeyRecord, Mark)>,
 }
 
-/// What these bytes of a file hold; `None` where it has another form, or its head is damaged.
+/// The content of these bytes; `None` where the file has another format, or a damaged head.
 pub(super) fn read(bytes: &[u8]) -> Option<Old> {
     let (raws, _) = bytes.as_chunks::<RAW_RECORD>();
     let (head, raws) = raws.split_first()?;
@@ -44,7 +44,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Old> {
     let end = (0..raws.len()).rev().find(|index| ends_batch(raws, *index)).map_or(0, |index| index + 1);
     let (raws, rest) = raws.split_at(end);
     let mut contents = Contents { last: raws.last().map_or(Mark::START, mark), is_old: true, ..Contents::default() };
-    // What a crash cuts short has no checksum at its end.
+    // A record that a crash cut short has no checksum.
     let has_damaged_end = rest.iter().any(|raw| raw[CHECKED..] != [0; RAW_RECORD - CHECKED] && !is_whole(raw));
     contents.damaged = usize::from(has_damaged_end);
     contents.latest = if has_damaged_end {
@@ -63,7 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Old> {
     Some(Old { contents, rows: last.into_values().collect() })
 }
 
-/// Whether this record is the last one of those that were appended together, and all of them are there.
+/// Whether this record completes a batch: it is the last of the records appended together, and all of them are there.
 fn ends_batch(raws: &[RawRecord], index: usize) -> bool {
     let last = &raws[index];
     let (batch_index, count) = batch(last);
@@ -81,15 +81,15 @@ fn mark(raw: &RawRecord) -> Mark {
     Mark { commit: 0, event: number(raw, 0), hash: bytes(raw, 8) }
 }
 
-/// A record's place among those that were appended together, and how many these are.
+/// A record's index among those appended together, and their count.
 fn batch(raw: &RawRecord) -> (u32, u32) {
     (u32::from_le_bytes(bytes(raw, 134)), u32::from_le_bytes(bytes(raw, 138)))
 }
 
-/// `None` where the record is about no key. Numbers are little-endian. 0: the event's number; 8: the beginning of its hash;
-/// 24: the key's number; 32: when it was minted; 40: flags; 42: the value's tail; 48: its digest; 80: the expiry; 88: the end
-/// of the grace; 96: the new value's digest; 128: its tail; 134: the place among those appended together; 138: how many these
-/// are; 144: checksum.
+/// `None` where the record is about no key. Numbers are little-endian. Offsets: 0 the event's number, 8 the beginning
+/// of its hash, 24 the key's id, 32 its creation time, 40 flags, 42 the value's tail, 48 its digest, 80 the expiry, 88
+/// the end of the grace period, 96 the new value's digest, 128 its tail, 134 the index among those appended together,
+/// 138 their count, 144 the checksum.
 fn decode(raw: &RawRecord) -> Option<KeyRecord> {
     let flags = raw[40];
     if flags & NO_KEY != 0 {

@@ -1,11 +1,11 @@
-//! The state of a key as the ledger writes it: a JSON object with a version.
+//! The state of a key in the ledger: a JSON object with a version.
 
 use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, RateLimit, Tail, Timestamp};
 use crate::store::key_record::{KeyState, Limits};
 use serde::{Deserialize, Serialize};
 
-/// What this program writes. It reads no other: a newer program comes with a newer schema of the store, which this one
-/// refuses before it looks here.
+/// The only version that this program writes and reads. A newer program has a newer schema of the store, which this one
+/// refuses first.
 const VERSION: u8 = 1;
 
 #[derive(Deserialize, Serialize)]
@@ -63,7 +63,7 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
     serde_json::json!(stored)
 }
 
-/// `None` where it is none of ours.
+/// `None` where the text is not in this format.
 pub(super) fn from_json(text: &str) -> Option<KeyState> {
     let stored = serde_json::from_str(text).ok().filter(|stored: &Stored| stored.version == VERSION)?;
     let Stored { version: _, valid, value, rotation, expires_at, limits } = stored;
@@ -85,7 +85,7 @@ pub(super) fn from_json(text: &str) -> Option<KeyState> {
     })
 }
 
-/// What is there must be right: `None` where it is not.
+/// A present value must be valid: `None` where it is not.
 fn all_or_none<T>(parsed: Option<Option<T>>) -> Option<Option<T>> {
     match parsed {
         Some(None) => None,

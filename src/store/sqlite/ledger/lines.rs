@@ -1,17 +1,17 @@
-//! The lines that the ledger consists of.
+//! The format of the ledger's lines.
 //!
-//! After the head comes a line that names the latest commit, and is written over with each one. All lines after it are only ever
-//! added. Each line is a checksum (the first eight bytes of the BLAKE3 hash of all that follows it in the line, as
-//! hexadecimal digits) and, with spaces between: the line's number in the file, its place among those that were written
-//! together, how many these are, the number of their commit in the ledger, the newest event of that commit, the beginning of
-//! the event's hash, and what the line says. That is one of
+//! After the head comes a line that names the latest commit and is overwritten with each commit. All other lines are
+//! only ever added. A line has these fields, with spaces between: a checksum (the first eight bytes of the BLAKE3 hash
+//! of the rest of the line, as hexadecimal digits), the line's number in the file, its index among the lines that were
+//! written together, their count, the number of their commit, the newest event of that commit, the beginning of the
+//! event's hash, and one of
 //!
 //! ```text
-//! key NUMBER CREATED_AT STATE       how a key stands: a JSON object (key_state.rs), or - where it was revoked
-//! gone FIRST LAST                   numbers that are no key's any more
-//! ended ALGORITHM DIGEST            a value that was good once and never will be again
-//! nothing                           only that the ledger goes with the event
-//! latest                            that this commit was written, and none after it: says the second line, number 0
+//! key ID CREATED_AT STATE           the record of a key: a JSON object (key_state.rs), or - for a revoked key
+//! gone FIRST LAST                   ids that keys had and no key has now
+//! ended ALGORITHM DIGEST            an ended value: it was valid and never becomes valid again
+//! nothing                           only that the ledger has this commit
+//! latest                            this is the latest commit: the content of the second line, number 0
 //! ```
 
 use super::{Mark, key_state};
@@ -26,32 +26,32 @@ pub(super) const HEAD: &[u8] = b"keystead revoked keys, form 2\n";
 
 /// Digits of a checksum.
 const CHECKSUM: usize = 16;
-/// What the second line says.
+/// The content of the second line.
 const LATEST: &str = "latest";
-/// What stands for the state of a revoked key.
+/// The state of a revoked key.
 const REVOKED: &str = "-";
 
-/// Something that the ledger says.
+/// What a line records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store::sqlite) enum Record {
-    /// How a key stands.
+    /// The record of a key.
     Key(KeyRecord),
-    /// Numbers that are no key's any more.
+    /// Ids that keys had and no key has now.
     DeletedIds(RangeInclusive<i64>),
-    /// A value that was good once and never will be again.
+    /// An ended value.
     Ended(Digest),
-    /// Nothing but that the ledger goes with the event.
+    /// Only that the ledger has this commit.
     Marker,
 }
 
-/// A line, but for what it says.
+/// A line's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     /// Counts up by one from 1.
     pub(super) number: u64,
-    /// Its place among those that were written together, from 0.
+    /// Its index among the lines that were written together, from 0.
     pub(super) index: u64,
-    /// How many these are.
+    /// Their count.
     pub(super) count: u64,
     /// Their commit.
     pub(super) mark: Mark,
@@ -62,7 +62,7 @@ pub(super) struct Line<'a> {
 pub(super) fn write(number: u64, [index, count]: [u64; 2], mark: Mark, row: &Record) -> String {
     let Mark { commit, event, hash } = mark;
     let mut rest = format!("{number} {index} {count} {commit} {event} {}", HEXLOWER.encode(&hash));
-    // Nothing can go wrong in memory.
+    // Writing to memory cannot fail.
     _ = match row {
         Record::Key(KeyRecord { id, created_at, state }) => {
             let state =
@@ -76,7 +76,7 @@ pub(super) fn write(number: u64, [index, count]: [u64; 2], mark: Mark, row: &Rec
     with_checksum(&rest)
 }
 
-/// The second line with its line break. All have the same length.
+/// The second line with its line break. Its length is constant.
 pub(super) fn write_latest(Mark { commit, event, hash }: Mark) -> String {
     with_checksum(&format!("0 0 1 {commit:019} {event:019} {} {LATEST}", HEXLOWER.encode(&hash)))
 }
@@ -86,7 +86,7 @@ fn with_checksum(rest: &str) -> String {
 }
 
 impl<'a> Line<'a> {
-    /// From a line without its line break; `None` where it is not as it was written.
+    /// Parses a line without its line break; `None` where it is not as it was written.
     pub(super) fn read(line: &'a [u8]) -> Option<Self> {
         let (found, rest) = str::from_utf8(line).ok()?.split_once(' ')?;
         let mut parts = rest.splitn(7, ' ');
@@ -107,13 +107,13 @@ impl<'a> Line<'a> {
         self.number == 0 && self.says == LATEST
     }
 
-    /// The key that it is about.
+    /// The id and creation time of the key that it is about.
     pub(super) fn key(&self) -> Option<(&'a str, &'a str)> {
         let mut parts = self.says.splitn(4, ' ');
         if parts.next() == Some("key") { Some((parts.next()?, parts.next()?)) } else { None }
     }
 
-    /// `None` where it says something that this program does not know.
+    /// `None` where this program does not know the record.
     pub(super) fn row(&self) -> Option<Record> {
         let mut parts = self.says.splitn(4, ' ');
         let kind = parts.next()?;

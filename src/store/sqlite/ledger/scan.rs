@@ -1,55 +1,55 @@
-//! Reading a ledger from one end to the other.
+//! Scans a ledger from beginning to end and finds damage.
 
 use super::lines::{HEAD, Line, Record};
 use super::{BLOCK, Mark};
 use std::collections::HashMap;
 
-/// What was found.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scan {
-    /// Where what counts ends, and the next line goes.
+    /// The end of the valid lines, where the next line goes.
     pub(super) end: usize,
-    /// Where its last line begins, or the head.
+    /// The beginning of the last line, or of the head.
     pub(super) last_line: usize,
-    /// The number of its last line.
+    /// The number of the last line.
     pub(super) number: u64,
-    /// Its last commit.
+    /// The last commit.
     pub(super) last: Mark,
-    /// Where the lines of that begin.
+    /// The beginning of the last commit's lines.
     pub(super) begin: usize,
-    /// How many lines before its end are missing or not as they were written.
+    /// How many lines before `end` are missing or changed.
     pub(super) damaged: usize,
-    /// Whether it has another commit of the number that was asked for.
+    /// Whether the ledger has another commit with the number of the expected one.
     pub(super) contradicts: bool,
-    /// What the second line names; `None` where that cannot be read.
+    /// The commit that the second line names; `None` where it cannot be read.
     pub(super) latest: Option<Mark>,
-    /// What comes after.
+    /// What follows `end`.
     pub(super) rest: Rest,
 }
 
-/// What comes after the last lines that are all there that were written together.
+/// What follows the last complete group of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// Zeros at the most.
+    /// Nothing but zeros.
     #[default]
     Nothing,
-    /// What a crash left of lines that it cut short. Nobody was answered for them.
+    /// Lines that a crash cut short. No caller was answered for them.
     Torn,
-    /// Lines that were all there once.
+    /// Lines that were complete once.
     Damaged,
 }
 
-/// Zeros in a row that no single fault makes: a part of a write is missing.
+/// More zeros in a row than a single fault makes: a part of a write is missing.
 const HOLE: [u8; 16] = [0; 16];
 
-/// `None` where the beginning is not that of a ledger. `commit` is what [`Scan::contradicts`] is about.
+/// `None` where the file does not begin as a ledger. `commit` is the expected commit of [`Scan::contradicts`].
 pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
     if !bytes.starts_with(HEAD) {
         return None;
     }
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut scan = Scan { end: HEAD.len(), begin: HEAD.len(), ..Scan::default() };
-    // Of lines that were written together: where the first one begins, and how many there are so far.
+    // The current group of lines: where it begins, and how many there are so far.
     let (mut first, mut together, mut whole, mut bad, mut number) = (0, 0, 0, 0, 0);
     for (at, piece) in pieces(&bytes[..length]) {
         if at == HEAD.len()
@@ -88,15 +88,15 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
 }
 
 impl Scan {
-    /// Whether commits are gone that the second line still names. It is synced together with the lines of its commit. So after a
-    /// crash it may name one commit whose lines never came to the disk; then the file has room for them.
+    /// Whether commits are missing that the second line still names. That line is synced together with the lines of its
+    /// commit. So after a crash it may name one commit whose lines are not on disk; then the file has room for them.
     fn has_lost_commits(&self, size: usize) -> bool {
         let more = self.latest.map_or(0, |latest| latest.commit - self.last.commit);
         more > 1 || (more == 1 && self.end == size)
     }
 }
 
-/// Everything between line breaks after the head, with where it begins; what has no line break after it is left out.
+/// The lines after the head with their offsets; text without a line break at the end is left out.
 fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = bytes[HEAD.len().min(bytes.len())..].split_inclusive(|byte| *byte == b'\n');
     let mut at = HEAD.len();
@@ -107,23 +107,23 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// What lies behind the lines. `bytes` is all of it; `size` is the size of the file.
+/// Classifies what follows the lines. `bytes` is all of it; `size` is the file's size.
 fn rest(bytes: &[u8], size: usize) -> Rest {
     let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else {
-        // Lines that end with the file fill its last block, or the file was cut.
+        // If lines end with the file, they fill its last block, or the file was cut.
         let is_cut = bytes.is_empty() && !(size as u64).is_multiple_of(BLOCK);
         return if is_cut { Rest::Damaged } else { Rest::Nothing };
     };
     let (bytes, zeros) = bytes.split_at(last + 1);
-    // Line breaks alone are what an editor may add, and no line.
+    // An editor may add line breaks; they are not a line.
     let is_blank = bytes.iter().all(|byte| matches!(byte, b'\n' | b'\r' | 0));
     let has_hole = is_blank || bytes.windows(HOLE.len()).any(|window| window == HOLE);
     let (lines, end) = bytes.split_at(bytes.len() - 1);
     let mut lines = lines.split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
     let are_whole = lines.map(Line::read).all(|line| line.is_some());
-    // Cut short in its last line, or before it. Where the line break alone is not right, the line was all there. A crash
-    // leaves zeros behind what it cut short: where there are none, the file was cut.
+    // Cut short in the last line, or before it. If only the line break is wrong, the line was complete. A crash leaves
+    // zeros after what it cut short; without zeros, the file was cut.
     let is_cut = !zeros.is_empty()
         && match Line::read(last) {
             Some(last) => end == b"\n" && last.index + 1 < last.count,
@@ -132,7 +132,7 @@ fn rest(bytes: &[u8], size: usize) -> Rest {
     if has_hole || (are_whole && is_cut) { Rest::Torn } else { Rest::Damaged }
 }
 
-/// For each key its last line, and all that is about no key, in their order, with the commit of each.
+/// The last record of each key and all other records, in order, each with its commit.
 pub(super) fn rows(bytes: &[u8], scan: &Scan) -> impl Iterator<Item = (Record, Mark)> {
     let last = last_lines(bytes, scan);
     lines(bytes, scan).filter_map(move |line| {
@@ -142,17 +142,17 @@ pub(super) fn rows(bytes: &[u8], scan: &Scan) -> impl Iterator<Item = (Record, M
     })
 }
 
-/// How many lines later ones of the same keys replace.
+/// How many lines are replaced by later lines of the same keys.
 pub(super) fn replaced(bytes: &[u8], scan: &Scan) -> usize {
     lines(bytes, scan).filter(|line| line.key().is_some()).count() - last_lines(bytes, scan).len()
 }
 
-/// The number of the last line of each key, as it is written there.
+/// The number of the last line of each key.
 fn last_lines<'a>(bytes: &'a [u8], scan: &Scan) -> HashMap<(&'a str, &'a str), u64> {
     lines(bytes, scan).filter_map(|line| Some((line.key()?, line.number))).collect()
 }
 
-/// The lines that count. Their numbers rise.
+/// The valid lines. Their numbers rise.
 fn lines<'a>(bytes: &'a [u8], scan: &Scan) -> impl Iterator<Item = Line<'a>> + use<'a> {
     let mut number = 0;
     pieces(&bytes[..scan.end]).filter_map(move |(_, piece)| {

@@ -16,7 +16,7 @@ fn digest(byte: u8) -> Digest {
     Digest::from_bytes([byte; 32])
 }
 
-/// Everything that a state can have.
+/// A state with every field set.
 fn rotating(id: i64, valid: bool) -> KeyRecord {
     let tail = KeyTail::parse("a1b2c3").unwrap();
     let value = Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), tail };
@@ -37,18 +37,18 @@ fn rotating(id: i64, valid: bool) -> KeyRecord {
 fn fixture() -> (Ledger, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::of(&folder.path().join("keystead.db"));
-    ledger.make(Mark::START, &[]).unwrap();
+    ledger.replace(Mark::START, &[]).unwrap();
     (ledger, folder)
 }
 
 fn append(ledger: &mut Ledger, key_records: &[KeyRecord], event: Mark) {
-    ledger.last().unwrap();
+    ledger.last_commit().unwrap();
     ledger.append(key_records, &[], event).unwrap();
 }
 
 fn rows(ledger: &Ledger) -> Vec<(Record, Mark)> {
     let mut rows = Vec::new();
-    let read = ledger.each(|row, mark| {
+    let read = ledger.for_each(|row, mark| {
         rows.push((row, mark));
         Ok::<_, io::Error>(())
     });
@@ -62,12 +62,12 @@ fn keys(ledger: &Ledger) -> Vec<KeyRecord> {
 }
 
 fn contents(ledger: &Ledger) -> Contents {
-    let LedgerRead::Contents(contents) = ledger.look(Mark::START).unwrap() else { panic!("it can be read") };
+    let LedgerRead::Contents(contents) = ledger.read_summary(Mark::START).unwrap() else { panic!("it can be read") };
     contents
 }
 
 #[test]
-fn for_each_key_the_last_line_counts() {
+fn the_last_line_of_a_key_counts() {
     let (mut ledger, _folder) = fixture();
     let other = KeyRecord { created_at: Timestamp::default(), ..revoked(1) };
     append(&mut ledger, &[revoked(1), rotating(2, false)], event(1));
@@ -87,16 +87,16 @@ fn for_each_key_the_last_line_counts() {
 }
 
 #[test]
-fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
+fn lines_cut_short_by_a_crash_are_ignored_and_overwritten() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
-    let begin = ledger.tail.unwrap().scan.end;
+    let begin = ledger.end.unwrap().scan.end;
     let before = fs::read(ledger.path()).unwrap();
     append(&mut ledger, &[rotating(2, true), revoked(3)], event(2));
-    let end = ledger.tail.unwrap().scan.end;
+    let end = ledger.end.unwrap().scan.end;
     let after = fs::read(ledger.path()).unwrap();
     assert_eq!(before.len(), after.len(), "there was room for it");
-    // Without its line break the last line is damaged.
+    // Without its line break, the last line is damaged.
     for written in (begin..end - 1).step_by(3) {
         fs::write(ledger.path(), [&after[..written], &before[written..]].concat()).unwrap();
         assert_eq!(keys(&ledger), [revoked(1)], "cut at {written}");
@@ -108,12 +108,12 @@ fn whatever_a_crash_leaves_of_an_append_is_passed_over_and_written_over() {
 }
 
 #[test]
-fn a_file_that_was_cut_is_not_taken_for_a_crash() {
+fn a_cut_file_is_not_taken_for_a_crash() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &(1..=250).map(revoked).collect::<Vec<_>>(), event(1));
-    let begin = ledger.tail.unwrap().scan.end;
+    let begin = ledger.end.unwrap().scan.end;
     append(&mut ledger, &[rotating(251, true), revoked(252)], event(2));
-    let end = ledger.tail.unwrap().scan.end;
+    let end = ledger.end.unwrap().scan.end;
     let whole = fs::read(ledger.path()).unwrap();
     assert!(end as u64 > BLOCK && whole.len() as u64 == 2 * BLOCK, "it has two blocks");
     for length in begin..=end {
@@ -123,7 +123,7 @@ fn a_file_that_was_cut_is_not_taken_for_a_crash() {
             (false, Some(event(2))),
             "cut at {length}"
         );
-        assert_eq!(ledger.last().unwrap(), None, "cut at {length}");
+        assert_eq!(ledger.last_commit().unwrap(), None, "cut at {length}");
     }
     let in_block = &whole[..BLOCK as usize];
     fs::write(ledger.path(), in_block).unwrap();
@@ -135,13 +135,13 @@ fn a_file_that_was_cut_is_not_taken_for_a_crash() {
 }
 
 #[test]
-fn a_part_of_an_append_that_never_came_to_the_disk_is_a_crash_also_before_its_end() {
+fn an_append_with_a_hole_is_taken_for_a_crash() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
-    let begin = ledger.tail.unwrap().scan.end;
+    let begin = ledger.end.unwrap().scan.end;
     append(&mut ledger, &(2..40).map(revoked).collect::<Vec<_>>(), event(2));
     let whole = fs::read(ledger.path()).unwrap();
-    for sector in begin / 512..ledger.tail.unwrap().scan.end / 512 {
+    for sector in begin / 512..ledger.end.unwrap().scan.end / 512 {
         let mut torn = whole.clone();
         torn[begin.max(512 * sector)..512 * (sector + 1)].fill(0);
         fs::write(ledger.path(), &torn).unwrap();
@@ -151,7 +151,7 @@ fn a_part_of_an_append_that_never_came_to_the_disk_is_a_crash_also_before_its_en
 }
 
 #[test]
-fn the_file_grows_by_steps_and_others_appends_are_found() {
+fn the_file_grows_in_blocks_and_other_processes_appends_are_found() {
     let (mut ledger, folder) = fixture();
     let mut other = Ledger::of(&folder.path().join("keystead.db"));
     for turn in 1..=120 {
@@ -165,39 +165,39 @@ fn the_file_grows_by_steps_and_others_appends_are_found() {
 }
 
 #[test]
-fn what_is_taken_back_was_never_there() {
+fn an_undone_append_leaves_nothing() {
     let (mut ledger, folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
     append(&mut ledger, &[revoked(2), revoked(3)], event(2));
     for _ in 0..2 {
-        ledger.take_back().unwrap();
+        ledger.undo_append().unwrap();
         assert_eq!(keys(&ledger), [revoked(1)], "once is enough");
     }
     append(&mut ledger, &[revoked(4)], event(1));
-    ledger.take_back().unwrap();
+    ledger.undo_append().unwrap();
     assert_eq!(keys(&ledger), [revoked(1)], "what was appended earlier for the same event stays");
     append(&mut ledger, &[revoked(5)], event(5));
     let mut other = Ledger::of(&folder.path().join("keystead.db"));
     append(&mut other, &[revoked(6)], event(6));
-    ledger.take_back().unwrap();
+    ledger.undo_append().unwrap();
     assert_eq!(keys(&ledger), [revoked(1), revoked(5), revoked(6)], "it is not what lies last");
 }
 
 #[test]
-fn a_ledger_that_is_gone_is_not_appended_to_and_nothing_of_it_is_taken_back() {
+fn a_missing_ledger_is_not_appended_to_and_nothing_is_undone() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[revoked(1)], event(1));
     let kept = fs::read(ledger.path()).unwrap();
     fs::remove_file(ledger.path()).unwrap();
-    assert_eq!(ledger.last().unwrap(), None);
+    assert_eq!(ledger.last_commit().unwrap(), None);
     assert!(ledger.append(&[revoked(2)], &[], event(2)).is_err());
     fs::write(ledger.path(), kept).unwrap();
-    ledger.take_back().unwrap();
+    ledger.undo_append().unwrap();
     assert_eq!(keys(&ledger), [revoked(1)]);
 }
 
 #[test]
-fn compacting_drops_what_later_lines_replace_and_nothing_else() {
+fn compaction_drops_only_replaced_lines() {
     let (mut ledger, _folder) = fixture();
     let turns: Vec<KeyRecord> = (0..8_000).map(|turn| rotating(1 + turn % 10, turn % 3 == 0)).collect();
     append(&mut ledger, &[revoked(11)], event(1));
@@ -217,7 +217,7 @@ fn compacting_drops_what_later_lines_replace_and_nothing_else() {
 }
 
 #[test]
-fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_renewed() {
+fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_repaired() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &(0..8_000).map(|turn| revoked(1 + turn % 10)).collect::<Vec<_>>(), event(1));
     append(&mut ledger, &[rotating(20, true)], event(2));
@@ -226,19 +226,19 @@ fn a_damaged_ledger_is_not_appended_to_or_compacted_and_can_be_renewed() {
     let at = bytes.windows(8).position(|window| window == b" key 20 ").unwrap();
     bytes[at] ^= 1;
     fs::write(ledger.path(), &bytes).unwrap();
-    ledger.tail = None;
+    ledger.end = None;
     assert_eq!(contents(&ledger).damaged, 1);
-    assert_eq!(ledger.last().unwrap(), None);
+    assert_eq!(ledger.last_commit().unwrap(), None);
     assert_eq!(ledger.compact().unwrap(), None);
     assert!(ledger.append(&[revoked(1)], &[], event(4)).is_err());
     assert_eq!(fs::read(ledger.path()).unwrap(), bytes);
-    ledger.renew().unwrap();
-    assert_eq!(ledger.last().unwrap(), Some(event(3)));
+    ledger.repair().unwrap();
+    assert_eq!(ledger.last_commit().unwrap(), Some(event(3)));
     assert_eq!(keys(&ledger), (1..=10).chain([21]).map(revoked).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_line_that_comes_twice_or_out_of_order_is_damage_and_does_not_count() {
+fn a_repeated_or_reordered_line_is_damage_and_does_not_count() {
     let (mut ledger, _folder) = fixture();
     append(&mut ledger, &[rotating(1, true)], event(1));
     append(&mut ledger, &[rotating(1, false)], event(2));
@@ -253,10 +253,10 @@ fn a_line_that_comes_twice_or_out_of_order_is_damage_and_does_not_count() {
     }
 }
 
-/// What a look at a ledger with these bytes tells. Where that is that it is whole, all that it says must be right.
+/// The summary of a ledger with these bytes. If it is whole, all its records must be right.
 fn look_at(ledger: &Ledger, bytes: &[u8], expected: &[(Record, Mark)], what: &str) -> Option<Contents> {
     fs::write(ledger.path(), bytes).unwrap();
-    let LedgerRead::Contents(contents) = ledger.look(Mark::START).unwrap() else { return None };
+    let LedgerRead::Contents(contents) = ledger.read_summary(Mark::START).unwrap() else { return None };
     if contents.is_whole() && contents.last == event(20) {
         assert_eq!(rows(ledger), expected, "{what}");
     }
@@ -270,7 +270,7 @@ fn every_changed_byte_and_every_cut_of_a_ledger_is_noticed_or_harmless() {
         let record = if turn % 5 == 0 { rotating(turn - 1, turn % 2 == 0) } else { revoked(turn) };
         append(&mut ledger, &[record], event(turn));
     }
-    let Scan { begin, end, .. } = ledger.tail.unwrap().scan;
+    let Scan { begin, end, .. } = ledger.end.unwrap().scan;
     let whole = fs::read(ledger.path()).unwrap();
     let expected = rows(&ledger);
     for at in begin..end {
@@ -284,7 +284,7 @@ fn every_changed_byte_and_every_cut_of_a_ledger_is_noticed_or_harmless() {
         let mut changed = whole.clone();
         changed[at] ^= [0x01, 0x20, 0xff][at % 3];
         let found = look_at(&ledger, &changed, &expected, &format!("byte {at}"));
-        // It is never taken for a crash.
+        // Damage is never taken for a crash.
         noticed += usize::from(found.is_none_or(|contents| !contents.is_whole()));
         let found = look_at(&ledger, &whole[..at], &expected, &format!("cut at {at}"));
         cut += usize::from(found.is_none_or(|contents| !contents.is_whole()));

@@ -16,7 +16,7 @@ use rusqlite::{Connection, Transaction};
 use std::io;
 use std::ops::RangeInclusive;
 
-/// Does in the store what the ledger says.
+/// Replays the ledger on an older store, and notes that in both.
 pub(super) fn catch_up(
     transaction: &Transaction<'_>,
     index: &DigestIndex,
@@ -25,53 +25,53 @@ pub(super) fn catch_up(
 ) -> Result<()> {
     let applied = apply(transaction, index, ledger, &LedgerComparison::Ahead, now)?;
     log::warn!(
-        "the store is older than {}: it is an older copy, or its last commits are lost; keys that were brought to how they \
-         stood last: {}",
+        "the store is older than {}: it is an older copy, or its last commits are lost; keys that were set to their last \
+         recorded state: {}",
         ledger.path().display(),
         applied.changed
     );
     let last = last_to_append_to(ledger).map_err(|e| unusable(ledger, e))?;
     let commit = Mark::of(last.commit + 1, audit::head(transaction)?.unwrap_or(Link::START));
-    // Where the commit fails, these stay: they say nothing new, and whoever opens the store next does this again.
+    // If the commit fails, these lines stay: they say nothing new, and the next start replays them again.
     let written = ledger.append(&applied.key_records, &applied.ended, commit);
     written.map_err(|e| unusable(ledger, e))?;
     write_mark(transaction, commit)
 }
 
-/// The last commit of a ledger that can be written to; it is made so where it has the earlier form.
+/// The last commit of the ledger, which is converted first if it has the earlier format.
 fn last_to_append_to(ledger: &mut Ledger) -> io::Result<Mark> {
-    if let Some(last) = ledger.last()? {
+    if let Some(last) = ledger.last_commit()? {
         return Ok(last);
     }
-    ledger.renew()?;
-    Ok(ledger.last()?.unwrap_or_default())
+    ledger.repair()?;
+    Ok(ledger.last_commit()?.unwrap_or_default())
 }
 
-/// What a ledger changed in a store.
+/// What a replay changed in the store.
 #[derive(Default)]
 pub(in crate::store::sqlite) struct Applied {
-    /// The highest number of a key that it knows of.
+    /// The highest key id in the ledger.
     highest: i64,
-    /// How many keys it changed.
+    /// The number of changed keys.
     pub(in crate::store::sqlite) changed: usize,
-    /// What counted: what the store does with these keys later is later than this.
+    /// Records to append again, so that later changes of these keys count as later.
     key_records: Vec<KeyRecord>,
-    /// Values that ended with it.
+    /// Values that ended.
     ended: Vec<Digest>,
 }
 
-/// A ledger that is being applied to a store.
+/// A replay in progress.
 struct Application<'a> {
     connection: &'a Connection,
     rows: StoreTransaction<'a>,
-    /// The last commit that the store has.
+    /// The last commit that the store noted.
     noted: Mark,
     is_forked: bool,
     now: Timestamp,
     applied: Applied,
 }
 
-/// Does what the ledger says and the store has not come to know since, in the caller's transaction.
+/// Replays what the ledger records and the store lacks, in the caller's transaction.
 pub(in crate::store::sqlite) fn apply(
     transaction: &Transaction<'_>,
     index: &DigestIndex,
@@ -87,7 +87,7 @@ pub(in crate::store::sqlite) fn apply(
         now,
         applied: Applied::default(),
     };
-    let done = ledger.each(|row, mark| {
+    let done = ledger.for_each(|row, mark| {
         let done = match row {
             Record::Key(record) => application.key(record, mark),
             Record::DeletedIds(numbers) => application.gone(&numbers),
@@ -107,7 +107,7 @@ impl Application<'_> {
     fn key(&mut self, mut record: KeyRecord, mark: Mark) -> Result<()> {
         self.applied.highest = self.applied.highest.max(record.id.get());
         if let Some(state) = &record.state {
-            // Which of two copies is the later one, nobody knows. A revocation is final and does no harm.
+            // Which of the two copies is later is unknown. A revocation is final and always applies.
             if self.is_forked {
                 let (is_off, key) = (!state.valid, keys::key(self.connection, record.id)?);
                 let key = key.filter(|key| is_off && key.valid && key.created_at == record.created_at);
@@ -120,15 +120,15 @@ impl Application<'_> {
         }
         let has_changed = self.bring_to(&record)?;
         self.applied.changed += usize::from(has_changed);
-        // Also where nothing was to be changed: what this store does with the key later must count as later than the line.
+        // Also where nothing changed: later changes of the key must count as later than this line.
         if has_changed || record.state.is_some() {
             self.applied.key_records.push(record);
         }
         Ok(())
     }
 
-    /// Brings a key to how it stands by the ledger; says whether that changed anything. A key that the store does not know is
-    /// none of its business: the store is from before the key was minted, or from after it was revoked.
+    /// Applies the ledger's record to a key; returns whether the key changed. Keys that the store does not have are
+    /// skipped: the store is from before their creation or after their revocation.
     fn bring_to(&mut self, record: &KeyRecord) -> Result<bool> {
         let Some(key) = keys::key(self.connection, record.id)? else { return Ok(false) };
         let Some(Replay { after, event }) = replay(&key, record, self.now)? else { return Ok(false) };
@@ -160,7 +160,7 @@ impl Application<'_> {
     }
 }
 
-/// No key that comes later may have the number of one that there was, whatever became of the store that gave it out.
+/// Raises the next key id above `highest`, so that no id of any copy of the store is given out again.
 pub(in crate::store::sqlite) fn raise_numbers(connection: &Connection, highest: i64) -> Result<()> {
     connection.execute(
         "INSERT INTO sqlite_sequence (name, seq) SELECT 'api_keys', 0 \

@@ -9,16 +9,16 @@ use crate::store::sqlite::ledger::{Contents, Ledger, LedgerRead, Mark};
 use rusqlite::Connection;
 use std::time::Duration;
 
-/// How long a commit may take that the ledger knows of already.
+/// How long to wait for a commit that the ledger has already.
 pub(in crate::store::sqlite) const PAUSE: Duration = Duration::from_millis(50);
-/// How often that is waited for.
+/// How many times to wait.
 pub(in crate::store::sqlite) const LOOKS: usize = 3;
-const NO_LEDGER: &str = "it is no ledger of revoked keys, or its beginning is damaged";
+const NO_LEDGER: &str = "it is not a ledger of revoked keys, or its beginning is damaged";
 
-/// How the ledger goes with the store, and how many of its lines cannot be read.
+/// Compares store and ledger; also returns how many ledger lines cannot be read.
 pub(in crate::store::sqlite) fn compare(connection: &Connection, ledger: &Ledger) -> Result<(LedgerComparison, usize)> {
     let noted = read_mark(connection)?;
-    let contents = match ledger.look(noted).map_err(|e| unusable(ledger, e))? {
+    let contents = match ledger.read_summary(noted).map_err(|e| unusable(ledger, e))? {
         LedgerRead::Missing => return Ok((LedgerComparison::Missing, 0)),
         LedgerRead::Unreadable => return Ok((LedgerComparison::Damaged(NO_LEDGER.to_owned()), 0)),
         LedgerRead::Contents(contents) => contents,
@@ -27,7 +27,7 @@ pub(in crate::store::sqlite) fn compare(connection: &Connection, ledger: &Ledger
     let comparison = if last == noted && contents.is_whole() && is_consistent(connection, noted)? {
         LedgerComparison::Same
     } else if latest == Some(Mark::START) && noted != Mark::START {
-        LedgerComparison::Damaged("all but its beginning is gone".to_owned())
+        LedgerComparison::Damaged("everything but its beginning is missing".to_owned())
     } else if contradicts && damaged == 0 {
         LedgerComparison::Forked
     } else if has_commit(connection, noted, last)?
@@ -42,14 +42,14 @@ pub(in crate::store::sqlite) fn compare(connection: &Connection, ledger: &Ledger
     Ok((comparison, damaged))
 }
 
-/// A store that has events and no note is of an earlier version, and so is what it was last written with.
+/// A store with events and no note is of an earlier version.
 fn is_consistent(connection: &Connection, noted: Mark) -> Result<bool> {
     Ok(noted != Mark::START || audit::head(connection)?.is_none())
 }
 
-/// The same where there is no store.
+/// The same where the store does not exist.
 pub(in crate::store::sqlite) fn compare_with_nothing(ledger: &Ledger) -> Result<LedgerComparison> {
-    Ok(match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
+    Ok(match ledger.read_summary(Mark::START).map_err(|e| unusable(ledger, e))? {
         LedgerRead::Missing => LedgerComparison::Missing,
         LedgerRead::Unreadable => LedgerComparison::Damaged(NO_LEDGER.to_owned()),
         LedgerRead::Contents(contents) if contents.damaged > 0 => lost(&contents),
@@ -57,7 +57,7 @@ pub(in crate::store::sqlite) fn compare_with_nothing(ledger: &Ledger) -> Result<
     })
 }
 
-/// The same beside a server, which may be between the two commits, or between the looks at the two.
+/// The same beside a server, which may be between its ledger append and its commit.
 pub(in crate::store::sqlite) fn compare_patiently(
     connection: &Connection,
     ledger: &Ledger,
@@ -76,17 +76,17 @@ pub(in crate::store::sqlite) fn compare_patiently(
 fn lost(Contents { last, latest, damaged, .. }: &Contents) -> LedgerComparison {
     if *latest == Some(*last) {
         LedgerComparison::Damaged(format!(
-            "{damaged} of its lines cannot be read, and the store may not have what they said"
+            "{damaged} of its lines cannot be read, and the store may lack what they recorded"
         ))
     } else {
-        LedgerComparison::Damaged("its end is damaged or cut off, and the store may not have what it said".to_owned())
+        LedgerComparison::Damaged("its end is damaged or cut off, and the store may lack what it recorded".to_owned())
     }
 }
 
-/// Whether the store cannot be believed without its ledger: that knows of something that the store does not.
+/// Whether the ledger has changes that the store lacks, so that the store must not be trusted alone.
 ///
 /// # Errors
-/// [`Error::Unavailable`] also where the ledger cannot be read, so that nobody knows.
+/// [`Error::Unavailable`] also where the ledger cannot be read, so that this is unknown.
 pub(in crate::store::sqlite) fn is_behind(connection: &Connection, ledger: &Ledger) -> Result<bool> {
     match compare_patiently(connection, ledger)?.0 {
         LedgerComparison::Same | LedgerComparison::Missing | LedgerComparison::Behind => Ok(false),
@@ -95,25 +95,25 @@ pub(in crate::store::sqlite) fn is_behind(connection: &Connection, ledger: &Ledg
     }
 }
 
-/// Whether a store that noted this commit last has another one.
+/// Whether a store whose last noted commit is `noted` has this commit.
 pub(super) fn has_commit(connection: &Connection, noted: Mark, commit: Mark) -> Result<bool> {
-    // The earlier form has no numbers, and neither has a store of an earlier version.
+    // Neither ledgers of the earlier format nor stores of an earlier version have commit numbers.
     if noted.commit > 0 && commit.commit > 0 {
-        // Another one of the same number was written apart from this store.
+        // Another commit with the same number was written separately from this store.
         Ok(commit.commit < noted.commit || commit == noted)
     } else {
         has_event(connection, commit)
     }
 }
 
-/// Whether the store has, or had, the event that the commit ends with. Where it was pruned, the store is a later one.
+/// Whether the store has, or had, the commit's last event. Where the event was pruned, the store is the later one.
 pub(in crate::store::sqlite) fn has_event(connection: &Connection, Mark { event, hash, .. }: Mark) -> Result<bool> {
     if let Some(event) = audit::link(connection, event)? {
         return Ok(event.hash.as_bytes().starts_with(&hash));
     }
     match audit::start(connection) {
         Ok(start) => Ok(event <= start.number),
-        // A broken audit log is told by whoever checks it, and is no reason to be left without a store.
+        // A broken audit log is reported by its check; it must not keep the store from opening.
         Err(Error::Internal(_)) => Ok(event <= Link::START.number),
         Err(error) => Err(error),
     }

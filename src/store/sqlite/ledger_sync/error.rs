@@ -4,13 +4,13 @@ use crate::domain::Error;
 use crate::store::sqlite::ledger::Ledger;
 use std::io;
 
-/// Why the store and the ledger could not be brought together.
+/// Why store and ledger could not be synchronized.
 #[derive(Debug)]
 pub(in crate::store::sqlite) enum SyncError {
     Store(Error),
     Ledger(io::Error),
-    /// The ledger knows of changes that the store does not have.
-    Ahead,
+    /// The ledger has changes that the store lacks.
+    LedgerAhead,
 }
 
 impl SyncError {
@@ -18,7 +18,7 @@ impl SyncError {
         match self {
             Self::Store(error) => error,
             Self::Ledger(error) => unusable(ledger, error),
-            Self::Ahead => unusable(ledger, "it knows of changes that the store does not have"),
+            Self::LedgerAhead => unusable(ledger, "it has changes that the store lacks"),
         }
     }
 }
@@ -35,13 +35,13 @@ impl From<Error> for SyncError {
     }
 }
 
-/// A store that is new beside a ledger that is not would be set up as if there had been nothing.
+/// A new store beside an old ledger: it would look as if nothing had ever been stored.
 pub(super) fn emptied(ledger: &Ledger) -> Error {
     Error::unavailable(
         "The store cannot be opened.",
         format_args!(
-            "The store is empty, but {} was written for one that was not: its write-ahead log was removed, or another file put in \
-             its place. Put the log or a backup back (keystead restore). To begin with an empty store, move that ledger away",
+            "The store is empty, but {} was written for one that was not: its write-ahead log was deleted, or another file was put in \
+             its place. Put the log back, or restore a backup (keystead restore). To begin with an empty store, move the ledger away",
             ledger.path().display()
         ),
     )
@@ -51,8 +51,8 @@ pub(in crate::store::sqlite) fn unusable(ledger: &Ledger, why: impl std::fmt::Di
     Error::unavailable(
         "The store cannot be opened.",
         format_args!(
-            "{} cannot be used: {why}. It keeps revoked keys dead when an older backup is restored. Put a copy of it back that is \
-             whole. If there is none, and this store is not an older copy, move the file away: a new one is made from the store",
+            "{} cannot be used: {why}. It keeps keys revoked when an older backup is restored. Put an undamaged copy of it \
+             back. If there is none, and this store is not an older copy, move the file away: a new one is made from the store",
             ledger.path().display()
         ),
     )

@@ -5,8 +5,7 @@ use crate::domain::Result;
 use crate::store::sqlite::ledger::{Contents, Ledger, LedgerRead, Mark};
 use rusqlite::{Connection, params};
 
-/// The last commit of the ledger that the store has, as it noted it; [`Mark::START`] where it has none, or is of an earlier
-/// version.
+/// The last ledger commit that the store noted; [`Mark::START`] where it has none, or is of an earlier version.
 pub(in crate::store::sqlite) fn read_mark(connection: &Connection) -> Result<Mark> {
     let has_note = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'ledger_mark'")?.exists([])?;
     if !has_note {
@@ -16,17 +15,17 @@ pub(in crate::store::sqlite) fn read_mark(connection: &Connection) -> Result<Mar
     Ok(statement.query_row([], |row| Ok(Mark { commit: row.get(0)?, event: row.get(1)?, hash: row.get(2)? }))?)
 }
 
-/// Has the store note the commit that changes the ledger.
+/// Notes a ledger commit in the store.
 pub(in crate::store::sqlite) fn write_mark(connection: &Connection, Mark { commit, event, hash }: Mark) -> Result<()> {
     let sql = "UPDATE ledger_mark SET number = ?1, event = ?2, event_hash = ?3 WHERE id = 1";
     connection.prepare_cached(sql)?.execute(params![commit, event, hash])?;
     Ok(())
 }
 
-/// Has a copy note the last commit of the ledger, which was applied to it.
+/// Notes the ledger's last commit in a copy, after the ledger was replayed on it.
 pub(in crate::store::sqlite) fn write_last_mark(connection: &Connection, ledger: &Ledger) -> Result<()> {
-    match ledger.look(Mark::START).map_err(|e| unusable(ledger, e))? {
-        // The earlier form has no numbers; the next start takes it over.
+    match ledger.read_summary(Mark::START).map_err(|e| unusable(ledger, e))? {
+        // The earlier format has no numbers; the next start converts it.
         LedgerRead::Contents(Contents { last, .. }) if last.commit > 0 => write_mark(connection, last),
         _ => Ok(()),
     }

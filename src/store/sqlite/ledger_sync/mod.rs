@@ -1,18 +1,18 @@
-//! How a store and its ledger of revocations go together, and bringing the one to what the other says.
+//! Keeps the store and its ledger of revocations in step.
 //!
-//! The ledger counts its commits, and the store notes the last one that it has, in the same transaction ([`Mark`]). So each
-//! tells whether the other one is older:
+//! The ledger counts its commits, and the store notes the last one in the same transaction ([`Mark`]). So each shows
+//! whether the other is older:
 //!
-//! - They have the same commit: each has all that the other has.
-//! - The ledger has later ones: the store is an older copy, or lost its last commit in a crash before anybody was answered. What
-//!   the ledger says of later commits is done in it.
-//! - The store has later ones, or the ledger is damaged or gone: the ledger is an older copy, or lost its end. It is made anew
-//!   from the store, which has all that it said.
-//! - They have different commits of one number: both were written to apart from each other. What either of them ended is ended,
-//!   and the ledger is made anew.
-//! - The ledger is damaged, and may have had later ones: nobody can tell what is missing.
+//! - Same commit: neither lacks anything.
+//! - The ledger is ahead: the store is an older copy, or lost its last commit in a crash before any caller was
+//!   answered. The later ledger lines are replayed.
+//! - The ledger is behind, damaged or missing: it is an older copy, or lost its end. It is rebuilt from the store,
+//!   which has all that it recorded.
+//! - Different commits with one number: both were written to separately. What either of them ended is ended, and the
+//!   ledger is rebuilt.
+//! - The ledger is damaged and may have been ahead: what is missing is unknown, so the store is not opened.
 //!
-//! A store of an earlier version has no such note. It has a commit if it has, or had, the event that the commit ends with.
+//! A store of an earlier version has no such note. It has a commit if it has, or had, the commit's last event.
 
 mod apply;
 mod compare;
@@ -40,8 +40,7 @@ use apply::catch_up;
 use error::emptied;
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Brings the store to what the ledger says, or the ledger to what the store says, whichever is the older one. Begins a ledger
-/// where there is none.
+/// Replays the ledger or rebuilds it, whichever of store and ledger is the older one. Creates a missing ledger.
 pub(super) fn synchronize(
     connection: &mut Connection,
     index: &DigestIndex,
@@ -52,7 +51,7 @@ pub(super) fn synchronize(
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been writing just now: then the ledger was ahead of its commit.
+    // Compared again under the write lock: another process may have been between its ledger append and its commit.
     let (comparison, damaged) = compare(&transaction, ledger)?;
     expect_not_emptied(&transaction, ledger, &comparison)?;
     match &comparison {
@@ -61,7 +60,7 @@ pub(super) fn synchronize(
         LedgerComparison::Ahead => catch_up(&transaction, index, ledger, now)?,
         LedgerComparison::Missing | LedgerComparison::Behind | LedgerComparison::Forked => {
             log_rebuild(&transaction, ledger, &comparison, damaged)?;
-            // What it ended is ended, whichever of the two is the older one.
+            // What the ledger ended is ended, whichever of the two is older.
             apply(&transaction, index, ledger, &comparison, now)?;
             let made = rebuild(&transaction, ledger, true)?;
             write_mark(&transaction, made)?;
@@ -70,10 +69,10 @@ pub(super) fn synchronize(
     Ok(transaction.commit()?)
 }
 
-/// Makes sure that a new store may be set up beside the ledger, before there is a file of it.
+/// Checks, before a new store is created, that it may be created beside this ledger.
 ///
 /// # Errors
-/// What [`synchronize`] would fail with on that store.
+/// The error that [`synchronize`] would return for the new store.
 pub(super) fn expect_new_store_allowed(ledger: &Ledger) -> Result<()> {
     let new = Connection::open_in_memory()?;
     migrations::migrate(&new, 0)?;
@@ -85,7 +84,7 @@ pub(super) fn expect_new_store_allowed(ledger: &Ledger) -> Result<()> {
     }
 }
 
-/// A store without events beside a ledger with commits is not the one that the ledger was written for.
+/// A store without events does not belong to a ledger with commits.
 fn expect_not_emptied(connection: &Connection, ledger: &Ledger, comparison: &LedgerComparison) -> Result<()> {
     if !matches!(comparison, LedgerComparison::Missing) && audit::head(connection)?.is_none() && has_commits(ledger)? {
         return Err(emptied(ledger));
@@ -94,55 +93,55 @@ fn expect_not_emptied(connection: &Connection, ledger: &Ledger, comparison: &Led
 }
 
 fn has_commits(ledger: &Ledger) -> Result<bool> {
-    let found = ledger.look(Mark::START).map_err(|e| unusable(ledger, e))?;
+    let found = ledger.read_summary(Mark::START).map_err(|e| unusable(ledger, e))?;
     Ok(matches!(found, LedgerRead::Contents(Contents { last, .. }) if last != Mark::START))
 }
 
-/// Says in the log why a ledger is made anew, where that is something to know.
+/// Logs why the ledger is rebuilt, where an operator should know.
 fn log_rebuild(connection: &Connection, ledger: &Ledger, comparison: &LedgerComparison, damaged: usize) -> Result<()> {
     let path = ledger.path().display();
     match comparison {
         LedgerComparison::Missing if audit::head(connection)?.is_some() => log::warn!(
-            "{path} is not there and is begun anew from the store: if this store is an older copy, what was revoked since it was \
-             made is good again"
+            "{path} is not there; a new one is made from the store. If this store is an older copy, keys that were revoked \
+             since it was made are valid again"
         ),
         LedgerComparison::Forked => log::warn!(
-            "{path} was written for another copy of this store: what either of them ended is ended, and it is made anew from the \
-             store"
+            "{path} was written for another copy of this store. What either of them ended is ended; the ledger is rebuilt from \
+             the store"
         ),
         LedgerComparison::Behind if damaged > 0 => log::error!(
-            "{path} is damaged: {damaged} of its lines cannot be read; it is made anew from the store, which knows all that it said"
+            "{path} is damaged: {damaged} of its lines cannot be read; it is rebuilt from the store, which has all that it recorded"
         ),
         LedgerComparison::Behind if read_mark(connection)? != Mark::START => {
-            log::warn!("{path} lacked changes that the store has, and is made anew from the store");
+            log::warn!("{path} lacked changes that the store has, and is rebuilt from the store");
         }
         _ => {}
     }
     Ok(())
 }
 
-/// Makes sure, before the ledger is written to in a transaction of the connection, that it has all that was committed to the
-/// store, and no more; gives the number of its last commit.
+/// Checks, before an append within the connection's transaction, that the ledger has exactly the commits of the store;
+/// returns the number of the last one. Rebuilds a ledger that was removed or damaged while the store was open.
 pub(super) fn prepare_append(
     connection: &Connection,
     ledger: &mut Ledger,
     committed: impl FnOnce() -> Result<Connection>,
 ) -> std::result::Result<i64, SyncError> {
     let noted = read_mark(connection)?;
-    match ledger.last()? {
+    match ledger.last_commit()? {
         Some(last) if last == noted => return Ok(noted.commit),
-        // A process was killed between the two commits, or somebody put another ledger there.
-        Some(last) if last.commit >= noted.commit => return Err(SyncError::Ahead),
+        // A process was killed between ledger append and commit, or the ledger was replaced.
+        Some(last) if last.commit >= noted.commit => return Err(SyncError::LedgerAhead),
         _ => {}
     }
-    // To refuse every revocation from now on would be worse.
-    let what = if ledger.exists() { "was damaged, or exchanged," } else { "was removed" };
+    // Refusing all revocations from now on would be worse.
+    let what = if ledger.exists() { "was damaged, or replaced," } else { "was removed" };
     log::error!(
-        "{} {what} while the store was open, and is made anew from the store. If the store was an older copy, what was revoked \
-         since it was made would come back with an older backup",
+        "{} {what} while the store was open, and is rebuilt from the store. If the store was an older copy, an older backup \
+         could bring back keys that were revoked since that copy was made",
         ledger.path().display()
     );
     let made = rebuild(&committed()?, ledger, true)?;
-    ledger.last()?;
+    ledger.last_commit()?;
     Ok(made.commit)
 }

@@ -10,14 +10,14 @@ use crate::store::sqlite::ledger::{Ledger, Mark, Record};
 use crate::store::sqlite::{audit, keys};
 use rusqlite::Connection;
 
-/// Makes the ledger anew from the store, and from what can be read of it that the store cannot know: of keys that it does not
-/// have, and of later commits unless it `has_all`. Gives its last commit.
+/// Rebuilds the ledger from the store, and from its readable lines that the store cannot replace: lines about keys that
+/// the store lacks, and later commits unless the store `has_all`. Returns the last commit.
 pub(in crate::store::sqlite) fn rebuild(connection: &Connection, ledger: &mut Ledger, has_all: bool) -> Result<Mark> {
     let noted = read_mark(connection)?;
     let mut last = noted;
     let mut rows = Vec::new();
     let mut key_records = Vec::new();
-    let read = ledger.each(|row, mark| {
+    let read = ledger.for_each(|row, mark| {
         if mark.commit > last.commit {
             last = mark;
         }
@@ -46,6 +46,6 @@ pub(in crate::store::sqlite) fn rebuild(connection: &Connection, ledger: &mut Le
     rows.extend(key_records.into_iter().map(|record| (Record::Key(record), last)));
     source_rows::each_gap(connection, |numbers| rows.push((Record::DeletedIds(numbers), last)))?;
     source_rows::each_ended(connection, |digest| rows.push((Record::Ended(digest), last)))?;
-    ledger.make(last, &rows).map_err(|e| unusable(ledger, e))?;
+    ledger.replace(last, &rows).map_err(|e| unusable(ledger, e))?;
     Ok(last)
 }

@@ -1,4 +1,4 @@
-//! What the ledger of revocations is made anew from.
+//! The store's rows from which the ledger is rebuilt.
 
 use crate::domain::{ApiKey, Digest, Result};
 use crate::store::sqlite::columns::algorithm;
@@ -6,7 +6,7 @@ use crate::store::sqlite::keys::{api_key, key_columns, listed, select_api_key};
 use rusqlite::{Connection, Row};
 use std::ops::RangeInclusive;
 
-/// Hands over every key that may have been narrowed since it was minted.
+/// Calls `take` with each key that may have been restricted since its creation.
 pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -> Result<()> {
     let sql = select_api_key!(
         "(NOT k.valid OR k.expires_at IS NOT NULL OR k.rate_limit IS NOT NULL OR k.allowed_addresses IS NOT NULL \
@@ -15,8 +15,8 @@ pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -
     each(connection, sql, api_key, take)
 }
 
-/// Hands over all numbers that this store gave to keys and that are no key's any more. Those of an import that is under way will
-/// be keys', and those that were skipped may be in other copies of the store.
+/// Calls `take` with each range of ids that keys had and no key has now. Excludes ids of an import in progress and
+/// skipped ids, which keys of other copies may have.
 pub(super) fn each_gap(connection: &Connection, take: impl FnMut(RangeInclusive<i64>)) -> Result<()> {
     let sql = "WITH taken (first, last) AS (SELECT id, id FROM api_keys \
                UNION ALL SELECT first_id, last_id FROM imports WHERE stage = 0 \
@@ -29,7 +29,7 @@ pub(super) fn each_gap(connection: &Connection, take: impl FnMut(RangeInclusive<
     each(connection, sql, |row| Ok(row.get(0)?..=row.get(1)?), take)
 }
 
-/// Hands over every value that was good and never will be again.
+/// Calls `take` with each ended value.
 pub(super) fn each_ended(connection: &Connection, take: impl FnMut(Digest)) -> Result<()> {
     let digest = |row: &Row<'_>| Ok(Digest::of(algorithm(row, 1)?, row.get(0)?));
     each(connection, "SELECT digest, algorithm FROM ended_values", digest, take)

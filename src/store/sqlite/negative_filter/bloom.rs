@@ -1,18 +1,19 @@
-//! A compact set that may seem to hold too much and never holds too little: a Bloom filter.
+//! A Bloom filter: a compact set with false positives and no false negatives.
 //!
 //! Digests are uniformly random, so their bits need no hashing: the two halves of a digest's first eight bytes are the
-//! two hash functions that all positions are made of (Kirsch and Mitzenmacher, "Less hashing, same performance").
+//! two hash functions from which all positions are computed (Kirsch and Mitzenmacher, "Less hashing, same
+//! performance").
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bits for each prefix that there is room for.
+/// Bits for each prefix.
 const BITS: u64 = 16;
-/// Bits that are set for a prefix. With 7 of 16, a full set seems to hold 0.7 of 1,000 that it does not.
+/// Bits set for each prefix. With 7 of 16, a full filter has 0.7 false positives in 1,000.
 const POSITIONS: u64 = 7;
-/// Room that there is at the least.
+/// Minimum capacity.
 const LEAST: u64 = 32_768;
 
-/// A set of digests' prefixes. Several threads may add to it and ask it at the same time.
+/// A set of digest prefixes. Several threads may use it at the same time.
 pub(super) struct Bloom {
     words: Box<[AtomicU64]>,
     room: u64,
@@ -20,14 +21,14 @@ pub(super) struct Bloom {
 }
 
 impl Bloom {
-    /// An empty one, with room for twice as many as there are: it takes two to four bytes for each until it is full.
+    /// An empty filter with capacity for twice `count`: it takes two to four bytes a prefix until it is full.
     pub(super) fn for_twice(count: u64) -> Self {
         let room = count.saturating_mul(2).max(LEAST);
         let words = (0..(room * BITS).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Self { words, room, count: AtomicU64::new(0) }
     }
 
-    /// Adds a prefix. Whoever learns of it afterwards finds it.
+    /// Adds a prefix, visible to all threads when this returns.
     pub(super) fn insert(&self, prefix: i64) {
         for (word, bit) in self.positions(prefix) {
             word.fetch_or(bit, Ordering::SeqCst);
@@ -40,7 +41,7 @@ impl Bloom {
         self.positions(prefix).all(|(word, bit)| word.load(Ordering::SeqCst) & bit != 0)
     }
 
-    /// Whether more were added than there is room for: it is still right, but seems to hold more and more.
+    /// Whether it has more prefixes than its capacity: still correct, but with more and more false positives.
     pub(super) fn is_full(&self) -> bool {
         self.count.load(Ordering::Relaxed) > self.room
     }
@@ -50,7 +51,7 @@ impl Bloom {
         let bits = self.words.len() as u128 * 64;
         (0..POSITIONS).map(move |number| {
             let hash = first.wrapping_add(number.wrapping_mul(step));
-            // Which part of all bits it is that the hash is of all hashes.
+            // Scales the hash to the number of bits.
             let position = ((u128::from(hash) * bits) >> 64) as usize;
             (&self.words[position / 64], 1 << (position % 64))
         })
@@ -61,7 +62,7 @@ impl Bloom {
 mod tests {
     use super::*;
 
-    /// Uniformly random prefixes, like those of digests, that no other seed gives.
+    /// Uniformly random prefixes, as digests have; different for each seed.
     fn prefixes(seed: u8, count: u64) -> impl Iterator<Item = i64> {
         let mut random = blake3::Hasher::new().update(&[seed]).finalize_xof();
         (0..count).map(move |_| {
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_all_that_was_added_and_seems_to_hold_less_than_one_in_a_thousand_others() {
+    fn it_has_no_false_negatives_and_less_than_one_false_positive_in_a_thousand() {
         let (keys, others) = (100_000, 300_000);
         let bloom = Bloom::for_twice(keys);
         prefixes(1, keys).for_each(|prefix| bloom.insert(prefix));
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_when_there_are_twice_as_many_as_it_was_made_for() {
+    fn it_is_full_at_twice_the_count_that_it_was_created_for() {
         let keys = LEAST;
         let bloom = Bloom::for_twice(keys);
         prefixes(1, 2 * keys).for_each(|prefix| bloom.insert(prefix));
@@ -99,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_four_bytes_for_each_that_it_is_made_for_and_little_where_there_is_nothing() {
+    fn it_takes_four_bytes_a_prefix_and_little_when_empty() {
         assert_eq!(Bloom::for_twice(1_000_000).words.len() * size_of::<AtomicU64>(), 4_000_000);
         assert_eq!(Bloom::for_twice(0).words.len() * size_of::<AtomicU64>(), 65_536);
     }
 
     #[test]
-    fn an_empty_one_holds_nothing() {
+    fn an_empty_filter_holds_nothing() {
         let bloom = Bloom::for_twice(0);
         assert!(prefixes(1, 1_000).chain([0, -1, i64::MIN, i64::MAX]).all(|prefix| !bloom.may_hold(prefix)));
     }
