@@ -305,10 +305,10 @@ fn a_change_of_any_field_of_any_event_is_found_where_it_is() {
                 format!("coalesce({column}, '') || 'x'")
             };
             let sql = format!("UPDATE audit_events SET {column} = {other} WHERE number = {number}");
-            tampered.assert_broken_at(number, "is not as it was written", &sql);
+            tampered.assert_broken_at(number, "was changed or replaced", &sql);
         }
         let sql = format!("UPDATE audit_events SET hash = zeroblob(32) WHERE number = {number}");
-        tampered.assert_broken_at(number, "is not as it was written", &sql);
+        tampered.assert_broken_at(number, "was changed or replaced", &sql);
     }
 }
 
@@ -324,20 +324,20 @@ fn an_event_that_was_removed_moved_or_added_is_found_where_it_is() {
             "{gone}; UPDATE audit_events SET number = -number WHERE number > {number}; \
              UPDATE audit_events SET number = -number - 1 WHERE number < 0"
         );
-        tampered.assert_broken_at(number, "is not as it was written", &closed);
+        tampered.assert_broken_at(number, "was changed or replaced", &closed);
         let swapped = format!(
             "UPDATE audit_events SET number = -1 WHERE number = {number}; \
              UPDATE audit_events SET number = {number} WHERE number = {next}; \
              UPDATE audit_events SET number = {next} WHERE number = -1"
         );
-        tampered.assert_broken_at(number, "is not as it was written", &swapped);
+        tampered.assert_broken_at(number, "was changed or replaced", &swapped);
         let added = format!(
             "UPDATE audit_events SET number = -number WHERE number > {number}; \
              UPDATE audit_events SET number = -number + 1 WHERE number < 0; \
              INSERT INTO audit_events SELECT {next}, at, organization_id, project_id, actor_key_id, actor_name, action, \
              resource, change, client_address, user_agent, request_id, hash FROM audit_events WHERE number = {number}"
         );
-        tampered.assert_broken_at(next, "is not as it was written", &added);
+        tampered.assert_broken_at(next, "was changed or replaced", &added);
     }
 }
 
@@ -353,7 +353,7 @@ fn a_forged_pruning_event_hides_no_missing_events() {
             "UPDATE audit_events SET action = 'audit.pruned', change = '{{\"through\":\"{through}:{hash}\"}}' \
              WHERE number = {number}"
         );
-        tampered.assert_broken_at(number, "is not as it was written", &claim);
+        tampered.assert_broken_at(number, "was changed or replaced", &claim);
         let verdict = tampered.verdict(|file| {
             file.execute_batch(&format!("{claim}; DELETE FROM audit_events WHERE number = 1")).expect("a change");
         });
@@ -380,14 +380,14 @@ fn a_value_of_another_type_or_length_is_as_wrong_as_another_value() {
         ["hash = x''", "hash = zeroblob(31)", "change = CAST(x'ff' AS TEXT)", "user_agent = CAST(x'ff' AS TEXT)"]
     {
         let sql = format!("PRAGMA ignore_check_constraints = ON; UPDATE audit_events SET {change} WHERE number = 5");
-        tampered.assert_broken_at(5, "is not as it was written", &sql);
+        tampered.assert_broken_at(5, "was changed or replaced", &sql);
     }
     // Digits stored as text have the same bytes as the number.
     let loosened = "PRAGMA writable_schema = ON; \
                     UPDATE sqlite_schema SET sql = replace(replace(sql, 'STRICT', ''), 'at              INTEGER', 'at BLOB') \
                     WHERE name = 'audit_events'; PRAGMA writable_schema = RESET; \
                     UPDATE audit_events SET at = CAST(at AS TEXT) WHERE number = 5";
-    tampered.assert_broken_at(5, "is not as it was written", loosened);
+    tampered.assert_broken_at(5, "was changed or replaced", loosened);
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn every_byte_of_an_event_counts() {
                 if column == "hash" { "BLOB" } else { "TEXT" }
             );
             let sql = sql.replace(" ^ 1", " + 1");
-            tampered.assert_broken_at(number, "is not as it was written", &sql);
+            tampered.assert_broken_at(number, "was changed or replaced", &sql);
         }
     }
 }
@@ -656,7 +656,7 @@ fn events_older_than_the_retention_are_deleted_and_the_rest_is_still_a_chain() {
     assert!(verdict.contains(&format!("2 events, {newest} to {}: all intact", newest + 1)), "{verdict}");
     tampered.assert_broken_at(
         newest,
-        "is not as it was written",
+        "was changed or replaced",
         "UPDATE audit_events SET at = at + 1 WHERE number = 18",
     );
     let earlier = format!("3:{}", "0".repeat(64));

@@ -115,7 +115,7 @@ fn a_backup_under_load_has_every_key_from_before_it_and_its_restore_none_that_wa
         let elsewhere = with_ledger_of(folder.path());
         let output = restore(elsewhere.path(), &folder.path().join(format!("{moment}.db")));
         assert_done(&output);
-        dead_again += usize::from(!stdout(&output).contains("; 0 of them were revoked"));
+        dead_again += usize::from(!stdout(&output).contains("; none of them was revoked or narrowed"));
         let store = open_store(&elsewhere.path().join("keystead.db"));
         for (value, known) in &keys {
             let is_good = is_switched_on(&store, value);
@@ -493,7 +493,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     }
     let output = run(folder.path(), &["restore", "backup.db", "--without-ledger"]);
     assert_done(&output);
-    assert!(stderr(&output).contains("keys that were revoked since the backup may be good again"));
+    assert!(stderr(&output).contains("keys that were revoked since the backup may be valid again"));
     let said = stdout(&output);
     assert!(said.contains("may be as they were before") && !said.contains("none of them"), "{said}");
     let server = Server::start_in(folder.path(), &[]);
@@ -585,7 +585,7 @@ fn a_backup_is_private_and_self_contained_and_overwrites_nothing() {
         .collect();
     assert!(!names.iter().any(|name| name.contains("unfinished") || name.starts_with('.')), "{names:?}");
     let nothing = self::folder();
-    assert_refused(&run(nothing.path(), &["backup", "backup.db"]), "keystead.db is not there. Point --store (or");
+    assert_refused(&run(nothing.path(), &["backup", "backup.db"]), "keystead.db is missing. Set --store (or");
     assert!(!nothing.path().join("keystead.db").exists());
 }
 

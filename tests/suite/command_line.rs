@@ -68,7 +68,7 @@ fn init_writes_the_key_to_a_new_private_file_where_asked_to() {
 fn init_overwrites_no_key_file_and_changes_nothing_then() {
     let folder = folder();
     fs::write(folder.path().join("key"), "precious").expect("a file");
-    for (file, why) in [("key", "exists already"), ("nowhere/key", "No such file")] {
+    for (file, why) in [("key", "already exists"), ("nowhere/key", "No such file")] {
         let output = run(folder.path(), &["init", "--organization", "Acme", "--key-file", file]);
         assert_failed_with(&output, 1, why);
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "there is no store");

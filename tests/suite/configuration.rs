@@ -394,7 +394,11 @@ fn a_wrong_value_is_refused_with_the_place_that_it_comes_from() {
     assert_failed_with(&output, 1, sentence);
     assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
     let output = with("", ("KEYSTEAD_STORE_PATH", "env.db"), &["status", "--store", ":memory:"]);
-    assert_failed_with(&output, 1, "The setting store.path (the flag --store) is wrong. SQLite takes \":memory:\" for");
+    assert_failed_with(
+        &output,
+        1,
+        "The setting store.path (the flag --store) is wrong. SQLite does not read \":memory:\" as",
+    );
     let proxies = "[server]\ntrusted_proxies = [\n  \"unix:\",\n  \"127.0.0.1\",\n  \"proxy.example\",\n]\n";
     let output = with(proxies, none, &["status"]);
     let sentence =
@@ -458,7 +462,7 @@ fn the_name_of_a_variable_is_printed_without_keys_and_terminal_escapes() {
     // A line break in a name does not start a new log line.
     let mut command = keystead(folder.path());
     let output = command.args(["keys", "list"]).env("KEYSTEAD_A\nB", "a").output().expect("the program runs");
-    assert!(stderr(&output).contains("KEYSTEAD_A\\u{a}B is no setting"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("KEYSTEAD_A\\u{a}B is not a setting"), "{}", stderr(&output));
 }
 
 #[test]

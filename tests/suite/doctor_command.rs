@@ -135,7 +135,7 @@ fn private_keys_that_everybody_can_read_are_named() {
 #[test]
 fn a_missing_foreign_or_truncated_store_is_a_problem() {
     let folder = tempfile::tempdir().expect("a folder");
-    assert_found(folder.path(), &[], "problem", "store", "is not there. Point --store");
+    assert_found(folder.path(), &[], "problem", "store", "is missing. Set --store");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
     fs::write(folder.path().join("keystead.db"), "shopping list").expect("a file");
     fs::set_permissions(folder.path().join("keystead.db"), Permissions::from_mode(0o600)).expect("a mode");
@@ -174,7 +174,7 @@ fn the_action_comes_before_the_details_of_damage_and_the_details_are_limited() {
     let output = run(folder.path(), &["doctor"]);
     let text = stdout(&output);
     let line = text.lines().find(|line| line.starts_with("problem  store")).expect("a problem");
-    let advice = "The file is damaged. Stop every process that uses it, keep a copy of it together with its -wal file, and \
+    let advice = "The file is damaged. Stop every process that uses the store, keep a copy of it together with its -wal file, and \
                   restore a backup: keystead restore FILE. In detail: ";
     let (_, details) = line.split_once(advice).unwrap_or_else(|| panic!("{line}"));
     assert!(details.matches("; ").count() == 3 && details.contains("; and ") && details.ends_with(" more."), "{line}");
@@ -214,7 +214,7 @@ fn a_store_that_is_not_a_regular_file_is_reported_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("place")).expect("a folder");
     for place in ["/dev/null", "place"] {
-        assert_found(folder.path(), &["--store", place], "problem", "store", "is not a regular file. Point --store");
+        assert_found(folder.path(), &["--store", place], "problem", "store", "is not a regular file. Set --store");
         let text = stdout(&run(folder.path(), &["doctor", "--store", place]));
         assert!(!text.contains("chmod"), "{text}");
     }
@@ -278,7 +278,7 @@ fn an_older_schema_is_a_warning_and_a_newer_one_a_problem() {
     let file = Connection::open(folder.path().join("keystead.db")).expect("a file");
     file.pragma_update(None, "user_version", 99).expect("a newer store");
     drop(file);
-    assert_found(folder.path(), &[], "problem", "schema", "Run that version, or restore a backup");
+    assert_found(folder.path(), &[], "problem", "schema", "Run the newer version, or restore a backup");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_changed_event_is_reported_as_a_problem() {
     let file = Connection::open(folder.path().join("keystead.db")).expect("the file");
     file.execute("UPDATE audit_events SET actor_name = 'nobody' WHERE number = 2", []).expect("a change");
     drop(file);
-    assert_found(folder.path(), &[], "problem", "audit log", "event 2 is not as it was written");
+    assert_found(folder.path(), &[], "problem", "audit log", "event 2 was changed or replaced");
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn wrong_settings_are_reported_and_the_store_is_still_checked() {
     let mine = ["--store", "mine.db"];
     for (settings, sentence) in [
         ("nonsense", "The configuration file config.toml is wrong"),
-        ("[forward_auth]\ncredential_headers = [\"Cookie\"]", "Cookie is none of"),
+        ("[forward_auth]\ncredential_headers = [\"Cookie\"]", "Cookie is not one of"),
         ("[dev]\nclock = true\n[server]\nlisten = \"0.0.0.0:8080\"", "refused unless the server listens on loopback"),
     ] {
         fs::write(folder.path().join("config.toml"), settings).expect("settings");
@@ -443,5 +443,5 @@ fn a_lost_or_empty_store_with_a_ledger_is_distinguished_from_a_new_one() {
     fs::write(&path, "").expect("an empty file");
     assert_found(folder.path(), &[], "problem", "store", "so a store was lost. Leave the ledger where it is");
     fs::remove_file(folder.path().join("keystead.revoked")).expect("the ledger");
-    assert_found(folder.path(), &[], "problem", "store", "is empty. Point --store");
+    assert_found(folder.path(), &[], "problem", "store", "is empty. Set --store");
 }

@@ -390,9 +390,9 @@ fn a_file_with_one_bad_row_imports_nothing_and_the_error_names_the_row_without_t
 fn ndjson_with_a_bad_line_imports_nothing_and_the_error_does_not_repeat_it() {
     let folder = Folder::new();
     for (line, why) in [
-        (format!("{{\"name\": \"Bad\", \"key\": {KEY}}}"), "no JSON object"),
-        (format!("[\"{KEY}\"]"), "no JSON object"),
-        (String::new(), "no JSON object"),
+        (format!("{{\"name\": \"Bad\", \"key\": {KEY}}}"), "not a JSON object"),
+        (format!("[\"{KEY}\"]"), "not a JSON object"),
+        (String::new(), "not a JSON object"),
         (format!("{{\"name\": \"Bad\", \"{KEY}\": 1}}"), "Field"),
         (format!("{{\"name\": \"Bad\", \"secret\": \"{KEY}\"}}"), "no column \"secret\""),
         (format!("{{\"name\": \"Bad\", \"key\": [\"{KEY}\"]}}"), "key must be a text or a number"),
@@ -413,18 +413,18 @@ fn ndjson_with_a_duplicate_field_is_refused() {
     let folder = Folder::new();
     let key = external(1);
     for (fields, why) in [
-        ("\"name\":\"A\",\"name\":\"B\"", "Its field \"name\" comes twice."),
-        ("\"name\":null,\"n\\u0061me\":\"B\"", "Its field \"name\" comes twice."),
-        ("\"name\":\"A\",\"expires_at\":\"2099-01-01\",\"expires_at\":null", "Its field \"expires_at\" comes twice."),
-        ("\"name\":\"A\",\"expires_at\":\"2099-01-01\",\"expiresAt\":null", "Its field \"expires_at\" comes twice."),
-        ("\"name\":\"A\",\"valid\":false,\"Valid\":true", "Its field \"valid\" comes twice."),
+        ("\"name\":\"A\",\"name\":\"B\"", "Its field \"name\" appears twice."),
+        ("\"name\":null,\"n\\u0061me\":\"B\"", "Its field \"name\" appears twice."),
+        ("\"name\":\"A\",\"expires_at\":\"2099-01-01\",\"expires_at\":null", "Its field \"expires_at\" appears twice."),
+        ("\"name\":\"A\",\"expires_at\":\"2099-01-01\",\"expiresAt\":null", "Its field \"expires_at\" appears twice."),
+        ("\"name\":\"A\",\"valid\":false,\"Valid\":true", "Its field \"valid\" appears twice."),
         (
             "\"name\":\"A\",\"rateLimit\":{\"limit\":1,\"limit\":9,\"windowInSeconds\":60}",
-            "Its field \"limit\" comes twice.",
+            "Its field \"limit\" appears twice.",
         ),
         (
             "\"name\":\"A\",\"rateLimit\":{\"limit\":1,\"windowInSeconds\":60},\"rate_window_s\":9",
-            "Its field \"rate_window_s\" comes twice.",
+            "Its field \"rate_window_s\" appears twice.",
         ),
         (&format!("\"name\":\"A\",\"{KEY}\":1,\"{KEY}\":2"), "One of its fields appears twice."),
         (&format!("\"name\":{{\"{KEY}\":1,\"{KEY}\":2}}"), "One of its fields appears twice."),
@@ -530,7 +530,7 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     assert_eq!(folder.keys(), 3);
     let skipped = folder.import(&lines, &["--skip-bad-rows", "--json"]);
     assert_eq!((skipped.status.code(), outcomes(&skipped)), (Some(1), of("imported")));
-    assert!(stderr(&skipped).contains("4 keys were imported: 4 to 7; 4 rows were left out."), "{}", stderr(&skipped));
+    assert!(stderr(&skipped).contains("4 keys were imported: 4 to 7; 4 rows were skipped."), "{}", stderr(&skipped));
     let server = folder.serve();
     assert!((0..6).all(|number| server.client_with(&external(number)).is_good()));
     assert_eq!(folder.keys(), 7);
@@ -710,7 +710,7 @@ fn an_export_can_go_to_a_new_private_file() {
         assert_eq!(std::fs::read_to_string(&file).expect("the file"), printed);
         assert_eq!(std::fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
         std::fs::write(&file, "something else").expect("a file");
-        assert_failed_with(&to_file(), 1, "exported cannot be created: it exists already");
+        assert_failed_with(&to_file(), 1, "exported cannot be created: it already exists");
         assert_eq!(std::fs::read_to_string(&file).expect("the file"), "something else");
         std::fs::remove_file(&file).expect("the file goes");
     }
@@ -738,7 +738,7 @@ fn an_interrupted_export_leaves_no_file_and_does_not_block_the_next_one() {
         std::fs::write(&unfinished, "what was left").expect("a file");
         let held = std::fs::File::open(&unfinished).expect("the file");
         held.lock().expect("a lock");
-        assert_failed_with(&to_file(), 1, "all cannot be created: somebody else is writing it");
+        assert_failed_with(&to_file(), 1, "all cannot be created: another process is writing it");
         drop(held);
         let output = to_file();
         assert!(output.status.success(), "{}", stderr(&output));

@@ -8,7 +8,7 @@ use std::process::Output;
 use tempfile::TempDir;
 
 const MANAGES: &str = "A key without a project can manage everything in its organization.";
-const WHAT_TO_DO: &str = "Give each key a project with the column \"project\", or use --organization-keys to import them as they are. \
+const WHAT_TO_DO: &str = "Give each key a project in the column \"project\", or use --organization-keys to import them as they are. \
                           Nothing was imported.";
 
 /// A store with a project, and a file with two keys of it and one key without a project.
@@ -69,7 +69,7 @@ fn a_dry_run_reports_each_row_and_the_question_that_an_import_would_ask() {
     let folder = folder();
     let folder = folder.path();
     let sentence = format!(
-        "1 of the 3 keys in the file has no project. {MANAGES} So an import would ask at a terminal, and be refused elsewhere \
+        "1 of the 3 keys in the file has no project. {MANAGES} So an import would ask at a terminal, and fail elsewhere \
          without --organization-keys."
     );
     let says = |output: &Output, sentence: &str| {

@@ -208,7 +208,7 @@ fn a_key_goes_to_a_new_private_file_instead_of_standard_output() {
         let verified = done(folder.path(), &["keys", "verify", "--key-file", "new"]);
         assert!(verified.starts_with("VALID: API key "), "{arguments:?}: {verified}");
         let json = run(folder.path(), &[arguments, &["--json"]].concat());
-        assert_failed_with(&json, 1, "exists already");
+        assert_failed_with(&json, 1, "already exists");
         fs::remove_file(file).expect("the file");
     }
 }
@@ -225,7 +225,7 @@ fn no_key_is_created_when_the_key_file_cannot_be_created() {
         &["projects", "create", "Shop"],
     ] {
         let output = run(folder.path(), &[arguments, &["--key-file", "new"]].concat());
-        assert_failed_with(&output, 1, "exists already");
+        assert_failed_with(&output, 1, "already exists");
     }
     assert_eq!(contents(folder.path()), before);
 }
@@ -343,7 +343,7 @@ fn a_store_that_is_not_there_is_not_created() {
     ] {
         let output = run(folder.path(), arguments);
         let looked_for = folder.path().canonicalize().expect("a path").join("keystead.db");
-        assert_failed_with(&output, 1, &format!("{} is not there. Point --store (or", looked_for.display()));
+        assert_failed_with(&output, 1, &format!("{} is missing. Set --store (or", looked_for.display()));
         assert!(stderr(&output).contains("or create a store with keystead init."), "{}", stderr(&output));
         assert_eq!(contents(folder.path()), [], "{arguments:?}");
     }

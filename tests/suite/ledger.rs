@@ -65,7 +65,7 @@ impl Fixture {
         assert_eq!(key["allowedAddresses"], json!(["192.0.2.0/24"]));
         let question = json!({"value": self.narrowed.1, "address": "198.51.100.1"});
         assert_eq!(server.client().post("/v2/verify", question).data()["valid"], false);
-        assert!(done(folder, &["doctor", "--json"]).contains("goes with the store"), "the next start mends it");
+        assert!(done(folder, &["doctor", "--json"]).contains("matches the store"), "the next start mends it");
     }
 
     fn ledger(&self) -> Vec<u8> {
@@ -104,7 +104,7 @@ fn a_restore_reactivates_nothing_when_the_last_commit_of_the_ledger_is_damaged()
         fs::write(fixture.path("keystead.db"), &store).expect("the store");
         fs::write(fixture.path("keystead.revoked"), damaged).expect("the ledger");
         let doctor = stdout(&run(fixture.folder.path(), &["doctor", "--json"]));
-        assert!(!doctor.contains("goes with the store"), "{what}: {doctor}");
+        assert!(!doctor.contains("matches the store"), "{what}: {doctor}");
         done(fixture.folder.path(), &["restore", "backup.db"]);
         fixture.check(fixture.folder.path());
     }
@@ -157,7 +157,7 @@ fn an_older_store_with_a_damaged_ledger_does_not_start_and_verifies_no_key() {
         refused(&["restore", "backup.db"]);
         assert_eq!(fixture.ledger(), damaged, "{what}: nothing was written");
         let output = run(fixture.folder.path(), &["restore", "--without-ledger", "backup.db"]);
-        assert!(stderr(&output).contains("may be good again"), "{what}: {}", stderr(&output));
+        assert!(stderr(&output).contains("may be valid again"), "{what}: {}", stderr(&output));
         let server = Server::start_in(fixture.folder.path(), &[]);
         assert!(!server.client_with(&fixture.revoked).is_good(), "{what}: what can be read counts");
         assert_eq!(server.stop().code(), Some(0));

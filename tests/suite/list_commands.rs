@@ -87,7 +87,7 @@ fn keys_are_searched_by_name_and_tail_and_a_truncated_list_is_marked() {
         let arguments = [&["keys", "list", "--limit", limit], more].concat();
         let output = run(folder, &arguments);
         assert!(output.status.success() && stdout(&output).lines().count() == expected.len() + 1, "{arguments:?}");
-        let sentence = format!("keys list was cut after {limit}");
+        let sentence = format!("keys list ends after {limit}");
         let said = stderr(&output).replace("The list", "keys list");
         assert_eq!(said.contains(&sentence), is_cut, "{arguments:?}: {said}");
         assert_eq!(ids(folder, &arguments[2..]), expected);

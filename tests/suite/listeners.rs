@@ -83,7 +83,7 @@ fn listeners_come_from_the_file_or_the_environment_and_healthcheck_asks_the_firs
         ("unix:", neither),
         ("127.0.0.1:1,", neither),
         ("/run/k.sock", neither),
-        ("8080", "a port needs an address; write 127.0.0.1:8080 for this machine alone"),
+        ("8080", "a port needs an address; write 127.0.0.1:8080 for this machine only"),
         ("localhost:8080", "names are not supported; write 127.0.0.1:8080 for this machine only"),
     ] {
         let output = keystead(folder.path())

@@ -267,7 +267,7 @@ fn processes_that_start_at_once_on_no_store_set_it_up_once() {
         let winners = outputs.iter().filter(|output| output.status.success()).count();
         assert_eq!(winners, 1);
         for loser in outputs.iter().filter(|output| !output.status.success()) {
-            assert!(stderr(loser).contains("initialised already"), "{}", stderr(loser));
+            assert!(stderr(loser).contains("already initialized"), "{}", stderr(loser));
         }
         let key = outputs.iter().map(stdout).find(|text| !text.is_empty()).expect("a key");
         assert!(Server::start_in(folder.path(), &[]).client_with(key.trim()).is_good());

@@ -124,7 +124,7 @@ fn after_a_crash_before_the_rollback_a_change_is_done_everywhere_or_nowhere() {
             let faults: Vec<String> = faults.iter().map(|&fault| fault.to_owned()).collect();
             let trouble = Trouble::begin(watched.server.pid(), &faults);
             let sentence = watched.ask(change).refused_with(503);
-            assert!(sentence.contains("look again"), "{change:?}: {sentence}");
+            assert!(sentence.contains("check whether the change was made"), "{change:?}: {sentence}");
             let mut watched = watched.kill();
             drop(trouble);
             watched.look_again();

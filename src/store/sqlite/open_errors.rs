@@ -18,8 +18,8 @@ pub(super) fn not_found(path: &Path) -> Error {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     open_error(
         &path,
-        "is not there. Point --store (or KEYSTEAD_STORE_PATH, or store.path in the settings) at the right file, put a backup there \
-         with keystead restore, or set up a new store with keystead init",
+        "is missing. Set --store (or KEYSTEAD_STORE_PATH, or store.path in the settings) to the right file, restore a backup with \
+         keystead restore, or create a store with keystead init",
     )
 }
 
@@ -71,7 +71,7 @@ pub(super) fn not_regular(path: &Path) -> Error {
 }
 
 pub(super) fn not_a_store(path: &Path) -> Error {
-    open_error(path, "is not a Keystead store; nothing was changed. Point --store (or store.path) at another file")
+    open_error(path, "is not a Keystead store; nothing was changed. Set --store (or store.path) to another file")
 }
 
 pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
