@@ -40,7 +40,7 @@ impl Service {
         self.store
             .write(move |writes| {
                 if writes.is_initialized()? {
-                    return Err(Error::Conflict("The store is initialised already; nothing was changed.".to_owned()));
+                    return Err(Error::Conflict("The store is already initialized; nothing was changed.".to_owned()));
                 }
                 let authority = Authority::operator(organization.id, now);
                 writes.append_event(&on_whole_store(Actor::Operator, Action::StoreInitialized, [None, None], now)?)?;

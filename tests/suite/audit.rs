@@ -544,7 +544,7 @@ fn a_store_that_is_not_there_or_of_another_version_is_not_made_or_changed_by_a_l
     let folder = tempfile::tempdir().expect("a folder");
     let output = run(folder.path(), &["audit", "verify"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("is not there"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is missing"), "{}", stderr(&output));
     assert!(!folder.path().join("keystead.db").exists());
     let old = folder.path().join("old.db");
     Connection::open(&old)

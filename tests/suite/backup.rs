@@ -561,7 +561,7 @@ fn a_backup_is_private_and_self_contained_and_overwrites_nothing() {
     let head = object["head"].as_str().expect("a head");
     let verdict = run(folder.path(), &["audit", "verify", "--store", "backup.db", "--expect", head]);
     assert_done(&verdict);
-    assert_refused(&run(folder.path(), &["backup", "backup.db"]), "backup.db exists already");
+    assert_refused(&run(folder.path(), &["backup", "backup.db"]), "backup.db already exists");
     assert_refused(&run(folder.path(), &["backup", "no/such/folder/backup.db"]), "cannot be created");
     let unfinished = folder.path().join("other.db-unfinished");
     fs::write(&unfinished, "half").expect("a file");

@@ -744,7 +744,7 @@ fn an_interrupted_export_leaves_no_file_and_does_not_block_the_next_one() {
         assert!(output.status.success(), "{}", stderr(&output));
         assert_eq!(std::fs::read_to_string(&file).expect("the file"), stdout(&run(folder.path(), arguments)));
         assert!(!unfinished.exists());
-        assert_failed_with(&to_file(), 1, "all cannot be created: it exists already");
+        assert_failed_with(&to_file(), 1, "all cannot be created: it already exists");
         std::fs::remove_file(&file).expect("the file goes");
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::store) fn back_up(
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
-        let e = format!("{} exists already; move it away, or name another file.", to.display());
+        let e = format!("{} already exists; move it away, or name another file.", to.display());
         return Err(Error::unavailable(SENTENCE, e));
     }
     let partial = PartialFile::create(companion(to, PARTIAL_SUFFIX)).map_err(|e| failed("cannot be created", e))?;
