@@ -471,7 +471,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     newer[63] = 99;
     fs::write(folder.path().join("newer"), newer).expect("a file");
     for (file, sentence) in [
-        ("missing", "is not there"),
+        ("missing", "is missing"),
         ("note", "is not a Keystead store"),
         ("empty", "is empty"),
         ("short", "is damaged"),
@@ -506,7 +506,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     assert!(folder.path().join("keystead.revoked-damaged").exists() && !ledger.exists(), "nothing of it could be read");
     let server = Server::start_in(folder.path(), &[]);
     assert!(is_good(&server, &dead), "that is what the warning is about");
-    assert!(server.log().contains("keystead.revoked is not there; a new one is made from the store"));
+    assert!(server.log().contains("keystead.revoked is missing; a new one is made from the store"));
 }
 
 #[test]

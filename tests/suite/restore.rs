@@ -39,7 +39,7 @@ fn a_restore_that_is_refused_in_an_empty_folder_leaves_it_empty() {
     done(folder.path(), &["backup", "backup.db"]);
     let backup = folder.path().join("backup.db");
     let output = run(elsewhere.path(), &["restore", backup.to_str().expect("a path")]);
-    assert_failed_with(&output, 1, "keystead.revoked is not there. It says which keys were revoked");
+    assert_failed_with(&output, 1, "keystead.revoked is missing. It says which keys were revoked");
     assert_eq!(fs::read_dir(elsewhere.path()).expect("a folder").count(), 0);
 }
 
@@ -131,8 +131,7 @@ fn a_write_ahead_log_without_its_store_is_refused_and_kept_until_the_store_is_ba
             &["keys", "create", "a"],
             &["keys", "list"],
         ] {
-            let sentence =
-                if command[0] == "status" && !is_empty { "is not there" } else { "holds what was done last" };
+            let sentence = if command[0] == "status" && !is_empty { "is missing" } else { "holds what was done last" };
             assert_failed_with(&run(folder.path(), command), 1, sentence);
             assert_eq!(fs::read(&log).expect("the log"), kept, "{command:?}");
             assert_eq!(store.exists(), is_empty, "{command:?}");

@@ -220,7 +220,7 @@ fn without_a_store_every_key_found_counts_as_live() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).ends_with(" unchecked\n"), "{}", stdout(&output));
     assert!(stderr(&output).contains("could not be checked and may be live: "), "{}", stderr(&output));
-    assert!(stderr(&output).contains("keystead.db is not there."), "{}", stderr(&output));
+    assert!(stderr(&output).contains("keystead.db is missing."), "{}", stderr(&output));
     assert!(run_with_input(folder.path(), &["scan"], b"nothing").status.success());
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
 }

@@ -75,8 +75,8 @@ fn status_without_a_store_shows_the_rest_and_fails() {
     let output = run(folder.path(), &["status", "--listen", &nobody(), "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let told: Value = serde_json::from_str(&stdout(&output)).expect("an object");
-    assert!(told["store"]["error"].as_str().expect("a sentence").contains("is not there"), "{told}");
-    assert!(stderr(&output).contains("is not there"));
+    assert!(told["store"]["error"].as_str().expect("a sentence").contains("is missing"), "{told}");
+    assert!(stderr(&output).contains("is missing"));
     assert!(!folder.path().join("keystead.db").exists());
 }
 

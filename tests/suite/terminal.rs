@@ -154,7 +154,7 @@ fn a_key_to_verify_is_prompted_for_at_a_terminal_without_echo() {
     assert!(seen.contains("VALID: API key 1 (First key) of Acme\ncode 0\necho\nsusp = ^Z"), "{seen}");
     assert!(!seen.contains(&key[..20]) && !seen.contains(&key[key.len() - 6..]), "{seen}");
     let seen = Screen::new(folder.path(), "$K keys verify --store nowhere.db", &[]).end();
-    assert!(seen.contains("nowhere.db is not there.") && !seen.contains("Enter"), "nobody is asked in vain: {seen}");
+    assert!(seen.contains("nowhere.db is missing.") && !seen.contains("Enter"), "nobody is asked in vain: {seen}");
     let piped = run_with_input(folder.path(), &["keys", "verify"], key.as_bytes());
     assert_eq!((stdout(&piped).as_str(), stderr(&piped).as_str()), ("VALID: API key 1 (First key) of Acme\n", ""));
 }

@@ -121,8 +121,8 @@ impl Checkup {
     fn connect(&self) -> Result<Connection> {
         if !self.path.exists() {
             return Err(Error::unavailable(
-                "The store is not there.",
-                format_args!("{} is not there.", self.path.display()),
+                "The store is missing.",
+                format_args!("{} is missing.", self.path.display()),
             ));
         }
         connect::open_read_only(&self.path, self.busy_timeout)

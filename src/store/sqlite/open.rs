@@ -57,7 +57,7 @@ fn expect_usable_path(path: &Path) -> Result<()> {
         return Err(open_error(
             path,
             format_args!(
-                "is not there, but {} is: a keystead restore was cut short. Restore again, or delete that file to begin \
+                "is missing, but {} exists: a keystead restore was cut short. Restore again, or delete that file to begin \
                  with an empty store",
                 restoring.display()
             ),
@@ -98,7 +98,7 @@ pub(super) fn open_backup(path: &Path, busy_timeout: Duration) -> Result<Connect
     // The path of the store is checked elsewhere.
     check_header(path)?;
     if !path.exists() {
-        return Err(open_error(path, "is not there"));
+        return Err(open_error(path, "is missing"));
     }
     let connection = open_read_only(path, busy_timeout)?;
     let unreadable = |e: rusqlite::Error| unreadable(path, &e);

@@ -45,7 +45,7 @@ pub(super) fn log_without_store(path: &Path) -> Error {
     open_error(
         path,
         format_args!(
-            "is not there, or empty, but {} is there and holds what was done last; nothing was changed. Put the file back to which \
+            "is missing or empty, but {} exists and holds what was done last; nothing was changed. Put the file back to which \
              it belongs, or restore a backup (keystead restore), which keeps the log. To begin with an empty store, move the \
              log away",
             log.display()

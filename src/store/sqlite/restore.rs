@@ -77,7 +77,7 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
         return Ok(());
     }
     Err(restore_error(format_args!(
-        "{} is not there. It says which keys were revoked since the backup was made: put it beside the store. If it is \
+        "{} is missing. It says which keys were revoked since the backup was made: put it beside the store. If it is \
          lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Otherwise \
          --without-ledger restores without it, and keys that were revoked since the backup may be good again.",
         ledger.path().display()
@@ -116,7 +116,7 @@ fn repair_ledger_from(present: &Connection, ledger: &mut Ledger, without_ledger:
             false
         }
         LedgerComparison::Missing if without_ledger => {
-            log::warn!("{path} is not there, and is rebuilt from the store that is replaced");
+            log::warn!("{path} is missing, and is rebuilt from the store that is replaced");
             false
         }
         LedgerComparison::Damaged(why) if without_ledger => {

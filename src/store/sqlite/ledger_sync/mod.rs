@@ -102,7 +102,7 @@ fn log_rebuild(connection: &Connection, ledger: &Ledger, comparison: &LedgerComp
     let path = ledger.path().display();
     match comparison {
         LedgerComparison::Missing if audit::head(connection)?.is_some() => log::warn!(
-            "{path} is not there; a new one is made from the store. If this store is an older copy, keys that were revoked \
+            "{path} is missing; a new one is made from the store. If this store is an older copy, keys that were revoked \
              since it was made are valid again"
         ),
         LedgerComparison::Forked => log::warn!(
