@@ -102,7 +102,7 @@ impl ImportReport {
             wrong if skips => {
                 let wrong = rows(wrong as u64);
                 return Err(CommandError::new(format!(
-                    "{count} can be imported, {wrong} would be skipped. Nothing was changed."
+                    "{count} can be imported, {wrong} would be skipped as bad. Nothing was changed."
                 )));
             }
             wrong => {
@@ -131,7 +131,7 @@ impl ImportReport {
         })?;
         self.summarize_passed_over();
         if self.wrong > 0 {
-            return Err(CommandError::new(format!("{keys}; {} skipped.", were(self.wrong as u64))));
+            return Err(CommandError::new(format!("{keys}; {} skipped as bad.", were(self.wrong as u64))));
         }
         say(format_args!("{keys}."));
         Ok(())
