@@ -530,7 +530,11 @@ fn keys_that_the_store_has_are_named_and_the_others_imported_where_asked_to() {
     assert_eq!(folder.keys(), 3);
     let skipped = folder.import(&lines, &["--skip-bad-rows", "--json"]);
     assert_eq!((skipped.status.code(), outcomes(&skipped)), (Some(1), of("imported")));
-    assert!(stderr(&skipped).contains("4 keys were imported: 4 to 7; 4 rows were skipped as bad."), "{}", stderr(&skipped));
+    assert!(
+        stderr(&skipped).contains("4 keys were imported: 4 to 7; 4 rows were skipped as bad."),
+        "{}",
+        stderr(&skipped)
+    );
     let server = folder.serve();
     assert!((0..6).all(|number| server.client_with(&external(number)).is_good()));
     assert_eq!(folder.keys(), 7);
