@@ -5,6 +5,7 @@ use super::keys_command::store;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr as _;
 
 const ESCAPE: char = '\u{1b}';
@@ -45,8 +46,14 @@ impl Screen {
         }
     }
 
+    /// Types, and waits until the terminal has it: until `script` has read it and waits for more, or has ended.
     fn type_in(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).and_then(|()| self.keyboard.flush()).expect("the keyboard");
+        eventually(Duration::from_secs(10), || {
+            let is_read = rustix::io::ioctl_fionread(&self.keyboard).expect("a pipe") == 0;
+            let is_waiting = is_read && state_of(self.child.id()) == Some('S');
+            is_waiting || self.child.try_wait().expect("a child").is_some()
+        });
     }
 
     /// The whole text of the screen.
@@ -55,6 +62,12 @@ impl Screen {
         self.child.wait().expect("an end");
         self.text()
     }
+}
+
+/// The state of a process, such as `S` for one that waits, as Linux tells it; `None` if there is no such process.
+fn state_of(process: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The output of a command at a terminal of this width.
