@@ -179,7 +179,7 @@ impl Ledger {
     pub(super) fn append(&mut self, key_records: &[KeyRecord], ended: &[Digest], commit: Mark) -> io::Result<()> {
         self.appended = None;
         let Some(End { scan: mut at, .. }) = self.end else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "it is not there"));
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it is missing"));
         };
         let file = OpenOptions::new().write(true).open(&self.path)?;
         let begin = at.end as u64;

@@ -55,7 +55,7 @@ pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<Restor
         if !how.without_ledger {
             return Err(restore_error(format_args!(
                 "{} is damaged: {why}. Put an undamaged copy of it back. --without-ledger restores without the part that \
-                 cannot be read; keys that were revoked there may be good again.",
+                 cannot be read; keys that were revoked there may be valid again.",
                 ledger.path().display()
             )));
         }
@@ -79,7 +79,7 @@ fn expect_ledger(ledger: &Ledger, without_ledger: bool) -> Result<()> {
     Err(restore_error(format_args!(
         "{} is missing. It says which keys were revoked since the backup was made: put it beside the store. If it is \
          lost and the store that is there is the newest one, start the server once: it makes a new one from the store. Otherwise \
-         --without-ledger restores without it, and keys that were revoked since the backup may be good again.",
+         --without-ledger restores without it, and keys that were revoked since the backup may be valid again.",
         ledger.path().display()
     )))
 }

@@ -57,7 +57,7 @@ impl Thread {
         let replacement = self.file_identity.replacement();
         let was_replaced = std::mem::replace(&mut self.is_replaced, replacement.is_some());
         if let Some(detail) = replacement.filter(|_| !was_replaced) {
-            log::error!("no key is judged: {detail}");
+            log::error!("keys are not verified: {detail}");
         }
         !self.is_replaced
     }
