@@ -73,7 +73,7 @@ pub struct ImportedApiKey {
     pub allowed_addresses: Option<AddressList>,
 }
 
-/// StoreTransaction of an import.
+/// The staged rows of an import.
 pub struct Staging {
     connection: Connection,
     /// `None` until sealed, and for a dry run.
