@@ -36,8 +36,8 @@ impl ConfigError {
 
     /// `why` ends the sentence, after the setting's name.
     pub(super) fn of_value(setting: &str, entry: Option<usize>, why: String) -> Self {
-        let place = entry.map(|entry| format!(" (entry {})", entry + 1)).unwrap_or_default();
-        let sentence = format!("The setting {setting}{place} {why}");
+        let suffix = entry.map(|entry| format!(" (entry {})", entry + 1)).unwrap_or_default();
+        let sentence = format!("The setting {setting}{suffix} {why}");
         Self { value: Some(WrongValue { setting: setting.to_owned(), entry, why }), ..Self::new(sentence) }
     }
 
@@ -73,17 +73,17 @@ impl Sources {
     /// Adds the source of the wrong value to the error.
     pub fn locate(&self, error: ConfigError) -> ConfigError {
         let Some(WrongValue { setting, entry, why }) = &error.value else { return error };
-        let (place, excerpt) = match (self.others.get(setting), &self.file) {
+        let (location, excerpt) = match (self.others.get(setting), &self.file) {
             (Some(other), _) => (other.clone(), None),
             (None, Some((file, text))) => {
                 let span = explain::span_of(text, setting, *entry);
-                let Some(place) = span.and_then(|span| Excerpt::of(text, &span)) else { return error };
-                (format!("{}, line {}", file.display(), place.line), Some(place.draw(false)))
+                let Some(excerpt) = span.and_then(|span| Excerpt::of(text, &span)) else { return error };
+                (format!("{}, line {}", file.display(), excerpt.line), Some(excerpt.draw(false)))
             }
             (None, None) => return error,
         };
         let entry = entry.map(|entry| format!(", entry {}", entry + 1)).unwrap_or_default();
-        let sentence = format!("The setting {setting} ({place}{entry}) {why}");
+        let sentence = format!("The setting {setting} ({location}{entry}) {why}");
         ConfigError { sentence, excerpt, ..error }
     }
 }

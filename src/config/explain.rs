@@ -120,29 +120,30 @@ fn section_name(name: &str) -> String {
 
 /// Explains a common mistake in text that is not TOML, with its position on the line.
 pub(super) fn common_mistake(
-    place: &Excerpt,
+    excerpt: &Excerpt,
     setting: Option<Setting>,
     words: Option<&str>,
 ) -> Option<(String, Range<usize>)> {
-    if place.text.trim_start().starts_with('[') && place.text.find(']').is_some_and(|end| place.wrong.start > end) {
-        return Some(("the name of a section must be alone on its line".to_owned(), place.wrong.clone()));
+    if excerpt.text.trim_start().starts_with('[') && excerpt.text.find(']').is_some_and(|end| excerpt.wrong.start > end)
+    {
+        return Some(("the name of a section must be alone on its line".to_owned(), excerpt.wrong.clone()));
     }
     let setting = setting?;
-    let begin = place.name().map_or(0, |(_, value)| value);
-    if place.wrong.start < begin {
+    let begin = excerpt.name().map_or(0, |(_, value)| value);
+    if excerpt.wrong.start < begin {
         return None;
     }
     // In a list, the wrong entry.
-    let before = &place.text[begin..place.wrong.start];
+    let before = &excerpt.text[begin..excerpt.wrong.start];
     let entry = before.rfind(['[', ',']).map_or(begin, |at| begin + at + 1);
-    let value = place.text[entry..].trim_start();
+    let value = excerpt.text[entry..].trim_start();
     if value.starts_with(['"', '\'', '[', '{', ',']) {
         return None;
     }
     let digits = value.trim_start_matches(['+', '-']).as_bytes();
     let has_zero = digits.first() == Some(&b'0') && digits.get(1).is_some_and(u8::is_ascii_digit);
     let zero = if setting.default.is_integer() && has_zero { "; it must not begin with a zero" } else { "" };
-    let start = place.text.len() - value.len();
+    let start = excerpt.text.len() - value.len();
     let length = value.find(['#', ',', ']', '}']).unwrap_or(value.len());
     let end = start + value[..length].trim_end().len();
     Some((format!("this must be {}{zero}", setting.must_be(words)), start..end))
@@ -237,14 +238,14 @@ pub(super) fn span_of(text: &str, setting: &str, entry: Option<usize>) -> Option
 
 /// Whether the text after a name may be a secret: it may, unless it is the value of a known setting.
 pub(super) fn is_secret(
-    place: &Excerpt,
+    excerpt: &Excerpt,
     text: &str,
     message: &str,
     setting: Option<Setting>,
     defaults: &Table,
 ) -> bool {
-    let Some((name, _)) = place.name() else {
-        return setting.is_none() && !place.text.trim_start().starts_with('[');
+    let Some((name, _)) = excerpt.name() else {
+        return setting.is_none() && !excerpt.text.trim_start().starts_with('[');
     };
     let is_setting = |name: &str| defaults.values().any(|section| section.get(name).is_some());
     let name = name.rsplit('.').next().unwrap_or_default().trim();

@@ -10,7 +10,7 @@ use super::request_bodies::{ApiKeyChange, NewApiKey, ProvidedValue, Rotate};
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
-use crate::service::{Idempotency, IssuedKey, KeyChange, NewKey, NewValue, Rotation};
+use crate::service::{Idempotency, IssuedKey, KeyChange, NewKey, NewValue, RotationRequest};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: C
     let fields = body::fields::<V, Rotate>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
     let Rotate { grace, name, lifetime, value, restrictions } = fields.read()?;
-    let rotation = Rotation {
+    let rotation = RotationRequest {
         value: self::value(&app, value)?,
         grace: grace.flatten().unwrap_or_default(),
         expiry: lifetime.expiry()?,

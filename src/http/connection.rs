@@ -34,7 +34,7 @@ const HEADERS: usize = 96;
 
 /// Timeouts; none may be zero.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// To receive the head of a request.
     pub(super) head: Duration,
     /// To send any part of an answer.
@@ -161,7 +161,7 @@ impl MessageBody for AnswerBody {
 /// A connection with timeouts.
 pub(super) struct Connection<S> {
     stream: S,
-    limits: Limits,
+    limits: ConnectionLimits,
     requests: ConnectionRequests,
     tick: Pin<Box<Sleep>>,
     is_ticking: bool,
@@ -181,7 +181,7 @@ struct Head {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(stream: S, limits: Limits, stopping: impl Future<Output = ()> + 'static) -> Self {
+    pub(super) fn new(stream: S, limits: ConnectionLimits, stopping: impl Future<Output = ()> + 'static) -> Self {
         Self {
             stream,
             limits,

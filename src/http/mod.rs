@@ -151,7 +151,7 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::i
     let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
     let app = web::Data::from(app);
     let examples = Arc::new(Examples::new().map_err(std::io::Error::other)?);
-    let description = web::Data::new(openapi::Description::default());
+    let description = web::Data::new(openapi::OpenApiDocument::default());
     let workers = match options.workers {
         Some(workers) => workers,
         None => std::thread::available_parallelism()?.get(),

@@ -51,9 +51,9 @@ const PIECE: usize = 16_384;
 
 /// The description as JSON, built at the first request: most servers never get one.
 #[derive(Default)]
-pub(super) struct Description(OnceLock<Bytes>);
+pub(super) struct OpenApiDocument(OnceLock<Bytes>);
 
-impl Description {
+impl OpenApiDocument {
     fn text(&self) -> Result<Bytes, Failure> {
         if let Some(text) = self.0.get() {
             return Ok(text.clone());
@@ -185,7 +185,7 @@ async fn lead_to_viewer() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, VIEWER)).finish()
 }
 
-async fn describe(description: Data<Description>) -> Result<HttpResponse, Failure> {
+async fn describe(description: Data<OpenApiDocument>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(in_pieces(description.text()?)))
 }
 

@@ -87,7 +87,7 @@ pub(super) fn answered<B: MessageBody>(
         BodySize::Sized(bytes) => Some(bytes),
         BodySize::Stream => None,
     };
-    let line = Line {
+    let line = LogLine {
         method: known_method(request.method().as_str()),
         path: route.template(),
         status: answer.status().as_u16(),
@@ -103,12 +103,12 @@ pub(super) fn answered<B: MessageBody>(
 pub(super) fn panicked(app: &App, method: &Method, id: &HeaderValue, took: Duration) {
     if app.request_log.is_on {
         let (method, id) = (known_method(method.as_str()), id.to_str().unwrap_or("-"));
-        let line = Line { method, path: "panicked", status: 500, bytes: None, address: None, key: None, id };
+        let line = LogLine { method, path: "panicked", status: 500, bytes: None, address: None, key: None, id };
         line.write(Level::Info, took);
     }
 }
 
-struct Line<'a> {
+struct LogLine<'a> {
     method: &'static str,
     path: &'a str,
     status: u16,
@@ -119,7 +119,7 @@ struct Line<'a> {
     id: &'a str,
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     fn write(&self, level: Level, duration: Duration) {
         let Self { method, path, status, bytes, address, key, id } = self;
         let ms = duration.as_secs_f64() * 1000.0;

@@ -4,7 +4,7 @@
 //! their limits.
 
 use super::ServerOptions;
-use super::connection::{AnswerBody, Connection, ConnectionRequests, Limits};
+use super::connection::{AnswerBody, Connection, ConnectionLimits, ConnectionRequests};
 use super::refused_head::RefusedHead;
 use actix_http::{ConnectionType, HttpService, KeepAlive, Protocol, Request};
 use actix_server::GracefulShutdownSignal;
@@ -72,7 +72,7 @@ where
         .max_concurrent_connections(connections)
         .shutdown_timeout(options.shutdown_timeout.as_secs())
         .disable_signals();
-    let limits = Limits { head: options.head_timeout, send: options.send_timeout, idle: options.keep_alive };
+    let limits = ConnectionLimits { head: options.head_timeout, send: options.send_timeout, idle: options.keep_alive };
     let settings =
         ConnectionSettings { limits, keep_alive: size.keep_alive, stopping: builder.graceful_shutdown_signal() };
     for socket in sockets.tcp {
@@ -111,7 +111,7 @@ where
 /// Settings of each connection.
 #[derive(Clone)]
 struct ConnectionSettings {
-    limits: Limits,
+    limits: ConnectionLimits,
     keep_alive: KeepAlive,
     stopping: GracefulShutdownSignal,
 }

@@ -42,7 +42,7 @@ const CODE: [&str; 7] =
 
 /// The result of a cache lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
+pub enum LookupResult {
     /// The key is cached.
     Hit,
     /// The key is not cached: the store must be read.
@@ -51,7 +51,7 @@ pub enum Lookup {
     Unknown,
 }
 
-/// In the order of [`Lookup`].
+/// In the order of [`LookupResult`].
 const LOOKUP: [&str; 3] = ["hit", "miss", "unknown"];
 
 /// All metrics of the process.
@@ -137,7 +137,7 @@ impl Metrics {
     }
 
     /// Counts a cache lookup.
-    pub fn looked_up(&self, lookup: Lookup) {
+    pub fn looked_up(&self, lookup: LookupResult) {
         self.lookups[lookup as usize].inc();
     }
 

@@ -12,7 +12,7 @@ use crate::domain::{
     ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota,
     Refusal, Result, Timestamp,
 };
-use crate::metrics::{Lookup, Via};
+use crate::metrics::{LookupResult, Via};
 use crate::store::{FoundKey, Revision};
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
@@ -268,7 +268,7 @@ impl Service {
         let is_believed = |it: &Arc<Identity>| self.store.is_current(&digest, it.revision) && it.is_good(now);
         let known = self.key_cache.keys.get(&digest).filter(is_believed);
         if known.is_some() {
-            self.metrics.looked_up(Lookup::Hit);
+            self.metrics.looked_up(LookupResult::Hit);
             return Ok(known);
         }
         Ok(self.store.lookup(digest, now).await?.map(|(found, revision)| {

@@ -106,7 +106,7 @@ impl TakenRows {
 }
 
 /// The staged rows, shared by consecutive transactions.
-type Shared = Arc<Mutex<Staging>>;
+type SharedStaging = Arc<Mutex<Staging>>;
 
 impl Service {
     /// Imports all staged rows or none. Other writes wait for one short transaction at most. A running server
@@ -198,7 +198,7 @@ impl Service {
     /// this one continues the import.
     async fn wait_for_end(
         &self,
-        staged: &Shared,
+        staged: &SharedStaging,
         mut writer: Option<Box<dyn ImportWriter>>,
         progress: &(dyn Fn(ImportProgress) + Send),
     ) -> Result<[i64; 2]> {
@@ -236,7 +236,7 @@ impl Service {
 
     /// Determines the result after an error of this process: a server may have published the import or be
     /// about to.
-    async fn recheck(&self, staged: &Shared, error: Error) -> Result<[i64; 2]> {
+    async fn recheck(&self, staged: &SharedStaging, error: Error) -> Result<[i64; 2]> {
         let has_server = self.file.has_server();
         let state = self.import_state().await.map(|state| state.filter(|state| state.is_for(&lock(staged))));
         match state.map(|state| state.map(|state| (state.stage, state.ids))) {
@@ -252,13 +252,13 @@ impl Service {
         }
     }
 
-    async fn why_it_failed(&self, staged: &Shared) -> Result<Error> {
+    async fn why_it_failed(&self, staged: &SharedStaging) -> Result<Error> {
         let staged = Arc::clone(staged);
         self.file.read_slice(move |reads| conflict_sentence(reads, &lock(&staged)).map(Error::Conflict)).await
     }
 
     /// Runs one transaction; returns whether there is more to do.
-    async fn advance(&self, staged: &Shared, pace: &mut Pace, step: Duration) -> Result<bool> {
+    async fn advance(&self, staged: &SharedStaging, pace: &mut Pace, step: Duration) -> Result<bool> {
         let (staged, keys, begun) = (Arc::clone(staged), pace.keys, (self.stopwatch)());
         let goes_on = self.file.write(move |writes| advance(writes, &lock(&staged), keys)).await?;
         pace.took((self.stopwatch)().saturating_duration_since(begun), step);
@@ -362,6 +362,6 @@ impl Pace {
     }
 }
 
-fn lock(staged: &Shared) -> MutexGuard<'_, Staging> {
+fn lock(staged: &SharedStaging) -> MutexGuard<'_, Staging> {
     staged.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -44,7 +44,7 @@ pub struct NewKey {
 
 /// A rotation to start.
 #[derive(Debug)]
-pub struct Rotation {
+pub struct RotationRequest {
     /// The new value.
     pub value: NewValue,
     /// The grace period of the outgoing value.
@@ -101,9 +101,14 @@ impl KeyManager<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], those of [`ApiKey::rotate`] and of [`KeyManager::create`].
-    pub async fn rotate(&self, id: KeyId, rotation: Rotation, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
+    pub async fn rotate(
+        &self,
+        id: KeyId,
+        rotation: RotationRequest,
+        idempotency: Option<Idempotency>,
+    ) -> Result<IssuedKey> {
         self.service.count_change(&self.authority, ChangeKind::Rotation)?;
-        let Rotation { value, grace, expiry, change } = rotation;
+        let RotationRequest { value, grace, expiry, change } = rotation;
         let (rotated, now) = (self.changes(id, Action::KeyRotated), self.now);
         self.issue(value, idempotency, move |writes, value| {
             rotated.run(writes, |key| {
@@ -228,8 +233,8 @@ impl KeyManager<'_> {
         Ok(key)
     }
 
-    fn changes(&self, id: KeyId, action: Action) -> Change {
-        Change { parent: self.parent, id, action, authority: self.authority.clone(), now: self.now }
+    fn changes(&self, id: KeyId, action: Action) -> KeyChangeContext {
+        KeyChangeContext { parent: self.parent, id, action, authority: self.authority.clone(), now: self.now }
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -287,7 +292,7 @@ fn find<R: Reads + ?Sized>(reads: &R, parent: Parent, id: KeyId) -> Result<ApiKe
 }
 
 /// A change of one key, for a transaction.
-struct Change {
+struct KeyChangeContext {
     parent: Parent,
     id: KeyId,
     action: Action,
@@ -295,7 +300,7 @@ struct Change {
     now: Timestamp,
 }
 
-impl Change {
+impl KeyChangeContext {
     /// Applies the work to the key's current state. Without a difference, nothing is written or recorded.
     fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
         let stored = find(writes, self.parent, self.id)?;

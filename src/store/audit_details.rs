@@ -9,12 +9,12 @@ use serde::Serialize;
 /// # Errors
 /// [`Error::Internal`] where they cannot be serialized.
 pub fn audit_change([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
-    serde_json::to_string(&Change { before, after })
+    serde_json::to_string(&BeforeAndAfter { before, after })
         .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
 }
 
 #[derive(Serialize)]
-struct Change<T> {
+struct BeforeAndAfter<T> {
     before: Option<T>,
     after: Option<T>,
 }

@@ -4,7 +4,7 @@ use super::contract::{FoundKey, Reads, Writes};
 use super::revisions::Revision;
 use super::sqlite::Sqlite;
 use crate::domain::{Digest, Error, KeyForms, Result, Timestamp};
-use crate::metrics::Lookup;
+use crate::metrics::LookupResult;
 use std::sync::Arc;
 
 /// The store. Clones are cheap and share it; [`Store::close`] closes it for all.
@@ -39,10 +39,10 @@ impl Store {
     pub async fn lookup(&self, digest: Digest, now: Timestamp) -> Result<Option<(FoundKey, Revision)>> {
         let revision = self.0.revisions.revision(&digest);
         if !self.may_hold(&digest, now) {
-            self.0.metrics.looked_up(Lookup::Unknown);
+            self.0.metrics.looked_up(LookupResult::Unknown);
             return Ok(None);
         }
-        self.0.metrics.looked_up(Lookup::Miss);
+        self.0.metrics.looked_up(LookupResult::Miss);
         let found = self.0.look_up(digest).await?;
         if found.is_none() {
             self.0.record_miss(now);

@@ -25,12 +25,12 @@ pub struct KeyState {
     /// When it expires.
     pub expires_at: Option<Timestamp>,
     /// Its limits; `None` where they are not known, as in ledgers of older versions.
-    pub limits: Option<Limits>,
+    pub limits: Option<RecordedLimits>,
 }
 
 /// How often a key may be used, and from which addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RecordedLimits {
     /// `None`: without limit.
     pub rate_limit: Option<RateLimit>,
     /// `None`: from any address.
@@ -55,7 +55,7 @@ impl KeyRecord {
             allowed_addresses,
         } = key;
         let new_value = |it: &Shadow| (it.fingerprint, it.rotates_at);
-        let limits = Limits { rate_limit: *rate_limit, allowed_addresses: allowed_addresses.clone() };
+        let limits = RecordedLimits { rate_limit: *rate_limit, allowed_addresses: allowed_addresses.clone() };
         let state = KeyState {
             valid: *valid,
             value: *value,

@@ -1,7 +1,7 @@
 //! Replays one record of the ledger of revocations on a key. A pure function.
 
 use super::audit_details::{KeyDetails, audit_change};
-use super::key_record::{KeyRecord, KeyState, Limits};
+use super::key_record::{KeyRecord, KeyState, RecordedLimits};
 use crate::domain::{Action, Actor, ApiKey, NewEvent, Origin, Result, Shadow, Timestamp};
 
 /// What to do with a key.
@@ -55,7 +55,7 @@ fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
     let after = ApiKey { valid: *valid, value: *value, shadow, expires_at: *expires_at, ..key.clone() };
     match limits.clone() {
         None => after,
-        Some(Limits { rate_limit, allowed_addresses }) => ApiKey { rate_limit, allowed_addresses, ..after },
+        Some(RecordedLimits { rate_limit, allowed_addresses }) => ApiKey { rate_limit, allowed_addresses, ..after },
     }
 }
 

@@ -69,6 +69,7 @@ def run_page(page: Page) -> tuple[int, int]:
         return 0, len(blocks)
     world = World()
     try:
+        world.start()
         if page.name not in FIRST_PAGES:
             world.add_project()
         for file in files:

@@ -65,6 +65,10 @@ class World:
         }
         (self.folder / "etc/keystead/config.toml").touch()
         self.cwd = self.store
+        self.values: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Sets the store up and starts its server."""
         key_file = self.folder / "key"
         self.run(f"keystead init --organization Acme --key-file {key_file}; systemctl start keystead")
         # The folder is also the repository of the pages that use git.
@@ -117,7 +121,7 @@ class World:
             self.cwd = Path(folder)
             self.environment = dict(pair.split("=", 1) for pair in environment.split("\0") if "=" in pair)
         for key in FULL_KEY.finditer(done.stdout):
-            if cwd is None and hasattr(self, "values"):
+            if cwd is None:
                 self.values[f"confident_{key[1]}_…"] = key[0]
         return done.stdout
 

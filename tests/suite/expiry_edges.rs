@@ -4,8 +4,8 @@ use super::helpers::*;
 use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
 use keystead::metrics::Via;
 use keystead::service::{
-    BruteForceLimit, ChangeLimit, FirstKey, IssuedKey, KeyChange, NewKey, NewValue, Permitted, Rotation, Service,
-    ServiceOptions,
+    BruteForceLimit, ChangeLimit, FirstKey, IssuedKey, KeyChange, NewKey, NewValue, Permitted, RotationRequest,
+    Service, ServiceOptions,
 };
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
@@ -55,7 +55,7 @@ impl Fixture {
     fn rotate(&self, key: &IssuedKey, seed: u8, hours: i64) -> String {
         let grace = Grace::from_hours(hours).expect("a grace");
         let (value, change) = (NewValue::Random([seed; 16]), KeyChange::default());
-        let rotation = Rotation { value, grace, expiry: Expiry::Keep, change };
+        let rotation = RotationRequest { value, grace, expiry: Expiry::Keep, change };
         let keys = self.service.keys(self.admin.authority(), None);
         full(&wait(keys.rotate(key.key.id, rotation, None)).expect("a rotation"))
     }

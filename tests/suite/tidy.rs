@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn top() -> &'static Path {
+pub(super) fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every source file with its path below `src` and its text, without its unit tests.
-fn sources() -> Vec<(String, String)> {
+pub(super) fn sources() -> Vec<(String, String)> {
     let mut folders = vec![top().join("src")];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -243,31 +243,4 @@ fn the_documents_for_new_contributors_exist() {
     let readme = fs::read_to_string(top().join("README.md")).expect("the read-me");
     let opening: String = readme.lines().take(30).collect::<Vec<_>>().join("\n");
     assert!(opening.contains("cargo run --release") && opening.contains("cargo test"), "the two commands stand on top");
-}
-
-/// The paths of the source tree that a document names in backticks.
-fn named_paths(document: &str) -> impl Iterator<Item = &str> {
-    let folders = ["benches", "cli", "config", "docs", "domain", "http", "service", "src", "store", "tests"];
-    document.split('`').skip(1).step_by(2).filter(move |code| {
-        let is_path = code.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'));
-        let first = code.split('/').next().unwrap_or_default();
-        is_path && code.contains('/') && folders.contains(&first)
-    })
-}
-
-#[test]
-fn every_path_in_the_architecture_documents_exists() {
-    let design = fs::read_dir(top().join("docs/design")).expect("the design documents");
-    let design = design.map(|entry| entry.expect("an entry").path());
-    let mut count = 0;
-    for document in design.chain([top().join("ARCHITECTURE.md")]) {
-        let text = fs::read_to_string(&document).expect("a document");
-        for path in named_paths(&text) {
-            let file = format!("{path}.rs");
-            let exists = [path, &file].iter().any(|it| top().join(it).exists() || top().join("src").join(it).exists());
-            assert!(exists, "{} names {path}", document.display());
-            count += 1;
-        }
-    }
-    assert!(count > 50, "the paths were found: {count}");
 }

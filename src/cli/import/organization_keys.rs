@@ -2,7 +2,7 @@
 
 use super::columns::FileColumn;
 use super::row::is_about_key;
-use super::source::{Fields, RowFormat, RowSource};
+use super::source::{RowFields, RowFormat, RowSource};
 use crate::cli::error::CommandError;
 use crate::cli::output::confirm::ask;
 use crate::service::ImportedApiKey;
@@ -52,7 +52,7 @@ impl OrganizationKeys {
     }
 
     /// Counts a row.
-    pub(super) fn count(&mut self, fields: &Fields<'_>) {
+    pub(super) fn count(&mut self, fields: &RowFields<'_>) {
         if is_about_key(fields) {
             self.keys += 1;
             self.without_project += u64::from(fields.get(FileColumn::Project).is_none());

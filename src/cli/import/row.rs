@@ -1,7 +1,7 @@
 //! Parses a row's fields into a key that can be stored.
 
 use super::columns::FileColumn;
-use super::source::Fields;
+use super::source::RowFields;
 use crate::domain::{
     AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
     ProjectId, RateLimit, Tail, Timestamp,
@@ -29,7 +29,7 @@ impl<'a> RowParser<'a> {
     }
 
     /// The key of the row; `None` for an organization or a project, which exports contain too.
-    pub(super) fn key(&mut self, fields: &Fields<'_>) -> Result<Option<ImportedApiKey>, String> {
+    pub(super) fn key(&mut self, fields: &RowFields<'_>) -> Result<Option<ImportedApiKey>, String> {
         match fields.get(FileColumn::Kind) {
             _ if is_about_key(fields) => {}
             Some("organization" | "project") => return Ok(None),
@@ -67,7 +67,7 @@ impl<'a> RowParser<'a> {
         }))
     }
 
-    fn parent(&mut self, fields: &Fields<'_>) -> Result<Parent, String> {
+    fn parent(&mut self, fields: &RowFields<'_>) -> Result<Parent, String> {
         let names = [FileColumn::Organization, FileColumn::Project].map(|column| fields.get(column));
         if let ([None, None], Some(organization)) = (names, self.default) {
             return Ok(Parent { organization, project: None });
@@ -108,7 +108,7 @@ impl<'a> RowParser<'a> {
 }
 
 /// Whether the row is a key; rows without a kind are.
-pub(super) fn is_about_key(fields: &Fields<'_>) -> bool {
+pub(super) fn is_about_key(fields: &RowFields<'_>) -> bool {
     matches!(fields.get(FileColumn::Kind), None | Some("api_key"))
 }
 
@@ -131,7 +131,7 @@ pub(super) fn find_organization(content: &ImportExportView, text: &str) -> Resul
 }
 
 /// The stored form of the value; its SHA-256 digest, if that is another one; whether it has Keystead's own form.
-fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
+fn value(fields: &RowFields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), String> {
     let tail = fields.get(FileColumn::Tail).map(|tail| Tail::external(tail).map_err(sentence)).transpose()?;
     match (fields.get(FileColumn::Key), fields.get(FileColumn::Digest), fields.get(FileColumn::Algorithm)) {
         (Some(key), None, None) => {
@@ -156,7 +156,7 @@ fn value(fields: &Fields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), Str
     }
 }
 
-fn rate_limit(fields: &Fields<'_>) -> Result<Option<RateLimit>, String> {
+fn rate_limit(fields: &RowFields<'_>) -> Result<Option<RateLimit>, String> {
     let number = |column| fields.get(column).map(str::parse::<u32>).transpose();
     let limit = match (number(FileColumn::RateLimit), number(FileColumn::RateWindowS)) {
         (Ok(None), Ok(None)) => return Ok(None),
@@ -172,7 +172,7 @@ fn rate_limit(fields: &Fields<'_>) -> Result<Option<RateLimit>, String> {
     limit.map(Some).ok_or_else(wrong)
 }
 
-fn time(fields: &Fields<'_>, column: FileColumn) -> Result<Option<Timestamp>, String> {
+fn time(fields: &RowFields<'_>, column: FileColumn) -> Result<Option<Timestamp>, String> {
     let parse = |text| {
         let wrong = || format!("Its column {} must be a time such as 2026-11-23T19:31:17Z.", column.name());
         Timestamp::parse(text).ok_or_else(wrong)

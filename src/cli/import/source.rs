@@ -33,9 +33,9 @@ pub(in crate::cli) enum RowFormat {
 
 /// The non-empty fields of a row.
 #[derive(Default)]
-pub(super) struct Fields<'a>([Option<Cow<'a, str>>; FileColumn::ALL.len()]);
+pub(super) struct RowFields<'a>([Option<Cow<'a, str>>; FileColumn::ALL.len()]);
 
-impl Fields<'_> {
+impl RowFields<'_> {
     pub(super) fn get(&self, column: FileColumn) -> Option<&str> {
         self.0[column as usize].as_deref().map(str::trim)
     }
@@ -45,7 +45,7 @@ impl Fields<'_> {
 pub(super) struct Row<'a> {
     pub(super) number: u64,
     pub(super) line: u64,
-    pub(super) fields: Result<Fields<'a>, String>,
+    pub(super) fields: Result<RowFields<'a>, String>,
 }
 
 /// A file of keys, or standard input.
@@ -56,8 +56,8 @@ pub(super) struct RowSource {
 }
 
 enum Rows {
-    Csv { reader: Box<csv::Reader<Counted>>, columns: Vec<FileColumn>, record: StringRecord },
-    Ndjson { reader: Box<BufReader<Counted>>, line: Vec<u8> },
+    Csv { reader: Box<csv::Reader<HashedInput>>, columns: Vec<FileColumn>, record: StringRecord },
+    Ndjson { reader: Box<BufReader<HashedInput>>, line: Vec<u8> },
 }
 
 impl RowSource {
@@ -87,7 +87,7 @@ impl RowSource {
             say("Reading rows from standard input, up to Ctrl-D at the beginning of a line.");
         }
         let tap = Tap { total, ..Tap::default() };
-        let counted = Counted { input, tap: tap.clone(), hasher: blake3::Hasher::new() };
+        let counted = HashedInput { input, tap: tap.clone(), hasher: blake3::Hasher::new() };
         let rows = match format {
             RowFormat::Ndjson => {
                 Rows::Ndjson { reader: Box::new(BufReader::with_capacity(BUFFER, counted)), line: Vec::new() }
@@ -170,8 +170,8 @@ fn columns(head: &StringRecord) -> Result<Vec<FileColumn>, CommandError> {
     let mut columns = Vec::new();
     for (at, name) in names {
         let column = FileColumn::parse(name).ok_or_else(|| {
-            let place = format!("Column {} of the header line", at + 1);
-            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, &place)))
+            let location = format!("Column {} of the header line", at + 1);
+            CommandError::new(other_separator(name).unwrap_or_else(|| unknown(name, &location)))
         })?;
         if columns.contains(&column) {
             return Err(CommandError::new(format!("The header line has the column {} twice.", column.name())));
@@ -194,12 +194,12 @@ fn other_separator(name: &str) -> Option<String> {
 }
 
 /// The error of an unknown column. It does not repeat what may be a key.
-fn unknown(name: &str, place: impl std::fmt::Display) -> String {
+fn unknown(name: &str, location: impl std::fmt::Display) -> String {
     let names = FileColumn::IMPORTED.map(FileColumn::name).join(", ");
     if is_word(name) {
         return format!("There is no column \"{name}\"; the columns are {names}.");
     }
-    format!("{place} must have one of these names: {names}.")
+    format!("{location} must have one of these names: {names}.")
 }
 
 /// Whether it may be a name: it is too short for a key.
@@ -215,8 +215,8 @@ fn doubled(name: &str) -> String {
     }
 }
 
-fn csv_fields<'a>(columns: &[FileColumn], record: &'a StringRecord) -> Fields<'a> {
-    let mut fields = Fields::default();
+fn csv_fields<'a>(columns: &[FileColumn], record: &'a StringRecord) -> RowFields<'a> {
+    let mut fields = RowFields::default();
     for (column, text) in columns.iter().zip(record) {
         let text = text.trim();
         if !text.is_empty() {
@@ -227,14 +227,14 @@ fn csv_fields<'a>(columns: &[FileColumn], record: &'a StringRecord) -> Fields<'a
     fields
 }
 
-fn json_fields(line: &[u8]) -> Result<Fields<'static>, String> {
+fn json_fields(line: &[u8]) -> Result<RowFields<'static>, String> {
     let Ok((Value::Object(object), twice)) = json::read(line) else {
         return Err("It is not a JSON object.".to_owned());
     };
     if let Some(name) = twice {
         return Err(doubled(&name));
     }
-    let mut fields = Fields::default();
+    let mut fields = RowFields::default();
     let mut columns = Vec::new();
     let mut add = |column: FileColumn| {
         // Two names may mean the same column: expiresAt and expires_at.
@@ -286,13 +286,13 @@ struct Tap {
 }
 
 /// An input that counts and hashes its bytes.
-struct Counted {
+struct HashedInput {
     input: Box<dyn Read>,
     tap: Tap,
     hasher: blake3::Hasher,
 }
 
-impl Read for Counted {
+impl Read for HashedInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.tap.since.get() > MAX_ROW {
             return Err(io::Error::other("it is longer than a row can be"));

@@ -9,7 +9,7 @@ pub(in crate::cli) mod update;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
-use crate::cli::keys::restrictions::{Restrictions, parse_days, parse_seconds};
+use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::keys::update::UpdateArguments;
@@ -80,7 +80,7 @@ struct CreateArguments {
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "expires_in_days")]
     expires_in_seconds: Option<Lifetime>,
     #[command(flatten)]
-    restrictions: Restrictions,
+    restrictions: RestrictionArguments,
     #[command(flatten)]
     secret_output: SecretOutput,
     /// Accept a key that was revoked or rotated out; it becomes valid again

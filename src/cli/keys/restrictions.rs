@@ -7,7 +7,7 @@ use clap::Args;
 
 /// The rate limit and the allowed addresses.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Limits {
+pub(in crate::cli) struct LimitArguments {
     /// Allow the key from this network only, such as 10.0.0.0/8; several with commas
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     allowed_address: Vec<String>,
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Limits {
 
 /// Removes the rate limit or the allowed addresses.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct NoLimits {
+pub(in crate::cli) struct NoLimitArguments {
     /// Remove the rate limit
     #[arg(long, conflicts_with = "rate_limit")]
     no_rate_limit: bool,
@@ -29,9 +29,9 @@ pub(in crate::cli) struct NoLimits {
 
 /// The restrictions that a new or rotated key starts with.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Restrictions {
+pub(in crate::cli) struct RestrictionArguments {
     #[command(flatten)]
-    limits: Limits,
+    limits: LimitArguments,
     /// Deactivate the key, until keystead keys activate
     #[arg(long)]
     deactivated: bool,
@@ -41,12 +41,12 @@ pub(in crate::cli) struct Restrictions {
 pub(in crate::cli) const NOTHING_TO_CHANGE: &str = "there is nothing to change; give at least one of --name, --expires-in-days, \
     --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
 
-/// The flags of [`Restrictions`], for the flags that conflict with them.
+/// The flags of [`RestrictionArguments`], for the flags that conflict with them.
 pub(in crate::cli) const FLAGS: [&str; 3] = ["allowed_address", "rate_limit", "deactivated"];
 
 /// The new expiry of an existing key.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Expires {
+pub(in crate::cli) struct ExpiryArguments {
     /// Expire in this many days from now, 1 to 36525 [default: unchanged]
     #[arg(long, value_name = "DAYS", value_parser = parse_days, conflicts_with = "never_expires")]
     expires_in_days: Option<Lifetime>,
@@ -58,7 +58,7 @@ pub(in crate::cli) struct Expires {
     never_expires: bool,
 }
 
-impl Limits {
+impl LimitArguments {
     pub(in crate::cli) fn are_given(&self) -> bool {
         !self.allowed_address.is_empty() || self.rate_limit.is_some()
     }
@@ -75,7 +75,7 @@ impl Limits {
     }
 }
 
-impl NoLimits {
+impl NoLimitArguments {
     pub(in crate::cli) fn are_given(&self) -> bool {
         self.no_rate_limit || self.allow_any_address
     }
@@ -90,14 +90,14 @@ impl NoLimits {
     }
 }
 
-impl Restrictions {
+impl RestrictionArguments {
     /// The change to a key, deactivation included.
     pub(in crate::cli) fn change(&self) -> Result<KeyChange, CommandError> {
         Ok(KeyChange { valid: self.deactivated.then_some(false), ..self.limits.change()? })
     }
 }
 
-impl Expires {
+impl ExpiryArguments {
     pub(in crate::cli) fn are_given(&self) -> bool {
         self.expiry() != Expiry::Keep
     }

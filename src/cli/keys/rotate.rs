@@ -1,7 +1,7 @@
 //! `keystead keys rotate`: gives a key a new value, or ends a rotation's grace period.
 
 use crate::cli::error::CommandError;
-use crate::cli::keys::restrictions::{self, Expires, Restrictions};
+use crate::cli::keys::restrictions::{self, ExpiryArguments, RestrictionArguments};
 use crate::cli::keys::secret_output::{SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::output::confirm::confirm;
 use crate::cli::output::views::{KeyView, describe};
@@ -11,7 +11,7 @@ use crate::cli::store::open::apply_change;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{ApiKey, Expiry, Grace, Timestamp};
-use crate::service::{Authority, Rotation};
+use crate::service::{Authority, RotationRequest};
 use clap::Args;
 
 const HELP: &str = "Without --grace-hours the old value is invalid when the command ends. Ending a value permanently asks for \
@@ -26,9 +26,9 @@ pub(in crate::cli) struct RotateArguments {
     #[arg(long, value_name = "HOURS", value_parser = parse_grace)]
     grace_hours: Option<Grace>,
     #[command(flatten)]
-    expires: Expires,
+    expires: ExpiryArguments,
     #[command(flatten)]
-    restrictions: Restrictions,
+    restrictions: RestrictionArguments,
     #[command(flatten)]
     secret_output: SecretOutput,
     /// Accept a key that was revoked or rotated out; it becomes valid again
@@ -77,8 +77,12 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &RotateArguments) ->
     }
     let secret = arguments.secret_output.secret(&key_prefix(config, key.parent)?).await?;
     let file = arguments.secret_output.prepare(&secret)?;
-    let rotation =
-        Rotation { value: provided_value(&secret, arguments.allow_revoked), grace, expiry, change: restrictions };
+    let rotation = RotationRequest {
+        value: provided_value(&secret, arguments.allow_revoked),
+        grace,
+        expiry,
+        change: restrictions,
+    };
     let issued = apply_change(config, async |service| {
         let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
         Ok(keys.rotate(key.id, rotation, None).await?)

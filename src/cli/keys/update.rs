@@ -1,7 +1,7 @@
 //! `keystead keys update`: changes a key's name, expiry or limits. Its value stays.
 
 use crate::cli::error::CommandError;
-use crate::cli::keys::restrictions::{Expires, Limits, NoLimits};
+use crate::cli::keys::restrictions::{ExpiryArguments, LimitArguments, NoLimitArguments};
 use crate::cli::output::views::{KeyView, show};
 use crate::cli::resolve::{KeyNumber, api_key};
 use crate::cli::store::open::apply_change;
@@ -24,11 +24,11 @@ pub(in crate::cli) struct UpdateArguments {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
-    expires: Expires,
+    expires: ExpiryArguments,
     #[command(flatten)]
-    limits: Limits,
+    limits: LimitArguments,
     #[command(flatten)]
-    no_limits: NoLimits,
+    no_limits: NoLimitArguments,
     /// Print one JSON object
     #[arg(long)]
     json: bool,

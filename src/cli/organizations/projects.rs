@@ -89,7 +89,7 @@ struct UpdateArguments {
     #[command(flatten)]
     choice: Choice,
     #[command(flatten)]
-    change: Change,
+    change: ProjectChangeArguments,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -97,7 +97,7 @@ struct UpdateArguments {
 
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
-struct Change {
+struct ProjectChangeArguments {
     /// The new name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -188,7 +188,7 @@ async fn create(config: &Config, arguments: CreateArguments) -> Result<(), Comma
 }
 
 async fn update(config: &Config, arguments: &UpdateArguments) -> Result<(), CommandError> {
-    let Change { name, description, no_description } = &arguments.change;
+    let ProjectChangeArguments { name, description, no_description } = &arguments.change;
     let description = match description {
         Some(text) => Some(Some(Description::parse(text)?)),
         None => no_description.then_some(None),

@@ -139,7 +139,7 @@ impl KeyFinder {
                 };
                 digests.push(digest);
                 imported.extend(Digest::sha256_of_presented(&key, FORMS));
-                first = first.or(before.places.get(begin).copied());
+                first = first.or(before.offsets.get(begin).copied());
             }
         }
         first.map(|start| KeyMatch { start, tail, digests, imported, is_word })
@@ -224,7 +224,7 @@ mod tests {
         all
     }
 
-    fn places(text: &[u8], at_once: usize) -> Vec<(u64, u64, usize)> {
+    fn positions(text: &[u8], at_once: usize) -> Vec<(u64, u64, usize)> {
         let found = all(text, at_once).into_iter().filter(|found| !found.is_word);
         found.map(|found| (found.line, found.column, found.digests.len())).collect()
     }
@@ -282,7 +282,7 @@ mod tests {
             (format!("{}_org_{HEX}", "a".repeat(28)), vec![]),
         ] {
             for at_once in [1, 7, usize::MAX] {
-                assert_eq!(places(text.as_bytes(), at_once), expected, "{text}");
+                assert_eq!(positions(text.as_bytes(), at_once), expected, "{text}");
             }
         }
     }
@@ -301,13 +301,13 @@ mod tests {
                     let bytes = [vec![b'x'; more], utf_16(&format!("{before}{text}"), unit)].concat();
                     for at_once in [1, 7, usize::MAX] {
                         let expected = [(2, 12, 1), (3, 2, 1), (3, 194, 2)];
-                        assert_eq!(places(&bytes, at_once), expected, "{before:?} {more}");
+                        assert_eq!(positions(&bytes, at_once), expected, "{before:?} {more}");
                     }
                 }
             }
         }
         for wrong in [format!("confident_org_{HEX}0"), format!("sha256_{HEX}")] {
-            assert_eq!(places(&utf_16(&wrong, u16::to_le_bytes), 1), []);
+            assert_eq!(positions(&utf_16(&wrong, u16::to_le_bytes), 1), []);
         }
     }
 
@@ -323,13 +323,21 @@ mod tests {
                     assert!(found.len() == 1 && found[0].digests.contains(&digest), "{text}");
                 }
             }
-            assert_eq!(places(format!("key{line_break}acme_org_{HEX}").as_bytes(), 1), [(2, 1, 2)], "with and without");
-            assert_eq!(places(format!("{key}{line_break}0").as_bytes(), 1), [(1, 1, 1)]);
+            assert_eq!(
+                positions(format!("key{line_break}acme_org_{HEX}").as_bytes(), 1),
+                [(2, 1, 2)],
+                "with and without"
+            );
+            assert_eq!(positions(format!("{key}{line_break}0").as_bytes(), 1), [(1, 1, 1)]);
         }
         for line_break in ["\n", "\r\n", "=\r", "= \n"] {
-            assert_eq!(places(format!("{}{line_break}{}", &key[..30], &key[30..]).as_bytes(), 1), [], "{line_break:?}");
+            assert_eq!(
+                positions(format!("{}{line_break}{}", &key[..30], &key[30..]).as_bytes(), 1),
+                [],
+                "{line_break:?}"
+            );
         }
-        assert_eq!(places(format!("name\0acme_org_{HEX}\0").as_bytes(), 1), [(1, 6, 1)]);
+        assert_eq!(positions(format!("name\0acme_org_{HEX}\0").as_bytes(), 1), [(1, 6, 1)]);
     }
 
     #[test]
@@ -337,7 +345,7 @@ mod tests {
         let mut bytes = vec![0xff; 3 * WINDOW + 17];
         bytes.extend_from_slice(format!("confident_org_{HEX}").as_bytes());
         bytes.extend_from_slice(&vec![0; WINDOW]);
-        assert_eq!(places(&bytes, usize::MAX), [(1, 3 * WINDOW as u64 + 18, 1)]);
+        assert_eq!(positions(&bytes, usize::MAX), [(1, 3 * WINDOW as u64 + 18, 1)]);
     }
 
     proptest! {
@@ -353,15 +361,15 @@ mod tests {
             at_once in 1usize..200,
         ) {
             let text = pieces.concat();
-            prop_assert_eq!(places(text.as_bytes(), at_once), places(text.as_bytes(), usize::MAX));
+            prop_assert_eq!(positions(text.as_bytes(), at_once), positions(text.as_bytes(), usize::MAX));
         }
 
         #[test]
-        fn a_key_is_found_at_its_place_at_any_distance(
+        fn a_key_is_found_at_its_position_at_any_distance(
             before in 0usize..2 * WINDOW, lines in 0u64..3,
         ) {
             let text = format!("{}{} confident_org_{HEX}\n", "\n".repeat(lines as usize), "-".repeat(before));
-            prop_assert_eq!(places(text.as_bytes(), usize::MAX), [(lines + 1, before as u64 + 2, 1)]);
+            prop_assert_eq!(positions(text.as_bytes(), usize::MAX), [(lines + 1, before as u64 + 2, 1)]);
         }
     }
 }

@@ -80,7 +80,7 @@ const MAX_CACHED_WORDS: usize = 1 << 20;
 
 /// A scan in progress.
 struct Report {
-    store: Store,
+    store: ScannedStore,
     /// Prefixes of the digests of words that the store does not know.
     unknown: HashSet<i64>,
     is_json: bool,
@@ -89,7 +89,7 @@ struct Report {
     live: BTreeMap<KeyId, ApiKey>,
 }
 
-enum Store {
+enum ScannedStore {
     /// The other forms of keys in the store.
     Open(Box<Overview>, KeyForms),
     /// Why the store cannot be read.
@@ -102,7 +102,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: ScanArguments) -> Re
     prefixes.clone().try_for_each(|prefix| KeyPrefix::parse(prefix).map(drop))?;
     let finder = KeyFinder::new(prefixes.map(String::as_str));
     let finder = finder.map_err(|e| CommandError::new(format!("The scan cannot start: {e}.")))?;
-    let (store, unknown, live) = (Store::open(config), HashSet::new(), BTreeMap::new());
+    let (store, unknown, live) = (ScannedStore::open(config), HashSet::new(), BTreeMap::new());
     let mut report = Report { store, unknown, is_json: json, found: 0, unchecked: 0, live };
     let mut unreadable = 0;
     let mut scan = |name: &str, input: &mut dyn io::Read| {
@@ -171,7 +171,7 @@ impl Report {
     async fn finish(self, config: &Config, revoke: bool, yes: bool, unreadable: usize) -> Result<(), CommandError> {
         let Self { store, found, unchecked, live, .. } = self;
         let mut wrong = Vec::new();
-        if let Store::Closed(why) = &store {
+        if let ScannedStore::Closed(why) = &store {
             let why = why.trim_end_matches('.');
             if unchecked > 0 {
                 let what = counted(unchecked, "string that looks like a key", "strings that look like keys");
@@ -207,7 +207,7 @@ impl Report {
     }
 }
 
-impl Store {
+impl ScannedStore {
     fn open(config: &Config) -> Self {
         let opened = open_current_overview(config).and_then(|overview| {
             let forms = overview.forms()?;

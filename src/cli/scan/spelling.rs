@@ -21,31 +21,31 @@ pub(super) enum Spelling {
 /// Characters and their positions.
 pub(super) struct Before {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    pub(super) places: Vec<usize>,
+    pub(super) offsets: Vec<usize>,
 }
 
 impl Spelling {
     /// The last characters up to this underscore: one more than a prefix may have.
     pub(super) fn before(self, window: &[u8], underscore: usize) -> Before {
-        let mut places = vec![underscore];
-        while let Some(place) = places.last().and_then(|last| self.previous(window, *last))
-            && places.len() <= MAX_PREFIX
+        let mut offsets = vec![underscore];
+        while let Some(offset) = offsets.last().and_then(|last| self.previous(window, *last))
+            && offsets.len() <= MAX_PREFIX
         {
-            places.push(place);
+            offsets.push(offset);
         }
-        places.reverse();
-        Before { bytes: Zeroizing::new(places.iter().map(|place| window[*place]).collect()), places }
+        offsets.reverse();
+        Before { bytes: Zeroizing::new(offsets.iter().map(|offset| window[*offset]).collect()), offsets }
     }
 
     /// The position of the character before this one.
-    fn previous(self, window: &[u8], place: usize) -> Option<usize> {
+    fn previous(self, window: &[u8], offset: usize) -> Option<usize> {
         match self {
-            Self::Plain => place.checked_sub(1),
+            Self::Plain => offset.checked_sub(1),
             Self::QuotedPrintable => {
-                let soft_break = SOFT_BREAKS.iter().find(|it| window[..place].ends_with(it));
-                place.checked_sub(1 + soft_break.map_or(0, |it| it.len()))
+                let soft_break = SOFT_BREAKS.iter().find(|it| window[..offset].ends_with(it));
+                offset.checked_sub(1 + soft_break.map_or(0, |it| it.len()))
             }
-            Self::Wide => place.checked_sub(2).filter(|_| window[place - 1] == 0),
+            Self::Wide => offset.checked_sub(2).filter(|_| window[offset - 1] == 0),
         }
     }
 }

@@ -129,7 +129,7 @@ fn wholes(word: &[u8]) -> Vec<Range<usize>> {
     let trimmed = word.iter().rposition(|byte| is_of_part(*byte)).map_or(0, |last| last + 1);
     let mut assigned = word[..trimmed].iter().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':'));
     let (first, last) = (assigned.next(), assigned.next_back());
-    let starts = [Some(0), first.map(|(place, _)| place + 1), last.map(|(place, _)| place + 1)];
+    let starts = [Some(0), first.map(|(offset, _)| offset + 1), last.map(|(offset, _)| offset + 1)];
     starts.into_iter().flatten().flat_map(|start| [start..word.len(), start..trimmed]).collect()
 }
 
@@ -141,18 +141,18 @@ mod tests {
     const FORMS: KeyForms = KeyForms { external: true, sha256: true };
 
     /// The position at which the key is reported; the text arrives `at_once` bytes at a time.
-    fn place(text: &str, key: &str, at_once: usize) -> Option<(u64, u64)> {
+    fn position(text: &str, key: &str, at_once: usize) -> Option<(u64, u64)> {
         let digest = Digest::of_presented(key.as_bytes(), FORMS).unwrap();
-        let mut places = Vec::new();
+        let mut positions = Vec::new();
         let mut found = |it: Candidate| {
-            places.extend((it.digests == [digest]).then_some((it.line, it.column)));
+            positions.extend((it.digests == [digest]).then_some((it.line, it.column)));
             Ok::<_, std::convert::Infallible>(())
         };
         let mut words = WordScanner::new(FORMS);
         text.as_bytes().chunks(at_once).try_for_each(|bytes| words.pass(bytes, &mut found)).unwrap();
         words.finish(&mut found).unwrap();
-        assert!(places.len() < 2, "once: {text}");
-        places.pop()
+        assert!(positions.len() < 2, "once: {text}");
+        positions.pop()
     }
 
     #[test]
@@ -175,11 +175,11 @@ mod tests {
                 (format!("{key}0"), None),
             ] {
                 for at_once in [1, 7, 1000] {
-                    assert_eq!(place(&text, key, at_once), expected, "{text}");
+                    assert_eq!(position(&text, key, at_once), expected, "{text}");
                 }
             }
         }
-        assert_eq!(place(&format!("It is {}.", keys[0]), keys[0], 3), Some((1, 7)));
+        assert_eq!(position(&format!("It is {}.", keys[0]), keys[0], 3), Some((1, 7)));
     }
 
     #[test]
@@ -188,9 +188,9 @@ mod tests {
         for length in [0, 200, 255, 256, 257, 480, 500, 512, 700, 5_000] {
             for filling in ["/abc".repeat(length / 4), "a".repeat(length)] {
                 let text = format!("{filling}/{key}/{filling}");
-                assert_eq!(place(&text, key, 11), Some((1, filling.len() as u64 + 2)), "{length}");
+                assert_eq!(position(&text, key, 11), Some((1, filling.len() as u64 + 2)), "{length}");
             }
-            assert_eq!(place(&format!("{}{key}", "a".repeat(length + 1)), key, 11), None);
+            assert_eq!(position(&format!("{}{key}", "a".repeat(length + 1)), key, 11), None);
         }
         let mut words = WordScanner::new(FORMS);
         words.pass(&[b'a'; 10_000], &mut |_| Ok::<_, std::convert::Infallible>(())).unwrap();
@@ -200,6 +200,6 @@ mod tests {
     #[test]
     fn keys_of_our_own_form_are_left_to_the_finder() {
         let key = format!("team9_{}", "0123456789abcdef".repeat(2));
-        assert_eq!(place(&key, &key, 5), None);
+        assert_eq!(position(&key, &key, 5), None);
     }
 }

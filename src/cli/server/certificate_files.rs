@@ -21,11 +21,11 @@ pub(in crate::cli) struct CertificateFiles {
     key: PathBuf,
     certificate: Certificate,
     /// The versions of the files just before they were read.
-    read: [Version; 2],
+    read: [FileVersion; 2],
 }
 
 /// A file's time of modification, size and inode: any of them changes with the file.
-type Version = Option<(SystemTime, u64, u64)>;
+type FileVersion = Option<(SystemTime, u64, u64)>;
 
 impl CertificateFiles {
     /// Reads the files, if the settings name them.
@@ -56,7 +56,7 @@ impl CertificateFiles {
         &self.key
     }
 
-    fn versions(&self) -> [Version; 2] {
+    fn versions(&self) -> [FileVersion; 2] {
         versions(&self.chain, &self.key)
     }
 
@@ -98,11 +98,11 @@ pub(in crate::cli) fn is_open(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|file| file.mode() & OTHERS_READ != 0)
 }
 
-fn versions(chain: &Path, key: &Path) -> [Version; 2] {
+fn versions(chain: &Path, key: &Path) -> [FileVersion; 2] {
     [chain, key].map(|file| version(&fs::metadata(file).ok()?))
 }
 
-fn version(file: &Metadata) -> Version {
+fn version(file: &Metadata) -> FileVersion {
     Some((file.modified().ok()?, file.len(), file.ino()))
 }
 

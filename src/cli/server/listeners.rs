@@ -27,7 +27,7 @@ impl BoundSockets {
     /// Binds all addresses. Unix sockets get this mode.
     pub(in crate::cli) fn bind(addresses: &[ListenAddress], mode: u32) -> Result<Self, CommandError> {
         let mut all = Self::default();
-        for place in addresses {
+        for address in addresses {
             let failed = |error: io::Error| {
                 let advice = match error.kind() {
                     io::ErrorKind::AddrInUse => {
@@ -35,9 +35,9 @@ impl BoundSockets {
                     }
                     _ => "",
                 };
-                CommandError::new(format!("Cannot listen on {place}: {error}.{advice}"))
+                CommandError::new(format!("Cannot listen on {address}: {error}.{advice}"))
             };
-            match place {
+            match address {
                 ListenAddress::Tcp(address) => {
                     let (address, socket) = bind_tcp(*address).map_err(failed)?;
                     all.addresses.push(ListenAddress::Tcp(address));
@@ -45,7 +45,7 @@ impl BoundSockets {
                 }
                 ListenAddress::Unix(path) => {
                     let (file, socket) = bind_unix(path, mode).map_err(failed)?;
-                    all.addresses.push(place.clone());
+                    all.addresses.push(address.clone());
                     all.files.push(file);
                     all.unix.push(socket);
                 }

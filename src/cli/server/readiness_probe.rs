@@ -20,7 +20,7 @@ const ANOTHER_ADDRESS_HINT: &str =
     "; if the server listens elsewhere, give its address with --listen or KEYSTEAD_SERVER_LISTEN";
 
 /// The result of a probe.
-pub(in crate::cli) enum Readiness {
+pub(in crate::cli) enum ProbeResult {
     /// The server answers, and its store can be read and written.
     Ready,
     /// The server answers that it is not ready, with the reason.
@@ -30,26 +30,26 @@ pub(in crate::cli) enum Readiness {
 }
 
 /// The address to ask: the one that was named, or the first one of the settings.
-pub(in crate::cli) fn place<'a>(config: &'a Config, named: Option<&'a ListenAddress>) -> &'a ListenAddress {
+pub(in crate::cli) fn server_address<'a>(config: &'a Config, named: Option<&'a ListenAddress>) -> &'a ListenAddress {
     named.unwrap_or(config.server.listen.first())
 }
 
 /// Asks the server for its readiness.
-pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeout: Duration) -> Readiness {
-    let listen = place(config, named);
+pub(in crate::cli) fn ask(config: &Config, named: Option<&ListenAddress>, timeout: Duration) -> ProbeResult {
+    let listen = server_address(config, named);
     if matches!(listen, ListenAddress::Tcp(address) if address.port() == 0) {
         let why = "it listens on a port that the system chose (port 0), which is unknown here; give the address with --listen";
-        return Readiness::Silent(why.to_owned());
+        return ProbeResult::Silent(why.to_owned());
     }
     let health = match get_ready(listen, config.tls.is_on(), timeout) {
         Ok(answer) => judge(&answer),
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            Readiness::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
+            ProbeResult::Silent(format!("it did not answer within {} milliseconds", timeout.as_millis()))
         }
-        Err(e) => Readiness::Silent(e.to_string()),
+        Err(e) => ProbeResult::Silent(e.to_string()),
     };
     match health {
-        Readiness::Silent(why) if named.is_none() => Readiness::Silent(why + ANOTHER_ADDRESS_HINT),
+        ProbeResult::Silent(why) if named.is_none() => ProbeResult::Silent(why + ANOTHER_ADDRESS_HINT),
         health => health,
     }
 }
@@ -142,13 +142,13 @@ fn get_ready(listen: &ListenAddress, is_tls: bool, timeout: Duration) -> io::Res
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-fn judge(answer: &str) -> Readiness {
+fn judge(answer: &str) -> ProbeResult {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     match (status, body["data"]["status"].as_str(), body["error"].as_str()) {
-        ("200", Some("ready"), _) => Readiness::Ready,
-        ("503", _, Some(why)) => Readiness::NotReady(why.to_owned()),
-        _ => Readiness::Silent("another program answers there, not Keystead".to_owned()),
+        ("200", Some("ready"), _) => ProbeResult::Ready,
+        ("503", _, Some(why)) => ProbeResult::NotReady(why.to_owned()),
+        _ => ProbeResult::Silent("another program answers there, not Keystead".to_owned()),
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::cli) const FIRST_KEY_FILE: &str = "first-key";
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ServeArguments {
     /// The address to listen on: ADDR:PORT or unix:PATH; can be repeated [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "PLACE")]
+    #[arg(long, value_name = "ADDRESS")]
     pub(in crate::cli) listen: Vec<ListenAddress>,
 }
 
@@ -70,11 +70,11 @@ async fn serve(
     let is_explicit = config.server.max_connections != Config::defaults()?.server.max_connections;
     let options = http_options(config, is_explicit, &addresses, certificate.as_ref());
     let mut servers = Vec::new();
-    let metrics_place = match config.metrics.listen {
+    let metrics_address = match config.metrics.listen {
         MetricsListen::Off => None,
-        MetricsListen::On(place) if options.serves_metrics => Some(place),
-        MetricsListen::On(place) => {
-            let (address, socket) = bind_tcp(place).map_err(|e| metrics_bind_error(place, &e))?;
+        MetricsListen::On(listen) if options.serves_metrics => Some(listen),
+        MetricsListen::On(listen) => {
+            let (address, socket) = bind_tcp(listen).map_err(|e| metrics_bind_error(listen, &e))?;
             servers.push(http::serve_metrics(Arc::clone(&app), socket, &options).map_err(server_start_error)?);
             Some(address)
         }
@@ -82,7 +82,7 @@ async fn serve(
     servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(server_start_error)?);
     // After binding: a failed start does not use up the first key.
     let first_key = set_up_new_store(config, service).await?;
-    let metrics = metrics_place.map(|address| (ListenAddress::Tcp(address), http::METRICS_PATH));
+    let metrics = metrics_address.map(|address| (ListenAddress::Tcp(address), http::METRICS_PATH));
     StartupMessage { config, addresses: &addresses, metrics, first_key: first_key.as_ref() }.print();
     systemd::ready();
 

@@ -21,14 +21,14 @@ pub(in crate::cli) struct StartupMessage<'a> {
 impl StartupMessage<'_> {
     /// Prints the message. A closed standard output is no reason not to serve.
     pub(in crate::cli) fn print(&self) {
-        let addresses = self.addresses.iter().map(|place| self.written(place));
-        let metrics = self.metrics.as_ref().map(|(place, path)| self.written(place) + path);
+        let addresses = self.addresses.iter().map(|address| self.written(address));
+        let metrics = self.metrics.as_ref().map(|(address, path)| self.written(address) + path);
         // Log the addresses too, unless standard output goes to the same place as the log.
         if !output::is_seen_with_log() {
-            addresses.clone().for_each(|place| log::info!("listening on {place}"));
+            addresses.clone().for_each(|address| log::info!("listening on {address}"));
             metrics.iter().for_each(|metrics| log::info!("metrics are at {metrics}"));
         }
-        let mut text: String = addresses.map(|place| format!("Keystead is listening on {place}\n")).collect();
+        let mut text: String = addresses.map(|address| format!("Keystead is listening on {address}\n")).collect();
         text.extend(metrics.map(|metrics| format!("Metrics are at {metrics}\n")));
         let mut out = io::stdout().lock();
         // Written at once: a reader may close the pipe after the first line.
@@ -46,7 +46,7 @@ impl StartupMessage<'_> {
 
     /// The address of the API's documentation, for a person with a browser.
     fn description(&self) -> String {
-        let address = self.addresses.iter().find(|place| matches!(place, ListenAddress::Tcp(_)));
+        let address = self.addresses.iter().find(|address| matches!(address, ListenAddress::Tcp(_)));
         address.map_or_else(String::new, |address| {
             format!("The API is described at {}/docs\n", readiness_probe::url(self.config, address))
         })
@@ -63,11 +63,11 @@ impl StartupMessage<'_> {
             Some(ListenAddress::Unix(path)) => {
                 format!("curl --unix-socket {} -X POST http://localhost", path.display())
             }
-            place => {
+            address => {
                 if self.config.tls.is_on() {
                     advice += " (replace the address by a name that the certificate has)";
                 }
-                let url = place.map(|place| readiness_probe::url(self.config, place)).unwrap_or_default();
+                let url = address.map(|address| readiness_probe::url(self.config, address)).unwrap_or_default();
                 format!("curl -X POST {url}")
             }
         };
@@ -79,10 +79,10 @@ impl StartupMessage<'_> {
     }
 
     /// The address of the settings, with the port that the system chose.
-    fn written(&self, place: &ListenAddress) -> String {
-        match place {
+    fn written(&self, address: &ListenAddress) -> String {
+        match address {
             ListenAddress::Tcp(address) => format!("{}://{address}", readiness_probe::scheme(self.config)),
-            ListenAddress::Unix(_) => place.to_string(),
+            ListenAddress::Unix(_) => address.to_string(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::error::CommandError;
 use crate::cli::masking::mask;
 use crate::cli::output::{lines, print, print_json};
-use crate::cli::server::readiness_probe::{Readiness, ask, place, url};
+use crate::cli::server::readiness_probe::{ProbeResult, ask, server_address, url};
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::{Config, ListenAddress};
@@ -23,7 +23,7 @@ const LARGEST_LABELS: [&str; 5] = ["largest", "", "", "", ""];
 #[derive(Args, Debug)]
 pub(in crate::cli) struct StatusArguments {
     /// Where the server listens: ADDR:PORT or unix:PATH [default: the first of server.listen]
-    #[arg(long, value_name = "PLACE")]
+    #[arg(long, value_name = "ADDRESS")]
     listen: Option<ListenAddress>,
     /// Print one JSON object
     #[arg(long)]
@@ -35,7 +35,7 @@ pub(in crate::cli) struct StatusArguments {
 struct StatusView {
     version: &'static str,
     server: ServerView,
-    store: StoreView,
+    store: StoreStatusView,
 }
 
 #[derive(Serialize)]
@@ -47,7 +47,7 @@ struct ServerView {
 }
 
 #[derive(Serialize)]
-struct StoreView {
+struct StoreStatusView {
     path: PathBuf,
     #[serde(flatten)]
     facts: Option<FactsView>,
@@ -127,9 +127,9 @@ impl From<StoreSummary> for FactsView {
 pub(in crate::cli) fn run(config: &Config, arguments: &StatusArguments) -> Result<(), CommandError> {
     let named = arguments.listen.as_ref();
     let (state, why) = match ask(config, named, ANSWER_TIMEOUT) {
-        Readiness::Ready => ("ready", None),
-        Readiness::NotReady(why) => ("not ready", Some(why)),
-        Readiness::Silent(why) => ("silent", Some(why)),
+        ProbeResult::Ready => ("ready", None),
+        ProbeResult::NotReady(why) => ("not ready", Some(why)),
+        ProbeResult::Silent(why) => ("silent", Some(why)),
     };
     let facts = Overview::open(&service_options(config)?.store, clock_and_random::now())
         .and_then(|overview| overview.summary());
@@ -139,8 +139,8 @@ pub(in crate::cli) fn run(config: &Config, arguments: &StatusArguments) -> Resul
     };
     let record = StatusView {
         version: env!("CARGO_PKG_VERSION"),
-        server: ServerView { address: url(config, place(config, named)), state, why },
-        store: StoreView {
+        server: ServerView { address: url(config, server_address(config, named)), state, why },
+        store: StoreStatusView {
             path: shown(std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone())),
             facts,
             error: error.as_ref().map(CommandError::to_string),

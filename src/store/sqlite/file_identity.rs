@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The identities of the main file and its write-ahead log, as they were when the store was opened.
 pub(super) struct FileIdentity {
-    files: Vec<(PathBuf, Identity)>,
+    files: Vec<(PathBuf, DeviceAndInode)>,
     /// Whether other files were seen under these names since the last [`FileIdentity::forget_replacement`].
     was_replaced: AtomicBool,
 }
 
 /// Device and inode.
-type Identity = (u64, u64);
+type DeviceAndInode = (u64, u64);
 
 impl FileIdentity {
     /// Reads the identities. The store must be open, so that its write-ahead log exists.
@@ -79,6 +79,6 @@ pub(super) enum Mismatch {
     Replaced(String),
 }
 
-fn identity(file: &Path) -> io::Result<Identity> {
+fn identity(file: &Path) -> io::Result<DeviceAndInode> {
     fs::metadata(file).map(|metadata| (metadata.dev(), metadata.ino()))
 }

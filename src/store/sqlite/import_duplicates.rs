@@ -22,15 +22,15 @@ pub(super) fn already_known(
     if next.is_none() {
         return Ok(known);
     }
-    staged.each_prefix(|place, prefix| {
+    staged.each_prefix(|row_number, prefix| {
         if next.is_some_and(|next| next < prefix) {
             next = next_known(prefix)?;
         }
         if next.is_none() {
             return Ok(false);
         }
-        if next == Some(prefix) && is_known(&staged.digest(place)?)? {
-            known.push(place);
+        if next == Some(prefix) && is_known(&staged.digest(row_number)?)? {
+            known.push(row_number);
         }
         count += 1;
         if count.is_multiple_of(STEP) {
@@ -39,9 +39,9 @@ pub(super) fn already_known(
         Ok(known.len() < limit)
     })?;
     if has_sha256 {
-        staged.each_sha256(|place, digest| {
+        staged.each_sha256(|row_number, digest| {
             if is_known(&digest)? {
-                known.push(place);
+                known.push(row_number);
             }
             Ok(known.len() < limit)
         })?;

@@ -69,7 +69,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use transaction::StoreTransaction;
-use writer::{Files, Shared, Writer};
+use writer::{Files, Writer, WriterShared};
 
 /// An open store file.
 pub(super) struct Sqlite {
@@ -108,7 +108,7 @@ impl Sqlite {
         let file_identity = Arc::new(file_identity);
         let pools = Pools::open(options, &index, &file_identity)?;
         let negative_filter = Arc::new(NegativeFilter::new(options.path.clone(), options.busy_timeout));
-        let shared = Shared {
+        let shared = WriterShared {
             index,
             negative_filter: Arc::clone(&negative_filter),
             revisions: Arc::clone(&revisions),

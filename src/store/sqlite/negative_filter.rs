@@ -43,12 +43,12 @@ const STEP: usize = 4096;
 pub(super) struct NegativeFilter {
     path: PathBuf,
     busy_timeout: Duration,
-    state: Mutex<State>,
+    state: Mutex<FilterState>,
     is_closed: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
+struct FilterState {
     filter: Option<Arc<Bloom>>,
     /// The next filter, unless other processes commit before it is filled.
     filling: Option<Arc<Bloom>>,
@@ -114,7 +114,7 @@ impl NegativeFilter {
     }
 
     /// Counts an unknown key, and starts filling a filter if one is due.
-    fn count_miss(self: &Arc<Self>, state: &mut State) {
+    fn count_miss(self: &Arc<Self>, state: &mut FilterState) {
         state.misses += 1;
         let is_busy = state.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         if is_busy || !state.is_due() || self.is_closed.load(Ordering::SeqCst) {
@@ -169,13 +169,13 @@ impl NegativeFilter {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FilterState> {
         // Nothing can panic half-way while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl FilterState {
     /// Begins a new minute if this one is over or the clock was set back; drops a filter that was of little use.
     fn enter(&mut self, now: Timestamp) {
         let elapsed_ms = now.unix_ms() - self.minute.unix_ms();
@@ -313,13 +313,13 @@ mod tests {
 
     #[test]
     fn a_filter_is_due_after_enough_misses_in_a_minute_or_when_it_is_full() {
-        let mut state = State { minute: at(0), misses: MISSES - 1, ..State::default() };
+        let mut state = FilterState { minute: at(0), misses: MISSES - 1, ..FilterState::default() };
         assert!(!state.is_due());
         state.misses += 1;
         assert!(state.is_due());
         state.enter(at(60));
         assert!(!state.is_due(), "another minute");
-        state = State { misses: MISSES, prefixes: 1_000_000, ..State::default() };
+        state = FilterState { misses: MISSES, prefixes: 1_000_000, ..FilterState::default() };
         assert!(!state.is_due(), "to read a million prefixes costs more than a thousand looks");
         state.misses = 1_000_000 / PREFIXES_A_LOOK;
         assert!(state.is_due());

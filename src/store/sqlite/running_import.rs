@@ -109,10 +109,10 @@ pub(super) fn advance(
         return set_stage(connection, FAILED);
     }
     put(connection, &entries)?;
-    let Some((prefix, place, _)) = sorted.last() else { return set_stage(connection, FAILED) };
+    let Some((prefix, row_number, _)) = sorted.last() else { return set_stage(connection, FAILED) };
     let sql = "UPDATE imports SET indexed = indexed + ?1, indexed_prefix = ?2, indexed_place = ?3";
     let count = i64::try_from(sorted.len()).unwrap_or(i64::MAX);
-    connection.prepare_cached(sql)?.execute([count, *prefix, *place])?;
+    connection.prepare_cached(sql)?.execute([count, *prefix, *row_number])?;
     Ok(())
 }
 
@@ -138,10 +138,10 @@ fn store(connection: &Connection, staged: &Staging, state: &ImportState, limit: 
     let columns = KEY_COLUMNS.map(|(name, _)| name).join(", ");
     let sql = format!("INSERT INTO api_keys (id, {columns}) VALUES (?{})", ", ?".repeat(KEY_COLUMNS.len()));
     let mut insert = connection.prepare_cached(&sql)?;
-    let mut place: i64 = connection.query_row("SELECT stored_place FROM imports", [], |row| row.get(0))?;
+    let mut row_number: i64 = connection.query_row("SELECT stored_place FROM imports", [], |row| row.get(0))?;
     let sql = format!("SELECT place, {columns} FROM staged WHERE place > ?1 ORDER BY place LIMIT ?2");
     let mut statement = staged.connection().prepare_cached(&sql)?;
-    let mut rows = statement.query(params![place, limit])?;
+    let mut rows = statement.query(params![row_number, limit])?;
     let mut stored = state.stored;
     while let Some(row) = rows.next()? {
         insert.raw_bind_parameter(1, state.ids[0] + stored)?;
@@ -152,10 +152,10 @@ fn store(connection: &Connection, staged: &Staging, state: &ImportState, limit: 
             Err(error) if is_missing(&error) => return set_stage(connection, FAILED),
             done => done?,
         };
-        place = row.get(0)?;
+        row_number = row.get(0)?;
         stored += 1;
     }
-    connection.prepare_cached("UPDATE imports SET stored = ?1, stored_place = ?2")?.execute([stored, place])?;
+    connection.prepare_cached("UPDATE imports SET stored = ?1, stored_place = ?2")?.execute([stored, row_number])?;
     Ok(())
 }
 

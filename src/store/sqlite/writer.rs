@@ -11,7 +11,7 @@ mod thread;
 mod watch;
 
 pub(in crate::store) use commit_error::has_uncertain_outcome;
-pub(super) use shared::Shared;
+pub(super) use shared::WriterShared;
 pub(super) use thread::Files;
 
 use crate::domain::{Error, Result};
@@ -45,7 +45,12 @@ struct Running {
 }
 
 impl Writer {
-    pub(super) fn spawn(connection: Connection, options: &StoreOptions, files: Files, shared: Shared) -> Result<Self> {
+    pub(super) fn spawn(
+        connection: Connection,
+        options: &StoreOptions,
+        files: Files,
+        shared: WriterShared,
+    ) -> Result<Self> {
         let metrics = Arc::clone(&shared.metrics);
         let checkpoints_at_end = Arc::new(AtomicBool::new(true));
         let (queue, jobs) = sync_channel(options.write_queue);

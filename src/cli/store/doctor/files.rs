@@ -81,13 +81,13 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
     open.map(warn).collect()
 }
 
-fn folder_permissions(place: &Path) -> Vec<Check> {
-    let name = place.display();
-    let Ok(metadata) = fs::metadata(place) else {
-        return vec![Check::problem("permissions", store_folder::missing(place), store_folder::MKDIR_ADVICE)];
+fn folder_permissions(folder: &Path) -> Vec<Check> {
+    let name = folder.display();
+    let Ok(metadata) = fs::metadata(folder) else {
+        return vec![Check::problem("permissions", store_folder::missing(folder), store_folder::MKDIR_ADVICE)];
     };
     let mut checks = Vec::new();
-    if access(place, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+    if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let finding = format!("You cannot create files in the folder {name}, which also holds the store's log.");
         let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
         checks.push(Check::problem("permissions", finding, advice));
@@ -181,17 +181,17 @@ pub(super) fn write_ahead_log(store: &Path, waiting: Option<u64>) -> Option<Chec
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::CheckState;
     use super::*;
 
     #[test]
     fn little_free_space_is_a_warning_and_almost_none_a_problem() {
         let state = |available, has_file_left, size| judge_room(available, has_file_left, size).state;
-        assert_eq!(state(NO_ROOM - 1, true, 0), State::Problem);
-        assert_eq!(state(NO_ROOM, true, 0), State::Warning);
-        assert_eq!(state(LITTLE_ROOM - 1, true, 0), State::Warning);
-        assert_eq!(state(LITTLE_ROOM, true, 0), State::Ok);
-        assert_eq!(state(LITTLE_ROOM, true, LITTLE_ROOM + 1), State::Warning);
-        assert_eq!(state(LITTLE_ROOM, false, 0), State::Problem);
+        assert_eq!(state(NO_ROOM - 1, true, 0), CheckState::Problem);
+        assert_eq!(state(NO_ROOM, true, 0), CheckState::Warning);
+        assert_eq!(state(LITTLE_ROOM - 1, true, 0), CheckState::Warning);
+        assert_eq!(state(LITTLE_ROOM, true, 0), CheckState::Ok);
+        assert_eq!(state(LITTLE_ROOM, true, LITTLE_ROOM + 1), CheckState::Warning);
+        assert_eq!(state(LITTLE_ROOM, false, 0), CheckState::Problem);
     }
 }

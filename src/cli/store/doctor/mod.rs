@@ -38,7 +38,7 @@ const HELP: &str = "Checks the settings, permissions, disk space, the store's lo
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum CheckState {
     Ok,
     Warning,
     Problem,
@@ -48,7 +48,7 @@ enum State {
 #[derive(Debug, Serialize)]
 struct Check {
     what: &'static str,
-    state: State,
+    state: CheckState,
     finding: String,
     /// What to do about the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,15 +60,15 @@ struct Check {
 
 impl Check {
     fn ok(what: &'static str, finding: impl Into<String>) -> Self {
-        Self { what, state: State::Ok, finding: finding.into(), advice: None, text: None }
+        Self { what, state: CheckState::Ok, finding: finding.into(), advice: None, text: None }
     }
 
     fn warning(what: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, state: State::Warning, finding: finding.into(), advice: Some(advice.into()), text: None }
+        Self { what, state: CheckState::Warning, finding: finding.into(), advice: Some(advice.into()), text: None }
     }
 
     fn problem(what: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, state: State::Problem, finding: finding.into(), advice: Some(advice.into()), text: None }
+        Self { what, state: CheckState::Problem, finding: finding.into(), advice: Some(advice.into()), text: None }
     }
 
     /// A problem whose text for people gives the advice before the details.
@@ -79,7 +79,7 @@ impl Check {
 
     /// A check that failed with an error; the error's sentence says what to do.
     fn failed(what: &'static str, error: impl Into<CommandError>) -> Self {
-        Self { what, state: State::Problem, finding: error.into().to_string(), advice: None, text: None }
+        Self { what, state: CheckState::Problem, finding: error.into().to_string(), advice: None, text: None }
     }
 }
 
@@ -97,9 +97,9 @@ impl DoctorReport {
         let check = Check { finding, advice, text, ..check };
         if !self.is_json {
             let (state, tone) = match check.state {
-                State::Ok => ("ok", Tone::Good),
-                State::Warning => ("warning", Tone::Notice),
-                State::Problem => ("problem", Tone::Bad),
+                CheckState::Ok => ("ok", Tone::Good),
+                CheckState::Warning => ("warning", Tone::Notice),
+                CheckState::Problem => ("problem", Tone::Bad),
             };
             let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
             let text = check.text.clone().unwrap_or_else(|| format!("{}{advice}", check.finding));
@@ -116,7 +116,7 @@ impl DoctorReport {
     }
 
     fn finish(self) -> Result<(), CommandError> {
-        let problems = self.checks.iter().filter(|check| check.state == State::Problem).count();
+        let problems = self.checks.iter().filter(|check| check.state == CheckState::Problem).count();
         if self.is_json {
             print_json(&serde_json::json!({"healthy": problems == 0, "checks": self.checks}))?;
         }
@@ -227,7 +227,7 @@ fn look_inside(
         Err(error) => return report.add(Check::failed("store", error)),
     };
     let pages = store::pages(checkup, is_thorough);
-    let is_damaged = pages.state == State::Problem;
+    let is_damaged = pages.state == CheckState::Problem;
     report.add(pages)?;
     report.add(store::schema(schema))?;
     if schema != SCHEMA_VERSION {

@@ -1,7 +1,7 @@
 //! The state of a key in the ledger: a JSON object with a version.
 
 use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, RateLimit, Tail, Timestamp};
-use crate::store::key_record::{KeyState, Limits};
+use crate::store::key_record::{KeyState, RecordedLimits};
 use serde::{Deserialize, Serialize};
 
 /// The only version that this program writes and reads. A newer program has a newer schema of the store, which this one
@@ -15,7 +15,7 @@ struct Stored {
     valid: bool,
     value: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rotation: Option<Rotation>,
+    rotation: Option<StoredRotation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ struct Value {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+struct StoredRotation {
     to: Value,
     at: i64,
 }
@@ -47,7 +47,7 @@ struct StoredLimits {
 }
 
 pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
-    let of_limits = |Limits { rate_limit, allowed_addresses }: &Limits| StoredLimits {
+    let of_limits = |RecordedLimits { rate_limit, allowed_addresses }: &RecordedLimits| StoredLimits {
         rate_limit: rate_limit.map(|it| [it.limit(), it.window_s()]),
         allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
     };
@@ -56,7 +56,7 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
         version: VERSION,
         valid: *valid,
         value: Value::of(value),
-        rotation: shadow.as_ref().map(|(to, at)| Rotation { to: Value::of(to), at: at.unix_ms() }),
+        rotation: shadow.as_ref().map(|(to, at)| StoredRotation { to: Value::of(to), at: at.unix_ms() }),
         expires_at: expires_at.map(Timestamp::unix_ms),
         limits: limits.as_ref().map(of_limits),
     };
@@ -67,11 +67,11 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
 pub(super) fn from_json(text: &str) -> Option<KeyState> {
     let stored = serde_json::from_str(text).ok().filter(|stored: &Stored| stored.version == VERSION)?;
     let Stored { version: _, valid, value, rotation, expires_at, limits } = stored;
-    let shadow = |it: Rotation| Some((it.to.fingerprint()?, Timestamp::from_unix_ms(it.at)?));
+    let shadow = |it: StoredRotation| Some((it.to.fingerprint()?, Timestamp::from_unix_ms(it.at)?));
     let of_limits = |StoredLimits { rate_limit, allowed_addresses }: StoredLimits| {
         let to_rate_limit = |[limit, window_s]: [u32; 2]| RateLimit::new(limit, window_s);
         let addresses = |list: Vec<String>| AddressList::parse(list.iter().map(String::as_str)).ok();
-        Some(Limits {
+        Some(RecordedLimits {
             rate_limit: all_or_none(rate_limit.map(to_rate_limit))?,
             allowed_addresses: all_or_none(allowed_addresses.map(addresses))?,
         })

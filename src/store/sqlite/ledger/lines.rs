@@ -46,7 +46,7 @@ pub(in crate::store::sqlite) enum Record {
 
 /// A line's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct LedgerLine<'a> {
     /// Counts up by one from 1.
     pub(super) number: u64,
     /// Its index among the lines that were written together, from 0.
@@ -85,7 +85,7 @@ fn with_checksum(rest: &str) -> String {
     format!("{} {rest}\n", &blake3::hash(rest.as_bytes()).to_hex()[..CHECKSUM])
 }
 
-impl<'a> Line<'a> {
+impl<'a> LedgerLine<'a> {
     /// Parses a line without its line break; `None` where it is not as it was written.
     pub(super) fn read(line: &'a [u8]) -> Option<Self> {
         let (found, rest) = str::from_utf8(line).ok()?.split_once(' ')?;

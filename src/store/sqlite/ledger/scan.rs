@@ -1,6 +1,6 @@
 //! Scans a ledger from beginning to end and finds damage.
 
-use super::lines::{HEAD, Line, Record};
+use super::lines::{HEAD, LedgerLine, Record};
 use super::{BLOCK, Mark};
 use std::collections::HashMap;
 
@@ -53,13 +53,13 @@ pub(super) fn scan(bytes: &[u8], commit: Mark) -> Option<Scan> {
     let (mut first, mut together, mut whole, mut bad, mut number) = (0, 0, 0, 0, 0);
     for (at, piece) in pieces(&bytes[..length]) {
         if at == HEAD.len()
-            && let Some(line) = Line::read(piece).filter(Line::is_latest)
+            && let Some(line) = LedgerLine::read(piece).filter(LedgerLine::is_latest)
         {
             scan.latest = Some(line.mark);
             (scan.end, scan.begin) = (at + piece.len() + 1, at + piece.len() + 1);
             continue;
         }
-        let Some(line) = Line::read(piece).filter(|line| line.number > number) else {
+        let Some(line) = LedgerLine::read(piece).filter(|line| line.number > number) else {
             (together, bad) = (0, bad + 1);
             continue;
         };
@@ -121,13 +121,13 @@ fn rest(bytes: &[u8], size: usize) -> Rest {
     let (lines, end) = bytes.split_at(bytes.len() - 1);
     let mut lines = lines.split(|byte| *byte == b'\n');
     let last = lines.next_back().unwrap_or_default();
-    let are_whole = lines.map(Line::read).all(|line| line.is_some());
+    let are_whole = lines.map(LedgerLine::read).all(|line| line.is_some());
     // Cut short in the last line, or before it. If only the line break is wrong, the line was complete. A crash leaves
     // zeros after what it cut short; without zeros, the file was cut.
     let is_cut = !zeros.is_empty()
-        && match Line::read(last) {
+        && match LedgerLine::read(last) {
             Some(last) => end == b"\n" && last.index + 1 < last.count,
-            None => end != b"\n" && Line::read(&bytes[bytes.len() - 1 - last.len()..]).is_none(),
+            None => end != b"\n" && LedgerLine::read(&bytes[bytes.len() - 1 - last.len()..]).is_none(),
         };
     if has_hole || (are_whole && is_cut) { Rest::Torn } else { Rest::Damaged }
 }
@@ -153,10 +153,10 @@ fn last_lines<'a>(bytes: &'a [u8], scan: &Scan) -> HashMap<(&'a str, &'a str), u
 }
 
 /// The valid lines. Their numbers rise.
-fn lines<'a>(bytes: &'a [u8], scan: &Scan) -> impl Iterator<Item = Line<'a>> + use<'a> {
+fn lines<'a>(bytes: &'a [u8], scan: &Scan) -> impl Iterator<Item = LedgerLine<'a>> + use<'a> {
     let mut number = 0;
     pieces(&bytes[..scan.end]).filter_map(move |(_, piece)| {
-        let line = Line::read(piece).filter(|line| line.number > number)?;
+        let line = LedgerLine::read(piece).filter(|line| line.number > number)?;
         number = line.number;
         Some(line)
     })

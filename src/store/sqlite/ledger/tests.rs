@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::{AddressList, Algorithm, Fingerprint, KeyId, RateLimit, Tail as KeyTail, Timestamp};
-use crate::store::key_record::{KeyState, Limits};
+use crate::store::key_record::{KeyState, RecordedLimits};
 use tempfile::TempDir;
 
 fn event(number: i64) -> Mark {
@@ -20,7 +20,7 @@ fn digest(byte: u8) -> Digest {
 fn rotating(id: i64, valid: bool) -> KeyRecord {
     let tail = KeyTail::parse("a1b2c3").unwrap();
     let value = Fingerprint { digest: Digest::of(Algorithm::Sha256, [1; 32]), tail };
-    let limits = Limits {
+    let limits = RecordedLimits {
         rate_limit: RateLimit::new(10, 60),
         allowed_addresses: Some(AddressList::parse(["10.0.0.0/8", "2001:db8::1"]).unwrap()),
     };

@@ -7,7 +7,7 @@ use crate::store::sqlite::digest_index::DigestIndex;
 use crate::store::sqlite::negative_filter::NegativeFilter;
 use std::sync::Arc;
 
-pub(in crate::store::sqlite) struct Shared {
+pub(in crate::store::sqlite) struct WriterShared {
     pub(in crate::store::sqlite) index: Arc<DigestIndex>,
     pub(in crate::store::sqlite) negative_filter: Arc<NegativeFilter>,
     pub(in crate::store::sqlite) revisions: Arc<Revisions>,
@@ -15,7 +15,7 @@ pub(in crate::store::sqlite) struct Shared {
     pub(in crate::store::sqlite) metrics: Arc<Metrics>,
 }
 
-impl Shared {
+impl WriterShared {
     /// Invalidates cached keys and the negative filter.
     pub(super) fn invalidate(&self, what: impl IntoIterator<Item = Stale>) {
         for stale in what {

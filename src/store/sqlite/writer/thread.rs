@@ -2,7 +2,7 @@
 
 use super::commit_error::{BUSY, CommitError};
 use super::job::Job;
-use super::shared::Shared;
+use super::shared::WriterShared;
 use crate::domain::{Error, Link, Timestamp};
 use crate::store::file::options::StoreOptions;
 use crate::store::sqlite::commit_effects::CommitEffects;
@@ -33,7 +33,7 @@ pub(in crate::store::sqlite) struct Files {
 
 pub(super) struct Thread {
     pub(super) connection: Connection,
-    pub(super) shared: Shared,
+    pub(super) shared: WriterShared,
     pub(super) ledger: Ledger,
     /// When the store was opened, by the time of day and by `stopwatch`.
     pub(super) opened: (Timestamp, Instant),
@@ -63,7 +63,7 @@ impl Thread {
         connection: Connection,
         options: &StoreOptions,
         files: Files,
-        shared: Shared,
+        shared: WriterShared,
         checkpoints_at_end: Arc<AtomicBool>,
     ) -> Self {
         Self {
