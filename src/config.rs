@@ -47,7 +47,7 @@ pub struct Config {
     pub cache: CacheSettings,
     /// How clients behind a proxy present their keys.
     pub forward_auth: ForwardAuthSettings,
-    /// The limit of wrong keys.
+    /// The limit of invalid keys.
     pub brute_force: BruteForceSettings,
     /// The limit of changes of an organization.
     pub changes: ChangesSettings,

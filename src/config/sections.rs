@@ -123,9 +123,9 @@ pub struct ForwardAuthSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BruteForceSettings {
-    /// Wrong keys that a client IP address may send at once.
+    /// Invalid keys that a client IP address may send at once.
     pub burst: u32,
-    /// Further wrong keys that it may send in a minute.
+    /// Further invalid keys that it may send in a minute.
     pub per_minute: u32,
     /// The most client IP addresses that are tracked.
     pub addresses: usize,

@@ -20,7 +20,7 @@ pub enum Error {
     Unauthenticated(Refusal),
     /// Too many wrong credentials came from this address.
     #[error("Too many wrong API keys came from this address; try again in {retry_after_s} seconds.")]
-    TooManyWrongKeys {
+    TooManyInvalidKeys {
         /// Seconds until the address may try again.
         retry_after_s: u64,
     },

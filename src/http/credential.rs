@@ -20,7 +20,7 @@ const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning
 /// An authenticated request whose key has the role for this purpose. Other requests never reach the handler.
 /// They get 401 without a valid credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`;
 /// 400 for two different credentials; 403 for an address that is not allowed or a missing role; 429 for an
-/// exceeded rate limit or too many wrong keys from the address.
+/// exceeded rate limit or too many invalid keys from the address.
 pub(super) struct Call<P = Manage> {
     pub(super) caller: Permitted<P>,
     pub(super) app: Data<App>,

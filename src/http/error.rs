@@ -88,7 +88,7 @@ impl From<Error> for Failure {
         let status = match &error {
             Error::Invalid(_) | Error::ExpiryNeeded => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(Refusal::RateLimited(_))
-            | Error::TooManyWrongKeys { .. }
+            | Error::TooManyInvalidKeys { .. }
             | Error::TooManyAtOnce(_)
             | Error::TooManyChanges { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Forbidden(_) | Error::Unauthenticated(Refusal::AddressRefused) => StatusCode::FORBIDDEN,
@@ -114,7 +114,7 @@ impl From<Error> for Failure {
             Error::Unauthenticated(refusal) if refusal.is_of_credential() => {
                 failure.with(WWW_AUTHENTICATE, r#"Bearer realm="keystead", error="invalid_token""#)
             }
-            Error::TooManyWrongKeys { retry_after_s } | Error::TooManyChanges { retry_after_s } => {
+            Error::TooManyInvalidKeys { retry_after_s } | Error::TooManyChanges { retry_after_s } => {
                 failure.with(RETRY_AFTER, retry_after_s.to_string())
             }
             Error::Unavailable { .. } | Error::TooManyAtOnce(_) => failure.with(RETRY_AFTER, "1"),

@@ -136,9 +136,9 @@ fn components() -> Components {
     }
     let unknown = Error::Unauthenticated(Refusal::Unknown).to_string();
     let unauthorized = failure_response("The request has no valid key.", &unknown);
-    let too_often = Error::TooManyWrongKeys { retry_after_s: 12 }.to_string();
+    let too_often = Error::TooManyInvalidKeys { retry_after_s: 12 }.to_string();
     let too_often = failure_response(
-        "The key exceeded its rate limit, the address sent too many wrong keys, or the organization made too many changes.",
+        "The key exceeded its rate limit, the address sent too many invalid keys, or the organization made too many changes.",
         &too_often,
     );
     let after = "Seconds until the next attempt.";

@@ -185,7 +185,7 @@ impl Service {
     /// Authenticates a credential, which may be any bytes.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; [`Error::TooManyWrongKeys`] instead if too many wrong keys came from this
+    /// [`Error::Unauthenticated`]; [`Error::TooManyInvalidKeys`] instead if too many invalid keys came from this
     /// address; [`Error::Unavailable`] if the store cannot be read.
     pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Moment) -> Result<Caller> {
         let address = origin.address;

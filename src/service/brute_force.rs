@@ -1,6 +1,6 @@
-//! Brute-force protection: limits wrong keys per client address.
+//! Brute-force protection: limits invalid keys per client address.
 //!
-//! Each address has a token bucket. Wrong keys are never counted per key, or a stranger could lock somebody's
+//! Each address has a token bucket. Invalid keys are never counted per key, or a stranger could lock somebody's
 //! key.
 
 use super::token_buckets::TokenBuckets;
@@ -11,12 +11,12 @@ use std::time::Duration;
 /// Prefix length of an IPv6 client: one client has at least a /64 (RFC 6177).
 const NETWORK_BITS: u32 = 64;
 
-/// The limit of wrong keys per address.
+/// The limit of invalid keys per address.
 #[derive(Clone, Copy, Debug)]
 pub struct BruteForceLimit {
-    /// Wrong keys at once.
+    /// Invalid keys at once.
     pub burst: u32,
-    /// Wrong keys per minute after that.
+    /// Invalid keys per minute after that.
     pub per_minute: u32,
     /// Maximum number of addresses in memory; others are forgotten.
     pub addresses: usize,
@@ -37,16 +37,16 @@ impl BruteForceGuard {
         Self { counts_loopback: limit.counts_loopback, buckets }
     }
 
-    /// Counts a wrong key. Requests over a Unix socket are not counted.
+    /// Counts an invalid key. Requests over a Unix socket are not counted.
     ///
     /// # Errors
-    /// [`Error::TooManyWrongKeys`] if the bucket is empty.
+    /// [`Error::TooManyInvalidKeys`] if the bucket is empty.
     pub(super) fn count(&self, origin: &Origin, uptime: Duration) -> Result<()> {
         let address = origin.address.map(client).filter(|it| self.counts_loopback || !it.is_loopback());
         if address.is_none() && !origin.is_unreadable() {
             return Ok(());
         }
-        self.buckets.take(&address, uptime).map_err(|retry_after_s| Error::TooManyWrongKeys { retry_after_s })
+        self.buckets.take(&address, uptime).map_err(|retry_after_s| Error::TooManyInvalidKeys { retry_after_s })
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         let origin = Origin::new(Some(address.parse().unwrap()), None, None);
         match guard.count(&origin, Duration::from_millis(ms)) {
             Ok(()) => None,
-            Err(Error::TooManyWrongKeys { retry_after_s }) => Some(retry_after_s),
+            Err(Error::TooManyInvalidKeys { retry_after_s }) => Some(retry_after_s),
             Err(other) => unreachable!("{other}"),
         }
     }

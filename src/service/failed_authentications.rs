@@ -1,6 +1,6 @@
 //! Failed authentications, sampled into the audit log: the first of each address in a minute, with a count.
 //!
-//! Samples are collected in memory and written once a minute, so a flood of wrong keys adds a bounded number
+//! Samples are collected in memory and written once a minute, so a flood of invalid keys adds a bounded number
 //! of events and costs the requests no write.
 
 use super::Service;

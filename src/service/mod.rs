@@ -82,7 +82,7 @@ pub struct ServiceOptions {
     pub project_key_prefix: KeyPrefix,
     /// Maximum number of cached keys.
     pub cache_capacity: usize,
-    /// Limit of wrong keys per client address.
+    /// Limit of invalid keys per client address.
     pub brute_force: BruteForceLimit,
     /// Limit of changes per organization.
     pub change_limit: ChangeLimit,

@@ -45,7 +45,7 @@ pub(in crate::cli) async fn run(config: &Config) -> Result<(), CommandError> {
     if service.announce_server()? {
         log::warn!(
             "another server has {} open: each change waits 200 milliseconds until it is in force in both, and each server counts \
-            uses and wrong keys on its own",
+            uses and invalid keys on its own",
             config.store.path.display()
         );
     }
