@@ -4,7 +4,7 @@
 -- compares the two. Times are whole milliseconds since 1970-01-01T00:00:00Z.
 
 PRAGMA application_id = 1262836051; -- 0x4B455953, "KEYS": identifies a Keystead store
-PRAGMA user_version = 7;            -- the version of this schema
+PRAGMA user_version = 8;            -- the version of this schema
 
 -- Organizations. Each key belongs to exactly one.
 CREATE TABLE organizations (
@@ -38,11 +38,18 @@ CREATE TABLE api_keys (
     rate_limit      INTEGER,                                          -- maximum uses in a window; null: no limit
     rate_window_s   INTEGER,                                          -- length of the window, in seconds; null without rate_limit
     allowed_addresses TEXT,                                           -- allowed client addresses and networks, separated by commas; null: any
-    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)) -- of digest: 0 BLAKE3, 1 SHA-256 (an imported key, until its first use)
+    digest_algorithm INTEGER NOT NULL DEFAULT 0 CHECK (digest_algorithm IN (0, 1)), -- of digest: 0 BLAKE3, 1 SHA-256 (an imported key, until its first use)
+    role              INTEGER CHECK (role BETWEEN 0 AND 4),           -- what it may do in Keystead: 0 none, 1 verifier, 2 auditor, 3 manager, 4 admin; null: never changed from the default, admin, or verifier for a project's key
+    permissions       TEXT,                                           -- what it may do elsewhere, separated by spaces; null: never had any
+    owner             TEXT,                                           -- whose key it is, 1 to 255 characters; null: not given
+    metadata          TEXT                                            -- a JSON object of at most 4,096 bytes; null: empty
 ) STRICT;
 
 -- Lists the keys of an organization or a project by id. It grows only at its ends, so inserts cost almost nothing.
 CREATE INDEX api_keys_by_scope ON api_keys (organization_id, project_id);
+
+-- Finds the keys of an owner. Keys without an owner are not in it.
+CREATE INDEX api_keys_by_owner ON api_keys (organization_id, project_id, owner) WHERE owner IS NOT NULL;
 
 -- Last uses, new values and former values of keys; api_keys has the current value. A separate table, since last uses change
 -- all the time and rows of api_keys do not, and since most keys have no row here.
@@ -56,6 +63,16 @@ CREATE TABLE key_values (
     tail   TEXT    CHECK (length(tail) = 6),              -- new values: the last six characters
     last_used_at INTEGER,                                 -- last successful authentication, up to a second late while the server runs; null: never, and for former values
     PRIMARY KEY (key_id, kind, number)
+) STRICT, WITHOUT ROWID;
+
+-- How often keys were used or asked about. Counts of the current hour change all the time; the oldest hours are deleted.
+CREATE TABLE usage (
+    hour            INTEGER NOT NULL,                               -- hours since 1970-01-01T00:00:00Z
+    organization_id INTEGER NOT NULL,                               -- the organization
+    key_id          INTEGER NOT NULL,                               -- the key, which may be revoked; 0: all keys of the organization
+    outcome         INTEGER NOT NULL CHECK (outcome BETWEEN 0 AND 6), -- 0 valid; refused: 1 deactivated, 2 expired, 3 rotated out, 4 rate limit, 5 address, 6 permissions
+    count           INTEGER NOT NULL,                               -- how often
+    PRIMARY KEY (hour, organization_id, key_id, outcome)
 ) STRICT, WITHOUT ROWID;
 
 -- Finds keys by digest, up to digest_index_state.indexed_through. Newer keys are found in memory, and are written here in

@@ -2,7 +2,7 @@
 
 use super::events;
 use keystead::config::Config;
-use keystead::domain::{KeyPrefix, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp};
+use keystead::domain::{KeyChange, KeyPrefix, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp};
 use keystead::metrics::Metrics;
 use keystead::store::file::{StoreFile, StoreOptions};
 use keystead::store::{NewApiKey, Store};
@@ -174,7 +174,7 @@ async fn fill(store: &Store, keys: usize) -> Result<()> {
         let insert = move |number| {
             let parent = Parent { organization, project: None };
             let value = secret(number).fingerprint();
-            NewApiKey { parent, value, name: name.clone(), created_at, expires_at: None }
+            NewApiKey { parent, value, name: name.clone(), created_at, expires_at: None, change: KeyChange::default() }
         };
         let numbers = begin..keys.min(begin + JOB);
         store.write(move |writes| numbers.map(insert).try_for_each(|key| writes.insert_api_key(key).map(drop))).await?;

@@ -7,7 +7,7 @@ use crate::harness::requests::Requests;
 use crate::harness::servers::{self, Finished, Server};
 use crate::harness::stores::{self, StoreFolder};
 use crate::harness::{Bench, Round, interleaved};
-use keystead::domain::{Name, Origin, Parent};
+use keystead::domain::{KeyChange, Name, Origin, Parent};
 use keystead::store::{NewApiKey, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,7 +113,14 @@ async fn creates(store: Arc<Store>, next: Arc<AtomicUsize>, is_recorded: bool, e
         let (name, created_at) = (name.clone(), stores::created_at());
         let origin = Origin::new(Some([127, 0, 0, 1].into()), Some("keystead-bench/1.0"), None);
         let write = store.write(move |writes| {
-            let key = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at: None })?;
+            let key = writes.insert_api_key(NewApiKey {
+                parent,
+                value,
+                name,
+                created_at,
+                expires_at: None,
+                change: KeyChange::default(),
+            })?;
             if is_recorded {
                 writes.append_event(&events::created(&key, origin))?;
             }

@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// The caller's key does not permit this operation.
     #[error("{0}")]
-    Forbidden(&'static str),
+    Forbidden(String),
     /// The organization has no such object. Holds the object's kind: "API key".
     #[error("There is no such {0} in this organization.")]
     NotFound(&'static str),
@@ -107,6 +107,8 @@ pub enum Refusal {
     Expired,
     /// The client's address is not among the key's allowed addresses.
     AddressRefused,
+    /// The key lacks a permission that the request needs.
+    InsufficientPermissions,
     /// The key has used up its rate limit.
     RateLimited(Quota),
 }
@@ -129,6 +131,7 @@ impl fmt::Display for Refusal {
             Self::Deactivated => "The API key is deactivated.",
             Self::Expired => "The API key has expired.",
             Self::AddressRefused => "The API key may not be used from this address.",
+            Self::InsufficientPermissions => "The API key lacks a permission that this request needs.",
         })
     }
 }

@@ -1,6 +1,9 @@
 //! API keys: identity, state and restrictions.
 
-use super::{AddressList, Digest, Fingerprint, Name, OrganizationId, ProjectId, RateLimit, Refusal, Timestamp};
+use super::{
+    AddressList, Digest, Fingerprint, Metadata, Name, OrganizationId, Owner, Permissions, ProjectId, RateLimit,
+    Refusal, Role, Timestamp,
+};
 use core::net::IpAddr;
 use std::ops::Add;
 
@@ -100,10 +103,18 @@ pub struct ApiKey {
     pub rate_limit: Option<RateLimit>,
     /// The addresses that it may be used from; `None` for any.
     pub allowed_addresses: Option<AddressList>,
+    /// What it may do in Keystead.
+    pub role: Role,
+    /// What it may do in the services that ask Keystead.
+    pub permissions: Permissions,
+    /// Whose key it is.
+    pub owner: Option<Owner>,
+    /// The team's notes about it.
+    pub metadata: Metadata,
 }
 
 impl ApiKey {
-    /// A newly created key: switched on, never used, unrestricted.
+    /// A newly created key: switched on, never used, unrestricted, with the default role and no permissions.
     pub fn minted(
         id: KeyId,
         parent: Parent,
@@ -124,6 +135,10 @@ impl ApiKey {
             value_last_used: None,
             rate_limit: None,
             allowed_addresses: None,
+            role: Role::default_for(parent),
+            permissions: Permissions::default(),
+            owner: None,
+            metadata: Metadata::default(),
         }
     }
 
@@ -155,7 +170,7 @@ impl ApiKey {
         if self.is_expired(now) { Err(Refusal::Expired) } else { Ok(()) }
     }
 
-    /// Checks the value's state at `now` and the client's address; `None` is an unknown address.
+    /// Checks the value's state at `now`, the client's address (`None` is an unknown one), and the needed permissions.
     ///
     /// # Errors
     /// The reason for the refusal.
@@ -163,11 +178,13 @@ impl ApiKey {
         &self,
         presented: Presented,
         address: Option<IpAddr>,
+        needed: &Permissions,
         now: Timestamp,
     ) -> std::result::Result<(), Refusal> {
         self.check(presented, now)?;
         match &self.allowed_addresses {
             Some(allowed) if !address.is_some_and(|address| allowed.contains(address)) => Err(Refusal::AddressRefused),
+            _ if !self.permissions.grant(needed) => Err(Refusal::InsufficientPermissions),
             _ => Ok(()),
         }
     }
@@ -183,7 +200,7 @@ impl ApiKey {
 }
 
 /// Changes to a key. `None` leaves a field as it is; an inner `None` removes it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyChange {
     /// The new display name.
     pub name: Option<Name>,
@@ -193,27 +210,40 @@ pub struct KeyChange {
     pub rate_limit: Option<Option<RateLimit>>,
     /// The new allowed addresses.
     pub allowed_addresses: Option<Option<AddressList>>,
+    /// The new role.
+    pub role: Option<Role>,
+    /// The new permissions, which replace all others.
+    pub permissions: Option<Permissions>,
+    /// The new owner.
+    pub owner: Option<Option<Owner>>,
+    /// The new metadata, which replace all others.
+    pub metadata: Option<Metadata>,
 }
 
 impl KeyChange {
     /// Applies the changes to the key.
     pub fn apply(self, key: &mut ApiKey) {
-        let Self { name, valid, rate_limit, allowed_addresses } = self;
-        if let Some(name) = name {
-            key.name = name;
-        }
-        key.valid = valid.unwrap_or(key.valid);
-        key.rate_limit = rate_limit.unwrap_or(key.rate_limit);
-        if let Some(allowed_addresses) = allowed_addresses {
-            key.allowed_addresses = allowed_addresses;
-        }
+        let Self { name, valid, rate_limit, allowed_addresses, role, permissions, owner, metadata } = self;
+        set(&mut key.name, name);
+        set(&mut key.valid, valid);
+        set(&mut key.rate_limit, rate_limit);
+        set(&mut key.allowed_addresses, allowed_addresses);
+        set(&mut key.role, role);
+        set(&mut key.permissions, permissions);
+        set(&mut key.owner, owner);
+        set(&mut key.metadata, metadata);
     }
 
     /// Whether the change deactivates the key and does nothing else. A key must be switched on before each of
     /// these, so their number is bounded.
     pub fn only_deactivates(&self) -> bool {
-        let Self { name, valid, rate_limit, allowed_addresses } = self;
-        *valid == Some(false) && name.is_none() && rate_limit.is_none() && allowed_addresses.is_none()
+        *self == Self { valid: Some(false), ..Self::default() }
+    }
+}
+
+fn set<T>(field: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *field = new;
     }
 }
 
@@ -258,7 +288,8 @@ pub(super) mod tests {
     #[test]
     fn allowed_addresses_refuse_other_and_unknown_addresses() {
         let mut key = key(None);
-        let admit = |key: &ApiKey, address: &str| key.admit(Presented::Value, address.parse().ok(), at(NOW));
+        let none = Permissions::default();
+        let admit = |key: &ApiKey, address: &str| key.admit(Presented::Value, address.parse().ok(), &none, at(NOW));
         assert_eq!(admit(&key, "unknown"), Ok(()));
         key.allowed_addresses = Some(AddressList::parse(["10.0.0.0/8"]).unwrap());
         assert_eq!(admit(&key, "10.1.2.3"), Ok(()));
@@ -266,6 +297,21 @@ pub(super) mod tests {
         assert_eq!(admit(&key, "unknown"), Err(Refusal::AddressRefused));
         key.valid = false;
         assert_eq!(admit(&key, "11.1.2.3"), Err(Refusal::Deactivated));
+    }
+
+    #[test]
+    fn a_key_needs_each_permission_that_is_asked_for() {
+        let mut key = key(None);
+        let admit = |key: &ApiKey, needed: &str| {
+            key.admit(Presented::Value, None, &Permissions::parse_list(needed).unwrap(), at(NOW))
+        };
+        assert_eq!(admit(&key, ""), Ok(()));
+        assert_eq!(admit(&key, "invoices:read"), Err(Refusal::InsufficientPermissions));
+        key.permissions = Permissions::parse_list("invoices:read orders:*").unwrap();
+        assert_eq!(admit(&key, "invoices:read orders:list"), Ok(()));
+        assert_eq!(admit(&key, "invoices:read users:list"), Err(Refusal::InsufficientPermissions));
+        key.valid = false;
+        assert_eq!(admit(&key, "users:list"), Err(Refusal::Deactivated));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::request_bodies::{ApiKeyChange, NewApiKey, ProvidedValue, Rotate};
 use super::version::{ShownKey, Version};
 use super::{App, body};
 use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
-use crate::service::{Idempotency, IssuedKey, KeyChange, NewKey, NewValue, RotationRequest};
+use crate::service::{Idempotency, IssuedKey, KeyChange, ManageKeys, NewKey, NewValue, Read, ReadKey, RotationRequest};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 /// Maximum length of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
-pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call<Read>) -> HandlerResult {
     let now = caller.now();
     let (project, part) = (project(&request)?, PageRequest::parse(request.query_string())?);
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
@@ -41,27 +41,27 @@ pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call) ->
     .await
 }
 
-pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
     let project = project(&request)?;
     let fields = body::fields::<V, V::NewApiKey>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
-    let NewApiKey { name, lifetime, value, restrictions } = fields.read::<V::NewApiKey>()?.into();
+    let NewApiKey { name, lifetime, value, restrictions, grants } = fields.read::<V::NewApiKey>()?.into();
     let (lifetime, value) = (lifetime.lifetime()?, self::value(&app, value)?);
-    let new = NewKey { name, value, lifetime, change: restrictions.and(None) };
+    let new = NewKey { name, value, lifetime, change: restrictions.and(None, grants) };
     let issued = app.service.keys(caller.authority(), project).create(new, idempotency?).await?;
     answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call<ReadKey>) -> HandlerResult {
     let key = app.service.keys(caller.authority(), project(&request)?).get(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let change: V::ApiKeyChange = body::read::<V, _>(&app, &request, payload).await?;
-    let ApiKeyChange { name, lifetime, restrictions } = change.into();
-    let (expiry, change) = (lifetime.expiry()?, restrictions.and(name));
+    let ApiKeyChange { name, lifetime, restrictions, grants } = change.into();
+    let (expiry, change) = (lifetime.expiry()?, restrictions.and(name, grants));
     if expiry == Expiry::Keep && change == KeyChange::default() {
         return Err(nothing_to_change::<V>());
     }
@@ -69,34 +69,34 @@ pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: C
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call<ManageKeys>) -> HandlerResult {
     let id = key_id(&request)?;
     app.service.keys(caller.authority(), project(&request)?).revoke(id).await?;
     success(V::deleted_api_key(id))
 }
 
-pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let fields = body::fields::<V, Rotate>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
-    let Rotate { grace, name, lifetime, value, restrictions } = fields.read()?;
+    let Rotate { grace, name, lifetime, value, restrictions, grants } = fields.read()?;
     let rotation = RotationRequest {
         value: self::value(&app, value)?,
         grace: grace.flatten().unwrap_or_default(),
         expiry: lifetime.expiry()?,
-        change: restrictions.and(name),
+        change: restrictions.and(name, grants),
     };
     let issued = app.service.keys(caller.authority(), project).rotate(id, rotation, idempotency?).await?;
     answer_issued::<V>(&issued, caller.now())
 }
 
-pub(super) async fn complete<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn complete<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).complete_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
     body::expect_none::<V>(&app, &request, payload).await?;
     let key = app.service.keys(caller.authority(), project(&request)?).cancel_rotation(key_id(&request)?).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))

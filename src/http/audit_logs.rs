@@ -14,7 +14,7 @@ use super::version::Version as _;
 use super::{App, body, parameter_schemas};
 use crate::audit_record::{AuditRecord, csv_head, csv_rows};
 use crate::domain::{Action, Error, EventFilter, Timestamp};
-use crate::service::{AuditExport, AuditExportState, Permitted};
+use crate::service::{Audit, AuditExport, AuditExportState, Permitted};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Bytes;
@@ -75,7 +75,7 @@ impl AuditLogs {
     }
 }
 
-pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn list(Call { caller, app, request, .. }: Call<Audit>) -> HandlerResult {
     let AuditLogQuery { filter, before, limit } = AuditLogQuery::parse(request.query_string())?;
     let (is_in_time, connection) = (app.service.search_time(), request.conn_data::<ConnectionRequests>().cloned());
     let has_gone = move || connection.as_ref().is_some_and(ConnectionRequests::have_ended);
@@ -226,7 +226,7 @@ impl From<&AuditExport> for ShownExport {
     }
 }
 
-pub(super) async fn create_export(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn create_export(Call { caller, app, request, payload }: Call<Audit>) -> HandlerResult {
     let filter = body::read::<V2, NewAuditLogExport>(&app, &request, payload).await?.filter()?;
     let export = app.service.begin_audit_export(&caller, filter, (app.random)()?).await?;
     let answer = success_with_status(StatusCode::ACCEPTED, ShownExport::from(&export));
@@ -234,11 +234,11 @@ pub(super) async fn create_export(Call { caller, app, request, payload }: Call) 
     answer
 }
 
-pub(super) async fn read_export(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn read_export(Call { caller, app, request, .. }: Call<Audit>) -> HandlerResult {
     success(ShownExport::from(&app.service.audit_export(&caller, export_id(&request))?))
 }
 
-pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn download_export(Call { caller, app, request, .. }: Call<Audit>) -> HandlerResult {
     let export = app.service.audit_export(&caller, export_id(&request))?;
     match &export.state {
         AuditExportState::Completed { .. } => {}
@@ -267,7 +267,7 @@ pub(super) async fn download_export(Call { caller, app, request, .. }: Call) -> 
 /// A piece of the file, and where the next one starts.
 async fn piece(
     app: &App,
-    caller: &Permitted,
+    caller: &Permitted<Audit>,
     export: &AuditExport,
     before: Option<i64>,
 ) -> Result<(Bytes, Option<i64>), Failure> {

@@ -4,9 +4,9 @@ use super::client::Client;
 use super::error::Failure;
 use super::headers::{CredentialHeader, append, quota_headers};
 use super::{App, request_id};
-use crate::domain::{Error, KeyForms, Origin, Quota, Refusal, Role, Timestamp};
+use crate::domain::{Error, KeyForms, KeyId, Origin, Permissions, ProjectId, Quota, Refusal, Target, Task, Timestamp};
 use crate::metrics::Via;
-use crate::service::{Caller, Manage, Permitted, Purpose};
+use crate::service::{Caller, Permitted, Purpose};
 use actix_web::dev::{self, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HttpDate};
 use actix_web::web::{Data, Payload};
@@ -17,11 +17,11 @@ use std::time::{Duration, SystemTime};
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
 
-/// An authenticated request whose key has the role for this purpose. Other requests never reach the handler.
+/// An authenticated request whose key may do this. Other requests never reach the handler.
 /// They get 401 without a valid credential in `CONFIDENT_API_KEY`, `Authorization: Bearer` or `X-API-Key`;
-/// 400 for two different credentials; 403 for an address that is not allowed or a missing role; 429 for an
+/// 400 for two different credentials; 403 for an address that is not allowed or a role that is too low; 429 for an
 /// exceeded rate limit or too many invalid keys from the address.
-pub(super) struct Call<P = Manage> {
+pub(super) struct Call<P> {
     pub(super) caller: Permitted<P>,
     pub(super) app: Data<App>,
     pub(super) request: HttpRequest,
@@ -37,37 +37,52 @@ impl<P: Purpose> FromRequest for Call<P> {
         Box::pin(async move {
             let (app, payload) = (Data::<App>::extract(&request).await?, payload.await?);
             let credential = only_credential(&app, request.headers())?;
-            let origin = match P::ROLE {
-                Role::Manager => request_id::origin(&app, &request, credential),
+            let origin = match P::TASK {
                 // A verification changes nothing, so no event needs the user agent and the request id.
-                Role::Verifier => Client::of(&app, &request).origin(None, None),
+                Task::Verify => Client::of(&app, &request).origin(None, None),
+                _ => request_id::origin(&app, &request, credential),
             };
-            let caller = authenticate(&app, &request, credential, origin, Via::Authentication).await?;
-            let caller = caller.require().map_err(Failure::from)?;
+            let needed = Permissions::default();
+            let caller = authenticate(&app, &request, credential, &needed, origin, Via::Authentication).await?;
+            let caller = caller.require(target(&request)).map_err(Failure::from)?;
             Ok(Self { caller, app, request, payload })
         })
     }
 }
 
-/// Authenticates a proxy's client by the first credential in the configured order.
+/// What the path is about.
+fn target(request: &HttpRequest) -> Target {
+    let path = request.match_info();
+    Target {
+        project: path.get("projectId").and_then(ProjectId::parse),
+        key: path.get("id").and_then(|id| id.parse().ok()).and_then(KeyId::new),
+    }
+}
+
+/// Authenticates a proxy's client by the first credential in the configured order. Its key needs these permissions.
 ///
 /// # Errors
 /// As for a [`Call`], but further credentials are ignored: they belong to another service.
-pub(super) async fn authenticate_forwarded(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
+pub(super) async fn authenticate_forwarded(
+    app: &App,
+    request: &HttpRequest,
+    needed: &Permissions,
+) -> Result<Caller, Failure> {
     let [first, _] = presented(app, request.headers(), &app.forwarded_credentials);
     let first = first.ok_or_else(|| missing(&app.forwarded_credentials))?;
     let origin = Client::of(app, request).origin(None, None);
-    authenticate(app, request, first, origin, Via::ForwardAuth).await
+    authenticate(app, request, first, needed, origin, Via::ForwardAuth).await
 }
 
 async fn authenticate(
     app: &App,
     request: &HttpRequest,
     credential: &[u8],
+    needed: &Permissions,
     origin: Origin,
     via: Via,
 ) -> Result<Caller, Failure> {
-    let caller = app.service.authenticate(credential, origin, via, app.moment()).await?;
+    let caller = app.service.authenticate(credential, needed, origin, via, app.moment()).await?;
     request_id::authenticated(request, caller.key().id);
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())

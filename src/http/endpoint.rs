@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::fields::{Request, VersionRules};
 use super::openapi_parts::{DescribedOperation, JSON, SCHEMES, failure_ref, failure_response};
 use super::{App, get, json_types, list, parameter_schemas, resource, unknown_names};
-use crate::domain::Role;
+use crate::domain::Task;
 use crate::metrics::Metrics;
 use crate::service::Purpose;
 use actix_web::body::BoxBody;
@@ -37,6 +37,9 @@ pub(super) struct Endpoint {
     /// Schemas that the operation refers to.
     schemas: Vec<(String, RefOr<Schema>)>,
     needs_key: bool,
+    /// A sentence about the roles that it is for.
+    roles: Option<String>,
+    explanation: Option<String>,
 }
 
 /// Registers the endpoints. Other methods of their paths get 405 with `Allow`.
@@ -63,19 +66,19 @@ impl Endpoint {
     /// GET and HEAD. This and the following are for keys with the role in the handler's argument: a handler
     /// without one cannot be registered, and the described role is the checked one.
     pub(super) fn get<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
-        Self::new(HttpMethod::Get, path, get().to(handler)).needing(P::ROLE)
+        Self::new(HttpMethod::Get, path, get().to(handler)).needing(P::TASK)
     }
 
     pub(super) fn post<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
-        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(P::ROLE)
+        Self::new(HttpMethod::Post, path, web::post().to(handler)).needing(P::TASK)
     }
 
     pub(super) fn put<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
-        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(P::ROLE)
+        Self::new(HttpMethod::Put, path, web::put().to(handler)).needing(P::TASK)
     }
 
     pub(super) fn delete<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
-        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(P::ROLE)
+        Self::new(HttpMethod::Delete, path, web::delete().to(handler)).needing(P::TASK)
     }
 
     fn new(method: HttpMethod, path: String, route: Route) -> Self {
@@ -83,15 +86,16 @@ impl Endpoint {
         for parameter in parameter_schemas::path_parameters(&path) {
             operation = operation.parameter(parameter).response("404", failure_ref("NotFound"));
         }
-        Self { path, method, route, operation, parameters: Vec::new(), schemas: Vec::new(), needs_key: false }
+        let (parameters, schemas) = (Vec::new(), Vec::new());
+        Self { path, method, route, operation, parameters, schemas, needs_key: false, roles: None, explanation: None }
     }
 
-    fn needing(mut self, role: Role) -> Self {
+    fn needing(mut self, task: Task) -> Self {
         self.needs_key = true;
-        let forbidden = match role {
-            Role::Manager => "Forbidden",
-            Role::Verifier => "AddressRefused",
-        };
+        self.roles = Some(match task {
+            Task::ReadKey => format!("For keys with the role {}; every key may read itself.", task.roles()),
+            task => format!("For keys with the role {}.", task.roles()),
+        });
         self.describe(|operation| {
             SCHEMES
                 .into_iter()
@@ -100,7 +104,7 @@ impl Endpoint {
                 })
                 .response("400", failure_ref("BadRequest"))
                 .response("401", failure_ref("Unauthorized"))
-                .response("403", failure_ref(forbidden))
+                .response("403", failure_ref("Forbidden"))
                 .response("429", failure_ref("TooManyRequests"))
                 .response("503", failure_ref("Unavailable"))
         })
@@ -113,7 +117,7 @@ impl Endpoint {
 
     /// Sets the operation's description.
     pub(super) fn explained(self, text: &str) -> Self {
-        self.describe(|operation| operation.description(Some(text)))
+        Self { explanation: Some(text.to_owned()), ..self }
     }
 
     /// Adds a request body.
@@ -254,10 +258,12 @@ impl Endpoint {
 
     /// The operation for the description.
     pub(super) fn into_operation(self) -> DescribedOperation {
+        let description: Vec<String> = self.explanation.into_iter().chain(self.roles).collect();
+        let description = (!description.is_empty()).then(|| description.join(" "));
         DescribedOperation {
             path: self.path,
             method: self.method,
-            operation: self.operation.build(),
+            operation: self.operation.description(description).build(),
             schemas: self.schemas,
         }
     }

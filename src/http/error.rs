@@ -91,7 +91,10 @@ impl From<Error> for Failure {
             | Error::TooManyInvalidKeys { .. }
             | Error::TooManyAtOnce(_)
             | Error::TooManyChanges { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Forbidden(_) | Error::Unauthenticated(Refusal::AddressRefused) => StatusCode::FORBIDDEN,
+            Error::Forbidden(_)
+            | Error::Unauthenticated(Refusal::AddressRefused | Refusal::InsufficientPermissions) => {
+                StatusCode::FORBIDDEN
+            }
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::NotFound(_) => StatusCode::NOT_FOUND,

@@ -2,7 +2,10 @@
 
 use super::fields::{FieldError, FieldType, Fields, VersionRules, fields};
 use super::parameter_schemas::whole;
-use crate::domain::{AddressList, Description, Digest, Grace, Lifetime, Name, RateLimit, Tail, Timestamp};
+use crate::domain::{
+    AddressList, Description, Digest, Grace, Lifetime, Metadata, Name, Owner, Permissions, RateLimit, Role, Tail,
+    Timestamp,
+};
 use serde_json::Value;
 use std::net::IpAddr;
 use utoipa::openapi::Schema;
@@ -24,6 +27,8 @@ const ABOUT_NAME: &str =
 const DESCRIPTION: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb]*$";
 
 const ABOUT_DESCRIPTION: &str = "Up to 2,000 characters, with line breaks, without a full API key.";
+/// Segments, separated by colons; `*` only as the whole last one.
+const PERMISSION: &str = r"^([a-z0-9_.-]+:)*([a-z0-9_.-]+|\*)$";
 /// A BLAKE3 digest, the output of `b3sum`.
 const DIGEST: &str = "^[0-9a-f]{64}$";
 /// An IPv4 address or network.
@@ -96,6 +101,20 @@ field_types! {
     AddressList:
         |value, _| Ok(Self::parse(texts(&value).ok_or_else(|| FieldError::Type("a list of strings".to_owned()))?)?),
         |_| ArrayBuilder::new().items(network()).min_items(Some(1)).max_items(Some(Self::MAX));
+    Role:
+        |value, _| Self::parse(&text(value)?).ok_or_else(|| FieldError::Value(role_names())),
+        |_| of_type(Type::String).enum_values(Some(Self::ALL.map(Self::name)));
+    Permissions:
+        |value, _| Ok(Self::parse(texts(&value).ok_or_else(|| FieldError::Type("a list of strings".to_owned()))?)?),
+        |_| ArrayBuilder::new()
+            .items(of_type(Type::String).min_length(Some(1)).max_length(Some(Self::MAX_LENGTH)).pattern(Some(PERMISSION)))
+            .max_items(Some(Self::MAX));
+    Owner:
+        |value, _| Ok(Self::parse(&text(value)?)?),
+        |_| of_type(Type::String).min_length(Some(1)).pattern(Some(NAME));
+    Metadata:
+        |value, _| metadata(&value),
+        |_| ObjectBuilder::new();
     RateLimit:
         |value, refuses_unknown| rate_limit(value, refuses_unknown),
         |rules| rules.schema::<Limit>();
@@ -153,6 +172,21 @@ fn number<T>(value: &Value, [least, most]: [i64; 2], or: &str, parse: fn(i64) ->
 pub(super) fn integer(value: &Value) -> Option<i64> {
     let from_float = || value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64);
     value.as_i64().or_else(from_float)
+}
+
+/// `"admin", "manager", … or "none"`.
+fn role_names() -> String {
+    let names = Role::ALL.map(|role| format!("\"{role}\""));
+    let [lowest, others @ ..] = &names;
+    let others: Vec<&str> = others.iter().rev().map(String::as_str).collect();
+    format!("{} or {lowest}", others.join(", "))
+}
+
+fn metadata(value: &Value) -> Result<Metadata, FieldError> {
+    if !value.is_object() {
+        return Err(FieldError::Type("an object".to_owned()));
+    }
+    Ok(Metadata::parse(&value.to_string())?)
 }
 
 fn network() -> AnyOfBuilder {

@@ -5,7 +5,7 @@
 use super::App;
 use super::credential::authenticate_forwarded;
 use super::error::Failure;
-use crate::domain::{Error, OrganizationId, ProjectId};
+use crate::domain::{Error, OrganizationId, Permissions, ProjectId};
 use crate::metrics::Metrics;
 use crate::service::Caller;
 use actix_web::http::StatusCode;
@@ -19,6 +19,9 @@ const ORGANIZATION_NAME: HeaderName = HeaderName::from_static("x-auth-organizati
 const PROJECT_ID: HeaderName = HeaderName::from_static("x-auth-project-id");
 const KEY_ID: HeaderName = HeaderName::from_static("x-auth-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-auth-key-name");
+const OWNER: HeaderName = HeaderName::from_static("x-auth-owner");
+const PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
+const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 /// The path for nginx.
@@ -77,7 +80,7 @@ async fn envoy(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Fai
 
 async fn check(app: &App, request: &HttpRequest, gate: Option<&str>) -> Result<HttpResponse, Failure> {
     let gate = Gate::parse(gate)?;
-    let caller = authenticate_forwarded(app, request).await?;
+    let caller = authenticate_forwarded(app, request, &gate.permissions).await?;
     gate.check(&caller)?;
     Ok(identify(&caller))
 }
@@ -93,6 +96,9 @@ fn identify(caller: &Caller) -> HttpResponse {
     headers.insert(PROJECT_ID, key.parent.project.map_or(EMPTY, |project| value(project.to_string())));
     headers.insert(KEY_ID, HeaderValue::from(key.id.get()));
     headers.insert(KEY_NAME, name(key.name.as_str()));
+    headers.insert(OWNER, key.owner.as_ref().map_or(EMPTY, |owner| name(owner.as_str())));
+    headers.insert(PERMISSIONS, HeaderValue::from_str(key.permissions.as_str()).unwrap_or(EMPTY));
+    headers.insert(ROLE, HeaderValue::from_static(key.role.name()));
     response
 }
 
@@ -111,10 +117,11 @@ struct Gate {
     organization: Option<OrganizationId>,
     project: Option<ProjectId>,
     is_for_projects: Option<bool>,
+    permissions: Permissions,
 }
 
 impl Gate {
-    /// Parses `organization`, `project` and `scope` in query syntax; `None` is a gate for every valid key.
+    /// Parses `organization`, `project`, `scope` and any number of `permission` in query syntax; `None` is a gate for every valid key.
     /// Anything else is refused, even an empty text or parameter: a misspelt gate would stand open.
     fn parse(text: Option<&str>) -> Result<Self, Failure> {
         let mut gate = Self::default();
@@ -122,25 +129,31 @@ impl Gate {
         let wrong = || {
             Failure::bad_request(
                 "The gate is misconfigured: it takes organization=org_…, project=proj_… and \
-                 scope=organization or scope=project, each once.",
+                 scope=organization or scope=project, each once, and permission=…, which may be repeated.",
             )
         };
         if text.split('&').any(str::is_empty) {
             return Err(wrong());
         }
         let Query(parameters) = Query::<Vec<(String, String)>>::from_query(text).map_err(|_| wrong())?;
-        for (name, value) in parameters {
+        let mut permissions = Vec::new();
+        for (name, value) in &parameters {
             let is_first = match name.as_str() {
-                "organization" => gate.organization.replace(OrganizationId::parse(&value).ok_or_else(wrong)?).is_none(),
-                "project" => gate.project.replace(ProjectId::parse(&value).ok_or_else(wrong)?).is_none(),
+                "organization" => gate.organization.replace(OrganizationId::parse(value).ok_or_else(wrong)?).is_none(),
+                "project" => gate.project.replace(ProjectId::parse(value).ok_or_else(wrong)?).is_none(),
                 "scope" if value == "organization" => gate.is_for_projects.replace(false).is_none(),
                 "scope" if value == "project" => gate.is_for_projects.replace(true).is_none(),
+                "permission" => {
+                    permissions.push(value.as_str());
+                    true
+                }
                 _ => false,
             };
             if !is_first {
                 return Err(wrong());
             }
         }
+        gate.permissions = Permissions::parse(permissions).map_err(|_| wrong())?;
         Ok(gate)
     }
 
@@ -152,9 +165,7 @@ impl Gate {
         if lets_through {
             return Ok(());
         }
-        Err(Error::Forbidden(
-            "The API key is valid, but this gate is for another organization, project or kind of key.",
-        )
-        .into())
+        let sentence = "The API key is valid, but this gate is for another organization, project or kind of key.";
+        Err(Error::Forbidden(sentence.to_owned()).into())
     }
 }

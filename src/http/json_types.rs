@@ -1,7 +1,9 @@
 //! JSON values in answers: their serialization and their OpenAPI schemas.
 
-use crate::domain::Timestamp;
-use serde::Serializer;
+use crate::domain::{Metadata, Permissions, Role, Timestamp};
+use serde::ser::{Error as _, SerializeMap as _};
+use serde::{Serialize as _, Serializer};
+use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A time: RFC 3339, UTC, milliseconds.
@@ -15,6 +17,25 @@ pub(super) fn optional_time<S: Serializer>(at: &Option<Timestamp>, serializer: S
         Some(at) => time(at, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+/// Permissions as a list.
+pub(super) fn permissions<S: Serializer>(permissions: &Permissions, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(permissions.iter())
+}
+
+/// Metadata as an object.
+pub(super) fn metadata<S: Serializer>(metadata: &Metadata, serializer: S) -> Result<S::Ok, S::Error> {
+    if metadata.is_empty() {
+        return serializer.serialize_map(Some(0))?.end();
+    }
+    let object: Value = serde_json::from_str(metadata.as_str()).map_err(S::Error::custom)?;
+    object.serialize(serializer)
+}
+
+/// A schema for the names of roles.
+pub(super) fn role() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Role::ALL.map(Role::name))).build()
 }
 
 /// A schema for true only.

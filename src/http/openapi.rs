@@ -104,13 +104,9 @@ fn components() -> Components {
         ("BadRequest", "The request is invalid.", r#"The field "name" is required."#.to_owned()),
         (
             "Forbidden",
-            "The key may not do this.",
-            "This needs an organization's API key; the one that was sent belongs to a project.".to_owned(),
-        ),
-        (
-            "AddressRefused",
-            "The key may not be used from this address.",
-            Error::Unauthenticated(Refusal::AddressRefused).to_string(),
+            "The key's role does not permit this, it belongs to another project, or it may not be used from this address.",
+            "This needs an API key with the role admin or manager; the one that was sent has the role verifier."
+                .to_owned(),
         ),
         ("NotFound", "There is no such object in the key's organization.", Error::NotFound("API key").to_string()),
         ("RequestTimeout", "The body took too long to arrive.", "The request body took too long to arrive.".to_owned()),

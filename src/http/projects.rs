@@ -7,7 +7,7 @@ use super::list::{self, Page, PageRequest};
 use super::version::{ShownKey, Version};
 use super::{body, request_bodies, v1};
 use crate::domain::{self, Error, ProjectId};
-use crate::service::{NewProject, ProjectChange};
+use crate::service::{Administer, NewProject, ProjectChange, Read};
 use actix_web::HttpRequest;
 use serde::Serialize;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) fn project_id(request: &HttpRequest) -> Result<ProjectId, Failure> {
     ProjectId::parse(text).ok_or_else(|| Error::NotFound("project").into())
 }
 
-pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn list(Call { caller, app, request, .. }: Call<Read>) -> HandlerResult {
     let part = PageRequest::parse(request.query_string())?;
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
     list::answer(
@@ -50,7 +50,7 @@ pub(super) async fn list(Call { caller, app, request, .. }: Call) -> HandlerResu
     .await
 }
 
-pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: Call<Administer>) -> HandlerResult {
     let request_bodies::NewProject { name, description, .. } = body::read::<V, _>(&app, &request, payload).await?;
     let description = description.flatten();
     let new = NewProject { random: (app.random)()?, name, description, key_random: (app.random)()? };
@@ -59,11 +59,11 @@ pub(super) async fn create<V: Version>(Call { caller, app, request, payload }: C
     success(Created::new(&project, V::api_key_item(&key)))
 }
 
-pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call<Read>) -> HandlerResult {
     success(V::project(&app.service.project(&caller.authority(), project_id(&request)?).await?))
 }
 
-pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call) -> HandlerResult {
+pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call<Administer>) -> HandlerResult {
     let id = project_id(&request)?;
     let request_bodies::ProjectChange { name, description } = body::read::<V, _>(&app, &request, payload).await?;
     let change = ProjectChange { name: name.flatten(), description };
@@ -73,7 +73,7 @@ pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: C
     success(V::project(&app.service.update_project(caller.authority(), id, change).await?))
 }
 
-pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call) -> HandlerResult {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call<Administer>) -> HandlerResult {
     let id = project_id(&request)?;
     app.service.delete_project(caller.authority(), id).await?;
     success(V::deleted_project(id))

@@ -4,8 +4,8 @@ use super::error::Failure;
 use super::field_types::{AnyJson, Days, Seconds};
 use super::fields::{FieldError, FieldType, Fields, Request, VersionRules, fields};
 use crate::domain::{
-    AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Name, RateLimit, Tail,
-    Timestamp,
+    AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Metadata, Name, Owner,
+    Permissions, RateLimit, Role, Tail, Timestamp,
 };
 use crate::service::{self, KeyChange, PresentedKey};
 use serde_json::Value;
@@ -72,6 +72,7 @@ fields! {
         ..lifetime: NewLifetime,
         ..value: ProvidedValue,
         ..restrictions: Restrictions,
+        ..grants: Grants,
     }
     called "NewApiKey", such as {
         "for ever": {"name": "CI/CD key"},
@@ -81,6 +82,13 @@ fields! {
             "expiresInSeconds": 900,
             "rateLimit": {"limit": 100, "windowInSeconds": 60},
             "allowedAddresses": ["10.0.0.0/8"],
+        },
+        "for a customer": {
+            "name": "Customer 17",
+            "role": "none",
+            "permissions": ["invoices:read", "orders:*"],
+            "owner": "customer 17",
+            "metadata": {"plan": "basic"},
         },
         "with a digest": {"name": "CI/CD key", "digest": DIGEST_OF_NONE, "tail": "000000"},
     };
@@ -100,12 +108,15 @@ fields! {
         "name" name: Option<Name>,
         ..lifetime: ChangedLifetime,
         ..restrictions: Restrictions,
+        ..grants: Grants,
     }
     where any_there(&Self::names());
     called "ApiKeyChange", such as {
         "switch off": {"valid": false},
         "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
         "rename": {"name": "Deployment"},
+        "withdraw permissions": {"permissions": ["invoices:read"]},
+        "lower the role": {"role": "verifier"},
         "for another 90 days": {"expiresInDays": 90},
         "for ever": {"expiresInDays": null},
     };
@@ -118,6 +129,7 @@ fields! {
         ..lifetime: ChangedLifetime,
         ..value: ProvidedValue,
         ..restrictions: Restrictions,
+        ..grants: Grants,
     }
     called "Rotate", such as {
         "at once": {},
@@ -169,6 +181,20 @@ fields! {
         "allowedAddresses" allowed_addresses: Option<Option<AddressList>>,
     }
 
+    /// What a key may do, whose it is, and notes about it.
+    #[derive(Default)]
+    pub(super) struct Grants {
+        /// What the key may do in Keystead. The default of an organization's key is `admin`, that of a project's key
+        /// `verifier`. A project's key cannot be `admin` or `auditor`.
+        "role" role: Option<Role>,
+        /// What the key may do elsewhere; they replace all others. Null: nothing.
+        "permissions" permissions: Option<Option<Permissions>>,
+        /// Whose key it is, in your own terms; null: nobody's.
+        "owner" owner: Option<Option<Owner>>,
+        /// A JSON object of at most 4,096 bytes, without secrets; it replaces the one before. Null: empty.
+        "metadata" metadata: Option<Option<Metadata>>,
+    }
+
     /// A presented key to verify, by value or by digest.
     pub(super) struct Question {
         /// The full presented key.
@@ -177,11 +203,16 @@ fields! {
         "digest" digest: Option<Option<Digest>>,
         /// The client address from which the key was presented; needed for keys with allowed addresses.
         "address" address: Option<Option<IpAddr>>,
+        /// The permissions that the request needs; the key must have all of them.
+        "permissions" permissions: Option<Option<Permissions>>,
     }
     where any([["value", "digest"], ["digest", "value"]].map(|[one, other]| {
         AllOfBuilder::new().item(is(one, Type::String)).item(may_be(other, Type::Null))
     }));
-    called "Question", such as {"a key": {"value": "confident_org_00000000000000000000000000000000"}};
+    called "Question", such as {
+        "a key": {"value": "confident_org_00000000000000000000000000000000"},
+        "a key for a request": {"value": "confident_org_00000000000000000000000000000000", "permissions": ["invoices:read"]},
+    };
 
     /// A batch of presented keys.
     pub(super) struct Questions {
@@ -226,13 +257,14 @@ impl FieldType for Vec<Question> {
 
 impl From<NewV1ApiKey> for NewApiKey {
     fn from(NewV1ApiKey { name, value }: NewV1ApiKey) -> Self {
-        Self { name, lifetime: NewLifetime::default(), value, restrictions: Restrictions::default() }
+        let (lifetime, restrictions, grants) = (NewLifetime::default(), Restrictions::default(), Grants::default());
+        Self { name, lifetime, value, restrictions, grants }
     }
 }
 
 impl From<V1ApiKeyChange> for ApiKeyChange {
     fn from(V1ApiKeyChange { restrictions }: V1ApiKeyChange) -> Self {
-        Self { name: None, lifetime: ChangedLifetime::default(), restrictions }
+        Self { name: None, lifetime: ChangedLifetime::default(), restrictions, grants: Grants::default() }
     }
 }
 
@@ -265,10 +297,13 @@ impl ProvidedValue {
 }
 
 impl Restrictions {
-    /// Adds a new name.
-    pub(super) fn and(self, name: Option<Name>) -> KeyChange {
+    /// Adds a new name and grants.
+    pub(super) fn and(self, name: Option<Name>, grants: Grants) -> KeyChange {
         let Self { valid, rate_limit, allowed_addresses } = self;
-        KeyChange { name, valid, rate_limit, allowed_addresses }
+        let Grants { role, permissions, owner, metadata } = grants;
+        let (permissions, metadata) =
+            (permissions.map(Option::unwrap_or_default), metadata.map(Option::unwrap_or_default));
+        KeyChange { name, valid, rate_limit, allowed_addresses, role, permissions, owner, metadata }
     }
 }
 
@@ -282,7 +317,8 @@ impl Question {
                 return Err(Failure::bad_request("Send either the field \"value\" or the field \"digest\"."));
             }
         };
-        Ok(service::VerificationRequest { presented, address: self.address.flatten() })
+        let needed = self.permissions.clone().flatten().unwrap_or_default();
+        Ok(service::VerificationRequest { presented, address: self.address.flatten(), needed })
     }
 }
 

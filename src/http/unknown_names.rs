@@ -16,7 +16,7 @@ const VALUE: &str = "it belongs to creating or rotating a key: rotate the key to
 const RESTRICTION: &str = "it belongs to creating, changing or rotating a key";
 const LIMIT: &str = "it belongs inside \"rateLimit\"";
 /// Fields about keys and where they belong, for requests that send one to the wrong endpoint.
-const OTHER_ENDPOINTS: [(&str, &str); 10] = [
+const OTHER_ENDPOINTS: [(&str, &str); 14] = [
     ("expiresInDays", RESTRICTION),
     ("expiresInSeconds", RESTRICTION),
     ("expiresAt", "use \"expiresInDays\" when creating, changing or rotating a key"),
@@ -25,6 +25,10 @@ const OTHER_ENDPOINTS: [(&str, &str); 10] = [
     ("tail", VALUE),
     ("rateLimit", RESTRICTION),
     ("allowedAddresses", RESTRICTION),
+    ("role", RESTRICTION),
+    ("permissions", RESTRICTION),
+    ("owner", RESTRICTION),
+    ("metadata", RESTRICTION),
     ("limit", LIMIT),
     ("windowInSeconds", LIMIT),
 ];

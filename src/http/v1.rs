@@ -147,6 +147,10 @@ impl<'a> From<&'a ShownKey<'_>> for ApiKey<'a> {
             value_last_used: _,
             rate_limit,
             allowed_addresses,
+            role: _,
+            permissions: _,
+            owner: _,
+            metadata: _,
         } = key;
         Self {
             id: id.get(),

@@ -1,10 +1,10 @@
 //! Answers of version 2: `data` is the object itself; keys expire and rotate.
 
-use super::json_types::{optional_time, time};
+use super::json_types::{metadata, optional_time, permissions, role, time};
 use super::request_bodies;
 use super::v1::{Organization, Project, RateLimit};
 use super::version::{ShownKey, Version};
-use crate::domain::{self, KeyId, ProjectId, Timestamp};
+use crate::domain::{self, KeyId, Metadata, Owner, Permissions, ProjectId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -42,6 +42,10 @@ impl Version for V2 {
             value_last_used,
             rate_limit,
             allowed_addresses,
+            role,
+            permissions,
+            owner,
+            metadata,
         } = key;
         let shadow = shadow.as_ref();
         ApiKey {
@@ -61,6 +65,10 @@ impl Version for V2 {
             }),
             rate_limit: rate_limit.map(RateLimit::from),
             allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            role: role.name(),
+            permissions,
+            owner: owner.as_ref().map(Owner::as_str),
+            metadata,
         }
     }
 
@@ -126,6 +134,20 @@ struct ApiKey<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<String>, required = false)]
     allowed_addresses: Option<Vec<String>>,
+    /// Keystead's extension of the published contract: what the key may do in Keystead.
+    #[schema(schema_with = role)]
+    role: &'static str,
+    /// Also an extension: what the key may do elsewhere.
+    #[serde(serialize_with = "permissions")]
+    #[schema(value_type = Vec<String>)]
+    permissions: &'a Permissions,
+    /// Also an extension: whose key it is.
+    #[schema(required)]
+    owner: Option<&'a str>,
+    /// Also an extension: notes about the key.
+    #[serde(serialize_with = "metadata")]
+    #[schema(value_type = Object)]
+    metadata: &'a Metadata,
 }
 
 /// A rotation during its grace period.

@@ -47,6 +47,7 @@ enum Code {
     RotatedOut,
     RateLimited,
     AddressRefused,
+    InsufficientPermissions,
 }
 
 /// The results of a batch, in order.
@@ -78,6 +79,7 @@ impl From<&Verdict> for Code {
             Err(Refusal::RotatedOut) => Self::RotatedOut,
             Err(Refusal::RateLimited(_)) => Self::RateLimited,
             Err(Refusal::AddressRefused) => Self::AddressRefused,
+            Err(Refusal::InsufficientPermissions) => Self::InsufficientPermissions,
         }
     }
 }

@@ -37,8 +37,16 @@ pub enum Via {
 /// In the order of [`Via`].
 const VIA: [&str; 3] = ["authentication", "verify", "forward_auth"];
 /// Results, in the order of [`Metrics::verified`].
-const CODE: [&str; 7] =
-    ["VALID", "UNKNOWN", "DEACTIVATED", "EXPIRED", "ROTATED_OUT", "RATE_LIMITED", "ADDRESS_REFUSED"];
+const CODE: [&str; 8] = [
+    "VALID",
+    "UNKNOWN",
+    "DEACTIVATED",
+    "EXPIRED",
+    "ROTATED_OUT",
+    "RATE_LIMITED",
+    "ADDRESS_REFUSED",
+    "INSUFFICIENT_PERMISSIONS",
+];
 
 /// The result of a cache lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +140,7 @@ impl Metrics {
             Some(Refusal::RotatedOut) => 4,
             Some(Refusal::RateLimited(_)) => 5,
             Some(Refusal::AddressRefused) => 6,
+            Some(Refusal::InsufficientPermissions) => 7,
         };
         self.verifications[via as usize][code].inc();
     }

@@ -124,7 +124,7 @@ impl Service {
     }
 }
 
-impl Authority {
+impl<P> Authority<P> {
     pub(super) fn on_organization(
         self,
         action: Action,

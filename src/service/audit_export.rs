@@ -2,7 +2,7 @@
 //! the download reads events while it is sent, up to the newest event at the time of the request.
 
 use super::Service;
-use super::authority::Permitted;
+use super::authority::{Audit, Permitted};
 use super::change_limit::ChangeKind;
 use crate::domain::{ApiKey, Error, Event, EventFilter, KeyId, OrganizationId, Result, Timestamp};
 use data_encoding::HEXLOWER;
@@ -122,7 +122,7 @@ impl Service {
     /// [`Error::Unavailable`].
     pub async fn events(
         &self,
-        caller: &Permitted,
+        caller: &Permitted<Audit>,
         filter: EventFilter,
         before: Option<i64>,
         limit: u32,
@@ -168,7 +168,7 @@ impl Service {
     /// export of this key is in progress.
     pub async fn begin_audit_export(
         &self,
-        caller: &Permitted,
+        caller: &Permitted<Audit>,
         filter: EventFilter,
         random: [u8; 16],
     ) -> Result<AuditExport> {
@@ -239,7 +239,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`] for any other id, and for an export older than a day.
-    pub fn audit_export(&self, caller: &Permitted, id: &str) -> Result<AuditExport> {
+    pub fn audit_export(&self, caller: &Permitted<Audit>, id: &str) -> Result<AuditExport> {
         let exports = self.audit_exports.lock(caller.now());
         let found = exports.iter().find(|it| it.id == id && it.organization == caller.organization().id);
         found.cloned().ok_or(Error::NotFound("export"))
@@ -252,7 +252,7 @@ impl Service {
     /// [`Error::Unavailable`].
     pub async fn audit_export_events(
         &self,
-        caller: &Permitted,
+        caller: &Permitted<Audit>,
         export: &AuditExport,
         before: Option<i64>,
     ) -> Result<FoundEvents> {

@@ -9,8 +9,8 @@ use super::Service;
 use super::last_used::LastUsed;
 use super::rate_limit::Window;
 use crate::domain::{
-    ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Presented, Project, ProjectId, Quota,
-    Refusal, Result, Timestamp,
+    ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Permissions, Presented, Project,
+    ProjectId, Quota, Refusal, Result, Timestamp,
 };
 use crate::metrics::{LookupResult, Via};
 use crate::store::{FoundKey, Revision};
@@ -109,12 +109,17 @@ impl Identity {
         self.key.check(self.presented, now).is_ok()
     }
 
-    /// Checks the key for one use from this address and takes it from the rate limit.
+    /// Checks the key for one use from this address with these permissions, and takes it from the rate limit.
     ///
     /// # Errors
     /// The reason for the refusal.
-    pub(super) fn admit(&self, address: Option<IpAddr>, now: Moment) -> std::result::Result<Option<Quota>, Refusal> {
-        self.key.admit(self.presented, address, now.time)?;
+    pub(super) fn admit(
+        &self,
+        address: Option<IpAddr>,
+        needed: &Permissions,
+        now: Moment,
+    ) -> std::result::Result<Option<Quota>, Refusal> {
+        self.key.admit(self.presented, address, needed, now.time)?;
         match (self.key.rate_limit, &self.window) {
             (Some(rate_limit), Some(window)) => window.take(self.key.id, rate_limit, now.uptime).map(Some),
             _ => Ok(None),
@@ -182,16 +187,23 @@ impl Service {
         self.store.forms().admit(credential)
     }
 
-    /// Authenticates a credential, which may be any bytes.
+    /// Authenticates a credential, which may be any bytes. Its key needs these permissions.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`]; [`Error::TooManyInvalidKeys`] instead if too many invalid keys came from this
     /// address; [`Error::Unavailable`] if the store cannot be read.
-    pub async fn authenticate(&self, credential: &[u8], origin: Origin, via: Via, now: Moment) -> Result<Caller> {
+    pub async fn authenticate(
+        &self,
+        credential: &[u8],
+        needed: &Permissions,
+        origin: Origin,
+        via: Via,
+        now: Moment,
+    ) -> Result<Caller> {
         let address = origin.address;
         let identity = self.identify_presented(credential, now.time).await?;
         let admitted = match &identity {
-            Some(identity) => identity.admit(address, now),
+            Some(identity) => identity.admit(address, needed, now),
             None => Err(Refusal::Unknown),
         };
         self.metrics.verified(via, admitted.err());

@@ -2,47 +2,62 @@
 //! permission check, so no use case can run without one.
 
 use super::Caller;
-use crate::domain::{Actor, KeyId, OrganizationId, Origin, Result, Role, Timestamp};
+use crate::domain::{Actor, KeyId, OrganizationId, Origin, Result, Role, Target, Task, Timestamp};
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
 /// What a caller wants to do, as a type.
-pub trait Purpose: 'static {
-    /// The role that it needs.
-    const ROLE: Role;
+pub trait Purpose: Clone + fmt::Debug + 'static {
+    /// The task, for the table of roles.
+    const TASK: Task;
 }
 
-/// Managing an organization.
-#[derive(Clone, Copy, Debug)]
-pub enum Manage {}
+/// Declares a purpose for each task.
+macro_rules! purposes {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub enum $name {}
 
-/// Verifying keys.
-#[derive(Clone, Copy, Debug)]
-pub enum Verify {}
-
-impl Purpose for Manage {
-    const ROLE: Role = Role::Manager;
+        impl Purpose for $name {
+            const TASK: Task = Task::$name;
+        }
+    )*};
 }
 
-impl Purpose for Verify {
-    const ROLE: Role = Role::Verifier;
+purposes! {
+    /// Verifying keys.
+    Verify
+    /// Reading the caller's own organization.
+    ReadOrganization
+    /// Reading one key.
+    ReadKey
+    /// Reading keys, projects and usage.
+    Read
+    /// Reading the audit log.
+    Audit
+    /// Creating, changing, rotating and revoking keys.
+    ManageKeys
+    /// Changing the organization and its projects.
+    Administer
 }
 
-/// A caller whose key has the role for this purpose. Only [`Caller::require`] creates one.
+/// A caller whose key may do this. Only [`Caller::require`] creates one.
 #[derive(Clone, Debug)]
-pub struct Permitted<P = Manage> {
+pub struct Permitted<P> {
     caller: Caller,
     purpose: PhantomData<P>,
 }
 
 impl Caller {
-    /// Checks that the caller's key has the role for this purpose.
+    /// Checks that the caller's key may do this to the target.
     ///
     /// # Errors
-    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) if it has not.
-    pub fn require<P: Purpose>(self) -> Result<Permitted<P>> {
-        self.key().role().require(P::ROLE)?;
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) if it may not.
+    pub fn require<P: Purpose>(self, target: Target) -> Result<Permitted<P>> {
+        self.key().require(P::TASK, target)?;
         Ok(Permitted { caller: self, purpose: PhantomData })
     }
 }
@@ -55,18 +70,19 @@ impl<P> Deref for Permitted<P> {
     }
 }
 
-impl Permitted<Manage> {
-    /// The caller's authority over its own organization.
-    pub fn authority(&self) -> Authority {
-        Authority { who: Who::Caller(self.caller.clone()), now: self.now() }
+impl<P: Purpose> Permitted<P> {
+    /// The caller's authority over its own organization, for this purpose.
+    pub fn authority(&self) -> Authority<P> {
+        Authority { who: Who::Caller(self.caller.clone()), now: self.now(), purpose: PhantomData }
     }
 }
 
-/// The authority to manage one organization at one time: of a permitted caller or of the operator.
+/// The authority to do this in one organization at one time: of a permitted caller or of the operator.
 #[derive(Clone, Debug)]
-pub struct Authority {
+pub struct Authority<P> {
     who: Who,
     now: Timestamp,
+    purpose: PhantomData<P>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,10 +91,10 @@ enum Who {
     Operator(OrganizationId),
 }
 
-impl Authority {
+impl<P> Authority<P> {
     /// The operator's authority: whoever can run the program on the machine may manage every organization.
     pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { who: Who::Operator(organization), now }
+        Self { who: Who::Operator(organization), now, purpose: PhantomData }
     }
 
     /// The organization that is managed.
@@ -115,6 +131,14 @@ impl Authority {
     /// The source of the request, for the audit event.
     pub(super) fn origin(&self) -> Origin {
         self.caller().map(|caller| caller.origin().clone()).unwrap_or_default()
+    }
+
+    /// Checks that a key of this role may be created, changed, rotated and revoked.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden) if the caller's role is too low.
+    pub(super) fn require_over(&self, role: Role) -> Result<()> {
+        self.caller().map_or(Ok(()), |caller| caller.key().role.require_over(role))
     }
 
     fn caller(&self) -> Option<&Caller> {

@@ -51,7 +51,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`].
-    pub(super) fn count_change(&self, authority: &Authority, kind: ChangeKind) -> Result<()> {
+    pub(super) fn count_change<P>(&self, authority: &Authority<P>, kind: ChangeKind) -> Result<()> {
         authority.uptime().map_or(Ok(()), |uptime| self.change_limiter.count(authority.organization(), kind, uptime))
     }
 }

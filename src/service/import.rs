@@ -1,7 +1,7 @@
 //! Imports: keys are stored in short transactions and published all at once or not at all.
 
 use super::Service;
-use super::authority::Authority;
+use super::authority::{Administer, Authority};
 use crate::domain::{Error, KeyId, Result, Timestamp};
 use crate::store::file::{FileReads, FileWrites, ImportOrder, ImportStage, ImportState, Staging};
 use serde_json::json;
@@ -337,7 +337,7 @@ fn publish(writes: &mut dyn FileWrites, staged: &Staging) -> Result<()> {
     let Some(order) = staged.order() else { return Ok(()) };
     for (organization, count) in staged.organizations() {
         let change = json!({"count": count, "first": first, "last": last, "file": order.file});
-        writes.append_event(&Authority::operator(organization, order.at).on_import(&change)?)?;
+        writes.append_event(&Authority::<Administer>::operator(organization, order.at).on_import(&change)?)?;
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Use cases of keys: create, rotate, change, revoke, list.
 
 use super::Service;
-use super::authority::Authority;
+use super::authority::{Authority, ManageKeys};
 use super::change_limit::ChangeKind;
 use super::idempotency::{Idempotency, IssuedKey, Once};
 use crate::domain::{
     Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, Parent, ProjectId,
-    Result, Secret, Timestamp,
+    Result, Role, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
@@ -55,42 +55,41 @@ pub struct RotationRequest {
     pub change: KeyChange,
 }
 
-/// Manages the keys of one organization or project, with one authority.
-pub struct KeyManager<'a> {
+/// Reads and manages the keys of one organization or project, with one authority.
+pub struct KeyManager<'a, P> {
     service: &'a Service,
-    authority: Authority,
+    authority: Authority<P>,
     parent: Parent,
     now: Timestamp,
 }
 
 impl Service {
     /// The keys of the authority's organization, or of one of its projects.
-    pub fn keys(&self, authority: Authority, project: Option<ProjectId>) -> KeyManager<'_> {
+    pub fn keys<P>(&self, authority: Authority<P>, project: Option<ProjectId>) -> KeyManager<'_, P> {
         let parent = Parent { organization: authority.organization(), project };
         KeyManager { service: self, parent, now: authority.now(), authority }
     }
 }
 
-/// Every method fails with [`Error::NotFound`] if the project belongs to another organization.
-impl KeyManager<'_> {
+/// Changes. Every method fails with [`Error::NotFound`] if the project belongs to another organization, and with
+/// [`Error::Forbidden`] if the key has, or would get, a role that the caller may not manage.
+impl KeyManager<'_, ManageKeys> {
     /// Creates a key; its restrictions apply from the start.
     ///
     /// # Errors
-    /// [`Error::TooManyChanges`], [`Error::Conflict`] if the value already is a key, [`Error::ValueEnded`],
+    /// [`Error::Invalid`] if keys of a project cannot have the role, [`Error::TooManyChanges`], [`Error::Conflict`] if the value already is a key, [`Error::ValueEnded`],
     /// [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
         self.service.count_change(&self.authority, ChangeKind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
+        let role = change.role.unwrap_or(Role::default_for(self.parent));
+        role.expect_possible_for(self.parent)?;
+        self.authority.require_over(role)?;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let parent = self.parent;
         let (created_at, authority) = (self.now, self.authority.clone());
         self.issue(value, idempotency, move |writes, value| {
-            let minted = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at })?;
-            let mut key = minted.clone();
-            change.apply(&mut key);
-            if key != minted {
-                writes.update_api_key(&minted, &key)?;
-            }
+            let key = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at, change })?;
             writes.append_event(&authority.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
             Ok(key)
         })
@@ -167,32 +166,11 @@ impl KeyManager<'_> {
         let (parent, authority) = (self.parent, self.authority.clone());
         self.write(move |writes| {
             let key = find(writes, parent, id)?;
+            authority.require_over(key.role)?;
             writes.delete_api_key(&key)?;
             writes.append_event(&authority.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
         })
         .await
-    }
-
-    /// Up to `limit` keys, newest first, starting below `before`.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn page(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let parent = self.parent;
-        let mut keys = self.read(move |reads| reads.api_keys(parent, before, limit)).await?;
-        self.bring_up_to_date(&mut keys);
-        Ok(keys)
-    }
-
-    /// One key.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn get(&self, id: KeyId) -> Result<ApiKey> {
-        let parent = self.parent;
-        let mut key = self.read(move |reads| find(reads, parent, id)).await?;
-        self.bring_up_to_date(std::slice::from_mut(&mut key));
-        Ok(key)
     }
 
     async fn issue<F>(&self, value: NewValue, idempotency: Option<Idempotency>, work: F) -> Result<IssuedKey>
@@ -235,6 +213,31 @@ impl KeyManager<'_> {
 
     fn changes(&self, id: KeyId, action: Action) -> KeyChangeContext {
         KeyChangeContext { parent: self.parent, id, action, authority: self.authority.clone(), now: self.now }
+    }
+}
+
+/// Queries. Every method fails with [`Error::NotFound`] if the project belongs to another organization.
+impl<P> KeyManager<'_, P> {
+    /// Up to `limit` keys, newest first, starting below `before`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn page(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let parent = self.parent;
+        let mut keys = self.read(move |reads| reads.api_keys(parent, before, limit)).await?;
+        self.bring_up_to_date(&mut keys);
+        Ok(keys)
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, id: KeyId) -> Result<ApiKey> {
+        let parent = self.parent;
+        let mut key = self.read(move |reads| find(reads, parent, id)).await?;
+        self.bring_up_to_date(std::slice::from_mut(&mut key));
+        Ok(key)
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T>
@@ -296,7 +299,7 @@ struct KeyChangeContext {
     parent: Parent,
     id: KeyId,
     action: Action,
-    authority: Authority,
+    authority: Authority<ManageKeys>,
     now: Timestamp,
 }
 
@@ -304,10 +307,15 @@ impl KeyChangeContext {
     /// Applies the work to the key's current state. Without a difference, nothing is written or recorded.
     fn run(self, writes: &mut dyn Writes, work: impl FnOnce(&mut ApiKey) -> Result<()>) -> Result<ApiKey> {
         let stored = find(writes, self.parent, self.id)?;
+        self.authority.require_over(stored.role)?;
         let mut before = stored.clone();
         before.complete_due_rotation(self.now);
         let mut after = before.clone();
         work(&mut after)?;
+        if after.role != before.role {
+            after.role.expect_possible_for(self.parent)?;
+            self.authority.require_over(after.role)?;
+        }
         if stored != after {
             writes.update_api_key(&stored, &after)?;
         }

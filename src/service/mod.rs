@@ -36,7 +36,9 @@ pub use crate::store::file::{
 pub use audit::{AuditLog, EVENTS_PAGE};
 pub use audit_export::{AuditExport, AuditExportState, FoundEvents};
 pub use authentication::Caller;
-pub use authority::{Authority, Manage, Permitted, Purpose, Verify};
+pub use authority::{
+    Administer, Audit, Authority, ManageKeys, Permitted, Purpose, Read, ReadKey, ReadOrganization, Verify,
+};
 pub use backup::{Restoration, file_name_time, restore};
 pub use brute_force::BruteForceLimit;
 pub use change_limit::ChangeLimit;

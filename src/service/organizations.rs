@@ -1,7 +1,7 @@
 //! Use cases of organizations.
 
 use super::Service;
-use super::authority::Authority;
+use super::authority::{Administer, Authority};
 use super::change_limit::ChangeKind;
 use crate::domain::{Action, Error, Name, Organization, Result};
 
@@ -10,7 +10,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`].
-    pub async fn rename_organization(&self, authority: Authority, name: Name) -> Result<Organization> {
+    pub async fn rename_organization(&self, authority: Authority<Administer>, name: Name) -> Result<Organization> {
         self.count_change(&authority, ChangeKind::Other)?;
         let id = authority.organization();
         self.store

@@ -2,10 +2,10 @@
 
 use super::Service;
 use super::audit::describe_project;
-use super::authority::Authority;
+use super::authority::{Administer, Authority, Read};
 use super::change_limit::ChangeKind;
 use crate::domain::{
-    Action, ApiKey, Description, Error, Name, OrganizationId, Parent, Project, ProjectId, Result, Secret,
+    Action, ApiKey, Description, Error, KeyChange, Name, OrganizationId, Parent, Project, ProjectId, Result, Secret,
 };
 use crate::store::{NewApiKey, Reads};
 
@@ -41,7 +41,11 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::Conflict`] if the organization has a project with this name.
-    pub async fn create_project(&self, authority: Authority, new: NewProject) -> Result<(Project, ApiKey, Secret)> {
+    pub async fn create_project(
+        &self,
+        authority: Authority<Administer>,
+        new: NewProject,
+    ) -> Result<(Project, ApiKey, Secret)> {
         self.count_change(&authority, ChangeKind::Other)?;
         let project = Project {
             id: ProjectId::from_random(new.random),
@@ -58,6 +62,7 @@ impl Service {
             name: Name::parse(FIRST_KEY)?,
             created_at: authority.now(),
             expires_at: None,
+            change: KeyChange::default(),
         };
         self.store
             .write(move |writes| {
@@ -76,7 +81,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn projects(&self, authority: &Authority, after: Option<Name>, limit: u32) -> Result<Vec<Project>> {
+    pub async fn projects(&self, authority: &Authority<Read>, after: Option<Name>, limit: u32) -> Result<Vec<Project>> {
         let organization = authority.organization();
         self.store.read(move |reads| reads.projects(organization, after.as_ref(), limit)).await
     }
@@ -85,7 +90,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also for another organization's project.
-    pub async fn project(&self, authority: &Authority, id: ProjectId) -> Result<Project> {
+    pub async fn project(&self, authority: &Authority<Read>, id: ProjectId) -> Result<Project> {
         let organization = authority.organization();
         self.store.read(move |reads| find(reads, organization, id)).await
     }
@@ -94,7 +99,12 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::TooManyChanges`], [`Error::NotFound`], [`Error::Conflict`] if another project has the name.
-    pub async fn update_project(&self, authority: Authority, id: ProjectId, change: ProjectChange) -> Result<Project> {
+    pub async fn update_project(
+        &self,
+        authority: Authority<Administer>,
+        id: ProjectId,
+        change: ProjectChange,
+    ) -> Result<Project> {
         self.count_change(&authority, ChangeKind::Other)?;
         let organization = authority.organization();
         self.store
@@ -119,7 +129,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], also for another organization's project.
-    pub async fn delete_project(&self, authority: Authority, id: ProjectId) -> Result<()> {
+    pub async fn delete_project(&self, authority: Authority<Administer>, id: ProjectId) -> Result<()> {
         let organization = authority.organization();
         self.store
             .write(move |writes| {

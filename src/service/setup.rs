@@ -2,10 +2,10 @@
 
 use super::Service;
 use super::audit::on_whole_store;
-use super::authority::Authority;
+use super::authority::{Administer, Authority};
 use super::keys::expect_free;
 use crate::domain::{
-    Action, Actor, ApiKey, Error, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
+    Action, Actor, ApiKey, Error, KeyChange, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Writes};
 
@@ -81,13 +81,14 @@ fn begin(first: &FirstKey, now: Timestamp) -> (Organization, NewApiKey) {
         name: first.name.clone(),
         created_at: now,
         expires_at: None,
+        change: KeyChange::default(),
     };
     (organization, key)
 }
 
 fn insert(
     writes: &mut dyn Writes,
-    authority: Authority,
+    authority: Authority<Administer>,
     organization: Organization,
     key: NewApiKey,
 ) -> Result<(Organization, ApiKey)> {

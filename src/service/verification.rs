@@ -2,19 +2,21 @@
 
 use super::Service;
 use super::authority::{Permitted, Verify};
-use crate::domain::{ApiKey, Digest, Organization, Project, Quota, Refusal, Result};
+use crate::domain::{ApiKey, Digest, Organization, Permissions, Project, Quota, Refusal, Result};
 use crate::metrics::Via;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A key that was presented to the asking service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct VerificationRequest<'a> {
     /// The key's value or digest.
     pub presented: PresentedKey<'a>,
     /// The client address that the asking service reports, if any.
     pub address: Option<IpAddr>,
+    /// The permissions that the key needs.
+    pub needed: Permissions,
 }
 
 /// A presented key, by value or by digest.
@@ -71,7 +73,7 @@ impl Service {
             self.metrics.verified(Via::Verify, Some(Refusal::Unknown));
             return Ok(Verdict { outcome: Err(Refusal::Unknown), identified: None });
         };
-        let outcome = identity.admit(request.address, caller.moment());
+        let outcome = identity.admit(request.address, &request.needed, caller.moment());
         self.metrics.verified(Via::Verify, outcome.err());
         if outcome.is_ok() {
             self.last_used_buffer.record(&identity, now);

@@ -1,7 +1,7 @@
 //! The JSON that the audit log keeps about a change. Use cases write it, and so does the store when it replays its
 //! ledger of revocations.
 
-use crate::domain::{ApiKey, Error, RateLimit, Result};
+use crate::domain::{ApiKey, Error, Metadata, Owner, RateLimit, Result};
 use serde::Serialize;
 
 /// The object before and after a change, as JSON.
@@ -36,6 +36,34 @@ pub struct KeyDetails<'a> {
     rate_limit: Option<LimitDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_addresses: Option<Vec<String>>,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    permissions: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<MetadataDetails>,
+}
+
+/// Metadata in an event: short ones in full, long ones by size and hash. Events are kept permanently.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MetadataDetails {
+    Short(serde_json::Value),
+    Long { bytes: usize, blake3: String },
+}
+
+impl MetadataDetails {
+    const MAX_SHORT: usize = 256;
+
+    /// `None` if they are empty.
+    fn of(metadata: &Metadata) -> Option<Self> {
+        let text = Some(metadata.as_str()).filter(|_| !metadata.is_empty())?;
+        if let (..=Self::MAX_SHORT, Ok(object)) = (text.len(), serde_json::from_str(text)) {
+            return Some(Self::Short(object));
+        }
+        Some(Self::Long { bytes: text.len(), blake3: blake3::hash(text.as_bytes()).to_hex().to_string() })
+    }
 }
 
 #[derive(Serialize)]
@@ -60,6 +88,10 @@ impl<'a> From<&'a ApiKey> for KeyDetails<'a> {
             value_last_used: _,
             rate_limit,
             allowed_addresses,
+            role,
+            permissions,
+            owner,
+            metadata,
         } = key;
         let limit = |it: RateLimit| LimitDetails { limit: it.limit(), window_in_seconds: it.window_s() };
         let shadow = shadow.as_ref();
@@ -72,6 +104,10 @@ impl<'a> From<&'a ApiKey> for KeyDetails<'a> {
             rotates_at: shadow.map(|shadow| shadow.rotates_at.to_string()),
             rate_limit: rate_limit.map(limit),
             allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
+            role: role.name(),
+            permissions: permissions.iter().collect(),
+            owner: owner.as_ref().map(Owner::as_str),
+            metadata: MetadataDetails::of(metadata),
         }
     }
 }

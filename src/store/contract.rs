@@ -11,8 +11,8 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk fails.
 
 use crate::domain::{
-    ApiKey, ChainCheck, Digest, Event, EventFilter, Fingerprint, KeyCounts, KeyForms, KeyId, Link, Name, NewEvent,
-    Organization, OrganizationId, OrganizationSize, Parent, Presented, Project, ProjectId, Result, Timestamp,
+    ApiKey, ChainCheck, Digest, Event, EventFilter, Fingerprint, KeyChange, KeyCounts, KeyForms, KeyId, Link, Name,
+    NewEvent, Organization, OrganizationId, OrganizationSize, Parent, Presented, Project, ProjectId, Result, Timestamp,
 };
 
 /// How many former values of a key are kept. Older ones are forgotten.
@@ -31,6 +31,8 @@ pub struct NewApiKey {
     pub created_at: Timestamp,
     /// Expiry; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// How it differs from a key with default values. Its name is not in here.
+    pub change: KeyChange,
 }
 
 /// A request that must not be executed twice.
@@ -195,7 +197,7 @@ pub trait Writes: Reads {
     /// value of two keys.
     fn is_taken(&self, digest: &Digest) -> Result<bool>;
 
-    /// Adds an active key and gives it its number.
+    /// Adds a key and gives it its number.
     fn insert_api_key(&mut self, key: NewApiKey) -> Result<ApiKey>;
 
     /// Replaces the digest of a key's value by another digest of the same value; `false` where the key is gone or has

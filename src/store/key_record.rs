@@ -1,6 +1,6 @@
 //! The ledger's record of a key: what may restrict its use.
 
-use crate::domain::{AddressList, ApiKey, Fingerprint, KeyId, RateLimit, Shadow, Timestamp};
+use crate::domain::{AddressList, ApiKey, Fingerprint, KeyId, Permissions, RateLimit, Role, Shadow, Timestamp};
 
 /// The ledger's record of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct KeyState {
     pub expires_at: Option<Timestamp>,
     /// Its limits; `None` where they are not known, as in ledgers of older versions.
     pub limits: Option<RecordedLimits>,
+    /// What it may do; `None` where it is not known, as in ledgers of older versions.
+    pub grants: Option<RecordedGrants>,
 }
 
 /// How often a key may be used, and from which addresses.
@@ -37,10 +39,19 @@ pub struct RecordedLimits {
     pub allowed_addresses: Option<AddressList>,
 }
 
+/// What a key may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedGrants {
+    /// In Keystead.
+    pub role: Role,
+    /// Elsewhere.
+    pub permissions: Permissions,
+}
+
 impl KeyRecord {
     /// The record of an existing key.
     pub fn of(key: &ApiKey) -> Self {
-        // Its organization never changes. Its name and last use do not restrict it.
+        // Its organization never changes. Its name, owner, metadata and last use do not restrict it.
         let ApiKey {
             id,
             parent: _,
@@ -53,6 +64,10 @@ impl KeyRecord {
             value_last_used: _,
             rate_limit,
             allowed_addresses,
+            role,
+            permissions,
+            owner: _,
+            metadata: _,
         } = key;
         let new_value = |it: &Shadow| (it.fingerprint, it.rotates_at);
         let limits = RecordedLimits { rate_limit: *rate_limit, allowed_addresses: allowed_addresses.clone() };
@@ -62,6 +77,7 @@ impl KeyRecord {
             shadow: shadow.as_ref().map(new_value),
             expires_at: *expires_at,
             limits: Some(limits),
+            grants: Some(RecordedGrants { role: *role, permissions: permissions.clone() }),
         };
         Self { id: *id, created_at: *created_at, state: Some(Box::new(state)) }
     }

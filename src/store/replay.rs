@@ -1,7 +1,7 @@
 //! Replays one record of the ledger of revocations on a key. A pure function.
 
 use super::audit_details::{KeyDetails, audit_change};
-use super::key_record::{KeyRecord, KeyState, RecordedLimits};
+use super::key_record::{KeyRecord, KeyState, RecordedGrants, RecordedLimits};
 use crate::domain::{Action, Actor, ApiKey, NewEvent, Origin, Result, Shadow, Timestamp};
 
 /// What to do with a key.
@@ -45,18 +45,21 @@ fn action(before: &ApiKey, after: &ApiKey) -> Action {
 
 /// The key with the state from the ledger; what the ledger does not record stays.
 fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
-    let KeyState { valid, value, shadow, expires_at, limits } = state;
+    let KeyState { valid, value, shadow, expires_at, limits, grants } = state;
     let known = key.shadow.as_ref();
     let shadow = shadow.map(|(fingerprint, rotates_at)| Shadow {
         fingerprint,
         rotates_at,
         last_used: known.filter(|it| it.fingerprint == fingerprint).and_then(|it| it.last_used),
     });
-    let after = ApiKey { valid: *valid, value: *value, shadow, expires_at: *expires_at, ..key.clone() };
-    match limits.clone() {
-        None => after,
-        Some(RecordedLimits { rate_limit, allowed_addresses }) => ApiKey { rate_limit, allowed_addresses, ..after },
+    let mut after = ApiKey { valid: *valid, value: *value, shadow, expires_at: *expires_at, ..key.clone() };
+    if let Some(RecordedLimits { rate_limit, allowed_addresses }) = limits.clone() {
+        after = ApiKey { rate_limit, allowed_addresses, ..after };
     }
+    if let Some(RecordedGrants { role, permissions }) = grants.clone() {
+        after = ApiKey { role, permissions, ..after };
+    }
+    after
 }
 
 #[cfg(test)]
@@ -64,7 +67,8 @@ fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
 mod tests {
     use super::*;
     use crate::domain::{
-        AddressList, Algorithm, Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, RateLimit, Tail,
+        AddressList, Algorithm, Digest, Fingerprint, KeyId, Metadata, Name, OrganizationId, Owner, Parent, Permissions,
+        RateLimit, Role, Tail,
     };
 
     const NOW: i64 = 9_000;
@@ -92,6 +96,10 @@ mod tests {
             value_last_used: Some(at(2_000)),
             rate_limit: RateLimit::new(5, 60),
             allowed_addresses: Some(AddressList::parse(["10.0.0.0/8"]).unwrap()),
+            role: Role::Manager,
+            permissions: Permissions::parse(["orders:*"]).unwrap(),
+            owner: Some(Owner::parse("shop").unwrap()),
+            metadata: Metadata::parse(r#"{"a":1}"#).unwrap(),
         }
     }
 
@@ -114,6 +122,8 @@ mod tests {
                 ApiKey { allowed_addresses: Some(AddressList::parse(["10.0.0.1"]).unwrap()), ..key() },
                 Action::KeyUpdated,
             ),
+            ("a lowered role", ApiKey { role: Role::Verifier, ..key() }, Action::KeyUpdated),
+            ("a withdrawn permission", ApiKey { permissions: Permissions::default(), ..key() }, Action::KeyUpdated),
         ];
         for (what, becomes, action) in cases {
             let done = replay(&is, &KeyRecord::of(&becomes), at(NOW)).unwrap().unwrap();
@@ -143,9 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_an_older_version_did_not_record_stay() {
-        let mut record = KeyRecord::of(&ApiKey { valid: false, rate_limit: None, allowed_addresses: None, ..key() });
-        record.state.as_mut().unwrap().limits = None;
+    fn limits_and_grants_that_an_older_version_did_not_record_stay() {
+        let bare = ApiKey {
+            rate_limit: None,
+            allowed_addresses: None,
+            role: Role::None,
+            permissions: Permissions::default(),
+            ..key()
+        };
+        let mut record = KeyRecord::of(&ApiKey { valid: false, ..bare });
+        let state = record.state.as_mut().unwrap();
+        (state.limits, state.grants) = (None, None);
         let after = replay(&key(), &record, at(NOW)).unwrap().unwrap().after;
         assert_eq!(after, Some(ApiKey { valid: false, ..key() }));
     }

@@ -1,8 +1,8 @@
 //! The limit on changes by an organization, and the events that changes leave in the audit log.
 
 use super::helpers::*;
-use keystead::domain::{EventFilter, Name};
-use keystead::service::{ChangeLimit, FirstKey, KeyChange, NewKey, NewValue, Service};
+use keystead::domain::{EventFilter, Name, Permissions, Target};
+use keystead::service::{Audit, ChangeLimit, FirstKey, KeyChange, ManageKeys, NewKey, NewValue, Service};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -142,8 +142,11 @@ fn commands_are_not_limited_and_a_limit_of_zero_is_no_limit() {
         wait(service.initialize(&first, now)).expect("an organization");
         let origin = keystead::domain::Origin::default();
         let via = keystead::metrics::Via::Authentication;
-        let admin = wait(service.authenticate(credential.as_bytes(), origin, via, moment)).expect("its first key");
-        let admin = admin.require().expect("a manager");
+        let none = Permissions::default();
+        let admin =
+            wait(service.authenticate(credential.as_bytes(), &none, origin, via, moment)).expect("its first key");
+        let reader = admin.clone().require::<Audit>(Target::default()).expect("an admin");
+        let admin = admin.require::<ManageKeys>(Target::default()).expect("an admin");
         let mint = |seed: u8| {
             let keys = service.keys(admin.authority(), None);
             let value = NewValue::Random([seed; 16]);
@@ -151,7 +154,7 @@ fn commands_are_not_limited_and_a_limit_of_zero_is_no_limit() {
             wait(keys.create(new, None)).is_ok()
         };
         let passed = (0..10).filter(|seed| mint(*seed)).count();
-        let log = wait(service.events(&admin, EventFilter::default(), None, 100, || true)).expect("events").events;
+        let log = wait(service.events(&reader, EventFilter::default(), None, 100, || true)).expect("events").events;
         assert_eq!(log.len(), passed + 2, "the organization, its first key, and what passed");
         passed
     });

@@ -1,11 +1,11 @@
 //! The expiry of keys and grace periods to the millisecond, on the service itself, whose time is an argument.
 
 use super::helpers::*;
-use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Timestamp};
+use keystead::domain::{Expiry, Grace, KeyPrefix, Lifetime, Name, Origin, Permissions, Target, Timestamp};
 use keystead::metrics::Via;
 use keystead::service::{
-    BruteForceLimit, ChangeLimit, FirstKey, IssuedKey, KeyChange, NewKey, NewValue, Permitted, RotationRequest,
-    Service, ServiceOptions,
+    BruteForceLimit, ChangeLimit, FirstKey, IssuedKey, KeyChange, ManageKeys, NewKey, NewValue, Permitted,
+    RotationRequest, Service, ServiceOptions,
 };
 
 const NOW: i64 = 1_709_164_800_000; // 2024-02-29T00:00:00Z
@@ -14,7 +14,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 struct Fixture {
     service: Service,
-    admin: Permitted,
+    admin: Permitted<ManageKeys>,
     _folder: tempfile::TempDir,
 }
 
@@ -37,9 +37,15 @@ fn fixture() -> Fixture {
     let credential = secret.expose().to_owned();
     let first = FirstKey { organization: name(), organization_random: [1; 8], name: name(), secret };
     wait(service.initialize(&first, at(NOW))).expect("an organization");
-    let admin = wait(service.authenticate(credential.as_bytes(), Origin::default(), Via::Authentication, moment(NOW)))
-        .expect("its first key");
-    let admin = admin.require().expect("a manager");
+    let admin = wait(service.authenticate(
+        credential.as_bytes(),
+        &Permissions::default(),
+        Origin::default(),
+        Via::Authentication,
+        moment(NOW),
+    ))
+    .expect("its first key");
+    let admin = admin.require(Target::default()).expect("an admin");
     Fixture { service, admin, _folder: folder }
 }
 
@@ -62,8 +68,13 @@ impl Fixture {
 
     /// The outcome of using the value at that time: its expiry, or the reason for the refusal.
     fn use_at(&self, value: &str, ms: i64) -> Result<Option<Timestamp>, String> {
-        let used =
-            wait(self.service.authenticate(value.as_bytes(), Origin::default(), Via::Authentication, moment(ms)));
+        let used = wait(self.service.authenticate(
+            value.as_bytes(),
+            &Permissions::default(),
+            Origin::default(),
+            Via::Authentication,
+            moment(ms),
+        ));
         used.map(|caller| caller.sunset()).map_err(|error| error.to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! The real server, its clients, and a store to look into.
 
 use keystead::domain::{
-    ApiKey, KeyPrefix, Moment, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
+    ApiKey, KeyChange, KeyPrefix, Moment, Name, Organization, OrganizationId, Parent, Result, Secret, Timestamp,
 };
 use keystead::metrics::Metrics;
 use keystead::service::{BruteForceLimit, ChangeLimit};
@@ -487,6 +487,7 @@ pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
         name: Name::parse("A key").expect("a name"),
         created_at: at(1_700_000_000_000),
         expires_at: None,
+        change: KeyChange::default(),
     }
 }
 

@@ -853,8 +853,7 @@ fn staged(store: &Path, organization: OrganizationId, keys: &[(Fingerprint, Opti
     for (place, (value, project)) in (1..).zip(keys) {
         let parent = Parent { organization, project: *project };
         let new = NewApiKey { parent, value: *value, ..new_key(organization, &new_secret()) };
-        let (sha256, rate_limit, allowed_addresses) = (None, None, None);
-        let key = ImportedApiKey { new, sha256, is_ours: true, valid: true, rate_limit, allowed_addresses };
+        let key = ImportedApiKey { new, sha256: None, is_ours: true };
         staged.push(&[(place, key)]).expect("a row");
     }
     assert_eq!(staged.duplicates(10).expect("a look"), []);

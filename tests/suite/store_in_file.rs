@@ -2,7 +2,7 @@
 
 use super::helpers::*;
 use super::store_contract::{InFile, fixture, hold_writer, is_found, queue, revision, rotate};
-use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Parent, Secret};
+use keystead::domain::{Digest, KeyId, Name, Organization, OrganizationId, Origin, Parent, Permissions, Secret};
 use keystead::metrics::{Metrics, Via};
 use keystead::service::Service;
 use keystead::store::NewApiKey;
@@ -80,7 +80,7 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
         for secret in &secrets {
             let credential = secret.expose().as_bytes();
             service
-                .authenticate(credential, Origin::default(), Via::Authentication, moment(5))
+                .authenticate(credential, &Permissions::default(), Origin::default(), Via::Authentication, moment(5))
                 .await
                 .expect("a good key");
         }

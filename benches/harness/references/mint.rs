@@ -5,7 +5,7 @@ use crate::harness::{events, stores};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, Json};
 use actix_web::{HttpRequest, HttpResponse, error};
-use keystead::domain::{Name, Origin, Parent, Secret, Timestamp};
+use keystead::domain::{KeyChange, Name, Origin, Parent, Secret, Timestamp};
 use keystead::store::{NewApiKey, Store};
 use serde::Deserialize;
 use serde_json::json;
@@ -44,7 +44,14 @@ async fn create(mint: Data<Mint>, request: HttpRequest, wanted: Json<Wanted>) ->
     let parent = Parent { organization: stores::organization(), project: None };
     let (value, is_recorded) = (secret.fingerprint(), mint.is_recorded);
     let key = mint.store.write(move |writes| {
-        let key = writes.insert_api_key(NewApiKey { parent, value, name, created_at, expires_at: None })?;
+        let key = writes.insert_api_key(NewApiKey {
+            parent,
+            value,
+            name,
+            created_at,
+            expires_at: None,
+            change: KeyChange::default(),
+        })?;
         if is_recorded {
             writes.append_event(&events::created(&key, origin))?;
         }

@@ -146,6 +146,10 @@ impl FileColumn {
             value_last_used: _,
             rate_limit,
             allowed_addresses,
+            role: _,
+            permissions: _,
+            owner: _,
+            metadata: _,
         } = key;
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string().into());
         let shadow = shadow.as_ref();

@@ -6,7 +6,7 @@ use crate::domain::{
     AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
     ProjectId, RateLimit, Tail, Timestamp,
 };
-use crate::service::{ImportExportView, ImportedApiKey, NewApiKey};
+use crate::service::{ImportExportView, ImportedApiKey, KeyChange, NewApiKey};
 use std::collections::HashMap;
 
 /// How many organizations and projects are cached.
@@ -48,7 +48,6 @@ impl<'a> RowParser<'a> {
         }
         let parent = self.parent(fields)?;
         let created_at = time(fields, FileColumn::CreatedAt)?.unwrap_or(self.now);
-        let new = NewApiKey { parent, value, name, created_at, expires_at: time(fields, FileColumn::ExpiresAt)? };
         let valid = match fields.get(FileColumn::Valid) {
             None | Some("true" | "TRUE" | "True" | "1") => true,
             Some("false" | "FALSE" | "False" | "0") => false,
@@ -57,14 +56,15 @@ impl<'a> RowParser<'a> {
         let addresses = fields.get(FileColumn::AllowedAddresses).map(|list| {
             AddressList::parse(list.split([',', ';', ' ']).filter(|address| !address.is_empty())).map_err(sentence)
         });
-        Ok(Some(ImportedApiKey {
-            new,
-            sha256,
-            is_ours,
-            valid,
-            rate_limit: rate_limit(fields)?,
-            allowed_addresses: addresses.transpose()?,
-        }))
+        let change = KeyChange {
+            valid: Some(valid),
+            rate_limit: Some(rate_limit(fields)?),
+            allowed_addresses: Some(addresses.transpose()?),
+            ..KeyChange::default()
+        };
+        let expires_at = time(fields, FileColumn::ExpiresAt)?;
+        let new = NewApiKey { parent, value, name, created_at, expires_at, change };
+        Ok(Some(ImportedApiKey { new, sha256, is_ours }))
     }
 
     fn parent(&mut self, fields: &RowFields<'_>) -> Result<Parent, String> {

@@ -4,7 +4,7 @@ use crate::cli::output::one_line;
 use crate::cli::output::table::{Cell, Column};
 use crate::cli::output::terminal::Tone;
 use crate::cli::output::views::{key_state, tone};
-use crate::domain::{ApiKey, Name, Organization, Project, Role, Tail, Timestamp};
+use crate::domain::{ApiKey, Name, Organization, Project, Tail, Timestamp};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -20,7 +20,7 @@ pub(in crate::cli) const KEY_COLUMNS: [Column; 9] = [
     Column::left_out("CREATED", 1),
     Column::left_out("LAST USED", 2),
     Column::kept("EXPIRES"),
-    Column::kept("MAY"),
+    Column::kept("ROLE"),
 ];
 
 /// A row for [`KEY_COLUMNS`]; `project` is the name of the key's project.
@@ -36,16 +36,8 @@ pub(in crate::cli) fn key(key: &ApiKey, project: Option<&Name>, now: Timestamp) 
         time(key.created_at, now),
         optional(key.last_used()),
         optional(key.expires_at),
-        Cell::new(may(key.role())),
+        Cell::new(key.role.name()),
     ]
-}
-
-/// What a key may do in Keystead, in one word.
-fn may(role: Role) -> &'static str {
-    match role {
-        Role::Manager => "manage",
-        Role::Verifier => "verify",
-    }
 }
 
 fn state(key: &ApiKey, now: Timestamp) -> Cell {

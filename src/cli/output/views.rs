@@ -4,7 +4,7 @@
 use crate::cli::error::CommandError;
 use crate::cli::output::terminal::Tone;
 use crate::cli::output::{lines, one_line, print_json, print_lines};
-use crate::domain::{ApiKey, Organization, Parent, Project, Refusal, Role, Timestamp};
+use crate::domain::{ApiKey, Organization, Parent, Project, Refusal, Timestamp};
 use serde::Serialize;
 
 /// A key.
@@ -31,8 +31,10 @@ pub(in crate::cli) struct KeyView {
     allowed_addresses: Option<Vec<String>>,
     organization_id: String,
     project_id: Option<String>,
-    #[serde(skip)]
-    role: Role,
+    role: &'static str,
+    permissions: Vec<String>,
+    owner: Option<String>,
+    metadata: serde_json::Value,
 }
 
 #[derive(Serialize)]
@@ -64,6 +66,10 @@ impl KeyView {
             value_last_used,
             rate_limit,
             allowed_addresses,
+            role,
+            permissions,
+            owner,
+            metadata,
         } = key;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         let shadow = shadow.as_ref();
@@ -87,7 +93,10 @@ impl KeyView {
             allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
             organization_id: organization.to_string(),
             project_id: project.map(|id| id.to_string()),
-            role: key.role(),
+            role: role.name(),
+            permissions: permissions.iter().map(str::to_owned).collect(),
+            owner: owner.as_ref().map(|owner| owner.as_str().to_owned()),
+            metadata: serde_json::from_str(metadata.as_str()).unwrap_or_default(),
         }
     }
 
@@ -118,13 +127,12 @@ impl KeyView {
             organization_id,
             project_id,
             role,
+            permissions,
+            owner,
+            metadata,
         } = self;
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = |it: RateLimitView| format!("{} uses in {} seconds", it.limit, it.window_in_seconds);
-        let may = match role {
-            Role::Manager => "manage the organization: create and revoke keys, read the audit log",
-            Role::Verifier => "verify: ask whether keys are valid, and manage nothing",
-        };
         let mut all = vec![
             ("number", id.to_string()),
             ("name", name),
@@ -132,7 +140,9 @@ impl KeyView {
             ("value", value),
             ("organization", organization_id),
             ("project", or_none(project_id)),
-            ("may", may.to_owned()),
+            ("role", role.to_owned()),
+            ("permissions", or_none((!permissions.is_empty()).then(|| permissions.join(", ")))),
+            ("owner", or_none(owner)),
             ("created", created_at),
             ("expires", expires_at.unwrap_or_else(|| "never".to_owned())),
             ("last used", last_used.unwrap_or_else(|| "never".to_owned())),
@@ -149,6 +159,9 @@ impl KeyView {
         }
         all.extend(rate_limit.map(|it| ("limit", limit(it))));
         all.extend(allowed_addresses.map(|list| ("only from", list.join(", "))));
+        if metadata.as_object().is_some_and(|object| !object.is_empty()) {
+            all.push(("metadata", metadata.to_string()));
+        }
         all
     }
 }
@@ -194,6 +207,7 @@ pub(in crate::cli) fn code(outcome: &Result<(), Refusal>) -> &'static str {
         Err(Refusal::Deactivated) => "DEACTIVATED",
         Err(Refusal::Expired) => "EXPIRED",
         Err(Refusal::AddressRefused) => "ADDRESS_REFUSED",
+        Err(Refusal::InsufficientPermissions) => "INSUFFICIENT_PERMISSIONS",
         Err(Refusal::RateLimited(_)) => "RATE_LIMITED",
     }
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    AddressList, Algorithm, KeyId, Name, OrganizationId, Parent, Presented, RateLimit, Shadow, Tail, Timestamp,
+    AddressList, Algorithm, KeyId, Metadata, Name, OrganizationId, Owner, Parent, Permissions, Presented, RateLimit,
+    Role, Shadow, Tail, Timestamp,
 };
 use core::net::IpAddr;
 use proptest::prelude::*;
@@ -76,19 +77,26 @@ fn a_rotation_retires_the_values_that_it_replaces() {
 }
 
 #[test]
-fn restrictions_of_a_key_are_in_the_ledger_and_its_name_is_not() {
+fn restrictions_and_grants_of_a_key_are_in_the_ledger_and_its_description_is_not() {
     let addresses = AddressList::parse(["10.0.0.0/8"]).unwrap();
     for after in [
         ApiKey { valid: false, ..key() },
         ApiKey { expires_at: Some(at(9)), ..key() },
         ApiKey { rate_limit: RateLimit::new(1, 1), ..key() },
         ApiKey { allowed_addresses: Some(addresses), ..key() },
+        ApiKey { role: Role::Verifier, ..key() },
+        ApiKey { permissions: Permissions::parse(["invoices:read"]).unwrap(), ..key() },
     ] {
         expect(Some(&key()), Some(&after), ([&[], &[], &[], &[], &[1]], false, true));
         expect(Some(&after), Some(&key()), ([&[], &[], &[], &[], &[1]], false, true));
     }
-    let renamed = ApiKey { name: Name::parse("b").unwrap(), ..key() };
-    expect(Some(&key()), Some(&renamed), ([&[], &[], &[], &[], &[1]], false, false));
+    for described in [
+        ApiKey { name: Name::parse("b").unwrap(), ..key() },
+        ApiKey { owner: Some(Owner::parse("shop").unwrap()), ..key() },
+        ApiKey { metadata: Metadata::parse(r#"{"a":1}"#).unwrap(), ..key() },
+    ] {
+        expect(Some(&key()), Some(&described), ([&[], &[], &[], &[], &[1]], false, false));
+    }
     expect(Some(&key()), Some(&key()), ([&[], &[], &[], &[], &[1]], false, false));
 }
 
@@ -110,8 +118,11 @@ fn any_key() -> impl Strategy<Value = ApiKey> {
     let limits = prop::sample::select(vec![None, RateLimit::new(1, 1), RateLimit::new(2, 1)]);
     let end = prop::option::of(1..9_i64);
     let shadow = prop::option::of((1..5_u8, 1..9_i64, prop::option::of(1..9_i64)));
-    (1..5_u8, shadow, any::<bool>(), end, prop::option::of(1..9_i64), limits, addresses).prop_map(
-        |(seed, shadow, valid, end, used, rate_limit, addresses)| ApiKey {
+    let grants = (prop::sample::select(Role::ALL.to_vec()), prop::sample::select(vec!["", "a:b", "a:*", "*"]));
+    (1..5_u8, shadow, any::<bool>(), end, prop::option::of(1..9_i64), limits, addresses, grants).prop_map(
+        |(seed, shadow, valid, end, used, rate_limit, addresses, (role, permissions))| ApiKey {
+            role,
+            permissions: Permissions::parse_list(permissions).unwrap(),
             value: value(seed),
             shadow: shadow.filter(|(new, ..)| *new != seed).map(|(new, ends, used)| Shadow {
                 fingerprint: value(new),
@@ -128,11 +139,12 @@ fn any_key() -> impl Strategy<Value = ApiKey> {
     )
 }
 
-/// How often the value may be used at this time and from this address; a greater number means more.
-fn admits(key: Option<&ApiKey>, seed: u8, now: i64, address: IpAddr) -> f64 {
+/// How often the value may be used at this time and from this address where these permissions are needed; a greater
+/// number means more.
+fn admits(key: Option<&ApiKey>, seed: u8, now: i64, address: IpAddr, needed: &str) -> f64 {
     let good = |key: &ApiKey| {
         let presented: Presented = key.presented(&digest(seed))?;
-        key.admit(presented, Some(address), at(now)).ok()?;
+        key.admit(presented, Some(address), &Permissions::parse_list(needed).unwrap(), at(now)).ok()?;
         Some(key.rate_limit.map_or(f64::INFINITY, |it| f64::from(it.limit()) / f64::from(it.window_s())))
     };
     key.and_then(good).unwrap_or_default()
@@ -145,12 +157,15 @@ proptest! {
         after in prop::option::weighted(0.9, any_key()),
     ) {
         let diff = KeyDiff::between(Some(&before), after.as_ref());
+        if after.as_ref().is_some_and(|after| after.role < before.role) {
+            prop_assert!(diff.record.is_some() && diff.stale.contains(&Stale::Key(before.value.digest)));
+        }
         for seed in 1..5 {
             for now in 0..10 {
-                for address in ["10.1.2.3", "10.9.9.9", "::1", "9.9.9.9"] {
+                for (address, needed) in [("10.1.2.3", ""), ("10.9.9.9", "a:b"), ("::1", "a:b:c"), ("9.9.9.9", "b")] {
                     let address = address.parse().unwrap();
-                    let had = admits(Some(&before), seed, now, address);
-                    let has = admits(after.as_ref(), seed, now, address);
+                    let had = admits(Some(&before), seed, now, address, needed);
+                    let has = admits(after.as_ref(), seed, now, address, needed);
                     if has < had {
                         prop_assert!(diff.stale.contains(&Stale::Key(digest(seed))), "{} of {}", has, had);
                     }

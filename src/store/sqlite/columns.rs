@@ -1,6 +1,6 @@
 //! Reads columns into the types of the domain.
 
-use crate::domain::{Algorithm, Error, KeyId, Name, OrganizationId, Result, Timestamp};
+use crate::domain::{Algorithm, Error, KeyId, Name, OrganizationId, Result, Role, Timestamp};
 use rusqlite::Row;
 
 pub(super) fn algorithm(row: &Row<'_>, column: usize) -> Result<Algorithm> {
@@ -40,6 +40,23 @@ pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<
 
 pub(super) fn damaged(what: &str, value: i64) -> Error {
     Error::Internal(format!("the store has {what} that is not valid: {value}"))
+}
+
+/// The stored number of a role.
+pub(super) fn stored_role(role: Role) -> i64 {
+    match role {
+        Role::None => 0,
+        Role::Verifier => 1,
+        Role::Auditor => 2,
+        Role::Manager => 3,
+        Role::Admin => 4,
+    }
+}
+
+/// The role with this stored number.
+pub(super) fn role(stored: i64) -> Result<Role> {
+    let role = Role::ALL.into_iter().find(|role| stored_role(*role) == stored);
+    role.ok_or_else(|| damaged("a role", stored))
 }
 
 /// The stored number of an algorithm.

@@ -5,8 +5,8 @@ use super::ended_values::insert_ended;
 use super::transaction::StoreTransaction;
 use super::unpublished;
 use crate::domain::{
-    AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyCounts, KeyId, Parent, ProjectId, RateLimit, Result,
-    Shadow, Tail, Timestamp,
+    AddressList, Algorithm, ApiKey, Digest, Error, Fingerprint, KeyChange, KeyCounts, KeyId, Metadata, Owner, Parent,
+    Permissions, ProjectId, RateLimit, Result, Role, Shadow, Tail, Timestamp,
 };
 use crate::store::key_diff::KeyDiff;
 use crate::store::{FORMER_VALUES, LastUse, NewApiKey};
@@ -21,7 +21,8 @@ macro_rules! key_columns {
             Algorithm "k.digest_algorithm", Tail "k.tail", ShadowDigest "s.digest", ShadowTail "s.tail",
             RotatesAt "k.rotates_at", ShadowLastUsed "s.last_used_at", Valid "k.valid", CreatedAt "k.created_at",
             ExpiresAt "k.expires_at", ValueLastUsed "v.last_used_at", RateLimit "k.rate_limit",
-            RateWindow "k.rate_window_s", AllowedAddresses "k.allowed_addresses"
+            RateWindow "k.rate_window_s", AllowedAddresses "k.allowed_addresses", Role "k.role",
+            Permissions "k.permissions", Owner "k.owner", Metadata "k.metadata"
         }
     };
 }
@@ -118,24 +119,37 @@ impl StoreTransaction<'_> {
     }
 
     pub(super) fn store_key(&mut self, key: NewApiKey) -> Result<ApiKey> {
-        let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at } = &key;
+        let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at, change } = &key;
+        let KeyChange { name: _, valid, rate_limit, allowed_addresses, role, permissions, owner, metadata } = change;
+        let rate_limit = rate_limit.flatten();
         self.change(
-            "INSERT INTO api_keys (organization_id, project_id, digest, tail, name, valid, created_at, expires_at) \
-             VALUES (:organization, :project, :digest, :tail, :name, 1, :created_at, :expires_at)",
+            "INSERT INTO api_keys (organization_id, project_id, digest, tail, name, valid, created_at, expires_at, \
+             rate_limit, rate_window_s, allowed_addresses, role, permissions, owner, metadata) \
+             VALUES (:organization, :project, :digest, :tail, :name, :valid, :created_at, :expires_at, \
+             :rate_limit, :rate_window_s, :allowed_addresses, :role, :permissions, :owner, :metadata)",
             named_params! {
                 ":organization": parent.organization.get(),
                 ":project": parent.project.map(ProjectId::get),
                 ":digest": digest.as_bytes(),
                 ":tail": tail.as_str(),
                 ":name": name.as_str(),
+                ":valid": valid.unwrap_or(true),
                 ":created_at": created_at.unix_ms(),
                 ":expires_at": expires_at.map(Timestamp::unix_ms),
+                ":rate_limit": rate_limit.map(RateLimit::limit),
+                ":rate_window_s": rate_limit.map(RateLimit::window_s),
+                ":allowed_addresses": allowed_addresses.as_ref().and_then(Option::as_ref).map(AddressList::to_string),
+                ":role": role.filter(|role| *role != Role::default_for(*parent)).map(columns::stored_role),
+                ":permissions": permissions.as_ref().filter(|it| !it.is_empty()).map(Permissions::as_str),
+                ":owner": owner.as_ref().and_then(Option::as_ref).map(Owner::as_str),
+                ":metadata": metadata.as_ref().filter(|it| !it.is_empty()).map(Metadata::as_str),
             },
         )?;
         let id = self.connection.last_insert_rowid();
         let number = KeyId::new(id).ok_or_else(|| damaged("an API key's id", id))?;
-        let NewApiKey { parent, value, name, created_at, expires_at } = key;
-        let key = ApiKey::minted(number, parent, name, value, created_at, expires_at);
+        let NewApiKey { parent, value, name, created_at, expires_at, change } = key;
+        let mut key = ApiKey::minted(number, parent, name, value, created_at, expires_at);
+        change.apply(&mut key);
         // A new key is found in memory.
         let gained = KeyDiff::between(None, Some(&key)).gained;
         self.effects.minted.extend(gained.iter().map(|digest| (digest.prefix(), id)));
@@ -155,11 +169,19 @@ impl StoreTransaction<'_> {
             value_last_used,
             rate_limit,
             allowed_addresses,
+            role,
+            permissions,
+            owner,
+            metadata,
         } = after;
+        // Null stays where a role or permissions never changed: then nothing was ever withdrawn.
+        let changed_role = (*role != before.role).then(|| columns::stored_role(*role));
+        let changed_permissions = (*permissions != before.permissions).then(|| permissions.as_str());
         self.change(
             "UPDATE api_keys SET name = :name, digest = :digest, digest_algorithm = :algorithm, tail = :tail, \
              rotates_at = :rotates_at, valid = :valid, expires_at = :expires_at, rate_limit = :rate_limit, \
-             rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses WHERE id = :id",
+             rate_window_s = :rate_window_s, allowed_addresses = :allowed_addresses, role = coalesce(:role, role), \
+             permissions = coalesce(:permissions, permissions), owner = :owner, metadata = :metadata WHERE id = :id",
             named_params! {
                 ":id": id.get(),
                 ":name": name.as_str(),
@@ -172,6 +194,10 @@ impl StoreTransaction<'_> {
                 ":rate_window_s": rate_limit.map(RateLimit::window_s),
                 ":allowed_addresses": allowed_addresses.as_ref().map(AddressList::to_string),
                 ":algorithm": columns::stored(digest.algorithm()),
+                ":role": changed_role,
+                ":permissions": changed_permissions,
+                ":owner": owner.as_ref().map(Owner::as_str),
+                ":metadata": Some(metadata).filter(|it| !it.is_empty()).map(Metadata::as_str),
             },
         )?;
         let diff = KeyDiff::between(Some(before), Some(after));
@@ -312,6 +338,11 @@ pub(super) fn key(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>> 
 /// Reads columns in the order of [`key_columns`].
 pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey> {
     let project: Option<i64> = row.get(Column::Project as usize)?;
+    let parent = Parent {
+        organization: organization_id(row, Column::Organization as usize)?,
+        project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
+    };
+    let role: Option<i64> = row.get(Column::Role as usize)?;
     let shadow = |rotates_at| {
         // Rotations always create BLAKE3 digests.
         let fingerprint = fingerprint(row, Column::ShadowDigest, Algorithm::Blake3, Column::ShadowTail)?;
@@ -320,10 +351,7 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey> {
     };
     Ok(ApiKey {
         id: key_id(row, Column::Id as usize)?,
-        parent: Parent {
-            organization: organization_id(row, Column::Organization as usize)?,
-            project: project.map(|id| ProjectId::new(id).ok_or_else(|| damaged("a project's id", id))).transpose()?,
-        },
+        parent,
         name: name(row, Column::Name as usize)?,
         value: fingerprint(row, Column::Digest, algorithm(row, Column::Algorithm as usize)?, Column::Tail)?,
         shadow: optional_timestamp(row, Column::RotatesAt as usize)?.map(shadow).transpose()?,
@@ -333,7 +361,15 @@ pub(super) fn api_key(row: &Row<'_>) -> Result<ApiKey> {
         value_last_used: optional_timestamp(row, Column::ValueLastUsed as usize)?,
         rate_limit: rate_limit(row)?,
         allowed_addresses: allowed_addresses(row)?,
+        role: role.map(columns::role).transpose()?.unwrap_or(Role::default_for(parent)),
+        permissions: text(row, Column::Permissions)?.map(Permissions::stored).unwrap_or_default(),
+        owner: text(row, Column::Owner)?.map(Owner::stored),
+        metadata: text(row, Column::Metadata)?.map(Metadata::stored).unwrap_or_default(),
     })
+}
+
+fn text<'row>(row: &'row Row<'_>, column: Column) -> Result<Option<&'row str>> {
+    Ok(row.get_ref(column as usize)?.as_str_or_null().map_err(rusqlite::Error::from)?)
 }
 
 fn rate_limit(row: &Row<'_>) -> Result<Option<RateLimit>> {
@@ -343,8 +379,7 @@ fn rate_limit(row: &Row<'_>) -> Result<Option<RateLimit>> {
 }
 
 fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
-    let text = row.get_ref(Column::AllowedAddresses as usize)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-    text.map(|text| AddressList::parse(text.split(','))).transpose()
+    text(row, Column::AllowedAddresses)?.map(|text| AddressList::parse(text.split(','))).transpose()
 }
 
 fn fingerprint(row: &Row<'_>, digest: Column, algorithm: Algorithm, tail: Column) -> Result<Fingerprint> {

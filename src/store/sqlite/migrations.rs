@@ -131,6 +131,20 @@ const STEPS: &[&str] = &[
     DROP TABLE former_values;
     ALTER TABLE api_keys DROP COLUMN shadow_digest;
     ALTER TABLE api_keys DROP COLUMN shadow_tail;",
+    // 8: roles, permissions, owners and metadata of keys, and usage.
+    "ALTER TABLE api_keys ADD COLUMN role INTEGER CHECK (role BETWEEN 0 AND 4);
+    ALTER TABLE api_keys ADD COLUMN permissions TEXT;
+    ALTER TABLE api_keys ADD COLUMN owner TEXT;
+    ALTER TABLE api_keys ADD COLUMN metadata TEXT;
+    CREATE INDEX api_keys_by_owner ON api_keys (organization_id, project_id, owner) WHERE owner IS NOT NULL;
+    CREATE TABLE usage (
+        hour            INTEGER NOT NULL,
+        organization_id INTEGER NOT NULL,
+        key_id          INTEGER NOT NULL,
+        outcome         INTEGER NOT NULL CHECK (outcome BETWEEN 0 AND 6),
+        count           INTEGER NOT NULL,
+        PRIMARY KEY (hour, organization_id, key_id, outcome)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Migrates an open store to [`VERSION`], in the caller's transaction; version 0 is an empty file.
@@ -158,6 +172,7 @@ mod tests {
         include_str!("schemas/5.sql"),
         include_str!("schemas/6.sql"),
         include_str!("schemas/7.sql"),
+        include_str!("schemas/8.sql"),
     ];
 
     /// The schema without comments and white space.

@@ -10,8 +10,8 @@ mod row_numbers;
 use super::partial_file::{PartialFile, is_named, remove_leftover};
 use super::{columns, connect};
 use crate::domain::{
-    AddressList, Algorithm, Digest, Error, Fingerprint, KeyForms, OrganizationId, ProjectId, RateLimit, Result,
-    Timestamp,
+    AddressList, Algorithm, Digest, Error, Fingerprint, KeyChange, KeyForms, Metadata, OrganizationId, Owner,
+    Permissions, ProjectId, RateLimit, Result, Role, Timestamp,
 };
 use crate::store::NewApiKey;
 use crate::store::file::companion::{companion, open_regular};
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The columns of a staged key, in the order in which [`Staging::push`] binds them. The store's table has the same
 /// names.
-pub(super) const KEY_COLUMNS: [(&str, &str); 12] = [
+pub(super) const KEY_COLUMNS: [(&str, &str); 16] = [
     ("organization_id", "INTEGER"),
     ("project_id", "INTEGER"),
     ("digest", "BLOB"),
@@ -41,6 +41,10 @@ pub(super) const KEY_COLUMNS: [(&str, &str); 12] = [
     ("rate_limit", "INTEGER"),
     ("rate_window_s", "INTEGER"),
     ("allowed_addresses", "TEXT"),
+    ("role", "INTEGER"),
+    ("permissions", "TEXT"),
+    ("owner", "TEXT"),
+    ("metadata", "TEXT"),
 ];
 
 /// How the rows are to be imported.
@@ -65,12 +69,6 @@ pub struct ImportedApiKey {
     pub sha256: Option<Digest>,
     /// Whether its value is known to have Keystead's own form.
     pub is_ours: bool,
-    /// Whether it is active.
-    pub valid: bool,
-    /// Its rate limit.
-    pub rate_limit: Option<RateLimit>,
-    /// The addresses that it may be used from.
-    pub allowed_addresses: Option<AddressList>,
 }
 
 /// The staged rows of an import.
@@ -274,8 +272,11 @@ impl Staging {
         let sql = format!("INSERT INTO staged VALUES (?, ?, ?{})", ", ?".repeat(KEY_COLUMNS.len()));
         let mut insert = self.connection.prepare_cached(&sql)?;
         for (number, key) in keys {
-            let ImportedApiKey { new, sha256, is_ours, valid, rate_limit, allowed_addresses } = key;
-            let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at } = new;
+            let ImportedApiKey { new, sha256, is_ours } = key;
+            let NewApiKey { parent, value: Fingerprint { digest, tail }, name, created_at, expires_at, change } = new;
+            let KeyChange { name: _, valid, rate_limit, allowed_addresses, role, permissions, owner, metadata } =
+                change;
+            let rate_limit = rate_limit.flatten();
             let algorithm = digest.algorithm();
             insert.execute(params![
                 number.cast_signed(),
@@ -287,12 +288,16 @@ impl Staging {
                 columns::stored(algorithm),
                 tail.as_str(),
                 name.as_str(),
-                valid,
+                valid.unwrap_or(true),
                 created_at.unix_ms(),
                 expires_at.map(Timestamp::unix_ms),
                 rate_limit.map(RateLimit::limit),
                 rate_limit.map(RateLimit::window_s),
-                allowed_addresses.as_ref().map(AddressList::to_string),
+                allowed_addresses.as_ref().and_then(Option::as_ref).map(AddressList::to_string),
+                role.filter(|role| *role != Role::default_for(*parent)).map(columns::stored_role),
+                permissions.as_ref().filter(|it| !it.is_empty()).map(Permissions::as_str),
+                owner.as_ref().and_then(Option::as_ref).map(Owner::as_str),
+                metadata.as_ref().filter(|it| !it.is_empty()).map(Metadata::as_str),
             ])?;
             if let Some(row_numbers) = &mut self.row_numbers {
                 row_numbers.push(number.cast_signed());

@@ -116,6 +116,7 @@ fn decode(raw: &RawRecord) -> Option<KeyRecord> {
             shadow,
             expires_at,
             limits: None,
+            grants: None,
         }))
     };
     Some(KeyRecord { id: KeyId::new(number(raw, 24))?, created_at: timestamp(32)?, state })

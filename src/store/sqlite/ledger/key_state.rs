@@ -1,7 +1,7 @@
 //! The state of a key in the ledger: a JSON object with a version.
 
-use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, RateLimit, Tail, Timestamp};
-use crate::store::key_record::{KeyState, RecordedLimits};
+use crate::domain::{AddressList, Algorithm, Digest, Fingerprint, Permissions, RateLimit, Role, Tail, Timestamp};
+use crate::store::key_record::{KeyState, RecordedGrants, RecordedLimits};
 use serde::{Deserialize, Serialize};
 
 /// The only version that this program writes and reads. A newer program has a newer schema of the store, which this one
@@ -20,6 +20,8 @@ struct Stored {
     expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<StoredLimits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<StoredGrants>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -46,12 +48,24 @@ struct StoredLimits {
     allowed_addresses: Option<Vec<String>>,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct StoredGrants {
+    role: String,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    permissions: String,
+}
+
 pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
     let of_limits = |RecordedLimits { rate_limit, allowed_addresses }: &RecordedLimits| StoredLimits {
         rate_limit: rate_limit.map(|it| [it.limit(), it.window_s()]),
         allowed_addresses: allowed_addresses.as_ref().map(|list| list.iter().collect()),
     };
-    let KeyState { valid, value, shadow, expires_at, limits } = state;
+    let of_grants = |RecordedGrants { role, permissions }: &RecordedGrants| StoredGrants {
+        role: role.name().to_owned(),
+        permissions: permissions.as_str().to_owned(),
+    };
+    let KeyState { valid, value, shadow, expires_at, limits, grants } = state;
     let stored = Stored {
         version: VERSION,
         valid: *valid,
@@ -59,6 +73,7 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
         rotation: shadow.as_ref().map(|(to, at)| StoredRotation { to: Value::of(to), at: at.unix_ms() }),
         expires_at: expires_at.map(Timestamp::unix_ms),
         limits: limits.as_ref().map(of_limits),
+        grants: grants.as_ref().map(of_grants),
     };
     serde_json::json!(stored)
 }
@@ -66,7 +81,7 @@ pub(super) fn to_json(state: &KeyState) -> serde_json::Value {
 /// `None` where the text is not in this format.
 pub(super) fn from_json(text: &str) -> Option<KeyState> {
     let stored = serde_json::from_str(text).ok().filter(|stored: &Stored| stored.version == VERSION)?;
-    let Stored { version: _, valid, value, rotation, expires_at, limits } = stored;
+    let Stored { version: _, valid, value, rotation, expires_at, limits, grants } = stored;
     let shadow = |it: StoredRotation| Some((it.to.fingerprint()?, Timestamp::from_unix_ms(it.at)?));
     let of_limits = |StoredLimits { rate_limit, allowed_addresses }: StoredLimits| {
         let to_rate_limit = |[limit, window_s]: [u32; 2]| RateLimit::new(limit, window_s);
@@ -76,12 +91,17 @@ pub(super) fn from_json(text: &str) -> Option<KeyState> {
             allowed_addresses: all_or_none(allowed_addresses.map(addresses))?,
         })
     };
+    let of_grants = |StoredGrants { role, permissions }: StoredGrants| {
+        let permissions = Permissions::parse_list(&permissions).ok()?;
+        Some(RecordedGrants { role: Role::parse(&role)?, permissions })
+    };
     Some(KeyState {
         valid,
         value: value.fingerprint()?,
         shadow: all_or_none(rotation.map(shadow))?,
         expires_at: all_or_none(expires_at.map(Timestamp::from_unix_ms))?,
         limits: all_or_none(limits.map(of_limits))?,
+        grants: all_or_none(grants.map(of_grants))?,
     })
 }
 

@@ -1,6 +1,8 @@
 use super::*;
-use crate::domain::{AddressList, Algorithm, Fingerprint, KeyId, RateLimit, Tail as KeyTail, Timestamp};
-use crate::store::key_record::{KeyState, RecordedLimits};
+use crate::domain::{
+    AddressList, Algorithm, Fingerprint, KeyId, Permissions, RateLimit, Role, Tail as KeyTail, Timestamp,
+};
+use crate::store::key_record::{KeyState, RecordedGrants, RecordedLimits};
 use tempfile::TempDir;
 
 fn event(number: i64) -> Mark {
@@ -30,6 +32,10 @@ fn rotating(id: i64, valid: bool) -> KeyRecord {
         shadow: Some((Fingerprint { digest: digest(2), tail }, Timestamp::from_unix_ms(5_000).unwrap())),
         expires_at: Timestamp::from_unix_ms(9_000),
         limits: Some(limits),
+        grants: Some(RecordedGrants {
+            role: Role::Manager,
+            permissions: Permissions::parse(["invoices:read", "orders:*"]).unwrap(),
+        }),
     };
     KeyRecord { state: Some(Box::new(state)), ..revoked(id) }
 }

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 pub(super) fn each_narrowed(connection: &Connection, take: impl FnMut(ApiKey)) -> Result<()> {
     let sql = select_api_key!(
         "(NOT k.valid OR k.expires_at IS NOT NULL OR k.rate_limit IS NOT NULL OR k.allowed_addresses IS NOT NULL \
+         OR k.role IS NOT NULL OR k.permissions IS NOT NULL \
          OR EXISTS (SELECT 1 FROM key_values o WHERE o.key_id = k.id AND o.kind > 0))"
     );
     each(connection, sql, api_key, take)
