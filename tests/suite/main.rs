@@ -40,6 +40,7 @@ mod listeners;
 mod long_reads;
 mod manual;
 mod metrics;
+mod migration;
 mod name_validation;
 mod narrowed_keys;
 mod openapi;
