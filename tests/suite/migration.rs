@@ -5,6 +5,7 @@ use keystead::domain::{Digest, KeyForms};
 use rusqlite::{Connection, Statement, Transaction, params};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const KEYS: i64 = 100_000;
@@ -198,4 +199,95 @@ fn a_store_of_schema_5_with_100_000_keys_is_migrated_within_seconds_and_every_ke
     let of_project = server.client_with(&value(2));
     assert_eq!(of_project.post("/v2/verify", json!({"value": value(1)})).data()["code"], "VALID");
     assert_eq!(of_project.get("/v2/projects").status, 403);
+}
+
+/// The files are from the last version with schema 7; the output of its `keys list --json` is in keys.json. Its clock was
+/// put forward before the last rotation, so that the grace period ends in 2099. Since the backup, key 10 was revoked, 11
+/// switched off, 12 bound to addresses, and 15 rotated.
+#[test]
+fn a_store_of_schema_7_is_migrated_with_default_roles_and_nothing_is_refused_that_passed() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/schema7");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for name in ["keystead.db", "keystead.revoked", "backup.db"] {
+        fs::copy(files.join(name), path(name)).expect("a copy");
+    }
+    let of_organization = |number: u32| format!("confident_org_{number:032x}");
+    let of_project = format!("confident_proj_{:032x}", 4);
+    let imported = format!("sk_live_{:024}", 9);
+    fs::write(path("first-key"), of_organization(2)).expect("the key");
+    let objects = |text: &str| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()
+    };
+    let before = objects(&fs::read_to_string(files.join("keys.json")).expect("the list"));
+    let check = |what: &str| {
+        let server = Server::start_in(folder.path(), &[]);
+        let after = objects(&done(folder.path(), &["keys", "list", "--json"]));
+        let numbers = |keys: &[Value]| keys.iter().map(|key| key["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(numbers(&after), numbers(&before), "{what}");
+        for (before, after) in before.iter().zip(&after) {
+            // The checks use key 2, and the backup does not know the last uses.
+            let fields = before.as_object().expect("fields").iter().filter(|(name, _)| *name != "lastUsed");
+            fields.for_each(|(name, value)| assert_eq!(&after[name], value, "{what}: {name} of {before}"));
+        }
+        for (value, address, code) in [
+            (of_organization(2), "::1", "VALID"),
+            (of_project.clone(), "::1", "VALID"),
+            (of_organization(5), "::1", "ROTATED_OUT"),
+            (of_organization(15), "::1", "VALID"),  // its value after the rotation
+            (of_organization(6), "::1", "UNKNOWN"), // it was revoked
+            (of_organization(7), "10.0.0.1", "VALID"),
+            (of_organization(7), "::1", "ADDRESS_REFUSED"),
+            (of_organization(8), "::1", "DEACTIVATED"),
+            (imported.clone(), "::1", "VALID"),
+            (of_organization(10), "::1", "UNKNOWN"), // it was revoked since the backup
+            (of_organization(11), "::1", "DEACTIVATED"),
+            (of_organization(12), "10.0.0.1", "VALID"),
+            (of_organization(12), "::1", "ADDRESS_REFUSED"),
+            (of_organization(14), "::1", "VALID"),
+            (of_organization(25), "::1", "VALID"), // the outgoing value of a rotation
+            (of_organization(35), "::1", "VALID"), // and its new value
+        ] {
+            let question = json!({"value": value, "address": address});
+            assert_eq!(server.client().post("/v2/verify", question.clone()).data()["code"], code, "{what}: {value}");
+            let by_project = server.client_with(&of_project).post("/v2/verify", question).data();
+            assert_eq!(by_project["code"], code, "{what}: {value}");
+        }
+        server
+    };
+    let grants = |key: &Value| json!([key["role"], key["permissions"], key["owner"], key["metadata"]]);
+    let server = check("started");
+    assert!(server.log().contains(&format!("schema 7 migrated to {}", schema_version())), "{}", server.log());
+    let client = server.client();
+    for key in client.get("/v2/organization/api-keys").data()["apiKeys"].as_array().expect("keys") {
+        assert_eq!(grants(key), json!(["admin", [], null, {}]), "{key}");
+    }
+    let project = client.get("/v2/projects").data()["projects"][0]["id"].take();
+    let project_keys = format!("/v2/projects/{}/api-keys", project.as_str().expect("an id"));
+    for key in client.get(&project_keys).data()["apiKeys"].as_array().expect("keys") {
+        assert_eq!(grants(key), json!(["verifier", [], null, {}]), "{key}");
+    }
+    // What an organization's key could do, it does.
+    for (number, value) in [(2, of_organization(2)), (9, imported.clone()), (14, of_organization(14))] {
+        let client = server.client_with(&value);
+        assert_eq!(client.put("/v2/organization", json!({"name": format!("Renamed by {number}")})).status, 200);
+        assert_eq!(client.get("/v2/organization/audit-logs?limit=1").status, 200);
+        assert_eq!(client.get(&project_keys).status, 200);
+    }
+    assert_eq!(server.client_with(&of_project).get(&project_keys).status, 403, "as before");
+    // The ledger's lines of that version say nothing about roles. New ones do, for the older store, too.
+    let narrowed = "/v2/organization/api-keys/13";
+    client.put(narrowed, json!({"role": "none", "permissions": ["a", "b"]})).data();
+    client.put(narrowed, json!({"permissions": ["b"]})).data();
+    assert!(server.stop().success());
+    done(folder.path(), &["restore", "backup.db"]);
+    let server = check("restored");
+    let shown = server.client().get(narrowed).data();
+    assert_eq!(grants(&shown), json!(["none", ["b"], null, {}]));
+    let question = json!({"value": of_organization(13), "permissions": ["a"]});
+    assert_eq!(server.client().post("/v2/verify", question).data()["code"], "INSUFFICIENT_PERMISSIONS");
+    assert_eq!(grants(&server.client().get("/v2/organization/api-keys/12").data()), json!(["admin", [], null, {}]));
+    assert!(server.stop().success());
+    assert!(done(folder.path(), &["doctor", "--json"]).contains("matches the store"));
+    done(folder.path(), &["audit", "verify"]);
 }
