@@ -18,6 +18,7 @@ mod forward_auth;
 mod headers;
 mod health;
 mod json_types;
+mod key_filter;
 mod list;
 mod metrics;
 mod openapi;

@@ -23,6 +23,7 @@ mod doctor_command;
 mod durability;
 mod expiry_edges;
 mod fault_handling;
+mod filters;
 mod forward_auth;
 mod frozen_server;
 mod helpers;

@@ -1,5 +1,6 @@
 //! `keystead keys`: creates, shows, changes and revokes keys, also beside a running server.
 
+pub(in crate::cli) mod filters;
 pub(in crate::cli) mod key_file;
 pub(in crate::cli) mod restrictions;
 pub(in crate::cli) mod rotate;
@@ -9,6 +10,7 @@ pub(in crate::cli) mod update;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::filters::KeyFilterArguments;
 use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
@@ -95,7 +97,8 @@ const LIST_HELP: &str = "MAY is what a key may do in Keystead. An organization's
     revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are valid.\n\nOn a narrow terminal, \
     times get shorter first; then empty columns are left out, names are cut, and CREATED and\nLAST USED are left out. In a \
     pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
-    --search ci --limit 20";
+    --search ci --limit 20\n  keystead keys list --state expiring --expires-within-days 7\n  \
+    keystead keys list --owner \"Team A\" --unused-for-days 90";
 
 const SEARCH_HELP: &str = "Only keys with this text in their name or last six characters; case is ignored";
 
@@ -104,6 +107,8 @@ const SEARCH_HELP: &str = "Only keys with this text in their name or last six ch
 struct ListArguments {
     #[command(flatten)]
     scope: InProject,
+    #[command(flatten)]
+    filters: KeyFilterArguments,
     #[command(flatten)]
     filter: ListFilter,
     /// Print one JSON object per line instead of a table
@@ -181,17 +186,23 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
 }
 
 fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandError> {
-    let ListArguments { scope, filter, json } = arguments;
+    let ListArguments { scope, filters, filter: search, json } = arguments;
     let now = clock_and_random::now();
     let (organization, project) = scope.find(overview)?;
-    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, filter);
-    overview.each_api_key(&organization, project.as_ref(), |key, project| {
-        if !filter.has_key(key) {
+    let filter = filters.filter();
+    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, search);
+    overview.each_api_key(&organization, project.as_ref(), &filter, |key, project| {
+        if !search.has_key(key) {
             return Ok(true);
         }
         printer.add(|| KeyView::new(key, now), || table_rows::key(key, project, now))
     })?;
-    printer.finish()
+    let is_nothing_found = printer.is_empty() && (search.searches() || !filter.matches_all());
+    printer.finish()?;
+    if is_nothing_found {
+        say("No API key matches.");
+    }
+    Ok(())
 }
 
 async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {
