@@ -28,6 +28,7 @@ mod frozen_server;
 mod helpers;
 mod import;
 mod import_command;
+mod introspection;
 mod key_changes;
 mod key_state_model;
 mod keys_command;
