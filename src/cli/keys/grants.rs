@@ -14,7 +14,7 @@ pub(in crate::cli) struct GrantArguments {
     /// What the key may do in Keystead: admin, manager, auditor, verifier or none
     #[arg(long, value_name = "ROLE", value_parser = role_parser(), hide_possible_values = true)]
     role: Option<Role>,
-    /// What the key may do elsewhere, such as invoices:read or orders:*; several with commas
+    /// What the key may do elsewhere, such as invoices:read; several with commas
     #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
     permission: Vec<String>,
     /// Whose key it is, in your own terms
