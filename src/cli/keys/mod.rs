@@ -64,7 +64,7 @@ enum Command {
 }
 
 const CREATE_EXAMPLES: &str = "Without --role, an organization's key is an admin: it can manage everything in its organization. A \
-    key with\n--project is a verifier; its role can also be manager or none.\n\nExamples:\n  \
+    project's\nkey is a verifier; its role can also be manager or none.\n\nExamples:\n  \
     keystead keys create \"Client\" --project \"Web shop\" --expires-in-days 90\n  \
     keystead keys create \"Job\" --project \"Web shop\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8\n  \
     keystead keys create \"Customer 17\" --role none --permission invoices:read --owner \"customer 17\"\n  \
