@@ -39,18 +39,23 @@ enum Command {
     Create(CreateArguments),
     /// Show the keys of an organization and its projects, newest first
     #[command(after_help = LIST_HELP)]
+    #[command(alias = "ls")]
     List(ListArguments),
     /// Show one key
+    #[command(alias = "show")]
     Get(OneArguments),
     /// Deactivate a key: it is refused until it is activated again
+    #[command(alias = "disable")]
     Deactivate(OneArguments),
     /// Activate a deactivated key
+    #[command(alias = "enable")]
     Activate(OneArguments),
     /// Change a key's name, expiry or limits; its value stays
     Update(UpdateArguments),
     /// Give a key a new value and print it, or end the grace period of a rotation
     Rotate(RotateArguments),
     /// Revoke a key permanently, with all its values
+    #[command(aliases = ["delete", "remove"])]
     Revoke {
         #[command(flatten)]
         key: KeyNumber,
@@ -91,8 +96,8 @@ struct CreateArguments {
     json: bool,
 }
 
-const LIST_HELP: &str = "MAY is what a key may do in Keystead. An organization's key may manage the organization: create and \
-    revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are valid.\n\nOn a narrow terminal, \
+const LIST_HELP: &str = "ROLE is what a key may do in Keystead: an admin manages the organization, a manager manages keys, an auditor only\nreads, \
+    and a verifier only asks whether keys are valid.\n\nOn a narrow terminal, \
     times get shorter first; then empty columns are left out, names are cut, and CREATED and\nLAST USED are left out. In a \
     pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
     --search ci --limit 20";
