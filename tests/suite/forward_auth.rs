@@ -7,8 +7,16 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 const DIALECTS: [&str; 4] = ["/auth/nginx", "/auth/forward", "/auth/envoy", "/auth/envoy/some/path?scope=x&y"];
-const IDENTITY: [&str; 5] =
-    ["x-auth-organization-id", "x-auth-organization-name", "x-auth-project-id", "x-auth-key-id", "x-auth-key-name"];
+const IDENTITY: [&str; 8] = [
+    "x-auth-organization-id",
+    "x-auth-organization-name",
+    "x-auth-project-id",
+    "x-auth-key-id",
+    "x-auth-key-name",
+    "x-auth-role",
+    "x-auth-permissions",
+    "x-auth-owner",
+];
 
 fn ask(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
     client.send("GET", path, headers, b"")
@@ -16,13 +24,27 @@ fn ask(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
 
 /// The identity headers, each of which must occur exactly once.
 #[track_caller]
-fn identity(answer: &Answer) -> [String; 5] {
+fn identity(answer: &Answer) -> [String; 8] {
     assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{answer:?}");
     IDENTITY.map(|name| {
         let values: Vec<&str> = answer.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
         assert_eq!(values.len(), 1, "{name}: {values:?}");
         values[0].to_owned()
     })
+}
+
+/// Asks the gate with these parameters in each dialect; their statuses, in the order nginx, forward and envoy.
+fn ask_gate(client: &Client, gate: &str, key: &str) -> [Answer; 3] {
+    let key = ("X-API-Key", key);
+    let [nginx, forward] = ["nginx", "forward"].map(|name| ask(client, &format!("/auth/{name}?{gate}"), &[key]));
+    [nginx, forward, ask(client, "/auth/envoy/a?permission=other", &[key, ("X-Auth-Gate", gate)])]
+}
+
+/// A new key of the organization with these fields: its id and its value.
+fn key_with(admin: &Client, mut fields: serde_json::Value) -> (i64, String) {
+    fields["name"] = json!("a");
+    let key = admin.post("/v2/organization/api-keys", fields).data();
+    (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value").to_owned())
 }
 
 /// A project and the value of its key.
@@ -41,11 +63,12 @@ fn a_valid_key_is_identified_at_every_endpoint_by_every_method() {
     for path in DIALECTS {
         for method in ["GET", "POST", "HEAD", "DELETE", "PATCH", "OPTIONS"] {
             let answer = admin.send(method, path, &[("CONFIDENT_API_KEY", admin.key())], b"");
-            let own = [organization.as_str(), "My organization", "", "1", "First key"];
+            let own = [organization.as_str(), "My organization", "", "1", "First key", "admin", "", ""];
             assert_eq!(identity(&answer), own, "{method} {path}");
         }
         let answer = ask(&admin, path, &[("X-API-Key", &value)]);
-        assert_eq!(identity(&answer), [organization.as_str(), "My organization", &project, "2", "Default key"]);
+        let other = [organization.as_str(), "My organization", &project, "2", "Default key", "verifier", "", ""];
+        assert_eq!(identity(&answer), other);
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
 }
@@ -59,6 +82,29 @@ fn every_name_is_encoded_as_valid_header_text() {
     let identity = identity(&ask(&admin, "/auth/nginx", &[("X-API-Key", &value)]));
     assert_eq!(identity[1], "Z%C3%BCrich %F0%9F%94%91 100%25 \"A\"%C2%A0B");
     assert_eq!(identity[4], "a: b, c; d\\e");
+}
+
+#[test]
+fn the_role_the_permissions_and_the_owner_of_a_key_are_named() {
+    let server = Server::start();
+    let admin = server.client();
+    let longest: Vec<String> = (10..74).map(|number| format!("{number}:{}", "a".repeat(125))).collect();
+    for (fields, role, permissions, owner) in [
+        (json!({"role": "none"}), "none", String::new(), ""),
+        (
+            json!({"role": "auditor", "permissions": ["b", "a:*", "a:read"], "owner": "Zoë, 100% \u{1f511}"}),
+            "auditor",
+            "b a:* a:read".to_owned(),
+            "Zo%C3%AB, 100%25 %F0%9F%94%91",
+        ),
+        (json!({"permissions": longest, "owner": "customer 17"}), "admin", longest.join(" "), "customer 17"),
+    ] {
+        let value = key_with(&admin, fields).1;
+        for path in DIALECTS {
+            let identity = identity(&ask(&admin, path, &[("X-API-Key", &value)]));
+            assert_eq!(identity[5..], [role, &permissions, owner], "{path}");
+        }
+    }
 }
 
 #[test]
@@ -173,11 +219,100 @@ fn a_gate_passes_only_the_keys_that_it_names() {
 }
 
 #[test]
+fn a_gate_passes_only_keys_with_all_the_permissions_that_it_names() {
+    let server = Server::start();
+    let admin = server.client();
+    let keys = [
+        json!({}),
+        json!({"permissions": ["invoices:read"]}),
+        json!({"permissions": ["invoices:*", "users:read"]}),
+        json!({"permissions": ["*"], "role": "none"}),
+    ]
+    .map(|fields| key_with(&admin, fields).1);
+    for (gate, passing) in [
+        ("permission=invoices:read", [false, true, true, true]),
+        ("permission=invoices%3Aread", [false, true, true, true]),
+        ("permission=invoices:read&permission=users:read", [false, false, true, true]),
+        ("permission=invoices:read&permission=invoices:read", [false, true, true, true]),
+        ("scope=organization&permission=invoices:items:read", [false, false, true, true]),
+        ("permission=invoices:read&scope=organization", [false, true, true, true]),
+        ("permission=invoices:read&scope=project", [false; 4]),
+        ("permission=invoices", [false, false, false, true]),
+        ("permission=invoices:*", [false, false, true, true]),
+        ("permission=*", [false, false, false, true]),
+        ("scope=organization", [true; 4]),
+    ] {
+        for (key, passes) in keys.iter().zip(passing) {
+            for answer in ask_gate(&admin, gate, key) {
+                if passes {
+                    identity(&answer);
+                    continue;
+                }
+                answer.refused_with(403);
+                assert_eq!(answer.header("retry-after"), None, "{gate}");
+                assert!(IDENTITY.iter().all(|name| answer.header(name).is_none()));
+            }
+        }
+    }
+    let sentence = ask_gate(&admin, "permission=users:write", &keys[1])[1].refused_with(403);
+    assert_eq!(sentence, "The API key lacks a permission that this request needs.");
+}
+
+#[test]
+fn a_withdrawn_permission_or_a_lowered_role_shows_in_the_next_answer_of_the_gate() {
+    let server = Server::start();
+    let admin = server.client();
+    let (id, key) = key_with(&admin, json!({"permissions": ["invoices:read", "users:read"]}));
+    let path = format!("/v2/organization/api-keys/{id}");
+    for answer in ask_gate(&admin, "permission=invoices:read", &key) {
+        assert_eq!(identity(&answer)[5..7], ["admin", "invoices:read users:read"]);
+    }
+    admin.put(&path, json!({"permissions": ["users:read"], "role": "none"})).data();
+    for answer in ask_gate(&admin, "permission=invoices:read", &key) {
+        answer.refused_with(403);
+    }
+    for answer in ask_gate(&admin, "permission=users:read", &key) {
+        assert_eq!(identity(&answer)[5..7], ["none", "users:read"]);
+    }
+}
+
+#[test]
+fn a_permission_that_a_client_of_envoy_asks_for_only_narrows_the_gate() {
+    let server = Server::start();
+    let admin = server.client();
+    let key = key_with(&admin, json!({"permissions": ["a"]})).1;
+    for (own, status) in [("permission=a", 200), ("permission=b", 403), ("permission=", 400)] {
+        let headers = [("X-API-Key", key.as_str()), ("X-Auth-Gate", "permission=a"), ("X-Auth-Gate", own)];
+        assert_eq!(ask(&admin, "/auth/envoy/x", &headers).status, status, "{own}");
+    }
+}
+
+#[test]
 fn a_misspelt_gate_passes_no_request() {
     let server = Server::start();
     let admin = server.client();
+    admin.put("/v2/organization/api-keys/1", json!({"permissions": ["*"]})).data();
     let key = [("X-API-Key", admin.key())];
+    let too_many = (0..65).map(|number| format!("permission=a:{number}")).collect::<Vec<_>>().join("&");
+    let too_long = format!("permission={}", "a".repeat(129));
     for gate in [
+        "permission",
+        "permission=",
+        "permission=&permission=a",
+        "permissions=a",
+        "Permission=a",
+        "permission=A",
+        "permission=a:",
+        "permission=a::b",
+        "permission=a*",
+        "permission=*:a",
+        "permission=a,b",
+        "permission=a%20b",
+        "permission=a+b",
+        "permission=%ff",
+        "permission[]=a",
+        &too_many,
+        &too_long,
         "organisation=org_0000000000000000",
         "&",
         "&&",

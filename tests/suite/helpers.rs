@@ -491,6 +491,13 @@ pub fn new_key(organization: OrganizationId, secret: &Secret) -> NewApiKey {
     }
 }
 
+/// The version of the current schema.
+pub fn schema_version() -> i64 {
+    let schema = include_str!("../../schema.sql");
+    let version = schema.split("PRAGMA user_version = ").nth(1).and_then(|rest| rest.split(';').next());
+    version.and_then(|version| version.parse().ok()).expect("a version")
+}
+
 /// Inserts many keys into the store at once.
 pub fn insert_keys(store: &Store, organization: OrganizationId, secrets: &[Secret]) -> Result<Vec<ApiKey>> {
     let news: Vec<NewApiKey> = secrets.iter().map(|secret| new_key(organization, secret)).collect();

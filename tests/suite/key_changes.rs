@@ -171,7 +171,8 @@ fn an_invalid_change_has_no_effect() {
 
 #[test]
 fn an_empty_change_is_told_the_possible_fields_and_v1_changes_the_same_as_before() {
-    let fields = "\"name\", \"expiresInDays\", \"expiresInSeconds\", \"valid\", \"rateLimit\", \"allowedAddresses\"";
+    let fields = "\"name\", \"expiresInDays\", \"expiresInSeconds\", \"valid\", \"rateLimit\", \"allowedAddresses\", \
+                  \"role\", \"permissions\", \"owner\", \"metadata\"";
     let server = Server::start_with(&[("KEYSTEAD_SERVER_UNKNOWN_FIELDS", "ignore")]);
     let admin = server.client();
     let (id, _) = admin.mint("a");

@@ -281,6 +281,7 @@ impl Key {
         let expected = json!({
             "id": self.id, "name": self.name, "valid": self.valid, "value": show(self.value),
             "shadowValue": shadow.map(|shadow| show(shadow.value)),
+            "role": "admin", "permissions": [], "owner": null, "metadata": {},
         });
         prop_assert_eq!(found, expected, "the key is {}", data);
         prop_assert!(taken[..4].iter().all(Option::is_some), "a field is missing: {}", data);

@@ -49,9 +49,9 @@ fn keys_list_and_keys_show_have_the_restrictions_of_each_key() {
     done(folder, &["projects", "create", "Shop"]);
     let table = done(folder, &["keys", "list"]);
     let last: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next_back()).collect();
-    assert_eq!(last, ["MAY", "verify", "manage"], "{table}");
-    assert!(done(folder, &["keys", "get", "1"]).contains("may           manage the organization: create and revoke"));
-    assert!(done(folder, &["keys", "get", "2"]).contains("may           verify: ask whether keys are valid"));
+    assert_eq!(last, ["ROLE", "verifier", "admin"], "{table}");
+    assert!(done(folder, &["keys", "get", "1"]).contains("role          admin\n"));
+    assert!(done(folder, &["keys", "get", "2"]).contains("role          verifier\n"));
 }
 
 #[test]

@@ -95,8 +95,11 @@ fn a_project_key_is_refused_on_management_with_a_sentence_that_says_which_key_is
     let (project, key) = project(&client, "v2", json!({"name": "web"}));
     let user = server.client_with(text(&key["value"]));
     let own = format!("/v2/projects/{}", text(&project["id"]));
-    for path in ["/v1/organization", "/v2/organization", KEYS, "/v2/projects", &own, &format!("{own}/api-keys")] {
+    for path in ["/v1/organization", "/v2/organization", KEYS, "/v2/projects"] {
         assert!(user.get(path).refused_with(403).contains("organization's API key"), "{path}");
+    }
+    for path in [&own, &format!("{own}/api-keys")] {
+        assert!(user.get(path).refused_with(403).contains("the role admin, manager or auditor"), "{path}");
     }
     user.put("/v2/organization", json!({"name": "mine"})).refused_with(403);
 }

@@ -46,7 +46,7 @@ fn a_key_has_all_fields_of_version_2_in_order_and_null_where_unset() {
     let answer = client.post(KEYS_V2, json!({"name": "a"}));
     let key = answer.data();
     let expected = format!(
-        r#"{{"success":true,"data":{{"id":2,"name":"a","valid":true,"created_at":{},"expiresAt":null,"value":{},"shadowValue":null,"rotatesAt":null,"lastUsed":null}}}}"#,
+        r#"{{"success":true,"data":{{"id":2,"name":"a","valid":true,"created_at":{},"expiresAt":null,"value":{},"shadowValue":null,"rotatesAt":null,"lastUsed":null,"role":"admin","permissions":[],"owner":null,"metadata":{{}}}}}}"#,
         key["created_at"], key["value"]
     );
     assert_eq!(answer.text, expected);

@@ -45,7 +45,7 @@ fn status_shows_the_server_the_store_its_keys_and_the_last_change() {
     assert_eq!(store["path"], server.store_path().to_str().expect("a path"));
     assert_eq!(store["organizations"], 2);
     assert_eq!(store["apiKeys"], json!({"active": 2, "deactivated": 1, "expired": 0}));
-    assert_eq!(store["schema"], 7);
+    assert_eq!(store["schema"], schema_version());
     assert_eq!(store["error"], Value::Null);
     assert!(store["sizeInBytes"].as_u64() >= Some(4096) && store["walSizeInBytes"].as_u64() > Some(0), "{store}");
     assert_eq!(store["auditHead"], done(server.folder(), &["audit", "head"]).trim());

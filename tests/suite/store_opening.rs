@@ -85,7 +85,7 @@ fn a_file_from_version_1_is_migrated_at_start_with_all_that_is_in_it() {
     file.execute("INSERT INTO api_key_uses VALUES (12, 1700000000001)", []).expect("a use");
     drop(file);
     let server = Server::start_in(old.folder.path(), &[]);
-    assert!(server.log().contains("schema 1 migrated to 7"), "{}", server.log());
+    assert!(server.log().contains(&format!("schema 1 migrated to {}", schema_version())), "{}", server.log());
     let store = rusqlite::Connection::open(&old.path).expect("the file");
     let used: i64 = store
         .query_row("SELECT last_used_at FROM key_values WHERE key_id = 12 AND kind = 0", [], |row| row.get(0))
@@ -101,7 +101,8 @@ fn a_file_from_a_newer_version_is_refused_and_left_as_it_is() {
     let file = rusqlite::Connection::open(&newer.path).expect("the file");
     file.pragma_update(None, "user_version", 99).expect("a version");
     drop(file);
-    assert_refused(&newer, "was written by a newer Keystead (schema 99, this one knows 7)");
+    let sentence = format!("was written by a newer Keystead (schema 99, this one knows {})", schema_version());
+    assert_refused(&newer, &sentence);
 }
 
 #[test]
@@ -237,7 +238,7 @@ fn the_file_has_our_application_id() {
     let pragma =
         |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).expect(name);
     assert_eq!(pragma("application_id"), i64::from(u32::from_be_bytes(*b"KEYS")).into());
-    assert_eq!(pragma("user_version"), 7_i64.into());
+    assert_eq!(pragma("user_version"), schema_version().into());
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
     let header = fs::read(&folder.path).expect("the file");
     assert_eq!(&header[68..72], b"KEYS", "also for file(1) and the like");

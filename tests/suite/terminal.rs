@@ -108,11 +108,11 @@ fn tables_fit_a_narrow_terminal_and_lose_nothing_in_a_pipe() {
     let tail = done_json(folder, &["keys", "get", "1", "--json"])["value"].as_str().expect("a value")[15..].to_owned();
     let narrow = shown(folder, 80, "keys list", &[]);
     assert!(narrow.contains(&format!("…{tail}")) && !narrow.contains("***"), "{narrow}");
-    assert!(narrow.contains("Nightly bu…") && !narrow.contains("LAST USED") && narrow.contains("in 89d"), "{narrow}");
+    assert!(narrow.contains("Nightly b…") && !narrow.contains("LAST USED") && narrow.contains("in 89d"), "{narrow}");
     let wide = shown(folder, 250, "keys list", &[]);
     assert!(wide.contains(LONG) && wide.contains(&format!("…{tail}")) && wide.contains("CREATED"), "{wide}");
     let piped = done(folder, &["keys", "list"]);
-    let head = "NUMBER  NAME  STATE  VALUE  PROJECT  CREATED  LAST USED  EXPIRES  MAY";
+    let head = "NUMBER  NAME  STATE  VALUE  PROJECT  CREATED  LAST USED  EXPIRES  ROLE";
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(words(piped.lines().next().unwrap_or_default()), words(head));
     assert!(

@@ -224,6 +224,41 @@ fn a_batch_of_a_thousand_keys_of_256_characters_fits_in_every_json_encoding() {
 }
 
 #[test]
+fn a_key_without_all_the_needed_permissions_is_not_valid_for_the_request_and_is_not_used() {
+    let server = Server::start();
+    let admin = server.client();
+    let (id, value) = create(&admin, json!({"permissions": ["invoices:*", "users:read"], "role": "none"}));
+    let digest = blake3::hash(value.as_bytes()).to_hex().to_string();
+    let question = |needed: &Value| json!({"digest": digest, "permissions": needed});
+    let last_used = || admin.get(&format!("{KEYS}/{id}")).data()["apiKey"]["lastUsed"].take();
+    for needed in [json!(["users:write"]), json!(["invoices:read", "users:write"]), json!(["invoices"]), json!(["*"])] {
+        for version in ["v1", "v2"] {
+            let data = admin.post(&format!("/{version}/verify"), question(&needed)).data();
+            let expected = (&json!(false), &json!("INSUFFICIENT_PERMISSIONS"), &json!(id));
+            assert_eq!((&data["valid"], &data["code"], &data["apiKey"]["id"]), expected, "{needed}");
+            assert_eq!(data["apiKey"].get("permissions").is_some(), version == "v2");
+        }
+    }
+    assert_eq!(last_used(), Value::Null);
+    let needed = [json!(["users:write"]), json!(["users:read", "invoices:items:read"]), json!([]), Value::Null];
+    let keys: Vec<Value> = needed.iter().map(question).collect();
+    let results = admin.post("/v2/verify/batch", json!({ "keys": keys })).data()["results"].take();
+    let codes: Vec<&Value> = results.as_array().expect("results").iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, ["INSUFFICIENT_PERMISSIONS", "VALID", "VALID", "VALID"]);
+    assert!(last_used().is_string());
+    // From the answer on that withdraws it.
+    assert_eq!(admin.post("/v2/verify", question(&needed[1])).data()["code"], json!("VALID"));
+    admin.put(&format!("/v2/organization/api-keys/{id}"), json!({"permissions": ["users:read"]})).data();
+    assert_eq!(admin.post("/v2/verify", question(&needed[1])).data()["code"], json!("INSUFFICIENT_PERMISSIONS"));
+    let too_many: Vec<String> = (0..65).map(|number| format!("a:{number}")).collect();
+    for wrong in [json!("users:read"), json!([1]), json!(["A"]), json!(["a:*:b"]), json!([""]), json!(too_many)] {
+        admin.post("/v2/verify", question(&wrong)).refused_with(400);
+    }
+    // Misspelt, it must not count as nothing needed.
+    admin.post("/v2/verify", json!({"digest": digest, "permission": ["users:write"]})).refused_with(400);
+}
+
+#[test]
 fn the_caller_needs_a_valid_key() {
     let server = Server::start();
     let body = json!({"value": server.first_key()});
