@@ -191,7 +191,7 @@ fields! {
         "permissions" permissions: Option<Option<Permissions>>,
         /// Whose key it is, in your own terms; null: nobody's.
         "owner" owner: Option<Option<Owner>>,
-        /// A JSON object of at most 4,096 bytes, without secrets; it replaces the one before. Null: empty.
+        /// A JSON object of at most 4,096 bytes and 32 levels, without secrets; it replaces the one before. Null: empty.
         "metadata" metadata: Option<Option<Metadata>>,
     }
 

@@ -81,9 +81,7 @@ impl KeyManager<'_, ManageKeys> {
     /// the value already is a key, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
         let NewKey { name, value, lifetime, change } = new;
-        let role = change.role.unwrap_or(Role::default_for(self.parent));
-        role.expect_possible_for(self.parent)?;
-        self.authority.require_over(role)?;
+        self.expect_may_give(change.role)?;
         self.service.count_change(&self.authority, ChangeKind::Other)?;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let parent = self.parent;
@@ -171,6 +169,19 @@ impl KeyManager<'_, ManageKeys> {
             writes.append_event(&authority.on_key(Action::KeyRevoked, &key, [Some(&key), None])?)
         })
         .await
+    }
+
+    /// Checks the role of a new key; `None` is the default.
+    fn expect_may_give(&self, chosen: Option<Role>) -> Result<()> {
+        let role = chosen.unwrap_or(Role::default_for(self.parent));
+        role.expect_possible_for(self.parent)?;
+        self.authority.require_over(role).map_err(|error| match (chosen, error) {
+            (None, Error::Forbidden(_)) => Error::Forbidden(format!(
+                "Only a key with the role admin creates keys with the role {role}, which a new key gets if the field \
+                 \"role\" is omitted; send \"role\" with a lower one, to /v2."
+            )),
+            (_, error) => error,
+        })
     }
 
     async fn issue<F>(&self, value: NewValue, idempotency: Option<Idempotency>, work: F) -> Result<IssuedKey>

@@ -4,7 +4,7 @@ use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
     Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
-    OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
+    OrganizationSize, Parent, Permissions, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
 use crate::store::file::{self, StoreSize, StoreView};
@@ -52,6 +52,17 @@ pub struct LookedUpKey {
     pub project: Option<Project>,
     /// Whether the value is valid, apart from addresses and rate limit; otherwise the reason.
     pub outcome: std::result::Result<(), Refusal>,
+}
+
+impl LookedUpKey {
+    /// Whether the value is valid and its key has the needed permissions; otherwise the reason.
+    ///
+    /// # Errors
+    /// The reason for the refusal.
+    pub fn outcome_for(&self, needed: &Permissions) -> std::result::Result<(), Refusal> {
+        self.outcome?;
+        if self.key.permissions.grant(needed) { Ok(()) } else { Err(Refusal::InsufficientPermissions) }
+    }
 }
 
 impl Overview {

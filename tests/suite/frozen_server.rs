@@ -125,9 +125,14 @@ fn run_command(folder: &Path, command: &[String]) {
 
 /// Sends a request with this value. A frozen server answers it later.
 fn use_value(server: &Server, value: &str) -> TcpStream {
+    use_value_at(server, "/auth/nginx", value)
+}
+
+/// The same, at this path.
+fn use_value_at(server: &Server, path: &str, value: &str) -> TcpStream {
     let mut connection = TcpStream::connect(server.address()).expect("a connection");
     connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
-    let request = format!("GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-API-Key: {value}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-API-Key: {value}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).expect("a request");
     connection
 }
@@ -164,5 +169,34 @@ fn a_value_revoked_at_one_server_is_refused_at_another_server_of_the_same_store(
             Signals.thaw(&other);
         }
         assert_eq!(answer(waiting), 401, "round {round}");
+    }
+}
+
+#[test]
+fn a_permission_and_a_role_withdrawn_at_one_server_are_refused_at_another_server_of_the_same_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, other) = (Server::start_in(folder.path(), &[]), Server::start_in(folder.path(), &[]));
+    let admin = one.client();
+    for round in 0..20 {
+        let new = json!({"name": "a", "role": "auditor", "permissions": ["invoices:*"]});
+        let made = admin.post("/v2/organization/api-keys", new).data();
+        let value = made["value"].as_str().expect("a value");
+        let (path, change) = if round % 2 == 0 {
+            ("/auth/nginx?permission=invoices:read", json!({"permissions": ["invoices:write"]}))
+        } else {
+            ("/v2/organization/api-keys", json!({"role": "verifier"}))
+        };
+        assert_eq!(answer(use_value_at(&other, path, value)), 200, "the other server remembers it");
+        let is_frozen = round >= 18;
+        if is_frozen {
+            Signals.freeze(&other);
+        }
+        admin.put(&format!("/v2/organization/api-keys/{}", made["id"]), change).data();
+        let waiting = use_value_at(&other, path, value);
+        if is_frozen {
+            Signals.thaw(&other);
+        }
+        assert_eq!(answer(waiting), 403, "round {round}");
+        assert_eq!(answer(use_value(&other, value)), 200, "round {round}: the key itself is good");
     }
 }
