@@ -24,6 +24,10 @@ In force from the answer on. `expiresInDays` and `expiresInSeconds` count from n
 expired key works again. A later expiry does not extend a rotation in progress: its outgoing value stops working at \
 `rotatesAt`, or when the key expires if that is earlier. Omitted fields stay.";
 
+const ABOUT_FILTERS: &str = "\
+Filters are combined: a key is in the list if it matches all of them. Keystead reads at most 1,000 keys that do not match for one \
+page. So a page may be shorter than `limit`, or empty, while `nextCursor` is not null: more keys may follow.";
+
 const ABOUT_VERIFICATION: &str = "\
 For services that receive keys from their clients. They ask with a key of their own, an organization's or a project's. \
 The answer to a well-formed request is always 200; another organization's key is `UNKNOWN`. Verifying a valid key uses it: \
@@ -136,6 +140,11 @@ impl KeyEndpoints<'_> {
             &[V::api_key_item(&used)],
             parameter_schemas::NUMBER_CURSOR,
         );
+        let list = if V::FILTERS_KEYS {
+            list.queried_by(parameter_schemas::key_filter()).explained(ABOUT_FILTERS)
+        } else {
+            list
+        };
         let create = Endpoint::post(all(), api_keys::create::<V>)
             .explained("The full value is in this answer only.")
             .takes::<V::NewApiKey>(V::RULES)

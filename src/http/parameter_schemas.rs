@@ -1,7 +1,7 @@
 //! OpenAPI schemas of parameters: exactly what the handlers accept.
 
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
-use crate::domain::Action;
+use crate::domain::{Action, FilterDays, KeyStateFilter};
 use serde_json::json;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -50,6 +50,32 @@ pub(super) fn event_filter() -> Vec<Parameter> {
     let limit = whole(1, MAX_LIMIT.into()).default(Some(json!(DEFAULT_LIMIT)));
     let limit = ("limit", limit, "Maximum number of events.");
     parameters.into_iter().chain([limit, cursor(NUMBER_CURSOR)]).map(query_parameter).collect()
+}
+
+/// The parameters that filter a list of keys.
+pub(super) fn key_filter() -> Vec<Parameter> {
+    let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    let states = ObjectBuilder::new().schema_type(Type::String);
+    let states = states.enum_values(Some(KeyStateFilter::ALL.map(KeyStateFilter::name)));
+    let days = || whole(1, FilterDays::MAX);
+    let parameters = [
+        (
+            "state",
+            states,
+            "Only keys in this state. Each key is `active`, `deactivated` (expired or not) or `expired`. `expiring` keys are \
+             active and expire within 30 days, or within `expiresWithinDays`. `rotating` keys are in the grace period of a \
+             rotation.",
+        ),
+        ("owner", text(), "Only keys with exactly this owner."),
+        ("name", text(), "Only keys with this text in their name; case is ignored."),
+        (
+            "unusedForDays",
+            days(),
+            "Only keys that were last used at least so many days ago, or were never used and created at least so long ago.",
+        ),
+        ("expiresWithinDays", days(), "Only active keys that expire within so many days."),
+    ];
+    parameters.map(query_parameter).into()
 }
 
 /// `limit` and `cursor`; without them the whole list is returned.

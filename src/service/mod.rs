@@ -46,7 +46,7 @@ pub use concurrency_limit::Slot;
 pub use idempotency::{Idempotency, IssuedKey};
 pub use import::{Import, ImportOutcome, ImportProgress, ImportWriter, NOTHING_IMPORTED, TakenRows};
 pub use import_export_view::{ExportItem, ImportExportView};
-pub use keys::{API_KEYS_PAGE, KeyManager, NewKey, NewValue, RotationRequest};
+pub use keys::{API_KEYS_PAGE, FoundKeys, KEYS_PASSED_OVER, KeyManager, NewKey, NewValue, RotationRequest};
 pub use overview::{LookedUpKey, ORGANIZATIONS_PAGE, Overview, StoreSummary};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;

@@ -4,7 +4,7 @@ use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
     Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
-    OrganizationSize, Parent, Project, ProjectId, Refusal, Result, Timestamp,
+    OrganizationSize, Owner, Parent, Permissions, Project, ProjectId, Refusal, Result, Timestamp,
 };
 use crate::store::Counted;
 use crate::store::file::{self, StoreSize, StoreView};
@@ -19,7 +19,7 @@ pub const ORGANIZATIONS_PAGE: u32 = 1000;
 pub struct Overview {
     path: PathBuf,
     view: StoreView,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// Figures about a store.
@@ -52,6 +52,17 @@ pub struct LookedUpKey {
     pub project: Option<Project>,
     /// Whether the value is valid, apart from addresses and rate limit; otherwise the reason.
     pub outcome: std::result::Result<(), Refusal>,
+}
+
+impl LookedUpKey {
+    /// Whether the value is valid and its key has the needed permissions; otherwise the reason.
+    ///
+    /// # Errors
+    /// The reason for the refusal.
+    pub fn outcome_for(&self, needed: &Permissions) -> std::result::Result<(), Refusal> {
+        self.outcome?;
+        if self.key.permissions.grant(needed) { Ok(()) } else { Err(Refusal::InsufficientPermissions) }
+    }
 }
 
 impl Overview {
@@ -154,12 +165,18 @@ impl Overview {
         self.view.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// Up to `limit` keys of the parent, newest first, below `before`.
+    /// Up to `limit` keys of the parent, or only those of this owner, newest first, below `before`.
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let mut keys = self.view.read(|reads| reads.api_keys(parent, before, limit))?;
+    pub fn api_keys(
+        &self,
+        parent: Parent,
+        owner: Option<&Owner>,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>> {
+        let mut keys = self.view.read(|reads| reads.api_keys(parent, owner, before, limit))?;
         keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
         Ok(keys)
     }

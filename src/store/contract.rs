@@ -12,7 +12,8 @@
 
 use crate::domain::{
     ApiKey, ChainCheck, Digest, Event, EventFilter, Fingerprint, KeyChange, KeyCounts, KeyForms, KeyId, Link, Name,
-    NewEvent, Organization, OrganizationId, OrganizationSize, Parent, Presented, Project, ProjectId, Result, Timestamp,
+    NewEvent, Organization, OrganizationId, OrganizationSize, Owner, Parent, Presented, Project, ProjectId, Result,
+    Timestamp,
 };
 
 /// How many former values of a key are kept. Older ones are forgotten.
@@ -126,8 +127,10 @@ pub trait Reads {
     /// The key, whatever organization or project it belongs to. Only for callers that may see all keys.
     fn api_key_anywhere(&self, id: KeyId) -> Result<Option<ApiKey>>;
 
-    /// Up to `limit` of the parent's keys, newest first, starting below `before` where given.
-    fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>>;
+    /// Up to `limit` of the parent's keys, newest first, starting below `before` where given; with an owner, only the
+    /// keys of this owner. It takes as long as it takes to read the keys that it returns, however many others there are.
+    fn api_keys(&self, parent: Parent, owner: Option<&Owner>, before: Option<KeyId>, limit: u32)
+    -> Result<Vec<ApiKey>>;
 
     /// Whether this is the digest of an ended value: its key was revoked, or a rotation replaced the value. An ended
     /// value never becomes valid again.

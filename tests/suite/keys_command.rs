@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
+const V2_KEYS: &str = "/v2/organization/api-keys";
+
 /// A folder with a store of the organization Acme, and its first key.
 pub fn store() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -543,4 +545,140 @@ fn invalid_restrictions_are_refused_and_no_key_is_created() {
     assert_failed_with(&output, 2, "cannot be used with");
     assert!(!folder.join("job.key").exists());
     assert_eq!(lines(&done(folder, &["keys", "list", "--json"])).len(), 1);
+}
+
+/// The role, permissions, owner and metadata of a key, as a command shows them.
+fn grants(key: &Value) -> Value {
+    json!([key["role"], key["permissions"], key["owner"], key["metadata"]])
+}
+
+#[test]
+fn a_key_is_created_changed_and_rotated_with_a_role_permissions_an_owner_and_metadata() {
+    let server = Server::start();
+    let (folder, admin) = (server.folder(), server.client());
+    let given = ["--role", "none", "--permission", "invoices:read,orders:*", "--permission", "users:list"];
+    let more = ["--owner", " customer 17 ", "--metadata", r#"{ "plan": "basic", "seats": [1, 2.5] }"#];
+    let (id, value) = create(folder, &[&given[..], &more].concat());
+    let get = || done_json(folder, &["keys", "get", &id, "--json"]);
+    let metadata = json!({"plan": "basic", "seats": [1, 2.5]});
+    let expected = json!(["none", ["invoices:read", "orders:*", "users:list"], "customer 17", metadata]);
+    assert_eq!(grants(&get()), expected);
+    assert_eq!(grants(&admin.get(&format!("{V2_KEYS}/{id}")).data()), expected);
+    let asked = |permission: &str| {
+        admin.post("/v2/verify", json!({"value": value, "permissions": [permission]})).data()["code"].take()
+    };
+    assert_eq!(asked("orders:list"), json!("VALID"));
+
+    done(folder, &["keys", "update", &id, "--role", "manager", "--permission", "invoices:read"]);
+    assert_eq!(grants(&get()), json!(["manager", ["invoices:read"], "customer 17", metadata]), "what is omitted stays");
+    assert_eq!(asked("orders:list"), json!("INSUFFICIENT_PERMISSIONS"), "in force when the command ends");
+    done(folder, &["keys", "update", &id, "--no-owner", "--metadata", "{}"]);
+    assert_eq!(grants(&get()), json!(["manager", ["invoices:read"], null, {}]));
+    done(folder, &["keys", "update", &id, "--no-permissions", "--owner", "team", "--metadata", r#"{"a":1}"#]);
+    assert_eq!(grants(&get()), json!(["manager", [], "team", {"a": 1}]));
+    done(folder, &["keys", "update", &id, "--no-metadata"]);
+
+    let rotated = ["keys", "rotate", &id, "--yes", "--role", "verifier", "--permission", "*", "--owner", "other"];
+    let rotated = done_json(folder, &[&rotated[..], &["--metadata", r#"{"b":[]}"#, "--json"]].concat());
+    assert_eq!(grants(&rotated), json!(["verifier", ["*"], "other", {"b": []}]));
+    let shown = done(folder, &["keys", "get", &id]);
+    for line in ["role          verifier", "permissions   *", "owner         other", r#"metadata      {"b":[]}"#] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    done(folder, &["keys", "update", &id, "--role", "none"]);
+    done(folder, &["projects", "create", "Shop"]);
+    let key = create(folder, &["--project", "Shop"]).0;
+    assert_eq!(grants(&done_json(folder, &["keys", "get", &key, "--json"])), json!(["verifier", [], null, {}]));
+}
+
+#[test]
+fn only_an_admin_is_said_to_manage_everything() {
+    let (folder, _) = store();
+    let folder = folder.path();
+    let said = |role: &[&str]| stderr(&run(folder, &[&["keys", "create", "a"], role].concat()));
+    assert!(said(&[]).contains("It can manage everything in its organization."));
+    assert!(said(&["--role", "admin"]).contains("It can manage everything in its organization."));
+    assert!(!said(&["--role", "manager"]).contains("everything"));
+}
+
+#[test]
+fn wrong_roles_permissions_owners_and_metadata_are_refused_with_a_sentence_that_repeats_nothing() {
+    let (folder, first) = store();
+    let folder = folder.path();
+    done(folder, &["projects", "create", "Shop"]);
+    let before = contents(folder);
+    let deep = "[".repeat(200);
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(4096));
+    let secret = format!(r#"{{"a":"{first}"}}"#);
+    let object = "The metadata must be a JSON object";
+    for (more, code, sentence) in [
+        (["--role", "owner"], 2, "[possible values: admin, manager, auditor, verifier, none]"),
+        (["--permission", "Hunter2:read"], 1, "A permission must have 1 to 128 characters"),
+        (["--permission", "hunter2,"], 1, "A permission must have 1 to 128 characters"),
+        (["--permission", &first], 1, "A permission contains text that looks like a full API key; remove it."),
+        (["--owner", " "], 1, "The owner must have 1 to 255 characters."),
+        (["--owner", "hunter2\u{202e}"], 1, "The owner contains an invisible character (U+202E); remove it."),
+        (["--owner", &first], 1, "The owner contains text that looks like a full API key; remove it."),
+        (["--metadata", "hunter2"], 1, object),
+        (["--metadata", r#"{"hunter2": }"#], 1, object),
+        (["--metadata", r#"["hunter2"]"#], 1, object),
+        (["--metadata", "null"], 1, object),
+        (["--metadata", ""], 1, object),
+        (["--metadata", &deep], 1, object),
+        (["--metadata", r#"{"hunter2":1,"b":{"hunter2":1,"hunter2":2}}"#], 1, "the same name twice"),
+        (["--metadata", &long], 1, "The metadata must have at most 4096 bytes as JSON."),
+        (["--metadata", &secret], 1, "The metadata contains text that looks like a full API key; remove it."),
+    ] {
+        for command in [&["keys", "create", "a"][..], &["keys", "update", "1"], &["keys", "rotate", "1", "--yes"]] {
+            let output = run(folder, &[command, &more].concat());
+            assert_failed_with(&output, code, sentence);
+            let said = stderr(&output);
+            assert!(!said.to_lowercase().contains("hunter2") && !said.contains(&first), "{more:?}: {said}");
+            assert!(code == 2 || said.lines().count() == 1, "{said}");
+        }
+    }
+    let only = "The role of a project's key must be manager, verifier or none.";
+    for role in ["admin", "auditor"] {
+        let new = ["keys", "create", "a", "--project", "Shop", "--key-file", "new", "--role", role];
+        assert_failed_with(&run(folder, &new), 1, only);
+        assert_failed_with(&run(folder, &["keys", "update", "2", "--role", role]), 1, only);
+        assert_failed_with(&run(folder, &["keys", "rotate", "2", "--yes", "--role", role]), 1, only);
+    }
+    for more in [
+        &["--permission", "a", "--no-permissions"][..],
+        &["--owner", "a", "--no-owner"],
+        &["--metadata", "{}", "--no-metadata"],
+    ] {
+        assert_failed_with(&run(folder, &[&["keys", "update", "1"], more].concat()), 2, "cannot be used with");
+    }
+    for end in ["--complete", "--cancel"] {
+        for more in [["--role", "none"], ["--permission", "a"], ["--owner", "a"], ["--metadata", "{}"]] {
+            let output = run(folder, &[&["keys", "rotate", "1", end, "--yes"][..], &more].concat());
+            assert_failed_with(&output, 2, "cannot be used with");
+        }
+    }
+    assert_eq!(contents(folder), before);
+}
+
+#[test]
+fn verify_checks_the_permissions_that_are_asked_for() {
+    let (folder, first) = store();
+    let folder = folder.path();
+    let (id, value) = create(folder, &["--permission", "invoices:*"]);
+    let verify = |key: &str, more: &[&str]| {
+        let output = run_with_input(folder, &[&["keys", "verify", "--json"], more].concat(), key.as_bytes());
+        let code = output.status.code();
+        (code, serde_json::from_str::<Value>(&stdout(&output)).map_or(Value::Null, |mut it| it["code"].take()))
+    };
+    let lacks = (Some(1), json!("INSUFFICIENT_PERMISSIONS"));
+    assert_eq!(verify(&value, &["--permission", "invoices:read,invoices:a:b"]), (Some(0), json!("VALID")));
+    assert_eq!(verify(&value, &["--permission", "invoices:read", "--permission", "orders:read"]), lacks);
+    assert_eq!(verify(&value, &["--permission", "invoices"]), lacks);
+    assert_eq!(verify(&first, &["--permission", "invoices:read"]), lacks, "an admin has no permissions elsewhere");
+    assert_eq!(verify(&first, &["--permission", "INVOICES"]), (Some(1), Value::Null));
+    let output = run_with_input(folder, &["keys", "verify", "--permission", "a"], value.as_bytes());
+    assert!(stdout(&output).starts_with("INSUFFICIENT_PERMISSIONS: API key 2 (A key) of Acme"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("The API key lacks a permission that this request needs."), "{}", stderr(&output));
+    done(folder, &["keys", "deactivate", &id]);
+    assert_eq!(verify(&value, &["--permission", "orders:read"]), (Some(1), json!("DEACTIVATED")));
 }

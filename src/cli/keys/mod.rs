@@ -1,5 +1,7 @@
 //! `keystead keys`: creates, shows, changes and revokes keys, also beside a running server.
 
+pub(in crate::cli) mod filters;
+pub(in crate::cli) mod grants;
 pub(in crate::cli) mod key_file;
 pub(in crate::cli) mod restrictions;
 pub(in crate::cli) mod rotate;
@@ -9,6 +11,7 @@ pub(in crate::cli) mod update;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::filters::KeyFilterArguments;
 use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
@@ -22,7 +25,7 @@ use crate::cli::resolve::{InProject, KeyNumber, api_key};
 use crate::cli::store::open::{apply_change, open_overview};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Parent};
+use crate::domain::{ApiKey, Error, Expiry, KeyId, Lifetime, Name, Parent, Role};
 use crate::service::{Authority, KeyChange, NewKey, Overview};
 use clap::{Args, Subcommand};
 
@@ -39,18 +42,23 @@ enum Command {
     Create(CreateArguments),
     /// Show the keys of an organization and its projects, newest first
     #[command(after_help = LIST_HELP)]
+    #[command(alias = "ls")]
     List(ListArguments),
     /// Show one key
+    #[command(alias = "show")]
     Get(OneArguments),
     /// Deactivate a key: it is refused until it is activated again
+    #[command(alias = "disable")]
     Deactivate(OneArguments),
     /// Activate a deactivated key
+    #[command(alias = "enable")]
     Activate(OneArguments),
-    /// Change a key's name, expiry or limits; its value stays
+    /// Change a key's name, role, permissions, owner, metadata, expiry or limits; its value stays
     Update(UpdateArguments),
     /// Give a key a new value and print it, or end the grace period of a rotation
     Rotate(RotateArguments),
     /// Revoke a key permanently, with all its values
+    #[command(aliases = ["delete", "remove"])]
     Revoke {
         #[command(flatten)]
         key: KeyNumber,
@@ -62,9 +70,11 @@ enum Command {
     Verify(VerifyArguments),
 }
 
-const CREATE_EXAMPLES: &str = "A key without --project can manage everything in its organization.\n\nExamples:\n  \
+const CREATE_EXAMPLES: &str = "Without --role, an organization's key is an admin: it can manage everything in its organization. A \
+    project's\nkey is a verifier; its role can also be manager or none.\n\nExamples:\n  \
     keystead keys create \"Client\" --project \"Web shop\" --expires-in-days 90\n  \
     keystead keys create \"Job\" --project \"Web shop\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8\n  \
+    keystead keys create \"Customer 17\" --role none --permission invoices:read --owner \"customer 17\"\n  \
     keystead keys create \"Admin\" --key-file admin.key       # if the admin's key is lost";
 
 #[derive(Args, Debug)]
@@ -91,11 +101,14 @@ struct CreateArguments {
     json: bool,
 }
 
-const LIST_HELP: &str = "MAY is what a key may do in Keystead. An organization's key may manage the organization: create and \
-    revoke\nkeys, read the audit log. A project's key may only verify: ask whether keys are valid.\n\nOn a narrow terminal, \
+const LIST_HELP: &str = "ROLE is what a key may do in Keystead:\n  admin     everything\n  manager   create, change, rotate and \
+    revoke keys, except admins' keys; read everything but the audit log\n  auditor   read everything, also the audit log\n  \
+    verifier  ask whether keys are valid\n  none      only read itself\nA project's key reaches only its own \
+    project.\n\nOn a narrow terminal, \
     times get shorter first; then empty columns are left out, names are cut, and CREATED and\nLAST USED are left out. In a \
     pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
-    --search ci --limit 20";
+    --search ci --limit 20\n  keystead keys list --state expiring --expires-within-days 7\n  \
+    keystead keys list --owner \"Team A\" --unused-for-days 90";
 
 const SEARCH_HELP: &str = "Only keys with this text in their name or last six characters; case is ignored";
 
@@ -104,6 +117,8 @@ const SEARCH_HELP: &str = "Only keys with this text in their name or last six ch
 struct ListArguments {
     #[command(flatten)]
     scope: InProject,
+    #[command(flatten)]
+    filters: KeyFilterArguments,
     #[command(flatten)]
     filter: ListFilter,
     /// Print one JSON object per line instead of a table
@@ -170,7 +185,7 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
     }
     let lost = "was created anyway: revoke it, and create another one";
     print_new_key(&key, &arguments.secret_output, &secret, arguments.json, now, lost)?;
-    let may = if project.is_none() { format!(" It {MANAGES_ORGANIZATION}.") } else { String::new() };
+    let may = if key.role == Role::Admin { format!(" It {MANAGES_ORGANIZATION}.") } else { String::new() };
     say(format_args!(
         "API key {} ({}) was created; it {}.{may}",
         key.id.get(),
@@ -181,17 +196,23 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
 }
 
 fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandError> {
-    let ListArguments { scope, filter, json } = arguments;
+    let ListArguments { scope, filters, filter: search, json } = arguments;
     let now = clock_and_random::now();
     let (organization, project) = scope.find(overview)?;
-    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, filter);
-    overview.each_api_key(&organization, project.as_ref(), |key, project| {
-        if !filter.has_key(key) {
+    let filter = filters.filter();
+    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, search);
+    overview.each_api_key(&organization, project.as_ref(), &filter, |key, project| {
+        if !search.has_key(key) {
             return Ok(true);
         }
         printer.add(|| KeyView::new(key, now), || table_rows::key(key, project, now))
     })?;
-    printer.finish()
+    let is_nothing_found = printer.is_empty() && (search.searches() || !filter.matches_all());
+    printer.finish()?;
+    if is_nothing_found {
+        say("No API key matches.");
+    }
+    Ok(())
 }
 
 async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {

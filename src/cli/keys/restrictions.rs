@@ -1,6 +1,7 @@
-//! Flags for a key's rate limit, allowed addresses and expiry.
+//! Flags for a key's rate limit, allowed addresses and expiry, and all flags that a new key takes.
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::grants::GrantArguments;
 use crate::domain::{AddressList, Expiry, Lifetime, RateLimit};
 use crate::service::KeyChange;
 use clap::Args;
@@ -27,9 +28,11 @@ pub(in crate::cli) struct NoLimitArguments {
     allow_any_address: bool,
 }
 
-/// The restrictions that a new or rotated key starts with.
+/// The restrictions and grants that a new or rotated key starts with.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct RestrictionArguments {
+    #[command(flatten)]
+    grants: GrantArguments,
     #[command(flatten)]
     limits: LimitArguments,
     /// Deactivate the key, until keystead keys activate
@@ -39,10 +42,12 @@ pub(in crate::cli) struct RestrictionArguments {
 
 /// The error of an update that changes nothing.
 pub(in crate::cli) const NOTHING_TO_CHANGE: &str = "there is nothing to change; give at least one of --name, --expires-in-days, \
-    --expires-in-seconds, --never-expires, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
+    --expires-in-seconds, --never-expires, --role, --permission, --no-permissions, --owner, --no-owner, --metadata, \
+    --no-metadata, --rate-limit, --no-rate-limit, --allowed-address and --allow-any-address";
 
 /// The flags of [`RestrictionArguments`], for the flags that conflict with them.
-pub(in crate::cli) const FLAGS: [&str; 3] = ["allowed_address", "rate_limit", "deactivated"];
+pub(in crate::cli) const FLAGS: [&str; 7] =
+    ["role", "permission", "owner", "metadata", "allowed_address", "rate_limit", "deactivated"];
 
 /// The new expiry of an existing key.
 #[derive(Args, Debug)]
@@ -93,7 +98,8 @@ impl NoLimitArguments {
 impl RestrictionArguments {
     /// The change to a key, deactivation included.
     pub(in crate::cli) fn change(&self) -> Result<KeyChange, CommandError> {
-        Ok(KeyChange { valid: self.deactivated.then_some(false), ..self.limits.change()? })
+        let change = self.grants.beside(self.limits.change()?)?;
+        Ok(KeyChange { valid: self.deactivated.then_some(false), ..change })
     }
 }
 

@@ -1,6 +1,7 @@
-//! `keystead keys update`: changes a key's name, expiry or limits. Its value stays.
+//! `keystead keys update`: changes a key's name, role, permissions, expiry and more. Its value stays.
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::grants::{GrantArguments, NoGrantArguments};
 use crate::cli::keys::restrictions::{ExpiryArguments, LimitArguments, NoLimitArguments};
 use crate::cli::output::views::{KeyView, show};
 use crate::cli::resolve::{KeyNumber, api_key};
@@ -12,8 +13,9 @@ use crate::service::{Authority, KeyChange};
 use clap::Args;
 
 const HELP: &str = "What is not given stays as it is. To deactivate or activate a key, use keystead keys deactivate or \
-    activate.\n\nExamples:\n  keystead keys update 12 --name \"Deployment\"\n  keystead keys update 12 --expires-in-days \
-    90 --no-rate-limit";
+    activate.\nThe values of --permission replace all permissions that the key has.\n\nExamples:\n  keystead keys update 12 --name \
+    \"Deployment\"\n  keystead keys update 12 --expires-in-days 90 --no-rate-limit\n  keystead keys update 12 --role verifier \
+    --permission invoices:read,orders:* --owner \"customer 17\"";
 
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
@@ -26,6 +28,10 @@ pub(in crate::cli) struct UpdateArguments {
     #[command(flatten)]
     expires: ExpiryArguments,
     #[command(flatten)]
+    grants: GrantArguments,
+    #[command(flatten)]
+    no_grants: NoGrantArguments,
+    #[command(flatten)]
     limits: LimitArguments,
     #[command(flatten)]
     no_limits: NoLimitArguments,
@@ -37,13 +43,15 @@ pub(in crate::cli) struct UpdateArguments {
 impl UpdateArguments {
     /// Whether anything changes. If clap checked this, its usage line would list all flags and be too long.
     pub(in crate::cli) fn has_change(&self) -> bool {
-        let Self { key: _, name, expires, limits, no_limits, json: _ } = self;
-        name.is_some() || expires.are_given() || limits.are_given() || no_limits.are_given()
+        let Self { key: _, name, expires, grants, no_grants, limits, no_limits, json: _ } = self;
+        let is_granted = grants.are_given() || no_grants.are_given();
+        name.is_some() || expires.are_given() || is_granted || limits.are_given() || no_limits.are_given()
     }
 
     fn change(&self) -> Result<KeyChange, CommandError> {
         let name = self.name.as_deref().map(Name::parse).transpose()?;
-        Ok(KeyChange { name, ..self.no_limits.beside(self.limits.change()?) })
+        let limits = self.no_limits.beside(self.limits.change()?);
+        Ok(KeyChange { name, ..self.no_grants.beside(self.grants.beside(limits)?) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `keystead keys verify`: whether a key is valid, and whose it is.
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::grants::parse_permissions;
 use crate::cli::keys::typed_key::{is_typed, read_or_ask_for_key};
 use crate::cli::output::views::{KeyView, OrganizationView, ProjectView, code};
 use crate::cli::output::{print, print_json};
@@ -19,15 +20,18 @@ pub(in crate::cli) struct VerifyArguments {
     /// The file with the full key; '-' for standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     key_file: PathBuf,
+    /// Check that the key has this permission, such as invoices:read; several with commas
+    #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
+    permission: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED or ROTATED_OUT, and whose key it is. The exit \
-    code is 0 for VALID only.\nRate limits and allowed addresses are not checked. At a terminal it prompts for the key, which \
+const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED, ROTATED_OUT or INSUFFICIENT_PERMISSIONS, and whose key it \
+    is. The\nexit code is 0 for VALID only. Rate limits and allowed addresses are not checked. At a terminal it prompts for the key, which \
     is not shown.\n\nExamples:\n  keystead keys verify                 # prompts for the key\n  keystead keys verify < \
-    admin.key";
+    admin.key\n  keystead keys verify --permission invoices:read < customer.key";
 
 /// The result of a verification.
 #[derive(Serialize)]
@@ -41,13 +45,14 @@ struct VerificationView {
 }
 
 pub(in crate::cli) async fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), CommandError> {
+    let needed = parse_permissions(&arguments.permission)?;
     if is_typed(&arguments.key_file) {
         // Fails before the prompt if the store cannot answer.
         open_current_overview(config)?;
     }
     let text = read_or_ask_for_key(&arguments.key_file).await?;
     let looked = open_current_overview(config)?.look_up_presented(text.trim().as_bytes())?;
-    let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome);
+    let outcome = looked.as_ref().map_or(Err(Refusal::Unknown), |looked| looked.outcome_for(&needed));
     if arguments.json {
         print_json(&VerificationView {
             valid: outcome.is_ok(),

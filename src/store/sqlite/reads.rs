@@ -5,7 +5,7 @@ use super::transaction::StoreTransaction;
 use super::{audit, imported_forms, keys, sizes};
 use crate::domain::{
     ApiKey, ChainCheck, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
-    OrganizationId, Parent, Project, ProjectId, Result, Timestamp,
+    OrganizationId, Owner, Parent, Project, ProjectId, Result, Timestamp,
 };
 use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
 use rusqlite::params;
@@ -47,8 +47,14 @@ impl Reads for StoreTransaction<'_> {
         keys::key(self.connection, id)
     }
 
-    fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        self.list_keys(parent, before, limit)
+    fn api_keys(
+        &self,
+        parent: Parent,
+        owner: Option<&Owner>,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>> {
+        self.list_keys(parent, owner, before, limit)
     }
 
     fn has_ended(&self, digest: &Digest) -> Result<bool> {

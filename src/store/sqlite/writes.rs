@@ -37,7 +37,7 @@ impl Writes for StoreTransaction<'_> {
         let mut count = 0;
         let parent = Parent { organization: project.organization, project: Some(project.id) };
         loop {
-            let keys = self.api_keys(parent, None, 1000)?;
+            let keys = self.api_keys(parent, None, None, 1000)?;
             if keys.is_empty() {
                 break;
             }
