@@ -23,6 +23,7 @@ mod role;
 mod rotation;
 mod secret;
 mod timestamp;
+mod usage;
 
 pub use address_list::AddressList;
 pub use audit::{Action, Actor, ChainCheck, ChainFault, Event, EventFilter, EventHash, Link, NewEvent, Origin};
@@ -44,3 +45,4 @@ pub use rate_limit::{Quota, RateLimit};
 pub use role::{Role, Target, Task};
 pub use secret::Secret;
 pub use timestamp::{Moment, Timestamp, TimestampText};
+pub use usage::{CountedUses, Hour, UseCounts, UseOutcome};

@@ -130,12 +130,12 @@ fn answer_issued<V: Version>(issued: &IssuedKey, now: Timestamp) -> HandlerResul
 }
 
 /// The path's project, if it has one.
-fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
+pub(super) fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
     request.match_info().get("projectId").map(|_| project_id(request)).transpose()
 }
 
 /// The `{id}` in the path.
-fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
+pub(super) fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     let text = request.match_info().get("id").unwrap_or_default();
     if text.is_empty() || text.bytes().any(|c| !c.is_ascii_digit()) || text.bytes().all(|c| c == b'0') {
         return Err(Failure::bad_request("An API key's id must be a positive integer."));

@@ -34,6 +34,7 @@ mod request_log;
 mod response;
 mod server;
 mod unknown_names;
+mod usage;
 mod v1;
 mod v2;
 mod verify;

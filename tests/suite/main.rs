@@ -72,6 +72,7 @@ mod tidy;
 mod tls;
 mod tls_server;
 mod unknown_fields;
+mod usage;
 mod value_reuse;
 mod verification;
 mod wrong_key_flood;

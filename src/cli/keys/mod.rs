@@ -8,6 +8,7 @@ pub(in crate::cli) mod rotate;
 pub(in crate::cli) mod secret_output;
 pub(in crate::cli) mod typed_key;
 pub(in crate::cli) mod update;
+pub(in crate::cli) mod usage;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
@@ -16,6 +17,7 @@ use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_sec
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::keys::update::UpdateArguments;
+use crate::cli::keys::usage::UsageArguments;
 use crate::cli::keys::verify::VerifyArguments;
 use crate::cli::output::confirm::confirm;
 use crate::cli::output::list::{ListFilter, ListPrinter};
@@ -47,6 +49,8 @@ enum Command {
     /// Show one key
     #[command(alias = "show")]
     Get(OneArguments),
+    /// Show how often a key was used and refused, one line a day
+    Usage(UsageArguments),
     /// Deactivate a key: it is refused until it is activated again
     #[command(alias = "disable")]
     Deactivate(OneArguments),
@@ -155,6 +159,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: KeysArguments) -> Re
         Command::Get(OneArguments { key, json }) => {
             show(KeyView::new(&api_key(config, key.id)?, clock_and_random::now()), json)
         }
+        Command::Usage(usage) => usage::run(config, &usage),
         Command::Deactivate(one) => switch(config, &one, false).await,
         Command::Activate(one) => switch(config, &one, true).await,
         Command::Update(update) => update::run(config, &update).await,
