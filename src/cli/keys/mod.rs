@@ -2,6 +2,7 @@
 
 pub(in crate::cli) mod grants;
 pub(in crate::cli) mod key_file;
+pub(in crate::cli) mod reason;
 pub(in crate::cli) mod restrictions;
 pub(in crate::cli) mod rotate;
 pub(in crate::cli) mod secret_output;
@@ -10,6 +11,7 @@ pub(in crate::cli) mod update;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::reason::ReasonArgument;
 use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
@@ -44,17 +46,20 @@ enum Command {
     /// Show one key
     Get(OneArguments),
     /// Deactivate a key: it is refused until it is activated again
-    Deactivate(OneArguments),
+    Deactivate(SwitchArguments),
     /// Activate a deactivated key
-    Activate(OneArguments),
+    Activate(SwitchArguments),
     /// Change a key's name, role, permissions, owner, metadata, expiry or limits; its value stays
     Update(UpdateArguments),
     /// Give a key a new value and print it, or end the grace period of a rotation
     Rotate(RotateArguments),
     /// Revoke a key permanently, with all its values
+    #[command(after_help = REVOKE_EXAMPLE)]
     Revoke {
         #[command(flatten)]
         key: KeyNumber,
+        #[command(flatten)]
+        reason: ReasonArgument,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
@@ -102,6 +107,8 @@ const LIST_HELP: &str = "ROLE is what a key may do in Keystead:\n  admin     eve
     pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
     --search ci --limit 20";
 
+const REVOKE_EXAMPLE: &str = "Example:\n  keystead keys revoke 12 --reason \"The laptop was stolen.\"";
+
 const SEARCH_HELP: &str = "Only keys with this text in their name or last six characters; case is ignored";
 
 #[derive(Args, Debug)]
@@ -120,6 +127,17 @@ struct ListArguments {
 struct OneArguments {
     #[command(flatten)]
     key: KeyNumber,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct SwitchArguments {
+    #[command(flatten)]
+    key: KeyNumber,
+    #[command(flatten)]
+    reason: ReasonArgument,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -149,7 +167,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: KeysArguments) -> Re
         Command::Activate(one) => switch(config, &one, true).await,
         Command::Update(update) => update::run(config, &update).await,
         Command::Rotate(rotate) => rotate::run(config, &rotate).await,
-        Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
+        Command::Revoke { key, reason, yes } => revoke(config, key.id, &reason, yes).await,
         Command::Verify(verify) => verify::run(config, &verify).await,
     }
 }
@@ -199,11 +217,13 @@ fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandErr
     printer.finish()
 }
 
-async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {
+async fn switch(config: &Config, arguments: &SwitchArguments, valid: bool) -> Result<(), CommandError> {
+    let reason = arguments.reason.parse()?;
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
+    let authority = Authority::operator(key.parent.organization, now).because(reason);
     let updated = apply_change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        let keys = service.keys(authority, key.parent.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
@@ -217,10 +237,11 @@ async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Resul
     if arguments.json { print_json(&KeyView::new(&key, now)) } else { Ok(()) }
 }
 
-async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandError> {
+async fn revoke(config: &Config, id: KeyId, reason: &ReasonArgument, yes: bool) -> Result<(), CommandError> {
+    let reason = reason.parse()?;
     let key = api_key(config, id)?;
     confirm(&format!("{} will be revoked permanently.", describe(&key)), yes)?;
-    let authority = Authority::operator(key.parent.organization, clock_and_random::now());
+    let authority = Authority::operator(key.parent.organization, clock_and_random::now()).because(reason);
     apply_change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())
