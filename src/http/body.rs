@@ -71,13 +71,21 @@ fn not_said_to_be_json() -> Failure {
 }
 
 fn is_json(request: &HttpRequest) -> bool {
+    is_of_type(request, "application/json")
+}
+
+/// Whether the body is said to be of this type; parameters such as a character set do not matter.
+pub(super) fn is_of_type(request: &HttpRequest, kind: &str) -> bool {
     let Some(value) = request.headers().get(CONTENT_TYPE) else { return false };
     let essence = value.as_bytes().split(|c| *c == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    essence.trim_ascii().eq_ignore_ascii_case(kind.as_bytes())
 }
 
 /// Collects the body within the limits of size and time.
-async fn collect(limit: usize, app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
+///
+/// # Errors
+/// 413 if it is too large, 408 if it takes too long, 400 if it is incomplete.
+pub(super) async fn collect(limit: usize, app: &App, mut payload: Payload) -> Result<BytesMut, Failure> {
     let all = async {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = payload.next().await {

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::error::Failure;
-use super::headers::{CredentialHeader, append, quota_headers};
+use super::headers::{CredentialHeader, append, basic_passwords, quota_headers};
 use super::{App, request_id};
 use crate::domain::{Error, KeyForms, KeyId, Origin, Permissions, ProjectId, Quota, Refusal, Target, Task, Timestamp};
 use crate::metrics::Via;
@@ -74,6 +74,30 @@ pub(super) async fn authenticate_forwarded(
     authenticate(app, request, first, needed, origin, Via::ForwardAuth).await
 }
 
+/// Authenticates a client of OAuth 2.0, which may also send its key as the password of `Authorization: Basic`.
+///
+/// # Errors
+/// As for a [`Call`].
+pub(super) async fn authenticate_client(app: &App, request: &HttpRequest) -> Result<Caller, Failure> {
+    let headers = request.headers();
+    let [first, other] = presented(app, headers, &CredentialHeader::ALL);
+    let passwords: Vec<_> = basic_passwords(headers).collect();
+    // A password that is no key is meant for others, if there is a key.
+    let passwords = passwords.iter().map(|password| password.as_slice());
+    let passwords = passwords.filter(|password| first.is_none() || app.service.may_be_key(password));
+    let mut credentials = first.into_iter().chain(other).chain(passwords);
+    let credential = credentials.next().ok_or_else(|| {
+        let sentence = "An API key is required: send it as the password of Authorization: Basic, or in the header \
+                        Authorization: Bearer, CONFIDENT_API_KEY or X-API-Key.";
+        Failure::from(Error::Unauthenticated(Refusal::Missing)).with_sentence(sentence.to_owned())
+    })?;
+    if credentials.any(|other| other != credential) {
+        return Err(two_keys());
+    }
+    let origin = Client::of(app, request).origin(None, None);
+    authenticate(app, request, credential, &Permissions::default(), origin, Via::Authentication).await
+}
+
 async fn authenticate(
     app: &App,
     request: &HttpRequest,
@@ -119,9 +143,13 @@ pub(super) fn add_key_headers<B>(response: &mut ServiceResponse<B>) {
 fn only_credential<'a>(app: &App, headers: &'a HeaderMap) -> Result<&'a [u8], Failure> {
     let [first, other] = presented(app, headers, &CredentialHeader::ALL);
     if other.is_some() {
-        return Err(Failure::bad_request("The request carries two different API keys; send one."));
+        return Err(two_keys());
     }
     first.ok_or_else(|| missing(&CredentialHeader::ALL))
+}
+
+fn two_keys() -> Failure {
+    Failure::bad_request("The request carries two different API keys; send one.")
 }
 
 /// The refusal of a request without a credential, naming the headers that carry one.

@@ -27,12 +27,19 @@ pub(super) fn success(data: impl Serialize) -> Result<HttpResponse, Failure> {
 
 /// The same with another status.
 pub(super) fn success_with_status(status: StatusCode, data: impl Serialize) -> Result<HttpResponse, Failure> {
-    json(status, &Success { success: true, data })
-        .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
+    written(json(status, &Success { success: true, data }))
 }
 
 /// The same with a `notice`.
 pub(super) fn success_with_notice(data: impl Serialize, notice: &str) -> Result<HttpResponse, Failure> {
-    json(StatusCode::OK, &NoticedSuccess { success: true, data, notice })
-        .map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
+    written(json(StatusCode::OK, &NoticedSuccess { success: true, data, notice }))
+}
+
+/// The data alone with status 200, for protocols that have no envelope.
+pub(super) fn bare(data: &impl Serialize) -> Result<HttpResponse, Failure> {
+    written(json(StatusCode::OK, data))
+}
+
+fn written(response: serde_json::Result<HttpResponse>) -> Result<HttpResponse, Failure> {
+    response.map_err(|e| Error::Internal(format!("an answer could not be written: {e}")).into())
 }

@@ -28,7 +28,8 @@ impl Failure {
         Self { status, sentence: sentence.into(), headers: Vec::new() }
     }
 
-    fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+    /// The same with one more header.
+    pub(super) fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         self.headers.extend(value.try_into().ok().map(|value| (name, value)));
         self
     }

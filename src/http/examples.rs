@@ -82,6 +82,7 @@ impl Examples {
     /// A project's valid key.
     pub(super) fn verdict(&self) -> Verdict {
         let identified = IdentifiedKey {
+            sunset: None,
             key: self.project_keys.used.clone(),
             organization: Arc::new(self.organization.clone()),
             project: Some(Arc::new(self.project.clone())),

@@ -2,6 +2,9 @@
 
 use crate::domain::Quota;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use data_encoding::BASE64;
+use percent_encoding::percent_decode;
+use zeroize::Zeroizing;
 
 const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -76,8 +79,27 @@ pub(super) fn append<const N: usize>(headers: &mut HeaderMap, more: [(HeaderName
     }
 }
 
-/// The token of `Bearer <token>`; scheme names are case-insensitive (RFC 9110, section 11.1).
+/// The passwords in `Authorization: Basic` (RFC 7617), without empty ones. Clients encode them as in a form (RFC 6749,
+/// section 2.3.1).
+pub(super) fn basic_passwords(headers: &HeaderMap) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
+    headers.get_all(AUTHORIZATION).filter_map(|value| basic_password(value.as_bytes()))
+}
+
+fn basic_password(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut credentials = Zeroizing::new(BASE64.decode(after_scheme(value, b"basic ")?).ok()?);
+    let colon = credentials.iter().position(|byte| *byte == b':')?;
+    credentials.iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+    let password = Zeroizing::new(percent_decode(&credentials[colon + 1..]).collect::<Vec<u8>>());
+    (!password.trim_ascii().is_empty()).then_some(password)
+}
+
+/// The token of `Bearer <token>`.
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+    after_scheme(value, b"bearer ")
+}
+
+/// What follows the scheme. Scheme names are case-insensitive (RFC 9110, section 11.1).
+fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (begin, rest) = value.split_at_checked(scheme.len())?;
+    begin.eq_ignore_ascii_case(scheme).then(|| rest.trim_ascii())
 }

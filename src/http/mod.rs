@@ -17,6 +17,7 @@ mod fields;
 mod forward_auth;
 mod headers;
 mod health;
+mod introspection;
 mod json_types;
 mod list;
 mod metrics;
@@ -232,6 +233,7 @@ impl RequestInProgress {
 
 fn routes(config: &mut web::ServiceConfig, examples: &Examples, metrics: &Metrics) {
     forward_auth::routes(config, metrics);
+    introspection::routes(config, metrics);
     endpoint::register(config, endpoints::all(examples), metrics);
     openapi::routes(config, metrics);
     config.default_service(not_found());

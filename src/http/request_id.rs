@@ -2,7 +2,7 @@
 
 use super::App;
 use super::client::Client;
-use super::headers::{CredentialHeader, X_REQUEST_ID};
+use super::headers::{CredentialHeader, X_REQUEST_ID, basic_passwords};
 use crate::domain::{KeyId, Origin, has_full_key};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderValue, USER_AGENT};
@@ -62,6 +62,7 @@ fn may_be_repeated(app: &App, id: &[u8], headers: &HeaderMap) -> bool {
         && id.iter().all(u8::is_ascii_graphic)
         && !has_key_mark(app, id)
         && !credentials.any(|credential| has(id, credential))
+        && !basic_passwords(headers).any(|password| has(id, &password))
 }
 
 /// Whether the text may contain a key in Keystead's form, or part of one with a known prefix.

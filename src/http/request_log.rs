@@ -3,6 +3,7 @@
 
 use super::App;
 use super::client::Client;
+use super::introspection;
 use super::request_id::Trace;
 use crate::metrics::{Route, known_method};
 use actix_web::HttpMessage as _;
@@ -45,7 +46,10 @@ impl RequestLog {
         if status.is_client_error() || status.is_server_error() {
             return if self.counts_failure(begun) { Level::Info } else { Level::Debug };
         }
-        let is_question = method.is_safe() || template.starts_with("/auth/") || template.contains("/verify");
+        let is_question = method.is_safe()
+            || template.starts_with("/auth/")
+            || template.contains("/verify")
+            || template == introspection::PATH;
         if is_question { Level::Debug } else { Level::Info }
     }
 

@@ -45,7 +45,7 @@ impl Caller {
 
     /// When the presented value stops working, if it is the outgoing value of a rotation.
     pub fn sunset(&self) -> Option<Timestamp> {
-        self.identity.key.sunset(self.identity.presented)
+        self.identity.sunset()
     }
 
     /// The remaining quota, if the key has a rate limit.
@@ -92,6 +92,11 @@ impl Identity {
 
     pub(super) fn project(&self) -> Option<&Arc<Project>> {
         self.project.as_ref()
+    }
+
+    /// When the presented value stops working, if it is the outgoing value of a rotation.
+    pub(super) fn sunset(&self) -> Option<Timestamp> {
+        self.key.sunset(self.presented)
     }
 
     /// The current state of the key.

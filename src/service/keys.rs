@@ -77,12 +77,12 @@ impl KeyManager<'_, ManageKeys> {
     /// Creates a key; its restrictions apply from the start.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if keys of a project cannot have the role, [`Error::TooManyChanges`], [`Error::Conflict`] if the value already is a key, [`Error::ValueEnded`],
-    /// [`Error::IdempotencyKeyReused`].
+    /// [`Error::Invalid`] if keys of a project cannot have the role, [`Error::TooManyChanges`], [`Error::Conflict`] if
+    /// the value already is a key, [`Error::ValueEnded`], [`Error::IdempotencyKeyReused`].
     pub async fn create(&self, new: NewKey, idempotency: Option<Idempotency>) -> Result<IssuedKey> {
-        self.service.count_change(&self.authority, ChangeKind::Other)?;
         let NewKey { name, value, lifetime, change } = new;
         self.expect_may_give(change.role)?;
+        self.service.count_change(&self.authority, ChangeKind::Other)?;
         let expires_at = lifetime.map(|lifetime| lifetime.end(self.now)).transpose()?;
         let parent = self.parent;
         let (created_at, authority) = (self.now, self.authority.clone());

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::authority::{Permitted, Verify};
-use crate::domain::{ApiKey, Digest, Organization, Permissions, Project, Quota, Refusal, Result};
+use crate::domain::{ApiKey, Digest, Organization, Permissions, Project, Quota, Refusal, Result, Timestamp};
 use crate::metrics::Via;
 use std::fmt;
 use std::net::IpAddr;
@@ -52,6 +52,8 @@ pub struct Verdict {
 pub struct IdentifiedKey {
     /// The key.
     pub key: ApiKey,
+    /// When the presented value stops working, if it is the outgoing value of a rotation.
+    pub sunset: Option<Timestamp>,
     /// Its organization.
     pub organization: Arc<Organization>,
     /// Its project, if it belongs to one.
@@ -85,6 +87,7 @@ impl Service {
         }
         let identified = IdentifiedKey {
             key,
+            sunset: identity.sunset(),
             organization: Arc::clone(identity.organization()),
             project: identity.project().cloned(),
         };

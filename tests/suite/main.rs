@@ -30,6 +30,7 @@ mod grant_withdrawal;
 mod helpers;
 mod import;
 mod import_command;
+mod introspection;
 mod key_changes;
 mod key_fields;
 mod key_state_model;
