@@ -85,15 +85,10 @@ pub(in crate::cli) fn parse_permissions(texts: &[String]) -> Result<Permissions,
 /// # Errors
 /// A sentence that repeats nothing of the text.
 pub(in crate::cli) fn parse_metadata(text: &str) -> Result<Metadata, String> {
-    let wrong = || "The metadata must be a JSON object, such as {\"plan\": \"basic\"}.".to_owned();
-    // In a list, so that as many levels are possible as in a request and in an exported line.
-    let (list, twice) = json::read(format!("[{text}]").as_bytes()).map_err(|_| wrong())?;
-    if twice.is_some() {
-        return Err("The metadata must not have the same name twice in one object.".to_owned());
-    }
-    match list.as_array().map(Vec::as_slice) {
-        Some([object @ Value::Object(_)]) => Metadata::parse(&object.to_string()).map_err(|e| e.to_string()),
-        _ => Err(wrong()),
+    match json::read(text.as_bytes()) {
+        Ok((_, Some(_))) => Err("The metadata must not have the same name twice in one object.".to_owned()),
+        Ok((object @ Value::Object(_), None)) => Metadata::parse(&object.to_string()).map_err(|e| e.to_string()),
+        _ => Err("The metadata must be a JSON object, such as {\"plan\": \"basic\"}.".to_owned()),
     }
 }
 
