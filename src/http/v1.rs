@@ -14,6 +14,7 @@ impl Version for V1 {
     const NAME: &'static str = "v1";
     const HAS_ROTATION: bool = false;
     const HAS_REASONS: bool = false;
+    const FILTERS_KEYS: bool = false;
     const REFUSES_UNKNOWN_NAMES: bool = false;
 
     type NewApiKey = request_bodies::NewV1ApiKey;

@@ -14,6 +14,8 @@ pub(super) trait Version: 'static {
     const HAS_ROTATION: bool;
     /// Whether changes take a reason.
     const HAS_REASONS: bool;
+    /// Whether its lists of keys can be filtered.
+    const FILTERS_KEYS: bool;
     /// Whether unknown fields and parameters are refused; otherwise they are ignored.
     const REFUSES_UNKNOWN_NAMES: bool;
     /// The rules for its request fields.
