@@ -90,6 +90,7 @@ impl Config {
             }
         }
         for (name, text) in environment {
+            refuse_plain_port(&name, &text)?;
             let Some(variable) = setting_of(&name) else { continue };
             let Some((setting, value)) = from_environment(&defaults, &name, &variable, &text)? else { continue };
             sources.add_variable(&setting.to_string(), &name);
@@ -268,6 +269,16 @@ fn with_defaults(mut settings: Spanned<DeTable>) -> Result<Config, toml::de::Err
 /// `KEYSTEAD_PORT_8080_TCP` and the like. No section has such a name.
 fn is_of_kubernetes(setting: &str) -> bool {
     setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
+}
+
+/// Kubernetes writes a URL into this variable. A plain number is a person's, who means the port to listen on.
+fn refuse_plain_port(variable: &str, text: &str) -> Result<(), ConfigError> {
+    if variable == "KEYSTEAD_PORT" && text.trim().parse::<u64>().is_ok() {
+        let sentence = "The environment variable KEYSTEAD_PORT is not a setting of Keystead. Did you mean \
+                        KEYSTEAD_SERVER_LISTEN, an address with a port such as 127.0.0.1:8080?";
+        return Err(ConfigError::new(sentence.to_owned()));
+    }
+    Ok(())
 }
 
 /// The part of the variable's name after the prefix, in lower case; `None` if it has another prefix.

@@ -12,6 +12,7 @@ use crate::cli::organizations::projects;
 use crate::cli::scan;
 use crate::cli::server::{healthcheck, serve};
 use crate::cli::store::{backup, doctor, init, restore, status};
+use crate::cli::usage_tips::with_tips;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::ffi::OsString;
@@ -93,7 +94,8 @@ pub(in crate::cli) enum Command {
 impl CommandLine {
     /// Parses the process's arguments. Ends the process after `--help`, `--version` or a usage error.
     pub(in crate::cli) fn from_process() -> (Global, Command) {
-        let Self { global, serve, command } = Self::try_parse().unwrap_or_else(|error| exit_with(&error));
+        let Self { global, serve, command } =
+            Self::try_parse().unwrap_or_else(|error| exit_with(&with_tips(error, &Self::command())));
         let command = whole_command(serve, command).unwrap_or_else(|error| exit_with(&error));
         require_change(&command).unwrap_or_else(|error| exit_with(&error));
         require_one_value_each(std::env::args_os().skip(1)).unwrap_or_else(|error| exit_with(&error));

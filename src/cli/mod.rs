@@ -16,6 +16,7 @@ mod server;
 mod settings;
 mod store;
 mod system;
+mod usage_tips;
 
 pub use error::CommandError;
 

@@ -417,6 +417,41 @@ fn arguments_that_are_wrong_end_with_exit_code_2_and_a_sentence() {
 }
 
 #[test]
+fn a_usage_error_names_the_command_or_flag_that_was_probably_meant() {
+    let folder = folder();
+    for (arguments, tip) in [
+        (&["revoke", "2"][..], "tip: the command is 'keystead keys revoke'"),
+        (&["delete", "2"], "tip: the command is 'keystead keys revoke'"),
+        (&["create", "a"], "tip: the command is 'keystead keys create'"),
+        (&["ls"], "tip: the command is 'keystead keys list'"),
+        (&["rename"], "tip: the command is 'keystead organizations rename'"),
+        (&["serve", "--port", "8081"], "tip: the address and port are '--listen 127.0.0.1:8080'"),
+        (&["import", "--project", "a", "f"], "tip: the column 'project' of the file"),
+        (&["keys", "verify", "abc"], "tip: the key is read from standard input or from '--key-file'"),
+        (&["keyz"], "tip: a similar subcommand exists: 'keys'"),
+    ] {
+        let output = run(folder.path(), arguments);
+        assert_failed_with(&output, 2, tip);
+        assert_eq!(stderr(&output).matches("tip:").count(), 1, "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn usual_names_of_other_programs_name_the_same_commands() {
+    let folder = folder();
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    for arguments in [
+        &["keys", "ls"][..],
+        &["keys", "show", "1"],
+        &["keys", "disable", "1"],
+        &["keys", "enable", "1"],
+        &["keys", "remove", "1", "--yes"],
+    ] {
+        assert!(run(folder.path(), arguments).status.success(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_setting_that_is_given_twice_with_different_values_is_refused() {
     let folder = folder();
     let path = folder.path();

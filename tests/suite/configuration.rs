@@ -97,6 +97,8 @@ fn variables_that_kubernetes_sets_for_a_service_called_keystead_are_ignored() {
     let passed_over =
         |names: &[&str]| Config::unknown_variables(names.iter().map(|name| (*name).to_owned())).expect("the settings");
     assert!(passed_over(&told.map(|(name, _)| name)).is_empty(), "nobody is to be told of them");
+    let plain = Config::load(Some(path()), variables(&[("KEYSTEAD_PORT", "8081")])).expect_err("a person's port");
+    assert!(plain.to_string().contains("Did you mean KEYSTEAD_SERVER_LISTEN"), "{plain}");
     let others = ["KEYSTEAD_SERVICE", "KEYSTEAD_SERVICES_HOST", "KEYSTEAD_PORTS", "KEYSTEAD_POR", "KEYSTEAD_"];
     assert_eq!(passed_over(&others), others);
     let sections = toml::from_str::<toml::Table>(FILE).expect("a table");

@@ -40,18 +40,23 @@ enum Command {
     Create(CreateArguments),
     /// Show the keys of an organization and its projects, newest first
     #[command(after_help = LIST_HELP)]
+    #[command(alias = "ls")]
     List(ListArguments),
     /// Show one key
+    #[command(alias = "show")]
     Get(OneArguments),
     /// Deactivate a key: it is refused until it is activated again
+    #[command(alias = "disable")]
     Deactivate(OneArguments),
     /// Activate a deactivated key
+    #[command(alias = "enable")]
     Activate(OneArguments),
     /// Change a key's name, role, permissions, owner, metadata, expiry or limits; its value stays
     Update(UpdateArguments),
     /// Give a key a new value and print it, or end the grace period of a rotation
     Rotate(RotateArguments),
     /// Revoke a key permanently, with all its values
+    #[command(aliases = ["delete", "remove"])]
     Revoke {
         #[command(flatten)]
         key: KeyNumber,
