@@ -39,6 +39,7 @@ pub(super) struct Endpoint {
     needs_key: bool,
     /// A sentence about the roles that it is for.
     roles: Option<String>,
+    /// What the operation does, beyond its summary.
     explanation: Option<String>,
 }
 
@@ -63,8 +64,8 @@ impl Endpoint {
         Self::new(HttpMethod::Get, path.to_owned(), get().to(handler))
     }
 
-    /// GET and HEAD. This and the following are for keys with the role in the handler's argument: a handler
-    /// without one cannot be registered, and the described role is the checked one.
+    /// GET and HEAD. This and the following are for keys that may do the task in the handler's argument: a handler
+    /// without one cannot be registered, and the described roles are the checked ones.
     pub(super) fn get<P: Purpose>(path: String, handler: impl Handles<(Call<P>,)>) -> Self {
         Self::new(HttpMethod::Get, path, get().to(handler)).needing(P::TASK)
     }

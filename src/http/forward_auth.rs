@@ -121,8 +121,8 @@ struct Gate {
 }
 
 impl Gate {
-    /// Parses `organization`, `project`, `scope` and any number of `permission` in query syntax; `None` is a gate for every valid key.
-    /// Anything else is refused, even an empty text or parameter: a misspelt gate would stand open.
+    /// Parses `organization`, `project`, `scope` and any number of `permission` in query syntax; `None` is a gate for
+    /// every valid key. Anything else is refused, even an empty text or parameter: a misspelt gate would stand open.
     fn parse(text: Option<&str>) -> Result<Self, Failure> {
         let mut gate = Self::default();
         let Some(text) = text else { return Ok(gate) };
