@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
-/// How often each value is used while the server is frozen. The connections wait for it in the order of the uses.
-const USES: usize = 16;
+/// How often each value is used while the server is frozen. The connections wait for it in the order of the uses; the
+/// kernel lets about a hundred of them wait.
+const USES: usize = 10;
 
 /// Stops a process and continues it.
 pub trait Freezer {
@@ -70,8 +71,7 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
             }
         });
         let used = |it: &'_ Ended| use_value_at(server, it.path, &it.value);
-        let waiting: Vec<_> =
-            (0..USES).flat_map(|_| ended.iter()).map(|it| (used(it), &it.commands)).collect();
+        let waiting: Vec<_> = (0..USES).flat_map(|_| ended.iter()).map(|it| (used(it), &it.commands)).collect();
         let good = use_value(server, admin.key());
         freezer.thaw(server);
         for (connection, commands) in waiting {
