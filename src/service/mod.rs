@@ -185,7 +185,7 @@ impl Service {
         // The background task that wrote last-used times may have been stopped half-way.
         self.last_used_buffer.give_back();
         if let Err(error) = self.flush_last_used().await {
-            log::error!("the last-used times of the last second were not written: {error} {:?}", error.detail());
+            log::error!("the last-used times of the last second were not written: {}", error.in_full());
         }
         self.store.close();
     }
