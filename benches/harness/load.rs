@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 
 /// How many connections ask at once unless it is said otherwise.
 pub const CONNECTIONS: usize = 64;
+/// The header of an answer whose length is not known before its end.
+const CHUNKED: &[u8] = b"transfer-encoding: chunked";
 /// How much longer than planned a round may take before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -213,11 +215,15 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) 
     }
 }
 
-/// Where the body begins, once the head is there and as much of a body as its `Content-Length` says.
+/// Where the body begins, once the head is there and as much of a body as its `Content-Length` says, or the last chunk.
+/// JSON has no line break that could look like it.
 fn body_of_whole(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let length = answer[..head].split(|byte| *byte == b'\n').find_map(content_length);
     let body = head + 4;
+    if answer[..head].windows(CHUNKED.len()).any(|window| window.eq_ignore_ascii_case(CHUNKED)) {
+        return answer.ends_with(b"\r\n0\r\n\r\n").then_some(body);
+    }
+    let length = answer[..head].split(|byte| *byte == b'\n').find_map(content_length);
     (answer.len() >= body + length.expect("an answer must say its length")).then_some(body)
 }
 

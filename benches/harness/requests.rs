@@ -52,6 +52,12 @@ impl Requests {
         Self::new(wire.collect(), Expected::Good(""))
     }
 
+    /// `GET /v2/organization/api-keys?limit=100`, with more parameters, by the first key of any store.
+    pub fn list_api_keys(query: &str) -> Self {
+        let path = format!("/v2/organization/api-keys?limit=100&{query}");
+        Self::new(vec![ask("GET", path.trim_end_matches('&'), "")], Expected::Good(""))
+    }
+
     /// `DELETE /v1/organization/api-keys/{id}` of each of the keys, by the first key of any store.
     pub fn revoke_api_keys(ids: Range<i64>) -> Self {
         let revoke = |id| ask("DELETE", &format!("/v1/organization/api-keys/{id}"), "");

@@ -8,6 +8,7 @@ mod commands;
 mod create;
 mod flood;
 mod import;
+mod lists;
 mod long_reads;
 mod memory;
 mod mixed;
@@ -21,7 +22,7 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 20] = [
+pub const SECTIONS: [Section; 21] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
@@ -39,6 +40,7 @@ pub const SECTIONS: [Section; 20] = [
     ("flood", flood::by_wrong_keys),
     ("slow-clients", slow_clients::beside),
     ("long-reads", long_reads::beside),
+    ("lists", lists::filtered),
     ("commands", commands::beside_a_server),
     ("memory", memory::bounded),
     ("start", start::by_size),

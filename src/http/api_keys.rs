@@ -8,11 +8,16 @@ use super::list::{self, Page, PageRequest};
 use super::projects::project_id;
 use super::request_bodies::{ApiKeyChange, NewApiKey, ProvidedValue, Rotate};
 use super::version::{ShownKey, Version};
-use super::{App, body};
-use crate::domain::{Error, Expiry, KeyId, ProjectId, Timestamp};
-use crate::service::{Idempotency, IssuedKey, KeyChange, ManageKeys, NewKey, NewValue, Read, ReadKey, RotationRequest};
+use super::{App, body, key_filter};
+use crate::domain::{Error, Expiry, KeyFilter, KeyId, ProjectId, Timestamp};
+use crate::service::{
+    FoundKeys, Idempotency, IssuedKey, KEYS_PASSED_OVER, KeyChange, ManageKeys, NewKey, NewValue, Read, ReadKey,
+    RotationRequest,
+};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -23,18 +28,28 @@ const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 pub(super) async fn list<V: Version>(Call { caller, app, request, .. }: Call<Read>) -> HandlerResult {
     let now = caller.now();
-    let (project, part) = (project(&request)?, PageRequest::parse(request.query_string())?);
+    let (project, query) = (project(&request)?, request.query_string());
+    let part = PageRequest::parse(query)?;
+    let filter = Rc::new(if V::FILTERS_KEYS { key_filter::parse(query)? } else { KeyFilter::default() });
     let (service, authority) = (Arc::clone(&app.service), caller.authority());
+    // For one page; a whole list passes over any number of keys, so many at a time.
+    let (left, is_page) = (Rc::new(Cell::new(KEYS_PASSED_OVER)), part.is_some());
     list::answer(
         "apiKeys",
         part,
         || service.begin_stream(&caller),
         move |before, limit| {
             let (app, authority) = (app.clone(), authority.clone());
+            let (filter, left) = (Rc::clone(&filter), Rc::clone(&left));
             async move {
-                let keys = app.service.keys(authority, project).page(before, limit + 1).await?;
+                let keys = app.service.keys(authority, project);
+                let FoundKeys { keys, next, passed_over } = keys.page(&filter, before, limit + 1, left.get()).await?;
                 let shown: Vec<ShownKey<'_>> = keys.iter().map(|key| ShownKey::masked(key, now)).collect();
-                Page::new(keys.iter().map(|key| key.id).zip(shown.iter().map(V::api_key_item)), limit)
+                let page = Page::new(keys.iter().map(|key| key.id).zip(shown.iter().map(V::api_key_item)), limit)?;
+                if is_page {
+                    left.set(left.get().saturating_sub(passed_over));
+                }
+                Ok(if left.get() == 0 { page.cut_at(next) } else { page.continued_at(next) })
             }
         },
     )
@@ -115,12 +130,12 @@ fn answer_issued<V: Version>(issued: &IssuedKey, now: Timestamp) -> HandlerResul
 }
 
 /// The path's project, if it has one.
-fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
+pub(super) fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
     request.match_info().get("projectId").map(|_| project_id(request)).transpose()
 }
 
 /// The `{id}` in the path.
-fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
+pub(super) fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     let text = request.match_info().get("id").unwrap_or_default();
     if text.is_empty() || text.bytes().any(|c| !c.is_ascii_digit()) || text.bytes().all(|c| c == b'0') {
         return Err(Failure::bad_request("An API key's id must be a positive integer."));

@@ -8,7 +8,7 @@ use super::v1::V1;
 use super::v2::V2;
 use super::verify::{self, Verification};
 use super::version::Version;
-use super::{api_keys, audit_logs, health, organizations, parameter_schemas, projects, v1};
+use super::{api_keys, audit_logs, health, organizations, parameter_schemas, projects, usage, v1};
 
 const EXISTS: &str = "The digest is that of a key that exists; make a new key.";
 const NOT_ROTATING: &str = "The key is not being rotated.";
@@ -24,6 +24,10 @@ In force from the answer on. `expiresInDays` and `expiresInSeconds` count from n
 expired key works again. A later expiry does not extend a rotation in progress: its outgoing value stops working at \
 `rotatesAt`, or when the key expires if that is earlier. Omitted fields stay.";
 
+const ABOUT_FILTERS: &str = "\
+Filters are combined: a key is in the list if it matches all of them. Keystead reads at most 1,000 keys that do not match for one \
+page. So a page may be shorter than `limit`, or empty, while `nextCursor` is not null: more keys may follow.";
+
 const ABOUT_VERIFICATION: &str = "\
 For services that receive keys from their clients. They ask with a key of their own, an organization's or a project's. \
 The answer to a well-formed request is always 200; another organization's key is `UNKNOWN`. Verifying a valid key uses it: \
@@ -31,7 +35,8 @@ the use counts against its rate limit and sets `lastUsed`. Without `address`, a 
 
 /// All endpoints.
 pub(super) fn all(examples: &Examples) -> Vec<Endpoint> {
-    let v2 = of_version::<V2>(examples).into_iter().chain(audit_logs::endpoints(examples));
+    let others = audit_logs::endpoints(examples).into_iter().chain(usage::endpoints(examples));
+    let v2 = of_version::<V2>(examples).into_iter().chain(others);
     let versions = of_version::<V1>(examples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
     versions.chain(health::endpoints()).collect()
 }
@@ -136,6 +141,11 @@ impl KeyEndpoints<'_> {
             &[V::api_key_item(&used)],
             parameter_schemas::NUMBER_CURSOR,
         );
+        let list = if V::FILTERS_KEYS {
+            list.queried_by(parameter_schemas::key_filter()).explained(ABOUT_FILTERS)
+        } else {
+            list
+        };
         let create = Endpoint::post(all(), api_keys::create::<V>)
             .explained("The full value is in this answer only.")
             .takes::<V::NewApiKey>(V::RULES)

@@ -104,7 +104,7 @@ pub(super) struct Page<C> {
     count: u32,
     /// Where the list continues; `None` at its end.
     next: Option<C>,
-    /// Whether time ran out: the page ends here, even with fewer objects than requested.
+    /// Whether the search was stopped: the page ends here, even with fewer objects than requested.
     is_cut: bool,
 }
 
@@ -129,7 +129,12 @@ impl<C> Page<C> {
         Ok(page)
     }
 
-    /// Marks where the search stopped for lack of time.
+    /// Marks where the list continues behind these objects, if all of them are in the piece.
+    pub(super) fn continued_at(self, next: Option<C>) -> Self {
+        Self { next: self.next.or(next), ..self }
+    }
+
+    /// Marks where the search stopped: the page ends there, if all objects are in the piece.
     pub(super) fn cut_at(self, next: Option<C>) -> Self {
         match (&self.next, next) {
             (None, Some(next)) => Self { next: Some(next), is_cut: true, ..self },
@@ -175,7 +180,7 @@ struct List<F> {
     read: F,
     /// Remaining number of objects; `None` for all.
     left: Option<u32>,
-    /// Number of objects for the next read, estimated from the previous piece.
+    /// Number of objects for the next read, estimated from the previous piece if the objects did not fit in it.
     step: u32,
     has_items: bool,
 }
@@ -189,7 +194,8 @@ impl<F> List<F> {
         R: Future<Output = Result<Page<C>, Failure>>,
     {
         let page = (self.read)(from, self.left.map_or(self.step, |left| left.min(self.step))).await?;
-        self.step = (page.count + page.count / 4 + 1).min(PIECE);
+        let is_full = page.items.len() >= PIECE_BYTES;
+        self.step = if is_full { (page.count + page.count / 4 + 1).min(PIECE) } else { PIECE };
         self.left = self.left.map(|left| left.saturating_sub(page.count));
         let mut text = Vec::with_capacity(page.items.len() + 64);
         if self.has_items && page.count > 0 {
@@ -197,8 +203,7 @@ impl<F> List<F> {
         }
         self.has_items |= page.count > 0;
         text.extend(page.items);
-        // The remaining objects may have been deleted meanwhile.
-        let is_over = page.is_cut || page.count == 0 || self.left == Some(0);
+        let is_over = page.is_cut || self.left == Some(0);
         match page.next {
             Some(next) if !is_over => return Ok((text, Some(next))),
             // Cursors contain no characters that JSON escapes.

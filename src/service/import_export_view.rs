@@ -168,7 +168,7 @@ fn each_key<E: From<crate::domain::Error>>(
     let parent = Parent { organization: organization.id, project: project.map(|project| project.id) };
     let mut before = None;
     loop {
-        let mut keys = reads.api_keys(parent, before, API_KEYS_PAGE)?;
+        let mut keys = reads.api_keys(parent, None, before, API_KEYS_PAGE)?;
         let Some(last) = keys.last() else { return Ok(()) };
         before = Some(last.id);
         for key in &mut keys {

@@ -5,13 +5,15 @@ use super::authority::{Authority, ManageKeys};
 use super::change_limit::ChangeKind;
 use super::idempotency::{Idempotency, IssuedKey, Once};
 use crate::domain::{
-    Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyId, Lifetime, Name, Parent, ProjectId,
-    Result, Role, Secret, Timestamp,
+    Action, ApiKey, Digest, Error, Expiry, Fingerprint, Grace, KeyChange, KeyFilter, KeyId, Lifetime, Name, Parent,
+    ProjectId, Result, Role, Secret, Timestamp,
 };
 use crate::store::{NewApiKey, Reads, Writes};
 
 /// Maximum number of keys per page of a list.
 pub const API_KEYS_PAGE: u32 = 1000;
+/// Maximum number of keys that do not match a filter and are read for one page of a list.
+pub const KEYS_PASSED_OVER: u32 = 1000;
 
 /// The source of a key's new value.
 #[derive(Debug)]
@@ -53,6 +55,17 @@ pub struct RotationRequest {
     pub expiry: Expiry,
     /// Other changes of the key.
     pub change: KeyChange,
+}
+
+/// What a search of a list of keys found.
+#[derive(Debug)]
+pub struct FoundKeys {
+    /// Keys that match, newest first.
+    pub keys: Vec<ApiKey>,
+    /// The last key that was read, where the search continues; `None` at the end of the list.
+    pub next: Option<KeyId>,
+    /// How many keys were read that do not match.
+    pub passed_over: u32,
 }
 
 /// Reads and manages the keys of one organization or project, with one authority.
@@ -229,15 +242,51 @@ impl KeyManager<'_, ManageKeys> {
 
 /// Queries. Every method fails with [`Error::NotFound`] if the project belongs to another organization.
 impl<P> KeyManager<'_, P> {
-    /// Up to `limit` keys, newest first, starting below `before`.
+    /// The next keys that match the filter, newest first, starting below `before`. The search ends with the first read
+    /// that finds a key, so it may find fewer than there are. The first read has `limit` keys. Each further one has twice
+    /// as many as the one before. All together pass over at most `most_passed_over` keys.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn page(&self, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let parent = self.parent;
-        let mut keys = self.read(move |reads| reads.api_keys(parent, before, limit)).await?;
-        self.bring_up_to_date(&mut keys);
-        Ok(keys)
+    pub async fn page(
+        &self,
+        filter: &KeyFilter,
+        before: Option<KeyId>,
+        limit: u32,
+        most_passed_over: u32,
+    ) -> Result<FoundKeys> {
+        let mut found = FoundKeys { keys: Vec::new(), next: before, passed_over: 0 };
+        let mut size = limit;
+        while found.keys.is_empty() && found.passed_over < most_passed_over {
+            size = size.min(most_passed_over - found.passed_over);
+            let mut keys = self.read_list(filter, found.next, size).await?;
+            let is_end = keys.len() < size as usize;
+            found.next = keys.last().map(|key| key.id).filter(|_| !is_end);
+            self.bring_up_to_date(&mut keys);
+            let (matching, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| filter.matches(key, self.now));
+            found.keys = matching;
+            found.passed_over += u32::try_from(others.len()).unwrap_or(size);
+            if is_end {
+                break;
+            }
+            size *= 2;
+        }
+        Ok(found)
+    }
+
+    /// Up to `limit` keys for the filter, which is not yet applied, except for its owner.
+    async fn read_list(&self, filter: &KeyFilter, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let (parent, owner) = (self.parent, filter.owner.clone());
+        let work = move |reads: &dyn Reads| {
+            expect_project(reads, parent)?;
+            reads.api_keys(parent, owner.as_ref(), before, limit)
+        };
+        let store = &self.service.store;
+        if filter.matches_all() { store.read(work).await } else { store.read_slice(work).await }
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        self.service
     }
 
     /// One key.

@@ -1,7 +1,7 @@
 //! All keys of an organization and its projects, newest first: a merge of their lists.
 
 use super::{API_KEYS_PAGE, Overview};
-use crate::domain::{ApiKey, Error, KeyId, Name, Organization, Parent, Project, Result};
+use crate::domain::{ApiKey, Error, KeyFilter, KeyId, Name, Organization, Owner, Parent, Project, Result};
 use std::collections::BinaryHeap;
 
 /// Maximum number of keys in memory; with more projects than that, one per project.
@@ -16,9 +16,9 @@ struct Source {
 }
 
 impl Overview {
-    /// Passes the keys of the organization and its projects, or of one project, to `take`, newest first and
-    /// with the project's name, until `take` returns false. Keys are read page by page; keys created
-    /// meanwhile may be missing.
+    /// Passes the keys of the organization and its projects, or of one project, that match the filter to
+    /// `take`, newest first and with the project's name, until `take` returns false. Keys are read page by
+    /// page; keys created meanwhile may be missing.
     ///
     /// # Errors
     /// See [`Overview`], and the errors of `take`.
@@ -26,6 +26,7 @@ impl Overview {
         &self,
         organization: &Organization,
         project: Option<&Project>,
+        filter: &KeyFilter,
         mut take: impl FnMut(&ApiKey, Option<&Name>) -> std::result::Result<bool, E>,
     ) -> std::result::Result<(), E> {
         let mut sources = self.sources(organization, project)?;
@@ -33,15 +34,15 @@ impl Overview {
         // The newest key of each source; the greatest number is the newest key of all.
         let mut heads = BinaryHeap::new();
         for (index, source) in sources.iter_mut().enumerate() {
-            heads.extend(source.read_on(self, None, page)?.map(|head| (head, index)));
+            heads.extend(source.read_on(self, filter.owner.as_ref(), None, page)?.map(|head| (head, index)));
         }
         while let Some((_, index)) = heads.pop() {
             let source = &mut sources[index];
             let Some(key) = source.read.pop() else { continue };
-            if !take(&key, source.project.as_ref())? {
+            if filter.matches(&key, self.now) && !take(&key, source.project.as_ref())? {
                 return Ok(());
             }
-            heads.extend(source.read_on(self, Some(key.id), page)?.map(|head| (head, index)));
+            heads.extend(source.read_on(self, filter.owner.as_ref(), Some(key.id), page)?.map(|head| (head, index)));
         }
         Ok(())
     }
@@ -66,9 +67,15 @@ impl Overview {
 
 impl Source {
     /// The number of the next key; reads a page if the current one is empty.
-    fn read_on(&mut self, overview: &Overview, before: Option<KeyId>, page: u32) -> Result<Option<KeyId>> {
+    fn read_on(
+        &mut self,
+        overview: &Overview,
+        owner: Option<&Owner>,
+        before: Option<KeyId>,
+        page: u32,
+    ) -> Result<Option<KeyId>> {
         if self.read.is_empty() {
-            self.read = overview.api_keys(self.parent, before, page)?;
+            self.read = overview.api_keys(self.parent, owner, before, page)?;
             self.read.reverse();
         }
         Ok(self.read.last().map(|key| key.id))

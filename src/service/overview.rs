@@ -3,11 +3,13 @@
 use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
-    OrganizationSize, Parent, Permissions, Project, ProjectId, Refusal, Result, Timestamp,
+    Action, ApiKey, Digest, Event, EventFilter, Hour, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
+    OrganizationId, OrganizationSize, Owner, Parent, Permissions, Project, ProjectId, Refusal, Result, Timestamp,
+    UseCounts,
 };
 use crate::store::Counted;
 use crate::store::file::{self, StoreSize, StoreView};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Maximum number of organizations per page of a list.
@@ -19,7 +21,7 @@ pub const ORGANIZATIONS_PAGE: u32 = 1000;
 pub struct Overview {
     path: PathBuf,
     view: StoreView,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// Figures about a store.
@@ -165,12 +167,18 @@ impl Overview {
         self.view.read(|reads| reads.project_by_name(organization, name))
     }
 
-    /// Up to `limit` keys of the parent, newest first, below `before`.
+    /// Up to `limit` keys of the parent, or only those of this owner, newest first, below `before`.
     ///
     /// # Errors
     /// See [`Overview`].
-    pub fn api_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let mut keys = self.view.read(|reads| reads.api_keys(parent, before, limit))?;
+    pub fn api_keys(
+        &self,
+        parent: Parent,
+        owner: Option<&Owner>,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>> {
+        let mut keys = self.view.read(|reads| reads.api_keys(parent, owner, before, limit))?;
         keys.iter_mut().for_each(|key| key.complete_due_rotation(self.now));
         Ok(keys)
     }
@@ -185,6 +193,19 @@ impl Overview {
             key.complete_due_rotation(self.now);
             key
         }))
+    }
+
+    /// The uses of the organization's key, or of all its keys, by hour. Hours without uses are left out.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn usage(
+        &self,
+        organization: OrganizationId,
+        key: Option<KeyId>,
+        hours: Range<Hour>,
+    ) -> Result<Vec<(Hour, UseCounts)>> {
+        self.view.read(|reads| reads.usage(organization, key, hours))
     }
 
     /// The forms of keys that imports have added.

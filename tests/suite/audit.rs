@@ -676,6 +676,7 @@ pub fn service_options(path: &Path) -> keystead::service::ServiceOptions {
             counts_loopback: false,
         },
         change_limit: keystead::service::ChangeLimit { burst: 0, per_minute: 0 },
+        counts_usage: true,
     }
 }
 

@@ -934,7 +934,7 @@ fn no_key_of_an_import_is_visible_before_all_of_them_are() {
     let staged = staged(&path, organization, &rows);
     let parent = Parent { organization, project: None };
     let ids = |store: &StoreFile| -> Vec<i64> {
-        let keys = wait(store.read(move |reads| reads.api_keys(parent, None, 10))).expect("a list");
+        let keys = wait(store.read(move |reads| reads.api_keys(parent, None, None, 10))).expect("a list");
         keys.iter().map(|key| key.id.get()).collect()
     };
     let is_found = |digest: Digest| {

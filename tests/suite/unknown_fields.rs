@@ -245,7 +245,7 @@ fn a_key_instead_of_a_field_name_is_not_repeated() {
 fn a_refused_query_is_answered_and_logged_as_any_request() {
     let server = Server::start();
     let client = server.client();
-    let answer = client.get(&format!("{V2_KEYS}?state=active"));
+    let answer = client.get(&format!("{V2_KEYS}?status=active"));
     let id = answer.header("x-request-id").expect("an id").to_owned();
     answer.refused_with(400);
     eventually(std::time::Duration::from_secs(5), || server.log().contains(&id));

@@ -1,5 +1,6 @@
 //! `keystead keys`: creates, shows, changes and revokes keys, also beside a running server.
 
+pub(in crate::cli) mod filters;
 pub(in crate::cli) mod grants;
 pub(in crate::cli) mod key_file;
 pub(in crate::cli) mod restrictions;
@@ -7,13 +8,16 @@ pub(in crate::cli) mod rotate;
 pub(in crate::cli) mod secret_output;
 pub(in crate::cli) mod typed_key;
 pub(in crate::cli) mod update;
+pub(in crate::cli) mod usage;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::filters::KeyFilterArguments;
 use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::keys::update::UpdateArguments;
+use crate::cli::keys::usage::UsageArguments;
 use crate::cli::keys::verify::VerifyArguments;
 use crate::cli::output::confirm::confirm;
 use crate::cli::output::list::{ListFilter, ListPrinter};
@@ -45,6 +49,8 @@ enum Command {
     /// Show one key
     #[command(alias = "show")]
     Get(OneArguments),
+    /// Show how often a key was used and refused, one line a day
+    Usage(UsageArguments),
     /// Deactivate a key: it is refused until it is activated again
     #[command(alias = "disable")]
     Deactivate(OneArguments),
@@ -105,7 +111,8 @@ const LIST_HELP: &str = "ROLE is what a key may do in Keystead:\n  admin     eve
     project.\n\nOn a narrow terminal, \
     times get shorter first; then empty columns are left out, names are cut, and CREATED and\nLAST USED are left out. In a \
     pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
-    --search ci --limit 20";
+    --search ci --limit 20\n  keystead keys list --state expiring --expires-within-days 7\n  \
+    keystead keys list --owner \"Team A\" --unused-for-days 90";
 
 const SEARCH_HELP: &str = "Only keys with this text in their name or last six characters; case is ignored";
 
@@ -114,6 +121,8 @@ const SEARCH_HELP: &str = "Only keys with this text in their name or last six ch
 struct ListArguments {
     #[command(flatten)]
     scope: InProject,
+    #[command(flatten)]
+    filters: KeyFilterArguments,
     #[command(flatten)]
     filter: ListFilter,
     /// Print one JSON object per line instead of a table
@@ -150,6 +159,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: KeysArguments) -> Re
         Command::Get(OneArguments { key, json }) => {
             show(KeyView::new(&api_key(config, key.id)?, clock_and_random::now()), json)
         }
+        Command::Usage(usage) => usage::run(config, &usage),
         Command::Deactivate(one) => switch(config, &one, false).await,
         Command::Activate(one) => switch(config, &one, true).await,
         Command::Update(update) => update::run(config, &update).await,
@@ -191,17 +201,23 @@ async fn create(config: &Config, arguments: &CreateArguments) -> Result<(), Comm
 }
 
 fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandError> {
-    let ListArguments { scope, filter, json } = arguments;
+    let ListArguments { scope, filters, filter: search, json } = arguments;
     let now = clock_and_random::now();
     let (organization, project) = scope.find(overview)?;
-    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, filter);
-    overview.each_api_key(&organization, project.as_ref(), |key, project| {
-        if !filter.has_key(key) {
+    let filter = filters.filter();
+    let mut printer = ListPrinter::new(*json, table_rows::KEY_COLUMNS, search);
+    overview.each_api_key(&organization, project.as_ref(), &filter, |key, project| {
+        if !search.has_key(key) {
             return Ok(true);
         }
         printer.add(|| KeyView::new(key, now), || table_rows::key(key, project, now))
     })?;
-    printer.finish()
+    let is_nothing_found = printer.is_empty() && (search.searches() || !filter.matches_all());
+    printer.finish()?;
+    if is_nothing_found {
+        say("No API key matches.");
+    }
+    Ok(())
 }
 
 async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {

@@ -44,6 +44,11 @@ pub(in crate::cli) fn parse_text(text: &str) -> Result<String, &'static str> {
 }
 
 impl ListFilter {
+    /// Whether it searches.
+    pub(in crate::cli) fn searches(&self) -> bool {
+        self.search.is_some()
+    }
+
     pub(in crate::cli) fn has_name(&self, name: &Name) -> bool {
         self.search.as_ref().is_none_or(|search| name.as_str().to_lowercase().contains(search))
     }
@@ -96,6 +101,11 @@ impl<const N: usize> ListPrinter<N> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether no item was added.
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.listed == 0
     }
 
     /// Prints the remaining rows. An empty list prints the headings alone.

@@ -4,7 +4,7 @@
 use crate::cli::error::CommandError;
 use crate::cli::output::terminal::Tone;
 use crate::cli::output::{lines, one_line, print_json, print_lines};
-use crate::domain::{ApiKey, Organization, Parent, Project, Refusal, Timestamp};
+use crate::domain::{ApiKey, KeyStateFilter, Organization, Parent, Project, Refusal, Timestamp};
 use serde::Serialize;
 
 /// A key.
@@ -168,11 +168,8 @@ impl KeyView {
 
 /// The state of a key, as shown to people and programs.
 pub(in crate::cli) fn key_state(key: &ApiKey, now: Timestamp) -> &'static str {
-    match (key.valid, key.expires_at) {
-        (false, _) => "deactivated",
-        (true, Some(end)) if end <= now => "expired",
-        (true, _) => "active",
-    }
+    let others = [KeyStateFilter::Deactivated, KeyStateFilter::Expired];
+    others.into_iter().find(|state| state.matches(key, now)).unwrap_or(KeyStateFilter::Active).name()
 }
 
 /// The colour of a key's state.

@@ -73,22 +73,42 @@ macro_rules! select_api_key {
 
 pub(super) use {key_columns, listed, select_api_key};
 
+/// The keys of an organization (?1) or project (?2) between two ids (?3, ?4), newest first. The index `api_keys_by_scope`
+/// has them in this order.
+const LIST: &str = select_api_key!(
+    "k.organization_id = ?1 AND k.project_id IS ?2 AND k.id > ?3 AND k.id < ?4 ORDER BY k.id DESC LIMIT ?5"
+);
+/// The same for an owner (?6), from the index `api_keys_by_owner`.
+const LIST_OF_OWNER: &str = select_api_key!(
+    "k.organization_id = ?1 AND k.project_id IS ?2 AND k.owner = ?6 AND k.id > ?3 AND k.id < ?4 \
+     ORDER BY k.id DESC LIMIT ?5"
+);
+
 impl StoreTransaction<'_> {
     pub(super) fn key_of_parent(&self, parent: Parent, id: KeyId) -> Result<Option<ApiKey>> {
         let sql = select_api_key!("k.id = ?1 AND k.organization_id = ?2 AND k.project_id IS ?3");
         self.one(sql, params![id.get(), parent.organization.get(), parent.project.map(ProjectId::get)], api_key)
     }
 
-    pub(super) fn list_keys(&self, parent: Parent, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
-        let sql = select_api_key!(
-            "k.organization_id = ?1 AND k.project_id IS ?2 AND k.id > ?3 AND k.id < ?4 ORDER BY k.id DESC LIMIT ?5"
-        );
+    pub(super) fn list_keys(
+        &self,
+        parent: Parent,
+        owner: Option<&Owner>,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>> {
         let (organization, project) = (parent.organization.get(), parent.project.map(ProjectId::get));
         let mut keys = Vec::new();
         let ranges = unpublished::published_ranges(self.connection, 0, before.map_or(i64::MAX, KeyId::get))?;
         for (after, before) in ranges.into_iter().rev() {
             let left = u64::from(limit).cast_signed() - keys.len() as i64;
-            keys.extend(self.all(sql, params![organization, project, after, before, left], api_key)?);
+            keys.extend(match owner.map(Owner::as_str) {
+                None => self.all(LIST, params![organization, project, after, before, left], api_key)?,
+                Some(owner) => {
+                    let parameters = params![organization, project, after, before, left, owner];
+                    self.all(LIST_OF_OWNER, parameters, api_key)?
+                }
+            });
         }
         Ok(keys)
     }
@@ -385,4 +405,30 @@ fn allowed_addresses(row: &Row<'_>) -> Result<Option<AddressList>> {
 fn fingerprint(row: &Row<'_>, digest: Column, algorithm: Algorithm, tail: Column) -> Result<Fingerprint> {
     let tail = row.get_ref(tail as usize)?.as_str().map_err(rusqlite::Error::from)?;
     Ok(Fingerprint { digest: Digest::of(algorithm, row.get(digest as usize)?), tail: Tail::external(tail)? })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_walk_their_index_newest_first_and_sort_nothing() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        for (sql, index) in [
+            (LIST, "api_keys_by_scope (organization_id=? AND project_id=? AND rowid>? AND rowid<?)"),
+            (
+                LIST_OF_OWNER,
+                "api_keys_by_owner (organization_id=? AND project_id=? AND owner=? AND rowid>? AND rowid<?)",
+            ),
+        ] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters: Vec<Option<i64>> = vec![None; statement.parameter_count()];
+            let steps = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get(3)).unwrap();
+            let plan: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+            assert_eq!(plan[0], format!("SEARCH k USING INDEX {index}"), "{plan:#?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+        }
+    }
 }
