@@ -476,6 +476,9 @@ fn a_line_break_in_a_file_name_is_shown_escaped() {
     let folder = folder();
     let named = ["--store", "a\nb.db"];
     done(folder.path(), &[&["init", "--organization", "Acme", "--key-file", "key"][..], &named].concat());
+    // doctor names a file that is open to others.
+    let store = folder.path().join("a\nb.db");
+    fs::set_permissions(store, fs::Permissions::from_mode(0o644)).expect("the store");
     fs::rename(folder.path().join("key"), folder.path().join("k\ney")).expect("a name");
     for (arguments, shown) in
         [(&["status"][..], "a\\u{a}b.db"), (&["doctor"], "a\\u{a}b.db"), (&["scan", "k\ney"], "k\\u{a}ey:1:1:")]
