@@ -27,6 +27,7 @@ mod openapi_parts;
 mod organizations;
 mod parameter_schemas;
 mod projects;
+mod reason;
 mod refused_head;
 mod request_bodies;
 mod request_id;

@@ -3,9 +3,9 @@
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::{Action, FilterDays, KeyStateFilter};
 use serde_json::json;
-use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Required, Schema};
 
 /// A cursor that is a number.
 pub(super) const NUMBER_CURSOR: &str = "^[1-9][0-9]{0,17}$";
@@ -117,7 +117,8 @@ fn cursor(pattern: &str) -> (&'static str, ObjectBuilder, &'static str) {
     ("cursor", schema, "The `nextCursor` of the previous page.")
 }
 
-fn query_parameter((name, schema, about): (&str, ObjectBuilder, impl Into<String>)) -> Parameter {
+/// An optional parameter of a query.
+pub(super) fn query_parameter((name, schema, about): (&str, impl Into<RefOr<Schema>>, impl Into<String>)) -> Parameter {
     let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
     parameter.required(Required::False).description(Some(about)).schema(Some(schema)).build()
 }

@@ -53,6 +53,7 @@ mod projects;
 mod projects_command;
 mod rate_limits;
 mod readiness;
+mod reasons;
 mod recorded_proxy_requests;
 mod request_log;
 mod restore;
