@@ -14,7 +14,7 @@ pub use listen::{ListenAddress, ListenAddresses};
 pub use sections::{
     AuditSettings, BackupSettings, BruteForceSettings, CacheSettings, ChangesSettings, DevSettings,
     ForwardAuthSettings, KeysSettings, LogFormat, LogSettings, MetricsListen, MetricsSettings, ServerSettings,
-    SetupSettings, StoreSettings, TlsSettings, UnknownFields,
+    SetupSettings, StoreSettings, TlsSettings, UnknownFields, UsageSettings,
 };
 
 use crate::domain::{AddressList, KeyPrefix, Name};
@@ -53,6 +53,8 @@ pub struct Config {
     pub changes: ChangesSettings,
     /// The audit log.
     pub audit: AuditSettings,
+    /// The counts of uses of keys.
+    pub usage: UsageSettings,
     /// The scheduled backups.
     pub backup: BackupSettings,
     /// The prefixes of new keys.

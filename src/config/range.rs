@@ -7,7 +7,7 @@ const MS: RangeInclusive<i64> = 1..=2_147_483_647;
 
 /// The range of every number. Within it, no computation overflows, and the server asks for no more memory, files or threads than a
 /// machine can have.
-const RANGES: [(&str, RangeInclusive<i64>); 22] = [
+const RANGES: [(&str, RangeInclusive<i64>); 23] = [
     // The limit of actix.
     ("server.workers", 0..=512),
     ("server.max_connections", 1..=10_000_000),
@@ -31,6 +31,7 @@ const RANGES: [(&str, RangeInclusive<i64>); 22] = [
     ("changes.burst", 1..=1_000_000_000),
     ("changes.per_minute", 0..=1_000_000_000),
     ("audit.retention_days", 0..=1_000_000),
+    ("usage.retention_days", 0..=3_650),
     ("backup.every_hours", 1..=87_600),
     ("backup.keep", 1..=1_000_000),
 ];

@@ -153,6 +153,14 @@ pub struct AuditSettings {
     pub signing_key: PathBuf,
 }
 
+/// The section `[usage]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageSettings {
+    /// How long counts are kept, in days; 0 counts nothing.
+    pub retention_days: u32,
+}
+
 /// The section `[backup]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

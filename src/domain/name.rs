@@ -50,6 +50,23 @@ impl Name {
     }
 }
 
+/// Trims and checks a new text of one line: 1 to 255 characters.
+///
+/// # Errors
+/// [`Error::Invalid`] if the text is empty or too long, or contains control characters, invisible characters or a full
+/// key.
+pub(super) fn new_line<'a>(field: &str, text: &'a str) -> Result<&'a str> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) {
+        return Err(Error::Invalid(format!("The {field} must not contain control characters.")));
+    }
+    if text.is_empty() || text.chars().count() > MAX {
+        return Err(Error::Invalid(format!("The {field} must have 1 to {MAX} characters.")));
+    }
+    check_new(field, text)?;
+    Ok(text)
+}
+
 /// Checks rules that only new texts must follow. A full key in a name would be stored, listed, exported and
 /// logged in clear; the sentence does not repeat it.
 pub(super) fn check_new(field: &str, text: &str) -> Result<()> {

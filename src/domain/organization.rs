@@ -5,7 +5,7 @@ use std::fmt;
 
 /// An organization's id: 63 random bits, so an id reveals nothing about others. `Display` is the opaque
 /// string for clients, such as `org_2f9c1e7ab3d84f06`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganizationId(i64);
 
 impl OrganizationId {

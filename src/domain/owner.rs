@@ -1,6 +1,6 @@
 //! The owner of a key, and its metadata: what the team notes about it. Neither decides anything.
 
-use super::name::check_new;
+use super::name::{check_new, new_line};
 use super::{Error, Result};
 use std::sync::Arc;
 
@@ -10,24 +10,13 @@ use std::sync::Arc;
 pub struct Owner(Arc<str>);
 
 impl Owner {
-    /// Maximum length in characters.
-    pub const MAX: usize = 255;
-
     /// Trims and checks an owner.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the text is empty or too long, or contains control characters, invisible characters or
     /// a full key.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
-        if text.chars().any(char::is_control) {
-            return Err(Error::Invalid("The owner must not contain control characters.".to_owned()));
-        }
-        if text.is_empty() || text.chars().count() > Self::MAX {
-            return Err(Error::Invalid(format!("The owner must have 1 to {} characters.", Self::MAX)));
-        }
-        check_new("owner", text)?;
-        Ok(Self(text.into()))
+        Ok(Self(new_line("owner", text)?.into()))
     }
 
     /// An owner that was checked when it was stored.

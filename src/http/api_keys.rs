@@ -3,12 +3,12 @@
 use super::credential::Call;
 use super::envelope::{success, success_with_notice};
 use super::error::{Failure, HandlerResult};
-use super::fields::{FieldGroup as _, Fields};
+use super::fields::Fields;
 use super::list::{self, Page, PageRequest};
 use super::projects::project_id;
-use super::request_bodies::{ApiKeyChange, NewApiKey, ProvidedValue, Rotate};
+use super::request_bodies::{ApiKeyChange, Explanation, NewApiKey, ProvidedValue, Rotate};
 use super::version::{ShownKey, Version};
-use super::{App, body, key_filter};
+use super::{App, body, key_filter, reason};
 use crate::domain::{Error, Expiry, KeyFilter, KeyId, ProjectId, Timestamp};
 use crate::service::{
     FoundKeys, Idempotency, IssuedKey, KEYS_PASSED_OVER, KeyChange, ManageKeys, NewKey, NewValue, Read, ReadKey,
@@ -75,18 +75,20 @@ pub(super) async fn read<V: Version>(Call { caller, app, request, .. }: Call<Rea
 pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
     let (project, id) = (project(&request)?, key_id(&request)?);
     let change: V::ApiKeyChange = body::read::<V, _>(&app, &request, payload).await?;
-    let ApiKeyChange { name, lifetime, restrictions, grants } = change.into();
+    let ApiKeyChange { name, lifetime, restrictions, grants, explanation } = change.into();
     let (expiry, change) = (lifetime.expiry()?, restrictions.and(name, grants));
     if expiry == Expiry::Keep && change == KeyChange::default() {
         return Err(nothing_to_change::<V>());
     }
-    let key = app.service.keys(caller.authority(), project).update(id, expiry, change).await?;
+    let authority = caller.authority().because(explanation.reason());
+    let key = app.service.keys(authority, project).update(id, expiry, change).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
-pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call<ManageKeys>) -> HandlerResult {
-    let id = key_id(&request)?;
-    app.service.keys(caller.authority(), project(&request)?).revoke(id).await?;
+pub(super) async fn delete<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
+    let (project, id) = (project(&request)?, key_id(&request)?);
+    let authority = caller.authority().because(reason::of_deletion::<V>(&app, &request, payload).await?);
+    app.service.keys(authority, project).revoke(id).await?;
     success(V::deleted_api_key(id))
 }
 
@@ -94,26 +96,31 @@ pub(super) async fn rotate<V: Version>(Call { caller, app, request, payload }: C
     let (project, id) = (project(&request)?, key_id(&request)?);
     let fields = body::fields::<V, Rotate>(&app, &request, payload).await?;
     let idempotency = idempotency(&request, &fields);
-    let Rotate { grace, name, lifetime, value, restrictions, grants } = fields.read()?;
+    let Rotate { grace, name, lifetime, value, restrictions, grants, explanation } = fields.read()?;
     let rotation = RotationRequest {
         value: self::value(&app, value)?,
         grace: grace.flatten().unwrap_or_default(),
         expiry: lifetime.expiry()?,
         change: restrictions.and(name, grants),
     };
-    let issued = app.service.keys(caller.authority(), project).rotate(id, rotation, idempotency?).await?;
+    let authority = caller.authority().because(explanation.reason());
+    let issued = app.service.keys(authority, project).rotate(id, rotation, idempotency?).await?;
     answer_issued::<V>(&issued, caller.now())
 }
 
 pub(super) async fn complete<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
-    body::expect_none::<V>(&app, &request, payload).await?;
-    let key = app.service.keys(caller.authority(), project(&request)?).complete_rotation(key_id(&request)?).await?;
+    let (project, id) = (project(&request)?, key_id(&request)?);
+    let explanation: Explanation = body::read::<V, _>(&app, &request, payload).await?;
+    let authority = caller.authority().because(explanation.reason());
+    let key = app.service.keys(authority, project).complete_rotation(id).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
 pub(super) async fn cancel<V: Version>(Call { caller, app, request, payload }: Call<ManageKeys>) -> HandlerResult {
-    body::expect_none::<V>(&app, &request, payload).await?;
-    let key = app.service.keys(caller.authority(), project(&request)?).cancel_rotation(key_id(&request)?).await?;
+    let (project, id) = (project(&request)?, key_id(&request)?);
+    let explanation: Explanation = body::read::<V, _>(&app, &request, payload).await?;
+    let authority = caller.authority().because(explanation.reason());
+    let key = app.service.keys(authority, project).cancel_rotation(id).await?;
     success(V::api_key(&ShownKey::masked(&key, caller.now())))
 }
 
@@ -130,12 +137,12 @@ fn answer_issued<V: Version>(issued: &IssuedKey, now: Timestamp) -> HandlerResul
 }
 
 /// The path's project, if it has one.
-fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
+pub(super) fn project(request: &HttpRequest) -> Result<Option<ProjectId>, Failure> {
     request.match_info().get("projectId").map(|_| project_id(request)).transpose()
 }
 
 /// The `{id}` in the path.
-fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
+pub(super) fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
     let text = request.match_info().get("id").unwrap_or_default();
     if text.is_empty() || text.bytes().any(|c| !c.is_ascii_digit()) || text.bytes().all(|c| c == b'0') {
         return Err(Failure::bad_request("An API key's id must be a positive integer."));
@@ -146,7 +153,10 @@ fn key_id(request: &HttpRequest) -> Result<KeyId, Failure> {
 
 fn nothing_to_change<V: Version>() -> Failure {
     if V::HAS_ROTATION {
-        Failure::bad_request(format!("Send at least one of the fields \"{}\".", ApiKeyChange::names().join("\", \"")))
+        Failure::bad_request(format!(
+            "Send at least one of the fields \"{}\".",
+            ApiKeyChange::names_of_changes().join("\", \"")
+        ))
     } else {
         Failure::bad_request("The field \"valid\" is required.")
     }

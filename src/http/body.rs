@@ -3,7 +3,6 @@
 use super::App;
 use super::error::Failure;
 use super::fields::{Fields, Request};
-use super::request_bodies::Nothing;
 use super::version::Version;
 use crate::json;
 use actix_web::HttpRequest;
@@ -45,14 +44,6 @@ pub(super) async fn fields<V: Version, T: Request>(
     }
     must_be_json()?;
     parse(&bytes, refuses_unknown::<V>(app))
-}
-
-/// Checks that a request without fields has an empty body or an empty object.
-pub(super) async fn expect_none<V: Version>(app: &App, request: &HttpRequest, payload: Payload) -> Result<(), Failure> {
-    if !refuses_unknown::<V>(app) {
-        return Ok(());
-    }
-    read::<V, Nothing>(app, request, payload).await.map(|_| ())
 }
 
 fn refuses_unknown<V: Version>(app: &App) -> bool {

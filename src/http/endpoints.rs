@@ -3,12 +3,12 @@
 use super::endpoint::Endpoint;
 use super::examples::{ExampleKeys, Examples};
 use super::projects::Created;
-use super::request_bodies::{NewProject, Nothing, OrganizationChange, ProjectChange, Question, Questions, Rotate};
+use super::request_bodies::{Explanation, NewProject, OrganizationChange, ProjectChange, Question, Questions, Rotate};
 use super::v1::V1;
 use super::v2::V2;
 use super::verify::{self, Verification};
 use super::version::Version;
-use super::{api_keys, audit_logs, health, organizations, parameter_schemas, projects, v1};
+use super::{api_keys, audit_logs, health, organizations, parameter_schemas, projects, reason, usage, v1};
 
 const EXISTS: &str = "The digest is that of a key that exists; make a new key.";
 const NOT_ROTATING: &str = "The key is not being rotated.";
@@ -22,7 +22,7 @@ apply to both values. Omitted fields stay.";
 const ABOUT_CHANGE: &str = "\
 In force from the answer on. `expiresInDays` and `expiresInSeconds` count from now; null in either means no expiry. An \
 expired key works again. A later expiry does not extend a rotation in progress: its outgoing value stops working at \
-`rotatesAt`, or when the key expires if that is earlier. Omitted fields stay.";
+`rotatesAt`, or when the key expires if that is earlier. Omitted fields stay. `reason` alone changes nothing.";
 
 const ABOUT_FILTERS: &str = "\
 Filters are combined: a key is in the list if it matches all of them. Keystead reads at most 1,000 keys that do not match for one \
@@ -35,7 +35,8 @@ the use counts against its rate limit and sets `lastUsed`. Without `address`, a 
 
 /// All endpoints.
 pub(super) fn all(examples: &Examples) -> Vec<Endpoint> {
-    let v2 = of_version::<V2>(examples).into_iter().chain(audit_logs::endpoints(examples));
+    let others = audit_logs::endpoints(examples).into_iter().chain(usage::endpoints(examples));
+    let v2 = of_version::<V2>(examples).into_iter().chain(others);
     let versions = of_version::<V1>(examples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
     versions.chain(health::endpoints()).collect()
 }
@@ -100,8 +101,19 @@ fn project_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
             .answers(&example),
         Endpoint::delete(one(), projects::delete::<V>)
             .named(id("DeleteProject"), "Projects", "Delete a project and its keys permanently")
-            .answers_inline(&V::deleted_project(examples.project.id)),
+            .answers_inline(&V::deleted_project(examples.project.id))
+            .with_reason::<V>(),
     ]
+}
+
+impl Endpoint {
+    /// Adds the reason of a deletion, if the version takes one.
+    fn with_reason<V: Version>(self) -> Self {
+        if !V::HAS_REASONS {
+            return self;
+        }
+        self.takes::<Explanation>(V::RULES).queried_by([reason::parameter::<V>()])
+    }
 }
 
 fn verification_endpoints<V: Version>(examples: &Examples) -> Vec<Endpoint> {
@@ -157,7 +169,9 @@ impl KeyEndpoints<'_> {
         } else {
             (update, "Switch an API key of the * on or off")
         };
-        let delete = Endpoint::delete(one(), api_keys::delete::<V>).answers_inline(&V::deleted_api_key(used.key.id));
+        let delete = Endpoint::delete(one(), api_keys::delete::<V>)
+            .answers_inline(&V::deleted_api_key(used.key.id))
+            .with_reason::<V>();
         vec![
             self.named::<V>(list, "List*ApiKeys", "List the API keys of the *, newest first"),
             self.named::<V>(create, "Create*ApiKey", "Create an API key of the *"),
@@ -178,12 +192,12 @@ impl KeyEndpoints<'_> {
             .issues(&V::api_key(&rotating));
         let complete = Endpoint::post(path("/complete"), api_keys::complete::<V>)
             .explained("The outgoing value is refused from the answer on.")
-            .takes::<Nothing>(V::RULES)
+            .takes::<Explanation>(V::RULES)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         let cancel = Endpoint::post(path("/cancel"), api_keys::cancel::<V>)
             .explained("The outgoing value stays; the new one is refused from the answer on.")
-            .takes::<Nothing>(V::RULES)
+            .takes::<Explanation>(V::RULES)
             .conflicts(NOT_ROTATING)
             .answers(&data);
         vec![

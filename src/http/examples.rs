@@ -3,9 +3,9 @@
 use super::version::ShownKey;
 use crate::domain::{
     Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
-    Organization, OrganizationId, Origin, Parent, Project, ProjectId, Result, Secret, Timestamp,
+    Organization, OrganizationId, Origin, Parent, Project, ProjectId, Result, Secret, Timestamp, UseCounts, UseOutcome,
 };
-use crate::service::{AuditExport, IdentifiedKey, Verdict};
+use crate::service::{AuditExport, IdentifiedKey, UsedKey, Verdict};
 use std::sync::Arc;
 
 /// 2024-12-04T23:00:00Z.
@@ -77,6 +77,14 @@ impl Examples {
     /// A completed export.
     pub(super) fn export(&self) -> AuditExport {
         AuditExport::completed("exp_2f9c1e7ab3d84f069d216a5f0c3b8e14", &self.organization_keys.key, 42, at(USED_MS))
+    }
+
+    /// A key that was used.
+    pub(super) fn used_key(&self) -> UsedKey {
+        let key = &self.project_keys.key;
+        let mut counts = UseCounts::of(UseOutcome::Valid, 1_234);
+        counts += UseCounts::of(UseOutcome::RateLimited, 12);
+        UsedKey { id: key.id, name: Some(key.name.clone()), counts }
     }
 
     /// A project's valid key.

@@ -3,8 +3,8 @@
 use super::fields::{FieldError, FieldType, Fields, VersionRules, fields};
 use super::parameter_schemas::whole;
 use crate::domain::{
-    AddressList, Description, Digest, Grace, Lifetime, Metadata, Name, Owner, Permissions, RateLimit, Role, Tail,
-    Timestamp,
+    AddressList, Description, Digest, Grace, Lifetime, Metadata, Name, Owner, Permissions, RateLimit, Reason, Role,
+    Tail, Timestamp,
 };
 use serde_json::Value;
 use std::net::IpAddr;
@@ -112,6 +112,9 @@ field_types! {
     Owner:
         |value, _| Ok(Self::parse(&text(value)?)?),
         |_| of_type(Type::String).min_length(Some(1)).pattern(Some(NAME));
+    Reason:
+        |value, _| Ok(Self::parse(&text(value)?)?),
+        |_| of_type(Type::String).min_length(Some(1)).pattern(Some(NAME)).description(Some(ABOUT_NAME));
     Metadata:
         |value, _| metadata(&value),
         |_| ObjectBuilder::new();

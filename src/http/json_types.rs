@@ -1,6 +1,6 @@
 //! JSON values in answers: their serialization and their OpenAPI schemas.
 
-use crate::domain::{Metadata, Permissions, Role, Timestamp};
+use crate::domain::{Metadata, Permissions, Role, Timestamp, UseCounts, UseOutcome};
 use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize as _, Serializer};
 use serde_json::Value;
@@ -31,6 +31,19 @@ pub(super) fn metadata<S: Serializer>(metadata: &Metadata, serializer: S) -> Res
     }
     let object: Value = serde_json::from_str(metadata.as_str()).map_err(S::Error::custom)?;
     object.serialize(serializer)
+}
+
+/// The refused uses as an object of codes and numbers.
+pub(super) fn refused<S: Serializer>(counts: &UseCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.refused().map(|(outcome, count)| (outcome.code(), count)))
+}
+
+/// A schema for such an object.
+pub(super) fn refused_counts() -> Object {
+    let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let codes = UseOutcome::ALL.into_iter().filter(|outcome| *outcome != UseOutcome::Valid).map(UseOutcome::code);
+    let object = codes.fold(ObjectBuilder::new(), |object, code| object.property(code, number()));
+    object.description(Some("Numbers of refused uses by code; codes without uses are left out.")).build()
 }
 
 /// A schema for the names of roles.

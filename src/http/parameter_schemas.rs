@@ -3,9 +3,9 @@
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::{Action, FilterDays, KeyStateFilter};
 use serde_json::json;
-use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Required, Schema};
 
 /// A cursor that is a number.
 pub(super) const NUMBER_CURSOR: &str = "^[1-9][0-9]{0,17}$";
@@ -36,8 +36,7 @@ pub(super) fn path_parameters(path: &str) -> Vec<Parameter> {
 
 /// The parameters of a list of events.
 pub(super) fn event_filter() -> Vec<Parameter> {
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    let time = || text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let time = date_time;
     let actions = text().enum_values(Some(Action::ALL.map(Action::name)));
     let parameters = [
         ("startTime", time(), "Earliest time or date, inclusive."),
@@ -52,11 +51,39 @@ pub(super) fn event_filter() -> Vec<Parameter> {
     parameters.into_iter().chain([limit, cursor(NUMBER_CURSOR)]).map(query_parameter).collect()
 }
 
+/// The parameters of usage.
+pub(super) fn usage_period() -> Vec<Parameter> {
+    let step = text().enum_values(Some(["hour", "day"])).default(Some(json!("day")));
+    let step = ("step", step, "Whether uses are added up by hour or by day, in UTC.".to_owned());
+    period("rounded down to the start of its step").into_iter().chain([step]).map(query_parameter).collect()
+}
+
+/// The parameters of the most used keys.
+pub(super) fn most_used_keys(default: u32) -> Vec<Parameter> {
+    let limit = whole(1, MAX_LIMIT.into()).default(Some(json!(default)));
+    let limit = ("limit", limit, "Maximum number of keys.".to_owned());
+    period("rounded down to the hour").into_iter().chain([limit]).map(query_parameter).collect()
+}
+
+/// `from` and `to`.
+fn period(rounded: &str) -> [(&'static str, ObjectBuilder, String); 2] {
+    let from = format!("Earliest time or date, inclusive, {rounded}; 30 days before `to` if it is omitted.");
+    let to = "Latest time or date, exclusive; the present if it is omitted. The hour that it is in counts.";
+    [("from", date_time(), from), ("to", date_time(), to.to_owned())]
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn date_time() -> ObjectBuilder {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+}
+
 /// The parameters that filter a list of keys.
 pub(super) fn key_filter() -> Vec<Parameter> {
-    let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
-    let states = ObjectBuilder::new().schema_type(Type::String);
-    let states = states.enum_values(Some(KeyStateFilter::ALL.map(KeyStateFilter::name)));
+    let short = || text().min_length(Some(1)).max_length(Some(255));
+    let states = text().enum_values(Some(KeyStateFilter::ALL.map(KeyStateFilter::name)));
     let days = || whole(1, FilterDays::MAX);
     let parameters = [
         (
@@ -66,8 +93,8 @@ pub(super) fn key_filter() -> Vec<Parameter> {
              active and expire within 30 days, or within `expiresWithinDays`. `rotating` keys are in the grace period of a \
              rotation.",
         ),
-        ("owner", text(), "Only keys with exactly this owner."),
-        ("name", text(), "Only keys with this text in their name; case is ignored."),
+        ("owner", short(), "Only keys with exactly this owner."),
+        ("name", short(), "Only keys with this text in their name; case is ignored."),
         (
             "unusedForDays",
             days(),
@@ -90,7 +117,8 @@ fn cursor(pattern: &str) -> (&'static str, ObjectBuilder, &'static str) {
     ("cursor", schema, "The `nextCursor` of the previous page.")
 }
 
-fn query_parameter((name, schema, about): (&str, ObjectBuilder, &str)) -> Parameter {
+/// An optional parameter of a query.
+pub(super) fn query_parameter((name, schema, about): (&str, impl Into<RefOr<Schema>>, impl Into<String>)) -> Parameter {
     let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
     parameter.required(Required::False).description(Some(about)).schema(Some(schema)).build()
 }

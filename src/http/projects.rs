@@ -5,7 +5,7 @@ use super::envelope::success;
 use super::error::{Failure, HandlerResult};
 use super::list::{self, Page, PageRequest};
 use super::version::{ShownKey, Version};
-use super::{body, request_bodies, v1};
+use super::{body, reason, request_bodies, v1};
 use crate::domain::{self, Error, ProjectId};
 use crate::service::{Administer, NewProject, ProjectChange, Read};
 use actix_web::HttpRequest;
@@ -73,8 +73,9 @@ pub(super) async fn update<V: Version>(Call { caller, app, request, payload }: C
     success(V::project(&app.service.update_project(caller.authority(), id, change).await?))
 }
 
-pub(super) async fn delete<V: Version>(Call { caller, app, request, .. }: Call<Administer>) -> HandlerResult {
+pub(super) async fn delete<V: Version>(Call { caller, app, request, payload }: Call<Administer>) -> HandlerResult {
     let id = project_id(&request)?;
-    app.service.delete_project(caller.authority(), id).await?;
+    let authority = caller.authority().because(reason::of_deletion::<V>(&app, &request, payload).await?);
+    app.service.delete_project(authority, id).await?;
     success(V::deleted_project(id))
 }

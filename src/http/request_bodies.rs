@@ -2,10 +2,10 @@
 
 use super::error::Failure;
 use super::field_types::{AnyJson, Days, Seconds};
-use super::fields::{FieldError, FieldType, Fields, Request, VersionRules, fields};
+use super::fields::{FieldError, FieldGroup as _, FieldType, Fields, Request, VersionRules, fields};
 use crate::domain::{
     AddressList, Description, Digest, EventFilter, Expiry, Fingerprint, Grace, Lifetime, Metadata, Name, Owner,
-    Permissions, RateLimit, Role, Tail, Timestamp,
+    Permissions, RateLimit, Reason, Role, Tail, Timestamp,
 };
 use crate::service::{self, KeyChange, PresentedKey};
 use serde_json::Value;
@@ -22,9 +22,16 @@ const QUESTION_BYTES: usize = 2048;
 const DIGEST_OF_NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fields! {
-    /// A body without fields.
-    pub(super) struct Nothing {}
-    called "Nothing", such as {"nothing": {}}, const IS_OPTIONAL: bool = true;
+    /// Why the caller does it.
+    #[derive(Default)]
+    pub(super) struct Explanation {
+        /// Why: 1 to 255 characters for the audit log, without a full API key. Null or omitted: no reason.
+        "reason" reason: Option<Option<Reason>>,
+    }
+    called "Explanation", such as {
+        "without a reason": {},
+        "with a reason": {"reason": "The laptop was stolen."},
+    }, const IS_OPTIONAL: bool = true;
 
     /// Changes an organization.
     pub(super) struct OrganizationChange {
@@ -103,16 +110,17 @@ fields! {
         "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
     };
 
-    /// Changes a key; at least one field is required.
+    /// Changes a key; at least one field besides `reason` is required.
     pub(super) struct ApiKeyChange {
         "name" name: Option<Name>,
         ..lifetime: ChangedLifetime,
         ..restrictions: Restrictions,
         ..grants: Grants,
+        ..explanation: Explanation,
     }
-    where any_there(&Self::names());
+    where any_there(&Self::names_of_changes());
     called "ApiKeyChange", such as {
-        "switch off": {"valid": false},
+        "switch off": {"valid": false, "reason": "The laptop was stolen."},
         "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
         "rename": {"name": "Deployment"},
         "withdraw permissions": {"permissions": ["invoices:read"]},
@@ -130,6 +138,7 @@ fields! {
         ..value: ProvidedValue,
         ..restrictions: Restrictions,
         ..grants: Grants,
+        ..explanation: Explanation,
     }
     called "Rotate", such as {
         "at once": {},
@@ -264,7 +273,28 @@ impl From<NewV1ApiKey> for NewApiKey {
 
 impl From<V1ApiKeyChange> for ApiKeyChange {
     fn from(V1ApiKeyChange { restrictions }: V1ApiKeyChange) -> Self {
-        Self { name: None, lifetime: ChangedLifetime::default(), restrictions, grants: Grants::default() }
+        Self {
+            name: None,
+            lifetime: ChangedLifetime::default(),
+            restrictions,
+            grants: Grants::default(),
+            explanation: Explanation::default(),
+        }
+    }
+}
+
+impl ApiKeyChange {
+    /// The names of the fields that change something.
+    pub(super) fn names_of_changes() -> Vec<&'static str> {
+        let explanation = Explanation::names();
+        Self::names().into_iter().filter(|name| !explanation.contains(name)).collect()
+    }
+}
+
+impl Explanation {
+    /// `None` if there is no reason.
+    pub(super) fn reason(self) -> Option<Reason> {
+        self.reason.flatten()
     }
 }
 

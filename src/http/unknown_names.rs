@@ -15,8 +15,9 @@ const SIMILAR_IN_OTHER_ENDPOINT: f64 = 0.8;
 const VALUE: &str = "it belongs to creating or rotating a key: rotate the key to change its value";
 const RESTRICTION: &str = "it belongs to creating, changing or rotating a key";
 const LIMIT: &str = "it belongs inside \"rateLimit\"";
+const REASON: &str = "it belongs to changing, rotating or revoking a key, or to deleting a project";
 /// Fields about keys and where they belong, for requests that send one to the wrong endpoint.
-const OTHER_ENDPOINTS: [(&str, &str); 14] = [
+const OTHER_ENDPOINTS: [(&str, &str); 15] = [
     ("expiresInDays", RESTRICTION),
     ("expiresInSeconds", RESTRICTION),
     ("expiresAt", "use \"expiresInDays\" when creating, changing or rotating a key"),
@@ -29,6 +30,7 @@ const OTHER_ENDPOINTS: [(&str, &str); 14] = [
     ("permissions", RESTRICTION),
     ("owner", RESTRICTION),
     ("metadata", RESTRICTION),
+    ("reason", REASON),
     ("limit", LIMIT),
     ("windowInSeconds", LIMIT),
 ];

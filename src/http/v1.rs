@@ -13,6 +13,7 @@ pub(super) struct V1;
 impl Version for V1 {
     const NAME: &'static str = "v1";
     const HAS_ROTATION: bool = false;
+    const HAS_REASONS: bool = false;
     const FILTERS_KEYS: bool = false;
     const REFUSES_UNKNOWN_NAMES: bool = false;
 

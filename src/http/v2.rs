@@ -14,6 +14,7 @@ pub(super) struct V2;
 impl Version for V2 {
     const NAME: &'static str = "v2";
     const HAS_ROTATION: bool = true;
+    const HAS_REASONS: bool = true;
     const FILTERS_KEYS: bool = true;
     const REFUSES_UNKNOWN_NAMES: bool = true;
 

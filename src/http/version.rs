@@ -12,6 +12,8 @@ pub(super) trait Version: 'static {
     const NAME: &'static str;
     /// Whether its keys expire and rotate.
     const HAS_ROTATION: bool;
+    /// Whether changes take a reason.
+    const HAS_REASONS: bool;
     /// Whether its lists of keys can be filtered.
     const FILTERS_KEYS: bool;
     /// Whether unknown fields and parameters are refused; otherwise they are ignored.

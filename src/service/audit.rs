@@ -166,7 +166,7 @@ impl<P> Authority<P> {
             actor: self.actor(),
             action,
             resource,
-            change: audit_change(change)?,
+            change: audit_change(change, self.reason())?,
             origin: self.origin(),
         })
     }
@@ -186,7 +186,7 @@ pub(super) fn on_whole_store(
         actor,
         action,
         resource: "store".to_owned(),
-        change: audit_change(change)?,
+        change: audit_change(change, None)?,
         origin: Origin::default(),
     })
 }

@@ -8,6 +8,7 @@
 use super::Service;
 use super::last_used::LastUsed;
 use super::rate_limit::Window;
+use super::use_counter::UseCounter;
 use crate::domain::{
     ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Permissions, Presented, Project,
     ProjectId, Quota, Refusal, Result, Timestamp,
@@ -79,6 +80,8 @@ pub(super) struct Identity {
     project: Option<Arc<Project>>,
     window: Option<Arc<Window>>,
     pub(super) last_used: LastUsed,
+    /// Valid uses that are not on disk yet.
+    pub(super) uses: UseCounter,
 }
 
 impl Identity {
@@ -118,7 +121,7 @@ impl Identity {
     ///
     /// # Errors
     /// The reason for the refusal.
-    pub(super) fn admit(
+    fn admit(
         &self,
         address: Option<IpAddr>,
         needed: &Permissions,
@@ -163,6 +166,7 @@ impl KeyCache {
             project: project.map(|project| share(&self.projects, project.id, project)),
             window: key.rate_limit.map(|_| self.window(key.id)),
             last_used: LastUsed::new(key.id, digest, last_used),
+            uses: UseCounter::default(),
             key,
         }
     }
@@ -205,18 +209,10 @@ impl Service {
         via: Via,
         now: Moment,
     ) -> Result<Caller> {
-        let address = origin.address;
         let identity = self.identify_presented(credential, now.time).await?;
-        let admitted = match &identity {
-            Some(identity) => identity.admit(address, needed, now),
-            None => Err(Refusal::Unknown),
-        };
-        self.metrics.verified(via, admitted.err());
+        let admitted = self.admit(identity.as_ref(), origin.address, needed, via, now);
         match (identity, admitted) {
-            (Some(identity), Ok(quota)) => {
-                self.last_used_buffer.record(&identity, now.time);
-                Ok(Caller { identity, quota, origin, moment: now })
-            }
+            (Some(identity), Ok(quota)) => Ok(Caller { identity, quota, origin, moment: now }),
             (identity, admitted) => {
                 let refusal = admitted.err().unwrap_or(Refusal::Unknown);
                 if refusal.is_of_credential() {
@@ -226,6 +222,29 @@ impl Service {
                 Err(Error::Unauthenticated(refusal))
             }
         }
+    }
+
+    /// Admits the use of a key, if there is one, and counts it: the only place where uses are counted and noted.
+    ///
+    /// # Errors
+    /// The reason for the refusal.
+    pub(super) fn admit(
+        &self,
+        identity: Option<&Arc<Identity>>,
+        address: Option<IpAddr>,
+        needed: &Permissions,
+        via: Via,
+        now: Moment,
+    ) -> std::result::Result<Option<Quota>, Refusal> {
+        let admitted = identity.map_or(Err(Refusal::Unknown), |identity| identity.admit(address, needed, now));
+        self.metrics.verified(via, admitted.err());
+        if let Some(identity) = identity {
+            self.usage_buffer.count(identity, admitted.err(), now.time);
+            if admitted.is_ok() {
+                self.last_used_buffer.record(identity, now.time);
+            }
+        }
+        admitted
     }
 
     /// Finds the key with this value, valid or not. If the store holds imported keys with other digests,

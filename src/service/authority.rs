@@ -2,7 +2,7 @@
 //! permission check, so no use case can run without one.
 
 use super::Caller;
-use crate::domain::{Actor, KeyId, OrganizationId, Origin, Result, Role, Target, Task, Timestamp};
+use crate::domain::{Actor, KeyId, OrganizationId, Origin, Reason, Result, Role, Target, Task, Timestamp};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -73,7 +73,7 @@ impl<P> Deref for Permitted<P> {
 impl<P: Purpose> Permitted<P> {
     /// The caller's authority over its own organization, for this purpose.
     pub fn authority(&self) -> Authority<P> {
-        Authority { who: Who::Caller(self.caller.clone()), now: self.now(), purpose: PhantomData }
+        Authority { who: Who::Caller(self.caller.clone()), now: self.now(), reason: None, purpose: PhantomData }
     }
 }
 
@@ -82,6 +82,7 @@ impl<P: Purpose> Permitted<P> {
 pub struct Authority<P> {
     who: Who,
     now: Timestamp,
+    reason: Option<Reason>,
     purpose: PhantomData<P>,
 }
 
@@ -94,7 +95,13 @@ enum Who {
 impl<P> Authority<P> {
     /// The operator's authority: whoever can run the program on the machine may manage every organization.
     pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
-        Self { who: Who::Operator(organization), now, purpose: PhantomData }
+        Self { who: Who::Operator(organization), now, reason: None, purpose: PhantomData }
+    }
+
+    /// The same with the reason of the change, which its event keeps.
+    #[must_use]
+    pub fn because(self, reason: Option<Reason>) -> Self {
+        Self { reason, ..self }
     }
 
     /// The organization that is managed.
@@ -126,6 +133,11 @@ impl<P> Authority<P> {
             Who::Caller(caller) => Actor::Key(caller.key().id, caller.key().name.clone()),
             Who::Operator(_) => Actor::Operator,
         }
+    }
+
+    /// The reason of the change, for the audit event.
+    pub(super) fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
     }
 
     /// The source of the request, for the audit event.

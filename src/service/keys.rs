@@ -285,6 +285,10 @@ impl<P> KeyManager<'_, P> {
         if filter.matches_all() { store.read(work).await } else { store.read_slice(work).await }
     }
 
+    pub(super) fn service(&self) -> &Service {
+        self.service
+    }
+
     /// One key.
     ///
     /// # Errors

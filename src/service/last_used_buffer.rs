@@ -118,7 +118,7 @@ impl Service {
     ///
     /// # Errors
     /// [`crate::domain::Error::Unavailable`]; the times are kept for the next attempt.
-    pub async fn flush_last_used(&self) -> Result<()> {
+    pub(super) async fn flush_last_used(&self) -> Result<()> {
         let uses = self.last_used_buffer.take();
         for chunk in uses.chunks(CHUNK) {
             let chunk = chunk.to_vec();

@@ -25,6 +25,9 @@ mod readiness;
 mod setup;
 mod store_gauges;
 mod token_buckets;
+mod usage;
+mod usage_buffer;
+mod use_counter;
 mod verification;
 
 pub use crate::domain::KeyChange;
@@ -50,6 +53,7 @@ pub use keys::{API_KEYS_PAGE, FoundKeys, KEYS_PASSED_OVER, KeyManager, NewKey, N
 pub use overview::{LookedUpKey, ORGANIZATIONS_PAGE, Overview, StoreSummary};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
+pub use usage::{UsagePart, UsagePeriod, UsageStep, UsedKey};
 pub use verification::{IdentifiedKey, PresentedKey, Verdict, VerificationRequest};
 
 use crate::domain::{Error, KeyId, KeyPrefix, OrganizationId, Parent, Result};
@@ -62,13 +66,15 @@ use brute_force::BruteForceGuard;
 use change_limit::ChangeLimiter;
 use concurrency_limit::ConcurrencyLimit;
 use failed_authentications::FailedAuthentications;
+use futures_util::future::join;
 use last_used_buffer::LastUsedBuffer;
 use readiness::Readiness;
 use std::sync::Arc;
 use std::time::Instant;
 use store_gauges::{KeyCountCache, OrganizationSizeCache};
+use usage_buffer::UsageBuffer;
 
-/// Concurrent searches and counts of the audit log per organization.
+/// Concurrent searches and counts of the audit log, and long reads of usage, per organization.
 const LONG_READS_EACH: usize = 4;
 /// Concurrent streamed lists and downloads per key.
 const STREAMS_EACH: usize = 32;
@@ -88,6 +94,8 @@ pub struct ServiceOptions {
     pub brute_force: BruteForceLimit,
     /// Limit of changes per organization.
     pub change_limit: ChangeLimit,
+    /// Whether uses of keys are counted.
+    pub counts_usage: bool,
 }
 
 /// All use cases over one open store.
@@ -97,6 +105,7 @@ pub struct Service {
     file: StoreFile,
     key_cache: KeyCache,
     last_used_buffer: LastUsedBuffer,
+    usage_buffer: UsageBuffer,
     brute_force: BruteForceGuard,
     change_limiter: ChangeLimiter,
     key_count: KeyCountCache,
@@ -106,7 +115,7 @@ pub struct Service {
     stopwatch: fn() -> Instant,
     audit_exports: AuditExports,
     failed_authentications: FailedAuthentications,
-    /// Searches and counts of the audit log, by organization.
+    /// Searches and counts of the audit log, and long reads of usage, by organization.
     long_reads: ConcurrencyLimit<OrganizationId>,
     /// Streamed lists and downloads, by key.
     streams: ConcurrencyLimit<KeyId>,
@@ -126,6 +135,7 @@ impl Service {
             file,
             key_cache: KeyCache::new(options.cache_capacity),
             last_used_buffer: LastUsedBuffer::new(options.cache_capacity),
+            usage_buffer: UsageBuffer::new(options.counts_usage),
             brute_force: BruteForceGuard::new(options.brute_force),
             change_limiter: ChangeLimiter::new(options.change_limit),
             key_count: KeyCountCache::default(),
@@ -180,12 +190,21 @@ impl Service {
         self.store.wait_for_other_processes().await;
     }
 
-    /// Writes pending last-used times and closes the store, which must not be used afterwards.
+    /// Writes pending last-used times and usage, in one commit if there are few.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]; both are kept for the next attempt.
+    pub async fn flush_uses(&self) -> Result<()> {
+        let (times, counts) = join(self.flush_last_used(), self.flush_usage()).await;
+        times.and(counts)
+    }
+
+    /// Writes pending last-used times and usage and closes the store, which must not be used afterwards.
     pub async fn close(&self) {
         // The background task that wrote last-used times may have been stopped half-way.
         self.last_used_buffer.give_back();
-        if let Err(error) = self.flush_last_used().await {
-            log::error!("the last-used times of the last second were not written: {error} {:?}", error.detail());
+        if let Err(error) = self.flush_uses().await {
+            log::error!("the uses of the last second were not written: {error} {:?}", error.detail());
         }
         self.store.close();
     }

@@ -3,11 +3,13 @@
 use super::organization_sizes::{SLICE, SizeCount, largest};
 use super::{EVENTS_PAGE, PROJECTS_PAGE, StoreOptions};
 use crate::domain::{
-    Action, ApiKey, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization, OrganizationId,
-    OrganizationSize, Owner, Parent, Permissions, Project, ProjectId, Refusal, Result, Timestamp,
+    Action, ApiKey, Digest, Event, EventFilter, Hour, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
+    OrganizationId, OrganizationSize, Owner, Parent, Permissions, Project, ProjectId, Refusal, Result, Timestamp,
+    UseCounts,
 };
 use crate::store::Counted;
 use crate::store::file::{self, StoreSize, StoreView};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Maximum number of organizations per page of a list.
@@ -191,6 +193,19 @@ impl Overview {
             key.complete_due_rotation(self.now);
             key
         }))
+    }
+
+    /// The uses of the organization's key, or of all its keys, by hour. Hours without uses are left out.
+    ///
+    /// # Errors
+    /// See [`Overview`].
+    pub fn usage(
+        &self,
+        organization: OrganizationId,
+        key: Option<KeyId>,
+        hours: Range<Hour>,
+    ) -> Result<Vec<(Hour, UseCounts)>> {
+        self.view.read(|reads| reads.usage(organization, key, hours))
     }
 
     /// The forms of keys that imports have added.

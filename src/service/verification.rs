@@ -71,15 +71,9 @@ impl Service {
             PresentedKey::Value(value) => self.identify_presented(value, now).await?,
             PresentedKey::Digest(digest) => self.identify(digest, now).await?,
         };
-        let Some(identity) = identity.filter(|it| it.organization().id == caller.organization().id) else {
-            self.metrics.verified(Via::Verify, Some(Refusal::Unknown));
-            return Ok(Verdict { outcome: Err(Refusal::Unknown), identified: None });
-        };
-        let outcome = identity.admit(request.address, &request.needed, caller.moment());
-        self.metrics.verified(Via::Verify, outcome.err());
-        if outcome.is_ok() {
-            self.last_used_buffer.record(&identity, now);
-        }
+        let identity = identity.filter(|it| it.organization().id == caller.organization().id);
+        let outcome = self.admit(identity.as_ref(), request.address, &request.needed, Via::Verify, caller.moment());
+        let Some(identity) = identity else { return Ok(Verdict { outcome, identified: None }) };
         let mut key = identity.key(now);
         if outcome.is_err() {
             // An invalid key was just read from the store, which may lack its latest last-used times.

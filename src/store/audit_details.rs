@@ -1,22 +1,24 @@
 //! The JSON that the audit log keeps about a change. Use cases write it, and so does the store when it replays its
 //! ledger of revocations.
 
-use crate::domain::{ApiKey, Error, Metadata, Owner, RateLimit, Result};
+use crate::domain::{ApiKey, Error, Metadata, Owner, RateLimit, Reason, Result};
 use serde::Serialize;
 
-/// The object before and after a change, as JSON.
+/// The object before and after a change, and its reason, as JSON.
 ///
 /// # Errors
 /// [`Error::Internal`] where they cannot be serialized.
-pub fn audit_change([before, after]: [Option<impl Serialize>; 2]) -> Result<String> {
-    serde_json::to_string(&BeforeAndAfter { before, after })
+pub fn audit_change([before, after]: [Option<impl Serialize>; 2], reason: Option<&Reason>) -> Result<String> {
+    serde_json::to_string(&BeforeAndAfter { before, after, reason: reason.map(Reason::as_str) })
         .map_err(|e| Error::Internal(format!("an event could not be written: {e}")))
 }
 
 #[derive(Serialize)]
-struct BeforeAndAfter<T> {
+struct BeforeAndAfter<'a, T> {
     before: Option<T>,
     after: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 /// The fields of a key that can change, as an event keeps them: values masked, unset fields left out.

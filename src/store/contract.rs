@@ -11,10 +11,11 @@
 //! - Every method fails with [`Error::Unavailable`](crate::domain::Error::Unavailable) where the disk fails.
 
 use crate::domain::{
-    ApiKey, ChainCheck, Digest, Event, EventFilter, Fingerprint, KeyChange, KeyCounts, KeyForms, KeyId, Link, Name,
-    NewEvent, Organization, OrganizationId, OrganizationSize, Owner, Parent, Presented, Project, ProjectId, Result,
-    Timestamp,
+    ApiKey, ChainCheck, CountedUses, Digest, Event, EventFilter, Fingerprint, Hour, KeyChange, KeyCounts, KeyForms,
+    KeyId, Link, Name, NewEvent, Organization, OrganizationId, OrganizationSize, Owner, Parent, Presented, Project,
+    ProjectId, Result, Timestamp, UseCounts,
 };
+use std::ops::Range;
 
 /// How many former values of a key are kept. Older ones are forgotten.
 pub const FORMER_VALUES: u32 = 16;
@@ -98,6 +99,15 @@ pub struct SizesSlice {
     pub rows: u64,
 }
 
+/// One slice of the uses of an organization's keys.
+#[derive(Clone, Debug)]
+pub struct UsesSlice {
+    /// Keys, each with its uses in one hour.
+    pub uses: Vec<(KeyId, u64)>,
+    /// The hour to continue in, and the key to continue after; `None` at the end.
+    pub next: Option<(Hour, Option<KeyId>)>,
+}
+
 /// Queries.
 pub trait Reads {
     /// Whether the store is initialized: whether it has an organization.
@@ -177,6 +187,25 @@ pub trait Reads {
 
     /// The caller's request with this name.
     fn idempotent_request(&self, caller: KeyId, name: &str) -> Result<Option<IdempotentRequest>>;
+
+    /// The uses of the organization's key, which may be revoked, or of all its keys, by hour. Hours without uses are left
+    /// out.
+    fn usage(
+        &self,
+        organization: OrganizationId,
+        key: Option<KeyId>,
+        hours: Range<Hour>,
+    ) -> Result<Vec<(Hour, UseCounts)>>;
+
+    /// The uses of each of the organization's keys by hour, up to `limit` of them. Begins with the first hour, in it
+    /// after the key `after`. A key may be revoked.
+    fn usage_by_key(
+        &self,
+        organization: OrganizationId,
+        hours: Range<Hour>,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> Result<UsesSlice>;
 }
 
 /// Changes.
@@ -217,6 +246,12 @@ pub trait Writes: Reads {
     /// Records last uses. Uses of deleted keys are ignored. The use of a replaced value counts as a use of the current
     /// value.
     fn record_last_used(&mut self, uses: &[LastUse]) -> Result<()>;
+
+    /// Adds uses to the counts of their keys and of their organizations. Revoked keys are counted, too.
+    fn add_usage(&mut self, uses: &[CountedUses]) -> Result<()>;
+
+    /// Deletes up to `limit` counts from before this hour, oldest first; returns how many.
+    fn prune_usage(&mut self, before: Hour, limit: u32) -> Result<usize>;
 
     /// Stores a request; it replaces an older one of the same name.
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()>;

@@ -30,7 +30,7 @@ pub(super) fn replay(key: &ApiKey, record: &KeyRecord, now: Timestamp) -> Result
         actor: Actor::Keystead,
         action: after.as_ref().map_or(Action::KeyRevoked, |after| action(key, after)),
         resource: format!("api_key/{}", key.id.get()),
-        change: audit_change([Some(key), after.as_ref()].map(|key| key.map(KeyDetails::from)))?,
+        change: audit_change([Some(key), after.as_ref()].map(|key| key.map(KeyDetails::from)), None)?,
         origin: Origin::default(),
     };
     Ok(Some(Replay { after, event }))

@@ -56,8 +56,8 @@ def do_everything(server):
         ask("POST", f"{key}/rotate", {"gracePeriodInHours": 1})
         ask("POST", f"{key}/rotate/{end}", {})
     ask("POST", f"{key}/rotate", {})
-    ask("DELETE", key)
-    ask("DELETE", f"/v2/projects/{project}")
+    ask("DELETE", key, {"reason": "Laptop \"7\" was stolen, says Żółw 🔑."})
+    ask("DELETE", f"/v2/projects/{project}?reason=Sold")
     try:
         ask("GET", keys, key="confident_org_00000000000000000000000000000000")
     except urllib.error.HTTPError as refusal:

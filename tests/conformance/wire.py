@@ -5,6 +5,9 @@ from datetime import datetime, timezone
 
 FULL_VALUE = re.compile(r"confident_org_[0-9a-f]{32}")
 FULL_PROJECT_VALUE = re.compile(r"confident_proj_[0-9a-f]{32}")
+# The fields of a key on /v2: those of the published contract, then Keystead's own.
+KEY = ["id", "name", "valid", "created_at", "expiresAt", "value", "shadowValue", "rotatesAt", "lastUsed"]
+OWN = ["role", "permissions", "owner", "metadata"]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 

@@ -1,6 +1,7 @@
 """Keystead, and a service in front of which the guide's middleware stands."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
@@ -48,8 +49,27 @@ def command(request) -> tuple[list, str]:
     return ALL[request.param](host, port), f"http://{host}:{port}/"
 
 
+@pytest.fixture(scope="session", params=ALL)
+def asking_command(request) -> tuple[list, str]:
+    """The same for a program that asks for the permission `orders:read`."""
+    host, port = own_address(11 + list(ALL).index(request.param))
+    return ALL[request.param](host, port, "orders:read"), f"http://{host}:{port}/"
+
+
 @pytest.fixture
 def setup(command, tmp_path: Path) -> Iterator[Setup]:
+    with running(command, tmp_path) as setup:
+        yield setup
+
+
+@pytest.fixture
+def asking_setup(asking_command, tmp_path: Path) -> Iterator[Setup]:
+    with running(asking_command, tmp_path) as setup:
+        yield setup
+
+
+@contextmanager
+def running(command: tuple[list, str], tmp_path: Path) -> Iterator[Setup]:
     host, port = own_address(100)
     keystead = Server(tmp_path, listen=f"{host}:{port}")
     try:

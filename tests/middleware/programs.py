@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -34,36 +35,53 @@ def built(folder: str, *command: str) -> None:
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
 
 
-# Each writes the program, to listen on another address, and returns the command that runs it.
-def fastapi(host: str, port: int) -> list:
+# Each writes the program, to listen on another address, and returns the command that runs it. If it asks for a permission,
+# it has another name, too.
+def fastapi(host: str, port: int, permission: str | None = None) -> list:
     program = instead(block("python"), 'host="127.0.0.1", port=3000', f'host="{host}", port={port}')
-    (PROGRAMS / "python" / "app.py").write_text(program)
-    return ["python", PROGRAMS / "python" / "app.py"]
+    if permission is not None:
+        program = instead(program, "Security(caller, scopes=[])", f'Security(caller, scopes=["{permission}"])')
+    path = PROGRAMS / "python" / f"{named(permission)}.py"
+    path.write_text(program)
+    return ["python", path]
 
 
-def express(host: str, port: int) -> list:
+def express(host: str, port: int, permission: str | None = None) -> list:
     program = instead(block("js"), 'listen(3000, "127.0.0.1")', f'listen({port}, "{host}")')
-    (PROGRAMS / "express" / "app.mjs").write_text(program)
-    return ["node", PROGRAMS / "express" / "app.mjs"]
+    if permission is not None:
+        program = instead(program, "requireKey()", f'requireKey("{permission}")')
+    path = PROGRAMS / "express" / f"{named(permission)}.mjs"
+    path.write_text(program)
+    return ["node", path]
 
 
-def net_http(host: str, port: int) -> list:
+def net_http(host: str, port: int, permission: str | None = None) -> list:
     program = instead(block("go"), "127.0.0.1:3000", f"{host}:{port}")
+    if permission is not None:
+        program = instead(program, "requireKey(mux)", f'requireKey(mux, "{permission}")')
     (PROGRAMS / "go" / "main.go").write_text(program)
     built("go", "go", "vet", "main.go")
-    built("go", "go", "build", "-o", "app", "main.go")
-    return [PROGRAMS / "go" / "app"]
+    built("go", "go", "build", "-o", named(permission), "main.go")
+    return [PROGRAMS / "go" / named(permission)]
 
 
-def axum(host: str, port: int) -> list:
+def named(permission: str | None) -> str:
+    return "app" if permission is None else "asking"
+
+
+def axum(host: str, port: int, permission: str | None = None) -> list:
     assert (ROOT / "tests/middleware/axum/Cargo.toml").read_text().endswith(block("toml")), "the guide's dependencies"
     program = instead(block("rust"), "127.0.0.1:3000", f"{host}:{port}")
+    if permission is not None:
+        program = instead(program, "permissions: &[]", f'permissions: &["{permission}"]')
     (PROGRAMS / "axum" / "src" / "main.rs").write_text(program)
     built("axum", "cargo", "build", "--locked", "--quiet")
-    return [Path(os.environ["CARGO_TARGET_DIR"]) / "debug" / "middleware"]
+    path = PROGRAMS / "axum" / named(permission)
+    shutil.copy(Path(os.environ["CARGO_TARGET_DIR"]) / "debug" / "middleware", path)
+    return [path]
 
 
-ALL: dict[str, Callable[[str, int], list]] = {
+ALL: dict[str, Callable[..., list]] = {
     "fastapi": fastapi,
     "express": express,
     "net_http": net_http,

@@ -84,6 +84,23 @@ def test_a_key_is_refused_from_an_address_that_it_is_not_allowed_from(setup):
     assert setup.service.get(key).status_code == 200
 
 
+def test_a_key_without_the_permission_that_the_service_asks_for_is_refused(asking_setup):
+    setup = asking_setup
+    number, key = setup.mint("a", permissions=["orders:read", "b"], role="none")
+    path = f"{setup.client_keys}/{number}"
+    answer = setup.service.get(key)
+    assert (answer.status_code, answer.json()) == (200, {"hello": "a"})
+    assert setup.service.get(setup.mint("b", permissions=["orders:*"])[1]).status_code == 200
+    refused(setup.service.get(setup.mint("c")[1]), 403)
+    refused(setup.service.get(setup.mint("d", permissions=["orders:write"])[1]), 403)
+    setup.ask("PUT", path, {"permissions": ["b"]})
+    refused(setup.service.get(key), 403)
+    setup.ask("PUT", path, {"permissions": ["*"]})
+    assert setup.service.get(key).status_code == 200
+    setup.ask("DELETE", path)
+    refused(setup.service.get(key), 401)
+
+
 def test_nobody_passes_while_keystead_is_stopped_and_good_keys_do_after_a_restart(setup):
     _, key = setup.mint("a")
     assert setup.service.get(key).status_code == 200

@@ -31,9 +31,18 @@ def before_call(context, case, kwargs):
         case.query["cursor"] = "YQ"
     # Whether one of these is seen depends on what is around it; beyond U+FFFF the pattern says nothing.
     if is_valid and isinstance(case.body, dict):
-        for field in ("name", "description"):
+        for field in ("name", "description", "owner", "reason"):
             if isinstance(case.body.get(field), str):
                 case.body[field] = UNSEEN.sub("", case.body[field]).strip() or "A name"
+    # Both kinds of keys have one schema, and the keys of projects have fewer roles.
+    if is_valid and "/projects/" in case.path and isinstance(case.body, dict):
+        if case.body.get("role") in ("admin", "auditor"):
+            case.body["role"] = "verifier"
+    # No schema can say that a reason stands either in the body or in the query.
+    if is_valid and "reason" in (case.query or {}):
+        case.query["reason"] = UNSEEN.sub("", case.query["reason"]).strip() or "A reason"
+        if isinstance(case.body, dict):
+            case.body.pop("reason", None)
     # Reads may have the own key's number; what would switch it off, rotate or revoke it gets another one.
     number = str((case.path_parameters or {}).get("id", ""))
     if case.method.upper() != "GET" and number.isdecimal() and int(number) == OWN_KEY:

@@ -481,7 +481,11 @@ fn a_list_of_events_shows_each_changed_field_with_its_old_and_new_value() {
     done(folder, &["keys", "deactivate", &id.to_string()]);
     let second = done(folder, &["keys", "rotate", &id.to_string(), "--yes"]);
     done(folder, &["organizations", "rename", "My organization", "Acme"]);
-    done(folder, &["keys", "revoke", &id.to_string(), "--yes"]);
+    let grants = ["--role", "none", "--permission", "b:*,c", "--no-owner", "--metadata", r#"{"plan":"basic"}"#];
+    let given = ["--permission", "a,c", "--owner", "Ann", "--reason", "Ann asked, twice"];
+    done(folder, &[&["keys", "update", &id.to_string()], &given[..]].concat());
+    done(folder, &[&["keys", "update", &id.to_string()], &grants[..]].concat());
+    done(folder, &["keys", "revoke", &id.to_string(), "--yes", "--reason", "The laptop was stolen."]);
     let table = done(folder, &["audit", "list"]);
     let rows: Vec<&str> = table.lines().collect();
     let heads: Vec<&str> = rows[0].split_whitespace().collect();
@@ -490,12 +494,26 @@ fn a_list_of_events_shows_each_changed_field_with_its_old_and_new_value() {
     let tail = |key: &str| format!("…{}", &key.trim()[key.trim().len() - 6..]);
     let (first, second) = (tail(&first), tail(&second));
     for (place, resource, end) in [
-        (1, resource.as_str(), format!("CI value {second}, limit 5 in 60s, deactivated")),
-        (2, "organization/", "Acme name My organization → Acme".to_owned()),
-        (3, resource.as_str(), format!("CI value {first} → {second}")),
-        (4, resource.as_str(), "CI deactivated".to_owned()),
-        (5, resource.as_str(), "CI limit none → 5 in 60s".to_owned()),
-        (6, resource.as_str(), format!("CI value {first}")),
+        (
+            1,
+            resource.as_str(),
+            format!(
+                "CI value {second}, role none, limit 5 in 60s, metadata {{\"plan\":\"basic\"}}, permissions b:* c, \
+                 deactivated, reason: The laptop was stolen."
+            ),
+        ),
+        (
+            2,
+            resource.as_str(),
+            "CI granted b:*, withdrawn a, role admin → none, owner Ann → none, metadata none → {\"plan\":\"basic\"}"
+                .to_owned(),
+        ),
+        (3, resource.as_str(), "CI granted a c, owner none → Ann, reason: Ann asked, twice".to_owned()),
+        (4, "organization/", "Acme name My organization → Acme".to_owned()),
+        (5, resource.as_str(), format!("CI value {first} → {second}")),
+        (6, resource.as_str(), "CI deactivated".to_owned()),
+        (7, resource.as_str(), "CI limit none → 5 in 60s".to_owned()),
+        (8, resource.as_str(), format!("CI value {first}, role admin")),
     ] {
         let row = rows[place].split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(row.contains(resource) && row.ends_with(&end), "{end}\n{table}");
@@ -676,6 +694,7 @@ pub fn service_options(path: &Path) -> keystead::service::ServiceOptions {
             counts_loopback: false,
         },
         change_limit: keystead::service::ChangeLimit { burst: 0, per_minute: 0 },
+        counts_usage: true,
     }
 }
 

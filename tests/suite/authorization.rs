@@ -65,6 +65,11 @@ fn table() -> BTreeMap<String, Expected> {
             add(format!("POST /v2/{keys}/api-keys/{{id}}/{rotation}"), Some(MANAGERS), json!({}), found);
         }
     }
+    for keys in ["organization", "projects/{projectId}"] {
+        add(format!("GET /v2/{keys}/api-keys/{{id}}/usage"), Some(READERS), none(), found);
+    }
+    add("GET /v2/organization/usage".to_owned(), Some(READERS), none(), own);
+    add("GET /v2/organization/usage/keys".to_owned(), Some(READERS), none(), own);
     add("GET /v2/organization/audit-logs".to_owned(), Some(AUDITORS), none(), own);
     add(format!("POST {EXPORTS}"), Some(AUDITORS), json!({}), [202, 202]);
     add(format!("GET {EXPORTS}/{{exportId}}"), Some(AUDITORS), none(), found);

@@ -279,7 +279,7 @@ fn a_toml_or_type_error_is_explained_and_underlined() {
 }
 
 /// Every setting that is a number, with its minimum and maximum.
-const RANGES: [(&str, &str, i64, i64); 22] = [
+const RANGES: [(&str, &str, i64, i64); 23] = [
     ("server", "workers", 0, 512),
     ("server", "max_connections", 1, 10_000_000),
     ("server", "body_limit_bytes", 1, 1_073_741_824),
@@ -300,6 +300,7 @@ const RANGES: [(&str, &str, i64, i64); 22] = [
     ("changes", "burst", 1, 1_000_000_000),
     ("changes", "per_minute", 0, 1_000_000_000),
     ("audit", "retention_days", 0, 1_000_000),
+    ("usage", "retention_days", 0, 3_650),
     ("backup", "every_hours", 1, 87_600),
     ("backup", "keep", 1, 1_000_000),
 ];

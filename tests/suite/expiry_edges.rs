@@ -31,6 +31,7 @@ fn fixture() -> Fixture {
         cache_capacity: 100,
         brute_force: BruteForceLimit { burst: 20, per_minute: 20, addresses: 100, counts_loopback: false },
         change_limit: ChangeLimit { burst: 0, per_minute: 0 },
+        counts_usage: true,
     };
     let service = Service::open(&options, metrics()).expect("a service");
     let secret = new_secret();

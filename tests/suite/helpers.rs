@@ -450,6 +450,7 @@ pub fn service_options(folder: &Path) -> keystead::service::ServiceOptions {
         cache_capacity: 10,
         brute_force: BruteForceLimit { burst: 1, per_minute: 1, addresses: 10, counts_loopback: false },
         change_limit: ChangeLimit { burst: 0, per_minute: 0 },
+        counts_usage: true,
     }
 }
 

@@ -313,18 +313,23 @@ fn every_column_is_imported_from_csv_and_from_ndjson() {
     let project = server.client().post("/v2/projects", json!({"name": "Web"})).data()["project"].take();
     let project = project["id"].as_str().expect("an id").to_owned();
     let csv = format!(
-        "Name,KEY,organization,project,valid,created_at,expires_at,rate_limit,rate_window_s,allowed_addresses\n\
-         \"One, two\",{},Acme,Web,false,2020-01-02T03:04:05Z,2999-01-01,100,60,\"10.0.0.0/8,203.0.113.7\"\n",
+        "Name,KEY,organization,project,valid,created_at,expires_at,rate_limit,rate_window_s,allowed_addresses,Role,\
+         permissions,OWNER,metadata\n\
+         \"One, two\",{},Acme,Web,false,2020-01-02T03:04:05Z,2999-01-01,100,60,\"10.0.0.0/8,203.0.113.7\",manager,\
+         invoices:read  orders:*,customer 17,\"{{\"\"plan\"\": \"\"basic\"\"}}\"\n",
         external(1)
     );
     assert!(folder.import(&csv, &[]).status.success());
     let objects = [
         json!({"name": "One, two", "key": external(2), "organization": "Acme", "project": project, "valid": false,
             "created_at": "2020-01-02T03:04:05Z", "expires_at": "2999-01-01", "rate_limit": 100, "rate_window_s": 60,
-            "allowed_addresses": "10.0.0.0/8,203.0.113.7"}),
+            "allowed_addresses": "10.0.0.0/8,203.0.113.7", "role": "manager", "permissions": "invoices:read orders:*",
+            "owner": "customer 17", "metadata": "{\"plan\":\"basic\"}"}),
         json!({"name": "One, two", "key": external(3), "project": "Web", "valid": false, "tail": null,
             "createdAt": "2020-01-02T03:04:05Z", "expiresAt": "2999-01-01",
-            "rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8", "203.0.113.7"]}),
+            "rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8", "203.0.113.7"],
+            "role": "manager", "permissions": ["invoices:read", "orders:*"], "owner": "customer 17",
+            "metadata": {"plan": "basic"}}),
     ];
     let file = folder.file("keys.ndjson", &format!("{}\n{}\n", objects[0], objects[1]));
     let output = run(folder.path(), &["import", &file, "--organization", "Acme", "--json"]);
@@ -342,6 +347,131 @@ fn every_column_is_imported_from_csv_and_from_ndjson() {
         assert_eq!(key["expiresAt"], "2999-01-01T00:00:00.000Z");
         assert_eq!(key["rateLimit"], json!({"limit": 100, "windowInSeconds": 60}));
         assert_eq!(key["allowedAddresses"], json!(["10.0.0.0/8", "203.0.113.7"]));
+        assert_eq!((&key["role"], &key["owner"]), (&json!("manager"), &json!("customer 17")));
+        assert_eq!(key["permissions"], json!(["invoices:read", "orders:*"]));
+        assert_eq!(key["metadata"], json!({"plan": "basic"}));
+    }
+}
+
+#[test]
+fn a_row_without_a_role_gets_the_default_and_the_report_counts_the_admins() {
+    let folder = Folder::new();
+    done(folder.path(), &["projects", "create", "Web"]);
+    let rows = |first: usize| {
+        format!(
+            "name,key,project,role\nA,{},,\nB,{},Web,\nC,{},,verifier\nD,{},,\n",
+            external(first),
+            external(first + 1),
+            external(first + 2),
+            external(first + 3)
+        )
+    };
+    let several = "2 rows have neither a project nor a role: their keys are admins and can manage everything in their organization.\n";
+    for how in [&["--dry-run"][..], &[]] {
+        let output = folder.import(&rows(1), how);
+        assert!(output.status.success() && stderr(&output).starts_with(several), "{}", stderr(&output));
+    }
+    let roles: Vec<(Value, Value)> = done(folder.path(), &["keys", "list", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("an object"))
+        .map(|mut key| (key["name"].take(), key["role"].take()))
+        .filter(|(name, _)| name.as_str().is_some_and(|name| name.len() == 1))
+        .collect();
+    let expected = [("D", "admin"), ("C", "verifier"), ("B", "verifier"), ("A", "admin")];
+    assert_eq!(roles, expected.map(|(name, role)| (json!(name), json!(role))));
+    let one = folder.import(&format!("name,key\nE,{}\n", external(9)), &[]);
+    let said =
+        "1 row has neither a project nor a role: its key is an admin and can manage everything in its organization.";
+    assert!(stderr(&one).contains(said), "{}", stderr(&one));
+    let none = folder.import(&format!("name,key,role\nF,{},admin\n", external(10)), &[]);
+    assert!(none.status.success() && !stderr(&none).contains("neither"), "{}", stderr(&none));
+}
+
+#[test]
+fn wrong_roles_permissions_owners_and_metadata_are_refused_without_repeating_the_key() {
+    let folder = Folder::new();
+    done(folder.path(), &["projects", "create", "Web"]);
+    // A key with characters that JSON escapes.
+    let quoted = r#"sk"live\4eC39HqLyjWDarjtT1zdp7dc"#;
+    let keys = [KEY, quoted];
+    let row = |key: &str, more: &Value| {
+        let mut row = json!({"name": "Bad", "key": key});
+        row.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        row
+    };
+    let mut cases = vec![
+        (row(KEY, &json!({"role": "owner"})), "Its role must be admin, manager, auditor, verifier or none."),
+        (row(KEY, &json!({"project": "Web", "role": "auditor"})), "must be manager, verifier or none"),
+        (row(KEY, &json!({"permissions": "A b"})), "A permission must have"),
+        (row(KEY, &json!({"permissions": ["a b"]})), "list of texts without spaces"),
+        (row(KEY, &json!({"permissions": ["a", 1]})), "list of texts without spaces"),
+        (row(KEY, &json!({"permissions": {"a": 1}})), "permissions must be a text"),
+        (row(KEY, &json!({"owner": "a\u{200b}b"})), "invisible character"),
+        (row(KEY, &json!({"owner": "x".repeat(256)})), "The owner must have 1 to 255 characters."),
+        (row(KEY, &json!({"owner": ["a"]})), "owner must be a text"),
+        (row(KEY, &json!({"metadata": "hunter2"})), "The metadata must be a JSON object"),
+        (row(KEY, &json!({"metadata": "{\"a\":1,\"a\":2}"})), "the same name twice"),
+        (row(KEY, &json!({"metadata": {"a": "x".repeat(4096)}})), "at most 4096 bytes"),
+        (row(KEY, &json!({"metadata": [KEY]})), "metadata must be a text"),
+        (row("abcdefgh-0123456", &json!({"permissions": "a abcdefgh-0123456:b"})), "Its permissions contain the key"),
+        (
+            row("4111111111111111", &json!({"metadata": {"n": 4_111_111_111_111_111_i64}})),
+            "Its metadata contain the key",
+        ),
+    ];
+    for key in keys {
+        cases.push((row(key, &json!({"owner": format!("of {key}!")})), "Its owner contains the key"));
+        cases.push((row(key, &json!({"metadata": {"a": [{"b": format!("x{key}")}]}})), "Its metadata contain the key"));
+        cases.push((row(key, &json!({"metadata": {key: null}})), "Its metadata contain the key"));
+    }
+    for (row, why) in cases {
+        let file = folder.file("keys.ndjson", &format!("{row}\n"));
+        let output = run(folder.path(), &["import", "--organization-keys", &file]);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{row}: {said}");
+        assert!(said.contains("Row 1 (line 1) is refused") && said.contains(why), "{row}: {said}");
+        assert!(!said.contains("4eC39Hq") && !said.contains("hunter2") && !said.contains("4111111"), "{said}");
+    }
+    assert_eq!(folder.keys(), 2);
+}
+
+#[test]
+fn odd_owners_metadata_and_permissions_survive_an_export_and_an_import() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let admin = server.client();
+    admin.post("/v2/projects", json!({"name": "Web"})).data();
+    let owners =
+        ["=cmd|' /C calc'!A1", "'=x", "\"a\", 'b';c", "-1", "@sum", "＝全角", "Zoë 日本語 🔑", "'", "{\"x\":1}", "17"];
+    for owner in owners {
+        let metadata = json!({
+            owner: owner, "": [1, -2.5, 12_345_678_901_234_567_890_u64, null, true, {}], "a": {"b": "x,\"y\"\n\t\\"},
+        });
+        let permissions = ["-a:b", "*", "a.b_c:-:0:*"];
+        let key =
+            json!({"name": "a", "owner": owner, "metadata": metadata, "permissions": permissions, "role": "none"});
+        admin.post("/v2/organization/api-keys", key).data();
+    }
+    admin.post("/v2/organization/api-keys", json!({"name": "plain", "role": "auditor"})).data();
+    let exported = export_of(&folder);
+    assert_eq!(essence(&exported).iter().filter(|line| line.contains("\"role\":\"none\"")).count(), owners.len());
+    for format in ["csv", "ndjson"] {
+        let export = stdout(&run(folder.path(), &["export", "--format", format, "--digests"]));
+        if format == "csv" {
+            let mut cells = csv::Reader::from_reader(export.as_bytes());
+            for record in cells.records() {
+                let record = record.expect("a row");
+                assert!(!record.iter().any(|cell| cell.starts_with(['=', '-', '@', '＝'])), "{record:?}");
+            }
+        }
+        let other = Folder::new();
+        done(other.path(), &["projects", "create", "Web"]);
+        let file = other.file(&format!("keys.{format}"), &export);
+        let output = run(other.path(), &["import", "--organization-keys", &file]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+        assert!(!stderr(&output).contains("neither"), "an export names the roles: {}", stderr(&output));
+        let again = export_of(&other);
+        assert!(essence(&exported).iter().all(|line| essence(&again).contains(line)), "{again}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
 
-const MANAGES: &str = "A key without a project can manage everything in its organization.";
+const MANAGES: &str = "Unless it has another role, a key without a project can manage everything in its organization.";
 const WHAT_TO_DO: &str = "Give each key a project in the column \"project\", or use --organization-keys to import them as they are. \
                           Nothing was imported.";
 

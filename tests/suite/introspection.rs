@@ -308,6 +308,12 @@ fn an_introspection_is_a_use_of_an_active_key() {
     admin.set_valid(id, true).data();
     active(&admin, &value);
     assert!(last_used().is_string());
+    // Written within a second.
+    eventually(std::time::Duration::from_secs(20), || {
+        let usage = admin.get(&format!("/v2/organization/api-keys/{id}/usage")).data()["usage"].take();
+        let count = |of: &str| usage.pointer(&format!("/0/{of}")).and_then(Value::as_i64);
+        (count("valid"), count("refused/DEACTIVATED")) == (Some(1), Some(1))
+    });
 }
 
 #[test]

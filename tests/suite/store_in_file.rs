@@ -85,7 +85,7 @@ fn a_stop_loses_no_last_used_times_that_were_being_written() {
                 .expect("a good key");
         }
         // Stopped after the first of several parts was queued.
-        drop(queue(service.flush_last_used()));
+        drop(queue(service.flush_uses()));
         service.close().await;
     });
     let file = rusqlite::Connection::open(f.place.path()).expect("the file");

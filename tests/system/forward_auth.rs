@@ -6,8 +6,16 @@ use super::proxy_setup::{Setup, request, with_each};
 use serde_json::json;
 
 /// Names come as a client wrote them or in lower case, so all are compared in lower case.
-const IDENTITY: [&str; 5] =
-    ["x-auth-organization-id", "x-auth-organization-name", "x-auth-project-id", "x-auth-key-id", "x-auth-key-name"];
+const IDENTITY: [&str; 8] = [
+    "x-auth-organization-id",
+    "x-auth-organization-name",
+    "x-auth-project-id",
+    "x-auth-key-id",
+    "x-auth-key-name",
+    "x-auth-role",
+    "x-auth-permissions",
+    "x-auth-owner",
+];
 
 fn organization_id(setup: &Setup) -> String {
     let organization = setup.admin.get("/v1/organization").data()["organization"].take();
@@ -24,23 +32,100 @@ fn a_valid_key_passes_with_its_identity_and_without_its_value() {
         let identity = IDENTITY.map(|name| received.header(name).to_owned());
         let organization = organization_id(setup);
         let names = ["B%C3%A4cker & S%C3%B6hne", "100%25 \"gr%C3%B6%C3%9Fer\" 'x' \\ %E2%9C%93"];
-        assert_eq!(identity, [&organization, names[0], &setup.project, &id.to_string(), names[1]]);
+        let expected = [&organization, names[0], &setup.project, &id.to_string(), names[1], "verifier", "", ""];
+        assert_eq!(identity, expected);
         assert!(received.headers().iter().all(|(_, value)| !value.contains(&key)), "{:?}", received.headers());
     });
 }
 
 #[test]
-fn a_key_with_the_longest_name_passes() {
+fn the_role_the_permissions_and_the_owner_reach_the_app_as_they_are_now() {
+    with_each(&[], |setup| {
+        let granted = json!({"role": "none", "permissions": ["invoices:*", "b"], "owner": "Zoë, 100% \"größer\""});
+        let (id, key) = setup.mint_client(granted);
+        let received = |key: &str| {
+            let received = setup.let_in(&setup.get(key));
+            [5, 6, 7].map(|at: usize| received.header(IDENTITY[at]).to_owned())
+        };
+        assert_eq!(received(&key), ["none", "invoices:* b", "Zo%C3%AB, 100%25 \"gr%C3%B6%C3%9Fer\""]);
+        let path = format!("/v2/projects/{}/api-keys/{id}", setup.project);
+        setup.admin.put(&path, json!({"role": "manager", "permissions": null, "owner": null})).data();
+        assert_eq!(received(&key), ["manager", "", ""]);
+    });
+}
+
+#[test]
+fn a_key_with_the_longest_names_and_permissions_passes() {
     with_each(&[], |setup| {
         // Twelve characters each, encoded.
         let name = "\u{1f511}".repeat(255);
         setup.admin.put("/v2/organization", json!({ "name": name })).data();
-        let key = setup.clients.mint(&name).1;
+        let permissions: Vec<String> = (10..74).map(|number| format!("{number}:{}", "a".repeat(125))).collect();
+        let (id, key) = setup.mint_client(json!({ "permissions": permissions, "owner": name }));
+        let path = format!("/v2/projects/{}/api-keys/{id}", setup.project);
+        setup.admin.put(&path, json!({"name": name, "rateLimit": {"limit": 9, "windowInSeconds": 600}})).data();
         let received = setup.let_in(&setup.get(&key));
         let encoded = "%F0%9F%94%91".repeat(255);
-        let names = ["x-auth-organization-name", "x-auth-key-name"].map(|name| received.header(name));
-        assert_eq!(names, [&encoded, &encoded]);
+        for name in ["x-auth-organization-name", "x-auth-key-name", "x-auth-owner"] {
+            assert_eq!(received.header(name), encoded);
+        }
+        assert_eq!(received.header("x-auth-permissions"), permissions.join(" "));
     });
+}
+
+#[test]
+fn nginx_lets_nobody_pass_whose_identity_does_not_fit_into_its_buffer() {
+    let setup = Setup::with_change(Kind::Nginx, "proxy_buffer_size 32k;", "proxy_buffer_size 8k;");
+    setup.let_in(&setup.get(&setup.clients.mint("a").1));
+    let permissions: Vec<String> = (10..74).map(|number| format!("{number}:{}", "a".repeat(125))).collect();
+    let key = setup.mint_client(json!({ "permissions": permissions })).1;
+    setup.refused(503, || setup.get(&key));
+}
+
+/// A gate for this permission refuses a key without it, also while the client asks for something else.
+#[test]
+fn a_gate_asks_for_permissions_and_refuses_a_key_that_lacks_one() {
+    for (gate, passing) in [
+        ("scope=project&permission=invoices:read", [false, true, true, true]),
+        ("scope=project&permission=invoices:read&permission=users:read", [false, false, true, true]),
+        ("permission=*", [false, false, false, true]),
+    ] {
+        for kind in Kind::ALL {
+            println!("with {kind:?} and {gate}");
+            let setup = Setup::new(kind, &[], Some(gate));
+            let keys = [json!([]), json!(["invoices:read"]), json!(["invoices:*", "users:read"]), json!(["*"])]
+                .map(|permissions| setup.mint_client(json!({ "permissions": permissions })).1);
+            for (key, passes) in keys.iter().zip(passing) {
+                for path in ["/", "/a%2fb?x=%26permission=c", "/?permission=other", "/a+b?c+d&&"] {
+                    let forged =
+                        [("X-API-Key", key.as_str()), ("X-Auth-Permissions", "*"), ("X-Auth-Gate", "permission=a")];
+                    let ask = || setup.send("GET", path, &forged, b"");
+                    if passes {
+                        let received = setup.let_in(&ask());
+                        assert_ne!(received.header("x-auth-permissions"), "", "{kind:?} {path}");
+                    } else {
+                        setup.refused(403, ask);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_permission_that_is_withdrawn_closes_the_gate_at_once() {
+    for kind in Kind::ALL {
+        println!("with {kind:?}");
+        let setup = Setup::new(kind, &[], Some("permission=invoices:read"));
+        let (id, key) = setup.mint_client(json!({"permissions": ["invoices:read"]}));
+        let path = format!("/v2/projects/{}/api-keys/{id}", setup.project);
+        for _ in 0..10 {
+            setup.let_in(&setup.get(&key));
+            setup.admin.put(&path, json!({"permissions": []})).data();
+            setup.refused(403, || setup.get(&key));
+            setup.admin.put(&path, json!({"permissions": ["invoices:*"]})).data();
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,18 @@
 
 use super::proxy::Kind;
 use super::proxy_setup::{Setup, with_each};
+use serde_json::json;
 
-const NAMES: [&str; 5] =
-    ["X-Auth-Organization-Id", "X-Auth-Organization-Name", "X-Auth-Project-Id", "X-Auth-Key-Id", "X-Auth-Key-Name"];
+const NAMES: [&str; 8] = [
+    "X-Auth-Organization-Id",
+    "X-Auth-Organization-Name",
+    "X-Auth-Project-Id",
+    "X-Auth-Key-Id",
+    "X-Auth-Key-Name",
+    "X-Auth-Role",
+    "X-Auth-Permissions",
+    "X-Auth-Owner",
+];
 
 /// The same to a framework that cannot tell dashes from underscores, nor capitals.
 fn normal(name: &str) -> String {
@@ -31,8 +40,9 @@ fn a_client_cannot_send_the_identity_headers_itself() {
     for kind in Kind::ALL {
         println!("with {kind:?}");
         let setup = Setup::new(kind, &[], Some(""));
-        // The project's id is empty for the first and given for the second.
-        let keys = [setup.admin.mint("a").1, setup.clients.mint("a").1];
+        // The project's id, the permissions and the owner are empty for the first and given for the second.
+        let granted = json!({"permissions": ["invoices:read", "b"], "owner": "customer 17"});
+        let keys = [setup.admin.mint("a").1, setup.mint_client(granted).1];
         for key in &keys {
             let honest = setup.let_in(&setup.get(key));
             for name in NAMES {

@@ -4,6 +4,7 @@ use super::guide::Addition;
 use super::helpers::Answer;
 use super::proxy::Kind;
 use super::proxy_setup::{Setup, new_project};
+use serde_json::json;
 
 /// Paths that a proxy and an app could read in different ways.
 const TRICKS: [&str; 22] = [
@@ -93,6 +94,7 @@ fn the_app_gets_no_identity_and_no_key_on_a_public_path() {
         let key = setup.clients.mint("a").1;
         let names = ["X-Auth-Organization-Id", "X-Auth-Organization-Name", "X-Auth-Project-Id", "X-Auth-Key-Id"];
         let mut headers = vec![("X-API-Key", key.as_str()), ("X-Auth-Key-Name", "forged")];
+        headers.extend(["X-Auth-Role", "X-Auth-Permissions", "X-Auth-Owner"].map(|name| (name, "forged")));
         headers.extend(names.map(|name| (name, "forged")));
         // Traefik cannot remove these, which its guide says.
         if setup.kind != Kind::Traefik {
@@ -132,6 +134,8 @@ fn each_gate_admits_its_own_keys() {
             ("/internal/", [403, 403, 200]),
             ("/internal/a?b=c", [403, 403, 200]),
             ("/INTERNAL/a", [403, 403, 200]),
+            ("/invoices", [403, 403, 403]),
+            ("/Invoices/a", [403, 403, 403]),
             ("/shop", [200, 403, 403]),
             ("/shop/a", [200, 403, 403]),
             ("/Shop/a", [200, 403, 403]),
@@ -148,6 +152,9 @@ fn each_gate_admits_its_own_keys() {
             }
             setup.refused(401, || setup.send("GET", path, &[], b""));
         }
+        let key = setup.mint_client(json!({"permissions": ["invoices:read"]})).1;
+        let received = setup.let_in(&setup.send("GET", "/invoices/7", &[("X-API-Key", &key)], b""));
+        assert_eq!(received.header("x-auth-permissions"), "invoices:read", "{:?}", setup.kind);
     });
 }
 
@@ -168,6 +175,11 @@ fn no_spelling_of_a_path_finds_a_wider_gate() {
             "/internal\\x",
             "/%2569nternal/x",
             "/internal/..%2fshop",
+            "/%69nvoices/x",
+            "/shop/../invoices/x",
+            "//invoices",
+            "/invoices;a=b",
+            "/invoices%2fx",
         ] {
             stopped(setup, path, || setup.send("GET", path, &[("X-API-Key", &key)], b""));
         }

@@ -72,6 +72,9 @@ impl Kind {
         if let Some(gate) = options.gate {
             self.set_gate(&mut text, gate);
         }
+        if let Some((from, to)) = options.change {
+            replace(&mut text, from, to);
+        }
         text
     }
 
@@ -145,6 +148,8 @@ pub struct Options<'a> {
     /// Another gate than the guide's; an empty one admits any key.
     pub gate: Option<&'a str>,
     pub additions: &'a [Addition],
+    /// A text of the guide, and what stands in its place.
+    pub change: Option<(&'a str, &'a str)>,
     /// The project in the place of `proj_ID`.
     pub project: &'a str,
 }

@@ -30,20 +30,20 @@ pub struct Setup {
 impl Setup {
     /// Keystead with settings from the environment, and a gate such as `scope=organization`; else the guide's.
     pub fn new(kind: Kind, environment: &[(&'static str, &'static str)], gate: Option<&str>) -> Self {
-        Self::start(kind, environment, gate, &[])
+        Self::start(kind, environment, &Options { gate, ..Options::default() })
     }
 
     /// With parts of the guide added to its configuration.
     pub fn with_additions(kind: Kind, additions: &[Addition]) -> Self {
-        Self::start(kind, &[], None, additions)
+        Self::start(kind, &[], &Options { additions, ..Options::default() })
     }
 
-    fn start(
-        kind: Kind,
-        environment: &[(&'static str, &'static str)],
-        gate: Option<&str>,
-        additions: &[Addition],
-    ) -> Self {
+    /// With another text in the place of one of the guide's.
+    pub fn with_change(kind: Kind, from: &str, to: &str) -> Self {
+        Self::start(kind, &[], &Options { change: Some((from, to)), ..Options::default() })
+    }
+
+    fn start(kind: Kind, environment: &[(&'static str, &'static str)], options: &Options) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let app = App::start();
         let addresses = Addresses { proxy: own_address(), keystead: own_address(), app: app.address };
@@ -53,7 +53,7 @@ impl Setup {
         let mut clients = keystead.client();
         clients.keys = format!("/v1/projects/{project}/api-keys");
         let is_up = || attempt(addresses.proxy, None, &request("GET", "/", &[], b"")).is_ok_and(|a| a.status == 401);
-        let options = Options { gate, additions, project: &project };
+        let options = Options { project: &project, ..*options };
         let proxy = Proxy::start(kind, folder.path(), &addresses, &options, is_up);
         let environment = environment.to_vec();
         let keystead = Some(keystead);
@@ -89,6 +89,13 @@ impl Setup {
     /// Somebody who keeps the connection to the proxy.
     pub fn user(&self, key: &str) -> Client {
         Client::new(&format!("http://{}", self.addresses.proxy), key)
+    }
+
+    /// A new key of the project with these fields: its number and its value.
+    pub fn mint_client(&self, mut fields: Value) -> (i64, String) {
+        fields["name"] = json!("a");
+        let key = self.admin.post(&format!("/v2/projects/{}/api-keys", self.project), fields).data();
+        (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value").to_owned())
     }
 
     /// What the app was sent.

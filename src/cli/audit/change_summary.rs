@@ -11,12 +11,16 @@ const MASK: &str = "***************";
 const MAX_SHOWN: usize = 60;
 
 /// The fields that a change may have, in the order of the summary: key, label, and the word for "not set".
-const FIELDS: [(&str, &str, &str); 6] = [
+/// Permissions have words of their own.
+const FIELDS: [(&str, &str, &str); 9] = [
     ("value", "value", "none"),
+    ("role", "role", "unknown"),
+    ("owner", "owner", "none"),
     ("expiresAt", "expires", "never"),
     ("rateLimit", "limit", "none"),
     ("allowedAddresses", "only from", "anywhere"),
     ("description", "description", "none"),
+    ("metadata", "metadata", "none"),
     ("schema", "schema", "none"),
 ];
 
@@ -58,12 +62,14 @@ fn from_what_to_what(called: &str, before: &str, after: &str) -> String {
 fn said(change: &Value, told: fn(&str, &str, &str) -> String) -> String {
     let nothing = Map::new();
     let side = |side: &str| change[side].as_object();
-    let said = match (side("before"), side("after")) {
+    let mut said = match (side("before"), side("after")) {
         (Some(before), Some(after)) => differences(before, after, told),
         (None, Some(it)) | (Some(it), None) => contents(it),
         // The last fact is the file; for an import it is a hash.
-        (None, None) => facts(change.as_object().unwrap_or(&nothing), &FACTS[..FACTS.len() - 1]),
+        (None, None) => return facts(change.as_object().unwrap_or(&nothing), &FACTS[..FACTS.len() - 1]).join(", "),
     };
+    // In full, other than long values: people wrote it to be read here.
+    said.extend(change["reason"].as_str().map(|reason| format!("reason: {}", one_line(reason))));
     said.join(", ")
 }
 
@@ -80,6 +86,7 @@ fn differences(
     if let Some((_, after)) = change("valid") {
         said.push(switched(after).to_owned());
     }
+    said.extend(change("permissions").into_iter().flat_map(|(before, after)| permissions(before, after)));
     for (key, called, none) in FIELDS {
         said.extend(change(key).map(|(before, after)| told(called, &text(before, none), &text(after, none))));
     }
@@ -90,6 +97,25 @@ fn differences(
         _ => {}
     }
     said
+}
+
+/// The permissions that were granted and withdrawn.
+fn permissions(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    let [before, after] = [before, after].map(list);
+    let only = |some: &[&str], others: &[&str]| {
+        let only: Vec<&str> = some.iter().filter(|it| !others.contains(it)).copied().collect();
+        (!only.is_empty()).then(|| only.join(" "))
+    };
+    let granted = only(&after, &before).map(|them| format!("granted {them}"));
+    let withdrawn = only(&before, &after).map(|them| format!("withdrawn {them}"));
+    if granted.is_none() && withdrawn.is_none() {
+        return vec!["permissions in another order".to_owned()];
+    }
+    [granted, withdrawn].into_iter().flatten().collect()
+}
+
+fn list(value: Option<&Value>) -> Vec<&str> {
+    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// A rotation in its grace period.
@@ -104,6 +130,8 @@ fn contents(it: &Map<String, Value>) -> Vec<String> {
     for (key, called, _) in FIELDS {
         said.extend(is_set(key).map(|value| format!("{called} {}", of(value))));
     }
+    let granted = list(it.get("permissions"));
+    said.extend((!granted.is_empty()).then(|| format!("permissions {}", granted.join(" "))));
     said.extend(is_set("shadowValue").into_iter().flat_map(|new| rotation(new, it)));
     said.extend(it.get("valid").filter(|valid| **valid == false).map(|valid| switched(Some(valid)).to_owned()));
     said.extend(facts(it, &FACTS));
@@ -130,7 +158,11 @@ fn of(value: &Value) -> String {
         Value::Object(it) => match (it.get("limit"), it.get("windowInSeconds"), it.get("beginning")) {
             (Some(limit), Some(window), _) => format!("{limit} in {window}s"),
             (_, _, Some(beginning)) => of(beginning),
-            _ => value.to_string(),
+            // Metadata; long ones are kept by their length and hash.
+            _ => match (it.get("bytes"), it.get("blake3"), it.len()) {
+                (Some(bytes), Some(_), 2) => format!("of {bytes} bytes"),
+                _ => of_string(&value.to_string()),
+            },
         },
         other => other.to_string(),
     }
@@ -193,6 +225,24 @@ mod tests {
             (json!(null), json!({"name": "a", "description": long}), &format!("description {}…", "b ".repeat(30))),
             (json!({"schema": 5}), json!({"schema": 6}), "schema 5 → 6"),
             (
+                with(json!({"role": "admin", "permissions": ["a:b", "c"], "owner": "Ann"})),
+                with(json!({"role": "none", "permissions": ["c", "d:*", "e"], "metadata": {"plan": "basic"}})),
+                "granted d:* e, withdrawn a:b, role admin → none, owner Ann → none, metadata none → {\"plan\":\"basic\"}",
+            ),
+            (with(json!({"permissions": ["a"]})), key.clone(), "withdrawn a"),
+            (
+                with(json!({"permissions": ["a", "b"]})),
+                with(json!({"permissions": ["b", "a"]})),
+                "permissions in another order",
+            ),
+            (
+                json!(null),
+                with(
+                    json!({"role": "verifier", "permissions": ["a", "b"], "owner": "Ann", "metadata": {"bytes": 999, "blake3": "0"}}),
+                ),
+                "value …a1b2c3, role verifier, owner Ann, metadata of 999 bytes, permissions a b",
+            ),
+            (
                 json!(null),
                 json!({"file": "a.db", "head": format!("7:{}", "0".repeat(64)), "apiKeys": 12}),
                 "API keys 12, file a.db",
@@ -201,6 +251,10 @@ mod tests {
         ] {
             assert_eq!(words(&json!({"before": before, "after": after})), said);
         }
+        let stolen = json!({"before": key, "after": null, "reason": "Stolen,\tI think. ".repeat(5)});
+        assert_eq!(words(&stolen), format!("value …a1b2c3, reason: {}", "Stolen, I think. ".repeat(5).trim_end()));
+        let off = json!({"before": key, "after": with(json!({"valid": false})), "reason": "Stolen"});
+        assert_eq!((words(&off), new_values(&off)), ("deactivated, reason: Stolen".to_owned(), words(&off)));
         assert_eq!(words(&json!({"reason": "The key is unknown.", "count": 4})), "reason The key is unknown., count 4");
         assert_eq!(
             words(&json!({"through": format!("7:{}", "0".repeat(64)), "events": 7})),

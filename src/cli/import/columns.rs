@@ -1,6 +1,6 @@
 //! The columns of imports and exports: their names, and their content for a key.
 
-use crate::domain::{AddressList, ApiKey, Fingerprint, RateLimit, Timestamp};
+use crate::domain::{AddressList, ApiKey, Fingerprint, Metadata, RateLimit, Timestamp};
 use serde_json::Value;
 
 /// A column.
@@ -24,6 +24,10 @@ pub(in crate::cli) enum FileColumn {
     RateLimit,
     RateWindowS,
     AllowedAddresses,
+    Role,
+    Permissions,
+    Owner,
+    Metadata,
     LastUsedAt,
     ShadowTail,
     RotatesAt,
@@ -31,7 +35,7 @@ pub(in crate::cli) enum FileColumn {
 
 impl FileColumn {
     /// All columns.
-    pub(in crate::cli) const ALL: [Self; 21] = [
+    pub(in crate::cli) const ALL: [Self; 25] = [
         Self::Kind,
         Self::Id,
         Self::Name,
@@ -50,13 +54,17 @@ impl FileColumn {
         Self::RateLimit,
         Self::RateWindowS,
         Self::AllowedAddresses,
+        Self::Role,
+        Self::Permissions,
+        Self::Owner,
+        Self::Metadata,
         Self::LastUsedAt,
         Self::ShadowTail,
         Self::RotatesAt,
     ];
 
     /// The columns that an import reads. It accepts the others too, and ignores them.
-    pub(super) const IMPORTED: [Self; 13] = [
+    pub(super) const IMPORTED: [Self; 17] = [
         Self::Name,
         Self::Key,
         Self::Digest,
@@ -70,10 +78,14 @@ impl FileColumn {
         Self::RateLimit,
         Self::RateWindowS,
         Self::AllowedAddresses,
+        Self::Role,
+        Self::Permissions,
+        Self::Owner,
+        Self::Metadata,
     ];
 
     /// The exported columns. Without `--digests`, `digest` and `algorithm` are left out.
-    pub(in crate::cli) const EXPORTED: [Self; 20] = [
+    pub(in crate::cli) const EXPORTED: [Self; 24] = [
         Self::Kind,
         Self::Id,
         Self::Name,
@@ -91,6 +103,10 @@ impl FileColumn {
         Self::RateLimit,
         Self::RateWindowS,
         Self::AllowedAddresses,
+        Self::Role,
+        Self::Permissions,
+        Self::Owner,
+        Self::Metadata,
         Self::LastUsedAt,
         Self::ShadowTail,
         Self::RotatesAt,
@@ -117,23 +133,35 @@ impl FileColumn {
             Self::RateLimit => "rate_limit",
             Self::RateWindowS => "rate_window_s",
             Self::AllowedAddresses => "allowed_addresses",
+            Self::Role => "role",
+            Self::Permissions => "permissions",
+            Self::Owner => "owner",
+            Self::Metadata => "metadata",
             Self::LastUsedAt => "last_used_at",
             Self::ShadowTail => "shadow_tail",
             Self::RotatesAt => "rotates_at",
         }
     }
 
-    /// Whether the column holds free text.
+    /// Whether the column holds free text, which may begin like a formula. So may permissions: with a hyphen.
     pub(in crate::cli) fn is_for_people(self) -> bool {
         matches!(
             self,
-            Self::Name | Self::Description | Self::Organization | Self::Project | Self::Tail | Self::ShadowTail
+            Self::Name
+                | Self::Description
+                | Self::Organization
+                | Self::Project
+                | Self::Tail
+                | Self::ShadowTail
+                | Self::Permissions
+                | Self::Owner
+                | Self::Metadata
         )
     }
 
     /// The column's content for a key in an export; `None` if it is empty or not about keys.
     pub(in crate::cli) fn of_key(self, key: &ApiKey) -> Option<Value> {
-        // The columns of the organization and project tell the key's owner.
+        // The columns of the organization and project tell where it belongs.
         let ApiKey {
             id,
             parent: _,
@@ -146,10 +174,10 @@ impl FileColumn {
             value_last_used: _,
             rate_limit,
             allowed_addresses,
-            role: _,
-            permissions: _,
-            owner: _,
-            metadata: _,
+            role,
+            permissions,
+            owner,
+            metadata,
         } = key;
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string().into());
         let shadow = shadow.as_ref();
@@ -166,6 +194,10 @@ impl FileColumn {
             Self::RateLimit => rate_limit.map(RateLimit::limit).map(Value::from),
             Self::RateWindowS => rate_limit.map(RateLimit::window_s).map(Value::from),
             Self::AllowedAddresses => allowed_addresses.as_ref().map(AddressList::to_string).map(Value::from),
+            Self::Role => Some(role.name().into()),
+            Self::Permissions => (!permissions.is_empty()).then(|| permissions.as_str().into()),
+            Self::Owner => owner.as_ref().map(|owner| owner.as_str().into()),
+            Self::Metadata => (!metadata.is_empty()).then(|| object(metadata)),
             Self::LastUsedAt => time(key.last_used()),
             Self::ShadowTail => shadow.map(|shadow| shadow.fingerprint.tail.as_str().into()),
             Self::RotatesAt => time(shadow.map(|shadow| shadow.rotates_at)),
@@ -179,4 +211,9 @@ impl FileColumn {
         let wanted = letters(name);
         Self::ALL.into_iter().find(|column| letters(column.name()) == wanted)
     }
+}
+
+/// The metadata as a JSON object; as text, if they were not written by Keystead.
+fn object(metadata: &Metadata) -> Value {
+    serde_json::from_str(metadata.as_str()).unwrap_or_else(|_| metadata.as_str().into())
 }

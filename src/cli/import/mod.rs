@@ -54,7 +54,7 @@ pub(in crate::cli) struct ImportArguments {
     /// The organization for rows that name none, by id or name [default: the only one]
     #[arg(long, value_name = "ORGANIZATION")]
     organization: Option<String>,
-    /// Also import keys without a project; each can manage its whole organization
+    /// Also import keys without a project; those without a role are admins
     #[arg(long)]
     organization_keys: bool,
     /// Report what would happen to each row, and change nothing
@@ -104,6 +104,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
         report.taken(&taken)?;
         report.check_not_too_many()?;
         staged.remove(&taken.row_numbers())?;
+        organization_keys.say_admins();
         let imports = report.would_import(&staged, arguments.skip_bad_rows);
         let are_allowed = organization_keys.check_all();
         if let (Err(_), Err(why)) = (&imports, &are_allowed) {
@@ -118,7 +119,12 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &ImportArguments) ->
     report.check_not_too_many()?;
     match ids {
         None if !report.is_clean() && !arguments.skip_bad_rows => report.refused(),
-        ids => report.imported(&staged, ids.map(|[first, last]| (KeyId::get(first), KeyId::get(last)))),
+        ids => {
+            if ids.is_some() {
+                organization_keys.say_admins();
+            }
+            report.imported(&staged, ids.map(|[first, last]| (KeyId::get(first), KeyId::get(last))))
+        }
     }
 }
 

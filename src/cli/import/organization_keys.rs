@@ -1,15 +1,17 @@
-//! Guards against importing organization keys by mistake: keys without a project can manage everything in their organization.
+//! Guards against importing organization keys by mistake: without a role, they can manage everything in their organization.
 
 use super::columns::FileColumn;
 use super::row::is_about_key;
 use super::source::{RowFields, RowFormat, RowSource};
 use crate::cli::error::CommandError;
 use crate::cli::output::confirm::ask;
+use crate::cli::output::say;
 use crate::service::ImportedApiKey;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-const ORGANIZATION_KEY_WARNING: &str = "A key without a project can manage everything in its organization.";
+const ORGANIZATION_KEY_WARNING: &str =
+    "Unless it has another role, a key without a project can manage everything in its organization.";
 
 /// Whether keys without a project are allowed, and how many of them the file has.
 pub(super) struct OrganizationKeys {
@@ -17,12 +19,14 @@ pub(super) struct OrganizationKeys {
     is_dry_run: bool,
     keys: u64,
     without_project: u64,
+    /// Of the good rows.
+    without_project_and_role: u64,
 }
 
 impl OrganizationKeys {
     /// `are_allowed`: the flag `--organization-keys`.
     pub(super) fn new(are_allowed: bool, is_dry_run: bool) -> Self {
-        Self { are_allowed, is_dry_run, keys: 0, without_project: 0 }
+        Self { are_allowed, is_dry_run, keys: 0, without_project: 0, without_project_and_role: 0 }
     }
 
     /// Reads the file before anything is staged. If it has keys without a project, asks at a terminal whether to import them. A pipe
@@ -63,7 +67,9 @@ impl OrganizationKeys {
     ///
     /// # Errors
     /// If it has no project and that is not allowed.
-    pub(super) fn check(&self, row: u64, key: &ImportedApiKey) -> Result<(), CommandError> {
+    pub(super) fn check(&mut self, row: u64, key: &ImportedApiKey) -> Result<(), CommandError> {
+        let is_admin_by_default = key.new.parent.project.is_none() && key.new.change.role.is_none();
+        self.without_project_and_role += u64::from(is_admin_by_default);
         if self.are_allowed || self.is_dry_run || key.new.parent.project.is_some() {
             return Ok(());
         }
@@ -76,6 +82,18 @@ impl OrganizationKeys {
     /// If it would not.
     pub(super) fn check_all(&self) -> Result<(), CommandError> {
         if self.are_allowed || self.without_project == 0 { Ok(()) } else { Err(would_be_refused(&self.describe())) }
+    }
+
+    /// Says how many of the keys are admins because their rows name no role.
+    pub(super) fn say_admins(&self) {
+        let (rows, keys) = match self.without_project_and_role {
+            0 => return,
+            1 => ("1 row has".to_owned(), "its key is an admin and can manage everything in its organization"),
+            count => {
+                (format!("{count} rows have"), "their keys are admins and can manage everything in their organization")
+            }
+        };
+        say(format_args!("{rows} neither a project nor a role: {keys}."));
     }
 
     fn describe(&self) -> String {

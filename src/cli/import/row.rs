@@ -2,11 +2,13 @@
 
 use super::columns::FileColumn;
 use super::source::RowFields;
+use crate::cli::keys::grants::parse_metadata;
 use crate::domain::{
-    AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Name, Organization, OrganizationId, Parent,
-    ProjectId, RateLimit, Tail, Timestamp,
+    AddressList, Algorithm, Digest, Error, ExternalKey, Fingerprint, Metadata, Name, Organization, OrganizationId,
+    Owner, Parent, Permissions, ProjectId, RateLimit, Role, Tail, Timestamp,
 };
 use crate::service::{ImportExportView, ImportedApiKey, KeyChange, NewApiKey};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// How many organizations and projects are cached.
@@ -43,9 +45,6 @@ impl<'a> RowParser<'a> {
         }
         let name = Name::parse(fields.get(FileColumn::Name).unwrap_or_default()).map_err(sentence)?;
         let (value, sha256, is_ours) = value(fields)?;
-        if fields.get(FileColumn::Key).is_some_and(|key| name.as_str().contains(key)) {
-            return Err("Its name contains the key, and names are stored and shown.".to_owned());
-        }
         let parent = self.parent(fields)?;
         let created_at = time(fields, FileColumn::CreatedAt)?.unwrap_or(self.now);
         let valid = match fields.get(FileColumn::Valid) {
@@ -60,8 +59,11 @@ impl<'a> RowParser<'a> {
             valid: Some(valid),
             rate_limit: Some(rate_limit(fields)?),
             allowed_addresses: Some(addresses.transpose()?),
-            ..KeyChange::default()
+            ..grants(fields, parent)?
         };
+        if let Some(key) = fields.get(FileColumn::Key) {
+            expect_no_key(key, &name, &change)?;
+        }
         let expires_at = time(fields, FileColumn::ExpiresAt)?;
         let new = NewApiKey { parent, value, name, created_at, expires_at, change };
         Ok(Some(ImportedApiKey { new, sha256, is_ours }))
@@ -153,6 +155,56 @@ fn value(fields: &RowFields<'_>) -> Result<(Fingerprint, Option<Digest>, bool), 
         }
         (None, None, _) => Err("It has neither a key nor a digest.".to_owned()),
         (Some(_), _, _) => Err("It has a key, so it must have neither a digest nor an algorithm.".to_owned()),
+    }
+}
+
+/// What the key may do, whose it is, and notes about it. Empty columns mean what a new key has.
+fn grants(fields: &RowFields<'_>, parent: Parent) -> Result<KeyChange, String> {
+    let role = fields.get(FileColumn::Role).map(|name| {
+        Role::parse(name).ok_or_else(|| "Its role must be admin, manager, auditor, verifier or none.".to_owned())
+    });
+    let role = role.transpose()?;
+    role.map_or(Ok(()), |role| role.expect_possible_for(parent)).map_err(sentence)?;
+    let permissions = fields.get(FileColumn::Permissions).map(Permissions::parse_list).transpose();
+    let owner = fields.get(FileColumn::Owner).map(Owner::parse).transpose();
+    Ok(KeyChange {
+        role,
+        permissions: permissions.map_err(sentence)?,
+        owner: owner.map_err(sentence)?.map(Some),
+        metadata: fields.get(FileColumn::Metadata).map(parse_metadata).transpose()?,
+        ..KeyChange::default()
+    })
+}
+
+/// Checks that no text of the row contains its own key, which may have any form.
+fn expect_no_key(key: &str, name: &Name, change: &KeyChange) -> Result<(), String> {
+    let contains = |text: Option<&str>| text.is_some_and(|text| text.contains(key));
+    let permissions = change.permissions.as_ref().map(Permissions::as_str);
+    let owner = change.owner.as_ref().and_then(Option::as_ref).map(Owner::as_str);
+    let metadata = change.metadata.as_ref().map(Metadata::as_str);
+    // JSON escapes some characters, so its texts are compared one by one, too.
+    let parsed = metadata.and_then(|object| serde_json::from_str(object).ok());
+    let is_in_metadata = parsed.is_some_and(|object| has_text(&object, key));
+    for (is_found, sentence) in [
+        (name.as_str().contains(key), "Its name contains the key, and names are stored and shown."),
+        (contains(permissions), "Its permissions contain the key, and permissions are stored and shown."),
+        (contains(owner), "Its owner contains the key, and owners are stored and shown."),
+        (contains(metadata) || is_in_metadata, "Its metadata contain the key, and metadata are stored and shown."),
+    ] {
+        if is_found {
+            return Err(sentence.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text or a name in the JSON value contains this text.
+fn has_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(it) => it.contains(text),
+        Value::Array(items) => items.iter().any(|item| has_text(item, text)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(text) || has_text(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -257,6 +257,8 @@ fn json_fields(line: &[u8]) -> Result<RowFields<'static>, String> {
                 let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
                 texts.ok_or_else(wrong)?.join(",")
             }
+            (FileColumn::Permissions, Value::Array(list)) => permissions(&list)?,
+            (FileColumn::Metadata, Value::Object(object)) => Value::Object(object).to_string(),
             // The form of the API.
             (FileColumn::RateLimit, Value::Object(limit)) => {
                 let number = |name| limit.get(name).filter(|_| limit.len() == 2).and_then(Value::as_u64);
@@ -274,6 +276,14 @@ fn json_fields(line: &[u8]) -> Result<RowFields<'static>, String> {
         }
     }
     Ok(fields)
+}
+
+/// The column's text from a list of permissions, the form of the API.
+fn permissions(list: &[Value]) -> Result<String, String> {
+    let is_one = |text: &&str| !text.is_empty() && !text.contains(char::is_whitespace);
+    let texts: Option<Vec<&str>> = list.iter().map(|item| item.as_str().filter(is_one)).collect();
+    let wrong = "Its permissions must be a text with spaces between them, or a list of texts without spaces.";
+    texts.map(|texts| texts.join(" ")).ok_or_else(|| wrong.to_owned())
 }
 
 /// Counts of the bytes that were read.

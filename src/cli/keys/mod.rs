@@ -3,19 +3,23 @@
 pub(in crate::cli) mod filters;
 pub(in crate::cli) mod grants;
 pub(in crate::cli) mod key_file;
+pub(in crate::cli) mod reason;
 pub(in crate::cli) mod restrictions;
 pub(in crate::cli) mod rotate;
 pub(in crate::cli) mod secret_output;
 pub(in crate::cli) mod typed_key;
 pub(in crate::cli) mod update;
+pub(in crate::cli) mod usage;
 pub(in crate::cli) mod verify;
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::filters::KeyFilterArguments;
+use crate::cli::keys::reason::ReasonArgument;
 use crate::cli::keys::restrictions::{RestrictionArguments, parse_days, parse_seconds};
 use crate::cli::keys::rotate::RotateArguments;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::keys::update::UpdateArguments;
+use crate::cli::keys::usage::UsageArguments;
 use crate::cli::keys::verify::VerifyArguments;
 use crate::cli::output::confirm::confirm;
 use crate::cli::output::list::{ListFilter, ListPrinter};
@@ -47,21 +51,25 @@ enum Command {
     /// Show one key
     #[command(alias = "show")]
     Get(OneArguments),
+    /// Show how often a key was used and refused, one line a day
+    Usage(UsageArguments),
     /// Deactivate a key: it is refused until it is activated again
     #[command(alias = "disable")]
-    Deactivate(OneArguments),
+    Deactivate(SwitchArguments),
     /// Activate a deactivated key
     #[command(alias = "enable")]
-    Activate(OneArguments),
+    Activate(SwitchArguments),
     /// Change a key's name, role, permissions, owner, metadata, expiry or limits; its value stays
     Update(UpdateArguments),
     /// Give a key a new value and print it, or end the grace period of a rotation
     Rotate(RotateArguments),
     /// Revoke a key permanently, with all its values
-    #[command(aliases = ["delete", "remove"])]
+    #[command(aliases = ["delete", "remove"], after_help = REVOKE_EXAMPLE)]
     Revoke {
         #[command(flatten)]
         key: KeyNumber,
+        #[command(flatten)]
+        reason: ReasonArgument,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
@@ -110,6 +118,8 @@ const LIST_HELP: &str = "ROLE is what a key may do in Keystead:\n  admin     eve
     --search ci --limit 20\n  keystead keys list --state expiring --expires-within-days 7\n  \
     keystead keys list --owner \"Team A\" --unused-for-days 90";
 
+const REVOKE_EXAMPLE: &str = "Example:\n  keystead keys revoke 12 --reason \"The laptop was stolen.\"";
+
 const SEARCH_HELP: &str = "Only keys with this text in their name or last six characters; case is ignored";
 
 #[derive(Args, Debug)]
@@ -135,6 +145,17 @@ struct OneArguments {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+struct SwitchArguments {
+    #[command(flatten)]
+    key: KeyNumber,
+    #[command(flatten)]
+    reason: ReasonArgument,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
 impl KeysArguments {
     /// Fails if `update` is given nothing to change.
     ///
@@ -155,11 +176,12 @@ pub(in crate::cli) async fn run(config: &Config, arguments: KeysArguments) -> Re
         Command::Get(OneArguments { key, json }) => {
             show(KeyView::new(&api_key(config, key.id)?, clock_and_random::now()), json)
         }
+        Command::Usage(usage) => usage::run(config, &usage),
         Command::Deactivate(one) => switch(config, &one, false).await,
         Command::Activate(one) => switch(config, &one, true).await,
         Command::Update(update) => update::run(config, &update).await,
         Command::Rotate(rotate) => rotate::run(config, &rotate).await,
-        Command::Revoke { key, yes } => revoke(config, key.id, yes).await,
+        Command::Revoke { key, reason, yes } => revoke(config, key.id, &reason, yes).await,
         Command::Verify(verify) => verify::run(config, &verify).await,
     }
 }
@@ -215,11 +237,13 @@ fn list(overview: &Overview, arguments: &ListArguments) -> Result<(), CommandErr
     Ok(())
 }
 
-async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Result<(), CommandError> {
+async fn switch(config: &Config, arguments: &SwitchArguments, valid: bool) -> Result<(), CommandError> {
+    let reason = arguments.reason.parse()?;
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
+    let authority = Authority::operator(key.parent.organization, now).because(reason);
     let updated = apply_change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        let keys = service.keys(authority, key.parent.project);
         let change = KeyChange { valid: Some(valid), ..KeyChange::default() };
         Ok(keys.update(key.id, Expiry::Keep, change).await?)
     });
@@ -233,10 +257,11 @@ async fn switch(config: &Config, arguments: &OneArguments, valid: bool) -> Resul
     if arguments.json { print_json(&KeyView::new(&key, now)) } else { Ok(()) }
 }
 
-async fn revoke(config: &Config, id: KeyId, yes: bool) -> Result<(), CommandError> {
+async fn revoke(config: &Config, id: KeyId, reason: &ReasonArgument, yes: bool) -> Result<(), CommandError> {
+    let reason = reason.parse()?;
     let key = api_key(config, id)?;
     confirm(&format!("{} will be revoked permanently.", describe(&key)), yes)?;
-    let authority = Authority::operator(key.parent.organization, clock_and_random::now());
+    let authority = Authority::operator(key.parent.organization, clock_and_random::now()).because(reason);
     apply_change(config, async |service| Ok(service.keys(authority, key.parent.project).revoke(key.id).await?)).await?;
     say(format_args!("{} is revoked.", describe(&key)));
     Ok(())

@@ -1,6 +1,7 @@
 //! `keystead keys rotate`: gives a key a new value, or ends a rotation's grace period.
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::reason::ReasonArgument;
 use crate::cli::keys::restrictions::{self, ExpiryArguments, RestrictionArguments};
 use crate::cli::keys::secret_output::{SecretOutput, key_prefix, print_new_key, provided_value};
 use crate::cli::output::confirm::confirm;
@@ -40,6 +41,8 @@ pub(in crate::cli) struct RotateArguments {
     /// Cancel a rotation in its grace period: the new value becomes invalid
     #[arg(long, conflicts_with_all = NEW_VALUE, conflicts_with_all = restrictions::FLAGS, conflicts_with = "complete")]
     cancel: bool,
+    #[command(flatten)]
+    reason: ReasonArgument,
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
@@ -65,6 +68,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &RotateArguments) ->
     if arguments.complete || arguments.cancel {
         return end_rotation(config, arguments, &key, now).await;
     }
+    let reason = arguments.reason.parse()?;
     let (grace, restrictions) = (arguments.grace_hours.unwrap_or_default(), arguments.restrictions.change()?);
     let expiry = arguments.expires.expiry();
     if expiry == Expiry::Keep && key.expires_at.is_some_and(|end| end <= now) {
@@ -83,8 +87,9 @@ pub(in crate::cli) async fn run(config: &Config, arguments: &RotateArguments) ->
         expiry,
         change: restrictions,
     };
+    let authority = Authority::operator(key.parent.organization, now).because(reason);
     let issued = apply_change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        let keys = service.keys(authority, key.parent.project);
         Ok(keys.rotate(key.id, rotation, None).await?)
     });
     let key = issued.await?.key;
@@ -120,6 +125,7 @@ async fn end_rotation(
     key: &ApiKey,
     now: Timestamp,
 ) -> Result<(), CommandError> {
+    let authority = Authority::operator(key.parent.organization, now).because(arguments.reason.parse()?);
     let Some(shadow) = &key.shadow else {
         let sentence = "The key is not being rotated.";
         return Err(CommandError::new(format!("{sentence} {} has one value, which stays.", describe(key))));
@@ -129,7 +135,7 @@ async fn end_rotation(
     let ended = format!("The {which} value of API key {} ({}), {},", key.id.get(), key.name.as_str(), ended.tail);
     confirm(&format!("{ended} becomes invalid at once."), arguments.yes)?;
     let changed = apply_change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        let keys = service.keys(authority, key.parent.project);
         Ok(if arguments.complete {
             keys.complete_rotation(key.id).await?
         } else {

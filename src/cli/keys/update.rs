@@ -2,6 +2,7 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::keys::grants::{GrantArguments, NoGrantArguments};
+use crate::cli::keys::reason::ReasonArgument;
 use crate::cli::keys::restrictions::{ExpiryArguments, LimitArguments, NoLimitArguments};
 use crate::cli::output::views::{KeyView, show};
 use crate::cli::resolve::{KeyNumber, api_key};
@@ -35,6 +36,8 @@ pub(in crate::cli) struct UpdateArguments {
     limits: LimitArguments,
     #[command(flatten)]
     no_limits: NoLimitArguments,
+    #[command(flatten)]
+    reason: ReasonArgument,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,7 +46,7 @@ pub(in crate::cli) struct UpdateArguments {
 impl UpdateArguments {
     /// Whether anything changes. If clap checked this, its usage line would list all flags and be too long.
     pub(in crate::cli) fn has_change(&self) -> bool {
-        let Self { key: _, name, expires, grants, no_grants, limits, no_limits, json: _ } = self;
+        let Self { key: _, name, expires, grants, no_grants, limits, no_limits, reason: _, json: _ } = self;
         let is_granted = grants.are_given() || no_grants.are_given();
         name.is_some() || expires.are_given() || is_granted || limits.are_given() || no_limits.are_given()
     }
@@ -56,11 +59,12 @@ impl UpdateArguments {
 }
 
 pub(in crate::cli) async fn run(config: &Config, arguments: &UpdateArguments) -> Result<(), CommandError> {
-    let (expiry, update) = (arguments.expires.expiry(), arguments.change()?);
+    let (expiry, update, reason) = (arguments.expires.expiry(), arguments.change()?, arguments.reason.parse()?);
     let key = api_key(config, arguments.key.id)?;
     let now = clock_and_random::now();
+    let authority = Authority::operator(key.parent.organization, now).because(reason);
     let updated = apply_change(config, async |service| {
-        let keys = service.keys(Authority::operator(key.parent.organization, now), key.parent.project);
+        let keys = service.keys(authority, key.parent.project);
         Ok(keys.update(key.id, expiry, update).await?)
     });
     show(KeyView::new(&updated.await?, now), arguments.json)

@@ -29,8 +29,8 @@ pub(in crate::cli) struct VerifyArguments {
 }
 
 const HELP: &str = "Prints VALID, UNKNOWN, DEACTIVATED, EXPIRED, ROTATED_OUT or INSUFFICIENT_PERMISSIONS, and whose key it \
-    is. The\nexit code is 0 for VALID only. Rate limits and allowed addresses are not checked. At a terminal it prompts for the key, which \
-    is not shown.\n\nExamples:\n  keystead keys verify                 # prompts for the key\n  keystead keys verify < \
+    is. The\nexit code is 0 for VALID only. Rate limits and allowed addresses are not checked. At a terminal it \
+    prompts for the key,\nwhich is not shown.\n\nExamples:\n  keystead keys verify                 # prompts for the key\n  keystead keys verify < \
     admin.key\n  keystead keys verify --permission invoices:read < customer.key";
 
 /// The result of a verification.

@@ -5,6 +5,7 @@ pub(in crate::cli) mod projects;
 use crate::cli::error::CommandError;
 use crate::cli::keys::secret_output::{MANAGES_ORGANIZATION, SecretOutput, key_prefix};
 use crate::cli::output::list::{ListFilter, ListPrinter};
+use crate::cli::output::usage_chart::UsageDays;
 use crate::cli::output::views::{KeyView, OrganizationView};
 use crate::cli::output::{print, print_json, print_secret, say, table_rows};
 use crate::cli::resolve;
@@ -53,6 +54,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show how often the keys of an organization were used and refused, one line a day
+    Usage {
+        /// The organization's id or name
+        organization: String,
+        #[command(flatten)]
+        days: UsageDays,
+    },
     /// Rename an organization
     Rename {
         /// The organization's id or current name
@@ -91,6 +99,11 @@ pub(in crate::cli) async fn run(config: &Config, arguments: OrganizationsArgumen
         Command::Get { organization, json } => {
             let record = OrganizationView::from(&resolve::organization(&open_overview(config)?, &organization)?);
             if json { print_json(&record) } else { print(&record.describe()) }
+        }
+        Command::Usage { organization, days } => {
+            let overview = open_overview(config)?;
+            let organization = resolve::organization(&overview, &organization)?;
+            days.show(&overview, organization.id, None, organization.name.as_str())
         }
         Command::Rename { organization, name, json } => {
             let name = Name::parse(&name)?;

@@ -1,6 +1,7 @@
 //! `keystead projects`: creates, shows, changes and deletes the projects of an organization, also beside a running server.
 
 use crate::cli::error::CommandError;
+use crate::cli::keys::reason::ReasonArgument;
 use crate::cli::keys::secret_output::{SecretOutput, key_prefix};
 use crate::cli::output::confirm::confirm;
 use crate::cli::output::list::{ListFilter, ListPrinter};
@@ -44,6 +45,8 @@ enum Command {
     Delete {
         #[command(flatten)]
         project: Choice,
+        #[command(flatten)]
+        reason: ReasonArgument,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
@@ -144,7 +147,7 @@ pub(in crate::cli) async fn run(config: &Config, arguments: ProjectsArguments) -
             if json { print_json(&record) } else { print(&record.describe()) }
         }
         Command::Update(update) => self::update(config, &update).await,
-        Command::Delete { project, yes } => delete(config, &project.find(config)?, yes).await,
+        Command::Delete { project, reason, yes } => delete(config, &project, &reason, yes).await,
     }
 }
 
@@ -202,10 +205,11 @@ async fn update(config: &Config, arguments: &UpdateArguments) -> Result<(), Comm
     if arguments.json { print_json(&record) } else { print(&record.describe()) }
 }
 
-async fn delete(config: &Config, project: &Project, yes: bool) -> Result<(), CommandError> {
+async fn delete(config: &Config, choice: &Choice, reason: &ReasonArgument, yes: bool) -> Result<(), CommandError> {
+    let (reason, project) = (reason.parse()?, choice.find(config)?);
     let what = format!("The project {} ({})", project.id, project.name.as_str());
     confirm(&format!("{what} will be deleted, with all its keys."), yes)?;
-    let authority = Authority::operator(project.organization, clock_and_random::now());
+    let authority = Authority::operator(project.organization, clock_and_random::now()).because(reason);
     apply_change(config, async |service| Ok(service.delete_project(authority, project.id).await?)).await?;
     say(format_args!("{what} is deleted, and its keys are invalid."));
     Ok(())

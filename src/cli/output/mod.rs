@@ -8,6 +8,7 @@ pub(in crate::cli) mod stderr;
 pub(in crate::cli) mod table;
 pub(in crate::cli) mod table_rows;
 pub(in crate::cli) mod terminal;
+pub(in crate::cli) mod usage_chart;
 pub(in crate::cli) mod views;
 
 pub(in crate::cli) use stderr::say;

@@ -12,6 +12,7 @@ pub(in crate::cli) struct Terminal {
     /// The width in columns.
     pub(in crate::cli) width: usize,
     has_colour: bool,
+    is_dumb: bool,
 }
 
 /// What a state means, for its colour.
@@ -38,12 +39,17 @@ impl Terminal {
         // In CI, the library would use colours even on a dumb terminal.
         let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
         let has_colour = !is_dumb && AutoStream::choice(&out) != ColorChoice::Never;
-        Some(Self { width: if width == 0 { USUAL_WIDTH } else { width }, has_colour })
+        Some(Self { width: if width == 0 { USUAL_WIDTH } else { width }, has_colour, is_dumb })
     }
 
     #[cfg(test)]
     pub(in crate::cli) fn colourless(width: usize) -> Self {
-        Self { width, has_colour: false }
+        Self { width, has_colour: false, is_dumb: false }
+    }
+
+    /// What the two parts of a bar are made of.
+    pub(in crate::cli) fn bars(&self) -> [&'static str; 2] {
+        if self.is_dumb { ["#", "-"] } else { ["█", "▒"] }
     }
 
     /// The text in its colour, if the terminal has colours.

@@ -1,21 +1,21 @@
-//! The server's background tasks: last-used times, the audit log, backups, the ledger and imports.
+//! The server's background tasks: uses of keys, the audit log, backups, the ledger and imports.
 
 use crate::cli::audit::head_signature::{Signer, signed_head};
 use crate::cli::server::clock_watch;
 use crate::cli::store::backup;
 use crate::cli::system::clock_and_random;
 use crate::config::{self, Config};
-use crate::domain::{Link, Timestamp};
+use crate::domain::{Hour, Link, Timestamp};
 use crate::service::Service;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How often last-used times are written. With the write itself this stays well below a second.
-const LAST_USED_INTERVAL: Duration = Duration::from_millis(500);
+/// How often last-used times and usage are written. With the write itself this stays well below a second.
+const USES_INTERVAL: Duration = Duration::from_millis(500);
 /// How often failed authentications are recorded.
 const FAILED_AUTHENTICATIONS_INTERVAL: Duration = Duration::from_secs(60);
-/// How often the audit log is pruned.
+/// How often the audit log and usage are pruned.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often the audit log's head is logged, besides at start and at stop.
 const HEAD_INTERVAL: Duration = Duration::from_secs(24 * 3600);
@@ -35,11 +35,12 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Starts all tasks. They run until the returned set is dropped.
 pub(in crate::cli) fn start(config: &Config, service: &Arc<Service>, signer: Option<Signer>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(flush_last_used(Arc::clone(service)));
+    tasks.spawn(flush_uses(Arc::clone(service)));
     tasks.spawn(record_failed_authentications(Arc::clone(service)));
     if config.audit.retention_days > 0 {
         tasks.spawn(prune(Arc::clone(service), config.audit.retention_days));
     }
+    tasks.spawn(prune_usage(Arc::clone(service), config.usage.retention_days));
     if !config.backup.folder.as_os_str().is_empty() {
         tasks.spawn(back_up(Arc::clone(service), config.backup.clone()));
     }
@@ -66,11 +67,11 @@ async fn log_head(service: &Service, signer: Option<&Signer>) {
     }
 }
 
-async fn flush_last_used(service: Arc<Service>) {
+async fn flush_uses(service: Arc<Service>) {
     loop {
-        tokio::time::sleep(LAST_USED_INTERVAL).await;
-        if let Err(error) = service.flush_last_used().await {
-            log::warn!("last-used times could not be written and will be written later: {error}");
+        tokio::time::sleep(USES_INTERVAL).await;
+        if let Err(error) = service.flush_uses().await {
+            log::warn!("last-used times and usage could not be written and will be written later: {error}");
         }
     }
 }
@@ -87,8 +88,7 @@ async fn record_failed_authentications(service: Arc<Service>) {
 async fn prune(service: Arc<Service>, retention_days: u32) {
     loop {
         let now = clock_and_random::now();
-        let until = Timestamp::from_unix_ms(now.unix_ms() - i64::from(retention_days) * DAY_MS).unwrap_or_default();
-        match service.prune_audit_log(until, now).await {
+        match service.prune_audit_log(days_before(now, retention_days), now).await {
             Ok(0) => {}
             Ok(count) => {
                 log::info!("{count} events were older than {retention_days} days and were deleted from the audit log")
@@ -97,6 +97,24 @@ async fn prune(service: Arc<Service>, retention_days: u32) {
         }
         tokio::time::sleep(PRUNE_INTERVAL).await;
     }
+}
+
+async fn prune_usage(service: Arc<Service>, retention_days: u32) {
+    loop {
+        let now = clock_and_random::now();
+        // The hour in which the retention ends is kept; without a retention, nothing is.
+        let before = Hour::of(days_before(now, retention_days)) + u32::from(retention_days == 0);
+        match service.prune_usage(before).await {
+            Ok(0) => {}
+            Ok(count) => log::info!("{count} counts of usage were older than {retention_days} days and were deleted"),
+            Err(error) => log::warn!("usage could not be pruned: {error}"),
+        }
+        tokio::time::sleep(PRUNE_INTERVAL).await;
+    }
+}
+
+fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    Timestamp::from_unix_ms(now.unix_ms() - i64::from(days) * DAY_MS).unwrap_or_default()
 }
 
 async fn back_up(service: Arc<Service>, config::BackupSettings { folder, every_hours, keep }: config::BackupSettings) {

@@ -40,6 +40,7 @@ pub(in crate::cli) fn service_options(config: &Config) -> Result<service::Servic
             counts_loopback: config.brute_force.loopback,
         },
         change_limit: ChangeLimit { burst: config.changes.burst, per_minute: config.changes.per_minute },
+        counts_usage: config.usage.retention_days > 0,
     })
 }
 

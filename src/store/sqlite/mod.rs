@@ -36,6 +36,7 @@ pub(super) mod staging;
 mod transaction;
 mod uncertain_commit;
 mod unpublished;
+mod usage;
 mod writer;
 mod writes;
 

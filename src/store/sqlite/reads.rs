@@ -4,11 +4,12 @@ use super::columns::{key_id, optional_timestamp, timestamp};
 use super::transaction::StoreTransaction;
 use super::{audit, imported_forms, keys, sizes};
 use crate::domain::{
-    ApiKey, ChainCheck, Digest, Event, EventFilter, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
-    OrganizationId, Owner, Parent, Project, ProjectId, Result, Timestamp,
+    ApiKey, ChainCheck, Digest, Event, EventFilter, Hour, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
+    OrganizationId, Owner, Parent, Project, ProjectId, Result, Timestamp, UseCounts,
 };
-use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice};
+use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice, UsesSlice};
 use rusqlite::params;
+use std::ops::Range;
 
 impl Reads for StoreTransaction<'_> {
     fn is_initialized(&self) -> Result<bool> {
@@ -120,5 +121,24 @@ impl Reads for StoreTransaction<'_> {
                 created_at: timestamp(row, 2)?,
             })
         })
+    }
+
+    fn usage(
+        &self,
+        organization: OrganizationId,
+        key: Option<KeyId>,
+        hours: Range<Hour>,
+    ) -> Result<Vec<(Hour, UseCounts)>> {
+        self.uses(organization, key, hours)
+    }
+
+    fn usage_by_key(
+        &self,
+        organization: OrganizationId,
+        hours: Range<Hour>,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> Result<UsesSlice> {
+        self.uses_by_key(organization, hours, after, limit)
     }
 }

@@ -4,7 +4,8 @@ use super::migrations::VERSION;
 use super::transaction::StoreTransaction;
 use super::{audit, running_import};
 use crate::domain::{
-    ApiKey, Digest, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Parent, Project, Result, Timestamp,
+    ApiKey, CountedUses, Digest, Hour, KeyId, Link, Name, NewEvent, Organization, OrganizationId, Parent, Project,
+    Result, Timestamp,
 };
 use crate::store::revisions::Stale;
 use crate::store::{IdempotentRequest, LastUse, NewApiKey, Reads, Writes};
@@ -71,6 +72,14 @@ impl Writes for StoreTransaction<'_> {
 
     fn record_last_used(&mut self, uses: &[LastUse]) -> Result<()> {
         self.store_last_used(uses)
+    }
+
+    fn add_usage(&mut self, uses: &[CountedUses]) -> Result<()> {
+        self.store_uses(uses)
+    }
+
+    fn prune_usage(&mut self, before: Hour, limit: u32) -> Result<usize> {
+        self.remove_uses(before, limit)
     }
 
     fn insert_idempotent_request(&mut self, request: &IdempotentRequest) -> Result<()> {

@@ -121,7 +121,7 @@ def test_an_expiry_that_is_no_whole_number_is_refused(keys, send, days):
 
 
 def test_a_key_has_all_its_fields_on_the_wire_in_their_order(keys, send):
-    names = ["id", "name", "valid", "created_at", "expiresAt", "value", "shadowValue", "rotatesAt", "lastUsed"]
+    names = wire.KEY + wire.OWN
     created = send("POST", keys.path, {"name": "CI"})
     assert list(created.json()["data"]) == names
     assert created.headers["Cache-Control"] == "no-store"

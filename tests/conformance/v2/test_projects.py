@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import wire
 from calling import refused
@@ -6,7 +8,11 @@ from confidentai.projects.types import Project, ProjectDefaultApiKey, ProjectLis
 
 NO_SUCH_KEY = "There is no such API key in this organization."
 NO_SUCH_PROJECT = "There is no such project in this organization."
-OF_A_PROJECT = "This needs an organization's API key; the one that was sent belongs to a project."
+# A project's key may verify, and nothing else unless it is given another role.
+OF_A_PROJECT = re.compile(
+    "This needs an (organization's )?API key with the role [a-z, ]+; "
+    r"the one that was sent (belongs to a project|has the role verifier)\."
+)
 TAKEN = "The organization has a project of this name already."
 UNKNOWN = "The API key is not valid."
 ON_ONE_KEY = {
@@ -122,12 +128,12 @@ def test_a_deleted_projects_keys_are_dead_at_once_and_nobody_elses_are(first, ca
     second = first.projects.create_api_key(id, "second", expires_in_days=1)
     values = [created.api_key.value, rotated.shadow_value, second.value]
     for value in [*values, kept.api_key.value]:
-        assert refused(caller(value).client.whoami) == OF_A_PROJECT
+        assert OF_A_PROJECT.fullmatch(refused(caller(value).client.whoami))
     assert first.projects.delete(id) == ProjectRef(id=id)
     for value in values:
         assert refused(caller(value).client.whoami) == UNKNOWN
     assert [project.id for project in first.projects.list().projects] == [kept.project.id]
-    assert refused(caller(kept.api_key.value).client.whoami) == OF_A_PROJECT
+    assert OF_A_PROJECT.fullmatch(refused(caller(kept.api_key.value).client.whoami))
 
 
 def test_a_key_of_a_project_is_refused_on_every_call_that_manages(first, caller, send):
@@ -144,10 +150,12 @@ def test_a_key_of_a_project_is_refused_on_every_call_that_manages(first, caller,
         lambda: holder.projects.create("refused"),
         *(lambda ask=ask: ask(holder.projects, created.project.id) for ask in ON_A_PROJECT.values()),
     ]:
-        assert refused(ask) == OF_A_PROJECT
+        assert OF_A_PROJECT.fullmatch(refused(ask))
     answer = send("GET", "/v2/organization", key=created.api_key.value)
     assert answer.status_code == 403
-    assert answer.json() == {"success": False, "error": OF_A_PROJECT, "deprecated": False}
+    sentence = answer.json()["error"]
+    assert OF_A_PROJECT.fullmatch(sentence)
+    assert answer.json() == {"success": False, "error": sentence, "deprecated": False}
 
 
 @pytest.mark.parametrize("ask", ON_ONE_KEY.values(), ids=ON_ONE_KEY)

@@ -1,0 +1,153 @@
+//! Buffer of usage: uses are counted in memory during requests, and written to the store in the background.
+//!
+//! A use is on disk about a second later, as a last-used time is. If the store takes no writes, counts are kept up to a
+//! bound; uses beyond it are not counted.
+
+use super::Service;
+use super::authentication::Identity;
+use crate::domain::{CountedUses, Hour, KeyId, OrganizationId, Refusal, Result, Timestamp, UseOutcome};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts written per job, so that other writes can run in between.
+const CHUNK: usize = 1000;
+/// Keys whose counters wait for the flush. Further ones are added up before it.
+const COUNTERS: usize = 10_000;
+/// Counts that wait to be written: of a key, in an hour, with an outcome. Each takes some 60 bytes.
+const COUNTS: usize = 250_000;
+
+/// Uses that are not on disk yet.
+pub(super) struct UsageBuffer {
+    is_on: bool,
+    /// Valid keys that were used since the last flush; their counters hold their uses.
+    used: Mutex<Vec<Arc<Identity>>>,
+    /// All other uses.
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    waiting: BTreeMap<(Hour, OrganizationId, KeyId, UseOutcome), u64>,
+    /// Uses for which there was no room.
+    dropped: u64,
+}
+
+impl Counts {
+    fn add(&mut self, CountedUses { hour, organization, key, outcome, count }: CountedUses) {
+        let place = (hour, organization, key, outcome);
+        if let Some(known) = self.waiting.get_mut(&place) {
+            *known += count;
+        } else if self.waiting.len() < COUNTS {
+            self.waiting.insert(place, count);
+        } else {
+            self.dropped += count;
+        }
+    }
+
+    /// Adds what the counters hold.
+    fn collect(&mut self, used: Vec<Arc<Identity>>) {
+        for identity in used {
+            if let Some((hour, count)) = identity.uses.take() {
+                self.add(identity.counted(hour, UseOutcome::Valid, count));
+            }
+        }
+    }
+}
+
+impl Identity {
+    fn counted(&self, hour: Hour, outcome: UseOutcome, count: u64) -> CountedUses {
+        CountedUses { hour, organization: self.organization().id, key: self.id(), outcome, count }
+    }
+}
+
+impl UsageBuffer {
+    /// A buffer that counts if `is_on`.
+    pub(super) fn new(is_on: bool) -> Self {
+        Self { is_on, used: Mutex::default(), counts: Mutex::default() }
+    }
+
+    /// Counts the use of a key.
+    pub(super) fn count(&self, identity: &Arc<Identity>, refusal: Option<Refusal>, now: Timestamp) {
+        let Some(outcome) = UseOutcome::of(refusal).filter(|_| self.is_on) else { return };
+        let hour = Hour::of(now);
+        if outcome != UseOutcome::Valid {
+            return self.lock_counts().add(identity.counted(hour, outcome, 1));
+        }
+        match identity.uses.add(hour) {
+            None => self.register(identity),
+            Some((before, _)) if before == hour => {}
+            Some((before, count)) => self.lock_counts().add(identity.counted(before, outcome, count)),
+        }
+    }
+
+    /// Notes that the key's counter holds uses.
+    fn register(&self, identity: &Arc<Identity>) {
+        let mut used = self.lock_used();
+        used.push(Arc::clone(identity));
+        if used.len() >= COUNTERS {
+            let used = std::mem::take(&mut *used);
+            self.lock_counts().collect(used);
+        }
+    }
+
+    /// Adds up the counters. Returns how many counts wait to be written.
+    fn collect(&self) -> usize {
+        let used = std::mem::take(&mut *self.lock_used());
+        let mut counts = self.lock_counts();
+        counts.collect(used);
+        counts.waiting.len()
+    }
+
+    /// Takes counts for one job, oldest first.
+    fn take(&self) -> Vec<CountedUses> {
+        let mut counts = self.lock_counts();
+        let first = std::iter::from_fn(|| counts.waiting.pop_first()).take(CHUNK);
+        let counted =
+            |((hour, organization, key, outcome), count)| CountedUses { hour, organization, key, outcome, count };
+        first.map(counted).collect()
+    }
+
+    fn give_back(&self, uses: Vec<CountedUses>) {
+        let mut counts = self.lock_counts();
+        uses.into_iter().for_each(|counted| counts.add(counted));
+    }
+
+    fn take_dropped(&self) -> u64 {
+        std::mem::take(&mut self.lock_counts().dropped)
+    }
+
+    fn lock_used(&self) -> MutexGuard<'_, Vec<Arc<Identity>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service {
+    /// Writes pending usage.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Unavailable`]; the counts are kept for the next attempt, unless the failed write may
+    /// still take effect: no use is counted twice.
+    pub(super) async fn flush_usage(&self) -> Result<()> {
+        let buffer = &self.usage_buffer;
+        for _ in 0..buffer.collect().div_ceil(CHUNK) {
+            // Taken only now: if this future is dropped, the rest still waits.
+            let uses = buffer.take();
+            let written = uses.clone();
+            if let Err(error) = self.store.write(move |writes| writes.add_usage(&written)).await {
+                if !self.store.has_uncertain_outcome(&error) {
+                    buffer.give_back(uses);
+                }
+                return Err(error);
+            }
+        }
+        match buffer.take_dropped() {
+            0 => {}
+            dropped => log::warn!("{dropped} uses of keys were not counted: the store took no writes for too long"),
+        }
+        Ok(())
+    }
+}
