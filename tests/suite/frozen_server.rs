@@ -70,8 +70,7 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
             }
         });
         let used = |it: &'_ Ended| use_value_at(server, it.path, &it.value);
-        let waiting: Vec<_> =
-            (0..USES).flat_map(|_| ended.iter()).map(|it| (used(it), &it.commands)).collect();
+        let waiting: Vec<_> = (0..USES).flat_map(|_| ended.iter()).map(|it| (used(it), &it.commands)).collect();
         let good = use_value(server, admin.key());
         freezer.thaw(server);
         for (connection, commands) in waiting {
