@@ -234,10 +234,16 @@ impl KeyChange {
         set(&mut key.metadata, metadata);
     }
 
-    /// Whether the change deactivates the key and does nothing else. A key must be activated before each of
-    /// these, so their number is bounded.
-    pub fn only_deactivates(&self) -> bool {
-        *self == Self { valid: Some(false), ..Self::default() }
+    /// Whether the change only takes away, whatever the key is: it deactivates the key, sets its role to none or
+    /// withdraws all permissions. Something must be given back before each of these, so their number is bounded.
+    pub fn only_takes_away(&self) -> bool {
+        let Self { name, valid, rate_limit, allowed_addresses, role, permissions, owner, metadata } = self;
+        let is_other = name.is_some() || rate_limit.is_some() || allowed_addresses.is_some();
+        let describes = owner.is_some() || metadata.is_some();
+        let gives = *valid == Some(true)
+            || role.is_some_and(|role| role > Role::None)
+            || permissions.as_ref().is_some_and(|permissions| !permissions.is_empty());
+        *self != Self::default() && !is_other && !describes && !gives
     }
 }
 

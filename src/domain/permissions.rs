@@ -70,6 +70,14 @@ impl Permissions {
         self.as_str().split_terminator(' ')
     }
 
+    /// The permissions that both sets grant. If there were too many for one set, some are left out.
+    pub fn common(&self, other: &Self) -> Self {
+        let granted_by = |set: &Self, it: &str| set.iter().any(|granted| grants(granted, it));
+        let ours = self.iter().filter(|it| granted_by(other, it));
+        let theirs = other.iter().filter(|it| granted_by(self, it) && !self.iter().any(|ours| ours == *it));
+        Self::stored(&ours.chain(theirs).take(Self::MAX).collect::<Vec<_>>().join(" "))
+    }
+
     /// Whether these permissions grant all the needed ones. Nothing is needed: always.
     pub fn grant(&self, needed: &Self) -> bool {
         needed.iter().all(|needed| self.iter().any(|granted| grants(granted, needed)))
@@ -179,6 +187,18 @@ mod tests {
             let expected = needed.iter().all(|needed| granted.iter().any(|granted| obviously_grants(granted, needed)));
             let [granted, needed] = [&granted, &needed].map(|list| permissions(&list.join(" ")));
             prop_assert_eq!(granted.grant(&needed), expected);
+        }
+
+        #[test]
+        fn common_permissions_grant_what_both_sets_grant(
+            one in prop::collection::vec("[ab](:[ab]){0,2}(:\\*)?|\\*", 0..5),
+            other in prop::collection::vec("[ab](:[ab]){0,2}(:\\*)?|\\*", 0..5),
+            needed in "[ab](:[ab]){0,3}",
+        ) {
+            let [one, other] = [&one, &other].map(|list| permissions(&list.join(" ")));
+            let needed = permissions(&needed);
+            prop_assert_eq!(one.common(&other).grant(&needed), one.grant(&needed) && other.grant(&needed));
+            prop_assert_eq!(one.common(&one), one);
         }
 
         #[test]

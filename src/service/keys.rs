@@ -154,9 +154,9 @@ impl KeyManager<'_, ManageKeys> {
     ///
     /// # Errors
     /// [`Error::NotFound`], those of [`ApiKey::set_expiry`], and [`Error::TooManyChanges`] unless the key is
-    /// only deactivated.
+    /// only loses something, whatever it is.
     pub async fn update(&self, id: KeyId, expiry: Expiry, change: KeyChange) -> Result<ApiKey> {
-        if expiry != Expiry::Keep || !change.only_deactivates() {
+        if expiry != Expiry::Keep || !change.only_takes_away() {
             self.service.count_change(&self.authority, ChangeKind::Other)?;
         }
         let now = self.now;

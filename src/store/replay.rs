@@ -62,6 +62,17 @@ fn with_state(key: &ApiKey, state: &KeyState) -> ApiKey {
     after
 }
 
+/// The key with only the activation, the role and the permissions that both it and the state have: for a ledger of which
+/// it is unknown whether it is older or newer than the key.
+pub(super) fn narrowed(key: &ApiKey, state: &KeyState) -> ApiKey {
+    let mut narrowed = ApiKey { valid: key.valid && state.valid, ..key.clone() };
+    if let Some(RecordedGrants { role, permissions }) = &state.grants {
+        narrowed.role = narrowed.role.min(*role);
+        narrowed.permissions = narrowed.permissions.common(permissions);
+    }
+    narrowed
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -150,6 +161,19 @@ mod tests {
         let other = ApiKey { created_at: at(1_001), ..key() };
         assert_eq!(replay(&key(), &KeyRecord::revoked(&other), at(NOW)).unwrap(), None);
         assert_eq!(replay(&key(), &KeyRecord::of(&ApiKey { valid: false, ..other }), at(NOW)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_is_narrowed_to_what_it_and_the_state_allow() {
+        let state = |key: ApiKey| *KeyRecord::of(&key).state.unwrap();
+        let permissions = |list: &str| Permissions::parse_list(list).unwrap();
+        assert_eq!(narrowed(&key(), &state(key())), key());
+        let lower = ApiKey { valid: false, role: Role::None, permissions: permissions("orders:read"), ..key() };
+        assert_eq!(narrowed(&key(), &state(lower.clone())), lower);
+        let higher = ApiKey { role: Role::Admin, permissions: permissions("*"), ..key() };
+        assert_eq!(narrowed(&key(), &state(higher)), key());
+        let renamed = ApiKey { name: Name::parse("other").unwrap(), expires_at: None, rate_limit: None, ..key() };
+        assert_eq!(narrowed(&key(), &state(renamed)), key());
     }
 
     #[test]

@@ -247,7 +247,10 @@ fn json_fields(line: &[u8]) -> Result<RowFields<'static>, String> {
     for (at, (name, value)) in object.into_iter().enumerate() {
         let column = FileColumn::parse(&name).ok_or_else(|| unknown(&name, format_args!("Field {} of it", at + 1)))?;
         add(column)?;
-        let wrong = || format!("Its field {} must be a text or a number.", column.name());
+        let wrong = || {
+            let kind = if column == FileColumn::Metadata { "a JSON object" } else { "a text or a number" };
+            format!("Its field {} must be {kind}.", column.name())
+        };
         let text = match (column, value) {
             (_, Value::Null) => continue,
             (_, Value::String(text)) => text,

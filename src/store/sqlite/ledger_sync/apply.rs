@@ -7,7 +7,7 @@ use crate::domain::{Digest, KeyId, Link, Result, Timestamp};
 use crate::store::Writes as _;
 use crate::store::file::ledger::LedgerComparison;
 use crate::store::key_record::KeyRecord;
-use crate::store::replay::{Replay, replay};
+use crate::store::replay::{Replay, narrowed, replay};
 use crate::store::sqlite::digest_index::DigestIndex;
 use crate::store::sqlite::ledger::{Ledger, Mark, Record};
 use crate::store::sqlite::transaction::StoreTransaction;
@@ -109,11 +109,13 @@ impl Application<'_> {
         if let Some(state) = &record.state {
             // Which of the two copies is later is unknown. A revocation is final and always applies.
             if self.is_forked {
-                let (is_off, key) = (!state.valid, keys::key(self.connection, record.id)?);
-                let key = key.filter(|key| is_off && key.valid && key.created_at == record.created_at);
-                let Some(mut key) = key else { return Ok(()) };
-                key.valid = false;
-                record = KeyRecord::of(&key);
+                let key = keys::key(self.connection, record.id)?.filter(|key| key.created_at == record.created_at);
+                let Some(key) = key else { return Ok(()) };
+                let narrowed = narrowed(&key, state);
+                if narrowed == key {
+                    return Ok(());
+                }
+                record = KeyRecord::of(&narrowed);
             } else if has_commit(self.connection, self.noted, mark)? {
                 return Ok(());
             }
