@@ -185,8 +185,10 @@ fn check_numbers(settings: &Table) -> Result<(), ConfigError> {
 
 /// The file's text, and its settings.
 fn read_file(file: &Path, defaults: &Table) -> Result<(String, Table), ConfigError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| ConfigError::new(format!("The configuration file {} cannot be read: {e}.", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        let why = if e.kind() == std::io::ErrorKind::NotFound { "it does not exist".to_owned() } else { e.to_string() };
+        ConfigError::new(format!("The configuration file {} cannot be read: {why}.", file.display()))
+    })?;
     // Parse the whole configuration first: its errors name the line.
     match parse(&text).and_then(|_| toml::from_str(&text)) {
         Ok(settings) => Ok((text, settings)),

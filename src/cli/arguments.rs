@@ -68,7 +68,7 @@ pub(in crate::cli) enum Command {
     Audit(audit::AuditArguments),
     /// Copy the store while it is in use
     Backup(backup::BackupArguments),
-    /// Replace the store by a backup; revoked keys stay revoked
+    /// Replace the store with a backup; revoked keys stay revoked
     Restore(restore::RestoreArguments),
     /// Show the state of the server, the store and its keys
     Status(status::StatusArguments),

@@ -47,6 +47,16 @@ impl CommandError {
     }
 }
 
+/// Why a file cannot be read, in words where the operating system's words are hard to read.
+pub(in crate::cli) fn why(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Advice for a value that was revoked or rotated out. The commands that set up an organization have no `--allow-revoked`.
 const ALLOW_REVOKED_ADVICE: &str =
     "To use it anyway, run keystead keys create or keystead keys rotate with --allow-revoked.";

@@ -152,7 +152,7 @@ pub(in crate::cli) fn each_project(
 pub(in crate::cli) fn api_key(config: &Config, id: KeyId) -> Result<ApiKey, CommandError> {
     open_overview(config)?.api_key(id)?.ok_or_else(|| {
         CommandError::new(format!(
-            "There is no API key {} in this store; keystead keys list shows all of them.",
+            "There is no API key {}: it was never created, or it is revoked. keystead keys list shows all keys.",
             id.get()
         ))
     })

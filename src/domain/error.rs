@@ -18,8 +18,8 @@ pub enum Error {
     /// The credential is missing or refused.
     #[error("{0}")]
     Unauthenticated(Refusal),
-    /// Too many wrong credentials came from this address.
-    #[error("Too many wrong API keys came from this address; try again in {retry_after_s} seconds.")]
+    /// Too many invalid credentials came from this address.
+    #[error("Too many invalid API keys came from this address; try again in {retry_after_s} seconds.")]
     TooManyInvalidKeys {
         /// Seconds until the address may try again.
         retry_after_s: u64,
@@ -78,6 +78,11 @@ impl Error {
         }
     }
 
+    /// The client's sentence and the detail, for the log.
+    pub fn in_full(&self) -> String {
+        self.detail().map_or_else(|| self.to_string(), |detail| format!("{self} ({})", detail.trim_end_matches('.')))
+    }
+
     /// Adds a sentence to the detail, if there is one: what the error means for the operation.
     pub fn meaning(self, sentence: &str) -> Self {
         match self {
@@ -114,7 +119,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether the credential itself is wrong, independent of the client and of its rate.
+    /// Whether the credential itself is invalid, independent of the client and of its rate.
     pub fn is_of_credential(self) -> bool {
         matches!(self, Self::Unknown | Self::RotatedOut | Self::Deactivated | Self::Expired)
     }

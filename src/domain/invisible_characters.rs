@@ -50,6 +50,11 @@ pub fn escape_invisible(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// As [`escape_invisible`], and line breaks too: for a text that must stay on one line, such as a file's name.
+pub fn escape_line(text: &str) -> String {
+    escape_invisible(text).replace('\n', "\\u{a}")
+}
+
 fn has_visible_effect(before: Option<char>, c: char, after: Option<char>) -> bool {
     let (Some(before), after) = (before, after.unwrap_or(' ')) else { return false };
     match c {

@@ -91,7 +91,7 @@ pub struct ApiKey {
     pub value: Fingerprint,
     /// The new value, during the grace period of a rotation.
     pub shadow: Option<Shadow>,
-    /// Whether the key is switched on; a deactivated key is refused.
+    /// Whether the key is activated; a deactivated key is refused.
     pub valid: bool,
     /// When it was created.
     pub created_at: Timestamp,
@@ -114,7 +114,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// A newly created key: switched on, never used, unrestricted, with the default role and no permissions.
+    /// A newly created key: activated, never used, unrestricted, with the default role and no permissions.
     pub fn minted(
         id: KeyId,
         parent: Parent,
@@ -234,7 +234,7 @@ impl KeyChange {
         set(&mut key.metadata, metadata);
     }
 
-    /// Whether the change deactivates the key and does nothing else. A key must be switched on before each of
+    /// Whether the change deactivates the key and does nothing else. A key must be activated before each of
     /// these, so their number is bounded.
     pub fn only_deactivates(&self) -> bool {
         *self == Self { valid: Some(false), ..Self::default() }

@@ -32,7 +32,7 @@ pub use digest::{Algorithm, Digest};
 pub use error::{Error, Refusal, Result};
 pub use external_key::ExternalKey;
 pub use fingerprint::{Fingerprint, Tail};
-pub use invisible_characters::{escape_invisible, invisible};
+pub use invisible_characters::{escape_invisible, escape_line, invisible};
 pub use key::{ApiKey, KeyChange, KeyCounts, KeyId, Parent, Presented, Shadow};
 pub use key_filter::{FilterDays, KeyFilter, KeyStateFilter, NamePart};
 pub use key_format::{KeyForms, KeyPrefix, has_full_key};

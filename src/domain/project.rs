@@ -68,7 +68,7 @@ impl Description {
             return Err(Error::Invalid("The description must not contain control characters.".to_owned()));
         }
         if text.chars().count() > MAX_DESCRIPTION {
-            return Err(Error::Invalid(format!("The description must have {MAX_DESCRIPTION} characters at the most.")));
+            return Err(Error::Invalid(format!("The description must have at most {MAX_DESCRIPTION} characters.")));
         }
         Ok(Self(text.to_owned()))
     }

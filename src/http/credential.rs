@@ -106,7 +106,12 @@ async fn authenticate(
     origin: Origin,
     via: Via,
 ) -> Result<Caller, Failure> {
-    let caller = app.service.authenticate(credential, needed, origin, via, app.moment()).await?;
+    let caller =
+        app.service.authenticate(credential, needed, origin, via, app.moment()).await.inspect_err(|error| {
+            if let Error::Unauthenticated(Refusal::RateLimited(quota)) = error {
+                request_id::authenticated(request, quota.key);
+            }
+        })?;
     request_id::authenticated(request, caller.key().id);
     if let (sunset, quota) = (caller.sunset(), caller.quota())
         && (sunset.is_some() || quota.is_some())

@@ -167,7 +167,7 @@ impl KeyEndpoints<'_> {
         let (update, what_update_does) = if V::HAS_ROTATION {
             (update.explained(ABOUT_CHANGE), "Change the name, the expiry or the restrictions of an API key of the *")
         } else {
-            (update, "Switch an API key of the * on or off")
+            (update, "Deactivate or activate an API key of the *")
         };
         let delete = Endpoint::delete(one(), api_keys::delete::<V>)
             .answers_inline(&V::deleted_api_key(used.key.id))

@@ -106,7 +106,7 @@ fields! {
     }
     where any_there(&Restrictions::names());
     called "ApiKeyChange", such as {
-        "switch off": {"valid": false},
+        "deactivate": {"valid": false},
         "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
     };
 
@@ -120,7 +120,7 @@ fields! {
     }
     where any_there(&Self::names_of_changes());
     called "ApiKeyChange", such as {
-        "switch off": {"valid": false, "reason": "The laptop was stolen."},
+        "deactivate": {"valid": false, "reason": "The laptop was stolen."},
         "narrow": {"rateLimit": {"limit": 100, "windowInSeconds": 60}, "allowedAddresses": ["10.0.0.0/8"]},
         "rename": {"name": "Deployment"},
         "withdraw permissions": {"permissions": ["invoices:read"]},
@@ -198,7 +198,7 @@ fields! {
         "role" role: Option<Role>,
         /// What the key may do elsewhere; they replace all others. Null: nothing.
         "permissions" permissions: Option<Option<Permissions>>,
-        /// Whose key it is, in your own terms; null: nobody's.
+        /// Whose key it is, in your own terms; null: no owner.
         "owner" owner: Option<Option<Owner>>,
         /// A JSON object of at most 4,096 bytes and 32 levels, without secrets; it replaces the one before. Null: empty.
         "metadata" metadata: Option<Option<Metadata>>,
@@ -208,7 +208,7 @@ fields! {
     pub(super) struct Question {
         /// The full presented key.
         "value" value: Option<Option<String>>,
-        /// Its BLAKE3 digest instead, so that the key need not be sent.
+        /// Instead of `value`: the BLAKE3 digest of the key, so that the key itself is not sent.
         "digest" digest: Option<Option<Digest>>,
         /// The client address from which the key was presented; needed for keys with allowed addresses.
         "address" address: Option<Option<IpAddr>>,

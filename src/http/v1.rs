@@ -56,7 +56,7 @@ pub(super) struct Organization<'a> {
     /// Opaque.
     #[schema(pattern = "^org_[0-7][0-9a-f]{15}$")]
     id: String,
-    /// Its name.
+    /// The name of the organization.
     name: &'a str,
     /// The hosted service's plan; here always `ENTERPRISE`.
     #[schema(schema_with = plan)]
@@ -91,7 +91,7 @@ struct ApiKey<'a> {
     /// Never reused, not even after a revocation.
     #[schema(minimum = 1)]
     id: i64,
-    /// Whether the key is switched on.
+    /// Whether the key is activated.
     valid: bool,
     /// In full in the answer that creates it; otherwise masked: 15 asterisks and the last six characters.
     #[schema(pattern = r"^(\*{15}[0-9a-f]{6}|[a-z0-9_]{1,31}_[0-9a-f]{32})$")]
@@ -100,7 +100,7 @@ struct ApiKey<'a> {
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// Its display name.
+    /// The name of the key.
     name: &'a str,
     /// When it last authenticated a request; up to a second late.
     #[serde(rename = "lastUsed", serialize_with = "optional_time")]
@@ -179,12 +179,12 @@ pub(super) struct Project<'a> {
     /// Opaque.
     #[schema(pattern = "^proj_[0-7][0-9a-f]{15}$")]
     id: String,
-    /// Its name, unique within the organization.
+    /// The name of the project, unique within the organization.
     name: &'a str,
-    /// Its description.
+    /// The description of the project.
     #[schema(required)]
     description: Option<&'a str>,
-    /// Its organization.
+    /// The organization of the project.
     #[schema(pattern = "^org_[0-7][0-9a-f]{15}$")]
     organization_id: String,
     /// When it was created.

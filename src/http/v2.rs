@@ -95,9 +95,9 @@ struct ApiKey<'a> {
     /// Never reused, not even after a revocation.
     #[schema(minimum = 1)]
     id: i64,
-    /// Its display name.
+    /// The name of the key.
     name: &'a str,
-    /// Whether the key is switched on.
+    /// Whether the key is activated.
     valid: bool,
     /// When it was created.
     #[serde(rename = "created_at", serialize_with = "time")]

@@ -213,7 +213,7 @@ impl Service {
         let state = match counted {
             Ok(rows) => AuditExportState::Completed { rows, at },
             Err(error) => {
-                log::error!("an export failed: {error} {:?}", error.detail());
+                log::error!("an export failed: {}", error.in_full());
                 AuditExportState::Errored { sentence: error.to_string(), at }
             }
         };

@@ -65,7 +65,7 @@ impl Service {
     }
 }
 
-/// Replaces the store by a backup, then replays the ledger: keys that were revoked, deactivated or rotated
+/// Replaces the store with a backup, then replays the ledger: keys that were revoked, deactivated or rotated
 /// since the backup get their latest state. No other process may have the store open. Blocks.
 ///
 /// # Errors

@@ -204,7 +204,7 @@ impl Service {
         // The background task that wrote last-used times may have been stopped half-way.
         self.last_used_buffer.give_back();
         if let Err(error) = self.flush_uses().await {
-            log::error!("the uses of the last second were not written: {error} {:?}", error.detail());
+            log::error!("the uses of the last second were not written: {}", error.in_full());
         }
         self.store.close();
     }

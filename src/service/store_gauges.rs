@@ -23,21 +23,21 @@ impl Service {
     pub async fn measure(&self, now: Timestamp) {
         match self.file.size().await {
             Ok(size) => self.metrics.set_store_size(size.main, size.wal),
-            Err(error) => log::warn!("cannot read the size of the store: {error} {:?}", error.detail()),
+            Err(error) => log::warn!("cannot read the size of the store: {}", error.in_full()),
         }
         match self.audit_head().await {
             Ok(head) => self.metrics.set_audit_head(head.map_or(0, |head| head.number)),
-            Err(error) => log::warn!("cannot read the newest audit event: {error} {:?}", error.detail()),
+            Err(error) => log::warn!("cannot read the newest audit event: {}", error.in_full()),
         }
         match self.count_api_keys(now).await {
             Ok(counts) => self.metrics.set_api_keys(counts),
             Err(error) => {
-                log::warn!("cannot count the API keys: {error} {:?}", error.detail());
+                log::warn!("cannot count the API keys: {}", error.in_full());
                 self.metrics.set_api_keys(None);
             }
         }
         if let Err(error) = self.measure_organizations(now).await {
-            log::warn!("cannot measure the sizes of organizations: {error} {:?}", error.detail());
+            log::warn!("cannot measure the sizes of organizations: {}", error.in_full());
         }
     }
 

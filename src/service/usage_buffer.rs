@@ -151,3 +151,27 @@ impl Service {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_bounded_and_a_count_that_waits_goes_on_beyond_the_bound() {
+        let mut counts = Counts::default();
+        let uses = |key, count| CountedUses {
+            hour: Hour::new(1),
+            organization: OrganizationId::new(1).unwrap(),
+            key: KeyId::new(key).unwrap(),
+            outcome: UseOutcome::Expired,
+            count,
+        };
+        let most = i64::try_from(COUNTS).unwrap();
+        (1..=most).for_each(|key| counts.add(uses(key, 1)));
+        counts.add(uses(most + 1, 5));
+        counts.add(uses(most, 2));
+        assert_eq!((counts.waiting.len(), counts.dropped), (COUNTS, 5));
+        assert_eq!(counts.waiting.last_key_value().map(|(_, count)| *count), Some(3));
+    }
+}

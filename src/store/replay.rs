@@ -107,7 +107,7 @@ mod tests {
     fn replay_sets_what_the_ledger_records_and_keeps_the_rest() {
         let is = key();
         let cases = [
-            ("switched off", ApiKey { valid: false, ..key() }, Action::KeyUpdated),
+            ("deactivated", ApiKey { valid: false, ..key() }, Action::KeyUpdated),
             ("an earlier end", ApiKey { expires_at: Some(at(80_000)), ..key() }, Action::KeyUpdated),
             ("no new value", ApiKey { shadow: None, ..key() }, Action::KeyUpdated),
             ("another value", ApiKey { value: value(Algorithm::Blake3, 3, "aaaaa3"), ..key() }, Action::KeyRotated),

@@ -745,6 +745,23 @@ fn hex_bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
+fn events_of_an_organization_are_found_by_its_id_and_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    done(folder.path(), &["init", "--organization", "Acme", "--key-file", "key"]);
+    done(folder.path(), &["organizations", "create", "Other", "--key-file", "other"]);
+    let events = |organization: &str| {
+        let all = done(folder.path(), &["audit", "list", "--json", "--organization", organization]);
+        all.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let by_name = events("Other");
+    assert!(!by_name.is_empty() && by_name.len() < done(folder.path(), &["audit", "list", "--json"]).lines().count());
+    let event: Value = serde_json::from_str(&by_name[0]).expect("an event");
+    assert_eq!(events(event["organizationId"].as_str().expect("an id")), by_name);
+    let output = run(folder.path(), &["audit", "list", "--organization", "Nobody"]);
+    assert_failed_with(&output, 1, "There is no organization Nobody in this store");
+}
+
+#[test]
 fn an_organizations_exports_replace_only_its_own_older_exports() {
     let server = Server::start();
     run(server.folder(), &["organizations", "create", "Other", "--key-file", "other-key"]);

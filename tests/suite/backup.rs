@@ -457,7 +457,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     };
     // The server may checkpoint meanwhile.
     let restored = run(folder.path(), &["restore", "backup.db"]);
-    assert_refused(&restored, "A keystead has keystead.db open. Stop it first");
+    assert_refused(&restored, "Another keystead process has keystead.db open. Stop it first");
     server.client().revoke(id);
     assert_eq!(server.stop().code(), Some(0));
     fs::write(folder.path().join("note"), "no store").expect("a file");
@@ -472,7 +472,7 @@ fn restore_refuses_to_lose_data_and_states_what_to_do() {
     fs::write(folder.path().join("newer"), newer).expect("a file");
     for (file, sentence) in [
         ("missing", "is missing"),
-        ("note", "is not a Keystead store"),
+        ("note", "is not a Keystead store; nothing was changed. Name a file that keystead backup wrote"),
         ("empty", "is empty"),
         ("short", "is damaged"),
         ("damaged", "is damaged"),
@@ -567,7 +567,7 @@ fn a_backup_is_private_and_self_contained_and_overwrites_nothing() {
     fs::write(&unfinished, "half").expect("a file");
     let writing = fs::File::open(&unfinished).expect("the file");
     writing.try_lock().expect("a lock");
-    assert_refused(&run(folder.path(), &["backup", "other.db"]), "somebody else is writing it");
+    assert_refused(&run(folder.path(), &["backup", "other.db"]), "another process is writing it");
     assert_eq!(fs::read(&unfinished).expect("the file"), b"half", "it is another backup's");
     writing.unlock().expect("the lock");
     assert_done(&run(folder.path(), &["backup", "other.db"]));
@@ -690,7 +690,7 @@ fn a_missing_store_with_a_ledger_is_not_mistaken_for_a_new_store() {
     for name in ["keystead.db", "keystead.db-wal", "keystead.db-shm", "first-key"] {
         fs::remove_file(folder.path().join(name)).expect("a removal");
     }
-    let sentence = "The store is empty, but keystead.revoked was written for one that was not";
+    let sentence = "The store is missing or empty, but its ledger keystead.revoked exists, so a store was lost.";
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["init", "--organization", "Acme"]] {
         assert_refused(&run(folder.path(), command), sentence);
         assert_nothing_of_a_store(folder.path(), &format!("{command:?}"));

@@ -158,7 +158,7 @@ fn a_key_that_cannot_be_written_makes_the_command_fail_with_a_message() {
         assert!(stderr(&output).contains(" anyway: "), "{arguments:?}: {}", stderr(&output));
         let is_created = arguments[..2] == ["keys", "create"];
         assert!(!is_created || stderr(&output).contains(" was created anyway: "), "{}", stderr(&output));
-        assert!(!stderr(&output).contains("keep it safe"), "{arguments:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("keep it in a safe place"), "{arguments:?}: {}", stderr(&output));
         let output = with(folder.path(), arguments, |command| _ = command.stdout(full()).stderr(closed()));
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     }

@@ -68,7 +68,7 @@ fn init_writes_the_key_to_a_new_private_file_where_asked_to() {
 fn init_overwrites_no_key_file_and_changes_nothing_then() {
     let folder = folder();
     fs::write(folder.path().join("key"), "precious").expect("a file");
-    for (file, why) in [("key", "already exists"), ("nowhere/key", "No such file")] {
+    for (file, why) in [("key", "already exists"), ("nowhere/key", "its folder does not exist; create it with mkdir")] {
         let output = run(folder.path(), &["init", "--organization", "Acme", "--key-file", file]);
         assert_failed_with(&output, 1, why);
         assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "there is no store");
@@ -120,7 +120,7 @@ fn init_on_an_initialised_store_fails_and_changes_nothing() {
     let before = fs::read(folder.path().join("keystead.db")).expect("the store");
     for more in [&["--json"][..], &["--key-file", "key"]] {
         let output = run(folder.path(), &[&["init", "--organization", "Other"], more].concat());
-        assert_failed_with(&output, 1, "The store is already initialized; nothing was changed.");
+        assert_failed_with(&output, 1, "The store is already initialized; no key was created.");
     }
     assert!(!folder.path().join("key").exists());
     assert_eq!(fs::read(folder.path().join("keystead.db")).expect("the store"), before);
@@ -195,7 +195,7 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     let port = lines[0].strip_prefix("Keystead is listening on http://0.0.0.0:").expect("the address");
     assert!(lines[1].starts_with("Metrics are at http://127.0.0.1:"), "{said}");
     assert_eq!(lines[2], format!("The API is described at http://127.0.0.1:{port}/docs"));
-    let new = "keystead.db is new and was set up for My organization. Its first key, shown this once:";
+    let new = "keystead.db is new and was set up for My organization. Its first key, which is not shown again:";
     assert_eq!((lines[3], lines[4]), ("", new));
     assert!(is_key(lines[6].trim()), "{said}");
     let may = "This key can manage everything in its organization, so keep it for yourself. Create a project";
@@ -219,8 +219,7 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
 fn a_start_that_logs_to_standard_output_prints_its_address_once() {
     let folder = folder();
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
-    let told =
-        "its first key is in first-key: keep it safe and remove the file. It can manage everything in its organization";
+    let told = "its first key is in first-key: keep it in a safe place and delete the file. It can manage everything in its organization";
     assert!(said.lines().next().is_some_and(|line| line.ends_with(told)), "{said}");
     assert_eq!((said.lines().count(), said.matches("istening on").count()), (4, 1), "{said}");
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
@@ -470,6 +469,30 @@ fn a_setting_that_is_given_twice_with_different_values_is_refused() {
     done(path, &["--store", "a", "keys", "list", "--store", "a"]);
     assert!(!path.join("b").exists());
     assert_eq!(run(path, &["--store", "a", "--store", "b", "status"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_line_break_in_a_file_name_is_shown_escaped() {
+    let folder = folder();
+    let named = ["--store", "a\nb.db"];
+    done(folder.path(), &[&["init", "--organization", "Acme", "--key-file", "key"][..], &named].concat());
+    // doctor names a file that is open to others.
+    let store = folder.path().join("a\nb.db");
+    fs::set_permissions(store, fs::Permissions::from_mode(0o644)).expect("the store");
+    fs::rename(folder.path().join("key"), folder.path().join("k\ney")).expect("a name");
+    for (arguments, shown) in
+        [(&["status"][..], "a\\u{a}b.db"), (&["doctor"], "a\\u{a}b.db"), (&["scan", "k\ney"], "k\\u{a}ey:1:1:")]
+    {
+        let output = stdout(&run(folder.path(), &[arguments, &named].concat()));
+        assert!(output.contains(shown) && !output.contains("a\nb") && !output.contains("k\ney"), "{output}");
+    }
+}
+
+#[test]
+fn a_socket_whose_folder_is_missing_is_refused_with_what_to_do() {
+    let folder = folder();
+    let output = run(folder.path(), &["serve", "--listen", "unix:nowhere/socket"]);
+    assert_failed_with(&output, 1, "Create the folder of the socket with mkdir.");
 }
 
 #[test]

@@ -374,7 +374,7 @@ fn a_number_out_of_range_is_refused_by_name_from_every_source_before_anything_is
             assert_failed_with(&run(folder.path(), command), 1, &sentence);
         }
         let doctor = run(folder.path(), &["doctor"]);
-        assert!(stdout(&doctor).starts_with(&format!("problem  settings     {sentence}")), "{}", stdout(&doctor));
+        assert!(stdout(&doctor).starts_with(&format!("problem  settings         {sentence}")), "{}", stdout(&doctor));
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing was made");
     }
 }
@@ -490,7 +490,7 @@ fn a_misspelt_variable_is_refused_with_a_suggestion_and_an_unrelated_one_causes_
         assert!(stderr(&output).ends_with(&warning) && !stderr(&output).contains("hunter2"), "{}", stderr(&output));
         let doctor = with(name, &["doctor"]);
         assert!(doctor.status.success(), "{}", stderr(&doctor));
-        let warning = format!("warning  settings     The environment variable {name} is not a setting of Keystead");
+        let warning = format!("warning  settings         The environment variable {name} is not a setting of Keystead");
         assert!(stdout(&doctor).contains(&warning), "{}", stdout(&doctor));
     }
 }

@@ -69,7 +69,10 @@ fn a_healthy_store_has_no_findings_with_and_without_a_server_and_is_not_changed(
     let server = Server::start_in(folder.path(), &[]);
     let (checks, is_healthy) = examine(folder.path(), &[]);
     assert!(is_healthy && all_is_well(&checks), "{checks:?}");
-    assert!(checks.iter().any(|check| check.1 == "log" && check.2.contains("The store is open")), "{checks:?}");
+    assert!(
+        checks.iter().any(|check| check.1 == "write-ahead log" && check.2.contains("The store is open")),
+        "{checks:?}"
+    );
     assert!(server.stop().success());
 }
 
@@ -79,7 +82,7 @@ fn a_write_ahead_log_left_by_a_killed_server_is_reported_with_a_warning_not_to_r
     let server = Server::start_in(folder.path(), &[]);
     server.client_with(&key).mint("a");
     server.kill();
-    assert_found(folder.path(), &[], "warning", "log", "Never delete ");
+    assert_found(folder.path(), &[], "warning", "write-ahead log", "Never delete ");
     assert!(Server::start_in(folder.path(), &[]).stop().success());
     assert!(all_is_well(&examine(folder.path(), &[]).0));
 }
@@ -201,7 +204,13 @@ fn a_large_write_ahead_log_causes_a_warning_only_while_a_reader_blocks_checkpoin
     let [log, main] =
         ["-wal", ""].map(|suffix| fs::metadata(format!("{}{suffix}", path.display())).expect("a file").len());
     assert!(log > main, "{log} {main}");
-    assert_found(folder.path(), &[], "warning", "log", "cannot be checkpointed. A process has been reading the store");
+    assert_found(
+        folder.path(),
+        &[],
+        "warning",
+        "write-ahead log",
+        "cannot be checkpointed. A process has been reading the store",
+    );
     reader.execute_batch("COMMIT").expect("the reader's end");
     checkpoint();
     let (checks, is_healthy) = examine(folder.path(), &[]);

@@ -355,7 +355,10 @@ fn a_store_that_is_not_there_is_not_created() {
 fn a_missing_key_and_an_impossible_rotation_are_refused_with_an_error_message() {
     let (folder, _) = store();
     for (arguments, sentence) in [
-        (&["keys", "get", "7"][..], "There is no API key 7 in this store; keystead keys list shows"),
+        (
+            &["keys", "get", "7"][..],
+            "There is no API key 7: it was never created, or it is revoked. keystead keys list shows",
+        ),
         (&["keys", "revoke", "7", "--yes"], "There is no API key 7"),
         (&["keys", "rotate", "1", "--complete", "--yes"], "The key is not being rotated."),
         (&["keys", "rotate", "1", "--cancel", "--yes"], "The key is not being rotated."),

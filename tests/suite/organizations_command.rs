@@ -8,7 +8,8 @@ fn an_organization_is_created_with_a_first_key_that_works_in_a_running_server_at
     let server = Server::start();
     let output = run(server.folder(), &["organizations", "create", "Other"]);
     let key = stdout(&output);
-    let told = "its first key was shown this once; keep it safe. It can manage everything in its organization.\n";
+    let told =
+        "its first key is not shown again; keep it in a safe place. It can manage everything in its organization.\n";
     assert!(stderr(&output).ends_with(told), "{}", stderr(&output));
     let client = server.client_with(key.strip_suffix('\n').expect("one line"));
     let organization = client.get("/v2/organization").data();

@@ -204,7 +204,7 @@ fn an_address_that_sends_too_many_wrong_keys_is_told_to_wait_and_its_good_keys_p
     let sentence = over.refused_with(429);
     let wait: u32 = over.header("retry-after").and_then(|it| it.parse().ok()).expect("seconds");
     assert!((1..=10).contains(&wait), "{wait}");
-    assert_eq!(sentence, format!("Too many wrong API keys came from this address; try again in {wait} seconds."));
+    assert_eq!(sentence, format!("Too many invalid API keys came from this address; try again in {wait} seconds."));
     from(&admin, "not even a key", attacker).refused_with(429);
     assert_eq!(from(&admin, admin.key(), attacker).status, 200, "good keys pass");
     from(&admin, WRONG, "203.0.113.8").refused_with(401);

@@ -167,6 +167,18 @@ fn the_request_log_can_be_switched_off() {
 }
 
 #[test]
+fn a_request_over_a_keys_rate_limit_is_logged_with_the_keys_number() {
+    let server = Server::start();
+    let (id, value) = server.client().mint("a");
+    let limit = json!({"rateLimit": {"limit": 1, "windowInSeconds": 600}});
+    server.client().put(&format!("/v2/organization/api-keys/{id}"), limit).data();
+    let limited = server.client_with(&value);
+    assert_eq!(["/v2/organization", "/v2/organization"].map(|path| limited.get(path).status), [200, 429]);
+    let is_named = |line: &str| line.contains(" 429 ") && line.contains(&format!("key {id},"));
+    eventually(Duration::from_secs(5), || server.log().lines().any(is_named));
+}
+
+#[test]
 fn many_failures_do_not_fill_the_log() {
     let server = Server::start();
     let client = server.client();

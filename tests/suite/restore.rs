@@ -305,7 +305,7 @@ fn a_restore_replaces_no_socket_or_device() {
     done(folder.path(), &["backup", "backup.db"]);
     let _socket = UnixListener::bind(folder.path().join("place")).expect("a socket");
     let output = run(folder.path(), &["restore", "backup.db", "--store", "place", "--without-ledger"]);
-    assert_failed_with(&output, 1, "place is not a regular file; point --store at another one.");
+    assert_failed_with(&output, 1, "place is not a regular file; set --store (or store.path) to another one.");
     assert!(!folder.path().join("place-lock").exists());
 }
 

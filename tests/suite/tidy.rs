@@ -64,6 +64,7 @@ fn each_layer_depends_only_on_those_below_it() {
     only(&["cli/"], ".initialize(");
     only(&["cli/"], ".create_organization(");
     only(&["cli/"], ".prune_audit_log(");
+    only(&["cli/", "service/usage.rs"], ".prune_usage(");
     only(&["main.rs"], "keystead::cli");
     only(&["store/sqlite/", "store/handle.rs", "store/file/"], "sqlite::");
     let about_files = ["audit.rs", "backup.rs", "import.rs", "import_export_view.rs", "mod.rs", "overview.rs"];

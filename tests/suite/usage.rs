@@ -580,3 +580,28 @@ fn at_a_terminal_the_days_are_bars() {
     assert!(line(0).contains("2 refused") && line(2).contains("10") && !line(1).contains('█'), "{text}");
     assert!(line(0).matches('█').count() > 3 * line(2).matches('█').count(), "{text}");
 }
+
+#[test]
+fn a_stop_in_the_middle_of_a_flush_counts_each_use_once() {
+    const KEYS: usize = 2_500;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keystead.db");
+    let store = open_store(&path);
+    let organization = insert_organization(&store, "Acme").0.id;
+    let secrets: Vec<Secret> = (0..KEYS).map(|_| new_secret()).collect();
+    insert_keys(&store, organization, &secrets).expect("keys");
+    store.close();
+    let options = ServiceOptions { cache_capacity: 2 * KEYS, ..service_options(folder.path()) };
+    let service = Service::open(&options, metrics()).expect("a service");
+    wait(async {
+        for secret in &secrets {
+            assert!(use_value(&service, secret.expose(), EVENING).await);
+        }
+        // Stopped after the first of several parts was queued.
+        drop(super::store_contract::queue(service.flush_uses()));
+        service.close().await;
+    });
+    let rows = rows(&path);
+    assert_eq!((rows.len(), rows[0].3), (KEYS + 1, i64::try_from(KEYS).expect("a number")));
+    assert!(rows[1..].iter().all(|(.., count)| *count == 1));
+}

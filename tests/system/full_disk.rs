@@ -81,7 +81,7 @@ fn an_import_on_a_full_disk_reports_that_nothing_was_imported_and_works_when_the
         if is_full {
             volume.fill();
         }
-        assert_failed_with(&run(folder, &import), 1, "database or disk is full. Nothing was imported.");
+        assert_failed_with(&run(folder, &import), 1, "Free some space, then try again. Nothing was imported.");
         assert!(!folder.join("keystead.db-import").exists());
         assert_eq!(done(folder, &["keys", "list", "--json"]).lines().count(), 1);
         if is_full {

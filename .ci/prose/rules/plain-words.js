@@ -37,6 +37,17 @@ const PATTERNS = [
     [/\b(?:of|with|for|in|by|from|about|to) (?:whatever|whichever)\b/, "write “any” or “all”"],
     [/\b(?:simply|obviously|of course|needless to say)\b/, "leave it out"],
     [/\b(?:utilize|utilise|leverage|in order to|prior to|a number of)\b/, "use “use”, “to”, “before”, “several”"],
+    [/\b(?!(?:had|that)\b)([a-z]+) \1\b/, "a word stands twice"],
+    [/\bwhat (?:is|are|was|were) not\b/, "name the thing"],
+    [/\bwhat (?:no one|nobody)\b/, "name the thing"],
+    [/\bof what (?:is|are|was|were)\b/, "name the thing"],
+    [/\bthose that there (?:are|were)\b/, "write “the existing ones”"],
+    [/\b(?:let|lets|letting) be\b/, "write “leave unchanged”"],
+    [/\bnone of\b/, "say “no NAME” or “not any of”"],
+    [/\bfor good\b/, "write “permanently”"],
+    [/\b(?:good|dead) (?:API )?keys?\b/, "write “valid” or “invalid”, as everywhere"],
+    [/\bswitch(?:ed|es|ing)?[ -]off\b/, "a key is “deactivated”; other things are “turned off”"],
+    [/\bmint(?:s|ed|ing)?\b/, "write “create”"],
 ].map(([pattern, advice]) => [new RegExp(pattern.source, "gi"), advice]);
 
 // A sentence that begins like a question and is none: the reader has to find out what its subject is.

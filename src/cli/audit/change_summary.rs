@@ -140,7 +140,8 @@ fn contents(it: &Map<String, Value>) -> Vec<String> {
 
 fn facts(it: &Map<String, Value>, facts: &[(&str, &str)]) -> Vec<String> {
     let found = facts.iter().filter_map(|(key, called)| Some((called, it.get(*key).filter(|value| !value.is_null())?)));
-    found.map(|(called, value)| format!("{called} {}", of(value))).collect()
+    // A reason is a sentence; here it is a part of one.
+    found.map(|(called, value)| format!("{called} {}", of(value).trim_end_matches('.'))).collect()
 }
 
 fn switched(valid: Option<&Value>) -> &'static str {
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(words(&stolen), format!("value …a1b2c3, reason: {}", "Stolen, I think. ".repeat(5).trim_end()));
         let off = json!({"before": key, "after": with(json!({"valid": false})), "reason": "Stolen"});
         assert_eq!((words(&off), new_values(&off)), ("deactivated, reason: Stolen".to_owned(), words(&off)));
-        assert_eq!(words(&json!({"reason": "The key is unknown.", "count": 4})), "reason The key is unknown., count 4");
+        assert_eq!(words(&json!({"reason": "The key is unknown.", "count": 4})), "reason The key is unknown, count 4");
         assert_eq!(
             words(&json!({"through": format!("7:{}", "0".repeat(64)), "events": 7})),
             "through event 7, events 7"

@@ -12,7 +12,8 @@ use crate::cli::output::table::{Cell, Column, table};
 use crate::cli::output::table_rows::{from_now, to_minute};
 use crate::cli::output::terminal::Terminal;
 use crate::cli::output::{self, print, progress};
-use crate::cli::store::open::service_options;
+use crate::cli::resolve;
+use crate::cli::store::open::{open_overview, service_options};
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
 use crate::domain::{Action, ChainFault, Event, EventFilter, Link, OrganizationId, Timestamp};
@@ -74,9 +75,9 @@ enum EventFormat {
 /// Filters for events; all of them must match
 #[derive(Args, Debug)]
 struct Filter {
-    /// Only events of this organization
-    #[arg(long, value_name = "ID", value_parser = parse_organization)]
-    organization: Option<OrganizationId>,
+    /// Only events of this organization, by id or name
+    #[arg(long, value_name = "ORGANIZATION")]
+    organization: Option<String>,
     /// Only events at or after this time (RFC 3339, or a date)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
@@ -97,10 +98,16 @@ struct Filter {
     text: Option<String>,
 }
 
-impl From<Filter> for EventFilter {
-    fn from(filter: Filter) -> Self {
-        let Filter { organization, from, to, actor, action, resource, text } = filter;
-        Self { organization, from, to, actor, action: action.map(|it| it.name().to_owned()), resource, text }
+impl Filter {
+    /// An id is not looked up: events remain after their organization is gone, and in a copy that has only the log.
+    fn find(self, config: &Config) -> Result<EventFilter, CommandError> {
+        let Self { organization, from, to, actor, action, resource, text } = self;
+        let organization = organization.map(|text| match OrganizationId::parse(&text) {
+            Some(id) => Ok(id),
+            None => open_overview(config).and_then(|overview| Ok(resolve::organization(&overview, &text)?.id)),
+        });
+        let (organization, action) = (organization.transpose()?, action.map(|it| it.name().to_owned()));
+        Ok(EventFilter { organization, from, to, actor, action, resource, text })
     }
 }
 
@@ -114,9 +121,9 @@ pub(in crate::cli) fn run(config: &Config, arguments: AuditArguments) -> Result<
         }
         Command::List { filter, limit, json } => {
             // A limit beyond usize means all.
-            list(&log, &filter.into(), usize::try_from(limit).unwrap_or(usize::MAX), json)
+            list(&log, &filter.find(config)?, usize::try_from(limit).unwrap_or(usize::MAX), json)
         }
-        Command::Export { filter, format, target } => export(&log, &filter.into(), format, target.open()?),
+        Command::Export { filter, format, target } => export(&log, &filter.find(config)?, format, target.open()?),
     }
 }
 
@@ -291,10 +298,6 @@ fn parse_link(text: &str) -> Result<Link, &'static str> {
 
 fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("it must be a time such as 2026-11-23T19:31:17Z or a date such as 2026-11-23")
-}
-
-fn parse_organization(text: &str) -> Result<OrganizationId, &'static str> {
-    OrganizationId::parse(text).ok_or("it must be an organization's id, org_ and 16 hexadecimal digits")
 }
 
 fn parse_action(text: &str) -> Result<Action, String> {

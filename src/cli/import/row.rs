@@ -105,7 +105,9 @@ impl<'a> RowParser<'a> {
                 Err(_) => None,
             },
         };
-        found.map(|project| project.id).ok_or_else(|| "The organization has no such project.".to_owned())
+        found
+            .map(|project| project.id)
+            .ok_or_else(|| "The organization has no such project; create it with keystead projects create.".to_owned())
     }
 }
 
@@ -226,7 +228,12 @@ fn rate_limit(fields: &RowFields<'_>) -> Result<Option<RateLimit>, String> {
 
 fn time(fields: &RowFields<'_>, column: FileColumn) -> Result<Option<Timestamp>, String> {
     let parse = |text| {
-        let wrong = || format!("Its column {} must be a time such as 2026-11-23T19:31:17Z.", column.name());
+        let wrong = || {
+            format!(
+                "Its column {} must be a time such as 2026-11-23T19:31:17Z or a date such as 2026-11-23.",
+                column.name()
+            )
+        };
         Timestamp::parse(text).ok_or_else(wrong)
     };
     fields.get(column).map(parse).transpose()

@@ -1,7 +1,7 @@
 //! Reads a file of keys row by row, in bounded memory. Its errors never repeat the content.
 
 use super::columns::FileColumn;
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, why};
 use crate::cli::output::say;
 use crate::json;
 use crate::spreadsheet::unescape_formula;
@@ -63,7 +63,7 @@ enum Rows {
 impl RowSource {
     /// Opens the file. Without `format`, its name tells the format.
     pub(super) fn open(path: &Path, format: Option<RowFormat>) -> Result<Self, CommandError> {
-        let unreadable = |e: io::Error| CommandError::new(format!("{} cannot be read: {e}.", path.display()));
+        let unreadable = |e: io::Error| CommandError::new(format!("{} cannot be read: {}.", path.display(), why(&e)));
         let is_standard = path == Path::new("-");
         let (input, total): (Box<dyn Read>, u64) = if is_standard {
             (Box::new(io::stdin().lock()), 0)

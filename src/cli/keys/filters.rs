@@ -7,7 +7,7 @@ use clap::Args;
 /// The filters of a list of keys. A key is listed if it matches all of them.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct KeyFilterArguments {
-    /// Only keys in this state: active, deactivated, expired, expiring (active, and expires within 30 days) or rotating
+    /// Only active, deactivated, expired, expiring (within 30 days) or rotating keys
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     state: Option<KeyStateFilter>,
     /// Only keys of this owner
@@ -16,7 +16,7 @@ pub(in crate::cli) struct KeyFilterArguments {
     /// Only keys with this text in their name; case is ignored
     #[arg(long, value_name = "TEXT", value_parser = parse_name)]
     name: Option<NamePart>,
-    /// Only keys that were last used this many days ago or earlier; or, if never used, created so long ago
+    /// Only keys whose last use, or else whose creation, is at least this many days ago
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     unused_for_days: Option<FilterDays>,
     /// Only active keys that expire within this many days

@@ -1,6 +1,6 @@
 //! Files that hold one key: writing and reading them.
 
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, why};
 use crate::cli::system::private_file::PrivateFile;
 use crate::domain::Secret;
 use std::fs::File;
@@ -47,6 +47,6 @@ pub(in crate::cli) fn read_key(file: &Path) -> Result<Zeroizing<String>, Command
     } else {
         File::open(file).and_then(|file| file.take(KEY_FILE_LIMIT).read_to_string(&mut text))
     };
-    read.map_err(|e| CommandError::new(format!("The key file {} cannot be read: {e}.", file.display())))?;
+    read.map_err(|e| CommandError::new(format!("The key file {} cannot be read: {}.", file.display(), why(&e))))?;
     Ok(text)
 }

@@ -53,7 +53,7 @@ impl SecretOutput {
         match (&self.key_file, &self.adopt_key_file) {
             (Some(file), _) => format!("is in {}", file.display()),
             (None, Some(_)) => format!("is the one you provided, {}", secret.fingerprint().tail),
-            (None, None) => "was shown this once; keep it safe".to_owned(),
+            (None, None) => "is not shown again; keep it in a safe place".to_owned(),
         }
     }
 }

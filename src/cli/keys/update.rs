@@ -13,7 +13,7 @@ use crate::domain::Name;
 use crate::service::{Authority, KeyChange};
 use clap::Args;
 
-const HELP: &str = "What is not given stays as it is. To deactivate or activate a key, use keystead keys deactivate or \
+const HELP: &str = "Everything else stays as it is. To deactivate or activate a key, use keystead keys deactivate or \
     activate.\nThe values of --permission replace all permissions that the key has.\n\nExamples:\n  keystead keys update 12 --name \
     \"Deployment\"\n  keystead keys update 12 --expires-in-days 90 --no-rate-limit\n  keystead keys update 12 --role verifier \
     --permission invoices:read,orders:* --owner \"customer 17\"";

@@ -16,7 +16,7 @@ use crate::cli::output::{print, print_json, say};
 use crate::cli::store::open::open_current_overview;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::{ApiKey, Digest, KeyForms, KeyId, KeyPrefix, Refusal};
+use crate::domain::{ApiKey, Digest, KeyForms, KeyId, KeyPrefix, Refusal, escape_line};
 use crate::service::{LookedUpKey, Overview};
 use candidate::Candidate;
 use clap::Args;
@@ -165,6 +165,7 @@ impl Report {
         }
         let of_whom = looked.as_ref().map(whose).unwrap_or_default();
         let state = if state == "live" { "LIVE".to_owned() } else { state.replace('_', " ") };
+        let name = escape_line(name);
         print(&format!("{name}:{line}:{column}: {tail} {state}{of_whom}\n"))
     }
 

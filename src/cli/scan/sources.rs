@@ -1,7 +1,8 @@
 //! The inputs of a scan: files, folders, standard input, and files staged in git.
 
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, why};
 use crate::cli::output::say;
+use crate::domain::escape_line;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -32,7 +33,7 @@ pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, C
         match entry {
             Err(error) => {
                 let path = error.path().unwrap_or(path).display();
-                unreadable += complain(path, error.io_error().map_or(&error as &dyn Display, |error| error));
+                unreadable += complain(path, &error.io_error().map_or_else(|| error.to_string(), why));
             }
             // A pipe is read only if it was named: one found in a folder may never end.
             Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 && !entry.path().is_dir() => {
@@ -51,6 +52,7 @@ pub(super) fn each_file(path: &Path, scan: &mut Scanning<'_>) -> Result<usize, C
 
 /// Reports an unreadable input; returns 1.
 fn complain(what: impl Display, why: &dyn Display) -> usize {
+    let what = escape_line(&what.to_string());
     say(format_args!("keystead: {}", CommandError::new(format!("{what} cannot be read: {why}."))));
     1
 }

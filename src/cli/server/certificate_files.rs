@@ -1,6 +1,6 @@
 //! The TLS certificate and key: read from their files at start, and again when these change.
 
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, why};
 use crate::cli::system::signals::Hangup;
 use crate::config;
 use crate::tls::Certificate;
@@ -107,7 +107,8 @@ fn version(file: &Metadata) -> FileVersion {
 }
 
 fn read(chain: &Path, key: &Path) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let read = |file: &Path| fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()));
+    let read =
+        |file: &Path| fs::read(file).map_err(|error| format!("{} cannot be read: {}", file.display(), why(&error)));
     Ok((read(chain)?, read(key)?))
 }
 

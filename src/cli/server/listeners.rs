@@ -33,6 +33,10 @@ impl BoundSockets {
                     io::ErrorKind::AddrInUse => {
                         " Stop the program that listens there, or choose another address with --listen or server.listen."
                     }
+                    io::ErrorKind::NotFound => " Create the folder of the socket with mkdir.",
+                    io::ErrorKind::PermissionDenied => {
+                        " Run keystead as a user who may listen there, or choose another address with --listen or server.listen."
+                    }
                     _ => "",
                 };
                 CommandError::new(format!("Cannot listen on {address}: {error}.{advice}"))

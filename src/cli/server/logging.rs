@@ -2,7 +2,7 @@
 
 use crate::cli::masking::mask;
 use crate::config::{self, LogFormat};
-use crate::domain::escape_invisible;
+use crate::domain::escape_line;
 use env_logger::fmt::Formatter;
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Log, Metadata, Record};
@@ -66,7 +66,7 @@ impl Log for SanitizingLogger {
 fn sanitize(message: &str) -> String {
     let masked = mask(message);
     let message = masked.as_deref().unwrap_or(message);
-    escape_invisible(message).replace('\n', "\\u{a}")
+    escape_line(message)
 }
 
 /// Writes one JSON object per line: time, level, message, and a request's fields.

@@ -255,7 +255,7 @@ async fn set_up_new_store(config: &Config, service: &Service) -> Result<Option<S
         Some(file) => {
             let file = file.display();
             log::info!(
-                "{store} is new and was set up for {organization}; its first key is in {file}: keep it safe and remove the file. It {}",
+                "{store} is new and was set up for {organization}; its first key is in {file}: keep it in a safe place and delete the file. It {}",
                 secret_output::MANAGES_ORGANIZATION
             );
             Ok(None)

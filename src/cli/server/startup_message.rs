@@ -72,7 +72,7 @@ impl StartupMessage<'_> {
             }
         };
         format!(
-            "\n{store} is new and was set up for {organization}. Its first key, shown this once:\n\n    {key}\n\n{advice}:\n\n    \
+            "\n{store} is new and was set up for {organization}. Its first key, which is not shown again:\n\n    {key}\n\n{advice}:\n\n    \
              {curl}/v2/projects \\\n      -H \"X-API-Key: {key}\" \\\n      \
              -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"Web shop\"}}'\n\n"
         )

@@ -57,7 +57,7 @@ pub(in crate::cli) async fn set_up(
     key_file: Option<KeyFile>,
 ) -> Result<(Organization, ApiKey), CommandError> {
     if service.is_initialized().await? {
-        return Err(CommandError::new("The store is already initialized; nothing was changed."));
+        return Err(CommandError::new("The store is already initialized; no key was created."));
     }
     let created = service.initialize(first, clock_and_random::now()).await?;
     if let Some(key_file) = key_file {

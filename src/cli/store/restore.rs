@@ -1,4 +1,4 @@
-//! `keystead restore`: replaces the store by a backup. Revoked keys stay revoked.
+//! `keystead restore`: replaces the store with a backup. Revoked keys stay revoked.
 
 use crate::cli::error::CommandError;
 use crate::cli::output;

@@ -7,6 +7,7 @@ use crate::cli::server::readiness_probe::{ProbeResult, ask, server_address, url}
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::{Config, ListenAddress};
+use crate::domain::escape_line;
 use crate::service::{Overview, StoreSummary};
 use clap::Args;
 use indicatif::HumanBytes;
@@ -159,8 +160,8 @@ fn describe(record: StatusView) -> String {
     let why = server.why.map(|why| format!(": {why}")).unwrap_or_default();
     let mut all = vec![
         ("keystead", version.to_owned()),
-        ("server", format!("{} is {}{why}", server.address, server.state)),
-        ("store", store.path.display().to_string()),
+        ("server", format!("{} {}{why}", server.address, in_words(server.state))),
+        ("store", escape_line(&store.path.display().to_string())),
     ];
     if let Some(facts) = store.facts {
         let sizes = (HumanBytes(facts.size_in_bytes), HumanBytes(facts.wal_size_in_bytes));
@@ -179,6 +180,10 @@ fn describe(record: StatusView) -> String {
         all.extend(largest.zip(LARGEST_LABELS).map(|(organization, name)| (name, organization)));
     }
     lines(all)
+}
+
+fn in_words(state: &str) -> String {
+    if state == "silent" { "does not answer".to_owned() } else { format!("is {state}") }
 }
 
 fn describe_organization(record: &OrganizationSizeView) -> String {

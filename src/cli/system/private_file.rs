@@ -88,6 +88,7 @@ fn cannot_be_created(path: &Path, what: &str, error: &io::Error) -> CommandError
     let why = match error.kind() {
         io::ErrorKind::AlreadyExists => "it already exists; move it away or choose another name".to_owned(),
         io::ErrorKind::ResourceBusy => "another process is writing it; wait for it or choose another name".to_owned(),
+        io::ErrorKind::NotFound => "its folder does not exist; create it with mkdir".to_owned(),
         _ => error.to_string(),
     };
     CommandError::new(format!("{what} {} cannot be created: {why}.", path.display()))

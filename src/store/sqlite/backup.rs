@@ -1,5 +1,6 @@
 //! Backs up a store while it is in use.
 
+use super::error_conversion::DISK_FULL;
 use super::integrity::first_error;
 use super::partial_file::PartialFile;
 use super::{audit, connect, keys};
@@ -33,11 +34,20 @@ pub(in crate::store) fn back_up(
     let mut source = connect::connect(source, busy_timeout, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let failed = |what: &str, e: io::Error| Error::unavailable(SENTENCE, format_args!("{} {what}: {e}.", to.display()));
     if to.exists() {
-        let e = format!("{} already exists; move it away, or name another file.", to.display());
+        let e = format!("{} already exists; move it away or choose another name.", to.display());
         return Err(Error::unavailable(SENTENCE, e));
     }
     let partial = PartialFile::create(companion(to, PARTIAL_SUFFIX)).map_err(|e| failed("cannot be created", e))?;
-    let backup = copy(&mut source, partial.path(), progress)?;
+    let backup = copy(&mut source, partial.path(), progress).map_err(|error| match &error {
+        Error::Unavailable { sentence: DISK_FULL, .. } => Error::unavailable(
+            SENTENCE,
+            format_args!(
+                "The disk of {} is full. No backup was made. Free some space, then try again, or name a file on another disk.",
+                to.display()
+            ),
+        ),
+        _ => error,
+    })?;
     partial.finish(to).map_err(|e| failed("cannot be given its name", e))?;
     Ok(backup)
 }

@@ -3,7 +3,7 @@
 use super::open_errors::{
     damaged, log_of_another_file, log_without_store, not_a_store, not_found, not_regular, open_error, unreadable,
 };
-use crate::domain::Result;
+use crate::domain::{Error, Result};
 use crate::store::file::companion::companion;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, OpenFlags};
@@ -69,6 +69,11 @@ pub(super) fn configure(connection: &Connection, busy_timeout: Duration) -> rusq
 
 /// Checks the file's header before SQLite opens it, so that a file that is not a Keystead store is not touched.
 pub(super) fn check_header(path: &Path) -> Result<()> {
+    check_header_or(path, not_a_store)
+}
+
+/// As [`check_header`], with another error for a file that is not a Keystead store.
+pub(super) fn check_header_or(path: &Path, not_a_store: fn(&Path) -> Error) -> Result<()> {
     // The log is checked first: while a store is being created, its file is not empty before the log exists, and then
     // says that it has one.
     let has_log = exists_nonempty(&companion(path, "-wal"));

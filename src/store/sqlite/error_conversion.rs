@@ -6,11 +6,23 @@ use std::io;
 
 const DAMAGED: &str = "The store is damaged; its operator must repair it.";
 
+/// The sentence for clients of a server.
+pub(super) const DISK_FULL: &str = "The store's disk is full; nothing was changed.";
+
+/// The error of a full disk. Its detail says to the operator what to do.
+pub(super) fn disk_full(error: &rusqlite::Error) -> Error {
+    Error::unavailable(DISK_FULL, disk_full_detail(error))
+}
+
+pub(super) fn disk_full_detail(error: &rusqlite::Error) -> String {
+    format!("The store's disk is full (SQLite: {error}); nothing was changed. Free some space, then try again.")
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         let sentence = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "The store is busy; try again.",
-            Some(ErrorCode::DiskFull) => "The store's disk is full; nothing was changed.",
+            Some(ErrorCode::DiskFull) => return disk_full(&error),
             Some(ErrorCode::ReadOnly) => "The store cannot be written; nothing was changed.",
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => "The store's disk failed.",
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

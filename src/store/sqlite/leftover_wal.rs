@@ -35,7 +35,7 @@ pub(super) fn expect_matching(connection: &Connection, ledger: &Ledger, store: &
     }
     let Some(id) = find_revived_key(connection, ledger)? else { return Ok(()) };
     let why = format!(
-        "API key {} was revoked or switched off, and is active in this file, so the file is an older copy",
+        "API key {} was revoked or deactivated, and is active in this file, so the file is an older copy",
         id.get()
     );
     Err(open_errors::log_of_another_file(store, why))

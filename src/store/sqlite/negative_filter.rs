@@ -123,7 +123,7 @@ impl NegativeFilter {
         let this = Arc::clone(self);
         let thread = std::thread::Builder::new().name("keystead-filter".to_owned()).spawn(move || {
             if let Err(error) = this.fill() {
-                log::warn!("the negative filter could not be filled: {error} {:?}", error.detail());
+                log::warn!("the negative filter could not be filled: {}", error.in_full());
                 this.invalidate();
             }
         });

@@ -1,10 +1,10 @@
 //! Opens the store's file: checks its header, locks it, creates or migrates it, and configures SQLite.
 
-use super::connect::{APPLICATION_ID, check_header, connect, exists_nonempty, open_read_only};
+use super::connect::{APPLICATION_ID, check_header, check_header_or, connect, exists_nonempty, open_read_only};
 use super::integrity::first_error;
 use super::ledger::Ledger;
 use super::lock::StoreLock;
-use super::open_errors::{damaged, newer, not_a_store, open_error, unreadable};
+use super::open_errors::{damaged, newer, not_a_backup, not_a_store, open_error, unreadable};
 use super::{audit, ledger_sync, migrations};
 use crate::domain::{Action, Actor, Error, NewEvent, Origin, Result, Timestamp};
 use crate::store::file::companion::companion;
@@ -96,7 +96,7 @@ pub(super) fn open_view(path: &Path, busy_timeout: Duration) -> Result<Connectio
 /// A read-only connection to a backup. Checks that it is a complete store of a known schema version.
 pub(super) fn open_backup(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     // The path of the store is checked elsewhere.
-    check_header(path)?;
+    check_header_or(path, not_a_backup)?;
     if !path.exists() {
         return Err(open_error(path, "is missing"));
     }

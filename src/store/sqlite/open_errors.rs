@@ -67,11 +67,16 @@ pub(super) fn log_of_another_file(path: &Path, why: impl std::fmt::Display) -> E
 
 /// For example a folder or a device.
 pub(super) fn not_regular(path: &Path) -> Error {
-    open_error(path, "is not a regular file; point --store at another one")
+    open_error(path, "is not a regular file; set --store (or store.path) to another one")
 }
 
 pub(super) fn not_a_store(path: &Path) -> Error {
     open_error(path, "is not a Keystead store; nothing was changed. Set --store (or store.path) to another file")
+}
+
+/// The file that is to be restored.
+pub(super) fn not_a_backup(path: &Path) -> Error {
+    open_error(path, "is not a Keystead store; nothing was changed. Name a file that keystead backup wrote")
 }
 
 pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
@@ -86,10 +91,17 @@ pub(super) fn damaged(path: &Path, how: impl std::fmt::Display) -> Error {
 
 /// Converts SQLite's error.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
-    use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    use ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, SystemIoFailure};
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => damaged(path, error),
         Some(DatabaseBusy | DatabaseLocked) => open_error(path, "is held by another process; wait for it, or stop it"),
+        Some(DiskFull | SystemIoFailure) => open_error(
+            path,
+            format_args!(
+                "cannot be opened: {error}. Its disk is full or has failed: see df and the kernel's log, free some space, then \
+                 try again"
+            ),
+        ),
         _ => open_error(path, format_args!("cannot be opened: {error}")),
     }
 }

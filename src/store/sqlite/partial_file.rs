@@ -80,9 +80,10 @@ pub fn remove_partial_backup(to: &Path) -> io::Result<()> {
 fn lock(file: File, path: &Path) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) if is_named(&file, path) => Ok(file),
-        Ok(()) | Err(TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else is writing it"))
-        }
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another process is writing it; wait for it or choose another name",
+        )),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }

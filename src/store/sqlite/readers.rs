@@ -18,7 +18,8 @@ use tokio::time::timeout;
 
 const CLOSED: &str = "The store is closed.";
 const BUSY: &str = "The store is busy; try again.";
-const REPLACED: &str = "The store's file was replaced.";
+const REPLACED: &str =
+    "The store's file was replaced; its operator must put the right file back and restart the server.";
 /// Connections for slices of long reads. More of them would slow down key lookups.
 const LONG_READERS: u32 = 2;
 

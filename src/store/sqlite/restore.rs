@@ -1,4 +1,4 @@
-//! Restores a backup: replaces the store by a copy of it.
+//! Restores a backup: replaces the store with a copy of it.
 
 use super::backup;
 use super::connect::exists_nonempty;
@@ -46,7 +46,7 @@ pub fn restore(options: &StoreOptions, how: RestoreRequest<'_>) -> Result<Restor
         .map_err(|e| restore_error(format_args!("{} cannot be locked: {e}.", path.display())))?;
     let Some(_lock) = lock else {
         return Err(restore_error(format_args!(
-            "A keystead has {} open. Stop it first; nothing was changed.",
+            "Another keystead process has {} open. Stop it first; nothing was changed.",
             path.display()
         )));
     };

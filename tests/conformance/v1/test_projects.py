@@ -105,7 +105,7 @@ def test_the_name_of_a_deleted_project_is_free_again_and_its_id_is_not(first):
         ({"name": " "}, "The name must have 1 to 255 characters."),
         ({"name": "é" * 256}, "The name must have 1 to 255 characters."),
         ({"name": "a\nb"}, "The name must not contain control characters."),
-        ({"name": "Search", "description": "é" * 2001}, "The description must have 2000 characters at the most."),
+        ({"name": "Search", "description": "é" * 2001}, "The description must have at most 2000 characters."),
         ({"name": "Search", "description": "a\x00b"}, "The description must not contain control characters."),
     ],
     ids=["blank name", "long name", "control character in a name", "long description", "control character"],

@@ -88,14 +88,15 @@ fn folder_permissions(folder: &Path) -> Vec<Check> {
     };
     let mut checks = Vec::new();
     if access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let finding = format!("You cannot create files in the folder {name}, which also holds the store's log.");
+        let finding =
+            format!("You cannot create files in the folder {name}, which also holds the store's write-ahead log.");
         let advice = "Run keystead as the user that the server runs as, or give that user the folder with chown.";
         checks.push(Check::problem("permissions", finding, advice));
     }
     let (mode, finding) = (mode(&metadata), |who: &str| format!("{who} can create files in the folder {name}."));
     match (mode & 0o002 != 0, mode & 0o1000 != 0) {
         (true, false) => {
-            let advice = format!("chmod o-w {name}: otherwise every user can replace your store by another one.");
+            let advice = format!("chmod o-w {name}: otherwise every user can replace your store with another one.");
             checks.push(Check::problem("permissions", finding("Every user"), advice));
         }
         (true, true) => {
@@ -103,7 +104,7 @@ fn folder_permissions(folder: &Path) -> Vec<Check> {
             checks.push(Check::warning("permissions", finding("Every user"), advice));
         }
         (false, _) if mode & 0o020 != 0 => {
-            let advice = format!("chmod g-w {name}, unless the whole group may replace your store by another one.");
+            let advice = format!("chmod g-w {name}, unless the whole group may replace your store with another one.");
             checks.push(Check::warning("permissions", finding("The folder's whole group"), advice));
         }
         (false, _) => {}
@@ -163,19 +164,21 @@ pub(super) fn write_ahead_log(store: &Path, waiting: Option<u64>) -> Option<Chec
     let size = size(store).ok()?;
     let log = HumanBytes(waiting.unwrap_or(size.wal));
     Some(match (size.wal, waiting) {
-        (0, None) => Check::ok("log", "No process has the store open, and all data is in its file."),
+        (0, None) => Check::ok("write-ahead log", "No process has the store open, and all data is in its file."),
         (_, None) => {
             let finding = format!("A server ended without checkpointing {log} of the write-ahead log into the store.");
             let advice = format!("Never delete {}-wal: start the server, which does the checkpoint.", store.display());
-            Check::warning("log", finding, advice)
+            Check::warning("write-ahead log", finding, advice)
         }
         (_, Some(waiting)) if waiting > size.main && waiting > LARGE_LOG => {
             let finding = format!("{log} of the write-ahead log, more than the store itself, cannot be checkpointed.");
             let advice = "A process has been reading the store for a long time: end it, or restart the server.";
-            Check::warning("log", finding, advice)
+            Check::warning("write-ahead log", finding, advice)
         }
-        (_, Some(0)) => Check::ok("log", "The store is open, and all data is in its file."),
-        (_, Some(_)) => Check::ok("log", format!("The store is open, and {log} wait for the next checkpoint.")),
+        (_, Some(0)) => Check::ok("write-ahead log", "The store is open, and all data is in its file."),
+        (_, Some(_)) => {
+            Check::ok("write-ahead log", format!("The store is open, and {log} wait for the next checkpoint."))
+        }
     })
 }
 

@@ -14,7 +14,7 @@ use crate::cli::settings::unknown_variables;
 use crate::cli::store::open::service_options;
 use crate::cli::system::clock_and_random;
 use crate::config::Config;
-use crate::domain::escape_invisible;
+use crate::domain::escape_line;
 use crate::service::{AuditLog, Checkup, Overview, SCHEMA_VERSION};
 use clap::Args;
 use serde::Serialize;
@@ -103,9 +103,9 @@ impl DoctorReport {
             };
             let advice = check.advice.as_ref().map(|advice| format!(" {advice}")).unwrap_or_default();
             let text = check.text.clone().unwrap_or_else(|| format!("{}{advice}", check.finding));
-            let rest = format!("{:13}{text}\n", check.what);
+            let rest = format!("{:17}{text}", check.what);
             // The escape codes of the colour stay as they are.
-            write(format!("{}{}", painted(&format!("{state:9}"), tone), escape_invisible(&rest)).as_bytes())?;
+            write(format!("{}{}\n", painted(&format!("{state:9}"), tone), escape_line(&rest)).as_bytes())?;
         }
         self.checks.push(check);
         Ok(())

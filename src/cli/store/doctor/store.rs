@@ -50,6 +50,10 @@ pub(super) fn schema(schema: u32) -> Check {
     }
 }
 
+fn counted(keys: usize) -> String {
+    if keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") }
+}
+
 /// Checks the ledger, which keeps revoked keys revoked when an older copy of the store is put back.
 pub(super) fn ledger(checkup: &Checkup) -> Check {
     let what = "ledger";
@@ -58,7 +62,9 @@ pub(super) fn ledger(checkup: &Checkup) -> Check {
         Ok(found) => found,
     };
     match agreement {
-        LedgerComparison::Same => Check::ok(what, format!("It is intact and matches the store; keys in it: {keys}.")),
+        LedgerComparison::Same => {
+            Check::ok(what, format!("It is intact and matches the store; it records {}.", counted(keys)))
+        }
         LedgerComparison::Missing => Check::warning(
             what,
             "keystead.revoked is missing, so an older backup would make revoked keys valid again.",

@@ -40,8 +40,8 @@ pub(super) fn emptied(ledger: &Ledger) -> Error {
     Error::unavailable(
         "The store cannot be opened.",
         format_args!(
-            "The store is empty, but {} was written for one that was not: its write-ahead log was deleted, or another file was put in \
-             its place. Put the log back, or restore a backup (keystead restore). To begin with an empty store, move the ledger away",
+            "The store is missing or empty, but its ledger {} exists, so a store was lost. Put the store's file back, together with \
+             its -wal file if it had one, or restore a backup (keystead restore). To begin with an empty store, move the ledger away.",
             ledger.path().display()
         ),
     )
@@ -52,7 +52,7 @@ pub(in crate::store::sqlite) fn unusable(ledger: &Ledger, why: impl std::fmt::Di
         "The store cannot be opened.",
         format_args!(
             "{} cannot be used: {why}. It keeps keys revoked when an older backup is restored. Put an undamaged copy of it \
-             back. If there is none, and this store is not an older copy, move the file away: a new one is made from the store",
+             back. If there is none, and this store is not an older copy, move the file away: a new one is made from the store.",
             ledger.path().display()
         ),
     )

@@ -1,15 +1,17 @@
 //! Why a batch was not committed: one sentence for the callers and a detail for the log.
 
 use crate::domain::Error;
+use crate::store::sqlite::error_conversion::{DISK_FULL, disk_full_detail};
 use crate::store::sqlite::ledger_sync::SyncError;
 use rusqlite::ErrorCode;
 use std::io;
+use std::path::Path;
 
 pub(super) const BUSY: &str = "The store has more to write than it can take; try again.";
 pub(super) const FAILED: &str = "The store could not be written; nothing was changed.";
-const FULL: &str = "The store's disk is full; nothing was changed.";
 const BEHIND_LEDGER: &str = "The store had to be brought up to date first; nothing was changed. Try again.";
-const NOT_IN_PLACE: &str = "The store's file was moved, removed or replaced; nothing was changed.";
+const NOT_IN_PLACE: &str = "The store's file was moved, removed or replaced; nothing was changed. Its operator must put the right \
+                            file back and restart the server.";
 const UNCERTAIN: &str = "The store could not be written, and the failed write could not be undone yet; check whether the change \
                          was made.";
 
@@ -37,8 +39,10 @@ impl CommitError {
         Self { sentence: UNCERTAIN, ..self }
     }
 
-    pub(super) fn error(&self) -> Error {
-        Error::unavailable(self.sentence, &self.detail)
+    /// The error for a caller. For a full disk, the operator learns which disk.
+    pub(super) fn at(&self, path: &Path) -> Error {
+        let detail = self.detail.replacen("The store's disk", &format!("The disk of {}", path.display()), 1);
+        Error::unavailable(self.sentence, detail)
     }
 }
 
@@ -46,7 +50,9 @@ impl From<rusqlite::Error> for CommitError {
     fn from(error: rusqlite::Error) -> Self {
         let sentence = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => BUSY,
-            Some(ErrorCode::DiskFull) => FULL,
+            Some(ErrorCode::DiskFull) => {
+                return Self { sentence: DISK_FULL, detail: disk_full_detail(&error), is_behind_ledger: false };
+            }
             _ => FAILED,
         };
         Self { sentence, detail: error.to_string(), is_behind_ledger: false }
@@ -63,8 +69,10 @@ impl From<SyncError> for CommitError {
             }
             SyncError::Ledger(error) => {
                 let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-                let sentence = if is_full { FULL } else { FAILED };
-                Self { sentence, detail: format!("the ledger of revocations: {error}"), is_behind_ledger: false }
+                let (sentence, advice) =
+                    if is_full { (DISK_FULL, ". Free some space, then try again.") } else { (FAILED, "") };
+                let detail = format!("the ledger of revocations cannot be written: {error}{advice}");
+                Self { sentence, detail, is_behind_ledger: false }
             }
         }
     }

@@ -37,16 +37,25 @@ impl Thread {
         truncated
     }
 
-    /// Writes the whole digest index to its table and checkpoints the log, so that the main file has everything.
+    /// Writes the whole digest index to its table and checkpoints the log, so that the main file has everything. On a full disk the
+    /// index may not fit: the next start completes it, and the log is checkpointed anyway.
     pub(super) fn finish_index_and_checkpoint(&mut self) -> rusqlite::Result<()> {
+        if self.finish_index().is_err() {
+            // A failed commit may leave its transaction open.
+            _ = self.statement("ROLLBACK");
+        }
+        // What others still read stays in the log, which is as durable.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    fn finish_index(&mut self) -> rusqlite::Result<()> {
         while self.shared.index.begin_last_run() {
             self.statement("BEGIN IMMEDIATE")?;
             let merged = self.shared.index.merge(&self.connection, usize::MAX)?;
             self.statement("COMMIT")?;
             self.shared.index.committed(&[], &merged);
         }
-        // What others still read stays in the log, which is as durable.
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        Ok(())
     }
 
     /// Compacts the ledger; a failure is only logged. Does nothing where the ledger ends with lines of a commit that never

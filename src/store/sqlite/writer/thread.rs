@@ -125,7 +125,7 @@ impl Thread {
             Err(_) => self.shared.metrics.commit_failed(),
         }
         for job in batch {
-            job.reply(outcome.as_ref().err().map(CommitError::error));
+            job.reply(outcome.as_ref().err().map(|error| error.at(&self.path)));
         }
     }
 
