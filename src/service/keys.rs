@@ -242,9 +242,10 @@ impl KeyManager<'_, ManageKeys> {
 
 /// Queries. Every method fails with [`Error::NotFound`] if the project belongs to another organization.
 impl<P> KeyManager<'_, P> {
-    /// The next keys that match the filter, newest first, starting below `before`. The search ends with the first read
-    /// that finds a key, so it may find fewer than there are. The first read has `limit` keys. Each further one has twice
-    /// as many as the one before. All together pass over at most `most_passed_over` keys.
+    /// The next keys that match the filter, newest first, starting below `before`. The search ends when it has found a
+    /// quarter of `limit`, so it may find fewer than there are; more would often not fit in a piece of the list. The
+    /// first read has `limit` keys. Each further one has twice as many as the one before. All together pass over at most
+    /// `most_passed_over` keys.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -256,15 +257,15 @@ impl<P> KeyManager<'_, P> {
         most_passed_over: u32,
     ) -> Result<FoundKeys> {
         let mut found = FoundKeys { keys: Vec::new(), next: before, passed_over: 0 };
-        let mut size = limit;
-        while found.keys.is_empty() && found.passed_over < most_passed_over {
+        let (mut size, enough) = (limit, limit.div_ceil(4) as usize);
+        while found.keys.len() < enough && found.passed_over < most_passed_over {
             size = size.min(most_passed_over - found.passed_over);
             let mut keys = self.read_list(filter, found.next, size).await?;
             let is_end = keys.len() < size as usize;
             found.next = keys.last().map(|key| key.id).filter(|_| !is_end);
             self.bring_up_to_date(&mut keys);
             let (matching, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| filter.matches(key, self.now));
-            found.keys = matching;
+            found.keys.extend(matching);
             found.passed_over += u32::try_from(others.len()).unwrap_or(size);
             if is_end {
                 break;
