@@ -43,9 +43,11 @@ fn has_stopped(pid: u32) -> bool {
     })
 }
 
-/// A value that a command will revoke.
+/// A value that a command will revoke, or that will lose a permission or a role.
 struct Ended {
     value: String,
+    /// Where it is used.
+    path: &'static str,
     /// The commands; after each of them the value is refused.
     commands: Vec<Vec<String>>,
 }
@@ -57,17 +59,18 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
     let mut refused = 0;
     for round in 0..rounds {
         let ended = values_to_end(&admin, server.folder(), round);
-        for value in ended.iter().map(|it| it.value.as_str()).chain([admin.key()]) {
-            assert_eq!(answer(use_value(server, value)), 200, "the server remembers it");
+        for it in &ended {
+            assert_eq!(answer(use_value_at(server, it.path, &it.value)), 200, "the server remembers it");
         }
+        assert_eq!(answer(use_value(server, admin.key())), 200, "the server remembers it");
         freezer.freeze(server);
         std::thread::scope(|scope| {
             for ended in &ended {
                 scope.spawn(|| ended.commands.iter().for_each(|command| run_command(server.folder(), command)));
             }
         });
-        let waiting: Vec<_> =
-            (0..USES).flat_map(|_| ended.iter()).map(|it| (use_value(server, &it.value), &it.commands)).collect();
+        let used = |it: &'_ Ended| use_value_at(server, it.path, &it.value);
+        let waiting: Vec<_> = (0..USES).flat_map(|_| ended.iter()).map(|it| (used(it), &it.commands)).collect();
         let good = use_value(server, admin.key());
         freezer.thaw(server);
         for (connection, commands) in waiting {
@@ -83,10 +86,13 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
 /// A key for each way in which a command revokes one.
 fn values_to_end(admin: &Client, folder: &Path, round: usize) -> Vec<Ended> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let ended = |command: &str| {
-        let (id, value) = admin.mint("a");
-        Ended { value, commands: vec![words(&command.replace("ID", &id.to_string()))] }
+    let ended_at = |path: &'static str, command: &str| {
+        let new = json!({"name": "a", "role": "auditor", "permissions": ["invoices:*"]});
+        let made = admin.post("/v2/organization/api-keys", new).data();
+        let value = made["value"].as_str().expect("a value").to_owned();
+        Ended { value, path, commands: vec![words(&command.replace("ID", &made["id"].to_string()))] }
     };
+    let ended = |command: &str| ended_at("/auth/nginx", command);
     let name = format!("Project {round}");
     let project = admin.post("/v2/projects", json!({"name": name})).data();
     let project_id = project["project"]["id"].as_str().expect("an id").to_owned();
@@ -109,10 +115,14 @@ fn values_to_end(admin: &Client, folder: &Path, round: usize) -> Vec<Ended> {
         ended("keys rotate ID --yes"),
         Ended {
             value: project["apiKey"]["value"].as_str().expect("a value").to_owned(),
+            path: "/auth/nginx",
             commands: vec![words(&format!("projects delete {project_id} --yes"))],
         },
         disabled,
         restricted,
+        ended_at("/auth/nginx?permission=invoices:read", "keys update ID --permission invoices:write"),
+        ended_at("/auth/forward?permission=invoices:read", "keys update ID --no-permissions"),
+        ended_at("/v2/organization/api-keys", "keys update ID --role verifier"),
     ]
 }
 
@@ -148,7 +158,7 @@ fn answer(mut connection: TcpStream) -> u16 {
 fn a_value_revoked_by_a_command_is_refused_by_a_server_that_was_frozen_meanwhile() {
     let server = Server::start();
     let refused = freeze_and_end_values(&server, &Signals, 5);
-    assert_eq!(refused, 5 * 6 * USES);
+    assert_eq!(refused, 5 * 9 * USES);
 }
 
 #[test]

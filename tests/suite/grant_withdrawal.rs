@@ -130,3 +130,24 @@ fn no_request_after_the_response_is_permitted_by_a_lowered_role() {
         race(|| user(value), changes);
     }
 }
+
+#[test]
+fn a_command_that_withdraws_a_permission_or_lowers_a_role_is_in_force_when_it_ends() {
+    let server = Server::start();
+    let admin = server.client();
+    for round in 0..10 {
+        let new = json!({"name": "a", "role": "manager", "permissions": ["invoices:*"]});
+        let made = admin.post(V2_KEYS, new).data();
+        let value = made["value"].as_str().expect("a value");
+        let (number, key) = (made["id"].to_string(), server.client_with(value));
+        let mut questions = questions_about_permission(&server, value);
+        let mut change: &[&str] = &["--permission", "invoices:write"];
+        if round % 2 == 1 {
+            questions = vec![Box::new(|| passes(&key.get(V2_KEYS)))];
+            change = &["--role", "verifier"];
+        }
+        assert!(questions.iter().all(|is_let_in| is_let_in()), "the server remembers it");
+        super::helpers::done(server.folder(), &[&["keys", "update", &number], change].concat());
+        assert!(!questions.iter().any(|is_let_in| is_let_in()), "round {round}");
+    }
+}
