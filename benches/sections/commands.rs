@@ -9,16 +9,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// How many connections use good keys.
+/// How many connections use valid keys.
 const CONNECTIONS: usize = 4;
-/// How many good keys take turns.
+/// How many valid keys take turns.
 const KEYS: usize = 1_000;
 /// The key that commands switch; nobody uses it.
 const SWITCHED: &str = "5000";
-/// How many times as long as undisturbed an answer may take: every command has all keys be read anew.
+/// How many times as long as undisturbed an answer may take: every command makes the server read all keys again.
 const TIMES: f64 = 2.0;
 
-/// A command that changes a key beside a server against one that only looks, and good keys' answers meanwhile against
+/// A command that changes a key beside a server against one that only looks, and valid keys' answers meanwhile against
 /// those without any command.
 pub fn beside_a_server(bench: &Bench) {
     let size = bench.scale.sizes[1];
@@ -40,8 +40,8 @@ pub fn beside_a_server(bench: &Bench) {
     println!(
         "`keystead keys deactivate` and `activate` beside a server, which end once the change is in force there also where the \
          server is stopped meanwhile, against `keystead keys get`, which changes nothing. Then `GET /v1/organization` with \
-         {KEYS} good keys in turn on {CONNECTIONS} connections, while such commands run one after the other, against the same \
-         without them: each has the server read all keys anew.\n"
+         {KEYS} valid keys in turn on {CONNECTIONS} connections, while such commands run one after the other, against the same \
+         without them: each makes the server read all keys again.\n"
     );
     let mut table = Table::new(["command", "median", "ratio (lowest to highest)", "target", "holds"]);
     let shown = |seconds: &[f64]| format!("{:.0} ms", median(seconds.iter().copied()) * 1e3);
@@ -51,7 +51,7 @@ pub fn beside_a_server(bench: &Bench) {
     table.row(cells.into_iter().chain(judge_ratios(&ratios, Target::Stated)));
     println!("{table}");
     let mut table = Table::of_rates();
-    table.rate("good keys, no command", &idle, None);
+    table.rate("valid keys, no command", &idle, None);
     let judged = judge_ratios(&p50_ratios(&beside, &idle), Target::AtMost(TIMES));
     table.rate("beside commands, p50", &beside, Some(judged));
     table.judgement("beside commands, p99", judge_ratios(&p99_ratios(&beside, &idle), Target::Stated));

@@ -6,21 +6,21 @@ use crate::harness::requests::Requests;
 use crate::harness::servers::Server;
 use crate::harness::{Bench, Round, interleaved};
 
-/// How many distinct wrong keys are tried, each from another address.
+/// How many distinct invalid keys are tried, each from another address.
 const WRONG_KEYS: u32 = 100_000;
-/// How many good keys take turns in what wrong keys are compared with.
+/// How many valid keys take turns in what invalid keys are compared with.
 const KEYS: usize = 1_000;
-/// How many wrong keys a second are tried where a rate is given.
+/// How many invalid keys a second are tried where a rate is given.
 const PACES: [u32; 2] = [2_000, 10_000];
-/// How many connections use the good key.
+/// How many connections use the valid key.
 const GOOD_CONNECTIONS: usize = 4;
-/// How many times as long as undisturbed an answer to the good key may take.
+/// How many times as long as undisturbed an answer to the valid key may take.
 const TIMES: f64 = 2.0;
-/// How much memory the wrong keys may take for good.
+/// How much memory the invalid keys may take for good.
 const GROWTH_MIB: f64 = 32.0;
 const MIB: f64 = 1_048_576.0;
 
-/// A good key's answers, with and without others who try wrong keys from many addresses; and the memory that these take.
+/// A valid key's answers, with and without others who try invalid keys from many addresses; and the memory that these take.
 pub fn by_wrong_keys(bench: &Bench) {
     let size = bench.scale.sizes[1];
     let store = bench.stores.copy(size);
@@ -47,10 +47,10 @@ pub fn by_wrong_keys(bench: &Bench) {
     let memory = Memory { before, after, end: server.memory("VmRSS"), peak: server.memory("VmHWM") };
 
     println!(
-        "`GET /v1/organization` with a good key on {GOOD_CONNECTIONS} connections, on a store of {} keys, while {} wrong \
+        "`GET /v1/organization` with a valid key on {GOOD_CONNECTIONS} connections, on a store of {} keys, while {} invalid \
          keys, each from another address (every second one in an IPv6 network of its own), are tried over {CONNECTIONS} \
-         other connections. The good key was never refused. At the given rates its latencies are judged. Two figures are \
-         only stated: what as many requests with good keys do to it, which is what the machine gives away in any case, \
+         other connections. The valid key was never refused. At the given rates its latencies are judged. Two figures are \
+         only stated: what as many requests with valid keys do to it, which is what the machine gives away in any case, \
          and what a flood as fast as answers come does, which takes whatever it gets of the cores that it shares with the \
          server. Server CPU is by all answers of both kinds.\n",
         count(size),
@@ -61,10 +61,10 @@ pub fn by_wrong_keys(bench: &Bench) {
     table.rate("nobody else", &idle, None);
     let judged = Target::AtMost(TIMES);
     for (keys, turns, target) in [
-        ("good keys", control, Target::Stated),
-        ("wrong keys", slow, judged),
-        ("wrong keys", fast, judged),
-        ("wrong keys", closed, Target::Stated),
+        ("valid keys", control, Target::Stated),
+        ("invalid keys", slow, judged),
+        ("invalid keys", fast, judged),
+        ("invalid keys", closed, Target::Stated),
     ] {
         add_rows(&mut table, keys, turns, &idle, target);
     }
@@ -72,21 +72,21 @@ pub fn by_wrong_keys(bench: &Bench) {
     print!("{}", memory.table());
 }
 
-/// Who asks whom.
+/// The server under test, and the keys of its clients.
 struct Flood<'a> {
     bench: &'a Bench,
     server: &'a Server,
     good: Requests,
 }
 
-/// What the good key got, and how many answers a second the others did.
+/// What the valid key got, and how many answers a second the others did.
 struct Turn {
     good: Round,
     others_per_second: f64,
 }
 
 impl Flood<'_> {
-    /// The good key as fast as answers come, and others' requests at this pace.
+    /// The valid key as fast as answers come, and others' requests at this pace.
     fn round(&self, others: Option<(&Requests, Pace)>) -> Turn {
         let until = Until::Elapsed(self.bench.scale.round);
         let good = Load::new(&self.good, until).over(GOOD_CONNECTIONS);
@@ -99,7 +99,7 @@ impl Flood<'_> {
     }
 }
 
-/// The good key's latencies by those without anybody else.
+/// The valid key's latencies by those without anybody else.
 fn add_rows(table: &mut Table, keys: &str, turns: Vec<Turn>, idle: &[Round], target: Target) {
     let (good, others): (Vec<Round>, Vec<f64>) = turns.into_iter().map(|it| (it.good, it.others_per_second)).unzip();
     let side = format!("{} {keys} a second", count(median(others.into_iter()) as usize));
@@ -117,7 +117,7 @@ struct Memory {
 
 impl Memory {
     fn table(&self) -> Table {
-        let keys = format!("after {} wrong keys", count(WRONG_KEYS as usize));
+        let keys = format!("after {} invalid keys", count(WRONG_KEYS as usize));
         let mut table = Table::new(["before", &keys, "after all rounds", "peak", "growth", "target (ours)", "holds"]);
         let shown =
             [self.before, self.after, self.end, self.peak].map(|bytes| format!("{:.1} MiB", bytes as f64 / MIB));

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 const SLOW: usize = 1_000;
 /// How many have asked something and ask nothing more.
 const IDLE: usize = 10_000;
-/// How many connections use the good key.
+/// How many connections use the valid key.
 const GOOD_CONNECTIONS: usize = 4;
-/// How many times as long as undisturbed an answer to the good key may take.
+/// How many times as long as undisturbed an answer to the valid key may take.
 const TIMES: f64 = 2.0;
 /// How many times as much memory the last of them may take as the first.
 const GROWTH: f64 = 1.25;
@@ -29,7 +29,7 @@ const KIB: f64 = 1024.0;
 /// How long they are there before it is measured: as long as a head may take, so that slow clients come and go by then.
 const AHEAD: Duration = Duration::from_secs(5);
 
-/// A good key's answers, with and without slow and idle clients, and the memory that these take.
+/// A valid key's answers, with and without slow and idle clients, and the memory that these take.
 pub fn beside(bench: &Bench) {
     // This process has as many connections open as the server, which raises its own limit.
     let most = getrlimit(Resource::Nofile).maximum;
@@ -55,10 +55,10 @@ pub fn beside(bench: &Bench) {
     let (crowded, memory): (Vec<Round>, Vec<u64>) = crowded.into_iter().unzip();
 
     println!(
-        "`GET /v1/organization` with a good key on {GOOD_CONNECTIONS} connections while {} clients send a byte a second of a \
+        "`GET /v1/organization` with a valid key on {GOOD_CONNECTIONS} connections while {} clients send a byte a second of a \
          request's head (half of them after a whole request), are sent away when its time is over and come again, and {} \
          have asked something, keep the connection and ask nothing more. \
-         The good key was never refused. The client's threads and the slow clients' share the server's cores.\n",
+         The valid key was never refused. The client's threads and the slow clients' share the server's cores.\n",
         count(SLOW),
         count(IDLE),
     );

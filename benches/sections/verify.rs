@@ -13,7 +13,7 @@ const KEYS: usize = 1_000;
 const LEAST_FORWARD_AUTH: f64 = 0.88;
 /// The same for verification, which has a body to read.
 const LEAST_VERIFY: f64 = 0.8;
-/// How many requests are drawn before they begin anew.
+/// How many requests are drawn before they repeat.
 const DRAWN: usize = 1_000_000;
 
 /// nginx's question, answered with headers alone.

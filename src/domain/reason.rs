@@ -3,7 +3,7 @@
 use super::Result;
 use super::name::new_line;
 
-/// Why a key was changed, rotated or revoked, in the words of whoever did it. 1 to 255 characters, no control characters,
+/// Why a key was changed, rotated or revoked, in the words of the person who did it. 1 to 255 characters, no control characters,
 /// no surrounding white space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(Box<str>);

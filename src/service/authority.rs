@@ -93,7 +93,7 @@ enum Who {
 }
 
 impl<P> Authority<P> {
-    /// The operator's authority: whoever can run the program on the machine may manage every organization.
+    /// The operator's authority: anyone who can run the program on the machine may manage every organization.
     pub fn operator(organization: OrganizationId, now: Timestamp) -> Self {
         Self { who: Who::Operator(organization), now, reason: None, purpose: PhantomData }
     }

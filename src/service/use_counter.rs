@@ -28,7 +28,7 @@ impl UseCounter {
         }
     }
 
-    /// Takes the hour and the count, if there were uses, and begins anew.
+    /// Takes the hour and the count, if there were uses, and begins again at zero.
     pub(super) fn take(&self) -> Option<(Hour, u64)> {
         unpacked(self.0.swap(0, Ordering::Relaxed))
     }

@@ -81,7 +81,7 @@ class Log:
 
 
 def rewrite(file, after):
-    """Makes the hashes of all later events anew, as whoever can write the file can."""
+    """Computes the hashes of all later events again, as anyone who can write the file can."""
     file.text_factory = verify.Text
     columns = ", ".join(verify.FIELDS)
     (previous,) = file.execute("SELECT hash FROM audit_events WHERE number = ?", [after]).fetchone() or (bytes(32),)
@@ -251,10 +251,10 @@ def cut_and_rewrite(judge, log, number):
         judge.sql(f"cut off from {number} on, and expected", log, cut, wanted="another", expect=log.head())
         judge.sql(f"cut off from {number} on, what is before expected", log, cut, wanted="whole", expect=kept)
     changed = f"UPDATE audit_events SET resource = 'api_key/99' WHERE number = {number}"
-    anew = [changed, lambda file: rewrite(file, number - 1)]
-    judge.sql(f"written anew from {number} on", log, *anew, wanted="whole")
-    judge.sql(f"written anew from {number} on, and expected", log, *anew, wanted="another", expect=log.head())
-    judge.sql(f"written anew from {number} on, what is before expected", log, *anew, wanted="whole", expect=kept)
+    rewritten = [changed, lambda file: rewrite(file, number - 1)]
+    judge.sql(f"rewritten from {number} on", log, *rewritten, wanted="whole")
+    judge.sql(f"rewritten from {number} on, and expected", log, *rewritten, wanted="another", expect=log.head())
+    judge.sql(f"rewritten from {number} on, what is before expected", log, *rewritten, wanted="whole", expect=kept)
 
 
 def tamper_with_bytes(judge, log, count):

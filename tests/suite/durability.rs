@@ -12,15 +12,15 @@ const KILLS: usize = 20;
 
 /// What the test knows about the state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Good,
+enum ExpectedState {
+    Valid,
     Deactivated,
     Revoked,
     /// A change was requested and not acknowledged: from the first state to the second.
-    Between(&'static Fate, &'static Fate),
+    Between(&'static ExpectedState, &'static ExpectedState),
 }
 
-impl Fate {
+impl ExpectedState {
     fn allows(self, found: Self) -> bool {
         match self {
             Self::Between(before, after) => found == *before || found == *after,
@@ -30,34 +30,34 @@ impl Fate {
 }
 
 /// What a user of the key sees in this state.
-fn find(server: &Server, value: &str) -> Fate {
+fn find(server: &Server, value: &str) -> ExpectedState {
     let answer = server.client_with(value).get(ORGANIZATION);
     match answer.status {
-        200 => Fate::Good,
-        _ if answer.refused_with(401).contains("deactivated") => Fate::Deactivated,
-        _ => Fate::Revoked,
+        200 => ExpectedState::Valid,
+        _ if answer.refused_with(401).contains("deactivated") => ExpectedState::Deactivated,
+        _ => ExpectedState::Revoked,
     }
 }
 
 /// Creates keys, and deactivates or revokes two thirds of them, until the server is killed.
-fn write_until_the_end(client: &Client, fates: &Mutex<HashMap<String, Fate>>, is_writing: &AtomicBool) {
-    let set = |value: &str, fate| fates.lock().expect("the fates").insert(value.to_owned(), fate);
+fn write_until_the_end(client: &Client, expected: &Mutex<HashMap<String, ExpectedState>>, is_writing: &AtomicBool) {
+    let set = |value: &str, state| expected.lock().expect("the expected").insert(value.to_owned(), state);
     for round in 0.. {
         let Ok(answer) = client.try_ask("POST", KEYS, Some(json!({"name": "a"}))) else { return };
         let key = answer.data()["apiKey"].take();
         let (id, value) = (key["id"].as_i64().expect("an id"), key["value"].as_str().expect("a value"));
-        set(value, Fate::Good);
+        set(value, ExpectedState::Valid);
         is_writing.store(true, Ordering::SeqCst);
         let path = format!("{KEYS}/{id}");
         let (answer, outcome) = match round % 3 {
             0 => continue,
             1 => {
-                set(value, Fate::Between(&Fate::Good, &Fate::Deactivated));
-                (client.try_ask("PUT", &path, Some(json!({"valid": false}))), Fate::Deactivated)
+                set(value, ExpectedState::Between(&ExpectedState::Valid, &ExpectedState::Deactivated));
+                (client.try_ask("PUT", &path, Some(json!({"valid": false}))), ExpectedState::Deactivated)
             }
             _ => {
-                set(value, Fate::Between(&Fate::Good, &Fate::Revoked));
-                (client.try_ask("DELETE", &path, None), Fate::Revoked)
+                set(value, ExpectedState::Between(&ExpectedState::Valid, &ExpectedState::Revoked));
+                (client.try_ask("DELETE", &path, None), ExpectedState::Revoked)
             }
         };
         let Ok(answer) = answer else { return };
@@ -69,30 +69,30 @@ fn write_until_the_end(client: &Client, fates: &Mutex<HashMap<String, Fate>>, is
 #[test]
 fn after_kill_9_under_load_every_acknowledged_change_holds_and_none_is_partial() {
     let folder = tempfile::tempdir().expect("a folder");
-    let fates = Mutex::new(HashMap::new());
+    let expected = Mutex::new(HashMap::new());
     for kill in 0..KILLS {
         let server = Server::start_in(folder.path(), &[]);
         let is_writing = AtomicBool::new(false);
         let clients: Vec<Client> = (0..WRITERS).map(|_| server.client()).collect();
         std::thread::scope(|scope| {
             for client in &clients {
-                scope.spawn(|| write_until_the_end(client, &fates, &is_writing));
+                scope.spawn(|| write_until_the_end(client, &expected, &is_writing));
             }
             eventually(Duration::from_secs(10), || is_writing.load(Ordering::SeqCst));
             // The test varies the moment of the kill; it does not wait for a condition.
             std::thread::sleep(Duration::from_millis(17 * kill as u64 % 150));
             server.kill();
         });
-        check(folder.path(), &fates.lock().expect("the fates"));
+        check(folder.path(), &expected.lock().expect("the expected"));
     }
-    assert!(fates.into_inner().expect("the fates").len() > KILLS * WRITERS, "there was load");
+    assert!(expected.into_inner().expect("the expected").len() > KILLS * WRITERS, "there was load");
 }
 
-fn check(folder: &std::path::Path, fates: &HashMap<String, Fate>) {
+fn check(folder: &std::path::Path, expected: &HashMap<String, ExpectedState>) {
     let server = Server::start_in(folder, &[]);
-    for (value, fate) in fates {
+    for (value, state) in expected {
         let found = find(&server, value);
-        assert!(fate.allows(found), "{fate:?} became {found:?}");
+        assert!(state.allows(found), "{state:?} became {found:?}");
     }
     let store = rusqlite::Connection::open(server.store_path()).expect("the file");
     let integrity: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
@@ -106,7 +106,7 @@ fn check(folder: &std::path::Path, fates: &HashMap<String, Fate>) {
     let verdict = run(folder, &["audit", "verify"]);
     assert!(verdict.status.success(), "{}", stderr(&verdict));
     // For each writer and kill, at most one key was created without an acknowledgement.
-    let alive = fates.values().filter(|fate| **fate != Fate::Revoked).count();
+    let alive = expected.values().filter(|state| **state != ExpectedState::Revoked).count();
     assert!(all as usize <= alive + WRITERS * KILLS, "{all} keys, {alive} known");
 }
 

@@ -1,7 +1,7 @@
 //! A withdrawn permission and a lowered role are in force at once: no question that begins after the response passes.
 
 use super::helpers::*;
-use super::revocation_race::{done, race};
+use super::revocation_race::{is_valid_after, race};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,7 +89,7 @@ fn no_question_after_the_response_passes_with_a_withdrawn_permission() {
             let grants = change % 2 == 1;
             let list = if grants { &granting[change % 3] } else { &withdrawing[change % 4] };
             let (admin, path) = (&admin, &path);
-            move || done(&admin.put(path, json!({"permissions": list})), grants)
+            move || is_valid_after(&admin.put(path, json!({"permissions": list})), grants)
         });
         race(|| in_turn(questions_about_permission(&server, value)), changes);
     }
@@ -125,7 +125,7 @@ fn no_request_after_the_response_is_permitted_by_a_lowered_role() {
         let changes = (0..CHANGES).map(|change| {
             let raises = change % 2 == 1;
             let (admin, path) = (&admin, &path);
-            move || done(&admin.put(path, json!({"role": if raises { role } else { "none" }})), raises)
+            move || is_valid_after(&admin.put(path, json!({"role": if raises { role } else { "none" }})), raises)
         });
         race(|| user(value), changes);
     }

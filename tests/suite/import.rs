@@ -1,7 +1,7 @@
 //! `keystead import` and `keystead export`: keys from other systems, and what happens to them.
 
 use super::helpers::*;
-use super::revocation_race::{done as settled, race};
+use super::revocation_race::{is_valid_after, race};
 use keystead::domain::{Digest, Fingerprint, KeyId, Name, OrganizationId, Parent, Project, ProjectId, Result};
 use keystead::service::{FirstKey, Import, Service};
 use keystead::store::file::{ImportOrder, ImportedApiKey, Staging, StoreFile, StoreView};
@@ -246,13 +246,13 @@ fn no_request_after_the_response_passes_with_an_imported_key_revoked_during_its_
         };
         let rotate = || admin.post(&format!("/v2/organization/api-keys/{id}/rotate"), json!({}));
         match round % 3 {
-            0 => race(user, [|| settled(&admin.revoke(id), false)]),
-            1 => race(user, [|| settled(&rotate(), false)]),
+            0 => race(user, [|| is_valid_after(&admin.revoke(id), false)]),
+            1 => race(user, [|| is_valid_after(&rotate(), false)]),
             _ => race(
                 user,
                 [false, true, false].map(|valid| {
                     let admin = &admin;
-                    move || settled(&admin.set_valid(id, valid), valid)
+                    move || is_valid_after(&admin.set_valid(id, valid), valid)
                 }),
             ),
         }

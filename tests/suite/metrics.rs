@@ -283,7 +283,7 @@ fn the_largest_organizations_are_reported_by_id_and_measured_once_a_minute() {
     let secrets: Vec<_> = (0..20_050).map(|_| new_secret()).collect();
     insert_keys(&store, organization, &secrets).expect("keys");
     client.mint("a");
-    assert_eq!(value(&Reading::of(&watcher), "api_keys", &own), Some(6.0), "not counted anew");
+    assert_eq!(value(&Reading::of(&watcher), "api_keys", &own), Some(6.0), "not counted again");
     client.post("/dev/clock", json!({"advanceInMs": 60_000})).data();
     let later = Reading::of(&watcher);
     assert_eq!(value(&later, "api_keys", &own), Some(7.0));

@@ -1,7 +1,7 @@
 //! Revocation is immediate: no request that starts after the response passes with a revoked key.
 
 use super::helpers::*;
-use super::revocation_race::{done, race, race_through};
+use super::revocation_race::{is_valid_after, race, race_through};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -40,15 +40,15 @@ fn no_request_after_the_response_passes_with_a_rotated_out_value() {
         let path = format!("/v2/organization/api-keys/{id}/rotate");
         let grace = || admin.post(&path, json!({"gracePeriodInHours": 1})).data()["shadowValue"].take();
         match round % 3 {
-            0 => race(|| user(&server, &value), [|| done(&admin.post(&path, json!({})), false)]),
+            0 => race(|| user(&server, &value), [|| is_valid_after(&admin.post(&path, json!({})), false)]),
             1 => {
                 grace();
-                race(|| user(&server, &value), [|| done(&post(&format!("{path}/complete")), false)]);
+                race(|| user(&server, &value), [|| is_valid_after(&post(&format!("{path}/complete")), false)]);
             }
             _ => {
                 let shadow = grace();
                 let shadow = shadow.as_str().expect("a value");
-                race(|| user(&server, shadow), [|| done(&post(&format!("{path}/cancel")), false)]);
+                race(|| user(&server, shadow), [|| is_valid_after(&post(&format!("{path}/cancel")), false)]);
             }
         }
     }

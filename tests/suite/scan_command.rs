@@ -410,7 +410,7 @@ fn the_hook_stops_a_commit_with_a_live_key_and_no_other() {
     repository.write("zero", "");
     repository.stage(&["two\nlines", "zero"]);
     let (is_done, said) = repository.commit();
-    let place = format!("two\nlines:2:5: {} LIVE", masked(&repository.live));
+    let place = format!("two\\u{{a}}lines:2:5: {} LIVE", masked(&repository.live));
     assert!(!is_done && said.contains(&place), "{said}");
 
     // The staged content counts, not the content in the folder.

@@ -128,8 +128,8 @@ def test_a_rotation_keeps_sets_or_removes_the_expiry(keys, send, advance, grace)
     kept = keys.calls.rotate_api_key(key.id, grace_period_in_hours=grace)
     assert kept.expires_at == key.expires_at
     begun = advance(hours=grace)
-    anew = keys.calls.rotate_api_key(key.id, grace_period_in_hours=grace, expires_in_days=7)
-    assert begun <= wire.time(anew.expires_at) - timedelta(days=7) <= advance()
+    again = keys.calls.rotate_api_key(key.id, grace_period_in_hours=grace, expires_in_days=7)
+    assert begun <= wire.time(again.expires_at) - timedelta(days=7) <= advance()
     advance(hours=grace)
     body = {"gracePeriodInHours": grace, "expiresInDays": None}
     removed = send("POST", f"{keys.path}/{key.id}/rotate", body).json()["data"]
