@@ -105,6 +105,12 @@ fn revocations_and_rotations_pass_when_the_limit_is_used_up() {
     assert!(!server.client_with(&keys[1].1).is_good());
     client.set_valid(keys[1].0, false).data();
     assert_limited(&client.set_valid(keys[1].0, true));
+    let change = |body: Value| client.put(&path(keys[2].0, ""), body);
+    change(json!({"role": "none", "permissions": [], "reason": "It leaked."})).data();
+    server.client_with(&keys[2].1).get(KEYS).refused_with(403);
+    for body in [json!({"role": "verifier"}), json!({"permissions": ["a"]}), json!({"role": "none", "owner": "a"})] {
+        assert_limited(&change(body));
+    }
     rotate(keys[2].0, 0).data();
     assert!(!server.client_with(&keys[2].1).is_good());
     rotate(keys[3].0, 1).data();
