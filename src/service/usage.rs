@@ -12,8 +12,8 @@ use std::ops::Range;
 const SLICE_HOURS: u32 = 32 * 24;
 /// Counts per read of all keys, about a millisecond.
 const SLICE_COUNTS: u32 = 2_000;
-/// Counts that are read for one ranking at most, some two seconds.
-const RANKED_COUNTS: usize = 5_000_000;
+/// Counts that are read for one ranking at most, some four seconds.
+const RANKED_COUNTS: usize = 10_000_000;
 /// Different keys in one ranking at most; each takes some 36 bytes of memory while the ranking is made.
 const RANKED_KEYS: usize = 1_000_000;
 /// Maximum number of counts deleted per transaction, so that other writes can run in between.
@@ -171,7 +171,7 @@ impl Service {
                 *totals.entry(key).or_default() += count;
             }
             if counts > RANKED_COUNTS || totals.len() > RANKED_KEYS {
-                let sentence = "Too many keys were used in this time to compare them; ask for a shorter time.";
+                let sentence = "This time has too many counts to compare the keys; ask for a shorter time.";
                 return Err(Error::Invalid(sentence.to_owned()));
             }
             next = slice.next;
