@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How often last-used times and usage are written. With the write itself this stays below a second. Where thousands of keys are in
-/// use, each round writes all of them, so fewer rounds cost less.
+/// How often last-used times and usage are written. With the write itself this stays below a second. Each round writes
+/// every key that was used since the last one, so fewer rounds cost less.
 const USES_INTERVAL: Duration = Duration::from_millis(700);
 /// How often failed authentications are recorded.
 const FAILED_AUTHENTICATIONS_INTERVAL: Duration = Duration::from_secs(60);
