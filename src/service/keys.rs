@@ -190,8 +190,8 @@ impl KeyManager<'_, ManageKeys> {
         role.expect_possible_for(self.parent)?;
         self.authority.require_over(role).map_err(|error| match (chosen, error) {
             (None, Error::Forbidden(_)) => Error::Forbidden(format!(
-                "Only a key with the role admin creates keys with the role {role}, which a new key gets if the field \
-                 \"role\" is omitted; send \"role\" with a lower one, to /v2."
+                "Send the field \"role\", such as \"verifier\", to /v2: without it, a new key of the organization has the role \
+                 {role}, and only a key with the role admin creates those."
             )),
             (_, error) => error,
         })

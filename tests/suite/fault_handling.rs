@@ -37,7 +37,7 @@ fn last_used_times_that_could_not_be_written_are_kept_and_written_later() {
     let (id, value) = client.mint("a");
     holder.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     assert!(server.client_with(&value).is_good());
-    eventually(Duration::from_secs(5), || server.log().contains("last-used times could not be written"));
+    eventually(Duration::from_secs(5), || server.log().contains("last-used times and usage could not be written"));
     holder.execute_batch("ROLLBACK").expect("the release");
     let stored = "SELECT count(*) FROM key_values WHERE key_id = ?1";
     eventually(Duration::from_secs(2), || {

@@ -412,7 +412,7 @@ fn wrong_roles_permissions_owners_and_metadata_are_refused_without_repeating_the
         (row(KEY, &json!({"metadata": "hunter2"})), "The metadata must be a JSON object"),
         (row(KEY, &json!({"metadata": "{\"a\":1,\"a\":2}"})), "the same name twice"),
         (row(KEY, &json!({"metadata": {"a": "x".repeat(4096)}})), "at most 4096 bytes"),
-        (row(KEY, &json!({"metadata": [KEY]})), "metadata must be a text"),
+        (row(KEY, &json!({"metadata": [KEY]})), "metadata must be a JSON object"),
         (row("abcdefgh-0123456", &json!({"permissions": "a abcdefgh-0123456:b"})), "Its permissions contain the key"),
         (
             row("4111111111111111", &json!({"metadata": {"n": 4_111_111_111_111_111_i64}})),

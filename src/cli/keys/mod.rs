@@ -82,7 +82,7 @@ const CREATE_EXAMPLES: &str = "Without --role, an organization's key is an admin
     project's\nkey is a verifier; its role can also be manager or none.\n\nExamples:\n  \
     keystead keys create \"Client\" --project \"Web shop\" --expires-in-days 90\n  \
     keystead keys create \"Job\" --project \"Web shop\" --expires-in-seconds 900 --allowed-address 10.0.0.0/8\n  \
-    keystead keys create \"Customer 17\" --role none --permission invoices:read --owner \"customer 17\"\n  \
+    keystead keys create \"Customer 17\" --project \"Web shop\" --role none --permission invoices:read\n  \
     keystead keys create \"Admin\" --key-file admin.key       # if the admin's key is lost";
 
 #[derive(Args, Debug)]
