@@ -13,6 +13,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::borrow::Cow;
 
 const ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-auth-organization-id");
 const ORGANIZATION_NAME: HeaderName = HeaderName::from_static("x-auth-organization-name");
@@ -104,7 +105,9 @@ fn identify(caller: &Caller) -> HttpResponse {
 
 /// A name as a header: percent-encodes `%` and all bytes that are not printable ASCII.
 fn name(name: &str) -> HeaderValue {
-    value(utf8_percent_encode(name, NOT_HEADER_TEXT).to_string())
+    // Most names need no encoding, and are copied once.
+    let encoded: Cow<'_, str> = utf8_percent_encode(name, NOT_HEADER_TEXT).into();
+    HeaderValue::from_str(&encoded).unwrap_or(EMPTY)
 }
 
 fn value(text: String) -> HeaderValue {
