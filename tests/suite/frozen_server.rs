@@ -64,7 +64,7 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
             assert_eq!(answer(use_value_at(server, it.path, &it.value)), 200, "the server remembers it");
         }
         assert_eq!(answer(use_value(server, admin.key())), 200, "the server remembers it");
-        freezer.freeze(server);
+        freeze_between_writes(server, freezer);
         std::thread::scope(|scope| {
             for ended in &ended {
                 scope.spawn(|| ended.commands.iter().for_each(|command| run_command(server.folder(), command)));
@@ -82,6 +82,20 @@ pub fn freeze_and_end_values(server: &Server, freezer: &dyn Freezer, rounds: usi
         assert_eq!(answer(good), 200, "round {round}: a good key");
     }
     refused
+}
+
+/// Freezes the server while it writes nothing. If it writes, no other process can change the store until it continues.
+fn freeze_between_writes(server: &Server, freezer: &dyn Freezer) {
+    loop {
+        freezer.freeze(server);
+        let store = rusqlite::Connection::open(server.store_path()).expect("the store");
+        store.busy_timeout(Duration::ZERO).expect("no wait");
+        if store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+            return;
+        }
+        drop(store);
+        freezer.thaw(server);
+    }
 }
 
 /// A key for each way in which a command revokes one.
@@ -172,7 +186,7 @@ fn a_value_revoked_at_one_server_is_refused_at_another_server_of_the_same_store(
         assert_eq!(answer(use_value(&other, &value)), 200, "the other server remembers it");
         let is_frozen = round == 19;
         if is_frozen {
-            Signals.freeze(&other);
+            freeze_between_writes(&other, &Signals);
         }
         admin.delete(&format!("/v1/organization/api-keys/{id}")).data();
         let waiting = use_value(&other, &value);
@@ -200,7 +214,7 @@ fn a_permission_and_a_role_withdrawn_at_one_server_are_refused_at_another_server
         assert_eq!(answer(use_value_at(&other, path, value)), 200, "the other server remembers it");
         let is_frozen = round >= 18;
         if is_frozen {
-            Signals.freeze(&other);
+            freeze_between_writes(&other, &Signals);
         }
         admin.put(&format!("/v2/organization/api-keys/{}", made["id"]), change).data();
         let waiting = use_value_at(&other, path, value);
