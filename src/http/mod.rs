@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit_logs;
 mod body;
+mod body_constraints;
 mod client;
 mod connection;
 mod credential;

@@ -1,5 +1,6 @@
 //! Request bodies: their fields, and their conversion to the service's types.
 
+use super::body_constraints::{any, any_there, is, may_be, one_lifetime};
 use super::error::Failure;
 use super::field_types::{AnyJson, Days, Seconds};
 use super::fields::{FieldError, FieldGroup as _, FieldType, Fields, Request, VersionRules, fields};
@@ -10,8 +11,8 @@ use crate::domain::{
 use crate::service::{self, KeyChange, PresentedKey};
 use serde_json::Value;
 use std::net::IpAddr;
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, Type};
-use utoipa::openapi::{Object, Ref, RefOr, Schema};
+use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, Type};
+use utoipa::openapi::{Object, Ref, Schema};
 
 /// Maximum number of keys per batch verification.
 const MAX_QUESTIONS: usize = 1000;
@@ -378,29 +379,4 @@ fn one_of(days: Option<Option<Days>>, seconds: Option<Option<Seconds>>) -> Resul
         (None, None) => Ok(None),
         _ => Ok(Some(None)),
     }
-}
-
-/// At least one of these schemas matches.
-fn any<S: Into<RefOr<Schema>>>(schemas: impl IntoIterator<Item = S>) -> Schema {
-    schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
-}
-
-/// At least one of these fields is present.
-fn any_there(names: &[&str]) -> Schema {
-    any(names.iter().map(|name| Object::builder().required(*name)))
-}
-
-/// `expiresInDays` and `expiresInSeconds` are not both numbers.
-fn one_lifetime() -> Schema {
-    any(["expiresInDays", "expiresInSeconds"].map(|name| may_be(name, Type::Null)))
-}
-
-/// The field has this type if it is present.
-fn may_be(name: &str, kind: Type) -> ObjectBuilder {
-    Object::builder().property(name, Object::with_type(kind))
-}
-
-/// The field is present and has this type.
-fn is(name: &str, kind: Type) -> ObjectBuilder {
-    may_be(name, kind).required(name)
 }

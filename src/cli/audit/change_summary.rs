@@ -252,9 +252,16 @@ mod tests {
         ] {
             assert_eq!(words(&json!({"before": before, "after": after})), said);
         }
+    }
+
+    #[test]
+    fn a_change_shows_its_reason_and_what_else_its_event_says() {
+        let key = json!({"name": "CI", "valid": true, "value": "***************a1b2c3"});
+        let mut deactivated = key.clone();
+        deactivated["valid"] = false.into();
         let stolen = json!({"before": key, "after": null, "reason": "Stolen,\tI think. ".repeat(5)});
         assert_eq!(words(&stolen), format!("value …a1b2c3, reason: {}", "Stolen, I think. ".repeat(5).trim_end()));
-        let off = json!({"before": key, "after": with(json!({"valid": false})), "reason": "Stolen"});
+        let off = json!({"before": key, "after": deactivated, "reason": "Stolen"});
         assert_eq!((words(&off), new_values(&off)), ("deactivated, reason: Stolen".to_owned(), words(&off)));
         assert_eq!(words(&json!({"reason": "The key is unknown.", "count": 4})), "reason The key is unknown, count 4");
         assert_eq!(

@@ -15,6 +15,7 @@ mod file_identity;
 mod import_duplicates;
 mod imported_forms;
 mod integrity;
+mod key_values;
 mod keys;
 mod ledger;
 mod ledger_sync;
