@@ -167,13 +167,13 @@ def test_a_purge_leaves_the_keys_and_says_so(installed):
     with as_the_unit_does():
         pass
     said = purge()
-    assert f"the keys in {STORE} were left" in said and f"rm -r {STORE}" in said
+    assert f"the keys in {STORE} were kept" in said and f"rm -r {STORE}" in said
     assert (STORE / "keystead.db").exists() and not SETTINGS.exists()
 
 
 def test_a_purge_takes_an_empty_folder_away(installed):
     said = purge()
-    assert "were left" not in said and not STORE.exists()
+    assert "were kept" not in said and not STORE.exists()
 
 
 def test_debian_s_own_checker_finds_no_error():

@@ -4,7 +4,7 @@
 use crate::cli::error::CommandError;
 use crate::cli::output::terminal::Tone;
 use crate::cli::output::{lines, one_line, print_json, print_lines};
-use crate::domain::{ApiKey, KeyStateFilter, Organization, Parent, Project, Refusal, Timestamp};
+use crate::domain::{ApiKey, KeyStateFilter, Organization, Parent, Project, Refusal, Timestamp, UseOutcome};
 use serde::Serialize;
 
 /// A key.
@@ -197,16 +197,7 @@ pub(in crate::cli) fn describe(key: &ApiKey) -> String {
 
 /// The code that `/v2/verify` returns for this result.
 pub(in crate::cli) fn code(outcome: &Result<(), Refusal>) -> &'static str {
-    match outcome {
-        Ok(()) => "VALID",
-        Err(Refusal::Missing | Refusal::Unknown) => "UNKNOWN",
-        Err(Refusal::RotatedOut) => "ROTATED_OUT",
-        Err(Refusal::Deactivated) => "DEACTIVATED",
-        Err(Refusal::Expired) => "EXPIRED",
-        Err(Refusal::AddressRefused) => "ADDRESS_REFUSED",
-        Err(Refusal::InsufficientPermissions) => "INSUFFICIENT_PERMISSIONS",
-        Err(Refusal::RateLimited(_)) => "RATE_LIMITED",
-    }
+    UseOutcome::of(outcome.err()).map_or("UNKNOWN", UseOutcome::code)
 }
 
 /// An organization.
