@@ -135,7 +135,7 @@ impl Service {
             file,
             key_cache: KeyCache::new(options.cache_capacity),
             last_used_buffer: LastUsedBuffer::new(options.cache_capacity),
-            usage_buffer: UsageBuffer::new(options.counts_usage),
+            usage_buffer: UsageBuffer::new(options.counts_usage, options.cache_capacity),
             brute_force: BruteForceGuard::new(options.brute_force),
             change_limiter: ChangeLimiter::new(options.change_limit),
             key_count: KeyCountCache::default(),

@@ -6,21 +6,21 @@
 use super::Service;
 use super::authentication::Identity;
 use crate::domain::{CountedUses, Hour, KeyId, OrganizationId, Refusal, Result, Timestamp, UseOutcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts written per job, so that other writes can run in between.
 const CHUNK: usize = 1000;
-/// Keys whose counters wait for the flush. Further ones are added up before it.
-const COUNTERS: usize = 10_000;
 /// Counts that wait to be written: of a key, in an hour, with an outcome. Each takes some 60 bytes.
 const COUNTS: usize = 250_000;
 
 /// Uses that are not on disk yet.
 pub(super) struct UsageBuffer {
     is_on: bool,
-    /// Valid keys that were used since the last flush; their counters hold their uses.
-    used: Mutex<Vec<Arc<Identity>>>,
+    /// Keys whose counters may wait for the flush.
+    capacity: usize,
+    /// Valid keys that were used since the last flush, by number; their counters hold their uses.
+    used: Mutex<VecDeque<(KeyId, Arc<Identity>)>>,
     /// All other uses.
     counts: Mutex<Counts>,
 }
@@ -43,27 +43,23 @@ impl Counts {
             self.dropped += count;
         }
     }
-
-    /// Adds what the counters hold.
-    fn collect(&mut self, used: Vec<Arc<Identity>>) {
-        for identity in used {
-            if let Some((hour, count)) = identity.uses.take() {
-                self.add(identity.counted(hour, UseOutcome::Valid, count));
-            }
-        }
-    }
 }
 
 impl Identity {
     fn counted(&self, hour: Hour, outcome: UseOutcome, count: u64) -> CountedUses {
         CountedUses { hour, organization: self.organization().id, key: self.id(), outcome, count }
     }
+
+    /// Takes the valid uses.
+    fn take_uses(&self) -> Option<CountedUses> {
+        self.uses.take().map(|(hour, count)| self.counted(hour, UseOutcome::Valid, count))
+    }
 }
 
 impl UsageBuffer {
-    /// A buffer that counts if `is_on`.
-    pub(super) fn new(is_on: bool) -> Self {
-        Self { is_on, used: Mutex::default(), counts: Mutex::default() }
+    /// A buffer that counts if `is_on`. It keeps at most `capacity` keys in memory that are no longer cached.
+    pub(super) fn new(is_on: bool, capacity: usize) -> Self {
+        Self { is_on, capacity, used: Mutex::default(), counts: Mutex::default() }
     }
 
     /// Counts the use of a key.
@@ -80,31 +76,39 @@ impl UsageBuffer {
         }
     }
 
-    /// Notes that the key's counter holds uses.
+    /// Notes that the key's counter holds uses. If there is no room for more counters, it adds up all of them.
     fn register(&self, identity: &Arc<Identity>) {
         let mut used = self.lock_used();
-        used.push(Arc::clone(identity));
-        if used.len() >= COUNTERS {
+        used.push_back((identity.id(), Arc::clone(identity)));
+        if used.len() >= self.capacity {
             let used = std::mem::take(&mut *used);
-            self.lock_counts().collect(used);
+            let mut counts = self.lock_counts();
+            used.iter().filter_map(|(_, identity)| identity.take_uses()).for_each(|uses| counts.add(uses));
         }
     }
 
-    /// Adds up the counters. Returns how many counts wait to be written.
-    fn collect(&self) -> usize {
-        let used = std::mem::take(&mut *self.lock_used());
-        let mut counts = self.lock_counts();
-        counts.collect(used);
-        counts.waiting.len()
+    /// Puts the keys in order, as their rows are in the store. Returns how many jobs write all that waits.
+    fn prepare(&self) -> usize {
+        let mut used = self.lock_used();
+        used.make_contiguous().sort_unstable_by_key(|(key, _)| *key);
+        (used.len() + self.lock_counts().waiting.len()).div_ceil(CHUNK)
     }
 
-    /// Takes counts for one job, oldest first.
+    /// Takes the uses for one job, those that wait longest first.
     fn take(&self) -> Vec<CountedUses> {
+        let used: Vec<_> = {
+            let mut used = self.lock_used();
+            let chunk = used.len().min(CHUNK);
+            used.drain(..chunk).collect()
+        };
+        let mut uses: Vec<_> = used.iter().filter_map(|(_, identity)| identity.take_uses()).collect();
         let mut counts = self.lock_counts();
-        let first = std::iter::from_fn(|| counts.waiting.pop_first()).take(CHUNK);
-        let counted =
-            |((hour, organization, key, outcome), count)| CountedUses { hour, organization, key, outcome, count };
-        first.map(counted).collect()
+        while uses.len() < CHUNK
+            && let Some(((hour, organization, key, outcome), count)) = counts.waiting.pop_first()
+        {
+            uses.push(CountedUses { hour, organization, key, outcome, count });
+        }
+        uses
     }
 
     fn give_back(&self, uses: Vec<CountedUses>) {
@@ -116,7 +120,7 @@ impl UsageBuffer {
         std::mem::take(&mut self.lock_counts().dropped)
     }
 
-    fn lock_used(&self) -> MutexGuard<'_, Vec<Arc<Identity>>> {
+    fn lock_used(&self) -> MutexGuard<'_, VecDeque<(KeyId, Arc<Identity>)>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,7 +137,7 @@ impl Service {
     /// still take effect: no use is counted twice.
     pub(super) async fn flush_usage(&self) -> Result<()> {
         let buffer = &self.usage_buffer;
-        for _ in 0..buffer.collect().div_ceil(CHUNK) {
+        for _ in 0..buffer.prepare() {
             // Taken only now: if this future is dropped, the rest still waits.
             let uses = buffer.take();
             let written = uses.clone();
