@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The program that is measured.
+const KEYSTEAD: &str = env!("CARGO_BIN_EXE_keystead");
 /// Linux counts a process's time in hundredths of a second, whatever its kernel ticks in.
 const TICK: Duration = Duration::from_millis(10);
 /// How often a program is looked at until it ends.
@@ -25,7 +27,12 @@ impl Server {
     /// The real program on this store, as it comes but for the settings given here and a listener for its metrics, which
     /// only one at a time can have. It logs to a file beside the store.
     pub fn keystead(store: &Path, settings: &[(&str, String)]) -> Self {
-        let mut command = keystead(store);
+        Self::of_program(Path::new(KEYSTEAD), store, settings)
+    }
+
+    /// The same with another version of the program.
+    pub fn of_program(program: &Path, store: &Path, settings: &[(&str, String)]) -> Self {
+        let mut command = self::program(program, store);
         command
             .args(["--listen", "127.0.0.1:0"])
             .env("KEYSTEAD_METRICS_LISTEN", "off")
@@ -90,7 +97,12 @@ impl Drop for Server {
 /// The real program on this store, with nothing from outside that could change what is measured: neither a config.toml nor
 /// a variable. It logs to a file beside the store.
 pub fn keystead(store: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+    program(Path::new(KEYSTEAD), store)
+}
+
+/// The same with another version of the program.
+pub fn program(program: &Path, store: &Path) -> Command {
+    let mut command = Command::new(program);
     let folder = store.parent().expect("a store must be in a folder");
     command.arg("--store").arg(store).current_dir(folder).env_clear();
     command.stderr(File::create(folder.join("log")).expect("a log must be made beside the store"));

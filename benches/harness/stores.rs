@@ -43,12 +43,14 @@ impl Stores {
         if self.made.borrow_mut().insert(keys) {
             make(&template, keys).expect("a store must be made");
         }
-        let copy = StoreFolder::new();
-        fs::copy(&template, copy.path())
-            .and_then(|_| File::open(copy.path())?.sync_all())
-            .expect("a store must be copied");
-        copy
+        copy(&template)
     }
+}
+
+fn copy(store: &Path) -> StoreFolder {
+    let copy = StoreFolder::new();
+    fs::copy(store, copy.path()).and_then(|_| File::open(copy.path())?.sync_all()).expect("a store must be copied");
+    copy
 }
 
 /// A folder for one store, which goes with it.
@@ -63,6 +65,11 @@ impl StoreFolder {
     /// The store's file.
     pub fn path(&self) -> PathBuf {
         self.0.path().join("store.db")
+    }
+
+    /// A copy of the store, which nobody may have open. It is on disk.
+    pub fn copy(&self) -> Self {
+        copy(&self.path())
     }
 
     /// With so and so many events, all of the same kind, as the store's own code appends them.

@@ -3,6 +3,7 @@
 mod audit;
 mod authenticate;
 mod backup;
+pub mod before;
 mod ceiling;
 mod commands;
 mod create;
@@ -13,7 +14,9 @@ mod long_reads;
 mod memory;
 mod mixed;
 mod slow_clients;
+mod slowdown;
 mod start;
+mod usage;
 mod verify;
 
 use crate::harness::Bench;
@@ -22,11 +25,12 @@ use crate::harness::Bench;
 type Section = (&'static str, fn(&Bench));
 
 /// Every section, in the order that they run.
-pub const SECTIONS: [Section; 21] = [
+pub const SECTIONS: [Section; 22] = [
     ("authenticate", authenticate::against_static),
     ("forward-auth", verify::forward_auth),
     ("verify", verify::in_turn),
     ("zipf", verify::by_zipf),
+    ("usage", usage::counting),
     ("create", create::against_naive),
     ("create-on-a-million", create::on_a_large_store),
     ("audit-append", audit::appending),
