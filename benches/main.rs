@@ -1,7 +1,7 @@
 //! The benchmarks: every figure about speed and size that Keystead claims, measured against a reference in the same run.
 //!
 //! ```text
-//! cargo bench                                  everything, some twenty minutes
+//! cargo bench                                  everything, some half an hour
 //! cargo bench -- --quick                       shorter rounds, smaller stores; three to four minutes
 //! cargo bench -- authenticate create           only these sections
 //! cargo bench -- --before PROGRAM              only the comparison with another version of Keystead, some ten minutes
