@@ -4,7 +4,7 @@
 //! cargo bench                                  everything, some half an hour
 //! cargo bench -- --quick                       shorter rounds, smaller stores; three to four minutes
 //! cargo bench -- authenticate create           only these sections
-//! cargo bench -- --before PROGRAM              only the comparison with another version of Keystead, some ten minutes
+//! cargo bench -- --before PROGRAM              only the comparison with another version of Keystead, some quarter of an hour
 //! ```
 //!
 //! Sides are measured in turns (A B A B …), each as a process of its own with the same client, and what counts is the

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The program that is measured.
-const KEYSTEAD: &str = env!("CARGO_BIN_EXE_keystead");
+pub const KEYSTEAD: &str = env!("CARGO_BIN_EXE_keystead");
 /// Linux counts a process's time in hundredths of a second, whatever its kernel ticks in.
 const TICK: Duration = Duration::from_millis(10);
 /// How often a program is looked at until it ends.
