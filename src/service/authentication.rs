@@ -247,6 +247,28 @@ impl Service {
         admitted
     }
 
+    /// Checks the caller again: its request may have taken seconds to arrive after it authenticated. The time is still
+    /// that of the authentication.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] if the key is no longer valid, [`Error::Forbidden`] if its role was changed,
+    /// [`Error::Unavailable`].
+    pub(super) async fn confirm(&self, caller: &Caller) -> Result<()> {
+        let (known, now) = (&caller.identity, caller.moment.time);
+        let digest = known.last_used.digest;
+        if self.store.is_current(&digest, known.revision) {
+            return Ok(());
+        }
+        let identity = self.identify(digest, now).await?.ok_or(Error::Unauthenticated(Refusal::Unknown))?;
+        let admitted = identity.key.admit(identity.presented, caller.origin.address, &Permissions::default(), now);
+        admitted.map_err(Error::Unauthenticated)?;
+        if identity.key.role != known.key.role {
+            let sentence = "The role of this API key was changed while the request was arriving; send it again.";
+            return Err(Error::Forbidden(sentence.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Finds the key with this value, valid or not. If the store holds imported keys with other digests,
     /// these are looked up last; a valid one is then stored under its BLAKE3 digest.
     ///

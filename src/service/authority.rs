@@ -1,8 +1,9 @@
 //! Authorization. Use cases take a [`Permitted`] caller or an [`Authority`]. Both can be created only by a
 //! permission check, so no use case can run without one.
 
-use super::Caller;
+use super::{Caller, Service};
 use crate::domain::{Actor, KeyId, OrganizationId, Origin, Reason, Result, Role, Target, Task, Timestamp};
+use crate::store::Writes;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -90,6 +91,26 @@ pub struct Authority<P> {
 enum Who {
     Caller(Caller),
     Operator(OrganizationId),
+}
+
+impl Service {
+    /// Makes a change with this authority, in one transaction. A caller's key must still be valid and have its role.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`](crate::domain::Error::Unauthenticated),
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden), those of the work,
+    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
+    pub(super) async fn write_by<P, T, F>(&self, authority: Authority<P>, work: F) -> Result<T>
+    where
+        P: Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Writes, Authority<P>) -> Result<T> + Send + 'static,
+    {
+        if let Some(caller) = authority.caller() {
+            self.confirm(caller).await?;
+        }
+        self.store.write(move |writes| work(writes, authority)).await
+    }
 }
 
 impl<P> Authority<P> {

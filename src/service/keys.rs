@@ -238,6 +238,16 @@ impl KeyManager<'_, ManageKeys> {
     fn changes(&self, id: KeyId, action: Action) -> KeyChangeContext {
         KeyChangeContext { parent: self.parent, id, action, authority: self.authority.clone(), now: self.now }
     }
+
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
+    {
+        let (parent, authority) = (self.parent, self.authority.clone());
+        let work = move |writes: &mut dyn Writes, _| expect_project(writes, parent).and_then(|()| work(writes));
+        self.service.write_by(authority, work).await
+    }
 }
 
 /// Queries. Every method fails with [`Error::NotFound`] if the project belongs to another organization.
@@ -309,16 +319,6 @@ impl<P> KeyManager<'_, P> {
         let parent = self.parent;
         let work = move |reads: &dyn Reads| expect_project(reads, parent).and_then(|()| work(reads));
         self.service.store.read(work).await
-    }
-
-    async fn write<T, F>(&self, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut dyn Writes) -> Result<T> + Send + 'static,
-    {
-        let parent = self.parent;
-        let work = move |writes: &mut dyn Writes| expect_project(writes, parent).and_then(|()| work(writes));
-        self.service.store.write(work).await
     }
 
     /// Adds last-used times that are not on disk yet, and completes rotations whose grace period is over.

@@ -13,17 +13,16 @@ impl Service {
     pub async fn rename_organization(&self, authority: Authority<Administer>, name: Name) -> Result<Organization> {
         self.count_change(&authority, ChangeKind::Other)?;
         let id = authority.organization();
-        self.store
-            .write(move |writes| {
-                let before = writes.organization(id)?.ok_or(Error::NotFound("organization"))?;
-                let after = Organization { name, ..before.clone() };
-                if before != after {
-                    writes.rename_organization(id, &after.name)?;
-                    let action = Action::OrganizationRenamed;
-                    writes.append_event(&authority.on_organization(action, Some(&before), &after)?)?;
-                }
-                Ok(after)
-            })
-            .await
+        self.write_by(authority, move |writes, authority| {
+            let before = writes.organization(id)?.ok_or(Error::NotFound("organization"))?;
+            let after = Organization { name, ..before.clone() };
+            if before != after {
+                writes.rename_organization(id, &after.name)?;
+                let action = Action::OrganizationRenamed;
+                writes.append_event(&authority.on_organization(action, Some(&before), &after)?)?;
+            }
+            Ok(after)
+        })
+        .await
     }
 }

@@ -64,17 +64,16 @@ impl Service {
             expires_at: None,
             change: KeyChange::default(),
         };
-        self.store
-            .write(move |writes| {
-                expect_free(writes, &project)?;
-                writes.insert_project(&project)?;
-                let created = [None, Some(describe_project(&project))];
-                writes.append_event(&authority.clone().on_project(Action::ProjectCreated, project.id, created)?)?;
-                let key = writes.insert_api_key(key)?;
-                writes.append_event(&authority.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
-                Ok((project, key, secret))
-            })
-            .await
+        self.write_by(authority, move |writes, authority| {
+            expect_free(writes, &project)?;
+            writes.insert_project(&project)?;
+            let created = [None, Some(describe_project(&project))];
+            writes.append_event(&authority.clone().on_project(Action::ProjectCreated, project.id, created)?)?;
+            let key = writes.insert_api_key(key)?;
+            writes.append_event(&authority.on_key(Action::KeyCreated, &key, [None, Some(&key)])?)?;
+            Ok((project, key, secret))
+        })
+        .await
     }
 
     /// Up to `limit` projects in order of name, after `after`.
@@ -107,21 +106,20 @@ impl Service {
     ) -> Result<Project> {
         self.count_change(&authority, ChangeKind::Other)?;
         let organization = authority.organization();
-        self.store
-            .write(move |writes| {
-                let before = find(writes, organization, id)?;
-                let mut project = before.clone();
-                project.name = change.name.unwrap_or(project.name);
-                project.description = change.description.unwrap_or(project.description);
-                expect_free(writes, &project)?;
-                if project != before {
-                    writes.update_project(&project)?;
-                    let change = [&before, &project].map(|project| Some(describe_project(project)));
-                    writes.append_event(&authority.on_project(Action::ProjectUpdated, id, change)?)?;
-                }
-                Ok(project)
-            })
-            .await
+        self.write_by(authority, move |writes, authority| {
+            let before = find(writes, organization, id)?;
+            let mut project = before.clone();
+            project.name = change.name.unwrap_or(project.name);
+            project.description = change.description.unwrap_or(project.description);
+            expect_free(writes, &project)?;
+            if project != before {
+                writes.update_project(&project)?;
+                let change = [&before, &project].map(|project| Some(describe_project(project)));
+                writes.append_event(&authority.on_project(Action::ProjectUpdated, id, change)?)?;
+            }
+            Ok(project)
+        })
+        .await
     }
 
     /// Deletes a project with its keys permanently; they are refused from the answer on. The change limit does
@@ -131,15 +129,14 @@ impl Service {
     /// [`Error::NotFound`], also for another organization's project.
     pub async fn delete_project(&self, authority: Authority<Administer>, id: ProjectId) -> Result<()> {
         let organization = authority.organization();
-        self.store
-            .write(move |writes| {
-                let project = find(writes, organization, id)?;
-                let keys = writes.delete_project(&project)?;
-                let mut gone = describe_project(&project);
-                gone["apiKeys"] = keys.into();
-                writes.append_event(&authority.on_project(Action::ProjectDeleted, id, [Some(gone), None])?)
-            })
-            .await
+        self.write_by(authority, move |writes, authority| {
+            let project = find(writes, organization, id)?;
+            let keys = writes.delete_project(&project)?;
+            let mut gone = describe_project(&project);
+            gone["apiKeys"] = keys.into();
+            writes.append_event(&authority.on_project(Action::ProjectDeleted, id, [Some(gone), None])?)
+        })
+        .await
     }
 }
 

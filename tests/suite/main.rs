@@ -36,6 +36,7 @@ mod key_changes;
 mod key_fields;
 mod key_state_model;
 mod keys_command;
+mod late_bodies;
 mod ledger;
 mod list_commands;
 mod listeners;
