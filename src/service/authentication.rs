@@ -10,11 +10,11 @@ use super::last_used::LastUsed;
 use super::rate_limit::Window;
 use super::use_counter::UseCounter;
 use crate::domain::{
-    ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Permissions, Presented, Project,
-    ProjectId, Quota, Refusal, Result, Timestamp,
+    Algorithm, ApiKey, Digest, Error, KeyId, Moment, Organization, OrganizationId, Origin, Permissions, Presented,
+    Project, ProjectId, Quota, Refusal, Result, Timestamp,
 };
 use crate::metrics::{LookupResult, Via};
-use crate::store::{FoundKey, Revision};
+use crate::store::{FoundKey, Reads, Revision};
 use quick_cache::sync::Cache;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -67,6 +67,34 @@ impl Caller {
     /// When the caller authenticated, by both clocks.
     pub(super) fn moment(&self) -> Moment {
         self.moment
+    }
+
+    /// Checks the caller again, in the transaction of its change: the request may have taken seconds to arrive after it
+    /// authenticated, or the change may have waited. Expiry and grace periods are judged by the time of the
+    /// authentication.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] if the key is no longer valid, [`Error::Forbidden`] if its role was changed,
+    /// [`Error::Conflict`] if its digest was replaced, [`Error::Unavailable`].
+    pub(super) fn confirm<R: Reads + ?Sized>(&self, reads: &R) -> Result<()> {
+        let Identity { key: known, last_used, .. } = &*self.identity;
+        let key = reads.api_key_anywhere(known.id)?.ok_or(Error::Unauthenticated(Refusal::Unknown))?;
+        let Some(presented) = key.presented(&last_used.digest) else {
+            return Err(match last_used.digest.algorithm() {
+                Algorithm::Blake3 => Error::Unauthenticated(Refusal::RotatedOut),
+                // Perhaps another request has replaced the digest of the imported key.
+                Algorithm::Sha256 => {
+                    Error::Conflict("The API key was changed meanwhile; send the request again.".into())
+                }
+            });
+        };
+        key.admit(presented, self.origin.address, &Permissions::default(), self.now())
+            .map_err(Error::Unauthenticated)?;
+        if key.role != known.role {
+            let sentence = "The role of this API key was changed while the request was in progress.";
+            return Err(Error::Forbidden(sentence.to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -245,28 +273,6 @@ impl Service {
             }
         }
         admitted
-    }
-
-    /// Checks the caller again: its request may have taken seconds to arrive after it authenticated. The time is still
-    /// that of the authentication.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] if the key is no longer valid, [`Error::Forbidden`] if its role was changed,
-    /// [`Error::Unavailable`].
-    pub(super) async fn confirm(&self, caller: &Caller) -> Result<()> {
-        let (known, now) = (&caller.identity, caller.moment.time);
-        let digest = known.last_used.digest;
-        if self.store.is_current(&digest, known.revision) {
-            return Ok(());
-        }
-        let identity = self.identify(digest, now).await?.ok_or(Error::Unauthenticated(Refusal::Unknown))?;
-        let admitted = identity.key.admit(identity.presented, caller.origin.address, &Permissions::default(), now);
-        admitted.map_err(Error::Unauthenticated)?;
-        if identity.key.role != known.key.role {
-            let sentence = "The role of this API key was changed while the request was arriving; send it again.";
-            return Err(Error::Forbidden(sentence.to_owned()));
-        }
-        Ok(())
     }
 
     /// Finds the key with this value, valid or not. If the store holds imported keys with other digests,

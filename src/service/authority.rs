@@ -94,22 +94,24 @@ enum Who {
 }
 
 impl Service {
-    /// Makes a change with this authority, in one transaction. A caller's key must still be valid and have its role.
+    /// Makes a change with this authority, in one transaction. At that time a caller's key must still be valid and have
+    /// its role.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`](crate::domain::Error::Unauthenticated),
-    /// [`Error::Forbidden`](crate::domain::Error::Forbidden), those of the work,
-    /// [`Error::Unavailable`](crate::domain::Error::Unavailable).
+    /// [`Error::Forbidden`](crate::domain::Error::Forbidden), [`Error::Conflict`](crate::domain::Error::Conflict), those
+    /// of the work, [`Error::Unavailable`](crate::domain::Error::Unavailable).
     pub(super) async fn write_by<P, T, F>(&self, authority: Authority<P>, work: F) -> Result<T>
     where
         P: Send + 'static,
         T: Send + 'static,
         F: FnOnce(&mut dyn Writes, Authority<P>) -> Result<T> + Send + 'static,
     {
-        if let Some(caller) = authority.caller() {
-            self.confirm(caller).await?;
-        }
-        self.store.write(move |writes| work(writes, authority)).await
+        let work = move |writes: &mut dyn Writes| {
+            authority.caller().map_or(Ok(()), |caller| caller.confirm(writes))?;
+            work(writes, authority)
+        };
+        self.store.write(work).await
     }
 }
 

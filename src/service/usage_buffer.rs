@@ -25,6 +25,18 @@ pub(super) struct UsageBuffer {
     counts: Mutex<Counts>,
 }
 
+/// How many uses a flush still takes.
+struct ToTake {
+    counts: usize,
+    used: usize,
+}
+
+impl ToTake {
+    fn is_something(&self) -> bool {
+        self.counts + self.used > 0
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     waiting: BTreeMap<(Hour, OrganizationId, KeyId, UseOutcome), u64>,
@@ -87,27 +99,33 @@ impl UsageBuffer {
         }
     }
 
-    /// Puts the keys in order, as their rows are in the store. Returns how many jobs write all that waits.
-    fn prepare(&self) -> usize {
+    /// Puts the keys in order, as their rows are in the store. Returns how many uses to take.
+    fn prepare(&self) -> ToTake {
         let mut used = self.lock_used();
         used.make_contiguous().sort_unstable_by_key(|(key, _)| *key);
-        (used.len() + self.lock_counts().waiting.len()).div_ceil(CHUNK)
+        ToTake { counts: self.lock_counts().waiting.len(), used: used.len() }
     }
 
-    /// Takes the uses for one job, those that wait longest first.
-    fn take(&self) -> Vec<CountedUses> {
+    /// Takes the uses for one job. What was added after [`UsageBuffer::prepare`] takes nobody's turn.
+    fn take(&self, to_take: &mut ToTake) -> Vec<CountedUses> {
+        let counts = to_take.counts.min(CHUNK);
+        let used = to_take.used.min(CHUNK - counts);
+        *to_take = ToTake { counts: to_take.counts - counts, used: to_take.used - used };
         let used: Vec<_> = {
-            let mut used = self.lock_used();
-            let chunk = used.len().min(CHUNK);
-            used.drain(..chunk).collect()
+            let mut waiting = self.lock_used();
+            let used = used.min(waiting.len());
+            waiting.drain(..used).collect()
         };
         let mut uses: Vec<_> = used.iter().filter_map(|(_, identity)| identity.take_uses()).collect();
-        let mut counts = self.lock_counts();
-        while uses.len() < CHUNK
-            && let Some(((hour, organization, key, outcome), count)) = counts.waiting.pop_first()
-        {
-            uses.push(CountedUses { hour, organization, key, outcome, count });
-        }
+        let mut waiting = self.lock_counts();
+        let first = std::iter::from_fn(|| waiting.waiting.pop_first()).take(counts);
+        uses.extend(first.map(|((hour, organization, key, outcome), count)| CountedUses {
+            hour,
+            organization,
+            key,
+            outcome,
+            count,
+        }));
         uses
     }
 
@@ -137,9 +155,10 @@ impl Service {
     /// still take effect: no use is counted twice.
     pub(super) async fn flush_usage(&self) -> Result<()> {
         let buffer = &self.usage_buffer;
-        for _ in 0..buffer.prepare() {
+        let mut to_take = buffer.prepare();
+        while to_take.is_something() {
             // Taken only now: if this future is dropped, the rest still waits.
-            let uses = buffer.take();
+            let uses = buffer.take(&mut to_take);
             let written = uses.clone();
             if let Err(error) = self.store.write(move |writes| writes.add_usage(&written)).await {
                 if !self.store.has_uncertain_outcome(&error) {

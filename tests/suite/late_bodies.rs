@@ -16,6 +16,20 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Sends all but the body.
+    fn send_head(server: &Server, key: &str, method: &str, path: &str, body: &Value) -> Self {
+        let mut stream = TcpStream::connect(server.address()).expect("a connection");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        let body = body.to_string();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("a head");
+        Self { stream, body }
+    }
+
     /// Sends all but the body, and waits until the key was used.
     fn begin(
         server: &Server,
@@ -27,17 +41,9 @@ impl Waiting {
     ) -> Self {
         let last_used = || admin.get(&format!("{KEYS}/{id}")).data()["lastUsed"].take();
         assert_eq!(last_used(), Value::Null, "a new key");
-        let mut stream = TcpStream::connect(server.address()).expect("a connection");
-        stream.set_read_timeout(Some(SOON)).expect("a timeout");
-        let body = body.to_string();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: {key}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).expect("a head");
+        let waiting = Self::send_head(server, key, method, path, body);
         eventually(SOON, || last_used() != Value::Null);
-        Self { stream, body }
+        waiting
     }
 
     /// Sends the body. Gives the status and the answer's body.
@@ -127,4 +133,34 @@ fn other_changes_meanwhile_do_not_matter() {
     for (change, status, answer) in run(rename) {
         assert_eq!(status, 200, "{change}: {answer}");
     }
+}
+
+#[test]
+fn no_change_of_a_key_follows_its_revocation_in_the_audit_log() {
+    const ROUNDS: usize = 20;
+    const REQUESTS: usize = 24;
+    let server = Server::start_with(&[("KEYSTEAD_CHANGES_PER_MINUTE", "0")]);
+    let admin = server.client();
+    let body = json!({"name": "late"});
+    let mut refused = 0;
+    for _ in 0..ROUNDS {
+        let (caller, key) = create(&admin, json!({"name": "caller", "role": "admin"}));
+        let begin = |_| Waiting::send_head(&server, &key, "POST", KEYS, &body);
+        let requests: Vec<Waiting> = (0..REQUESTS).map(begin).collect();
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let requests = requests.into_iter().map(|request| scope.spawn(move || request.end().0));
+            let requests: Vec<_> = requests.collect();
+            admin.revoke(caller).data();
+            requests.into_iter().map(|request| request.join().expect("an answer")).collect()
+        });
+        assert!(statuses.iter().all(|status| [200, 401].contains(status)), "{statuses:?}");
+        refused += statuses.iter().filter(|status| **status == 401).count();
+        let events = admin.get("/v2/organization/audit-logs?limit=100").data()["auditLogs"].take();
+        let after_revocation = events.as_array().expect("a list").iter().take_while(|event| {
+            event["resource"] != json!(format!("api_key/{caller}")) || event["action"] != json!("api_key.revoked")
+        });
+        let later: Vec<&Value> = after_revocation.filter(|event| event["actorKeyId"] == json!(caller)).collect();
+        assert!(later.is_empty(), "{later:?}");
+    }
+    assert!((1..ROUNDS * REQUESTS).contains(&refused), "the revocations come between the requests: {refused}");
 }

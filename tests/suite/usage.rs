@@ -591,17 +591,43 @@ fn at_a_terminal_the_days_are_bars() {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_a_flush_counts_each_use_once() {
+fn refused_uses_are_written_first_however_many_keys_were_used() {
     const KEYS: usize = 2_500;
+    let (service, path, secrets, _folder) = service_with_keys(KEYS);
+    wait(async {
+        for secret in &secrets {
+            assert!(use_value(&service, secret.expose(), EVENING).await);
+        }
+        let needed = Permissions::parse(["invoices:read"]).expect("a permission");
+        let value = secrets[0].expose().as_bytes();
+        let refused =
+            service.authenticate(value, &needed, Origin::default(), Via::Authentication, moment(EVENING)).await;
+        assert!(refused.is_err());
+        // Only the first of several parts is queued.
+        drop(super::store_contract::queue(service.flush_uses()));
+    });
+    let outcome = i64::from(UseOutcome::InsufficientPermissions.number());
+    eventually(SOON, || rows(&path).iter().any(|(_, key, kind, count)| *key > 0 && (*kind, *count) == (outcome, 1)));
+    assert!(rows(&path).len() < KEYS, "the rest still waits");
+}
+
+/// A service on a new store with so many keys, the store's file, and the keys' values.
+fn service_with_keys(keys: usize) -> (Service, std::path::PathBuf, Vec<Secret>, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keystead.db");
     let store = open_store(&path);
     let organization = insert_organization(&store, "Acme").0.id;
-    let secrets: Vec<Secret> = (0..KEYS).map(|_| new_secret()).collect();
+    let secrets: Vec<Secret> = (0..keys).map(|_| new_secret()).collect();
     insert_keys(&store, organization, &secrets).expect("keys");
     store.close();
-    let options = ServiceOptions { cache_capacity: 2 * KEYS, ..service_options(folder.path()) };
-    let service = Service::open(&options, metrics()).expect("a service");
+    let options = ServiceOptions { cache_capacity: 2 * keys, ..service_options(folder.path()) };
+    (Service::open(&options, metrics()).expect("a service"), path, secrets, folder)
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_flush_counts_each_use_once() {
+    const KEYS: usize = 2_500;
+    let (service, path, secrets, _folder) = service_with_keys(KEYS);
     wait(async {
         for secret in &secrets {
             assert!(use_value(&service, secret.expose(), EVENING).await);
