@@ -4,7 +4,7 @@ import { StringSource } from "textlint-util-to-string";
 
 const MOST_WORDS = 40;
 
-// Matched anywhere in a sentence, whatever the case. Code is not looked at.
+// Matched anywhere in a sentence, whatever the case. A space stands for a line break, too. Code is not looked at.
 const PATTERNS = [
     [/\bwho(?:so)?ever\b/, "name the person: “anyone who”, “the operator”, “the client”"],
     [/\bwhom\b/, "make the person the subject, or leave “whom” out"],
@@ -48,7 +48,7 @@ const PATTERNS = [
     [/\b(?:good|dead) (?:API )?keys?\b/, "write “valid” or “invalid”, as everywhere"],
     [/\bswitch(?:ed|es|ing)?[ -]off\b/, "a key is “deactivated”; other things are “turned off”"],
     [/\bmint(?:s|ed|ing)?\b/, "write “create”"],
-].map(([pattern, advice]) => [new RegExp(pattern.source, "gi"), advice]);
+].map(([pattern, advice]) => [new RegExp(pattern.source.replaceAll(" ", "\\s+"), "gi"), advice]);
 
 // A sentence that begins like a question and is none: the reader has to find out what its subject is.
 const RIDDLE = /^(?:What|Who|Whom|Whose|Whatever|Whichever|Such|That which)\s(?:\S+\s+){2,}\S+[^?]$/;
