@@ -25,6 +25,8 @@ pub enum Task {
     Verify,
     /// Read the caller's own organization.
     ReadOrganization,
+    /// Read the caller's own key, without naming it.
+    ReadSelf,
     /// Read one key. Every key may read itself.
     ReadKey,
     /// Read keys, projects and usage.
@@ -62,6 +64,7 @@ impl Role {
         match task {
             Task::Verify => matches!(self, Self::Verifier | Self::Manager | Self::Admin),
             Task::ReadOrganization => self >= Self::Verifier,
+            Task::ReadSelf => true,
             Task::ReadKey | Task::Read => self >= Self::Auditor,
             Task::Audit => matches!(self, Self::Auditor | Self::Admin),
             Task::ManageKeys => self >= Self::Manager,
@@ -142,7 +145,7 @@ pub struct Target {
 
 impl ApiKey {
     /// Checks that the key may do this to the target. A key may always read itself. A project's key reaches nothing but
-    /// its own project; verifying has no target.
+    /// its own project; verifying and reading itself have no target.
     ///
     /// # Errors
     /// [`Error::Forbidden`] names the roles that may. The answer is the same whether or not the target exists.
@@ -151,7 +154,7 @@ impl ApiKey {
         if task == Task::ReadKey && target == (Target { project, key: Some(self.id) }) {
             return Ok(());
         }
-        if project.is_none() || project == target.project || task == Task::Verify {
+        if project.is_none() || project == target.project || matches!(task, Task::Verify | Task::ReadSelf) {
             return self.role.require(task);
         }
         let roles = task.roles();
@@ -199,6 +202,7 @@ mod tests {
         let table = [
             (Task::Verify, "admin, manager or verifier"),
             (Task::ReadOrganization, "admin, manager, auditor or verifier"),
+            (Task::ReadSelf, "admin, manager, auditor, verifier or none"),
             (Task::ReadKey, "admin, manager or auditor"),
             (Task::Read, "admin, manager or auditor"),
             (Task::Audit, "admin or auditor"),
@@ -238,6 +242,7 @@ mod tests {
         assert!(key.require(Task::ReadKey, target(None, another)).is_err());
         assert!(key.require(Task::ReadKey, target(Some(own), id)).is_err());
         assert!(key.require(Task::ManageKeys, target(None, id)).is_err());
+        assert!(key.require(Task::ReadSelf, Target::default()).is_ok());
         key.role = Role::Manager;
         assert!(key.require(Task::ManageKeys, target(Some(own), another)).is_ok());
         key.parent.project = Some(own);
@@ -247,7 +252,9 @@ mod tests {
                 assert!(key.require(task, target(elsewhere, another)).is_err());
             }
         }
-        assert!(key.require(Task::Verify, Target::default()).is_ok());
+        for task in [Task::Verify, Task::ReadSelf] {
+            assert!(key.require(task, Target::default()).is_ok());
+        }
         key.role = Role::Verifier;
         assert!(key.require(Task::Read, target(Some(own), None)).is_err());
         assert!(key.require(Task::ReadKey, target(Some(own), id)).is_ok());

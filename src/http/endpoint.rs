@@ -94,6 +94,7 @@ impl Endpoint {
     fn needing(mut self, task: Task) -> Self {
         self.needs_key = true;
         self.roles = Some(match task {
+            Task::ReadSelf => "For every key, whatever its role.".to_owned(),
             Task::ReadKey => format!("For keys with the role {}; every key may read itself.", task.roles()),
             task => format!("For keys with the role {}.", task.roles()),
         });

@@ -41,6 +41,7 @@ mod v1;
 mod v2;
 mod verify;
 mod version;
+mod whoami;
 
 pub use dev_clock::DevClock;
 pub use headers::CredentialHeader;

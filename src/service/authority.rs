@@ -33,6 +33,8 @@ purposes! {
     Verify
     /// Reading the caller's own organization.
     ReadOrganization
+    /// Reading the caller's own key.
+    ReadSelf
     /// Reading one key.
     ReadKey
     /// Reading keys, projects and usage.

@@ -40,7 +40,7 @@ pub use audit::{AuditLog, EVENTS_PAGE};
 pub use audit_export::{AuditExport, AuditExportState, FoundEvents};
 pub use authentication::Caller;
 pub use authority::{
-    Administer, Audit, Authority, ManageKeys, Permitted, Purpose, Read, ReadKey, ReadOrganization, Verify,
+    Administer, Audit, Authority, ManageKeys, Permitted, Purpose, Read, ReadKey, ReadOrganization, ReadSelf, Verify,
 };
 pub use backup::{Restoration, file_name_time, restore};
 pub use brute_force::BruteForceLimit;

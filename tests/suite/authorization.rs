@@ -15,6 +15,7 @@ const MANAGERS: &[&str] = &["admin", "manager"];
 const AUDITORS: &[&str] = &["admin", "auditor"];
 const VERIFIERS: &[&str] = &["admin", "manager", "verifier"];
 const ALL_BUT_NONE: &[&str] = &["admin", "manager", "auditor", "verifier"];
+const EVERYONE: &[&str] = &["admin", "manager", "auditor", "verifier", "none"];
 const ADMINS: &[&str] = &["admin"];
 /// The roles that keys of projects can have.
 const PROJECT_ROLES: [&str; 3] = ["none", "verifier", "manager"];
@@ -74,6 +75,7 @@ fn table() -> BTreeMap<String, Expected> {
     add(format!("POST {EXPORTS}"), Some(AUDITORS), json!({}), [202, 202]);
     add(format!("GET {EXPORTS}/{{exportId}}"), Some(AUDITORS), none(), found);
     add(format!("GET {EXPORTS}/{{exportId}}/download"), Some(AUDITORS), none(), found);
+    add("GET /v2/whoami".to_owned(), Some(EVERYONE), none(), own);
     for open in ["/healthz", "/readyz"] {
         add(format!("GET {open}"), None, none(), own);
     }
@@ -101,14 +103,16 @@ impl Expected {
 
     fn status(&self, asker: Asker, name: &str) -> u16 {
         let Some(roles) = self.roles else { return self.done };
-        let (has_project, is_verification) = (name.contains("{projectId}"), name.contains("/verify"));
+        let has_project = name.contains("{projectId}");
+        // Keys of projects may verify keys and read themselves.
+        let is_for_all = name.contains("/verify") || name.contains("/whoami");
         let may = match asker {
             Asker::WithoutKey => return 401,
             Asker::OtherOrganization => return self.for_others,
             Asker::Maker => return self.done,
             Asker::Organization(role) => roles.contains(&role),
-            Asker::Project(role) => (has_project || is_verification) && roles.contains(&role),
-            Asker::OtherProject(role) => is_verification && roles.contains(&role),
+            Asker::Project(role) => (has_project || is_for_all) && roles.contains(&role),
+            Asker::OtherProject(role) => is_for_all && roles.contains(&role),
         };
         if may { self.done } else { 403 }
     }

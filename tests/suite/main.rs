@@ -77,4 +77,5 @@ mod unknown_fields;
 mod usage;
 mod value_reuse;
 mod verification;
+mod whoami;
 mod wrong_key_flood;
