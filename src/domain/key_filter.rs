@@ -1,6 +1,6 @@
 //! Filters of lists of keys. Only this file says what the states of a key mean in a list.
 
-use super::{ApiKey, Error, Lifetime, Owner, Result, Timestamp};
+use super::{ApiKey, Error, Lifetime, Owner, Permissions, Result, Role, Timestamp};
 
 const DAY_MS: i64 = 86_400_000;
 /// A key is expiring if it expires within this many days.
@@ -101,6 +101,10 @@ pub struct KeyFilter {
     pub state: Option<KeyStateFilter>,
     /// The key has exactly this owner.
     pub owner: Option<Owner>,
+    /// The key has exactly this role.
+    pub role: Option<Role>,
+    /// The key's permissions grant these, as in a verification.
+    pub permission: Option<Permissions>,
     /// The key's name contains this.
     pub name: Option<NamePart>,
     /// The key was last used at least so long ago; a key that was never used, created at least so long ago.
@@ -117,11 +121,13 @@ impl KeyFilter {
 
     /// Whether the key matches at this time.
     pub fn matches(&self, key: &ApiKey, now: Timestamp) -> bool {
-        let Self { state, owner, name, unused_for_days, expires_within_days } = self;
+        let Self { state, owner, role, permission, name, unused_for_days, expires_within_days } = self;
         // The shorter or longer time is checked below.
         let state = state.filter(|state| *state != KeyStateFilter::Expiring || expires_within_days.is_none());
         state.is_none_or(|state| state.matches(key, now))
             && owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
+            && role.is_none_or(|role| key.role == role)
+            && permission.as_ref().is_none_or(|needed| key.permissions.grant(needed))
             && unused_for_days.is_none_or(|days| is_unused_for(key, days, now))
             && expires_within_days.is_none_or(|days| expires_within(key, days, now))
             && name.as_ref().is_none_or(|part| part.is_in(key.name.as_str()))
@@ -230,6 +236,32 @@ mod tests {
         key.owner = None;
         assert!(!owned("Team A").matches(&key, at(NOW)));
         assert!(KeyFilter::default().matches(&key, at(NOW)));
+    }
+
+    #[test]
+    fn a_permission_is_granted_as_in_a_verification_and_a_role_is_compared_exactly() {
+        let mut key = key(None);
+        let granting =
+            |text: &str| KeyFilter { permission: Some(Permissions::parse([text]).unwrap()), ..KeyFilter::default() };
+        for (granted, needed, expected) in [
+            ("", "a", false),
+            ("a b", "b", true),
+            ("a", "a:b", false),
+            ("a:*", "a:b", true),
+            ("a:*", "a", false),
+            ("a:b", "a:*", false),
+            ("*", "a:*", true),
+        ] {
+            key.permissions = Permissions::parse_list(granted).unwrap();
+            assert_eq!(granting(needed).matches(&key, at(NOW)), expected, "{granted} for {needed}");
+        }
+        for role in Role::ALL {
+            key.role = role;
+            for asked in Role::ALL {
+                let filter = KeyFilter { role: Some(asked), ..KeyFilter::default() };
+                assert_eq!(filter.matches(&key, at(NOW)), role == asked);
+            }
+        }
     }
 
     #[test]

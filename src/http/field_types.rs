@@ -1,7 +1,7 @@
 //! Types of request fields: how each is read from JSON and described in OpenAPI.
 
 use super::fields::{FieldError, FieldType, Fields, VersionRules, fields};
-use super::parameter_schemas::whole;
+use super::parameter_schemas::{PERMISSION, whole};
 use crate::domain::{
     AddressList, Description, Digest, Grace, Lifetime, Metadata, Name, Owner, Permissions, RateLimit, Reason, Role,
     Tail, Timestamp,
@@ -27,8 +27,6 @@ const ABOUT_NAME: &str =
 const DESCRIPTION: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb]*$";
 
 const ABOUT_DESCRIPTION: &str = "Up to 2,000 characters, with line breaks, without a full API key.";
-/// Segments, separated by colons; `*` only as the whole last one.
-const PERMISSION: &str = r"^([a-z0-9_.-]+:)*([a-z0-9_.-]+|\*)$";
 /// A BLAKE3 digest, the output of `b3sum`.
 const DIGEST: &str = "^[0-9a-f]{64}$";
 /// An IPv4 address or network.

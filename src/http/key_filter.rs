@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::list::{parameters, wrong_parameter};
-use crate::domain::{FilterDays, KeyFilter, KeyStateFilter, NamePart, Owner};
+use crate::domain::{FilterDays, KeyFilter, KeyStateFilter, NamePart, Owner, Permissions, Role};
 
 /// Parses the filters of a query. Unknown and repeated parameters were refused before, or are ignored by configuration.
 pub(super) fn parse(query: &str) -> Result<KeyFilter, Failure> {
@@ -11,6 +11,8 @@ pub(super) fn parse(query: &str) -> Result<KeyFilter, Failure> {
         match name.as_str() {
             "state" => filter.state = Some(KeyStateFilter::parse(&value).ok_or_else(wrong_state)?),
             "owner" => filter.owner = Some(Owner::parse(&value)?),
+            "role" => filter.role = Some(Role::parse(&value).ok_or_else(wrong_role)?),
+            "permission" => filter.permission = Some(Permissions::parse([value.as_str()])?),
             "name" => filter.name = Some(NamePart::parse(&value)?),
             "unusedForDays" => filter.unused_for_days = Some(days(&name, &value)?),
             "expiresWithinDays" => filter.expires_within_days = Some(days(&name, &value)?),
@@ -21,8 +23,15 @@ pub(super) fn parse(query: &str) -> Result<KeyFilter, Failure> {
 }
 
 fn wrong_state() -> Failure {
-    let names = KeyStateFilter::ALL.map(|state| format!("\"{}\"", state.name()));
-    wrong_parameter("state", &format!("one of {}", names.join(", ")))
+    expected_one_of("state", &KeyStateFilter::ALL.map(KeyStateFilter::name))
+}
+
+fn wrong_role() -> Failure {
+    expected_one_of("role", &Role::ALL.map(Role::name))
+}
+
+fn expected_one_of(parameter: &str, names: &[&str]) -> Failure {
+    wrong_parameter(parameter, &format!("one of \"{}\"", names.join("\", \"")))
 }
 
 fn days(name: &str, value: &str) -> Result<FilterDays, Failure> {

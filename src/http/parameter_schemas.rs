@@ -1,7 +1,7 @@
 //! OpenAPI schemas of parameters: exactly what the handlers accept.
 
 use super::list::{DEFAULT_LIMIT, MAX_LIMIT};
-use crate::domain::{Action, FilterDays, KeyStateFilter};
+use crate::domain::{Action, FilterDays, KeyStateFilter, Permissions, Role};
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
@@ -11,6 +11,9 @@ use utoipa::openapi::{RefOr, Required, Schema};
 pub(super) const NUMBER_CURSOR: &str = "^[1-9][0-9]{0,17}$";
 /// A cursor that is a name in URL-safe Base64.
 pub(super) const NAME_CURSOR: &str = "^[A-Za-z0-9_-]{2,1360}$";
+
+/// A permission: segments, separated by colons; `*` only as the whole last one.
+pub(super) const PERMISSION: &str = r"^([a-z0-9_.-]+:)*([a-z0-9_.-]+|\*)$";
 
 /// The parameters of a path such as `/v2/projects/{projectId}/api-keys/{id}`. None has an example: the viewer
 /// would fill it in, and somebody would revoke key 12 by accident.
@@ -85,6 +88,7 @@ pub(super) fn key_filter() -> Vec<Parameter> {
     let short = || text().min_length(Some(1)).max_length(Some(255));
     let states = text().enum_values(Some(KeyStateFilter::ALL.map(KeyStateFilter::name)));
     let days = || whole(1, FilterDays::MAX);
+    let permission = text().min_length(Some(1)).max_length(Some(Permissions::MAX_LENGTH)).pattern(Some(PERMISSION));
     let parameters = [
         (
             "state",
@@ -94,6 +98,12 @@ pub(super) fn key_filter() -> Vec<Parameter> {
              rotation.",
         ),
         ("owner", short(), "Only keys with exactly this owner."),
+        ("role", text().enum_values(Some(Role::ALL.map(Role::name))), "Only keys with exactly this role."),
+        (
+            "permission",
+            permission,
+            "Only keys whose permissions grant this one, as in a verification: `*` and `invoices:*` grant `invoices:read`.",
+        ),
         ("name", short(), "Only keys with this text in their name; case is ignored."),
         (
             "unusedForDays",

@@ -1,7 +1,9 @@
 //! Filters of lists of keys, against a simple model and page by page.
 
 use super::helpers::*;
-use keystead::domain::{ApiKey, Expiry, Grace, KeyChange, Name, OrganizationId, Owner, Parent, ProjectId, Timestamp};
+use keystead::domain::{
+    ApiKey, Expiry, Grace, KeyChange, Name, OrganizationId, Owner, Parent, Permissions, ProjectId, Role, Timestamp,
+};
 use keystead::store::{NewApiKey, Store};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -16,6 +18,10 @@ const HALF_DAY_MS: i64 = 43_200_000;
 const OWNERS: [&str; 3] = ["Team A", "team a", "Kunde 17/ä&b"];
 const NAMES: [&str; 5] = ["CI", "nightly ci", "Straße", "web & shop 100%", "A key"];
 const NAME_PARTS: [&str; 6] = ["ci", "CI", "STRAßE", "&", " ", "nobody"];
+/// What keys of the model have, and what a filter asks for.
+const GRANTS: [&str; 5] = ["", "invoices:read", "invoices:* web", "*", "orders:items:*"];
+const NEEDED: [&str; 5] = ["invoices:read", "invoices:*", "web", "orders:items:x:y", "nothing"];
+const ROLES: [&str; 3] = ["none", "verifier", "manager"];
 const STATES: [&str; 5] = ["active", "deactivated", "expired", "expiring", "rotating"];
 /// Keys of the model test, and how many filters it tries.
 const KEYS_OF_MODEL: usize = 300;
@@ -30,6 +36,8 @@ struct ModelKey {
     parent: usize,
     name: &'static str,
     owner: Option<&'static str>,
+    role: &'static str,
+    permissions: &'static str,
     valid: bool,
     created: i64,
     expires: Option<i64>,
@@ -67,6 +75,8 @@ impl ModelKey {
 struct ModelFilter {
     state: Option<&'static str>,
     owner: Option<&'static str>,
+    role: Option<&'static str>,
+    permission: Option<&'static str>,
     name: Option<&'static str>,
     unused_for_days: Option<i64>,
     expires_within_days: Option<i64>,
@@ -87,6 +97,8 @@ impl ModelFilter {
         };
         is_in_state
             && self.owner.is_none_or(|owner| key.owner == Some(owner))
+            && self.role.is_none_or(|role| key.role == role)
+            && self.permission.is_none_or(|needed| is_granted(key.permissions, needed))
             && self.name.is_none_or(|part| key.name.to_lowercase().contains(&part.to_lowercase()))
             && self.unused_for_days.is_none_or(|days| key.last_used().unwrap_or(key.created) < -2 * days)
             && self.expires_within_days.is_none_or(is_expiring)
@@ -99,6 +111,8 @@ impl ModelFilter {
         let all = [
             ("state", text(self.state)),
             ("owner", text(self.owner)),
+            ("role", text(self.role)),
+            ("permission", text(self.permission)),
             ("name", text(self.name)),
             ("unusedForDays", days(self.unused_for_days)),
             ("expiresWithinDays", days(self.expires_within_days)),
@@ -121,6 +135,17 @@ impl ModelFilter {
     }
 }
 
+/// What the permissions of the model grant.
+fn is_granted(permissions: &str, needed: &str) -> bool {
+    match permissions {
+        "*" => true,
+        "invoices:read" => needed == "invoices:read",
+        "invoices:* web" => ["invoices:read", "invoices:*", "web"].contains(&needed),
+        "orders:items:*" => needed == "orders:items:x:y",
+        _ => false,
+    }
+}
+
 /// An odd number of half days.
 fn half_days(from: i64, to: i64) -> impl Strategy<Value = i64> {
     (from..to).prop_map(|days| days * 2 + 1)
@@ -129,19 +154,12 @@ fn half_days(from: i64, to: i64) -> impl Strategy<Value = i64> {
 fn model_key() -> impl Strategy<Value = ModelKey> {
     let rotation = select(&[Rotation::None, Rotation::None, Rotation::Over, Rotation::InProgress][..]);
     let names = (0..3_usize, select(&NAMES[..]), proptest::option::of(select(&OWNERS[..])));
+    let grants = (select(&ROLES[..]), select(&GRANTS[..]), any::<bool>());
     let times = (half_days(-100, 0), proptest::option::of(half_days(-60, 60)));
     let uses = (proptest::option::of(half_days(-100, 0)), proptest::option::of(half_days(-100, 0)));
-    (names, times, uses, rotation, any::<bool>()).prop_map(
-        |((parent, name, owner), (created, expires), (used, new_value_used), rotation, valid)| ModelKey {
-            parent,
-            name,
-            owner,
-            valid,
-            created,
-            expires,
-            rotation,
-            used,
-            new_value_used,
+    (names, times, uses, rotation, grants).prop_map(
+        |((parent, name, owner), (created, expires), (used, new_value_used), rotation, (role, permissions, valid))| {
+            ModelKey { parent, name, owner, role, permissions, valid, created, expires, rotation, used, new_value_used }
         },
     )
 }
@@ -151,13 +169,17 @@ fn model_filter() -> impl Strategy<Value = ModelFilter> {
     (
         proptest::option::of(select(&STATES[..])),
         proptest::option::weighted(0.3, select(&OWNERS[..])),
+        proptest::option::weighted(0.2, select(&ROLES[..])),
+        proptest::option::weighted(0.2, select(&NEEDED[..])),
         proptest::option::weighted(0.3, select(&NAME_PARTS[..])),
         days(),
         days(),
     )
-        .prop_map(|(state, owner, name, unused_for_days, expires_within_days)| ModelFilter {
+        .prop_map(|(state, owner, role, permission, name, unused_for_days, expires_within_days)| ModelFilter {
             state,
             owner,
+            role,
+            permission,
             name,
             unused_for_days,
             expires_within_days,
@@ -179,7 +201,13 @@ fn insert(store: &Store, parent: Parent, model: &ModelKey) -> i64 {
         name: Name::parse(model.name).expect("a name"),
         created_at: from_now(model.created),
         expires_at: model.expires.map(from_now),
-        change: KeyChange { owner, valid: Some(model.valid), ..KeyChange::default() },
+        change: KeyChange {
+            owner,
+            valid: Some(model.valid),
+            role: Role::parse(model.role),
+            permissions: Some(Permissions::parse_list(model.permissions).expect("permissions")),
+            ..KeyChange::default()
+        },
         ..new_key(parent.organization, &secret)
     };
     let (rotation, used) = (model.rotation(), [model.used, model.new_value_used]);
@@ -261,6 +289,8 @@ fn every_filter_and_combination_lists_the_keys_that_a_simple_model_lists() {
         parent,
         name,
         owner: None,
+        role: if parent == 0 { "admin" } else { "verifier" },
+        permissions: "",
         valid: true,
         created: 0,
         expires: None,
@@ -383,6 +413,8 @@ fn a_wrong_filter_is_answered_with_400_on_v2_and_ignored_on_v1() {
     let wrong = [
         ("state", vec!["", "Active", "valid", "active,expired"]),
         ("owner", vec!["", "%20", "a%0ab", &long]),
+        ("role", vec!["", "Admin", "owner", "admin,none"]),
+        ("permission", vec!["", "A", "a%20b", "a,b", "a:*:b", &long]),
         ("name", vec!["", &long]),
         ("unusedForDays", vec!["", "0", "-1", "36526", "1.5", "01", "%2B1", "x"]),
         ("expiresWithinDays", vec!["", "0", "-1", "36526", "30d", "99999999999999999999"]),
@@ -409,6 +441,10 @@ fn a_wrong_filter_is_answered_with_400_on_v2_and_ignored_on_v1() {
         client.get(&format!("{V2_KEYS}?unusedForDays=0")).refused_with(400),
         "The parameter \"unusedForDays\" must be a whole number from 1 to 36525."
     );
+    assert_eq!(
+        client.get(&format!("{V2_KEYS}?role=owner")).refused_with(400),
+        "The parameter \"role\" must be one of \"none\", \"verifier\", \"auditor\", \"manager\", \"admin\"."
+    );
     let other = format!("/v2/projects/proj_{}/api-keys?state=active", "0".repeat(16));
     client.get(&other).refused_with(404);
     // A field of a key that is also a filter belongs to no list of projects.
@@ -432,7 +468,10 @@ fn a_command_says_on_standard_error_that_nothing_matches() {
     for wrong in [
         ["--state", "valid"],
         ["--owner", ""],
+        ["--role", "owner"],
+        ["--permission", "a b"],
         ["--owner", key.expose()],
+        ["--permission", key.expose()],
         ["--name", key.expose()],
         ["--unused-for-days", "0"],
         ["--expires-within-days", "x"],

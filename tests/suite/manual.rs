@@ -140,6 +140,7 @@ fn bash_completes_a_command_and_its_flags() {
         stdout(&output)
     };
     assert_eq!(typed("keystead keys rev", 2), "revoke\n");
+    assert_eq!(typed("keystead keys list --perm", 3), "--permission\n");
     assert_eq!(typed("keystead keys rotate --gr", 3), "--grace-hours\n");
 }
 

@@ -92,7 +92,8 @@ pub(in crate::cli) fn parse_metadata(text: &str) -> Result<Metadata, String> {
     }
 }
 
-fn role_parser() -> impl TypedValueParser<Value = Role> {
+/// Parses the value of `--role`.
+pub(in crate::cli) fn role_parser() -> impl TypedValueParser<Value = Role> {
     let names = Role::ALL.into_iter().rev().map(Role::name);
     PossibleValuesParser::new(names).try_map(|name| Role::parse(&name).ok_or("it is no role"))
 }

@@ -116,7 +116,8 @@ const LIST_HELP: &str = "ROLE is what a key may do in Keystead:\n  admin     eve
     times get shorter first; then empty columns are left out, names are cut, and CREATED and\nLAST USED are left out. In a \
     pipe or a file nothing is cut or left out.\n\nExamples:\n  keystead keys list --search 1c57ec         # which key ends like this?\n  keystead keys list \
     --search ci --limit 20\n  keystead keys list --state expiring --expires-within-days 7\n  \
-    keystead keys list --owner \"Team A\" --unused-for-days 90";
+    keystead keys list --owner \"Team A\" --unused-for-days 90\n  \
+    keystead keys list --role admin\n  keystead keys list --permission invoices:read --state active";
 
 const REVOKE_EXAMPLE: &str = "Example:\n  keystead keys revoke 12 --reason \"The laptop was stolen.\"";
 
