@@ -5,6 +5,8 @@ use super::{ApiKey, Error, Lifetime, Owner, Permissions, Result, Role, Timestamp
 const DAY_MS: i64 = 86_400_000;
 /// A key is expiring if it expires within this many days.
 const EXPIRING_DAYS: FilterDays = FilterDays(30);
+/// An active key is unused if it was not used for this many days.
+const UNUSED_DAYS: FilterDays = FilterDays(90);
 
 /// A state of a key. Every key is in exactly one of the first three states. A key that is expiring is also active. A key
 /// of any state may be rotating.
@@ -114,6 +116,17 @@ pub struct KeyFilter {
 }
 
 impl KeyFilter {
+    /// Unused keys: active ones that were last used at least 90 days ago.
+    pub const UNUSED: Self = Self {
+        state: Some(KeyStateFilter::Active),
+        owner: None,
+        role: None,
+        permission: None,
+        name: None,
+        unused_for_days: Some(UNUSED_DAYS),
+        expires_within_days: None,
+    };
+
     /// Whether every key matches.
     pub fn matches_all(&self) -> bool {
         *self == Self::default()

@@ -8,7 +8,9 @@ use super::v1::V1;
 use super::v2::V2;
 use super::verify::{self, Verification};
 use super::version::Version;
-use super::{api_keys, audit_logs, health, organizations, parameter_schemas, projects, reason, usage, v1, whoami};
+use super::{
+    api_keys, audit_logs, health, organizations, overview, parameter_schemas, projects, reason, usage, v1, whoami,
+};
 
 const EXISTS: &str = "The digest is that of a key that exists; make a new key.";
 const NOT_ROTATING: &str = "The key is not being rotated.";
@@ -36,7 +38,10 @@ the use counts against its rate limit and sets `lastUsed`. Without `address`, a 
 /// All endpoints.
 pub(super) fn all(examples: &Examples) -> Vec<Endpoint> {
     let others = audit_logs::endpoints(examples).into_iter().chain(usage::endpoints(examples));
-    let v2 = of_version::<V2>(examples).into_iter().chain([whoami::endpoint(examples)]).chain(others);
+    let v2 = of_version::<V2>(examples)
+        .into_iter()
+        .chain([whoami::endpoint(examples), overview::endpoint(examples)])
+        .chain(others);
     let versions = of_version::<V1>(examples).into_iter().chain(v2.map(Endpoint::refuses_unknown_parameters));
     versions.chain(health::endpoints()).collect()
 }

@@ -2,15 +2,16 @@
 
 use super::version::ShownKey;
 use crate::domain::{
-    Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, Link, Name, NewEvent,
+    Action, Actor, ApiKey, Description, Error, Event, Expiry, Grace, KeyId, KeyPrefix, KeyTally, Link, Name, NewEvent,
     Organization, OrganizationId, Origin, Parent, Project, ProjectId, Result, Secret, Timestamp, UseCounts, UseOutcome,
 };
-use crate::service::{AuditExport, IdentifiedKey, UsedKey, Verdict};
+use crate::service::{AuditExport, IdentifiedKey, OrganizationOverview, UsedKey, Verdict};
 use std::sync::Arc;
 
 /// 2024-12-04T23:00:00Z.
 const CREATED_MS: i64 = 1_733_353_200_000;
-const USED_MS: i64 = CREATED_MS + 86_400_000;
+const DAY_MS: i64 = 86_400_000;
+const USED_MS: i64 = CREATED_MS + DAY_MS;
 const RANDOM: [u8; 16] = *b"\x2f\x9c\x1e\x7a\xb3\xd8\x4f\x06\x9d\x21\x6a\x5f\x0c\x3b\x8e\x14";
 const OTHER_RANDOM: [u8; 16] = *b"\x84\x1d\xe7\x30\x5b\xa9\x66\xf2\x0e\xc4\x71\x98\xd3\x2a\x4c\xb7";
 
@@ -85,6 +86,16 @@ impl Examples {
         let mut counts = UseCounts::of(UseOutcome::Valid, 1_234);
         counts += UseCounts::of(UseOutcome::RateLimited, 12);
         UsedKey { id: key.id, name: Some(key.name.clone()), counts }
+    }
+
+    /// The organization with some keys.
+    pub(super) fn overview(&self) -> OrganizationOverview {
+        let mut keys = KeyTally::default();
+        let counted_at = at(CREATED_MS + 100 * DAY_MS);
+        let expires_at = Some(at(CREATED_MS + 110 * DAY_MS));
+        keys.add(&ApiKey { expires_at, ..self.organization_keys.used.clone() }, counted_at);
+        keys.add(&ApiKey { value_last_used: Some(counted_at), ..self.project_keys.used.clone() }, counted_at);
+        OrganizationOverview { keys, projects: 1, counted_at }
     }
 
     /// A project's valid key.

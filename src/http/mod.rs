@@ -26,6 +26,7 @@ mod metrics;
 mod openapi;
 mod openapi_parts;
 mod organizations;
+mod overview;
 mod parameter_schemas;
 mod projects;
 mod reason;

@@ -16,6 +16,7 @@ mod keys;
 mod last_used;
 mod last_used_buffer;
 mod newest_keys;
+mod organization_overview;
 mod organization_sizes;
 mod organizations;
 mod overview;
@@ -50,6 +51,7 @@ pub use idempotency::{Idempotency, IssuedKey};
 pub use import::{Import, ImportOutcome, ImportProgress, ImportWriter, NOTHING_IMPORTED, TakenRows};
 pub use import_export_view::{ExportItem, ImportExportView};
 pub use keys::{API_KEYS_PAGE, FoundKeys, KEYS_PASSED_OVER, KeyManager, NewKey, NewValue, RotationRequest};
+pub use organization_overview::{OrganizationOverview, OverviewAnswer, OverviewTurn};
 pub use overview::{LookedUpKey, ORGANIZATIONS_PAGE, Overview, StoreSummary};
 pub use projects::{NewProject, PROJECTS_PAGE, ProjectChange};
 pub use setup::FirstKey;
@@ -68,13 +70,14 @@ use concurrency_limit::ConcurrencyLimit;
 use failed_authentications::FailedAuthentications;
 use futures_util::future::join;
 use last_used_buffer::LastUsedBuffer;
+use organization_overview::OverviewCache;
 use readiness::Readiness;
 use std::sync::Arc;
 use std::time::Instant;
 use store_gauges::{KeyCountCache, OrganizationSizeCache};
 use usage_buffer::UsageBuffer;
 
-/// Concurrent searches and counts of the audit log, and long reads of usage, per organization.
+/// Concurrent searches and counts of the audit log, long reads of usage and counts of all keys, per organization.
 const LONG_READS_EACH: usize = 4;
 /// Concurrent streamed lists and downloads per key.
 const STREAMS_EACH: usize = 32;
@@ -110,12 +113,13 @@ pub struct Service {
     change_limiter: ChangeLimiter,
     key_count: KeyCountCache,
     organization_sizes: OrganizationSizeCache,
+    overviews: OverviewCache,
     readiness: Readiness,
     metrics: Arc<Metrics>,
     stopwatch: fn() -> Instant,
     audit_exports: AuditExports,
     failed_authentications: FailedAuthentications,
-    /// Searches and counts of the audit log, and long reads of usage, by organization.
+    /// Searches and counts of the audit log, long reads of usage and counts of all keys, by organization.
     long_reads: ConcurrencyLimit<OrganizationId>,
     /// Streamed lists and downloads, by key.
     streams: ConcurrencyLimit<KeyId>,
@@ -140,6 +144,7 @@ impl Service {
             change_limiter: ChangeLimiter::new(options.change_limit),
             key_count: KeyCountCache::default(),
             organization_sizes: OrganizationSizeCache::default(),
+            overviews: OverviewCache::default(),
             readiness: Readiness::default(),
             metrics,
             stopwatch: options.store.stopwatch,

@@ -99,6 +99,19 @@ pub struct SizesSlice {
     pub rows: u64,
 }
 
+/// A place in the list of all keys of an organization: the project, or `None` for the organization's own keys, and the
+/// key to continue below in it, or `None` for its newest key.
+pub type KeysPlace = (Option<ProjectId>, Option<KeyId>);
+
+/// One slice of all keys of an organization.
+#[derive(Clone, Debug)]
+pub struct KeysSlice {
+    /// The keys.
+    pub keys: Vec<ApiKey>,
+    /// Where to continue; `None` at the end.
+    pub next: Option<KeysPlace>,
+}
+
 /// One slice of the uses of an organization's keys.
 #[derive(Clone, Debug)]
 pub struct UsesSlice {
@@ -141,6 +154,10 @@ pub trait Reads {
     /// keys of this owner. It takes as long as it takes to read the keys that it returns, however many others there are.
     fn api_keys(&self, parent: Parent, owner: Option<&Owner>, before: Option<KeyId>, limit: u32)
     -> Result<Vec<ApiKey>>;
+
+    /// Up to `limit` of all keys of the organization: first its own ones, then those of one project after the other, each
+    /// newest first. It takes as long as it takes to read the keys that it returns, however many others there are.
+    fn keys_of_organization(&self, organization: OrganizationId, from: KeysPlace, limit: u32) -> Result<KeysSlice>;
 
     /// Whether this is the digest of an ended value: its key was revoked, or a rotation replaced the value. An ended
     /// value never becomes valid again.

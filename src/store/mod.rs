@@ -19,8 +19,8 @@ mod sqlite;
 
 pub use audit_details::{KeyDetails, audit_change};
 pub use contract::{
-    Counted, EventsSlice, FORMER_VALUES, FoundKey, IdempotentRequest, LastUse, NewApiKey, Reads, SizesSlice, UsesSlice,
-    Writes,
+    Counted, EventsSlice, FORMER_VALUES, FoundKey, IdempotentRequest, KeysPlace, KeysSlice, LastUse, NewApiKey, Reads,
+    SizesSlice, UsesSlice, Writes,
 };
 pub use handle::Store;
 pub use revisions::{MAX_STALENESS, Revision};

@@ -69,6 +69,7 @@ fn table() -> BTreeMap<String, Expected> {
     for keys in ["organization", "projects/{projectId}"] {
         add(format!("GET /v2/{keys}/api-keys/{{id}}/usage"), Some(READERS), none(), found);
     }
+    add("GET /v2/organization/overview".to_owned(), Some(READERS), none(), own);
     add("GET /v2/organization/usage".to_owned(), Some(READERS), none(), own);
     add("GET /v2/organization/usage/keys".to_owned(), Some(READERS), none(), own);
     add("GET /v2/organization/audit-logs".to_owned(), Some(AUDITORS), none(), own);

@@ -26,7 +26,7 @@ fn add_events(store: &Path, count: u32) {
 }
 
 /// Inserts keys straight into the file of the store.
-fn add_keys(store: &Path, count: u32) {
+pub fn add_keys(store: &Path, count: u32) {
     let connection = Connection::open(store).expect("the file");
     connection.execute_batch("BEGIN").expect("a transaction");
     let sql = "INSERT INTO api_keys (organization_id, name, digest, tail, valid, created_at) \

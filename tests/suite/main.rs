@@ -48,6 +48,7 @@ mod name_validation;
 mod narrowed_keys;
 mod openapi;
 mod organizations_command;
+mod overview;
 mod packaging;
 mod pagination;
 mod projects;

@@ -66,6 +66,7 @@ macro_rules! for_each_store {
 for_each_store!(
     a_write_that_fails_is_undone_and_those_that_share_its_commit_stand,
     keys_are_counted_by_what_they_are_at_a_time,
+    slices_have_each_key_of_the_organization_and_its_projects_once,
     a_write_whose_caller_has_gone_away_is_done_and_harms_nobody,
     a_write_too_many_is_refused_at_once,
     a_read_sees_one_state_of_the_store_throughout,
@@ -198,6 +199,55 @@ fn keys_are_counted_by_what_they_are_at_a_time<B: Backend>() {
     for (ms, active, expired) in [(1_999, 4, 0), (2_000, 3, 1), (3_000, 2, 2)] {
         let counts = wait(f.store.read(move |reads| reads.count_api_keys(None, u32::MAX, at(ms)))).expect("a count").0;
         assert_eq!(counts, KeyCounts { active, deactivated: 1, expired }, "{ms}");
+    }
+}
+
+fn slices_have_each_key_of_the_organization_and_its_projects_once<B: Backend>() {
+    let f = fixture::<B>();
+    let (organization, other) = (f.organization, insert_organization(&f.store, "Other").0.id);
+    let project = |id: i64, organization: OrganizationId| Project {
+        id: ProjectId::new(id).expect("a number"),
+        organization,
+        name: Name::parse(&format!("Project {id}")).expect("a name"),
+        description: None,
+        created_at: at(5),
+    };
+    // Project 2 has no keys. Project 0 has the least of all ids.
+    let projects = [project(0, organization), project(2, organization), project(3, organization), project(1, other)];
+    let parents = [
+        (organization, None),
+        (organization, Some(3)),
+        (other, Some(1)),
+        (organization, Some(0)),
+        (organization, None),
+        (organization, Some(0)),
+        (other, None),
+        (organization, Some(3)),
+        (organization, Some(0)),
+    ];
+    let parents =
+        parents.map(|(organization, project)| Parent { organization, project: project.and_then(ProjectId::new) });
+    let added = wait(f.store.write(move |writes| {
+        projects.iter().try_for_each(|project| writes.insert_project(project))?;
+        let new = |parent: Parent| NewApiKey { parent, ..new_key(parent.organization, &new_secret()) };
+        parents.into_iter().map(|parent| writes.insert_api_key(new(parent))).collect::<Result<Vec<_>, _>>()
+    }));
+    let mut expected = added.expect("keys");
+    expected.retain(|key| key.parent.organization == organization);
+    // The organization's own first key.
+    expected.extend(wait(f.store.read(|reads| reads.api_key_anywhere(KeyId::new(1).expect("an id")))).expect("a read"));
+    expected.sort_by_key(|key| (key.parent.project.map(ProjectId::get), std::cmp::Reverse(key.id)));
+    assert_eq!(expected.len(), 8);
+    for limit in 1..=12 {
+        let (mut found, mut next) = (Vec::new(), Some((None, None)));
+        while let Some(from) = next {
+            let slice = wait(f.store.read_slice(move |reads| reads.keys_of_organization(organization, from, limit)));
+            let slice = slice.expect("a slice");
+            assert!(slice.keys.len() <= limit as usize);
+            found.extend(slice.keys);
+            next = slice.next;
+        }
+        assert_eq!(found, expected, "by {limit}");
     }
 }
 

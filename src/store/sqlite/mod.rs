@@ -26,6 +26,7 @@ mod migrations;
 mod negative_filter;
 mod open;
 mod open_errors;
+mod organization_keys;
 mod organizations;
 mod partial_file;
 mod readers;

@@ -7,7 +7,7 @@ use crate::domain::{
     ApiKey, ChainCheck, Digest, Event, EventFilter, Hour, KeyCounts, KeyForms, KeyId, Link, Name, Organization,
     OrganizationId, Owner, Parent, Project, ProjectId, Result, Timestamp, UseCounts,
 };
-use crate::store::{Counted, EventsSlice, IdempotentRequest, Reads, SizesSlice, UsesSlice};
+use crate::store::{Counted, EventsSlice, IdempotentRequest, KeysPlace, KeysSlice, Reads, SizesSlice, UsesSlice};
 use rusqlite::params;
 use std::ops::Range;
 
@@ -56,6 +56,10 @@ impl Reads for StoreTransaction<'_> {
         limit: u32,
     ) -> Result<Vec<ApiKey>> {
         self.list_keys(parent, owner, before, limit)
+    }
+
+    fn keys_of_organization(&self, organization: OrganizationId, from: KeysPlace, limit: u32) -> Result<KeysSlice> {
+        self.slice_of_organization(organization, from, limit)
     }
 
     fn has_ended(&self, digest: &Digest) -> Result<bool> {
