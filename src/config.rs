@@ -12,7 +12,7 @@ mod sections;
 pub use error::{ConfigError, Sources};
 pub use listen::{ListenAddress, ListenAddresses};
 pub use sections::{
-    AuditSettings, BackupSettings, BruteForceSettings, CacheSettings, ChangesSettings, DevSettings,
+    AuditSettings, BackupSettings, BruteForceSettings, CacheSettings, ChangesSettings, ConsoleSettings, DevSettings,
     ForwardAuthSettings, KeysSettings, LogFormat, LogSettings, MetricsListen, MetricsSettings, ServerSettings,
     SetupSettings, StoreSettings, TlsSettings, UnknownFields, UsageSettings,
 };
@@ -43,6 +43,8 @@ pub struct Config {
     pub tls: TlsSettings,
     /// The store's file and its limits.
     pub store: StoreSettings,
+    /// The page for browsers.
+    pub console: ConsoleSettings,
     /// The cache of keys.
     pub cache: CacheSettings,
     /// How clients behind a proxy present their keys.

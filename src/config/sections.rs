@@ -103,6 +103,14 @@ pub struct StoreSettings {
     pub watch_interval_ms: u64,
 }
 
+/// The section `[console]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleSettings {
+    /// Whether the console is served.
+    pub enabled: bool,
+}
+
 /// The section `[cache]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,7 @@ mod body;
 mod body_constraints;
 mod client;
 mod connection;
+mod console;
 mod credential;
 mod dev_clock;
 mod endpoint;
@@ -36,6 +37,7 @@ mod request_id;
 mod request_log;
 mod response;
 mod server;
+mod static_files;
 mod unknown_names;
 mod usage;
 mod v1;
@@ -65,6 +67,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use headers::X_REQUEST_ID;
 use server::ServerSize;
+use static_files::lead_to;
 use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -148,6 +151,8 @@ pub struct ServerOptions {
     pub certificate: Option<Certificate>,
     /// Whether this server serves the metrics too.
     pub serves_metrics: bool,
+    /// Whether it serves the console.
+    pub serves_console: bool,
 }
 
 /// Creates the server on these sockets. It runs while it is awaited, until its handle stops it.
@@ -156,6 +161,7 @@ pub struct ServerOptions {
 /// If the operating system refuses a socket or a thread.
 pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::io::Result<Server> {
     let (has_dev_clock, serves_metrics) = (app.dev_clock.is_some(), options.serves_metrics);
+    let serves_console = options.serves_console;
     let app = web::Data::from(app);
     let examples = Arc::new(Examples::new().map_err(std::io::Error::other)?);
     let description = web::Data::new(openapi::OpenApiDocument::default());
@@ -189,6 +195,11 @@ pub fn serve(app: Arc<App>, sockets: Sockets, options: &ServerOptions) -> std::i
             .app_data(description.clone())
             .configure(|config| routes(config, &examples, &app.metrics))
             .configure(|config| {
+                let start = if serves_console { console::CONSOLE } else { openapi::VIEWER };
+                config.service(resource("/", "GET, HEAD", [lead_to(start)], &app.metrics));
+                if serves_console {
+                    console::routes(config, &app.metrics)
+                }
                 if has_dev_clock {
                     dev_clock::routes(config, &app.metrics)
                 }

@@ -5,18 +5,14 @@ use super::error::Failure;
 use super::examples::Examples;
 use super::openapi_parts::{DescribedOperation, JSON, SCHEMES, failure_response};
 use super::response::FailureBody;
+use super::static_files::{StaticFile, in_pieces};
 use super::{endpoints, get, resource};
 use crate::domain::{Error, Refusal};
 use crate::metrics::Metrics;
-use actix_web::body::{MessageBody, SizedStream};
-use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, Data, ServiceConfig};
-use actix_web::{HttpResponse, Route};
-use futures_util::stream;
-use std::convert::Infallible;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use utoipa::PartialSchema as _;
 use utoipa::ToSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
@@ -44,10 +40,7 @@ parameters; `/v2` refuses unknown and repeated ones. Times are RFC 3339 in UTC w
 HEAD; other methods get 405 with `Allow`. Another organization's objects are answered with 404.";
 
 /// The viewer, relative to `/`: a proxy may serve everything below a path of its own.
-const VIEWER: &str = "docs";
-
-/// Maximum size in bytes of a piece of a long answer.
-const PIECE: usize = 16_384;
+pub(super) const VIEWER: &str = "docs";
 
 /// The description as JSON, built at the first request: most servers never get one.
 #[derive(Default)]
@@ -161,45 +154,24 @@ fn with_header(response: Response, name: &str, about: &str) -> Response {
     ResponseBuilder::from(response).header(name, header).build()
 }
 
-/// Routes of the description, the viewer, its files, and `/`, which redirects to the viewer.
-pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
+static VIEWER_FILES: LazyLock<[(&str, StaticFile); 4]> = LazyLock::new(|| {
     let files: [(&str, &str, &[u8]); 4] = [
-        ("/docs", "text/html; charset=utf-8", include_bytes!("docs/index.html")),
-        ("/docs/start.js", "text/javascript; charset=utf-8", include_bytes!("docs/start.js")),
-        ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", include_bytes!("docs/swagger-ui-bundle.js")),
-        ("/docs/swagger-ui.css", "text/css; charset=utf-8", include_bytes!("docs/swagger-ui.css")),
+        ("/docs", "index.html", include_bytes!("docs/index.html")),
+        ("/docs/start.js", "start.js", include_bytes!("docs/start.js")),
+        ("/docs/swagger-ui-bundle.js", "swagger-ui-bundle.js", include_bytes!("docs/swagger-ui-bundle.js")),
+        ("/docs/swagger-ui.css", "swagger-ui.css", include_bytes!("docs/swagger-ui.css")),
     ];
-    config.service(resource("/", "GET, HEAD", [get().to(lead_to_viewer)], metrics));
-    config.service(resource("/openapi.json", "GET, HEAD", [get().to(describe)], metrics));
-    for (path, content_type, bytes) in files {
-        config.service(resource(path, "GET, HEAD", [file(content_type, bytes)], metrics));
-    }
-}
+    files.map(|(path, name, bytes)| (path, StaticFile::new(name, bytes, POLICY)))
+});
 
-/// Temporary: another page may take this place.
-async fn lead_to_viewer() -> HttpResponse {
-    HttpResponse::Found().insert_header((LOCATION, VIEWER)).finish()
+/// Routes of the description, the viewer and its files.
+pub(super) fn routes(config: &mut ServiceConfig, metrics: &Metrics) {
+    config.service(resource("/openapi.json", "GET, HEAD", [get().to(describe)], metrics));
+    for (path, file) in VIEWER_FILES.iter() {
+        config.service(resource(path, "GET, HEAD", [file.route()], metrics));
+    }
 }
 
 async fn describe(description: Data<OpenApiDocument>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(in_pieces(description.text()?)))
-}
-
-fn file(content_type: &'static str, bytes: &'static [u8]) -> Route {
-    get().to(move || async move {
-        HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, content_type))
-            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
-            .body(in_pieces(Bytes::from_static(bytes)))
-    })
-}
-
-/// Anyone may request these files: a client that does not read must not keep a whole copy in memory.
-fn in_pieces(bytes: Bytes) -> impl MessageBody {
-    let size = bytes.len();
-    let pieces =
-        (0..size).step_by(PIECE).map(move |from| Ok::<_, Infallible>(bytes.slice(from..size.min(from + PIECE))));
-    SizedStream::new(size as u64, stream::iter(pieces))
 }

@@ -157,21 +157,25 @@ fn an_unknown_route_is_answered_with_404() {
 }
 
 #[test]
-fn the_bare_address_leads_to_the_description() {
-    let server = Server::start();
-    for method in ["GET", "HEAD"] {
-        let answer = server.raw(format!("{method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
-        let (status, rest) = answer.split_once("\r\n").expect("a status");
-        assert_eq!(status, "HTTP/1.1 302 Found");
-        assert!(rest.to_ascii_lowercase().contains("\r\nlocation: docs\r\n"), "{answer}");
+fn the_bare_address_leads_to_the_console_or_without_it_to_the_description() {
+    for (console, location, title) in
+        [("true", "console/", "<title>Keystead"), ("false", "docs", "<title>Keystead: the API</title>")]
+    {
+        let server = Server::start_with(&[("KEYSTEAD_CONSOLE_ENABLED", console)]);
+        for method in ["GET", "HEAD"] {
+            let answer = server.raw(format!("{method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+            let (status, rest) = answer.split_once("\r\n").expect("a status");
+            assert_eq!(status, "HTTP/1.1 302 Found");
+            assert!(rest.to_ascii_lowercase().contains(&format!("\r\nlocation: {location}\r\n")), "{answer}");
+        }
+        // A browser follows the redirect.
+        let page = server.client().send("GET", "/", &[], b"");
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert!(page.text.contains(title), "{}", page.text);
+        let refused = server.client().send("POST", "/", &[], b"{}");
+        refused.refused_with(405);
+        assert_eq!(refused.header("allow"), Some("GET, HEAD"));
     }
-    // A browser follows the redirect.
-    let page = server.client().send("GET", "/", &[], b"");
-    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert!(page.text.contains("<title>Keystead: the API</title>"), "{}", page.text);
-    let refused = server.client().send("POST", "/", &[], b"{}");
-    refused.refused_with(405);
-    assert_eq!(refused.header("allow"), Some("GET, HEAD"));
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn a_panic_in_a_handler_answers_500_without_details_and_the_server_continues() {
         shutdown_timeout: Duration::from_secs(1),
         certificate: None,
         serves_metrics: false,
+        serves_console: false,
     };
     wait(async {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");

@@ -65,6 +65,7 @@ mod revocation_race;
 mod rotation;
 mod scan_command;
 mod secret_leaks;
+mod static_files;
 mod status_command;
 mod store_contract;
 mod store_in_file;

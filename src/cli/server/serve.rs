@@ -226,6 +226,7 @@ fn http_options(
             MetricsListen::On(address) => addresses.contains(&ListenAddress::Tcp(address)),
             MetricsListen::Off => false,
         },
+        serves_console: config.console.enabled,
     }
 }
 
