@@ -199,7 +199,8 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     assert_eq!((lines[3], lines[4]), ("", new));
     assert!(is_key(lines[6].trim()), "{said}");
     let may = "This key can manage everything in its organization, so keep it for yourself. Create a project";
-    assert!(lines[8].starts_with(may), "{said}");
+    assert_eq!((lines[7], lines[8]), ("", format!("Console: http://127.0.0.1:{port}/console/").as_str()));
+    assert!(lines[10].starts_with(may), "{said}");
     assert!(said.contains(&format!("curl -X POST http://127.0.0.1:{port}/v2/projects")), "{said}");
     assert_eq!(said.matches("listening").count(), 1, "{said}");
 
@@ -209,9 +210,19 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
     assert!(said.starts_with("Keystead is listening on unix:k.sock\nMetrics are at "), "{said}");
     assert_eq!(said.lines().count(), 3, "{said}");
 
+    // Nobody opens a Unix socket or a console that is off in a browser.
+    for (address, environment) in
+        [("unix:k.sock", vec![]), ("127.0.0.1:0", vec![("KEYSTEAD_CONSOLE_ENABLED", "false")])]
+    {
+        let folder = self::folder();
+        let said = said_in_one_place(folder.path(), address, true, &environment);
+        assert!(said.contains("not shown again") && !said.contains("onsole"), "{said}");
+    }
+
     let folder = self::folder();
     tls_server::write_pair(folder.path());
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", true, &tls_server::SETTINGS);
+    assert!(said.contains("\n\nConsole: https://127.0.0.1:"), "{said}");
     assert!(said.contains("a key of its own (replace the address by a name that the certificate has"), "{said}");
 }
 
@@ -219,8 +230,12 @@ fn at_a_terminal_a_start_prints_once_its_address_and_the_next_step() {
 fn a_start_that_logs_to_standard_output_prints_its_address_once() {
     let folder = folder();
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
-    let told = "its first key is in first-key: keep it in a safe place and delete the file. It can manage everything in its organization";
-    assert!(said.lines().next().is_some_and(|line| line.ends_with(told)), "{said}");
+    let told = "its first key is in first-key: keep it in a safe place and delete the file. It can manage everything in its \
+                organization. The console at http://127.0.0.1:";
+    assert!(
+        said.lines().next().is_some_and(|line| line.contains(told) && line.ends_with("/console/ takes it")),
+        "{said}"
+    );
     assert_eq!((said.lines().count(), said.matches("istening on").count()), (4, 1), "{said}");
     let said = said_in_one_place(folder.path(), "127.0.0.1:0", false, &[]);
     assert_eq!((said.lines().count(), said.matches("istening on").count()), (3, 1), "{said}");

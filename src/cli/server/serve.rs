@@ -7,7 +7,7 @@ use crate::cli::keys::secret_output;
 use crate::cli::output;
 use crate::cli::server::certificate_files::CertificateFiles;
 use crate::cli::server::listeners::{BoundSockets, bind_tcp};
-use crate::cli::server::startup_message::StartupMessage;
+use crate::cli::server::startup_message::{StartupMessage, console_url};
 use crate::cli::server::{background, open_file_limit, systemd};
 use crate::cli::store::init::set_up;
 use crate::cli::store::open::service_options;
@@ -81,7 +81,7 @@ async fn serve(
     };
     servers.push(http::serve(app, http::Sockets { tcp, unix }, &options).map_err(server_start_error)?);
     // After binding: a failed start does not use up the first key.
-    let first_key = set_up_new_store(config, service).await?;
+    let first_key = set_up_new_store(config, service, &addresses).await?;
     let metrics = metrics_address.map(|address| (ListenAddress::Tcp(address), http::METRICS_PATH));
     StartupMessage { config, addresses: &addresses, metrics, first_key: first_key.as_ref() }.print();
     systemd::ready();
@@ -238,7 +238,11 @@ fn metrics_bind_error(listen: SocketAddr, error: &io::Error) -> CommandError {
 }
 
 /// Sets up a new store. Returns the first key if it is to be shown at a terminal; otherwise it goes to a file.
-async fn set_up_new_store(config: &Config, service: &Service) -> Result<Option<Secret>, CommandError> {
+async fn set_up_new_store(
+    config: &Config,
+    service: &Service,
+    addresses: &[ListenAddress],
+) -> Result<Option<Secret>, CommandError> {
     if service.is_initialized().await? {
         return Ok(None);
     }
@@ -255,8 +259,10 @@ async fn set_up_new_store(config: &Config, service: &Service) -> Result<Option<S
     match file {
         Some(file) => {
             let file = file.display();
+            let console = console_url(config, addresses);
+            let console = console.map(|url| format!(". The console at {url} takes it")).unwrap_or_default();
             log::info!(
-                "{store} is new and was set up for {organization}; its first key is in {file}: keep it in a safe place and delete the file. It {}",
+                "{store} is new and was set up for {organization}; its first key is in {file}: keep it in a safe place and delete the file. It {}{console}",
                 secret_output::MANAGES_ORGANIZATION
             );
             Ok(None)

@@ -18,6 +18,16 @@ pub(in crate::cli) struct StartupMessage<'a> {
     pub(in crate::cli) first_key: Option<&'a Secret>,
 }
 
+/// The address of the console for a browser on this machine; `None` if there is none at an IP address.
+pub(in crate::cli) fn console_url(config: &Config, addresses: &[ListenAddress]) -> Option<String> {
+    let address = first_tcp(addresses).filter(|_| config.console.enabled)?;
+    Some(format!("{}/console/", readiness_probe::url(config, address)))
+}
+
+fn first_tcp(addresses: &[ListenAddress]) -> Option<&ListenAddress> {
+    addresses.iter().find(|address| matches!(address, ListenAddress::Tcp(_)))
+}
+
 impl StartupMessage<'_> {
     /// Prints the message. A closed standard output is no reason not to serve.
     pub(in crate::cli) fn print(&self) {
@@ -46,8 +56,7 @@ impl StartupMessage<'_> {
 
     /// The address of the API's documentation, for a person with a browser.
     fn description(&self) -> String {
-        let address = self.addresses.iter().find(|address| matches!(address, ListenAddress::Tcp(_)));
-        address.map_or_else(String::new, |address| {
+        first_tcp(self.addresses).map_or_else(String::new, |address| {
             format!("The API is described at {}/docs\n", readiness_probe::url(self.config, address))
         })
     }
@@ -71,8 +80,10 @@ impl StartupMessage<'_> {
                 format!("curl -X POST {url}")
             }
         };
+        let console = console_url(self.config, self.addresses);
+        let console = console.map(|url| format!("Console: {url}\n\n")).unwrap_or_default();
         format!(
-            "\n{store} is new and was set up for {organization}. Its first key, which is not shown again:\n\n    {key}\n\n{advice}:\n\n    \
+            "\n{store} is new and was set up for {organization}. Its first key, which is not shown again:\n\n    {key}\n\n{console}{advice}:\n\n    \
              {curl}/v2/projects \\\n      -H \"X-API-Key: {key}\" \\\n      \
              -H \"Content-Type: application/json\" \\\n      -d '{{\"name\": \"Web shop\"}}'\n\n"
         )
