@@ -4,8 +4,10 @@ use super::helpers::*;
 use keystead::http::{self, App};
 use keystead::service::Service;
 use serde_json::json;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,4 +140,38 @@ fn a_head_that_is_too_large_or_has_too_many_headers_is_refused() {
     _ = stream.write_all(head(large(200_000)).as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(server.client().get("/healthz").status, 200);
+}
+
+#[test]
+fn at_the_limit_of_file_sizes_changes_get_503_and_reads_go_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(Server::start_in(folder.path(), &[]).stop().success());
+    let log = File::options().create(true).append(true).open(folder.path().join("log")).expect("a log");
+    let mut command = Command::new("bash");
+    // In KiB: the write-ahead log reaches it after some changes.
+    command.args(["-c", "ulimit -f 512; exec \"$0\" serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_keystead")]);
+    command.current_dir(folder.path()).env("KEYSTEAD_METRICS_LISTEN", "off").stderr(log);
+    let server = Server::spawn(folder.path(), command);
+    let client = server.client();
+    let create =
+        || client.post("/v2/organization/api-keys", json!({"name": "A key", "metadata": {"a": "b".repeat(3_000)}}));
+    let mut created = Vec::new();
+    let refused = loop {
+        let answer = create();
+        match answer.status {
+            200 => created.push(answer.data()["value"].as_str().expect("a value").to_owned()),
+            _ => break answer,
+        }
+        assert!(created.len() < 1_000, "the limit holds");
+    };
+    assert_eq!(refused.refused_with(503), "The store could not be written; nothing was changed.");
+    assert!(!created.is_empty());
+    for key in &created {
+        assert!(server.client_with(key).is_good(), "reads go on");
+    }
+    assert!(server.stop().success());
+    let server = Server::start_in(folder.path(), &[]);
+    assert!(created.iter().all(|key| server.client_with(key).is_good()), "all acknowledged changes are there");
+    let listed = server.client().get("/v2/organization/api-keys").data()["apiKeys"].as_array().map(Vec::len);
+    assert_eq!(listed, Some(created.len() + 1));
 }

@@ -13,7 +13,7 @@ use crate::cli::store::init::set_up;
 use crate::cli::store::open::service_options;
 use crate::cli::store::store_folder;
 use crate::cli::system::clock_and_random;
-use crate::cli::system::signals::{Hangup, Signals};
+use crate::cli::system::signals::{self, Hangup, Signals};
 use crate::config::{Config, ListenAddress, MetricsListen, UnknownFields};
 use crate::domain::{Name, Secret};
 use crate::http;
@@ -38,6 +38,7 @@ pub(in crate::cli) struct ServeArguments {
 }
 
 pub(in crate::cli) async fn run(config: &Config) -> Result<(), CommandError> {
+    signals::survive_file_size_limit()?;
     store_folder::require(&config.store.path)?;
     let handed = systemd::sockets()?;
     let metrics = Arc::new(Metrics::new(clock_and_random::now())?);

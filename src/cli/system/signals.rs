@@ -1,4 +1,4 @@
-//! Unix signals: those that stop a program, and SIGHUP.
+//! Unix signals: those that stop a program, SIGHUP, and SIGXFSZ.
 
 use crate::cli::error::CommandError;
 use std::future::{pending, poll_fn};
@@ -59,6 +59,12 @@ impl Hangup {
             None => pending().await,
         }
     }
+}
+
+/// Lets a write beyond the limit of file sizes (`ulimit -f`) fail like one on a full disk. By default, SIGXFSZ ends the
+/// process. It stays so for the rest of the process.
+pub(in crate::cli) fn survive_file_size_limit() -> Result<(), CommandError> {
+    listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
