@@ -164,7 +164,8 @@ fn at_the_limit_of_file_sizes_changes_get_503_and_reads_go_on() {
         }
         assert!(created.len() < 1_000, "the limit holds");
     };
-    assert_eq!(refused.refused_with(503), "The store could not be written; nothing was changed.");
+    // Near the limit there may be no room to undo the failed commit either, which the sentence then says.
+    assert!(refused.refused_with(503).starts_with("The store could not be written"), "{}", refused.text);
     assert!(!created.is_empty());
     for key in &created {
         assert!(server.client_with(key).is_good(), "reads go on");
