@@ -2,17 +2,16 @@
 
 use super::client::Client;
 use super::error::Failure;
-use super::headers::{CredentialHeader, append, basic_passwords, quota_headers};
+use super::headers::{CredentialHeader, append, basic_passwords, http_date, quota_headers};
 use super::{App, request_id};
 use crate::domain::{Error, KeyForms, KeyId, Origin, Permissions, ProjectId, Quota, Refusal, Target, Task, Timestamp};
 use crate::metrics::Via;
 use crate::service::{Caller, Permitted, Purpose};
 use actix_web::dev::{self, ServiceResponse};
-use actix_web::http::header::{HeaderMap, HeaderName, HttpDate};
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use std::time::{Duration, SystemTime};
 
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 const X_API_KEY_WARNING: HeaderName = HeaderName::from_static("x-api-key-warning");
@@ -138,10 +137,8 @@ pub(super) fn add_key_headers<B>(response: &mut ServiceResponse<B>) {
         append(response.headers_mut(), quota_headers(quota));
     }
     let Some(at) = sunset else { return };
-    let seconds = u64::try_from(at.unix_ms() / 1000).unwrap_or_default();
-    let date = HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
     let warning = format!("This value of the API key is being replaced and stops working at {at}; use the new one.");
-    append(response.headers_mut(), [(SUNSET, date), (X_API_KEY_WARNING, warning)]);
+    append(response.headers_mut(), [(SUNSET, http_date(at)), (X_API_KEY_WARNING, warning)]);
 }
 
 /// The request's credential; the same one may be in several headers.

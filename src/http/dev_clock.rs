@@ -7,11 +7,13 @@ use super::envelope::success;
 use super::error::Failure;
 use super::field_types::{AnyJson, integer};
 use super::fields::fields;
+use super::headers::http_date;
 use super::json_types::time;
 use super::v2::V2;
 use super::{App, body, get, resource};
 use crate::domain::Timestamp;
 use crate::metrics::Metrics;
+use actix_web::http::header::{DATE, HeaderMap};
 use actix_web::web::{self, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -52,6 +54,15 @@ fields! {
 
 pub(super) fn routes(config: &mut web::ServiceConfig, metrics: &Metrics) {
     config.service(resource("/dev/clock", "GET, HEAD, POST", [get().to(read), web::post().to(advance)], metrics));
+}
+
+/// Sets `Date` to the moved clock: clients compare it with the times in the answer.
+pub(super) fn set_date(app: &App, headers: &mut HeaderMap) {
+    if app.dev_clock.is_some()
+        && let Ok(date) = http_date(app.now()).try_into()
+    {
+        headers.insert(DATE, date);
+    }
 }
 
 async fn read(app: Data<App>) -> Result<HttpResponse, Failure> {

@@ -85,7 +85,7 @@ impl Examples {
         let key = &self.project_keys.key;
         let mut counts = UseCounts::of(UseOutcome::Valid, 1_234);
         counts += UseCounts::of(UseOutcome::RateLimited, 12);
-        UsedKey { id: key.id, name: Some(key.name.clone()), counts }
+        UsedKey { id: key.id, name: Some(key.name.clone()), project: key.parent.project, counts }
     }
 
     /// The organization with some keys.

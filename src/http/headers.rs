@@ -1,9 +1,10 @@
 //! Keystead's own request and answer headers.
 
-use crate::domain::Quota;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use crate::domain::{Quota, Timestamp};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, HttpDate};
 use data_encoding::BASE64;
 use percent_encoding::percent_decode;
+use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 const CONFIDENT_API_KEY: HeaderName = HeaderName::from_static("confident_api_key");
@@ -68,6 +69,12 @@ pub(super) fn quota_headers(quota: Quota) -> [(HeaderName, String); 2] {
     let Quota { key, rate_limit, remaining, reset_s } = quota;
     let policy = format!("\"key-{}\";q={};w={}", key.get(), rate_limit.limit(), rate_limit.window_s());
     [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, format!("\"key-{}\";r={remaining};t={reset_s}", key.get()))]
+}
+
+/// The time as in RFC 9110, section 5.6.7.
+pub(super) fn http_date(time: Timestamp) -> String {
+    let seconds = u64::try_from(time.unix_ms() / 1000).unwrap_or_default();
+    HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 /// Adds headers to the existing ones.

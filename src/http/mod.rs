@@ -243,6 +243,7 @@ impl RequestInProgress {
         metrics::count(&answer, took);
         request_log::answered(&app, &answer, &id, at, took);
         answer.headers_mut().insert(X_REQUEST_ID, id);
+        dev_clock::set_date(&app, answer.headers_mut());
         Ok(answer)
     }
 }

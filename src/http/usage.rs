@@ -85,6 +85,7 @@ impl Usage {
 
 /// The uses of one key.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct KeyUsage<'a> {
     /// The key's number.
     #[schema(minimum = 1)]
@@ -99,12 +100,20 @@ struct KeyUsage<'a> {
     #[serde(serialize_with = "refused")]
     #[schema(schema_with = refused_counts)]
     refused: UseCounts,
+    /// The key's project; null for a key of the organization, and for a revoked key.
+    #[schema(required)]
+    project_id: Option<String>,
 }
 
 impl<'a> KeyUsage<'a> {
-    fn new(UsedKey { id, name, counts }: &'a UsedKey) -> Self {
-        let name = name.as_ref().map(|name| name.as_str());
-        Self { id: id.get(), name, valid: counts.get(UseOutcome::Valid), refused: *counts }
+    fn new(UsedKey { id, name, project, counts }: &'a UsedKey) -> Self {
+        Self {
+            id: id.get(),
+            name: name.as_ref().map(|name| name.as_str()),
+            valid: counts.get(UseOutcome::Valid),
+            refused: *counts,
+            project_id: project.map(|project| project.to_string()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Service;
 use super::authority::{Authority, Read};
 use super::keys::KeyManager;
-use crate::domain::{Error, Hour, KeyId, Name, OrganizationId, Result, UseCounts};
+use crate::domain::{Error, Hour, KeyId, Name, OrganizationId, ProjectId, Result, UseCounts};
 use crate::store::Reads;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -81,6 +81,8 @@ pub struct UsedKey {
     pub id: KeyId,
     /// Its name; `None` if it is revoked.
     pub name: Option<Name>,
+    /// Its project; `None` for a key of the organization, and for a revoked one.
+    pub project: Option<ProjectId>,
     /// Its uses.
     pub counts: UseCounts,
 }
@@ -204,6 +206,7 @@ fn used_key(reads: &dyn Reads, organization: OrganizationId, id: KeyId, hours: R
         counts += more;
     }
     let key = reads.api_key_anywhere(id)?.filter(|key| key.parent.organization == organization);
-    let used = UsedKey { id, name: key.map(|key| key.name), counts };
+    let project = key.as_ref().and_then(|key| key.parent.project);
+    let used = UsedKey { id, name: key.map(|key| key.name), project, counts };
     Ok(Some(used).filter(|used| used.counts.total() > 0))
 }

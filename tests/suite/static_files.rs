@@ -89,6 +89,15 @@ fn every_file_of_the_console_is_served_and_no_other_file_of_its_folder() {
 }
 
 #[test]
+fn the_page_of_the_console_names_every_style_sheet_and_script() {
+    let files = console_files();
+    let index = String::from_utf8_lossy(&files["index.html"]);
+    for name in files.keys().filter(|name| name.ends_with(".css") || name.ends_with(".js")) {
+        assert_eq!(index.matches(&format!("\"{name}\"")).count(), 1, "{name} in console/index.html");
+    }
+}
+
+#[test]
 fn files_have_the_headers_that_protect_a_page() {
     let server = Server::start();
     let console = ["/console/", "/console/index.html"];

@@ -262,8 +262,8 @@ fn the_most_used_keys_come_first_and_revoked_ones_have_no_name_and_stay_in_the_t
         keys.as_array().expect("a list").iter().filter(|key| key["id"] != json!(1)).cloned().collect()
     };
     eventually(SOON, || ranking()[0]["valid"] == json!(700) && ranking()[1]["valid"] == json!(600));
-    let expected = json!([{"id": in_project, "name": "Till", "valid": 700, "refused": {}},
-                          {"id": gone, "name": null, "valid": 600, "refused": {}}]);
+    let expected = json!([{"id": in_project, "name": "Till", "valid": 700, "refused": {}, "projectId": project},
+                          {"id": gone, "name": null, "valid": 600, "refused": {}, "projectId": null}]);
     assert_eq!(ranking(), expected);
     let ids = |query: &str| -> Vec<i64> {
         let keys = admin.get(&format!("/v2/organization/usage/keys{query}")).data()["keys"].take();

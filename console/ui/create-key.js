@@ -1,0 +1,103 @@
+// The dialog that creates a key, and the one that shows its value, once.
+
+import { html, nothing } from "../vendor/lit-html.js";
+import { keyHref, keysPath } from "../lib/keys.js";
+import { refresh } from "../lib/render.js";
+import { mayManage, MEANINGS, possibleRoles } from "../lib/roles.js";
+import { go } from "../lib/router.js";
+import { closeDialog, dialogForm, formState, openDialog } from "./dialog.js";
+import { selectField, textField } from "./fields.js";
+import { grantFields, readGrants } from "./grant-fields.js";
+import { icon } from "./icons.js";
+import { copyButton } from "./parts.js";
+import { toast } from "./toast.js";
+
+/** @typedef {import("../lib/types.js").ApiKey} ApiKey */
+/** @typedef {import("../lib/sessions.js").Session} Session */
+/** @typedef {import("../lib/roles.js").Role} Role */
+
+/** Days until a new key expires. @type {[string, string][]} */
+export const LIFETIMES = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["365", "1 year"], ["", "Never"], ["other", "Other…"]];
+
+/**
+ * @param {Session} session
+ * @param {string | null} projectId
+ * @param {() => void} onCreated
+ */
+export function openCreateKey(session, projectId, onCreated) {
+  const roles = possibleRoles(projectId).filter((role) => mayManage(session.apiKey.role, role));
+  const values = {
+    name: "",
+    lifetime: "90",
+    days: "",
+    role: /** @type {Role} */ (roles.includes("verifier") ? "verifier" : "none"),
+    permissions: "",
+    owner: "",
+    limit: "",
+    windowInSeconds: "60",
+    addresses: "",
+  };
+  const state = formState();
+  // The same for each try: a repeated request creates no second key.
+  let idempotencyKey = crypto.randomUUID();
+  const set = (/** @type {Partial<typeof values>} */ change) => {
+    Object.assign(values, change);
+    idempotencyKey = crypto.randomUUID();
+    refresh();
+  };
+  const submit = async () => {
+    const days = values.lifetime === "other" ? values.days : values.lifetime;
+    if (values.name.trim() === "") throw new Error("Give the key a name.");
+    if (values.lifetime === "other" && !/^[1-9]\d*$/.test(days)) throw new Error("The days until it expires are a whole number from 1 on.");
+    const body = { name: values.name.trim(), role: values.role, ...(days ? { expiresInDays: Number(days) } : {}), ...readGrants(values) };
+    const { data, notice } = await session.api.change("POST", keysPath(projectId), body, idempotencyKey);
+    onCreated();
+    if (notice) {
+      toast("The key was created, but its value was lost on the way. Rotate it to get a new one.");
+      closeDialog();
+      return go(keyHref(projectId, data.id));
+    }
+    showValue({ title: `“${data.name}” was created`, value: data.value, onSaved: () => go(keyHref(projectId, data.id)) });
+  };
+  const content = () =>
+    html`${textField("key-name", { label: "Name", value: values.name, hasFocus: true, maxLength: 255, onInput: (name) => set({ name }), hint: "What the key is for, such as “Nightly backup”." })}
+      <div class="field-row">
+        ${selectField("key-lifetime", { label: "Expires after", value: values.lifetime, choices: LIFETIMES, onChange: (lifetime) => set({ lifetime }) })}
+        ${values.lifetime === "other"
+          ? textField("key-days", { label: "Days", value: values.days, inputMode: "numeric", onInput: (days) => set({ days }) })
+          : nothing}
+        ${selectField("key-role", {
+          label: "Role",
+          value: values.role,
+          choices: roles.map((role) => [role, role]),
+          onChange: (role) => set({ role: /** @type {Role} */ (role) }),
+          hint: MEANINGS[values.role],
+        })}
+      </div>
+      ${grantFields(values, set)}`;
+  openDialog({
+    title: "New key",
+    view: () => dialogForm(state, { content: content(), submit: "Create key", onSubmit: submit }),
+  });
+}
+
+/**
+ * Shows a full value. It cannot be closed before the user says that the value is saved.
+ * @param {{ title: string, value: string, about?: string, onSaved: () => void }} shown
+ */
+export function showValue({ title, value, about = "", onSaved }) {
+  const owner = {};
+  const saved = () => {
+    closeDialog();
+    onSaved();
+  };
+  const view = () =>
+    html`<div class="dialog-body">
+        ${about ? html`<p>${about}</p>` : nothing}
+        <p class="notice">${icon("warning")}<span>Copy the value now. Keystead keeps only its hash, so nobody can show it again.</span></p>
+        <output class="secret" aria-label="Value of the key" tabindex="0">${value}</output>
+        ${copyButton(owner, value, "Copy value")}
+      </div>
+      <div class="dialog-foot"><button type="button" class="button primary" @click=${saved}>I have saved it</button></div>`;
+  openDialog({ title, view, mustConfirm: true });
+}

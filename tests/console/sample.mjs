@@ -1,0 +1,41 @@
+// Sample data: keys in every state, projects, uses over weeks, and texts that try to break the page.
+import { DAY_MS } from "./harness.mjs";
+
+export const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+export const RIGHT_TO_LEFT = "שלום \u200fעולם";
+export const LONG = "w".repeat(255);
+
+/** Fills the server. Returns what was made. */
+export async function fill(server) {
+  const key = (fields) => server.createKey({ role: "verifier", ...fields });
+  const project = async (name, description) => (await server.call("POST", "v2/projects", { name, description })).project;
+  const made = {
+    shop: await project("Web shop", "The public shop and its API."),
+    reports: await project("Reports", null),
+    deploy: await key({ name: "CI deploy", owner: "ana@example.com", permissions: ["deploy:*", "artifacts:read"], expiresInDays: 365 }),
+    ending: await key({ name: "Nightly backup", owner: "bo@example.com", expiresInDays: 50 }),
+    ended: await key({ name: "Load test", expiresInDays: 10, role: "none" }),
+    limited: await key({ name: "Partner Nordwind", role: "none", rateLimit: { limit: 100, windowInSeconds: 60 }, allowedAddresses: ["127.0.0.0/8", "10.0.0.0/8"] }),
+    off: await key({ name: "Old laptop", role: "manager", owner: "ana@example.com" }),
+    ana: await key({ name: "Ana", role: "manager", owner: "ana@example.com" }),
+    markup: await key({ name: MARKUP, owner: MARKUP, role: "none", metadata: { [MARKUP]: MARKUP, plan: "basic" } }),
+    rightToLeft: await key({ name: RIGHT_TO_LEFT, owner: RIGHT_TO_LEFT, role: "none" }),
+    long: await key({ name: LONG, owner: LONG, role: "none", metadata: { note: LONG } }),
+  };
+  made.customer = await server.createKey({ name: "Customer 17", role: "none", owner: "customer 17", permissions: ["orders:read"] }, made.shop.id);
+  await server.call("PUT", `v2/organization/api-keys/${made.off.id}`, { valid: false, reason: "The laptop was stolen." });
+  for (let day = 0; day < 30; day++) {
+    const uses = [
+      ...Array.from({ length: 3 + ((day * 7) % 11) }, () => ({ value: made.deploy.value })),
+      ...Array.from({ length: 2 + (day % 4) }, () => ({ value: made.customer.value, permissions: [day % 5 ? "orders:read" : "orders:write"] })),
+      { value: made.off.value },
+      { value: made.ended.value },
+    ];
+    await server.call("POST", "v2/verify/batch", { keys: uses });
+    await server.advance(DAY_MS);
+  }
+  await server.call("POST", "v2/verify", { value: made.ana.value });
+  made.rotating = await server.call("POST", `v2/organization/api-keys/${made.deploy.id}/rotate`, { gracePeriodInHours: 72 });
+  await server.call("PUT", `v2/organization/api-keys/${made.deploy.id}`, { permissions: ["deploy:staging"], reason: "Only staging from now on." });
+  return made;
+}
