@@ -1,12 +1,13 @@
 // A server and a browser of their own for each test. A test fails where the console complains, breaks its content security
 // policy, or asks another host.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 const TIMEOUT_MS = 20_000;
@@ -85,6 +86,14 @@ export class Server {
     return this.call("POST", projectId ? `v2/projects/${projectId}/api-keys` : "v2/organization/api-keys", fields);
   }
 
+  /** Changes the store's file itself, as an older version could have written it. */
+  async rewrite(statement, ...values) {
+    await this.stop();
+    const script = "import sqlite3, sys; db = sqlite3.connect('keystead.db'); db.execute(sys.argv[1], sys.argv[2:]); db.commit()";
+    await promisify(execFile)("python3", ["-c", script, statement, ...values], { cwd: this.folder });
+    await this.listen();
+  }
+
   /** Moves the server's clock. */
   advance(ms) {
     return this.call("POST", "dev/clock", { advanceInMs: ms });
@@ -150,7 +159,7 @@ export async function signIn(page, server, key = server.key, { remember = false,
   await page.getByLabel("API key").fill(key);
   if (remember) await page.getByRole("checkbox", { name: /Remember/ }).check();
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("button", { name: "Sign out", exact: true }).or(page.getByRole("alert")).first().waitFor();
+  await page.locator(".frame").or(page.getByRole("alert")).first().waitFor();
 }
 
 /** Goes to a page of the console by its address. */

@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { goTo, inBrowser, signIn } from "./harness.mjs";
-import { LONG, MARKUP, RIGHT_TO_LEFT } from "./sample.mjs";
+import { LONG, MARKS, MARKUP, RIGHT_TO_LEFT } from "./sample.mjs";
 
-const TEXTS = { MARKUP, RIGHT_TO_LEFT, LONG };
+const TEXTS = [MARKUP, RIGHT_TO_LEFT, LONG];
 
 for (const width of [360, 1280]) {
   test(`names, owners, metadata and reasons are only shown, at ${width} pixels`, inBrowser(async ({ server, page }) => {
     await server.call("PUT", "v2/organization", { name: MARKUP });
     const shown = [];
-    for (const text of Object.values(TEXTS)) {
+    for (const text of TEXTS) {
       const { project } = await server.call("POST", "v2/projects", { name: text, description: text });
       const key = await server.createKey({ name: text, owner: text, role: "none", metadata: { [text]: text } });
       const { value } = await server.createKey({ name: text, owner: text, role: "manager" }, project.id);
@@ -49,3 +49,21 @@ async function expectCalm(page, hash) {
   assert.deepEqual([found.images, found.scripts, found.overflow <= 0], [0, 0, true], `${hash}: ${JSON.stringify(found)}`);
   assert.ok(!["1", "2"].includes(found.title));
 }
+
+test("marks of direction are refused in a sentence, and those of an older store do not spill over", inBrowser(async ({ server, page }) => {
+  const key = await server.createKey({ name: "Marked", role: "none" });
+  await server.rewrite("UPDATE api_keys SET name = ?, owner = ?, metadata = ? WHERE id = 2", MARKS, MARKS, JSON.stringify({ [MARKS]: MARKS }));
+  await signIn(page, server, server.key, { at: "#/keys" });
+  await page.locator(".row-link").first().waitFor();
+  const cells = await page.locator(".rows .row").first().locator("[role=cell]").evaluateAll((all) => all.map((cell) => getComputedStyle(cell.querySelector("bdi") ?? cell).unicodeBidi));
+  assert.equal(cells[0], "isolate");
+  await goTo(page, `#/keys/${key.id}`);
+  const main = page.getByRole("main");
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  assert.equal(await page.getByRole("heading", { level: 1 }).textContent().then((text) => text.trim()), MARKS);
+  await main.getByRole("button", { name: "Change", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill(`${MARKS}2`);
+  await dialog.getByRole("button", { name: "Save changes" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "invisible character (U+202E)" }).waitFor();
+}));

@@ -2,7 +2,9 @@
 import { DAY_MS } from "./harness.mjs";
 
 export const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
-export const RIGHT_TO_LEFT = "שלום \u200fעולם";
+export const RIGHT_TO_LEFT = "שלום עולם (17)";
+// Marks of direction: the server refuses them today, and a store from before may have them.
+export const MARKS = "\u202e\u2067\u200fgnp.exe";
 export const LONG = "w".repeat(255);
 
 /** Fills the server. Returns what was made. */
