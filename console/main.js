@@ -107,7 +107,7 @@ function switchTo(session) {
 
 function addOrganization() {
   signIn = { ...signIn, sentence: "", isAdding: true };
-  refresh();
+  openPage();
 }
 
 function signOut() {
@@ -138,7 +138,10 @@ function openPage() {
   current?.leave.abort();
   current = undefined;
   const session = sessions.active;
-  if (!session || signIn.isAdding) return refresh();
+  if (!session || signIn.isAdding) {
+    refresh();
+    return focusSoon("[data-focus]");
+  }
   const at = location();
   if (at.path === "/") {
     history.replaceState(null, "", home(session));
@@ -148,7 +151,15 @@ function openPage() {
   current = { page: makePage(session, at, leave.signal), path: at.path, leave };
   window.scrollTo(0, 0);
   refresh();
-  queueMicrotask(() => !isDialogOpen() && app.querySelector("h1")?.focus({ preventScroll: true }));
+  focusSoon("h1");
+}
+
+/** Puts the focus on the first such element, after the page is drawn. @param {string} selector */
+function focusSoon(selector) {
+  queueMicrotask(() => {
+    const element = app.querySelector(selector);
+    if (element instanceof HTMLElement && !isDialogOpen()) element.focus({ preventScroll: true });
+  });
 }
 
 /**

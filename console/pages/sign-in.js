@@ -36,6 +36,9 @@ export function signInView({ sentence, onSession, onCancel, makeSession }) {
       <div class="brand">${logo()}<span>Keystead</span></div>
       <h1 tabindex="-1">${onCancel ? "Add an organization" : "Sign in"}</h1>
       ${sentence ? html`<p class="notice" role="alert">${icon("warning")}<span>${sentence}</span></p>` : nothing}
+      ${isSecureContext
+        ? nothing
+        : html`<p class="notice">${icon("warning")}<span>This page came over plain HTTP: others on the network can read your key. Use HTTPS.</span></p>`}
       ${textField("sign-in-key", {
         label: "API key",
         type: "password",

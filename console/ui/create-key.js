@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { keyHref, keysPath } from "../lib/keys.js";
+import { randomId } from "../lib/random.js";
 import { refresh } from "../lib/render.js";
 import { mayManage, MEANINGS, possibleRoles } from "../lib/roles.js";
 import { go } from "../lib/router.js";
@@ -39,10 +40,10 @@ export function openCreateKey(session, projectId, onCreated) {
   };
   const state = formState();
   // The same for each try: a repeated request creates no second key.
-  let idempotencyKey = crypto.randomUUID();
+  let idempotencyKey = randomId();
   const set = (/** @type {Partial<typeof values>} */ change) => {
     Object.assign(values, change);
-    idempotencyKey = crypto.randomUUID();
+    idempotencyKey = randomId();
     refresh();
   };
   const submit = async () => {

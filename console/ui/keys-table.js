@@ -20,8 +20,9 @@ import { VirtualList } from "./virtual-list.js";
 const PAGE = 100;
 const ROW_PX = 40;
 const CARD_PX = 64;
-const GAP_PX = 16;
-const NAME_WIDTH = "minmax(160px, 2fr)";
+const GAP_PX = 12;
+const PADDING_PX = 32;
+const NAME_WIDTH = "minmax(150px, 1.4fr)";
 const TYPING_MS = 250;
 const COLUMNS_STORAGE = "keystead.columns";
 const narrow = window.matchMedia("(max-width: 720px)");
@@ -29,14 +30,14 @@ const narrow = window.matchMedia("(max-width: 720px)");
 /** @type {Record<string, Column>} */
 const COLUMNS = {
   id: { title: "Number", cell: (key) => html`${key.id}`, width: "72px", isNumber: true },
-  state: { title: "State", cell: stateLabels, width: "172px" },
+  state: { title: "State", cell: stateLabels, width: "156px" },
   role: { title: "Role", cell: (key) => roleLabel(key.role), width: "72px" },
-  owner: { title: "Owner", cell: (key) => (key.owner === null ? dash() : given(key.owner)), width: "minmax(112px, 1fr)" },
+  owner: { title: "Owner", cell: (key) => (key.owner === null ? dash() : given(key.owner)), width: "minmax(100px, 1fr)" },
   permissions: { title: "Permissions", cell: (key) => key.permissions.join(" ") || dash(), width: "minmax(140px, 1fr)" },
   value: { title: "Value", cell: (key) => html`<code>${tail(key.value)}</code>`, width: "72px" },
-  lastUsed: { title: "Last used", cell: (key) => when(key.lastUsed), width: "112px" },
-  expiresAt: { title: "Expires", cell: (key) => when(key.expiresAt), width: "112px" },
-  created_at: { title: "Created", cell: (key) => when(key.created_at), width: "112px" },
+  lastUsed: { title: "Last used", cell: (key) => when(key.lastUsed), width: "106px" },
+  expiresAt: { title: "Expires", cell: (key) => when(key.expiresAt), width: "106px" },
+  created_at: { title: "Created", cell: (key) => when(key.created_at), width: "106px" },
   rateLimit: { title: "Limit", cell: (key) => (key.rateLimit ? rateLimit(key.rateLimit) : dash()), width: "200px" },
   allowedAddresses: { title: "Addresses", cell: (key) => key.allowedAddresses?.join(" ") ?? dash(), width: "minmax(140px, 1fr)" },
 };
@@ -199,7 +200,7 @@ export class KeysTable {
     const total = Math.min(this.#list.length, VirtualList.mostRows(height));
     const { from, rows } = this.#list.rows();
     const template = `grid-template-columns: ${NAME_WIDTH} ${shown.map((column) => column.width).join(" ")}`;
-    const width = [NAME_WIDTH, ...shown.map((column) => column.width)].reduce((sum, next) => sum + Number(/\d+/.exec(next)?.[0]) + GAP_PX, GAP_PX);
+    const width = [NAME_WIDTH, ...shown.map((column) => column.width)].reduce((sum, next) => sum + Number(/\d+/.exec(next)?.[0]) + GAP_PX, PADDING_PX - GAP_PX);
     const head = html`<div class="row head" role="row" .style=${`${template}; min-width: ${width}px`}>
       <span role="columnheader">Name</span>
       ${shown.map((column) => html`<span role="columnheader" class=${column.isNumber ? "number" : ""}>${column.title}</span>`)}

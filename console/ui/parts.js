@@ -6,6 +6,7 @@ import { ago, exact } from "../lib/format.js";
 import { isRotating, stateOf } from "../lib/keys.js";
 import { refresh } from "../lib/render.js";
 import { icon } from "./icons.js";
+import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/types.js").ApiKey} ApiKey */
 /** @typedef {import("../lib/types.js").View} View */
@@ -57,7 +58,12 @@ const COPIED_MS = 2_000;
 export function copyButton(owner, text, label = "Copy") {
   const isCopied = copied.has(owner);
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Over plain HTTP, browsers have no clipboard for pages.
+      return toast("The browser does not permit this here. Select the text and copy it.");
+    }
     copied.add(owner);
     refresh();
     setTimeout(() => (copied.delete(owner), refresh()), COPIED_MS);

@@ -3,6 +3,7 @@
 import { html, nothing } from "../vendor/lit-html.js";
 import { now } from "../lib/clock.js";
 import { isRotating, stateOf } from "../lib/keys.js";
+import { randomId } from "../lib/random.js";
 import { refresh } from "../lib/render.js";
 import { showValue } from "./create-key.js";
 import { dialogForm, formState, openDialog } from "./dialog.js";
@@ -33,10 +34,10 @@ export function openRotate(target, key) {
   const values = { grace: mustEndAtOnce ? "0" : "24", hours: "", lifetime: hasExpired ? "90" : "keep", days: "", reason: "" };
   const state = formState();
   // The same for each try: a repeated request does not rotate twice.
-  let idempotencyKey = crypto.randomUUID();
+  let idempotencyKey = randomId();
   const set = (/** @type {Partial<typeof values>} */ change) => {
     Object.assign(values, change);
-    idempotencyKey = crypto.randomUUID();
+    idempotencyKey = randomId();
     refresh();
   };
   const submit = async () => {

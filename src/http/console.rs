@@ -33,6 +33,7 @@ const FILES: &[(&str, &[u8])] = &[
     ("lib/keys.js", include_bytes!("../../console/lib/keys.js")),
     ("lib/outcomes.js", include_bytes!("../../console/lib/outcomes.js")),
     ("lib/project-names.js", include_bytes!("../../console/lib/project-names.js")),
+    ("lib/random.js", include_bytes!("../../console/lib/random.js")),
     ("lib/render.js", include_bytes!("../../console/lib/render.js")),
     ("lib/resource.js", include_bytes!("../../console/lib/resource.js")),
     ("lib/roles.js", include_bytes!("../../console/lib/roles.js")),

@@ -20,7 +20,7 @@ const ARGUMENTS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  "--host-resolver-rules=MAP keystead.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 export const DAY_MS = 86_400_000;
 
@@ -54,6 +54,11 @@ export class Server {
       return;
     }
     throw new Error("the server did not start");
+  }
+
+  /** The same server under a name that the browser does not take for this machine: it is no secure context there. */
+  get remoteUrl() {
+    return this.url.replace("127.0.0.1", "keystead.test");
   }
 
   async stop() {
@@ -126,7 +131,7 @@ export function inBrowser(test, { settings = {}, context = {} } = {}) {
 const opened = [];
 
 /** A new page in a context of its own, not yet at an address. */
-async function open(browser, server, options) {
+export async function open(browser, server, options) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.url });
   const page = await context.newPage();
@@ -134,13 +139,14 @@ async function open(browser, server, options) {
   const complaints = [];
   opened.push({ page, complaints });
   page.on("console", (message) => {
-    // The browser itself reports each refused request and each one without an answer: tests provoke both.
-    const isProvoked = /^Failed to load resource: (the server responded with a status of|net::ERR_CONNECTION_)/.test(message.text());
+    // The browser itself reports each refused request, each one without an answer, and plain HTTP from another machine:
+    // tests provoke all three.
+    const isProvoked = /^(Failed to load resource: (the server responded with a status of|net::ERR_CONNECTION_)|The Cross-Origin-Opener-Policy header has been ignored, because the URL's origin was untrustworthy)/.test(message.text());
     if (["error", "warning"].includes(message.type()) && !isProvoked) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.stack));
   page.on("request", (request) => {
-    const isOwn = [`${server.url}/`, "data:", `blob:${server.url}/`].some((start) => request.url().startsWith(start));
+    const isOwn = [`${server.url}/`, `${server.remoteUrl}/`, "data:", `blob:${server.url}/`].some((start) => request.url().startsWith(start));
     if (!isOwn) complaints.push(`asks ${request.url()}`);
     if (/confident_(org|proj)_[0-9a-f]{32}/.test(request.url())) complaints.push(`a key in the address ${request.url()}`);
   });
@@ -154,8 +160,8 @@ async function open(browser, server, options) {
 }
 
 /** Signs in by pasting a key, as a user does. */
-export async function signIn(page, server, key = server.key, { remember = false, at = "" } = {}) {
-  await page.goto(`${server.url}/console/${at}`);
+export async function signIn(page, server, key = server.key, { remember = false, at = "", url = server.url } = {}) {
+  await page.goto(`${url}/console/${at}`);
   await page.getByLabel("API key").fill(key);
   if (remember) await page.getByRole("checkbox", { name: /Remember/ }).check();
   await page.getByRole("button", { name: "Sign in" }).click();

@@ -153,3 +153,17 @@ test("everything goes by the keyboard: create, close, search, open", inBrowser(a
   await page.getByRole("heading", { name: "Beta", level: 1 }).waitFor();
   assert.match(page.url(), /#\/keys\/3$/);
 }));
+
+test("over plain HTTP from another machine, where the browser permits less, keys are created all the same", inBrowser(async ({ server, page }) => {
+  await page.goto(`${server.remoteUrl}/console/`);
+  await page.getByText("This page came over plain HTTP").waitFor();
+  await signIn(page, server, server.key, { at: "#/keys", url: server.remoteUrl });
+  await page.getByRole("main").getByRole("button", { name: /New key/ }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Far away");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  const value = await dialog.getByLabel("Value of the key").innerText();
+  await dialog.getByRole("button", { name: "Copy value" }).click();
+  await page.getByText("Select the text and copy it.").waitFor();
+  assert.equal(await server.status(value), 200);
+}));

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { goTo, inBrowser, signIn } from "./harness.mjs";
-import { fill } from "./sample.mjs";
+import { fill, fillHostile } from "./sample.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -20,7 +20,7 @@ for (const width of [390, 1280]) {
 async function everyScreen({ server, page }) {
   const { width } = page.viewportSize();
   const scheme = (await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches)) ? "dark" : "light";
-  const made = await fill(server);
+  const made = { ...(await fill(server)), ...(await fillHostile(server)) };
   await page.addInitScript(axe);
   const look = async (name) => {
     await page.locator(".skeleton").first().waitFor({ state: "detached" });
