@@ -188,7 +188,7 @@ function isReachable({ projectId }, path) {
 
 /** @param {string} sentence @param {Session} session @returns {Page} */
 function sentencePage(sentence, session) {
-  const link = html`<a class="button" href=${home(session)}>Go to the first page</a>`;
+  const link = html`<a class="button" href=${home(session)}>Go back to the start</a>`;
   return { title: "Not here", view: () => html`${pageHead("Not here")}${empty(sentence, link)}` };
 }
 

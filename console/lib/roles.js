@@ -15,7 +15,7 @@ const TASKS = {
 /** What each role means, for people who choose one. @type {Record<Role, string>} */
 export const MEANINGS = {
   admin: "may do everything in this organization",
-  manager: "creates, changes and revokes keys below admin",
+  manager: "creates, changes and revokes all keys below admin, auditors too",
   auditor: "reads everything, also the audit log; changes nothing",
   verifier: "asks whether keys are valid",
   none: "only presented to other services: customers, devices, jobs",

@@ -19,7 +19,7 @@ export KEYSTEAD_KEY`;
  */
 export function verifySnippets(address) {
   return [
-    { id: "curl", title: "curl", about: "Asks about one key.", files: [{ name: "Shell", code: curlVerify(address) }] },
+    { id: "curl", title: "curl", about: "Asks about one key. The client’s address is needed for keys that are limited to addresses; the permissions are those that this request needs. Both may be left out.", files: [{ name: "Shell", code: curlVerify(address) }] },
     { id: "python", title: "Python", about: "Needs only the standard library.", files: [{ name: "verify.py", code: pythonVerify(address) }] },
     { id: "node", title: "Node", about: "Needs Node 20 or newer and no package.", files: [{ name: "verify.mjs", code: nodeVerify(address) }] },
     { id: "go", title: "Go", about: "Needs only the standard library.", files: [{ name: "main.go", code: goVerify(address) }] },
@@ -48,7 +48,7 @@ export function manageSnippets(address) {
 
 const curlVerify = (/** @type {string} */ address) => `curl -X POST "${address}/v2/verify" \\
   -H "X-API-Key: $KEYSTEAD_KEY" -H "Content-Type: application/json" \\
-  -d '{"value": "THE_CLIENTS_KEY"}'`;
+  -d '{"value": "THE_CLIENTS_KEY", "address": "192.0.2.17", "permissions": ["invoices:read"]}'`;
 
 const pythonVerify = (/** @type {string} */ address) => `import json
 import os

@@ -154,7 +154,7 @@ class AuditLog {
     const list = this.#list;
     const { items, error, isLoading, isComplete, lastCount } = list;
     if (error) return failure(error, () => list.readOn());
-    if (isComplete) return html`<p class="table-end">${plural(items.length, "event")}${isFiltered(this.filter) ? " with these filters" : ""}</p>`;
+    if (isComplete) return html`<p class="table-end">${plural(items.length, "event")} of this organization${isFiltered(this.filter) ? " with these filters" : ""}</p>`;
     const text = lastCount === 0 && !isLoading ? "The search has found nothing more so far." : `${count(items.length)} events so far`;
     return html`<p class="table-end" data-end>
       <span role="status">${text}</span>

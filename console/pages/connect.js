@@ -74,7 +74,7 @@ function choice(address, session) {
 /** Where a verifier's key comes from. @param {Session} session */
 function createLink(session) {
   if (!session.may("manage")) return html`An administrator or a manager creates it.`;
-  return html`<a href=${session.projectId ? `#/projects/${session.projectId}` : "#/keys"}>Create it on the page of the keys.</a>`;
+  return html`<a href=${session.projectId ? `#/projects/${session.projectId}` : "#/keys"}>Create it on the page of the keys</a>, or use the first key of your project.`;
 }
 
 /** @param {string} address @param {Session} session */
@@ -119,7 +119,7 @@ function gateCard(gate, session, projects) {
       isCode: true,
       onInput: (address) => ((gate.address = address), refresh()),
       hint: url
-        ? "The direct one, such as http://127.0.0.1:8080. Behind a second proxy, Keystead would not see the clients’ addresses."
+        ? "The address at which the proxy reaches Keystead directly, such as http://127.0.0.1:8080."
         : html`<span class="bad">Write an address such as <code>http://127.0.0.1:8080</code>.</span>`,
     })}
     ${selectField("gate-query", {

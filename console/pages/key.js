@@ -68,7 +68,7 @@ export function keyPage(context) {
     title: "Key",
     view: () => {
       const status = key.error instanceof Refused ? key.error.status : 0;
-      if (status === 404) return notFound(context, projectId);
+      if (status === 404) return html`${notFound(context, projectId)}${life ? life.view() : nothing}`;
       if (status === 403 && !key.data) return html`${pageHead("Key", { above: above() })}${empty(key.error?.message ?? "", firstLink(context, projectId))}`;
       if (!key.data) return html`${pageHead("Key", { above: above() })}${loaded(key, () => nothing, waiting())}`;
       return keyView(target, key.data, above(), { use: use && useCard(use), life: life?.view() });
@@ -139,7 +139,7 @@ function keyView(target, key, above, { use, life }) {
     ${canChange || !session.may("manage") ? nothing : html`<p class="notice info key-notice"><span>Only an admin may change a key with the role admin.</span></p>`}
     ${rotates ? rotationPanel(target, key, canChange) : nothing}
     <div class="key-page ${use || life ? "" : "alone"}">
-      <div>${factsCard(target, key)}${rotates ? nothing : valueCard(key)}</div>
+      <div>${factsCard(target, key)}${rotates ? nothing : valueCard(key, canChange)}</div>
       ${use || life ? html`<div>${use ?? nothing}${life ?? nothing}</div>` : nothing}
     </div>`;
 }

@@ -150,7 +150,7 @@ function usageCard(usage, onSpan) {
 function refusals(steps) {
   const { refused } = totals(steps);
   if (refused.length === 0) return nothing;
-  return html`<h3>Reasons of refusals</h3>
+  return html`<h3>Reasons for refusals</h3>
     <dl class="reasons">${refused.map(([code, uses]) => html`<div><dt>${outcomeName(code)}</dt><dd class="number">${count(uses)}</dd></div>`)}</dl>`;
 }
 
@@ -183,7 +183,7 @@ function expiring({ expiring: keys, apiKeys }, nameOf) {
 
 /** @param {Overview} overview @param {(id: string) => string | null | undefined} nameOf */
 function unused({ unused: keys, apiKeys }, nameOf) {
-  if (keys.length === 0) return empty("Each active key was used within 90 days, or is younger.");
+  if (keys.length === 0) return empty("Each active key was used within 90 days, or is newer.");
   const rows = keys.map((key) => [keyName(key, nameOf), when(key.created_at), when(key.lastUsed)]);
   return html`${table("Keys that are not used", ["Name", "Created", "Last used"], rows)}${rest(apiKeys.unused, keys.length, "state=active&unusedForDays=90")}`;
 }

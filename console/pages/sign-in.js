@@ -34,7 +34,7 @@ export function signInView({ sentence, onSession, onCancel, makeSession }) {
   return html`<main class="sign-in">
     <form class="sign-in-card" @submit=${submit} novalidate>
       <div class="brand">${logo()}<span>Keystead</span></div>
-      <h1 tabindex="-1">${onCancel ? "Add an organization" : "Sign in"}</h1>
+      <h1 tabindex="-1">${onCancel ? "Sign in to another organization" : "Sign in"}</h1>
       ${sentence ? html`<p class="notice" role="alert">${icon("warning")}<span>${sentence}</span></p>` : nothing}
       ${isSecureContext
         ? nothing

@@ -42,7 +42,7 @@ export function chainHead(head, { above = nothing } = {}) {
           </div>
           <p class="hint">
             Keep the number and the hash outside of this server: with them, <code>keystead audit verify <span class="option">--expect NUMBER:HASH</span></code> proves later
-            that this event and all before it were not changed since.
+            that this event and all before it were not changed since. The numbers count the events of the whole server, so some are not in this list.
           </p>
         </div>`
       : html`<p class="muted">The log has no event yet.</p>`;

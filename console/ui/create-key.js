@@ -31,7 +31,7 @@ export function openCreateKey(session, projectId, onCreated) {
     name: "",
     lifetime: "90",
     days: "",
-    role: /** @type {Role} */ (roles.includes("verifier") ? "verifier" : "none"),
+    role: /** @type {Role} */ (projectId ? "none" : "verifier"),
     permissions: "",
     owner: "",
     limit: "",
@@ -63,10 +63,6 @@ export function openCreateKey(session, projectId, onCreated) {
   const content = () =>
     html`${textField("key-name", { label: "Name", value: values.name, hasFocus: true, maxLength: 255, onInput: (name) => set({ name }), hint: "What the key is for, such as “Nightly backup”." })}
       <div class="field-row">
-        ${selectField("key-lifetime", { label: "Expires after", value: values.lifetime, choices: LIFETIMES, onChange: (lifetime) => set({ lifetime }) })}
-        ${values.lifetime === "other"
-          ? textField("key-days", { label: "Days", value: values.days, inputMode: "numeric", onInput: (days) => set({ days }) })
-          : nothing}
         ${selectField("key-role", {
           label: "Role",
           value: values.role,
@@ -74,10 +70,14 @@ export function openCreateKey(session, projectId, onCreated) {
           onChange: (role) => set({ role: /** @type {Role} */ (role) }),
           hint: MEANINGS[values.role],
         })}
+        ${selectField("key-lifetime", { label: "Expires after", value: values.lifetime, choices: LIFETIMES, onChange: (lifetime) => set({ lifetime }) })}
+        ${values.lifetime === "other"
+          ? textField("key-days", { label: "Days", value: values.days, inputMode: "numeric", onInput: (days) => set({ days }) })
+          : nothing}
       </div>
       ${grantFields(values, set)}`;
   openDialog({
-    title: "New key",
+    title: projectId ? "New key of this project" : "New key of the organization",
     view: () => dialogForm(state, { content: content(), submit: "Create key", onSubmit: submit }),
   });
 }

@@ -123,8 +123,8 @@ function inWords(field) {
   if (field.name === "permissions") {
     const { added, removed } = entryChanges(field);
     const words = [];
-    if (added.length > 0) words.push(html`granted ${given(cut(added.join(" ")))}`);
-    if (removed.length > 0) words.push(html`withdrawn ${given(cut(removed.join(" ")))}`);
+    if (added.length > 0) words.push(html`granted ${given(cut(added.join(", ")))}`);
+    if (removed.length > 0) words.push(html`withdrawn ${given(cut(removed.join(", ")))}`);
     return words.length > 0 ? words : [html`permissions in another order`];
   }
   const label = field.label.charAt(0).toLowerCase() + field.label.slice(1);

@@ -86,7 +86,7 @@ function organizations({ sessions, onSwitch, onAdd, onSignOutAll }, active) {
         </button>`,
     )}
     <hr />
-    <button type="button" class="menu-item" @click=${choose(onAdd)}>${icon("plus")}Add an organization</button>
+    <button type="button" class="menu-item" @click=${choose(onAdd)}>${icon("plus")}Sign in to another organization</button>
     <button type="button" class="menu-item" @click=${choose(onSignOutAll)}>${icon("signOut")}Sign out of all</button>`;
   return menu({ id: "organizations", button, label: `Organization: ${active.name}`, content, kind: "organization" });
 }

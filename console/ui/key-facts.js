@@ -50,12 +50,12 @@ function metadata(key) {
     ${hasLongNumber(key.metadata) ? html`<p class="hint">Numbers of more than 15 digits are rounded here.</p>` : nothing}`;
 }
 
-/** @param {ApiKey} key that does not rotate */
-export function valueCard(key) {
+/** @param {ApiKey} key that does not rotate @param {boolean} canRotate */
+export function valueCard(key, canRotate) {
   const content = html`<dl class="facts">
       <dt>Current value</dt>
       <dd><code>${key.value}</code></dd>
     </dl>
-    <p class="hint key-value-hint">Keystead keeps only its hash and its last six characters. To get a value that you can read, rotate the key.</p>`;
+    <p class="hint key-value-hint">Keystead keeps only its hash and its last six characters.${canRotate ? " To get a value that you can read, rotate the key." : ""}</p>`;
   return card("Value", content);
 }

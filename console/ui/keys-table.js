@@ -3,8 +3,9 @@
 import { repeat } from "../vendor/directives/repeat.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { count, plural, rateLimit, tail } from "../lib/format.js";
-import { keyHref, keysPath } from "../lib/keys.js";
+import { keyHref, keysHref, keysPath } from "../lib/keys.js";
 import { refresh } from "../lib/render.js";
+import { resource } from "../lib/resource.js";
 import { possibleRoles } from "../lib/roles.js";
 import { go, noteQuery } from "../lib/router.js";
 import { checkbox, select } from "./fields.js";
@@ -14,10 +15,13 @@ import { empty, failure, given, roleLabel, stateLabels, when } from "./parts.js"
 import { VirtualList } from "./virtual-list.js";
 
 /** @typedef {import("../lib/types.js").ApiKey} ApiKey */
+/** @typedef {import("../lib/types.js").Project} Project */
 /** @typedef {import("../lib/types.js").View} View */
 /** @typedef {{ title: string, cell: (key: ApiKey) => View | string, width: string, isNumber?: boolean }} Column */
 
 const PAGE = 100;
+const MOST_PROJECTS = 1000;
+const LONGEST_NAME = 40;
 const ROW_PX = 40;
 const CARD_PX = 64;
 const GAP_PX = 12;
@@ -73,7 +77,7 @@ function showColumn(name, isShown) {
 /** @type {[string, string][]} */
 const STATES = [["", "Any state"], ["active", "Active"], ["expiring", "Expiring"], ["expired", "Expired"], ["deactivated", "Deactivated"], ["rotating", "Rotating"]];
 /** @type {[string, string][]} */
-const USES = [["", "Any use"], ["30", "Unused for 30 days"], ["90", "Unused for 90 days"], ["365", "Unused for a year"]];
+const USES = [["", "Any use"], ["30", "Unused 30 days"], ["90", "Unused 90 days"], ["365", "Unused 1 year"]];
 const FILTERS = ["name", "state", "role", "permission", "owner", "unusedForDays"];
 
 /** A table of keys. It reads at once. */
@@ -85,6 +89,7 @@ export class KeysTable {
   #context;
   #projectId;
   #emptyView;
+  /** The projects to choose from; only where the key reaches more than one list. @type {import("../lib/resource.js").Resource<Project[]> | undefined} */ #projects;
 
   /**
    * @param {import("../lib/types.js").Context} context
@@ -97,6 +102,8 @@ export class KeysTable {
     this.#emptyView = emptyView;
     for (const name of FILTERS) this.#filter[name] = context.query.get(name) ?? "";
     this.#list = this.#read();
+    const { session, signal } = context;
+    if (!session.projectId) this.#projects = resource(signal, async () => (await session.api.get("v2/projects", { limit: MOST_PROJECTS }, signal)).projects);
     const measure = () => this.#measure();
     window.addEventListener("scroll", measure, { passive: true, signal: context.signal });
     window.addEventListener("resize", measure, { signal: context.signal });
@@ -170,12 +177,27 @@ export class KeysTable {
           autocomplete="off"
           spellcheck="false" /><kbd>/</kbd
       ></label>
+      ${this.#lists()}
       ${narrow.matches
         ? html`<details class="more-filters" ?open=${this.#isFiltered}><summary class="button">Filters</summary><div>${this.#moreFilters()}</div></details>`
         : this.#moreFilters()}
       ${this.#isFiltered ? html`<button type="button" class="button quiet" @click=${() => this.#clearFilters()}>Clear</button>` : nothing}
       ${narrow.matches ? nothing : columnMenu()}
     </search>`;
+  }
+
+  /** Leads to the keys of the organization or of a project, with the same filters. */
+  #lists() {
+    const projects = this.#projects?.data ?? [];
+    if (projects.length === 0) return nothing;
+    const short = (/** @type {string} */ name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name);
+    /** @type {[string, string][]} */
+    const choices = [["", "Organization"], ...projects.map(({ id, name }) => /** @type {[string, string]} */ ([id, short(name)]))];
+    const onChange = (/** @type {string} */ id) => {
+      const filters = new URLSearchParams(Object.entries(this.#filter).filter(([, value]) => value !== "")).toString();
+      go(`${keysHref(id || null)}${filters ? `?${filters}` : ""}`);
+    };
+    return select({ label: "Keys of", value: this.#projectId ?? "", choices, onChange });
   }
 
   #moreFilters() {
@@ -235,7 +257,7 @@ export class KeysTable {
     const cells = shown
       ? shown.map((column) => html`<span role="cell" class=${column.isNumber ? "number" : ""}>${column.cell(key)}</span>`)
       : html`<span role="cell" class="card-state">${stateLabels(key)}</span>
-          <span role="cell" class="card-about muted">${key.owner === null ? key.role : given(key.owner)} · used ${when(key.lastUsed)}</span>`;
+          <span role="cell" class="card-about muted">${key.owner === null ? `role ${key.role}` : given(key.owner)} · used ${when(key.lastUsed)}</span>`;
     return html`<div class="row" role="row" aria-rowindex=${number + 2} .style=${style} @click=${open}>
       <span role="cell" class="name">${name}</span>${cells}
     </div>`;
@@ -247,7 +269,8 @@ export class KeysTable {
     if (isPaused) return nothing;
     if (isLoading) return html`<div class="skeleton rows-skeleton" role="status" aria-label="Loading">${Array.from({ length: 8 }, () => html`<div class="skeleton-line"></div>`)}</div>`;
     if (!this.#isFiltered) return this.#emptyView();
-    return empty("No key matches these filters.", html`<button type="button" class="button" @click=${() => this.#clearFilters()}>Clear the filters</button>`);
+    const others = this.#projectId === null && this.#projects?.data?.length ? " Projects have keys of their own: choose one above." : "";
+    return empty(`No key matches these filters.${others}`, html`<button type="button" class="button" @click=${() => this.#clearFilters()}>Clear the filters</button>`);
   }
 
   #end() {

@@ -96,7 +96,7 @@ function graceFields(values, set) {
 
 /** @param {ApiKey} key with its new value @param {boolean} hasGrace */
 function showNewValue(key, hasGrace) {
-  const inGrace = "The old value still works. Give the new one to all clients, watch on this page who still uses the old one, then complete the rotation.";
+  const inGrace = "The old value still works. Give the new one to all clients, watch on this page whether the old one is still used, then complete the rotation.";
   showValue({
     title: "The new value",
     about: hasGrace ? inGrace : "The old value does not work any more.",

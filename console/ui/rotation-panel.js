@@ -44,7 +44,7 @@ export function rotationPanel(target, key, mayManage) {
       ${mayManage ? buttons : nothing}
     </div>
     ${isOwn(target) ? html`<p class="hint">You are signed in with this key, so this page is one of its clients.</p>` : nothing}`;
-  return card("Who still uses the old value", content, { actions: live, kind: "rotation" });
+  return card("Is the outgoing value still in use?", content, { actions: live, kind: "rotation" });
 }
 
 /** @param {string} title @param {string} masked @param {string | null} lastUsed @param {string} kind */
@@ -60,7 +60,7 @@ function value(title, masked, lastUsed, kind) {
 function verdict(rotation) {
   if (!rotation || rotation.isSafeToComplete) return "The new value is in use, and the old one was not used for an hour.";
   if (rotation.shadowValueLastUsed === null) return "Nobody has used the new value yet.";
-  if (rotation.valueLastUsed !== null) return `The old value was used ${ago(rotation.valueLastUsed, now())}. Wait until it was not used for an hour.`;
+  if (rotation.valueLastUsed !== null) return `The old value was used ${ago(rotation.valueLastUsed, now())}. Wait until it has not been used for an hour.`;
   return "";
 }
 

@@ -63,7 +63,7 @@ export class Timeline {
 
   #content() {
     if (!this.#events) return this.#error ? failure(this.#error, () => this.reload()) : skeleton(5);
-    if (this.#events.length === 0) return empty("The audit log has no event of this key. Imported keys have none until they are changed.");
+    if (this.#events.length === 0) return empty("The audit log has no event of this key.");
     return html`<ol class="timeline">${this.#events.map((event) => this.#item(event))}</ol>
       ${this.#error ? failure(this.#error, () => this.#older()) : this.#more()}`;
   }

@@ -33,8 +33,8 @@ const ABOUT: &str = "\
 Keystead stores and verifies a team's own API keys. Every answer is JSON: `{\"success\":true,\"data\":…}`, or \
 `{\"success\":false,\"error\":\"<one clear sentence>\",\"deprecated\":false}` with a fitting status.\n\n\
 Send a key in `CONFIDENT_API_KEY`, in `X-API-Key`, or as `Authorization: Bearer`; two different keys in one request are \
-refused. **An organization key is an administrator**: it can create, change and revoke every key of its organization, and read \
-the audit log. A project key may only verify keys: give one to clients that only need access.\n\n\
+refused. **The role of a key decides what it may do**; without a chosen role, an organization key is an administrator, and \
+a project key may only verify keys. Give clients that only need access a project key with the role `none`.\n\n\
 New programs use `/v2`. `/v1` serves the same keys to clients of the hosted service. `/v1` ignores unknown fields and \
 parameters; `/v2` refuses unknown and repeated ones. Times are RFC 3339 in UTC with milliseconds. Every GET path also answers \
 HEAD; other methods get 405 with `Allow`. Another organization's objects are answered with 404.";

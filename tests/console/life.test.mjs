@@ -46,7 +46,7 @@ test("the whole life of a key: created, narrowed, rotated, switched off and on, 
   await dialog.getByRole("button", { name: "Rotate", exact: true }).click();
   const second = await dialog.getByLabel("Value of the key").innerText();
   await dialog.getByRole("button", { name: "I have saved it" }).click();
-  const panel = main.getByRole("region", { name: "Who still uses the old value" });
+  const panel = main.getByRole("region", { name: "Is the outgoing value still in use?" });
   await panel.getByText("Nobody has used the new value yet.").waitFor();
   assert.deepEqual([await server.status(first), await server.status(second)], [200, 200]);
   await panel.getByText(/The old value was used/).waitFor();

@@ -89,7 +89,7 @@ test("several organizations are open at once, and one sign-out ends all", inBrow
   const other = (await readFile(keyFile, "utf8")).trim();
   await signIn(page, server, server.key, { remember: true });
   await page.getByRole("button", { name: "Organization: My organization" }).click();
-  await page.getByRole("button", { name: "Add an organization" }).click();
+  await page.getByRole("button", { name: "Sign in to another organization" }).click();
   await page.getByLabel("API key").fill(other);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("button", { name: "Organization: Nordwind <b>GmbH</b>" }).click();
