@@ -1,6 +1,7 @@
 // The console: sessions, the page that the address names, the frame around it, and the keyboard.
 
 import { html, nothing, render } from "./vendor/lit-html.js";
+import { Refused } from "./lib/api.js";
 import { isServerDown } from "./lib/connection.js";
 import { refresh, setDrawing } from "./lib/render.js";
 import { go, location, match } from "./lib/router.js";
@@ -15,11 +16,12 @@ import { overviewPage } from "./pages/overview.js";
 import { projectPage } from "./pages/project.js";
 import { projectsPage } from "./pages/projects.js";
 import { signInView } from "./pages/sign-in.js";
-import { closeDialog, dialogView, isDialogOpen, showDrawnDialog } from "./ui/dialog.js";
+import { dialogView, dismissDialog, isDialogOpen, showDrawnDialog } from "./ui/dialog.js";
 import { frame } from "./ui/frame.js";
 import { icon } from "./ui/icons.js";
 import { empty, pageHead } from "./ui/parts.js";
 import { openShortcuts } from "./ui/shortcuts.js";
+import { toast } from "./ui/toast.js";
 
 /** @typedef {import("./lib/types.js").Page} Page */
 /** @typedef {import("./lib/types.js").Context} Context */
@@ -77,11 +79,17 @@ function makeSession(key, isRemembered) {
 /** A key that is signed in is not valid any more. @param {Session} session @param {string} sentence */
 function becomeInvalid(session, sentence) {
   if (!sessions.all.includes(session)) return;
-  closeDialog();
+  const isShown = session === sessions.active && !signIn.isAdding;
   const { name, value } = session.apiKey;
+  const ended = `the key “${name}” (…${value.slice(-6)}) of ${session.name} is no longer accepted.`;
   sessions.remove(session);
-  const ended = `You were signed out: the key “${name}” (…${value.slice(-6)}) of ${session.name} is no longer accepted.`;
-  signIn = { ...signIn, sentence: `${ended} ${sentence}`, isAdding: sessions.all.length > 0 };
+  if (!isShown) {
+    toast(`One session has ended: ${ended}`);
+    signIn.isAdding &&= sessions.all.length > 0;
+    return refresh();
+  }
+  dismissDialog();
+  signIn = { ...signIn, sentence: `You were signed out: ${ended} ${sentence}`, isAdding: sessions.all.length > 0 };
   openPage();
 }
 
@@ -220,9 +228,11 @@ async function resume() {
     const session = new Session(key, true, becomeInvalid);
     try {
       await session.identify();
+      sessions.markChecked(key);
       sessions.add(session);
     } catch (error) {
       signIn.sentence = /** @type {Error} */ (error).message;
+      if (error instanceof Refused && error.status === 401) sessions.markChecked(key);
     }
   }
   sessions.store();
@@ -231,7 +241,7 @@ async function resume() {
 
 setDrawing(draw);
 window.addEventListener("hashchange", () => {
-  closeDialog();
+  dismissDialog();
   openPage();
 });
 window.addEventListener("keydown", onKey);

@@ -25,6 +25,14 @@ export class Unanswered extends Error {
   }
 }
 
+/** Keys have this form: addresses are in logs and in the browser's history, so no key gets into one. */
+const FULL_KEY = /[a-z0-9_]_[0-9a-f]{32}/i;
+
+/** Whether a text contains what looks like a full key. @param {string} text */
+export function hasFullKey(text) {
+  return FULL_KEY.test(text);
+}
+
 /**
  * The address of a path of the API, also where a proxy serves everything below a path of its own.
  * @param {string} path such as `v2/organization`
@@ -33,7 +41,9 @@ export class Unanswered extends Error {
 export function address(path, query = {}) {
   const url = new URL(`../${path}`, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
+    if (value === undefined || value === "") continue;
+    if (hasFullKey(String(value))) throw new Error("This looks like a full key, which must not be in an address. Search for the name of the key.");
+    url.searchParams.set(name, String(value));
   }
   return url.href;
 }
@@ -60,7 +70,13 @@ export class Api {
    * @returns {Promise<any>} `data` of the answer
    */
   async get(path, query, signal) {
-    return (await this.#json(await this.download(path, query, signal))).data;
+    const response = await this.download(path, query, signal);
+    try {
+      return (await response.json()).data;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Error("The answer does not come from Keystead. Something between it and this page has answered.");
+    }
   }
 
   /**
@@ -90,11 +106,7 @@ export class Api {
    */
   async change(method, path, body, idempotencyKey) {
     const headers = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : undefined;
-    return this.#json(await this.#send(path, { method, body, headers }));
-  }
-
-  /** @param {Response} response */
-  async #json(response) {
+    const response = await this.#send(path, { method, body, headers });
     try {
       return await response.json();
     } catch {
@@ -110,9 +122,10 @@ export class Api {
     /** @type {Record<string, string>} */
     const all = { "X-API-Key": this.#key, ...headers };
     if (body !== undefined) all["Content-Type"] = "application/json";
+    const url = address(path, query);
     let response;
     try {
-      response = await fetch(address(path, query), {
+      response = await fetch(url, {
         method,
         headers: all,
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -126,25 +139,30 @@ export class Api {
       if (signal?.aborted) throw error;
       throw new Unanswered();
     }
-    markReachable();
     learnFrom(response);
-    if (response.ok) return response;
+    if (response.ok) {
+      markReachable();
+      return response;
+    }
     const sentence = await refusal(response);
-    if (response.status === 401) this.#onInvalid(sentence);
-    throw new Refused(response.status, sentence);
+    // A proxy before a server that is stopped or starting.
+    if (sentence === undefined && [502, 503, 504].includes(response.status)) throw new Unanswered();
+    markReachable();
+    if (sentence !== undefined && response.status === 401) this.#onInvalid(sentence);
+    throw new Refused(response.status, sentence ?? `Something between Keystead and this page has answered with status ${response.status}.`);
   }
 }
 
 /**
- * The server's sentence; of a proxy's answer, only its status.
+ * The server's sentence; undefined where the answer does not come from Keystead.
  * @param {Response} response
+ * @returns {Promise<string | undefined>}
  */
 async function refusal(response) {
   try {
-    const { error } = await response.json();
-    if (typeof error === "string") return error;
+    const { success, error } = await response.json();
+    return success === false && typeof error === "string" ? error : undefined;
   } catch {
-    // The answer does not come from Keystead.
+    return undefined;
   }
-  return `The server answered with status ${response.status}.`;
 }

@@ -1,5 +1,7 @@
 // Which page the address names: `#/keys/12?state=active`. What follows `#` never reaches a server.
 
+import { hasFullKey } from "./api.js";
+
 /** @typedef {{ params: Record<string, string>, query: URLSearchParams, path: string }} Location */
 
 /** Where the address leads. @returns {Location} */
@@ -36,7 +38,7 @@ export function go(hash) {
  * @param {Record<string, string>} query
  */
 export function noteQuery(query) {
-  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "")).toString();
+  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && !hasFullKey(value))).toString();
   const { path } = location();
   history.replaceState(null, "", `#${path}${text ? `?${text}` : ""}`);
 }

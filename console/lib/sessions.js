@@ -73,14 +73,22 @@ export class Sessions {
   /** @type {Session[]} */ all = [];
   /** @type {Session | undefined} */ active;
 
-  /** The keys that this tab remembers. */
+  /** Remembered keys that the server was not asked about yet. They stay remembered. @type {string[]} */ #unchecked = [];
+
+  /** The keys that this tab remembers. @returns {string[]} */
   remembered() {
     try {
       const keys = JSON.parse(sessionStorage.getItem(STORAGE) ?? "[]");
-      return Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : [];
+      this.#unchecked = Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : [];
     } catch {
-      return [];
+      this.#unchecked = [];
     }
+    return this.#unchecked;
+  }
+
+  /** The server has said whether a remembered key is valid. @param {string} key */
+  markChecked(key) {
+    this.#unchecked = this.#unchecked.filter((other) => other !== key);
   }
 
   /** Adds a session that was identified, in place of an older one of the same key. @param {Session} session */
@@ -100,13 +108,14 @@ export class Sessions {
 
   clear() {
     this.all = [];
+    this.#unchecked = [];
     this.active = undefined;
     this.store();
   }
 
   /** Writes the keys to remember; the others are not written anywhere. */
   store() {
-    const keys = this.all.filter((session) => session.isRemembered).map((session) => session.key);
+    const keys = [...this.#unchecked, ...this.all.filter((session) => session.isRemembered).map((session) => session.key)];
     if (keys.length > 0) sessionStorage.setItem(STORAGE, JSON.stringify(keys));
     else sessionStorage.removeItem(STORAGE);
   }

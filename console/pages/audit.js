@@ -22,6 +22,8 @@ const TYPING_MS = 350;
 const NEWER_MS = 20_000;
 /** So far before the end of the rows the next ones are read. */
 const AHEAD_PX = 600;
+/** So many events are read by scrolling; more by the button. All stay in the document. */
+const MOST_BY_SCROLLING = 1_000;
 
 const weekday = new Intl.DateTimeFormat("en", { weekday: "long", year: "numeric", month: "long", day: "numeric" });
 
@@ -76,7 +78,7 @@ class AuditLog {
   /** Reads on while the end is near. A page without a match waits for the user. */
   #readAhead() {
     const end = document.querySelector("[data-end]");
-    if (!end || this.#list.error || this.#list.lastCount === 0) return;
+    if (!end || this.#list.error || this.#list.lastCount === 0 || this.#list.items.length >= MOST_BY_SCROLLING) return;
     if (end.getBoundingClientRect().top < window.innerHeight + AHEAD_PX) this.#list.readOn();
   }
 

@@ -38,6 +38,11 @@ export function closeDialog() {
   queueMicrotask(() => opener instanceof HTMLElement && opener.isConnected && opener.focus());
 }
 
+/** Closes the dialog, unless the user must confirm it: what it shows is shown nowhere else. */
+export function dismissDialog() {
+  if (!open?.mustConfirm) closeDialog();
+}
+
 /** Whether a dialog is open. */
 export function isDialogOpen() {
   return open !== undefined;
@@ -49,7 +54,7 @@ export function dialogView() {
   const dialog = open;
   const cancel = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (!dialog.mustConfirm) closeDialog();
+    dismissDialog();
   };
   return html`<dialog
     class=${dialog.isWide ? "wide" : ""}

@@ -86,6 +86,8 @@ export class KeysTable {
   /** @type {VirtualList<ApiKey>} */ #list;
   /** @type {AbortController} */ #reading = new AbortController();
   #typing = 0;
+  /** Whether a phone shows all filters. */
+  #showsMore = false;
   #context;
   #projectId;
   #emptyView;
@@ -101,6 +103,7 @@ export class KeysTable {
     this.#projectId = projectId;
     this.#emptyView = emptyView;
     for (const name of FILTERS) this.#filter[name] = context.query.get(name) ?? "";
+    this.#showsMore = this.#isFiltered;
     this.#list = this.#read();
     const { session, signal } = context;
     if (!session.projectId) this.#projects = resource(signal, async () => (await session.api.get("v2/projects", { limit: MOST_PROJECTS }, signal)).projects);
@@ -179,7 +182,7 @@ export class KeysTable {
       ></label>
       ${this.#lists()}
       ${narrow.matches
-        ? html`<details class="more-filters" ?open=${this.#isFiltered}><summary class="button">Filters</summary><div>${this.#moreFilters()}</div></details>`
+        ? html`<details class="more-filters" .open=${this.#showsMore} @toggle=${(/** @type {Event} */ event) => (this.#showsMore = /** @type {HTMLDetailsElement} */ (event.target).open)}><summary class="button">Filters</summary><div>${this.#moreFilters()}</div></details>`
         : this.#moreFilters()}
       ${this.#isFiltered ? html`<button type="button" class="button quiet" @click=${() => this.#clearFilters()}>Clear</button>` : nothing}
       ${narrow.matches ? nothing : columnMenu()}
@@ -223,7 +226,7 @@ export class KeysTable {
     const { from, rows } = this.#list.rows();
     const template = `grid-template-columns: ${NAME_WIDTH} ${shown.map((column) => column.width).join(" ")}`;
     const width = [NAME_WIDTH, ...shown.map((column) => column.width)].reduce((sum, next) => sum + Number(/\d+/.exec(next)?.[0]) + GAP_PX, PADDING_PX - GAP_PX);
-    const head = html`<div class="row head" role="row" .style=${`${template}; min-width: ${width}px`}>
+    const head = html`<div class="row head" role="row" aria-rowindex="1" .style=${`${template}; min-width: ${width}px`}>
       <span role="columnheader">Name</span>
       ${shown.map((column) => html`<span role="columnheader" class=${column.isNumber ? "number" : ""}>${column.title}</span>`)}
     </div>`;
@@ -231,7 +234,7 @@ export class KeysTable {
       const style = `${isNarrow ? "" : template}; transform: translateY(${(from + index) * height}px)`;
       return this.#row(key, from + index, style, isNarrow ? undefined : shown);
     };
-    return html`<div class="table ${isNarrow ? "cards" : ""}" role="table" aria-label="Keys" aria-rowcount=${this.#list.isComplete ? this.#list.length : -1} @keydown=${moveFocus}>
+    return html`<div class="table ${isNarrow ? "cards" : ""}" role="table" aria-label="Keys" aria-rowcount=${this.#list.isComplete ? this.#list.length + 1 : -1} @keydown=${moveFocus}>
       ${isNarrow ? nothing : html`<div role="rowgroup">${head}</div>`}
       <div role="rowgroup" class="rows" data-rows .style=${`height: ${total * height}px; ${isNarrow ? "" : `min-width: ${width}px`}`}>${repeat(rows, (_, index) => from + index, row)}</div>
     </div>`;

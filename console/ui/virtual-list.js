@@ -13,6 +13,8 @@ const KEPT_PAGES = 3;
 const HIGHEST_PX = 30_000_000;
 /** Empty pages that are read without asking: a filter that few keys match. */
 const MOST_EMPTY_PAGES = 20;
+/** The pause before a page that could not be read again is tried once more. */
+const RETRY_MS = 2_000;
 
 /**
  * @template T
@@ -144,8 +146,9 @@ export class VirtualList {
     try {
       const { items } = await this.#fetchPage(page.cursor);
       page.items = items.slice(0, page.length);
-    } catch (error) {
-      if (!this.#signal.aborted) this.error = /** @type {Error} */ (error);
+    } catch {
+      // Its rows stay empty until it can be read.
+      setTimeout(() => !this.#signal.aborted && this.#keepPagesAround(), RETRY_MS);
     }
     page.isLoading = false;
     refresh();

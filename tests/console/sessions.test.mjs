@@ -100,3 +100,67 @@ test("several organizations are open at once, and one sign-out ends all", inBrow
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 }));
+
+test("behind a proxy that answers for a stopped server, the console waits, and a remembered key stays remembered", inBrowser(async ({ server, page }) => {
+  await signIn(page, server, server.key, { remember: true, at: "#/keys" });
+  let isDown = true;
+  const proxy = (route) => (isDown ? route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }) : route.continue());
+  await page.route(/\/(v2|healthz)/, proxy);
+  await page.reload();
+  await page.getByText("The server does not answer.").waitFor();
+  isDown = false;
+  await page.getByRole("heading", { name: "Keys", level: 1 }).waitFor();
+  assert.ok(await page.evaluate((key) => sessionStorage.getItem("keystead.keys").includes(key), server.key));
+}));
+
+test("neither the end of another session nor the way back closes a value that is shown once", inBrowser(async ({ server, page }) => {
+  const dialog = page.getByRole("dialog");
+  const main = page.getByRole("main");
+  const ana = await server.createKey({ name: "Ana", role: "admin" });
+  const subject = await server.createKey({ name: "Subject", role: "none" });
+  await signIn(page, server);
+  await page.getByRole("button", { name: "Organization: My organization" }).click();
+  await page.getByRole("button", { name: "Sign in to another organization" }).click();
+  await page.getByLabel("API key").fill(ana.value);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("signed in as admin").waitFor();
+  await goTo(page, `#/keys/${subject.id}`);
+  await main.getByRole("button", { name: "Deactivate", exact: true }).click();
+  // Ana's change is on the way while her key is revoked and the first session creates a key.
+  const { promise: isRevoked, resolve: revoked } = withResolvers();
+  await page.route(`**/api-keys/${subject.id}`, async (route) => {
+    if (route.request().method() === "PUT") await isRevoked;
+    await route.continue();
+  });
+  await dialog.getByRole("button", { name: "Deactivate" }).click();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await server.call("DELETE", `v2/organization/api-keys/${ana.id}`);
+  await page.getByRole("button", { name: "Organization: My organization" }).click();
+  await page.getByRole("button", { name: /^My organization\s*First key/ }).click();
+  await goTo(page, "#/keys");
+  await main.getByRole("button", { name: /New key/ }).click();
+  await dialog.getByLabel("Name").fill("Kept");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  const value = dialog.getByLabel("Value of the key");
+  await value.waitFor();
+  revoked();
+  await page.getByText("One session has ended: the key “Ana”").waitFor();
+  assert.match(await value.innerText(), /^confident_org_/);
+  await goTo(page, "#/projects");
+  await page.getByRole("heading", { name: "Projects", level: 1, includeHidden: true }).waitFor();
+  assert.match(await value.innerText(), /^confident_org_/);
+}));
+
+/** As `Promise.withResolvers`, which Node 20 does not have. */
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+test("a full key that is pasted into a search gets into no address", inBrowser(async ({ server, page }) => {
+  await signIn(page, server, server.key, { at: "#/keys" });
+  await page.getByLabel("Search by name").fill(server.key);
+  await page.getByText("This looks like a full key").waitFor();
+  assert.ok(!page.url().includes(server.key));
+}));
