@@ -15,7 +15,7 @@ import { organizationPage } from "./pages/organization.js";
 import { overviewPage } from "./pages/overview.js";
 import { projectPage } from "./pages/project.js";
 import { projectsPage } from "./pages/projects.js";
-import { signInView } from "./pages/sign-in.js";
+import { resetSignIn, signInView } from "./pages/sign-in.js";
 import { dialogView, dismissDialog, isDialogOpen, showDrawnDialog } from "./ui/dialog.js";
 import { frame } from "./ui/frame.js";
 import { icon } from "./ui/icons.js";
@@ -101,6 +101,7 @@ function enter(session) {
 }
 
 function cancelSignIn() {
+  resetSignIn();
   signIn = { ...signIn, sentence: "", isAdding: false };
   openPage();
 }
@@ -109,6 +110,12 @@ function cancelSignIn() {
 function switchTo(session) {
   if (session === sessions.active) return;
   sessions.active = session;
+  sessions.store();
+  showHome(session);
+}
+
+/** @param {Session} session */
+function showHome(session) {
   if (window.location.hash === home(session)) openPage();
   else go(home(session));
 }
@@ -120,8 +127,8 @@ function addOrganization() {
 
 function signOut() {
   if (sessions.active) sessions.remove(sessions.active);
-  if (sessions.active) switchTo(sessions.active);
-  leaveAddress();
+  if (sessions.active) showHome(sessions.active);
+  else leaveAddress();
 }
 
 function signOutAll() {
@@ -131,7 +138,8 @@ function signOutAll() {
 
 /** The next one who signs in does not land on the last one's page. */
 function leaveAddress() {
-  if (!sessions.active) history.replaceState(null, "", window.location.pathname + window.location.search);
+  resetSignIn();
+  history.replaceState(null, "", window.location.pathname + window.location.search);
   openPage();
 }
 

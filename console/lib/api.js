@@ -3,6 +3,9 @@
 import { learnFrom } from "./clock.js";
 import { markReachable, waitUntilReachable } from "./connection.js";
 
+/** A change without an answer for so long has none. */
+const CHANGE_TIMEOUT_MS = 30_000;
+
 /** @typedef {Record<string, string | number | undefined>} Query */
 /** @typedef {{ method?: string, query?: Query, body?: unknown, signal?: AbortSignal, headers?: Record<string, string> }} Options */
 
@@ -106,7 +109,7 @@ export class Api {
    */
   async change(method, path, body, idempotencyKey) {
     const headers = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : undefined;
-    const response = await this.#send(path, { method, body, headers });
+    const response = await this.#send(path, { method, body, headers, signal: AbortSignal.timeout(CHANGE_TIMEOUT_MS) });
     try {
       return await response.json();
     } catch {
@@ -136,7 +139,7 @@ export class Api {
         referrerPolicy: "no-referrer",
       });
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (signal?.aborted && method === "GET") throw error;
       throw new Unanswered();
     }
     learnFrom(response);

@@ -20,12 +20,17 @@ import { refresh } from "./render.js";
 export function resource(signal, read) {
   /** @type {Resource<T>} */
   const self = { data: undefined, error: undefined, reload };
+  let newest = 0;
   async function reload() {
+    const own = ++newest;
     try {
-      self.data = await read();
+      const data = await read();
+      // A newer read may have asked for something else.
+      if (own !== newest) return;
+      self.data = data;
       self.error = undefined;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || own !== newest) return;
       self.error = /** @type {Error} */ (error);
     }
     refresh();

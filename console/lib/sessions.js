@@ -25,6 +25,11 @@ export class Session {
     this.api = this.#makeApi();
   }
 
+  /** The session that the page shows. @type {Session | undefined} */
+  static shown;
+
+  /** Whether the user has signed out of it, or the server has ended it. */
+  hasEnded = false;
   /** @type {ApiKey} */ apiKey = /** @type {any} */ (undefined);
   /** @type {string} */ organizationId = "";
   /** @type {string | null} */ projectId = null;
@@ -71,7 +76,14 @@ export class Session {
 /** All sessions of this tab. */
 export class Sessions {
   /** @type {Session[]} */ all = [];
-  /** @type {Session | undefined} */ active;
+
+  get active() {
+    return Session.shown;
+  }
+
+  set active(session) {
+    Session.shown = session;
+  }
 
   /** Remembered keys that the server was not asked about yet. They stay remembered. @type {string[]} */ #unchecked = [];
 
@@ -101,12 +113,14 @@ export class Sessions {
 
   /** @param {Session} session */
   remove(session) {
+    session.hasEnded = true;
     this.all = this.all.filter((other) => other !== session);
     if (this.active === session) this.active = this.all.at(-1);
     this.store();
   }
 
   clear() {
+    for (const session of this.all) session.hasEnded = true;
     this.all = [];
     this.#unchecked = [];
     this.active = undefined;
@@ -115,7 +129,9 @@ export class Sessions {
 
   /** Writes the keys to remember; the others are not written anywhere. */
   store() {
-    const keys = [...this.#unchecked, ...this.all.filter((session) => session.isRemembered).map((session) => session.key)];
+    // The one that is shown comes last: so it is shown again after a reload.
+    const all = this.all.toSorted((one, other) => Number(one === this.active) - Number(other === this.active));
+    const keys = [...this.#unchecked, ...all.filter((session) => session.isRemembered).map((session) => session.key)];
     if (keys.length > 0) sessionStorage.setItem(STORAGE, JSON.stringify(keys));
     else sessionStorage.removeItem(STORAGE);
   }

@@ -92,7 +92,7 @@ function verifyCard(address, session) {
       <li>Do not cache answers: a revoked key is refused on the next request.</li>
       <li>
         The guides <code>docs/verify.md</code> and <code>docs/middleware.md</code> have all codes, and complete programs for FastAPI, Express, Go and axum. Try
-        the calls in <a href="../docs">the description of the API</a>.
+        the calls in <a href="../docs" target="_blank" rel="noopener">the description of the API</a>.
       </li>
     </ul>`;
   return sectionCard("ask-with-code", "Ask with code", content);

@@ -36,6 +36,7 @@ export function keyPage(context) {
   const id = Number(params.id);
   const path = `${keysPath(projectId)}/${id}`;
   const read = pausableReads(context);
+  let isPolling = false;
   /** @type {Target} */
   const target = { session, projectId, id, path, pause: read.pause, resume };
   const key = resource(signal, async () => {
@@ -50,11 +51,11 @@ export function keyPage(context) {
 
   function resume() {
     read.resume();
+    isPolling = false;
     key.reload();
     use?.reload();
     life?.reload();
   }
-  let isPolling = false;
   repeat(signal, ROTATION_MS, async () => {
     // Also once after the end of the grace period, for what the server then says.
     if (isPolling || read.isPaused() || !key.data || key.data.rotatesAt === null) return;

@@ -9,6 +9,14 @@ import { icon, logo } from "../ui/icons.js";
 /** @typedef {import("../lib/sessions.js").Session} Session */
 
 const form = { key: "", isRemembered: false, error: "", isBusy: false };
+/** The last attempt to sign in: an answer to an earlier one signs nobody in. */
+let attempt = 0;
+
+/** Forgets what was typed. */
+export function resetSignIn() {
+  attempt++;
+  Object.assign(form, { key: "", isRemembered: false, error: "", isBusy: false });
+}
 
 /**
  * @param {{ sentence: string, onSession: (session: Session) => void, onCancel?: () => void,
@@ -22,13 +30,15 @@ export function signInView({ sentence, onSession, onCancel, makeSession }) {
     if (key === "") return complain("Paste an API key first.");
     Object.assign(form, { isBusy: true, error: "" });
     refresh();
+    const own = ++attempt;
     try {
       const session = makeSession(key, form.isRemembered);
       await session.identify();
-      Object.assign(form, { key: "", isBusy: false });
+      if (own !== attempt) return;
+      resetSignIn();
       onSession(session);
     } catch (error) {
-      complain(sentenceFor(/** @type {Error} */ (error)));
+      if (own === attempt) complain(sentenceFor(/** @type {Error} */ (error)));
     }
   };
   return html`<main class="sign-in">

@@ -40,7 +40,7 @@ export function metadataText(metadata) {
 
 /** Whether JavaScript rounds a number in this value. @param {unknown} value @returns {boolean} */
 export function hasLongNumber(value) {
-  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value);
+  if (typeof value === "number") return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value));
   return typeof value === "object" && value !== null && Object.values(value).some(hasLongNumber);
 }
 

@@ -6,6 +6,7 @@ import { randomId } from "../lib/random.js";
 import { refresh } from "../lib/render.js";
 import { mayManage, MEANINGS, possibleRoles } from "../lib/roles.js";
 import { go } from "../lib/router.js";
+import { Session } from "../lib/sessions.js";
 import { closeDialog, dialogForm, formState, openDialog } from "./dialog.js";
 import { selectField, textField } from "./fields.js";
 import { grantFields, readGrants } from "./grant-fields.js";
@@ -14,7 +15,6 @@ import { copyButton } from "./parts.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/types.js").ApiKey} ApiKey */
-/** @typedef {import("../lib/sessions.js").Session} Session */
 /** @typedef {import("../lib/roles.js").Role} Role */
 
 /** Days until a new key expires. @type {[string, string][]} */
@@ -58,7 +58,7 @@ export function openCreateKey(session, projectId, onCreated) {
       closeDialog();
       return go(keyHref(projectId, data.id));
     }
-    showValue({ title: `“${data.name}” was created`, value: data.value, onSaved: () => go(keyHref(projectId, data.id)) });
+    showValue({ session, title: `“${data.name}” was created`, value: data.value, onSaved: () => go(keyHref(projectId, data.id)) });
   };
   const content = () =>
     html`${textField("key-name", { label: "Name", value: values.name, hasFocus: true, maxLength: 255, onInput: (name) => set({ name }), hint: "What the key is for, such as “Nightly backup”." })}
@@ -84,13 +84,18 @@ export function openCreateKey(session, projectId, onCreated) {
 
 /**
  * Shows a full value. It cannot be closed before the user says that the value is saved.
- * @param {{ title: string, value: string, about?: string, onSaved: () => void }} shown
+ * @param {{ session: Session, title: string, value: string, about?: string, onSaved: () => void }} shown `onSaved`: what
+ *   follows, where the session is still on the screen
  */
-export function showValue({ title, value, about = "", onSaved }) {
+export function showValue({ session, title, value, about = "", onSaved }) {
+  if (session.hasEnded) {
+    closeDialog();
+    return toast("You were signed out meanwhile. The new value was made, and is not shown; rotate the key to get another one.");
+  }
   const owner = {};
   const saved = () => {
     closeDialog();
-    onSaved();
+    if (Session.shown === session) onSaved();
   };
   const view = () =>
     html`<div class="dialog-body">

@@ -21,11 +21,14 @@ let before = null;
 
 /** The dialog that is on the screen. @type {Dialog | undefined} */
 let shown;
+/** The form of the open dialog. @type {{ isBusy: boolean } | undefined} */
+let sent;
 
 /** @param {Dialog} dialog */
 export function openDialog(dialog) {
   if (!open) before = document.activeElement;
   open = dialog;
+  sent = undefined;
   refresh();
 }
 
@@ -33,14 +36,18 @@ export function openDialog(dialog) {
 export function closeDialog() {
   if (!open) return;
   open = undefined;
+  sent = undefined;
   refresh();
   const opener = before;
   queueMicrotask(() => opener instanceof HTMLElement && opener.isConnected && opener.focus());
 }
 
-/** Closes the dialog, unless the user must confirm it: what it shows is shown nowhere else. */
+/**
+ * Closes the dialog for the user, unless it shows what is shown nowhere else and must be confirmed, or its form is on the
+ * way: the answer still finds it.
+ */
 export function dismissDialog() {
-  if (!open?.mustConfirm) closeDialog();
+  if (!open?.mustConfirm && !sent?.isBusy) closeDialog();
 }
 
 /** Whether a dialog is open. */
@@ -66,7 +73,7 @@ export function dialogView() {
       <h2 id="dialog-title" tabindex="-1">${dialog.title}</h2>
       ${dialog.mustConfirm
         ? nothing
-        : html`<button type="button" class="icon-button" aria-label="Close" @click=${closeDialog}>${icon("close")}</button>`}
+        : html`<button type="button" class="icon-button" aria-label="Close" @click=${dismissDialog}>${icon("close")}</button>`}
     </div>
     ${dialog.view()}
   </dialog>`;
@@ -91,6 +98,7 @@ export function showDrawnDialog(container) {
  * @param {{ content: View, submit: string, isDangerous?: boolean, isDisabled?: boolean, onSubmit: () => unknown }} form
  */
 export function dialogForm(state, { content, submit, isDangerous = false, isDisabled = false, onSubmit }) {
+  sent = state;
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (state.isBusy || isDisabled) return;
@@ -108,7 +116,7 @@ export function dialogForm(state, { content, submit, isDangerous = false, isDisa
     <div class="dialog-body">${content}</div>
     ${state.error ? html`<p class="form-error" role="alert">${icon("warning")}<span>${state.error.message}</span></p>` : nothing}
     <div class="dialog-foot">
-      <button type="button" class="button" @click=${closeDialog}>Cancel</button>
+      <button type="button" class="button" ?disabled=${state.isBusy} @click=${dismissDialog}>Cancel</button>
       <button type="submit" class="button ${isDangerous ? "danger" : "primary"}" ?disabled=${isDisabled} aria-busy=${state.isBusy}>
         ${submit}
       </button>

@@ -49,6 +49,7 @@ export function openCreateProject(session, onCreated) {
     const { data } = await session.api.change("POST", "v2/projects", body).catch(explainLostValue);
     onCreated();
     showValue({
+      session,
       title: `“${data.project.name}” was created`,
       about: `This is the value of the project's first key, “${data.apiKey.name}”. Its role is ${data.apiKey.role}.`,
       value: data.apiKey.value,
@@ -88,6 +89,11 @@ export function openChangeProject(session, project, onChanged) {
   openDialog({ title: "Change the project", view: () => dialogForm(state, { content: nameAndDescription(values), submit: "Save", onSubmit: submit }) });
 }
 
+/** A text as the page shows it: several spaces look like one. @param {string} text */
+function shownText(text) {
+  return text.replace(/\s+/g, " ").trim();
+}
+
 /**
  * @param {Session} session
  * @param {Project} project
@@ -124,7 +130,7 @@ export function openDeleteProject(session, project) {
     content: content(),
     submit: "Delete project",
     isDangerous: true,
-    isDisabled: values.typed.trim() !== project.name,
+    isDisabled: shownText(values.typed) !== shownText(project.name),
     onSubmit: submit,
   });
   openDialog({ title: "Delete the project", view: () => dialogForm(state, form()) });

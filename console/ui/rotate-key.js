@@ -51,7 +51,7 @@ export function openRotate(target, key) {
       closeAfterChange();
       return toast(`The key was rotated, but the new value was lost on the way. ${hours > 0 ? "Cancel the rotation, then rotate again." : "Rotate it again."}`);
     }
-    showNewValue(data, hours > 0);
+    showNewValue(target.session, data, hours > 0);
   };
   const content = () =>
     html`${rotates ? ownNotice("The key is rotating already. Both its values stop working at once, and a third one replaces them.") : nothing}
@@ -94,10 +94,11 @@ function graceFields(values, set) {
     ${values.grace === "other" ? textField("grace-hours", { label: "Hours", value: values.hours, inputMode: "numeric", onInput: (hours) => set({ hours }) }) : nothing}`;
 }
 
-/** @param {ApiKey} key with its new value @param {boolean} hasGrace */
-function showNewValue(key, hasGrace) {
+/** @param {import("../lib/sessions.js").Session} session @param {ApiKey} key with its new value @param {boolean} hasGrace */
+function showNewValue(session, key, hasGrace) {
   const inGrace = "The old value still works. Give the new one to all clients, watch on this page whether the old one is still used, then complete the rotation.";
   showValue({
+    session,
     title: "The new value",
     about: hasGrace ? inGrace : "The old value does not work any more.",
     value: (hasGrace ? key.shadowValue : key.value) ?? "",
