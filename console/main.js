@@ -16,7 +16,7 @@ import { overviewPage } from "./pages/overview.js";
 import { projectPage } from "./pages/project.js";
 import { projectsPage } from "./pages/projects.js";
 import { resetSignIn, signInView } from "./pages/sign-in.js";
-import { dialogView, dismissDialog, isDialogOpen, showDrawnDialog } from "./ui/dialog.js";
+import { dialogView, dismissDialog, dropDialog, isDialogOpen, showDrawnDialog } from "./ui/dialog.js";
 import { frame } from "./ui/frame.js";
 import { icon } from "./ui/icons.js";
 import { empty, pageHead } from "./ui/parts.js";
@@ -88,7 +88,7 @@ function becomeInvalid(session, sentence) {
     signIn.isAdding &&= sessions.all.length > 0;
     return refresh();
   }
-  dismissDialog();
+  dropDialog();
   signIn = { ...signIn, sentence: `You were signed out: ${ended} ${sentence}`, isAdding: sessions.all.length > 0 };
   openPage();
 }
@@ -102,8 +102,11 @@ function enter(session) {
 
 function cancelSignIn() {
   resetSignIn();
+  // After a session has ended, the address is that of its page.
+  const hasEnded = signIn.sentence !== "";
   signIn = { ...signIn, sentence: "", isAdding: false };
-  openPage();
+  if (hasEnded && sessions.active) showHome(sessions.active);
+  else openPage();
 }
 
 /** @param {Session} session */

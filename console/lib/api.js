@@ -6,6 +6,12 @@ import { markReachable, waitUntilReachable } from "./connection.js";
 /** A change without an answer for so long has none. */
 const CHANGE_TIMEOUT_MS = 30_000;
 
+/** The server executes each `Idempotency-Key` once. */
+const DONE_BEFORE =
+  "Your first try was done, but its answer was lost, and the form was changed since. Close the form and look at the result; a lost value can be replaced by a rotation.";
+/** The pauses between reads that something between Keystead and this page answers in its place. */
+const PAUSES_MS = [0, 1_000, 2_000, 4_000, 8_000];
+
 /** @typedef {Record<string, string | number | undefined>} Query */
 /** @typedef {{ method?: string, query?: Query, body?: unknown, signal?: AbortSignal, headers?: Record<string, string> }} Options */
 
@@ -21,10 +27,17 @@ export class Refused extends Error {
   }
 }
 
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null;
+}
+
 /** No answer came. A change may have been made or not. */
 export class Unanswered extends Error {
-  constructor() {
+  /** @param {number} [status] of something that answered in the server's place; 0 if nothing did */
+  constructor(status = 0) {
     super("The server did not answer, so it is not known whether the change was made.");
+    this.status = status;
   }
 }
 
@@ -75,11 +88,12 @@ export class Api {
   async get(path, query, signal) {
     const response = await this.download(path, query, signal);
     try {
-      return (await response.json()).data;
+      const { success, data } = await response.json();
+      if (success === true && isObject(data)) return data;
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new Error("The answer does not come from Keystead. Something between it and this page has answered.");
     }
+    throw new Error("The answer does not come from Keystead. Something between it and this page has answered.");
   }
 
   /**
@@ -89,11 +103,15 @@ export class Api {
    * @param {AbortSignal} [signal]
    */
   async download(path, query, signal) {
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       try {
         return await this.#send(path, { query, signal });
       } catch (error) {
         if (!(error instanceof Unanswered)) throw error;
+        const pauseMs = error.status ? PAUSES_MS[tries] : 0;
+        if (pauseMs === undefined) throw new Refused(error.status, `Something between Keystead and this page has answered with status ${error.status}.`);
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        signal?.throwIfAborted();
         await waitUntilReachable(signal);
       }
     }
@@ -149,8 +167,9 @@ export class Api {
     }
     const sentence = await refusal(response);
     // A proxy before a server that is stopped or starting.
-    if (sentence === undefined && [502, 503, 504].includes(response.status)) throw new Unanswered();
+    if (sentence === undefined && [502, 503, 504].includes(response.status)) throw new Unanswered(response.status);
     markReachable();
+    if (sentence !== undefined && response.status === 422) throw new Refused(422, DONE_BEFORE);
     if (sentence !== undefined && response.status === 401) this.#onInvalid(sentence);
     throw new Refused(response.status, sentence ?? `Something between Keystead and this page has answered with status ${response.status}.`);
   }

@@ -28,9 +28,9 @@ export function match(pattern, path) {
   return params;
 }
 
-/** Goes to a page. @param {string} hash such as `#/keys` */
+/** Goes to a page; without what follows the question mark, if it has a full key. @param {string} hash such as `#/keys` */
 export function go(hash) {
-  window.location.hash = hash;
+  window.location.hash = hasFullKey(hash) ? hash.replace(/\?.*/s, "") : hash;
 }
 
 /**

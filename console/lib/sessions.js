@@ -105,14 +105,16 @@ export class Sessions {
 
   /** Adds a session that was identified, in place of an older one of the same key. @param {Session} session */
   add(session) {
+    this.markChecked(session.key);
     const isSame = (/** @type {Session} */ other) => other.apiKey.id === session.apiKey.id;
     this.all = [...this.all.filter((other) => !isSame(other)), session];
     this.active = session;
     this.store();
   }
 
-  /** @param {Session} session */
+  /** Ends a session. Keys that could not be checked are forgotten with it. @param {Session} session */
   remove(session) {
+    this.#unchecked = [];
     session.hasEnded = true;
     this.all = this.all.filter((other) => other !== session);
     if (this.active === session) this.active = this.all.at(-1);

@@ -39,11 +39,10 @@ export function openCreateKey(session, projectId, onCreated) {
     addresses: "",
   };
   const state = formState();
-  // The same for each try: a repeated request creates no second key.
-  let idempotencyKey = randomId();
+  // The same for each try, also of a form that was changed meanwhile: a request without an answer creates no second key.
+  const idempotencyKey = randomId();
   const set = (/** @type {Partial<typeof values>} */ change) => {
     Object.assign(values, change);
-    idempotencyKey = randomId();
     refresh();
   };
   const submit = async () => {

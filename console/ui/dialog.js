@@ -50,6 +50,11 @@ export function dismissDialog() {
   if (!open?.mustConfirm && !sent?.isBusy) closeDialog();
 }
 
+/** Closes the dialog of a session that has ended, unless it shows what is shown nowhere else. */
+export function dropDialog() {
+  if (!open?.mustConfirm) closeDialog();
+}
+
 /** Whether a dialog is open. */
 export function isDialogOpen() {
   return open !== undefined;

@@ -47,7 +47,7 @@ export function frame(options, page) {
         <div id="nav" class="nav" popover>
           <nav aria-label="Pages">${links(session).map((link) => navLink(link, options.path))}</nav>
           <div class="nav-foot">
-            <a class="me" href="#/access" aria-current=${options.path === "/access" ? "page" : nothing}>
+            <a class="me" href="#/access" @click=${() => closeMenu("nav")} aria-current=${options.path === "/access" ? "page" : nothing}>
               <bdi class="me-name">${session.apiKey.name}</bdi>
               <span class="muted">signed in as ${roleLabel(session.apiKey.role)}</span>
             </a>

@@ -80,6 +80,12 @@ const STATES = [["", "Any state"], ["active", "Active"], ["expiring", "Expiring"
 const USES = [["", "Any use"], ["30", "Unused 30 days"], ["90", "Unused 90 days"], ["365", "Unused 1 year"]];
 const FILTERS = ["name", "state", "role", "permission", "owner", "unusedForDays"];
 
+/** A cursor is the number below which a page begins; the newest key comes first. */
+const BY_NUMBER = {
+  before: (/** @type {ApiKey} */ key) => String(key.id + 1),
+  isBefore: (/** @type {ApiKey} */ key, /** @type {string} */ cursor) => key.id >= Number(cursor),
+};
+
 /** A table of keys. It reads at once. */
 export class KeysTable {
   /** @type {Record<string, string>} */ #filter = {};
@@ -122,7 +128,7 @@ export class KeysTable {
     return new VirtualList(async (/** @type {string | undefined} */ cursor) => {
       const { apiKeys, nextCursor } = await api.get(keysPath(this.#projectId), { ...query, cursor }, signal);
       return { items: apiKeys, next: nextCursor };
-    }, signal);
+    }, BY_NUMBER, signal);
   }
 
   /** Reads the list again. */

@@ -33,11 +33,10 @@ export function openRotate(target, key) {
   const mustEndAtOnce = hasExpired || rotates;
   const values = { grace: mustEndAtOnce ? "0" : "24", hours: "", lifetime: hasExpired ? "90" : "keep", days: "", reason: "" };
   const state = formState();
-  // The same for each try: a repeated request does not rotate twice.
-  let idempotencyKey = randomId();
+  // The same for each try, also of a form that was changed meanwhile: a request without an answer does not rotate twice.
+  const idempotencyKey = randomId();
   const set = (/** @type {Partial<typeof values>} */ change) => {
     Object.assign(values, change);
-    idempotencyKey = randomId();
     refresh();
   };
   const submit = async () => {

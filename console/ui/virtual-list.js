@@ -19,7 +19,7 @@ const RETRY_MS = 2_000;
 /**
  * @template T
  * @typedef {object} ListPage
- * @property {string | undefined} cursor where it starts; undefined for the first one
+ * @property {string | undefined} cursor where it starts
  * @property {number} first the number of its first row
  * @property {number} length
  * @property {T[] | undefined} items undefined while they are not in memory
@@ -37,13 +37,17 @@ export class VirtualList {
   /** @type {Error | undefined} */ error;
   /** @type {{ from: number, to: number }} */ #visible = { from: 0, to: 60 };
   #fetchPage;
+  #place;
   #signal;
 
   /**
    * @param {(cursor: string | undefined) => Promise<{ items: T[], next: string | null }>} fetchPage
+   * @param {{ before: (item: T) => string, isBefore: (item: T, cursor: string) => boolean }} place `before`: the cursor of a
+   *   page that begins with the item; `isBefore`: whether the item is in front of a page that begins there
    * @param {AbortSignal} signal ends all reads
    */
-  constructor(fetchPage, signal) {
+  constructor(fetchPage, place, signal) {
+    this.#place = place;
     this.#fetchPage = fetchPage;
     this.#signal = signal;
     this.#readOn();
@@ -145,7 +149,8 @@ export class VirtualList {
     page.isLoading = true;
     try {
       const { items } = await this.#fetchPage(page.cursor);
-      page.items = items.slice(0, page.length);
+      const end = this.#pages[this.#pages.indexOf(page) + 1]?.cursor;
+      page.items = items.filter((item) => end === undefined || this.#place.isBefore(item, end)).slice(0, page.length);
     } catch {
       // Its rows stay empty until it can be read.
       setTimeout(() => !this.#signal.aborted && this.#keepPagesAround(), RETRY_MS);
@@ -165,7 +170,8 @@ export class VirtualList {
         const { items, next } = await this.#fetchPage(cursor);
         this.#next = next;
         this.#emptyPages = items.length > 0 ? 0 : this.#emptyPages + 1;
-        if (items.length > 0) this.#pages.push({ cursor, first: this.length, length: items.length, items, isLoading: false });
+        const start = cursor ?? (items[0] && this.#place.before(items[0]));
+        if (items.length > 0) this.#pages.push({ cursor: start, first: this.length, length: items.length, items, isLoading: false });
         refresh();
       }
     } catch (error) {

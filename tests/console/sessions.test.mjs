@@ -79,8 +79,38 @@ test("a change without an answer says so, and trying again creates no second key
   await dialog.getByRole("alert").filter({ hasText: "did not answer" }).waitFor();
   await dialog.getByRole("button", { name: "Create key" }).click();
   await page.getByText("its value was lost on the way").waitFor();
-  const { apiKeys } = await server.call("GET", "v2/organization/api-keys?name=Nightly");
-  assert.equal(apiKeys.length, 1);
+  const named = async (name) => (await server.call("GET", `v2/organization/api-keys?name=${name}`)).apiKeys.length;
+  assert.equal(await named("Nightly"), 1);
+
+  // A form that was changed after the lost answer creates no second key either.
+  await goTo(page, "#/keys");
+  await page.getByRole("main").getByRole("button", { name: /New key/ }).click();
+  await dialog.getByLabel("Name").fill("Weekly job");
+  await page.route("**/v2/organization/api-keys", async (route) => {
+    await route.fetch();
+    await route.abort("connectionreset");
+  }, { times: 1 });
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "did not answer" }).waitFor();
+  await dialog.getByLabel("Owner").fill("ana@example.com");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "Your first try was done" }).waitFor();
+  assert.equal(await named("Weekly"), 1);
+}));
+
+test("a remembered key that could not be checked is forgotten at the sign-out", inBrowser(async ({ server, page }) => {
+  const ana = await server.createKey({ name: "Ana", role: "admin" });
+  await signIn(page, server, server.key, { remember: true });
+  const busy = (route) => route.fulfill({ status: 503, json: { success: false, error: "The store is busy.", deprecated: false } });
+  await page.route("**/v2/whoami", busy);
+  await page.reload();
+  await page.getByText("The store is busy.").waitFor();
+  await page.unroute("**/v2/whoami", busy);
+  await page.getByLabel("API key").fill(ana.value);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 }));
 
 test("several organizations are open at once, and one sign-out ends all", inBrowser(async ({ server, page }) => {
@@ -164,8 +194,11 @@ test("signing out of one organization leads to the start of the other, and the s
 }));
 
 test("a full key that is pasted into a search gets into no address", inBrowser(async ({ server, page }) => {
+  await server.call("POST", "v2/projects", { name: "Web shop" });
   await signIn(page, server, server.key, { at: "#/keys" });
   await page.getByLabel("Search by name").fill(server.key);
   await page.getByText("This looks like a full key").waitFor();
+  await page.getByLabel("Keys of").selectOption({ label: "Web shop" });
+  await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
   assert.ok(!page.url().includes(server.key));
 }));
