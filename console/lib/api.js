@@ -158,6 +158,8 @@ export class Api {
       });
     } catch (error) {
       if (signal?.aborted && method === "GET") throw error;
+      // A read waits for the server itself.
+      if (method !== "GET") waitUntilReachable();
       throw new Unanswered();
     }
     learnFrom(response);
