@@ -65,7 +65,11 @@ pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
     let Some(file) = open_regular(path)? else { return Ok(()) };
     let _lock = lock(file, path)?;
     remove_companions(path);
-    fs::remove_file(path)
+    match fs::remove_file(path) {
+        // A server finished the import and deleted its file in between.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Deletes what an interrupted backup to this path left.
