@@ -133,6 +133,12 @@ def viewer():
     return re.search(r'PACKAGE_VERSION:"([0-9.]+)"', bundle).group(1)
 
 
+def templates():
+    """The version of the console's template library, as it says itself."""
+    library = Path("console/vendor/lit-html.js").read_text()
+    return re.search(r'litHtmlVersions\?\?=\[\]\)\.push\("([0-9.]+)"\)', library).group(1)
+
+
 def test_the_list_of_parts_is_one_and_whole():
     text = one("*.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text) is None
@@ -140,6 +146,7 @@ def test_the_list_of_parts_is_one_and_whole():
     parts = {(part["name"], f'v{part["version"]}') for part in json.loads(text)["components"]}
     assert linked() - parts == set()
     assert [version for name, version in parts if name == "swagger-ui"] == ["v" + viewer()]
+    assert [version for name, version in parts if name == "lit-html"] == ["v" + templates()]
     assert "proptest" not in text
 
 
@@ -148,3 +155,4 @@ def test_the_licences_of_all_parts_are_handed_on():
     missing = {name for name, version in linked() if f"==== {name}-{version[1:]}: " not in licences}
     assert missing == set()
     assert f"==== swagger-ui-{viewer()}: NOTICE ====" in licences
+    assert "==== console/vendor/LICENSE ====" in licences
