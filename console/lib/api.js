@@ -127,10 +127,13 @@ export class Api {
    */
   async change(method, path, body, idempotencyKey) {
     const headers = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : undefined;
-    const response = await this.#send(path, { method, body, headers, signal: AbortSignal.timeout(CHANGE_TIMEOUT_MS) });
     try {
+      const response = await this.#send(path, { method, body, headers, signal: AbortSignal.timeout(CHANGE_TIMEOUT_MS) });
       return await response.json();
-    } catch {
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      // The page shows it, and looks when the server is back.
+      waitUntilReachable();
       throw new Unanswered();
     }
   }
@@ -158,8 +161,6 @@ export class Api {
       });
     } catch (error) {
       if (signal?.aborted && method === "GET") throw error;
-      // A read waits for the server itself.
-      if (method !== "GET") waitUntilReachable();
       throw new Unanswered();
     }
     learnFrom(response);

@@ -10,14 +10,18 @@ import { refresh } from "./render.js";
  * @property {() => Promise<void>} reload reads again; `data` stays until the answer
  */
 
+/** Whether a read was ended on purpose: its answer is not needed any more. @param {unknown} error */
+export function isEnd(error) {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
 /**
  * Reads at once, and draws the page when the answer is here.
  * @template T
- * @param {AbortSignal} signal ends the read when the user leaves the page
- * @param {() => Promise<T>} read
+ * @param {() => Promise<T>} read ends with the page, by the page's signal
  * @returns {Resource<T>}
  */
-export function resource(signal, read) {
+export function resource(read) {
   /** @type {Resource<T>} */
   const self = { data: undefined, error: undefined, reload };
   let newest = 0;
@@ -30,7 +34,7 @@ export function resource(signal, read) {
       self.data = data;
       self.error = undefined;
     } catch (error) {
-      if (signal.aborted || own !== newest) return;
+      if (isEnd(error) || own !== newest) return;
       self.error = /** @type {Error} */ (error);
     }
     refresh();
@@ -40,14 +44,21 @@ export function resource(signal, read) {
 }
 
 /**
- * Repeats a task while the page is open and visible.
+ * Repeats a task while the page is open and visible. It does not begin again before it has ended.
  * @param {AbortSignal} signal
  * @param {number} everyMs
  * @param {() => Promise<unknown> | void} task
  */
 export function repeat(signal, everyMs, task) {
-  const timer = setInterval(() => {
-    if (document.visibilityState === "visible") task();
+  let isBusy = false;
+  const timer = setInterval(async () => {
+    if (isBusy || document.visibilityState !== "visible") return;
+    isBusy = true;
+    try {
+      await task();
+    } finally {
+      isBusy = false;
+    }
   }, everyMs);
   signal.addEventListener("abort", () => clearInterval(timer));
 }

@@ -53,13 +53,13 @@ const OF_PROJECT = {
 export function accessPage({ session, signal }) {
   const { api, projectId } = session;
   /** @type {import("../lib/resource.js").Resource<ApiKey>} */
-  const key = resource(signal, async () => {
+  const key = resource(async () => {
     const { apiKey } = await api.get("v2/whoami", {}, signal);
     session.apiKey = apiKey;
     return apiKey;
   });
   /** @type {import("../lib/resource.js").Resource<import("../lib/types.js").Project> | undefined} */
-  const project = projectId && session.may("read") ? resource(signal, () => api.get(`v2/projects/${projectId}`, {}, signal)) : undefined;
+  const project = projectId && session.may("read") ? resource(() => api.get(`v2/projects/${projectId}`, {}, signal)) : undefined;
   const link = html`<a class="button" href=${keyHref(projectId, session.apiKey.id)}>${icon("key")}Open its page</a>`;
   return {
     title: "My key",

@@ -9,7 +9,7 @@ import { repeat, resource } from "../lib/resource.js";
 import { noteQuery } from "../lib/router.js";
 import { eventRow } from "../ui/audit-event.js";
 import { openExport } from "../ui/audit-export.js";
-import { filterFields, isFiltered, mistake, narrow, noFilter, readFilter, searchQuery } from "../ui/audit-filters.js";
+import { filterFields, isFiltered, mistake, narrow, noFilter, readFilter, searchQuery, startFold } from "../ui/audit-filters.js";
 import { chainHead, readHead } from "../ui/chain-head.js";
 import { icon } from "../ui/icons.js";
 import { empty, failure, pageHead } from "../ui/parts.js";
@@ -41,6 +41,7 @@ export function auditPage(context) {
 /** The log as far as it was read. */
 class AuditLog {
   #context;
+  #fold;
   #head;
   #projectName;
   /** @type {GrowingList<AuditEvent>} */ #list;
@@ -53,7 +54,8 @@ class AuditLog {
     this.#context = context;
     const { session, signal } = context;
     this.filter = readFilter(context.query);
-    this.#head = resource(signal, () => readHead(session, signal));
+    this.#fold = startFold(this.filter);
+    this.#head = resource(() => readHead(session, signal));
     this.#projectName = projectNames(session.api, signal);
     this.#list = this.#read();
     repeat(signal, NEWER_MS, this.#head.reload);
@@ -114,7 +116,7 @@ class AuditLog {
     return html`<details class="head-details card"><summary>
           How to prove that nothing was changed<span class="muted">${this.#headInShort()}</span>${icon("chevron")}
         </summary>${chainHead(this.#head)}</details>
-      ${filterFields(this.filter, (change, isTyped) => this.#set(change, isTyped), clear)}${this.#newer()}${this.#rows(clear)}`;
+      ${filterFields(this.filter, this.#fold, (change, isTyped) => this.#set(change, isTyped), clear)}${this.#newer()}${this.#rows(clear)}`;
   }
 
   #headInShort() {

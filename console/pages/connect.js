@@ -21,7 +21,7 @@ const addressOwner = {};
 export function connectPage({ session, signal }) {
   const address = serverAddress();
   const canList = session.may("read") && !session.projectId;
-  const projects = canList ? resource(signal, () => readProjects(session, signal)) : undefined;
+  const projects = canList ? resource(() => readProjects(session, signal)) : undefined;
   const gate = { address, query: session.projectId ? `project=${session.projectId}` : "scope=project" };
   return {
     title: "Connect",

@@ -36,33 +36,26 @@ export function keyPage(context) {
   const id = Number(params.id);
   const path = `${keysPath(projectId)}/${id}`;
   const read = pausableReads(context);
-  let isPolling = false;
   /** @type {Target} */
   const target = { session, projectId, id, path, pause: read.pause, resume };
-  const key = resource(signal, async () => {
+  const key = resource(async () => {
     const data = /** @type {ApiKey} */ (await read.get(path));
     if (isOwn(target)) session.apiKey = data;
     self.title = data.name;
     return data;
   });
-  const project = projectId && session.may("read") ? resource(signal, () => /** @type {Promise<Project>} */ (read.get(`v2/projects/${projectId}`))) : undefined;
+  const project = projectId && session.may("read") ? resource(() => /** @type {Promise<Project>} */ (read.get(`v2/projects/${projectId}`))) : undefined;
   const use = session.may("read") ? keyUse(signal, (below, query) => read.get(`${path}${below}`, query)) : undefined;
-  const life = session.may("audit") ? new Timeline(signal, read.get, `api_key/${id}`) : undefined;
+  const life = session.may("audit") ? new Timeline(read.get, `api_key/${id}`) : undefined;
 
   function resume() {
     read.resume();
-    isPolling = false;
     key.reload();
     use?.reload();
     life?.reload();
   }
-  repeat(signal, ROTATION_MS, async () => {
-    // Also once after the end of the grace period, for what the server then says.
-    if (isPolling || read.isPaused() || !key.data || key.data.rotatesAt === null) return;
-    isPolling = true;
-    await key.reload();
-    isPolling = false;
-  });
+  // Also once after the end of the grace period, for what the server then says.
+  repeat(signal, ROTATION_MS, () => (read.isPaused() || !key.data?.rotatesAt ? undefined : key.reload()));
   const above = () => crumbView(context, projectId, project?.data);
   /** @type {Page} */
   const self = {
@@ -78,23 +71,15 @@ export function keyPage(context) {
   return self;
 }
 
-/** Reads that end, without an answer, when they are paused. @param {Context} context */
+/** Reads that end when they are paused. @param {Context} context */
 function pausableReads({ session, signal }) {
   let reads = new AbortController();
   return {
     isPaused: () => reads.signal.aborted,
     pause: () => reads.abort(),
     resume: () => (reads = new AbortController()),
-    /** @param {string} path @param {import("../lib/api.js").Query} [query] */
-    async get(path, query) {
-      const paused = reads.signal;
-      try {
-        return await session.api.get(path, query, AbortSignal.any([signal, paused]));
-      } catch (error) {
-        if (paused.aborted && !signal.aborted) return new Promise(() => {});
-        throw error;
-      }
-    },
+    /** @type {(path: string, query?: import("../lib/api.js").Query) => Promise<any>} */
+    get: (path, query) => session.api.get(path, query, AbortSignal.any([signal, reads.signal])),
   };
 }
 

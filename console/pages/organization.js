@@ -17,11 +17,11 @@ const PATH = "v2/organization";
 
 /** @param {import("../lib/types.js").Context} context @returns {import("../lib/types.js").Page} */
 export function organizationPage({ session, signal }) {
-  const reading = resource(signal, async () => {
+  const reading = resource(async () => {
     session.organization = await session.api.get(PATH, {}, signal);
     return /** @type {Organization} */ (session.organization);
   });
-  const head = session.may("audit") ? resource(signal, () => readHead(session, signal)) : undefined;
+  const head = session.may("audit") ? resource(() => readHead(session, signal)) : undefined;
   const copied = {};
   const rename = (/** @type {Organization} */ organization) =>
     openRename(session, organization, (changed) => {

@@ -40,16 +40,16 @@ export function overviewPage(context) {
   const { session, signal } = context;
   const { api } = session;
   /** @type {Resource<Overview>} */
-  const overview = resource(signal, () => api.get("v2/organization/overview", {}, signal));
-  const usage = resource(signal, () => readUses(context));
+  const overview = resource(() => api.get("v2/organization/overview", {}, signal));
+  const usage = resource(() => readUses(context));
   /** @type {Resource<{ keys: UsedKey[] }>} */
-  const used = resource(signal, () => api.get("v2/organization/usage/keys", { from: firstDay().toISOString(), limit: MOST_USED }, signal));
+  const used = resource(() => api.get("v2/organization/usage/keys", { from: firstDay().toISOString(), limit: MOST_USED }, signal));
   /** @type {Resource<{ auditLogs: AuditEvent[] }> | undefined} */
   const events = session.may("audit")
-    ? resource(signal, () => api.get("v2/organization/audit-logs", { limit: LATEST_EVENTS }, signal))
+    ? resource(() => api.get("v2/organization/audit-logs", { limit: LATEST_EVENTS }, signal))
     : undefined;
   const nameOf = projectNames(api, signal);
-  repeat(signal, EVERY_MS, once(() => Promise.all([overview, usage, used, events].map((each) => each?.reload()))));
+  repeat(signal, EVERY_MS, () => Promise.all([overview, usage, used, events].map((each) => each?.reload())));
 
   const create = session.may("manage") ? () => openCreateKey(session, null, () => overview.reload()) : undefined;
   const newKey = create
@@ -84,17 +84,6 @@ async function readUses({ session, signal }) {
 /** Where the chart begins: the first of the days, in UTC. */
 function firstDay() {
   return new Date((Math.floor(now() / DAY_MS) - days + 1) * DAY_MS);
-}
-
-/** A task that does not begin again before it has ended. @param {() => Promise<unknown>} task */
-function once(task) {
-  let isBusy = false;
-  return async () => {
-    if (isBusy) return;
-    isBusy = true;
-    await task();
-    isBusy = false;
-  };
 }
 
 /**

@@ -22,7 +22,7 @@ export function projectPage(context) {
   const above = session.projectId ? nothing : crumb("#/projects", "Projects");
   if (!ID.test(projectId)) return missing(above);
   const path = `v2/projects/${projectId}`;
-  const reading = resource(signal, () => /** @type {Promise<Project>} */ (session.api.get(path, {}, signal)));
+  const reading = resource(() => /** @type {Promise<Project>} */ (session.api.get(path, {}, signal)));
   const create = session.may("manage") ? () => openCreateKey(session, projectId, () => table.reload()) : undefined;
   const button = create
     ? html`<button type="button" class="button primary" @click=${create}>${icon("plus")}New key<kbd>n</kbd></button>`

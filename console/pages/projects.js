@@ -4,6 +4,7 @@ import { html, nothing } from "../vendor/lit-html.js";
 import { count, plural } from "../lib/format.js";
 import { GrowingList } from "../lib/growing-list.js";
 import { refresh } from "../lib/render.js";
+import { searchBox } from "../ui/filters.js";
 import { icon } from "../ui/icons.js";
 import { empty, failure, given, pageHead, when } from "../ui/parts.js";
 import { openCreateProject } from "../ui/project-dialogs.js";
@@ -26,8 +27,8 @@ export function projectsPage({ session, signal }) {
   const button = create
     ? html`<button type="button" class="button primary" @click=${create}>${icon("plus")}New project<kbd>n</kbd></button>`
     : nothing;
-  const type = (/** @type {InputEvent} */ event) => {
-    search = /** @type {HTMLInputElement} */ (event.target).value;
+  const onInput = (/** @type {string} */ text) => {
+    search = text;
     mostShown = PAGE;
     refresh();
   };
@@ -63,25 +64,8 @@ export function projectsPage({ session, signal }) {
   };
 
   const view = () => html`${pageHead("Projects", { actions: button, about: "Each project has keys of its own. They see and change nothing outside of it." })}
-    ${list.items.length > 0 || search ? searchBox(search, type) : nothing}${rows()}`;
+    ${list.items.length > 0 || search ? html`<search class="projects-search">${searchBox({ label: "Search by name", value: search, onInput })}</search>` : nothing}${rows()}`;
   return { title: "Projects", create, view };
-}
-
-/** @param {string} value @param {(event: InputEvent) => void} onInput */
-function searchBox(value, onInput) {
-  return html`<search class="projects-search">
-    <label class="search"
-      >${icon("search")}<input
-        type="search"
-        data-search
-        aria-label="Search by name"
-        placeholder="Search by name"
-        .value=${value}
-        @input=${onInput}
-        autocomplete="off"
-        spellcheck="false" /><kbd>/</kbd
-    ></label>
-  </search>`;
 }
 
 /** @param {Project} project */

@@ -46,7 +46,7 @@ export function openExport(session, filter, signal) {
   const content = () => html`<p data-export>${whatIsExported(filter)}</p>
     <p>The file is a table (CSV), compressed with gzip.</p>
     <p class="muted" role="status">${progress}</p>`;
-  openDialog({ title: "Export the audit log", view: () => dialogForm(state, { content: content(), submit: "Export", onSubmit: submit }) });
+  openDialog({ title: "Export the audit log", view: () => dialogForm(state, { content: content(), submit: "Export", canClose: true, onSubmit: submit }) });
 }
 
 /** @param {Filter} filter */

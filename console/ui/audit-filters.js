@@ -1,9 +1,9 @@
 // The filters of the audit log, as the user sets them, as the address keeps them and as the API takes them.
 
 import { html, nothing } from "../vendor/lit-html.js";
-import { selectField, textField } from "./fields.js";
-import { icon } from "./icons.js";
 import { ACTIONS } from "./events.js";
+import { selectField, textField } from "./fields.js";
+import { foldedFilters, searchBox } from "./filters.js";
 
 /** @typedef {{ from: string, to: string, actor: string, action: string, resource: string, text: string }} Filter */
 
@@ -64,12 +64,18 @@ export function exportFields({ from, to, text }, now) {
   return { ...times, ...(text.trim() ? { searchTerm: text.trim() } : {}) };
 }
 
+/** Whether a phone shows all fields at first. @param {Filter} filter */
+export function startFold(filter) {
+  return { isOpen: isFiltered({ ...filter, text: "" }) };
+}
+
 /**
  * @param {Filter} filter
+ * @param {{ isOpen: boolean }} fold
  * @param {(change: Partial<Filter>, isTyped?: boolean) => void} set
  * @param {() => void} clear
  */
-export function filterFields(filter, set, clear) {
+export function filterFields(filter, fold, set, clear) {
   const more = html`<div class="audit-filter-fields">
     ${textField("audit-from", { label: "From day", type: "date", value: filter.from, onInput: (from) => set({ from }, true) })}
     ${textField("audit-to", { label: "To day", type: "date", value: filter.to, onInput: (to) => set({ to }, true) })}
@@ -77,23 +83,11 @@ export function filterFields(filter, set, clear) {
     ${textField("audit-actor", { label: "Who", value: filter.actor, placeholder: "Name or number", onInput: (actor) => set({ actor }, true) })}
     ${textField("audit-resource", { label: "Resource", value: filter.resource, placeholder: "api_key/12", onInput: (resource) => set({ resource }, true) })}
   </div>`;
-  const isOpen = isFiltered({ ...filter, text: "" });
-  const typed = (/** @type {InputEvent} */ event) => set({ text: /** @type {HTMLInputElement} */ (event.target).value }, true);
   return html`<search class="audit-filters">
     <div class="audit-search">
-      <label class="search"
-        >${icon("search")}<input
-          type="search"
-          data-search
-          aria-label="Search for a text in the events"
-          placeholder="Search for a text in the events"
-          .value=${filter.text}
-          @input=${typed}
-          autocomplete="off"
-          spellcheck="false" /><kbd>/</kbd
-      ></label>
+      ${searchBox({ label: "Search for a text in the events", value: filter.text, onInput: (text) => set({ text }, true) })}
       ${isFiltered(filter) ? html`<button type="button" class="button quiet" @click=${clear}>Clear</button>` : nothing}
     </div>
-    ${narrow.matches ? html`<details class="more-filters" ?open=${isOpen}><summary class="button">Filters</summary>${more}</details>` : more}
+    ${narrow.matches ? foldedFilters(fold, more) : more}
   </search>`;
 }

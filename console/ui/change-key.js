@@ -2,11 +2,11 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { refresh } from "../lib/render.js";
-import { mayManage, MEANINGS, possibleRoles } from "../lib/roles.js";
+import { mayManage, possibleRoles } from "../lib/roles.js";
 import { dialogForm, formState, openDialog } from "./dialog.js";
 import { expiryFields, readExpiry } from "./expiry-field.js";
-import { selectField, textArea, textField } from "./fields.js";
-import { grantFields, readLimit, words } from "./grant-fields.js";
+import { textArea, textField } from "./fields.js";
+import { grantFields, readLimit, roleField, words } from "./grant-fields.js";
 import { ownNotice, reasonField, withReason } from "./key-actions.js";
 import { changeKey, closeAfterChange, isOwn } from "./key-target.js";
 import { toast } from "./toast.js";
@@ -76,13 +76,7 @@ function fields(target, key, values, set) {
       : nothing}
     ${textField("key-name", { label: "Name", value: values.name, maxLength: 255, hasFocus: true, onInput: (name) => set({ name }) })}
     <div class="field-row">
-      ${selectField("key-role", {
-        label: "Role",
-        value: values.role,
-        choices: roles.map((role) => [role, role]),
-        onChange: (role) => set({ role: /** @type {Role} */ (role) }),
-        hint: MEANINGS[values.role],
-      })}
+      ${roleField(values.role, roles, (role) => set({ role }))}
       ${expiryFields(values, set, { expiresAt: key.expiresAt })}
     </div>
     ${grantFields(values, set)} ${metadataField(key, values, set)} ${reasonField(values.reason, (reason) => set({ reason }))}`;

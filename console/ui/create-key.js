@@ -4,21 +4,19 @@ import { html, nothing } from "../vendor/lit-html.js";
 import { keyHref, keysPath } from "../lib/keys.js";
 import { randomId } from "../lib/random.js";
 import { refresh } from "../lib/render.js";
-import { mayManage, MEANINGS, possibleRoles } from "../lib/roles.js";
+import { mayManage, possibleRoles } from "../lib/roles.js";
 import { go } from "../lib/router.js";
 import { Session } from "../lib/sessions.js";
 import { closeDialog, dialogForm, formState, openDialog } from "./dialog.js";
-import { selectField, textField } from "./fields.js";
-import { grantFields, readGrants } from "./grant-fields.js";
+import { expiryFields, readExpiry } from "./expiry-field.js";
+import { textField } from "./fields.js";
+import { grantFields, readGrants, roleField } from "./grant-fields.js";
 import { icon } from "./icons.js";
 import { copyButton } from "./parts.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/types.js").ApiKey} ApiKey */
 /** @typedef {import("../lib/roles.js").Role} Role */
-
-/** Days until a new key expires. @type {[string, string][]} */
-export const LIFETIMES = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["365", "1 year"], ["", "Never"], ["other", "Other…"]];
 
 /**
  * @param {Session} session
@@ -46,10 +44,8 @@ export function openCreateKey(session, projectId, onCreated) {
     refresh();
   };
   const submit = async () => {
-    const days = values.lifetime === "other" ? values.days : values.lifetime;
     if (values.name.trim() === "") throw new Error("Give the key a name.");
-    if (values.lifetime === "other" && !/^[1-9]\d*$/.test(days)) throw new Error("The days until it expires are a whole number from 1 on.");
-    const body = { name: values.name.trim(), role: values.role, ...(days ? { expiresInDays: Number(days) } : {}), ...readGrants(values) };
+    const body = { name: values.name.trim(), role: values.role, ...readExpiry(values), ...readGrants(values) };
     const { data, notice } = await session.api.change("POST", keysPath(projectId), body, idempotencyKey);
     onCreated();
     if (notice) {
@@ -62,17 +58,7 @@ export function openCreateKey(session, projectId, onCreated) {
   const content = () =>
     html`${textField("key-name", { label: "Name", value: values.name, hasFocus: true, maxLength: 255, onInput: (name) => set({ name }), hint: "What the key is for, such as “Nightly backup”." })}
       <div class="field-row">
-        ${selectField("key-role", {
-          label: "Role",
-          value: values.role,
-          choices: roles.map((role) => [role, role]),
-          onChange: (role) => set({ role: /** @type {Role} */ (role) }),
-          hint: MEANINGS[values.role],
-        })}
-        ${selectField("key-lifetime", { label: "Expires after", value: values.lifetime, choices: LIFETIMES, onChange: (lifetime) => set({ lifetime }) })}
-        ${values.lifetime === "other"
-          ? textField("key-days", { label: "Days", value: values.days, inputMode: "numeric", onInput: (days) => set({ days }) })
-          : nothing}
+        ${roleField(values.role, roles, (role) => set({ role }))} ${expiryFields(values, set)}
       </div>
       ${grantFields(values, set)}`;
   openDialog({

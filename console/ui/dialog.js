@@ -100,10 +100,11 @@ export function showDrawnDialog(container) {
 /**
  * A form in a dialog, with its buttons. While it is sent, it cannot be sent again; an error stands above the buttons.
  * @param {{ error: Error | undefined, isBusy: boolean }} state
- * @param {{ content: View, submit: string, isDangerous?: boolean, isDisabled?: boolean, onSubmit: () => unknown }} form
+ * @param {{ content: View, submit: string, isDangerous?: boolean, isDisabled?: boolean, canClose?: boolean,
+ *   onSubmit: () => unknown }} form `canClose`: also while it is sent
  */
-export function dialogForm(state, { content, submit, isDangerous = false, isDisabled = false, onSubmit }) {
-  sent = state;
+export function dialogForm(state, { content, submit, isDangerous = false, isDisabled = false, canClose = false, onSubmit }) {
+  if (!canClose) sent = state;
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (state.isBusy || isDisabled) return;
@@ -121,7 +122,7 @@ export function dialogForm(state, { content, submit, isDangerous = false, isDisa
     <div class="dialog-body">${content}</div>
     ${state.error ? html`<p class="form-error" role="alert">${icon("warning")}<span>${state.error.message}</span></p>` : nothing}
     <div class="dialog-foot">
-      <button type="button" class="button" ?disabled=${state.isBusy} @click=${dismissDialog}>Cancel</button>
+      <button type="button" class="button" ?disabled=${state.isBusy && !canClose} @click=${dismissDialog}>Cancel</button>
       <button type="submit" class="button ${isDangerous ? "danger" : "primary"}" ?disabled=${isDisabled} aria-busy=${state.isBusy}>
         ${submit}
       </button>

@@ -1,19 +1,21 @@
-// The choice of a new expiry for a key that exists.
+// The choice of an expiry.
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { now } from "../lib/clock.js";
 import { ago } from "../lib/format.js";
-import { LIFETIMES } from "./create-key.js";
 import { selectField, textField } from "./fields.js";
+
+/** Days until a key expires. @type {[string, string][]} */
+const LIFETIMES = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["365", "1 year"], ["", "Never"], ["other", "Other…"]];
 
 /** @typedef {{ lifetime: string, days: string }} ExpiryValues `lifetime`: days, empty for never, `keep` or `other` */
 
 /**
  * @param {ExpiryValues} values
  * @param {(change: Partial<ExpiryValues>) => void} set
- * @param {{ expiresAt: string | null, canKeep?: boolean }} key
+ * @param {{ expiresAt: string | null, canKeep?: boolean }} [key] one that exists
  */
-export function expiryFields(values, set, { expiresAt, canKeep = true }) {
+export function expiryFields(values, set, { expiresAt, canKeep = true } = { expiresAt: null, canKeep: false }) {
   const hasExpired = expiresAt !== null && Date.parse(expiresAt) <= now();
   const current = expiresAt === null ? "It never expires." : `It ${hasExpired ? "expired" : "expires"} ${ago(expiresAt, now())}.`;
   const hint = values.lifetime === "keep" ? current : values.lifetime === "" ? undefined : "Counted from now.";

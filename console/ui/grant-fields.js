@@ -1,7 +1,26 @@
-// Fields of what narrows a key: permissions, owner, rate limit, addresses. For new keys and for changes.
+// Fields of what narrows a key: role, permissions, owner, rate limit, addresses. For new keys and for changes.
 
 import { html } from "../vendor/lit-html.js";
-import { textArea, textField } from "./fields.js";
+import { MEANINGS } from "../lib/roles.js";
+import { selectField, textArea, textField } from "./fields.js";
+
+/** @typedef {import("../lib/roles.js").Role} Role */
+
+/**
+ * The role, with what it means.
+ * @param {Role} role
+ * @param {Role[]} roles to choose from
+ * @param {(role: Role) => void} onChange
+ */
+export function roleField(role, roles, onChange) {
+  return selectField("key-role", {
+    label: "Role",
+    value: role,
+    choices: roles.map((one) => [one, one]),
+    onChange: (chosen) => onChange(/** @type {Role} */ (chosen)),
+    hint: MEANINGS[role],
+  });
+}
 
 /**
  * The fields as they are written.

@@ -21,7 +21,7 @@ const EVERY_MS = 60_000;
  * @param {(path: string, query: import("../lib/api.js").Query) => Promise<any>} read of something below the key
  */
 export function keyUse(signal, read) {
-  const use = resource(signal, async () => {
+  const use = resource(async () => {
     const to = new Date(now());
     const from = new Date(Math.floor(to.getTime() / DAY_MS - DAYS + 1) * DAY_MS);
     const { usage } = await read("/usage", { from: from.toISOString() });

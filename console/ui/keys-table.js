@@ -9,6 +9,7 @@ import { resource } from "../lib/resource.js";
 import { possibleRoles } from "../lib/roles.js";
 import { go, noteQuery } from "../lib/router.js";
 import { checkbox, select } from "./fields.js";
+import { foldedFilters, searchBox } from "./filters.js";
 import { icon } from "./icons.js";
 import { menu } from "./menu.js";
 import { empty, failure, given, roleLabel, stateLabels, when } from "./parts.js";
@@ -92,8 +93,7 @@ export class KeysTable {
   /** @type {VirtualList<ApiKey>} */ #list;
   /** @type {AbortController} */ #reading = new AbortController();
   #typing = 0;
-  /** Whether a phone shows all filters. */
-  #showsMore = false;
+  #fold = { isOpen: false };
   #context;
   #projectId;
   #emptyView;
@@ -109,10 +109,10 @@ export class KeysTable {
     this.#projectId = projectId;
     this.#emptyView = emptyView;
     for (const name of FILTERS) this.#filter[name] = context.query.get(name) ?? "";
-    this.#showsMore = this.#isFiltered;
+    this.#fold.isOpen = this.#isFiltered;
     this.#list = this.#read();
     const { session, signal } = context;
-    if (!session.projectId) this.#projects = resource(signal, async () => (await session.api.get("v2/projects", { limit: MOST_PROJECTS }, signal)).projects);
+    if (!session.projectId) this.#projects = resource(async () => (await session.api.get("v2/projects", { limit: MOST_PROJECTS }, signal)).projects);
     const measure = () => this.#measure();
     window.addEventListener("scroll", measure, { passive: true, signal: context.signal });
     window.addEventListener("resize", measure, { signal: context.signal });
@@ -173,23 +173,11 @@ export class KeysTable {
   }
 
   #filters() {
-    const typed = (/** @type {InputEvent} */ event) => this.#setFilter("name", /** @type {HTMLInputElement} */ (event.target).value, TYPING_MS);
+    const onInput = (/** @type {string} */ name) => this.#setFilter("name", name, TYPING_MS);
     return html`<search class="filters">
-      <label class="search"
-        >${icon("search")}<input
-          type="search"
-          data-search
-          aria-label="Search by name"
-          placeholder="Search by name"
-          .value=${this.#filter.name ?? ""}
-          @input=${typed}
-          autocomplete="off"
-          spellcheck="false" /><kbd>/</kbd
-      ></label>
+      ${searchBox({ label: "Search by name", value: this.#filter.name ?? "", onInput })}
       ${this.#lists()}
-      ${narrow.matches
-        ? html`<details class="more-filters" .open=${this.#showsMore} @toggle=${(/** @type {Event} */ event) => (this.#showsMore = /** @type {HTMLDetailsElement} */ (event.target).open)}><summary class="button">Filters</summary><div>${this.#moreFilters()}</div></details>`
-        : this.#moreFilters()}
+      ${narrow.matches ? foldedFilters(this.#fold, html`<div>${this.#moreFilters()}</div>`) : this.#moreFilters()}
       ${this.#isFiltered ? html`<button type="button" class="button quiet" @click=${() => this.#clearFilters()}>Clear</button>` : nothing}
       ${narrow.matches ? nothing : columnMenu()}
     </search>`;

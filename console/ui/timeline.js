@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { refresh } from "../lib/render.js";
+import { isEnd } from "../lib/resource.js";
 import { changeView, eventTitle } from "./events.js";
 import { card, empty, failure, given, skeleton, when } from "./parts.js";
 
@@ -18,17 +19,14 @@ export class Timeline {
   /** @type {Error | undefined} */ #error;
   #isReading = false;
   /** The numbers of the events that are open. @type {Set<number>} */ #open = new Set();
-  #signal;
   #get;
   #resource;
 
   /**
-   * @param {AbortSignal} signal ends all reads
    * @param {(path: string, query: import("../lib/api.js").Query) => Promise<any>} get
    * @param {string} resource such as `api_key/12`
    */
-  constructor(signal, get, resource) {
-    this.#signal = signal;
+  constructor(get, resource) {
     this.#get = get;
     this.#resource = resource;
     this.reload();
@@ -50,8 +48,7 @@ export class Timeline {
       this.#next = nextCursor;
       this.#error = undefined;
     } catch (error) {
-      if (this.#signal.aborted) return;
-      this.#error = /** @type {Error} */ (error);
+      if (!isEnd(error)) this.#error = /** @type {Error} */ (error);
     }
     this.#isReading = false;
     refresh();

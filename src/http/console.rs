@@ -65,6 +65,7 @@ const FILES: &[(&str, &[u8])] = &[
     ("ui/events.js", include_bytes!("../../console/ui/events.js")),
     ("ui/expiry-field.js", include_bytes!("../../console/ui/expiry-field.js")),
     ("ui/fields.js", include_bytes!("../../console/ui/fields.js")),
+    ("ui/filters.js", include_bytes!("../../console/ui/filters.js")),
     ("ui/frame.js", include_bytes!("../../console/ui/frame.js")),
     ("ui/grant-fields.js", include_bytes!("../../console/ui/grant-fields.js")),
     ("ui/icons.js", include_bytes!("../../console/ui/icons.js")),

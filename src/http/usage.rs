@@ -101,7 +101,7 @@ struct KeyUsage<'a> {
     #[schema(schema_with = refused_counts)]
     refused: UseCounts,
     /// The key's project; null for a key of the organization, and for a revoked key.
-    #[schema(required)]
+    #[schema(required, pattern = "^proj_[0-7][0-9a-f]{15}$")]
     project_id: Option<String>,
 }
 

@@ -9,6 +9,14 @@ import { goTo, inBrowser, signIn } from "./harness.mjs";
 
 const run = promisify(execFile);
 
+/** The next request about the organization's keys reaches the server, and its answer is lost. */
+function loseNextAnswer(page) {
+  return page.route("**/v2/organization/api-keys", async (route) => {
+    await route.fetch();
+    await route.abort("connectionreset");
+  }, { times: 1 });
+}
+
 test("the address of the server leads to the console, and a wrong key is refused with the server's sentence", inBrowser(async ({ server, page }) => {
   await page.goto(server.url);
   assert.equal(page.url(), `${server.url}/console/`);
@@ -70,11 +78,7 @@ test("a change without an answer says so, and trying again creates no second key
   await page.getByRole("button", { name: /New key/ }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill("Nightly job");
-  // The request reaches the server, and its answer is lost.
-  await page.route("**/v2/organization/api-keys", async (route) => {
-    await route.fetch();
-    await route.abort("connectionreset");
-  }, { times: 1 });
+  await loseNextAnswer(page);
   await dialog.getByRole("button", { name: "Create key" }).click();
   await dialog.getByRole("alert").filter({ hasText: "did not answer" }).waitFor();
   await dialog.getByRole("button", { name: "Create key" }).click();
@@ -86,10 +90,7 @@ test("a change without an answer says so, and trying again creates no second key
   await goTo(page, "#/keys");
   await page.getByRole("main").getByRole("button", { name: /New key/ }).click();
   await dialog.getByLabel("Name").fill("Weekly job");
-  await page.route("**/v2/organization/api-keys", async (route) => {
-    await route.fetch();
-    await route.abort("connectionreset");
-  }, { times: 1 });
+  await loseNextAnswer(page);
   await dialog.getByRole("button", { name: "Create key" }).click();
   await dialog.getByRole("alert").filter({ hasText: "did not answer" }).waitFor();
   await dialog.getByLabel("Owner").fill("ana@example.com");
